@@ -1,0 +1,339 @@
+//! What a person types.
+
+use std::path::PathBuf;
+
+use aitk_plan::{FrameworkChoice, ManagerChoice};
+use anstream::ColorChoice;
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+/// Turns a budget into a working AI environment: looks at the machine, says what fits, shows an exact plan, carries
+/// it out, and proves that it works.
+#[derive(Debug, Parser)]
+#[command(
+    name = "aitk",
+    version,
+    arg_required_else_help = true,
+    subcommand_help_heading = "Commands"
+)]
+pub struct Args {
+    #[command(flatten)]
+    pub common: Common,
+    #[command(subcommand)]
+    pub verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Verb {
+    /// Show the facts about this machine, and what they mean for AI work
+    Detect(Detect),
+    /// Show what would be done here, in order, with reasons, sizes and privileges; changes nothing
+    Plan(Plan),
+    /// Do it: a saved plan, or plan and do; asks once
+    Apply(Apply),
+    /// Check everything that aitk keeps here, and run the proofs again
+    Verify(Verify),
+    /// Show what is here because of aitk
+    Status(Which),
+    /// Run a program in the environment
+    Run(Run),
+    /// Open a shell in the environment
+    Shell(Which),
+    /// Start JupyterLab on this computer only, with a token
+    Lab(Lab),
+    /// Resolve the environment and write its lock (pylock.toml, PEP 751)
+    Lock(Lock),
+    /// List the budgets, or show one
+    Profiles(Profiles),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Common {
+    /// Print one JSON object to standard output
+    #[arg(long, global = true, env = "AITK_JSON")]
+    pub json: bool,
+    /// Say more: once for every package and command, twice for what happens inside
+    #[arg(short, long, global = true, action = ArgAction::Count)]
+    pub verbose: u8,
+    /// Say only what went wrong
+    #[arg(short, long, global = true, conflicts_with = "verbose", env = "AITK_QUIET")]
+    pub quiet: bool,
+    /// When to use colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto", env = "AITK_COLOR")]
+    pub color: Color,
+    /// How to show progress, on standard error
+    #[arg(long, global = true, value_name = "HOW", default_value = "auto", env = "AITK_PROGRESS")]
+    pub progress: ProgressChoice,
+    /// Ask no source; use what is in the cache
+    #[arg(long, global = true, env = "AITK_OFFLINE")]
+    pub offline: bool,
+    /// Look at another machine: a recording (`aitk detect --capture`) or the JSON of `aitk detect`
+    #[arg(long, global = true, value_name = "FILE|DIR", env = "AITK_MACHINE")]
+    pub machine: Option<PathBuf>,
+}
+
+/// When to use colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Color {
+    /// On a terminal, unless NO_COLOR is set
+    Auto,
+    /// Always
+    Always,
+    /// Never
+    Never,
+}
+
+impl Color {
+    pub fn write_global(self) {
+        match self {
+            Self::Auto => ColorChoice::Auto,
+            Self::Always => ColorChoice::Always,
+            Self::Never => ColorChoice::Never,
+        }
+        .write_global();
+    }
+}
+
+/// How to show progress.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ProgressChoice {
+    /// Bars on a terminal, else plain lines
+    Auto,
+    /// One line for each event
+    Plain,
+    /// One JSON object for each event
+    Json,
+    /// Nothing
+    None,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Detect {
+    /// Record everything that was read and run into a new folder, for `--machine` or a bug report
+    #[arg(long, value_name = "DIR", conflicts_with = "machine")]
+    pub capture: Option<PathBuf>,
+    /// Read another file tree, such as a mounted image; no command is run
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["machine", "capture"], env = "AITK_ROOT")]
+    pub root: Option<PathBuf>,
+}
+
+/// What the user chooses; the same for every command that plans.
+#[derive(Debug, Clone, ClapArgs)]
+#[command(next_help_heading = "Choices")]
+pub struct ChoiceArgs {
+    /// What you can spend: low (a local machine, VM, WSL2 or cheap VPS)
+    #[arg(long, value_name = "NAME", env = "AITK_BUDGET")]
+    pub budget: Option<String>,
+    /// A profile of your own instead of a budget
+    #[arg(long, value_name = "FILE", conflicts_with = "budget", env = "AITK_PROFILE")]
+    pub profile: Option<PathBuf>,
+    /// Deep learning framework [default: pytorch]
+    #[arg(long, value_name = "NAME", env = "AITK_FRAMEWORK")]
+    pub framework: Option<Framework>,
+    /// What computes; this version installs builds for the CPU
+    #[arg(long, value_name = "NAME", default_value = "auto", env = "AITK_ACCELERATOR")]
+    pub accelerator: AcceleratorArg,
+    /// Environment manager [default: auto]
+    #[arg(long, value_name = "NAME", env = "AITK_MANAGER")]
+    pub manager: Option<Manager>,
+    /// Version of Python [default: the system's]
+    #[arg(long, value_name = "X.Y", value_parser = python_version, env = "AITK_PYTHON")]
+    pub python: Option<String>,
+    /// Leave out what needs root
+    #[arg(long, env = "AITK_USER_ONLY")]
+    pub user_only: bool,
+    /// Leave out the upgrade of installed packages
+    #[arg(long, env = "AITK_NO_UPGRADE")]
+    pub no_upgrade: bool,
+    /// Index of Python packages, instead of the one that pip and uv use
+    #[arg(long, value_name = "URL", env = "AITK_INDEX_URL")]
+    pub index_url: Option<String>,
+    /// Index of PyTorch's builds, instead of PyTorch's own
+    #[arg(long, value_name = "URL", env = "AITK_TORCH_INDEX")]
+    pub torch_index: Option<String>,
+    /// Install exactly this lock and resolve nothing
+    #[arg(long, value_name = "FILE", env = "AITK_LOCKED")]
+    pub locked: Option<PathBuf>,
+    /// Name of the environment
+    #[arg(long, value_name = "NAME", default_value = "ai", value_parser = environment_name, env = "AITK_ENV")]
+    pub env: String,
+}
+
+/// Deep learning frameworks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Framework {
+    /// PyTorch
+    Pytorch,
+    /// TensorFlow
+    Tensorflow,
+    /// JAX
+    Jax,
+    /// None
+    None,
+}
+
+impl From<Framework> for FrameworkChoice {
+    fn from(framework: Framework) -> Self {
+        match framework {
+            Framework::Pytorch => Self::Pytorch,
+            Framework::Tensorflow => Self::Tensorflow,
+            Framework::Jax => Self::Jax,
+            Framework::None => Self::None,
+        }
+    }
+}
+
+/// What computes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum AcceleratorArg {
+    /// What fits the machine
+    Auto,
+    /// The processor
+    Cpu,
+}
+
+/// Environment managers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Manager {
+    /// What fits the machine
+    Auto,
+    /// A virtual environment, filled by uv
+    Venv,
+}
+
+impl From<Manager> for ManagerChoice {
+    fn from(manager: Manager) -> Self {
+        match manager {
+            Manager::Auto => Self::Auto,
+            Manager::Venv => Self::Venv,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Plan {
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
+    /// Decide without asking any source: no versions, and sizes are estimates
+    #[arg(long, env = "AITK_NO_RESOLVE")]
+    pub no_resolve: bool,
+    /// Save the plan, for `aitk apply FILE`
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// End with 2 where something is to be done, with 0 where nothing is
+    #[arg(long, env = "AITK_DETAILED_EXITCODE")]
+    pub detailed_exitcode: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Lock {
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
+    /// Where to write it [default: standard output]
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Apply {
+    /// A plan saved by `aitk plan -o`
+    pub plan: Option<PathBuf>,
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES")]
+    pub yes: bool,
+    /// Say what would be changed, and change nothing
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
+    /// Compare the content of every installed file, and mend what differs
+    #[arg(long, env = "AITK_DEEP")]
+    pub deep: bool,
+    /// How long to wait for the locks of apt and dpkg, in seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 600, env = "AITK_LOCK_WAIT")]
+    pub lock_wait: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Verify {
+    #[command(flatten)]
+    pub which: Which,
+    /// Compare the content of every installed file with its record
+    #[arg(long)]
+    pub deep: bool,
+}
+
+#[derive(Debug, Clone, ClapArgs)]
+pub struct Which {
+    /// Name of the environment
+    #[arg(long, value_name = "NAME", default_value = "ai", value_parser = environment_name, env = "AITK_ENV")]
+    pub env: String,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Run {
+    #[command(flatten)]
+    pub which: Which,
+    /// The program and its arguments
+    #[arg(
+        required = true,
+        trailing_var_arg = true,
+        allow_hyphen_values = true,
+        value_name = "COMMAND"
+    )]
+    pub command: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Lab {
+    #[command(flatten)]
+    pub which: Which,
+    /// The first port to try
+    #[arg(long, default_value_t = 8888, env = "AITK_LAB_PORT")]
+    pub port: u16,
+    /// Open no browser
+    #[arg(long, env = "AITK_NO_BROWSER")]
+    pub no_browser: bool,
+    /// More arguments for JupyterLab
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub more: Vec<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Profiles {
+    /// The budget to show
+    pub name: Option<String>,
+}
+
+fn python_version(text: &str) -> Result<String, String> {
+    let parts: Vec<_> = text.split('.').collect();
+    match parts.as_slice() {
+        ["3", minor] if minor.parse::<u32>().is_ok() => Ok(text.to_owned()),
+        _ => Err("a version such as 3.12 is expected".to_owned()),
+    }
+}
+
+fn environment_name(text: &str) -> Result<String, String> {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if !text.is_empty() && text.len() <= 40 && text.chars().all(plain) && !text.starts_with('-') {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, - and _ are allowed, 40 at most".to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        use clap::CommandFactory;
+        Args::command().debug_assert();
+    }
+}

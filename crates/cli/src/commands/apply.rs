@@ -1,0 +1,301 @@
+//! `aitk apply`
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use aitk_detect::Sudo;
+use aitk_env::Lock;
+use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
+use aitk_plan::{Bytes, Plan, Status, machine_digest};
+use aitk_system::{
+    Deny, Explain, KeepAlive, Real, Report, System, authenticate, is_terminal,
+    listen_for_interrupts, read_line,
+};
+use serde_json::json;
+
+use crate::args::{Apply, Common};
+use crate::commands::plan::{load, show};
+use crate::error::{CliError, steps};
+use crate::output::{DIM, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::progress::Progress;
+use crate::session::{Session, Wish, locked};
+
+pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
+    if common.machine.is_some() {
+        return Err(CliError::Other(
+            "`apply` works on this machine only; leave out --machine".to_owned(),
+        ));
+    }
+    let since = Real.now();
+    listen_for_interrupts().map_err(CliError::io("the signals"))?;
+    let mut session = Session::open(common)?;
+    let progress = Progress::new(common.progress, output);
+    let lock = locked(&args.choices)?;
+    let wish = match &args.plan {
+        Some(path) => wish_of(&load(path, &machine_digest(&session.machine))?),
+        None => session.wish(&args.choices)?,
+    };
+    let fresh = session.plan(&wish)?;
+    let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
+    let mut plan = match &args.plan {
+        Some(path) => load(path, &fresh.machine)?,
+        None => fresh,
+    };
+    let deny = Deny(Real);
+    let surveying = context(&session, &deny, lock.as_ref(), args);
+    let spinner = progress.spinner("looking at the machine and asking the package sources …");
+    aitk_exec::survey(&surveying, &mut plan, args.plan.is_none())?;
+    drop(spinner);
+    refuse_blocked(&plan)?;
+    if plan.totals.steps == 0 {
+        if !args.dry_run {
+            remember(&session, &wish)?;
+            session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
+            aitk_exec::settle(&context(&session, &Real, lock.as_ref(), args), &plan)?;
+        }
+        return nothing_to_do(&plan, since, output);
+    }
+    if !output.json {
+        output.say(show(&plan, output.verbose > 0).trim_end());
+        output.warn(&plan.warnings);
+    }
+    if let Some(step) = interrupted_run(&session.machine.folders.state, &Real) {
+        output
+            .say(format!("The last run did not come to its end (at {step}); this one continues."));
+    }
+    if args.dry_run {
+        return dry_run(&session, plan, lock.as_ref(), args, output, &progress);
+    }
+    confirm(args)?;
+    let _ticket = elevate(&session, &plan)?;
+    remember(&session, &wish)?;
+    session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
+    let context = context(&session, &Real, lock.as_ref(), args);
+    let journal = Journal::begin(&session.machine.folders.state, &Real);
+    let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
+    drop(hold);
+    finish(summary, output, &progress)
+}
+
+fn context<'a>(
+    session: &'a Session,
+    system: &'a dyn System,
+    lock: Option<&'a Lock>,
+    args: &Apply,
+) -> aitk_exec::Context<'a> {
+    let mut context = session.context(system, lock);
+    context.lock_wait = Duration::from_secs(args.lock_wait);
+    context.deep = args.deep;
+    context
+}
+
+fn wish_of(plan: &Plan) -> Wish {
+    Wish { budget: plan.budget.clone(), choices: plan.choices.clone() }
+}
+
+/// The lock against a second run.
+fn take_turn(session: &Session) -> Result<aitk_system::Hold, CliError> {
+    let path = session.machine.folders.state.join("lock");
+    let note = format!("process {}, since {}\n", std::process::id(), Real.now());
+    match Real.hold(&path, &note).map_err(CliError::io(&path))? {
+        Some(hold) => Ok(hold),
+        None => {
+            let holder = Real.read(&path).unwrap_or_default();
+            let holder = String::from_utf8_lossy(&holder).trim().to_owned();
+            Err(ExecError::AlreadyRunning { holder }.into())
+        }
+    }
+}
+
+/// A plan with steps that cannot be done here is not begun.
+fn refuse_blocked(plan: &Plan) -> Result<(), CliError> {
+    let blocked: Vec<_> = plan.steps.iter().filter(|step| step.status == Status::Blocked).collect();
+    if blocked.is_empty() {
+        return Ok(());
+    }
+    // One reason often blocks many steps: each is said once.
+    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
+    for step in &blocked {
+        let remedy = step.remedy.as_deref().unwrap_or_default();
+        let reason = format!("{}\n      → {remedy}", step.why.last().map_or("", String::as_str));
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, steps)) => steps.push(&step.id),
+            None => reasons.push((reason, vec![&step.id])),
+        }
+    }
+    reasons.retain(|(reason, _)| !reason.starts_with("it needs `"));
+    let mut list: Vec<_> =
+        reasons.iter().map(|(reason, steps)| format!("  {}: {reason}", steps.join(", "))).collect();
+    let not_permitted =
+        blocked.iter().any(|step| step.root && step.why.iter().any(|why| why.contains("sudo")));
+    let commands: Vec<_> = blocked
+        .iter()
+        .filter(|step| step.root)
+        .flat_map(|step| &step.commands)
+        .map(|command| format!("  {command}"))
+        .collect();
+    if not_permitted && !commands.is_empty() {
+        list.push("the commands:".to_owned());
+        list.extend(commands);
+    }
+    Err(CliError::Blocked { count: blocked.len(), list: list.join("\n"), not_permitted })
+}
+
+fn nothing_to_do(
+    plan: &Plan,
+    since: aitk_system::Timestamp,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let seconds = Real.now().duration_since(since).as_secs_f64();
+    let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
+    let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
+    output.result("run", &data, diagnostics, || {
+        format!(
+            "{} Nothing to do: {} steps are as they should be ({:.0} ms). `aitk lab` starts JupyterLab.",
+            styled(GOOD, "✓"),
+            plan.steps.iter().filter(|step| step.status == Status::Done).count(),
+            seconds * 1000.0
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+fn confirm(args: &Apply) -> Result<(), CliError> {
+    if args.yes {
+        return Ok(());
+    }
+    if !is_terminal() {
+        return Err(CliError::NotConfirmed);
+    }
+    anstream::eprint!("\nGo ahead? [Y/n] ");
+    let answer = read_line().map_err(CliError::io("the terminal"))?.to_lowercase();
+    if ["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
+        Ok(())
+    } else {
+        Err(CliError::Declined)
+    }
+}
+
+/// Gets sudo's password before anything is drawn, where it is needed.
+fn elevate(session: &Session, plan: &Plan) -> Result<Option<KeepAlive>, CliError> {
+    let needed = |step: &&aitk_plan::Step| step.root && step.status == Status::Needed;
+    let privilege = &session.machine.privilege;
+    if privilege.root || !plan.steps.iter().any(|step| needed(&step)) {
+        return Ok(None);
+    }
+    match privilege.sudo {
+        Sudo::Passwordless => Ok(None),
+        Sudo::Password if is_terminal() => match authenticate() {
+            Ok(ticket) => Ok(Some(ticket)),
+            Err(_) => Err(ExecError::NeedsPassword.into()),
+        },
+        _ => {
+            let steps = plan.steps.iter().filter(needed);
+            let commands =
+                steps.flat_map(|step| &step.commands).map(|c| format!("  {c}")).collect();
+            Err(CliError::NeedsRoot { commands })
+        }
+    }
+}
+
+/// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new.
+fn remember(session: &Session, wish: &Wish) -> Result<(), CliError> {
+    let value = serde_json::to_value(wish).unwrap_or_default();
+    let mut receipt = session.receipt.clone();
+    let name = wish.choices.env.clone();
+    if receipt.environments.insert(name, value.clone()) != Some(value) {
+        receipt.save(&session.machine.folders.state, &Real)?;
+    }
+    Ok(())
+}
+
+/// The same run, on a system that only says what it would do.
+fn dry_run(
+    session: &Session,
+    plan: Plan,
+    lock: Option<&Lock>,
+    args: &Apply,
+    output: &Output,
+    progress: &Progress,
+) -> Result<ExitCode, CliError> {
+    let report = Report::new(Deny(Real), |change: &str| {
+        anstream::eprintln!("    {} {change}", styled(DIM, "would"));
+    });
+    let mut context = context(session, &report, lock, args);
+    context.dry = true;
+    let journal = Journal::begin(&session.machine.folders.state, &report);
+    let summary = aitk_exec::apply(&context, plan, &journal, progress)?;
+    if let Some((_, error)) = summary.failure {
+        return Err(error.into());
+    }
+    let data =
+        json!({ "outcome": "reported", "steps": summary.outcomes, "totals": summary.plan.totals });
+    output
+        .result("run", &data, Vec::new(), || "Nothing was changed: this was a dry run.".to_owned());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What was done, how long it took, how to start.
+fn finish(summary: Summary, output: &Output, _: &Progress) -> Result<ExitCode, CliError> {
+    let done = summary.outcomes.values().filter(|outcome| **outcome == Outcome::Done).count();
+    let failed = summary
+        .failure
+        .as_ref()
+        .map(|(step, error)| (step.clone(), error.code(), error.to_string()));
+    if output.json {
+        let outcome = match &failed {
+            None => "done",
+            Some((_, code, _)) if *code == "AITK-X01" => "interrupted",
+            Some(_) => "failed",
+        };
+        let data = json!({
+            "outcome": outcome,
+            "seconds": summary.seconds,
+            "steps": summary.outcomes,
+            "failed": failed.as_ref().map(|(step, ..)| step),
+            "totals": summary.plan.totals,
+        });
+        let mut diagnostics: Vec<_> = summary.plan.warnings.iter().map(Diagnostic::from).collect();
+        if let Some((_, error)) = &summary.failure {
+            diagnostics.push(Diagnostic {
+                code: error.code().to_owned(),
+                severity: "error",
+                message: error.to_string(),
+                hint: error.hint(),
+            });
+        }
+        output.result("run", &data, diagnostics, String::new);
+        let code = summary.failure.map_or(0, |(_, error)| error.exit() as u8);
+        return Ok(ExitCode::from(code));
+    }
+    match summary.failure {
+        Some((step, error)) => {
+            if done > 0 {
+                output.say(format!(
+                    "{} done, which stay so; `{step}` is where it stopped.",
+                    steps(done)
+                ));
+            }
+            Err(error.into())
+        }
+        None => {
+            let totals = &summary.plan.totals;
+            output.result("run", &(), Vec::new(), || {
+                let start = |what: &str, command: &str| format!("  {what:22} {}\n", styled(HEAD, command));
+                format!(
+                    "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
+                    styled(GOOD, "✓"),
+                    summary.seconds,
+                    summary.plan.steps.len(),
+                    Bytes(totals.download),
+                    Bytes(totals.disk),
+                    start("Start JupyterLab:", "aitk lab"),
+                    start("Work in a shell:", "aitk shell"),
+                    start("Run a program:", "aitk run -- python program.py"),
+                    start("Check it at any time:", "aitk verify"),
+                )
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}

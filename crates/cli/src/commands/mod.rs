@@ -1,0 +1,11 @@
+//! The commands, one file each.
+
+pub mod apply;
+pub mod completions;
+pub mod detect;
+pub mod lock;
+pub mod plan;
+pub mod profiles;
+pub mod status;
+pub mod verify;
+pub mod work;

@@ -1,0 +1,174 @@
+//! `aitk plan`
+
+use std::process::ExitCode;
+
+use aitk_plan::{Bytes, Phase, Plan, Status, Step, digest_of};
+use aitk_system::{Deny, Real, System};
+use serde_json::json;
+
+use crate::args::{self, Common};
+use crate::error::CliError;
+use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, styled};
+use crate::progress::Progress;
+use crate::session::{Session, locked};
+
+/// The form in which plans are saved and printed.
+const SCHEMA: u32 = 1;
+/// How wide a page is, without its indentation.
+const WIDTH: usize = 94;
+
+pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
+    let mut session = Session::open(common)?;
+    let wish = session.wish(&args.choices)?;
+    let mut plan = session.plan(&wish)?;
+    let lock = locked(&args.choices)?;
+    let system = Deny(std::sync::Arc::clone(&session.system));
+    let context = session.context(&system, lock.as_ref());
+    let progress = Progress::new(common.progress, output);
+    let spinner = progress.spinner("asking the package sources …");
+    aitk_exec::survey(&context, &mut plan, !args.no_resolve)?;
+    drop(spinner);
+    if let Some(path) = &args.output {
+        Real.write(path, save(&plan).as_bytes(), 0o644).map_err(CliError::io(path))?;
+    }
+    let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
+    output.result("plan", &plan, diagnostics, || show(&plan, output.verbose > 0));
+    output.warn(&plan.warnings);
+    if let (Some(path), false) = (&args.output, output.json) {
+        output.say(format!("saved; carry it out with `aitk apply {}`", path.display()));
+    }
+    let pending = args.detailed_exitcode && plan.pending();
+    Ok(ExitCode::from(if pending { 2 } else { 0 }))
+}
+
+/// The text of a saved plan.
+fn save(plan: &Plan) -> String {
+    let file = json!({ "schema": SCHEMA, "kind": "plan", "digest": digest_of(plan), "data": plan });
+    serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
+}
+
+/// Reads a saved plan.
+pub fn load(path: &std::path::Path, machine: &str) -> Result<Plan, CliError> {
+    let bad = |reason: String| CliError::BadPlan { path: path.to_owned(), reason };
+    let text = Real.read(path).map_err(CliError::io(path))?;
+    let mut file: serde_json::Value = serde_json::from_slice(&text)
+        .map_err(|error| bad(format!("it is no saved plan: {error}")))?;
+    match file["schema"].as_u64() {
+        Some(schema) if schema == u64::from(SCHEMA) => {}
+        Some(schema) => {
+            return Err(bad(format!(
+                "it has form {schema}, and this version of aitk reads form {SCHEMA}"
+            )));
+        }
+        None => return Err(bad("it is no saved plan".to_owned())),
+    }
+    let digest = file["digest"].as_str().map(str::to_owned);
+    let plan: Plan = serde_json::from_value(file["data"].take())
+        .map_err(|error| bad(format!("it has been changed by hand: {error}")))?;
+    if digest != Some(digest_of(&plan)) {
+        return Err(bad("it has been changed since it was saved".to_owned()));
+    }
+    if plan.machine != machine {
+        return Err(CliError::OtherMachine { path: path.to_owned() });
+    }
+    Ok(plan)
+}
+
+/// The plan for people.
+pub fn show(plan: &Plan, verbose: bool) -> String {
+    let mut text = String::new();
+    let mut phase: Option<Phase> = None;
+    for step in &plan.steps {
+        if phase != Some(step.phase) {
+            phase = Some(step.phase);
+            text += &format!("\n{}\n", styled(HEAD, step.phase));
+        }
+        text += &show_step(step, verbose);
+    }
+    let left = plan.steps.iter().filter(|step| step.status == Status::Blocked).count();
+    text += "\n";
+    if left > 0 {
+        text +=
+            &format!("{} of {} steps cannot be done here\n", styled(BAD, left), plan.steps.len());
+    }
+    if plan.totals.steps > 0 {
+        text += &format!("To do: {}\n", plan.totals);
+    } else if left == 0 {
+        text += "Nothing to do: everything is as it should be.\n";
+    }
+    text
+}
+
+fn show_step(step: &Step, verbose: bool) -> String {
+    let (mark, title) = match step.status {
+        Status::Done => (styled(GOOD, "✓"), styled(DIM, &step.title)),
+        Status::Needed => (styled(CARE, "+"), step.title.clone()),
+        Status::Blocked => (styled(BAD, "✗"), step.title.clone()),
+        Status::Skipped => (styled(DIM, "-"), styled(DIM, &step.title)),
+    };
+    let mut text = format!("  {mark} {title}");
+    if step.status == Status::Needed {
+        text += &styled(DIM, costs(step)).to_string();
+    }
+    text += "\n";
+    match step.status {
+        Status::Done => return text,
+        Status::Skipped => return text + &note(step.why.last().map_or("", String::as_str)),
+        Status::Blocked => {
+            for why in step.why.iter().skip(1) {
+                text += &note(why);
+            }
+            if let Some(remedy) = &step.remedy {
+                text += &note(&format!("→ {remedy}"));
+            }
+            return text + &commands(step, true);
+        }
+        Status::Needed => {}
+    }
+    text += &note(&step.why.join("; "));
+    if verbose {
+        for package in &step.packages {
+            let size = package.size.map(|size| Bytes(size).to_string()).unwrap_or_default();
+            text += &note(&format!("{} {}  {size}", package.name, package.version));
+        }
+    } else if !step.packages.is_empty() {
+        let names: Vec<_> = step.packages.iter().map(|package| package.name.as_str()).collect();
+        let shown = names.iter().take(6).copied().collect::<Vec<_>>().join(", ");
+        let more = names.len().saturating_sub(6);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        text += &note(&format!("{shown}{more}"));
+    }
+    text + &commands(step, verbose)
+}
+
+/// The commands of a step; long ones are cut unless all is asked for.
+fn commands(step: &Step, verbose: bool) -> String {
+    let line = |command: &String| {
+        let whole = verbose || command.chars().count() <= WIDTH;
+        let shown: String =
+            command.chars().take(if whole { usize::MAX } else { WIDTH - 2 }).collect();
+        format!("      {} {shown}{}\n", styled(DIM, "$"), if whole { "" } else { " …" })
+    };
+    step.commands.iter().map(line).collect()
+}
+
+fn note(text: &str) -> String {
+    let wrapped = textwrap::fill(text, WIDTH);
+    styled(DIM, indented(&wrapped, "      ")).to_string() + "\n"
+}
+
+/// `  14 MB to download, 55 MB on disk, as root`.
+fn costs(step: &Step) -> String {
+    let about = if step.estimated { "about " } else { "" };
+    let mut parts = Vec::new();
+    if let Some(download) = step.download.filter(|bytes| *bytes > 0) {
+        parts.push(format!("{about}{} to download", Bytes(download)));
+    }
+    if let Some(disk) = step.disk.filter(|bytes| *bytes > 0) {
+        parts.push(format!("{about}{} on disk", Bytes(disk)));
+    }
+    if step.root {
+        parts.push("as root".to_owned());
+    }
+    if parts.is_empty() { String::new() } else { format!("  {}", parts.join(", ")) }
+}

@@ -1,0 +1,47 @@
+//! `aitk profiles`
+
+use std::process::ExitCode;
+
+use aitk_plan::Profile;
+use serde_json::json;
+
+use crate::args::Profiles;
+use crate::error::CliError;
+use crate::output::{DIM, HEAD, Output, styled};
+
+pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
+    let profiles = match &args.name {
+        Some(name) => vec![Profile::builtin(name)?],
+        None => Profile::names().map(Profile::builtin).collect::<Result<_, _>>()?,
+    };
+    let data: Vec<_> = profiles
+        .iter()
+        .map(|profile| {
+            let steps: Vec<_> = profile
+                .steps
+                .iter()
+                .map(|step| json!({ "id": step.id, "title": step.title, "why": step.why }))
+                .collect();
+            json!({ "name": profile.name, "title": profile.title, "summary": profile.summary, "steps": steps })
+        })
+        .collect();
+    output.result("profiles", &data, Vec::new(), || {
+        let one = |profile: &Profile| {
+            let mut text = format!(
+                "{}  {}\n    {}\n",
+                styled(HEAD, &profile.name),
+                profile.title,
+                profile.summary
+            );
+            if args.name.is_some() {
+                for step in &profile.steps {
+                    text += &format!("    {:22} {}\n", step.id, step.title);
+                    text += &format!("    {:22} {}\n", "", styled(DIM, &step.why));
+                }
+            }
+            text
+        };
+        profiles.iter().map(one).collect()
+    });
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,87 @@
+//! `aitk status`
+
+use std::process::ExitCode;
+
+use aitk_env::Environments;
+use aitk_exec::{Provenance, interrupted_run};
+use serde_json::json;
+
+use crate::args::{Common, Which};
+use crate::error::CliError;
+use crate::output::{CARE, DIM, HEAD, Output, styled};
+use crate::session::Session;
+
+pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, CliError> {
+    let session = Session::open(common)?;
+    let system = &*session.system;
+    let environments = Environments::new(&session.settings.data, &args.env);
+    let current = environments.current(system);
+    let interrupted = interrupted_run(&session.machine.folders.state, system);
+    let wish = session.applied(&args.env).ok();
+    let created = |prefix: &str| {
+        let made = session.receipt.objects.iter();
+        made.filter(|(key, object)| {
+            key.starts_with(prefix) && object.provenance == Provenance::Created
+        })
+        .count()
+    };
+    let environment = current.as_ref().map(|(generation, record)| {
+        json!({
+            "name": args.env,
+            "path": environments.current_path(),
+            "generation": generation.name(),
+            "python": record.python,
+            "build": record.build,
+            "packages": record.layers.values().map(|layer| layer.len()).sum::<usize>(),
+            "added": generation.added(system),
+        })
+    });
+    let data = json!({
+        "environment": environment,
+        "wish": wish,
+        "system_packages": created("apt:"),
+        "interrupted": interrupted,
+    });
+    output.result("status", &data, Vec::new(), || {
+        let mut text = String::new();
+        match &current {
+            None => {
+                text += &format!(
+                    "There is no environment `{}` here. Make it with `aitk apply --budget low`.\n",
+                    args.env
+                )
+            }
+            Some((generation, record)) => {
+                let packages: usize = record.layers.values().map(|layer| layer.len()).sum();
+                let row = |label: &str, value: String| {
+                    format!("{} {value}\n", styled(HEAD, format!("{label:12}")))
+                };
+                text += &row(
+                    "Environment",
+                    format!("{} at {}", args.env, environments.current_path().display()),
+                );
+                text += &row("Generation", generation.name());
+                text += &row("Python", record.python.clone());
+                if let (Some(build), Some(wish)) = (&record.build, &wish) {
+                    text += &row("Framework", format!("{} ({build})", wish.choices.framework));
+                }
+                text +=
+                    &row("Packages", format!("{packages}, and {} of the system", created("apt:")));
+                let added = generation.added(system);
+                if !added.is_empty() {
+                    text += &row("Added by you", added.join(", "));
+                }
+                text += &styled(DIM, "`aitk verify` checks all of it");
+                text += "\n";
+            }
+        }
+        if let Some(step) = &interrupted {
+            text += &format!(
+                "{} the last run did not come to its end (at {step}): `aitk apply` continues\n",
+                styled(CARE, "!")
+            );
+        }
+        text
+    });
+    Ok(ExitCode::SUCCESS)
+}

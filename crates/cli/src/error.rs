@@ -1,0 +1,135 @@
+//! What can go wrong at the edge.
+
+use std::io;
+use std::path::PathBuf;
+
+use aitk_env::EnvError;
+use aitk_exec::ExecError;
+use aitk_plan::ProfileError;
+use aitk_system::{Exit, Explain};
+
+/// Why a command could not be carried out.
+#[derive(Debug, thiserror::Error)]
+pub enum CliError {
+    #[error(transparent)]
+    Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    #[error(transparent)]
+    Exec(#[from] ExecError),
+    /// Neither a budget nor anything applied before.
+    #[error("no budget is chosen")]
+    NoBudget,
+    /// A saved plan that cannot be used.
+    #[error("{path}: {reason}")]
+    BadPlan { path: PathBuf, reason: String },
+    /// A saved plan of another machine.
+    #[error("{path} was made for another machine")]
+    OtherMachine { path: PathBuf },
+    /// A recording or description of a machine that cannot be read.
+    #[error("{path}: {reason}")]
+    BadMachine { path: PathBuf, reason: String },
+    /// Steps that cannot be done here.
+    #[error("{} of the plan cannot be done here:\n{list}", steps(*.count))]
+    Blocked { count: usize, list: String, not_permitted: bool },
+    /// Root is needed, and there is no way to it.
+    #[error("root is needed, and sudo can ask for no password here")]
+    NeedsRoot { commands: Vec<String> },
+    /// `apply` without anybody to ask.
+    #[error("nobody can be asked whether to go ahead: this is no terminal")]
+    NotConfirmed,
+    /// The person said no.
+    #[error("nothing was changed")]
+    Declined,
+    /// There is no such environment.
+    #[error("there is no environment `{name}` here")]
+    NoEnvironment { name: String },
+    /// Something differs from what was applied.
+    #[error("{0}")]
+    Other(String),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+}
+
+/// `1 step`, `2 steps`.
+pub fn steps(count: usize) -> String {
+    format!("{count} {}", if count == 1 { "step" } else { "steps" })
+}
+
+impl CliError {
+    pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl Explain for CliError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Profile(error) => error.code(),
+            Self::Env(error) => error.code(),
+            Self::Exec(error) => error.code(),
+            Self::NoBudget => "AITK-C01",
+            Self::BadPlan { .. } => "AITK-C02",
+            Self::OtherMachine { .. } => "AITK-C03",
+            Self::BadMachine { .. } => "AITK-C04",
+            Self::Blocked { .. } => "AITK-C05",
+            Self::NeedsRoot { .. } => "AITK-C06",
+            Self::NotConfirmed => "AITK-C07",
+            Self::Declined => "AITK-C08",
+            Self::NoEnvironment { .. } => "AITK-C09",
+            Self::Io { .. } => "AITK-C10",
+            Self::Other(_) => "AITK-C11",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Profile(error) => return error.hint(),
+            Self::Env(error) => return error.hint(),
+            Self::Exec(error) => return error.hint(),
+            Self::NoBudget => "add --budget low; `aitk profiles` lists what can be chosen",
+            Self::BadPlan { .. } | Self::OtherMachine { .. } => {
+                "make a new one here with `aitk plan -o FILE`"
+            }
+            Self::BadMachine { .. } => "record one with `aitk detect --capture DIR`",
+            Self::NeedsRoot { commands } => {
+                return Some(format!(
+                    "run these by hand, then try again; or add --user-only:\n{}",
+                    commands.join("\n")
+                ));
+            }
+            Self::NotConfirmed => "look at `aitk plan`, then add --yes",
+            Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
+            Self::Blocked { .. } | Self::Declined | Self::Io { .. } | Self::Other(_) => {
+                return None;
+            }
+        };
+        Some(hint.to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Profile(error) => error.exit(),
+            Self::Env(error) => error.exit(),
+            Self::Exec(error) => error.exit(),
+            Self::NoBudget | Self::NotConfirmed => Exit::Usage,
+            Self::BadPlan { .. } | Self::OtherMachine { .. } | Self::BadMachine { .. } => {
+                Exit::Config
+            }
+            Self::Blocked { not_permitted: true, .. } | Self::NeedsRoot { .. } => {
+                Exit::NotPermitted
+            }
+            Self::Blocked { .. }
+            | Self::Declined
+            | Self::NoEnvironment { .. }
+            | Self::Other(_)
+            | Self::Io { .. } => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! `aitk` turns a budget into a working AI environment.
+
+mod args;
+mod commands;
+mod config;
+mod error;
+mod output;
+mod progress;
+mod session;
+
+use std::process::ExitCode;
+
+use args::{Args, Verb};
+use clap::Parser;
+use error::CliError;
+use output::Output;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // clap prints help and version itself; everything else is wrong usage.
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
+        }
+    };
+    args.common.color.write_global();
+    log_to_stderr(args.common.verbose);
+    let output = Output::new(&args.common);
+    match run(&args, &output) {
+        Ok(code) => code,
+        Err(error) => output.fail(&error),
+    }
+}
+
+fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
+    match &args.verb {
+        Verb::Detect(detect) => commands::detect::run(&args.common, detect, output),
+        Verb::Plan(plan) => commands::plan::run(&args.common, plan, output),
+        Verb::Lock(lock) => commands::lock::run(&args.common, lock, output),
+        Verb::Apply(apply) => commands::apply::run(&args.common, apply, output),
+        Verb::Verify(verify) => commands::verify::run(&args.common, verify, output),
+        Verb::Status(which) => commands::status::run(&args.common, which, output),
+        Verb::Run(run) => commands::work::run(&args.common, run),
+        Verb::Shell(which) => commands::work::shell(&args.common, which),
+        Verb::Lab(lab) => commands::work::lab(&args.common, lab, output),
+        Verb::Profiles(profiles) => commands::profiles::run(profiles, output),
+        Verb::Completions { shell } => commands::completions::run(*shell),
+    }
+}
+
+fn log_to_stderr(verbose: u8) {
+    use tracing_subscriber::EnvFilter;
+    let default = match verbose {
+        0 | 1 => "warn",
+        2 => "aitk=debug,aitk_system=debug,aitk_env=debug,aitk_exec=debug",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("AITK_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_ansi(colours)
+        .with_writer(std::io::stderr)
+        .init();
+}

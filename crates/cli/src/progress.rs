@@ -1,0 +1,229 @@
+//! How a run shows that it is alive: bars on a terminal, else lines, or JSON.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use aitk_exec::{Event, Outcome, Reporter};
+use aitk_plan::Bytes;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use crate::args::ProgressChoice;
+use crate::output::{BAD, CARE, DIM, GOOD, Output, styled};
+
+/// How often a plain line says how far a long download is.
+const PLAIN_BEAT: Duration = Duration::from_secs(10);
+/// Amounts up to this are hundredths, not bytes.
+const HUNDREDTHS: u64 = 100;
+
+/// Shows the events of a run in the way that was asked for.
+pub struct Progress {
+    how: How,
+    verbose: bool,
+    bars: MultiProgress,
+    state: Mutex<BTreeMap<String, State>>,
+    /// Whether something is being done: looking alone is quick, and its beginnings are not worth a line.
+    in_run: AtomicBool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum How {
+    Bars,
+    Lines,
+    Json,
+    Nothing,
+}
+
+struct State {
+    title: String,
+    bar: ProgressBar,
+    said: Instant,
+}
+
+impl Progress {
+    pub fn new(choice: ProgressChoice, output: &Output) -> Self {
+        let how = match choice {
+            ProgressChoice::Json => How::Json,
+            ProgressChoice::None => How::Nothing,
+            _ if output.quiet => How::Nothing,
+            ProgressChoice::Auto if aitk_system::stderr_is_terminal() => How::Bars,
+            ProgressChoice::Auto | ProgressChoice::Plain => How::Lines,
+        };
+        let bars = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        Self {
+            how,
+            verbose: output.verbose > 0,
+            bars,
+            state: Mutex::default(),
+            in_run: false.into(),
+        }
+    }
+
+    /// A spinner for work before the run; dropping it removes it.
+    pub fn spinner(&self, text: &str) -> Spinner {
+        let bar = match self.how {
+            How::Bars => {
+                let bar = self.bars.add(ProgressBar::new_spinner());
+                bar.set_message(text.to_owned());
+                bar.enable_steady_tick(Duration::from_millis(100));
+                bar
+            }
+            _ => ProgressBar::hidden(),
+        };
+        Spinner(bar)
+    }
+
+    fn state(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn line(&self, text: &str) {
+        match self.how {
+            How::Bars => self.bars.suspend(|| anstream::eprintln!("{text}")),
+            How::Lines => anstream::eprintln!("{text}"),
+            How::Json | How::Nothing => {}
+        }
+    }
+
+    fn started(&self, step: &str, title: &str) {
+        let bar = if self.how == How::Bars {
+            let bar = self.bars.add(ProgressBar::new_spinner());
+            bar.set_style(spinner_style());
+            bar.set_message(title.to_owned());
+            bar.enable_steady_tick(Duration::from_millis(100));
+            bar
+        } else {
+            ProgressBar::hidden()
+        };
+        if self.how == How::Lines && self.in_run.load(Ordering::Relaxed) {
+            self.line(&format!("  {title} …"));
+        }
+        let state = State { title: title.to_owned(), bar, said: Instant::now() };
+        self.state().insert(step.to_owned(), state);
+    }
+
+    fn progress(&self, step: &str, done: u64, total: u64) {
+        let mut states = self.state();
+        let Some(state) = states.get_mut(step) else { return };
+        match self.how {
+            How::Bars => {
+                if total > HUNDREDTHS && done >= total {
+                    // What is downloaded is now installed, which takes a moment and tells no amounts.
+                    state.bar.set_style(spinner_style());
+                    state.bar.unset_length();
+                    return;
+                }
+                if state.bar.length() != Some(total) {
+                    state.bar.set_style(bar_style(total));
+                    state.bar.set_length(total);
+                    state.bar.set_position(done);
+                    // What came in ahead of the step says nothing of the rate.
+                    state.bar.reset_eta();
+                }
+                state.bar.set_position(done);
+            }
+            How::Lines if state.said.elapsed() > PLAIN_BEAT && done < total => {
+                state.said = Instant::now();
+                let text = if total > HUNDREDTHS {
+                    format!("  {}: {} of {}", state.title, Bytes(done), Bytes(total))
+                } else {
+                    format!("  {}: {done} %", state.title)
+                };
+                drop(states);
+                self.line(&text);
+            }
+            _ => {}
+        }
+    }
+
+    fn finished(&self, step: &str, outcome: Outcome, seconds: f64) {
+        let Some(state) = self.state().remove(step) else { return };
+        state.bar.finish_and_clear();
+        let (mark, note) = match outcome {
+            Outcome::Done => (styled(GOOD, "✓"), String::new()),
+            Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
+            Outcome::Reported => (styled(DIM, "·"), " (dry run)".to_owned()),
+            Outcome::Failed => (styled(BAD, "✗"), " failed".to_owned()),
+            Outcome::Interrupted => (styled(CARE, "✗"), " interrupted".to_owned()),
+        };
+        let time = styled(DIM, format!("{seconds:.1} s"));
+        self.line(&format!("{mark} {}{note}  {time}", state.title));
+    }
+}
+
+fn spinner_style() -> ProgressStyle {
+    style("{spinner} {wide_msg} {elapsed:.dim}")
+}
+
+fn bar_style(total: u64) -> ProgressStyle {
+    if total > HUNDREDTHS {
+        style(
+            "{spinner} {msg} {wide_bar:.dim} {decimal_bytes}/{decimal_total_bytes}  \
+             {decimal_bytes_per_sec}  {eta} left",
+        )
+    } else {
+        style("{spinner} {msg} {wide_bar:.dim} {percent} %  {elapsed:.dim}")
+    }
+    .progress_chars("━━╌")
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates above are fixed, and a test reads each.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+impl Reporter for Progress {
+    fn event(&self, event: &Event<'_>) {
+        if self.how == How::Json {
+            if let Ok(line) = serde_json::to_string(event) {
+                anstream::eprintln!("{line}");
+            }
+            return;
+        }
+        match event {
+            Event::StepStarted { step, title, .. } => self.started(step, title),
+            Event::Progress { step, done, total } => self.progress(step, *done, *total),
+            Event::Message { text, .. } => self.line(&format!("  {}", styled(DIM, text))),
+            Event::Exact { detail, packages, download, disk, .. } => {
+                self.line(&format!(
+                    "  {}: {packages} packages, {} to download, {} on disk",
+                    detail.title,
+                    Bytes(*download),
+                    Bytes(*disk)
+                ));
+                let shown = if self.verbose { detail.packages.as_slice() } else { &[] };
+                for package in shown {
+                    self.line(&format!("    {} {}", package.name, package.version));
+                }
+            }
+            Event::StepFinished { step, outcome, seconds } => {
+                self.finished(step, *outcome, *seconds)
+            }
+            Event::RunStarted { .. } => self.in_run.store(true, Ordering::Relaxed),
+            Event::RunFinished { .. } => {}
+        }
+    }
+}
+
+/// Shows that something is going on until it is dropped.
+pub struct Spinner(ProgressBar);
+
+impl Drop for Spinner {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_templates_are_valid() {
+        for total in [50, 5000] {
+            let _ = bar_style(total);
+        }
+        assert!(ProgressStyle::with_template("{spinner} {wide_msg} {elapsed:.dim}").is_ok());
+    }
+}

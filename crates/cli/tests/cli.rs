@@ -1,0 +1,147 @@
+//! The command line as a newcomer meets it: help, wrong arguments, bad files. Nothing here changes anything.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+
+mod common;
+
+use common::{Home, machine, text};
+
+/// Runs, and expects an exit code and words on standard error.
+fn fails(home: &Home, args: &[&str], code: i32, words: &[&str]) {
+    let output = home.aitk(args);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(code), "{args:?}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{args:?} does not say {word:?}: {said}");
+    }
+    assert!(output.stdout.is_empty(), "errors go to standard error: {}", text(&output.stdout));
+}
+
+#[test]
+fn wrong_usage_is_64_and_names_what_is_near() {
+    let home = Home::new();
+    fails(&home, &["plam"], 64, &["plam", "plan"]);
+    fails(&home, &["plan", "--framework", "pytorhc"], 64, &["pytorhc", "pytorch"]);
+    fails(&home, &["plan", "--python", "three"], 64, &["3.12"]);
+    fails(&home, &["plan", "--env", "../etc"], 64, &["letters"]);
+    fails(&home, &["plan", "--budget", "lwo"], 64, &["AITK-P01", "did you mean `low`?"]);
+    fails(&home, &["plan"], 64, &["AITK-C01", "--budget low"]);
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    let home = Home::new();
+    for args in [
+        &["--help"][..],
+        &["plan", "--help"],
+        &["--version"],
+        &["completions", "bash"],
+        &["profiles"],
+    ] {
+        let output = home.aitk(args);
+        assert!(output.status.success() && !output.stdout.is_empty(), "{args:?}");
+    }
+}
+
+#[test]
+fn a_bad_profile_is_78_with_file_line_and_column() {
+    let home = Home::new();
+    let path = home.path().join("own.toml");
+    std::fs::write(&path, "schema = 1\nname = \"x\"\ncolour = \"red\"\n").unwrap();
+    let path = path.to_string_lossy().into_owned();
+    fails(&home, &["plan", "--profile", &path], 78, &["AITK-P02", "own.toml:3:1", "colour"]);
+}
+
+#[test]
+fn a_bad_configuration_is_78_with_its_place() {
+    let home = Home::new();
+    let folder = home.path().join(".config/aitk");
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("config.toml"), "index-url = 3\n").unwrap();
+    fails(&home, &["plan", "--budget", "low"], 78, &["config.toml:1:13"]);
+}
+
+#[test]
+fn a_lock_that_is_none_is_78() {
+    let home = Home::new();
+    let path = home.path().join("pylock.toml");
+    std::fs::write(&path, "lock-version = \"1.0\"\n").unwrap();
+    let (path, machine) = (path.to_string_lossy().into_owned(), machine("debian-13-fresh"));
+    let args = ["plan", "--budget", "low", "--machine", &machine, "--locked", &path];
+    fails(&home, &args, 78, &["AITK-E09", "aitk lock"]);
+}
+
+#[test]
+fn what_is_not_there_is_said() {
+    let home = Home::new();
+    fails(&home, &["verify"], 1, &["AITK-C09", "aitk apply --budget low"]);
+    fails(&home, &["run", "--", "python"], 1, &["AITK-C09"]);
+    fails(&home, &["lab"], 1, &["AITK-C09"]);
+    fails(&home, &["plan", "--budget", "low", "--machine", "/nonexistent"], 1, &["AITK-C10"]);
+    let status = home.aitk(&["status"]);
+    assert!(status.status.success() && text(&status.stdout).contains("There is no environment"));
+}
+
+#[test]
+fn json_errors_are_one_object_with_the_code() {
+    let output = Home::new().aitk(&["plan", "--budget", "lwo", "--json"]);
+    let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(64));
+    assert_eq!(json["kind"], "error");
+    assert_eq!(json["diagnostics"][0]["code"], "AITK-P01");
+    assert_eq!(json["diagnostics"][0]["severity"], "error");
+}
+
+#[test]
+fn a_source_that_refuses_is_69_with_one_message() {
+    let home = Home::new();
+    let machine = machine("ubuntu-24.04-laptop");
+    let args = ["plan", "--budget", "low", "--framework", "none", "--machine", &machine];
+    let output = home.aitk(&args);
+    let said = text(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    assert_eq!(said.matches("error[").count(), 1, "{said}");
+    assert!(said.contains("--index-url"), "{said}");
+}
+
+#[test]
+fn a_look_leaves_nothing_behind() {
+    let home = Home::new();
+    let machine = machine("ubuntu-24.04-laptop");
+    home.aitk(&["detect"]);
+    home.aitk(&["status"]);
+    home.aitk(&["plan", "--budget", "low", "--no-resolve"]);
+    home.aitk(&["plan", "--budget", "low", "--no-resolve", "--machine", &machine]);
+    let left: Vec<_> = std::fs::read_dir(home.path()).unwrap().collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn what_detect_records_is_detected_again() {
+    let home = Home::new();
+    let folder = home.path().join("recorded");
+    let folder = folder.to_string_lossy().into_owned();
+    let live = home.aitk(&["detect", "--json", "--capture", &folder]);
+    assert!(live.status.success(), "{}", text(&live.stderr));
+    let replayed = home.aitk(&["detect", "--json", "--machine", &folder]);
+    let data = |bytes: &[u8]| -> serde_json::Value {
+        let mut json: serde_json::Value = serde_json::from_slice(bytes).unwrap();
+        let mut data = json["data"].take();
+        // The recording hides the home folder's name.
+        data["folders"] = serde_json::Value::Null;
+        data
+    };
+    assert_eq!(data(&live.stdout), data(&replayed.stdout));
+}
+
+#[test]
+fn a_machine_may_be_given_as_the_json_of_detect() {
+    let home = Home::new();
+    let from = machine("ubuntu-24.04-laptop");
+    let json = home.aitk(&["detect", "--json", "--machine", &from]);
+    let file = home.path().join("machine.json");
+    std::fs::write(&file, &json.stdout).unwrap();
+    let file = file.to_string_lossy().into_owned();
+    let plan =
+        home.aitk(&["plan", "--budget", "low", "--no-resolve", "--json", "--machine", &file]);
+    assert!(plan.status.success(), "{}", text(&plan.stderr));
+}

@@ -1,0 +1,26 @@
+//! The architecture.
+
+use aitk_system::System;
+
+use crate::notes::{self, Notes};
+
+/// Program loaders that give the architecture of a file tree away; a tree has no kernel to ask.
+const LOADERS: [(&str, &str); 4] = [
+    ("/lib64/ld-linux-x86-64.so.2", "x86_64"),
+    ("/lib/ld-linux-aarch64.so.1", "aarch64"),
+    ("/lib/ld-musl-x86_64.so.1", "x86_64"),
+    ("/lib/ld-musl-aarch64.so.1", "aarch64"),
+];
+
+/// The architecture as `uname -m` says it; empty where it is not known.
+pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> String {
+    let arch = system.host().arch;
+    if !arch.is_empty() {
+        return arch;
+    }
+    let loader = LOADERS.iter().find(|(path, _)| system.exists(path));
+    if loader.is_none() {
+        notes.add(notes::ARCH, "the machine's architecture is not known", None);
+    }
+    loader.map_or_else(String::new, |(_, arch)| (*arch).to_owned())
+}

@@ -1,0 +1,300 @@
+//! The facts about one computer, as plain values that serialize to JSON.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+/// What `aitk` knows about a machine. Sizes are in bytes. A fact that could not be had is `None`, and a
+/// [`Note`] says why.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Machine {
+    /// The operating system.
+    pub os: Os,
+    /// As `uname -m` says it: `x86_64`, `aarch64`, ….
+    pub arch: String,
+    /// Kernel release.
+    pub kernel: Option<String>,
+    /// The C library.
+    pub libc: Option<Libc>,
+    /// Bare metal, virtual machine, container or WSL.
+    pub virtualization: Virtualization,
+    /// The processor.
+    pub cpu: Cpu,
+    /// Main memory.
+    pub memory: Memory,
+    /// The file systems that hold the folders that matter to `aitk`, each once.
+    pub disks: Vec<Disk>,
+    /// Graphics processors, in the order of their PCI addresses.
+    pub gpus: Vec<Gpu>,
+    /// Filled where the machine is a Jetson.
+    pub jetson: Option<Jetson>,
+    /// Whether UEFI Secure Boot is on; `None` without UEFI.
+    pub secure_boot: Option<bool>,
+    /// Python interpreters, the one that `python3` stands for first.
+    pub python: Vec<Python>,
+    /// Programs that matter to `aitk`, by name.
+    pub tools: BTreeMap<String, Tool>,
+    /// What the user may do.
+    pub privilege: Privilege,
+    /// The character set and language, as the environment sets it (`LC_ALL`, `LC_CTYPE`, `LANG`).
+    pub locale: Option<String>,
+    /// Whether systemd runs the machine.
+    pub systemd: bool,
+    /// The current date, `YYYY-MM-DD`: what support dates are compared with.
+    pub date: String,
+    /// The folders that the user's environment names.
+    pub folders: Folders,
+}
+
+/// The operating system, from `os-release`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Os {
+    /// `ubuntu`, `debian`, `fedora`, …; `linux` where it is not said.
+    pub id: String,
+    /// `24.04`, `13`, …
+    pub version: Option<String>,
+    /// `noble`, `trixie`, …
+    pub codename: Option<String>,
+    /// The name for people.
+    pub name: String,
+    /// The day on which standard support ends, `YYYY-MM-DD`.
+    pub end_of_support: Option<String>,
+    /// Systems that it derives from (`ID_LIKE`).
+    pub like: Vec<String>,
+}
+
+/// The C library.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Libc {
+    /// `glibc` or `musl`.
+    pub family: String,
+    /// `2.36`, …
+    pub version: Option<String>,
+}
+
+/// What the machine runs in.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Virtualization {
+    /// Which kind.
+    pub kind: VirtualizationKind,
+    /// `kvm`, `vmware`, `docker`, `lxc`, … where known.
+    pub name: Option<String>,
+}
+
+/// Kinds of surroundings.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VirtualizationKind {
+    /// The hardware itself.
+    #[default]
+    BareMetal,
+    /// A virtual machine.
+    Vm,
+    /// A container: its kernel and drivers belong to the host.
+    Container,
+    /// Windows Subsystem for Linux 1: system calls translated, no GPU.
+    Wsl1,
+    /// Windows Subsystem for Linux 2: a virtual machine of Windows.
+    Wsl2,
+}
+
+/// The processor.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Cpu {
+    /// Model name.
+    pub model: Option<String>,
+    /// Physical cores.
+    pub cores: Option<u32>,
+    /// Hardware threads that this process may use.
+    pub threads: Option<u32>,
+    /// `x86-64-v1`…`x86-64-v4`, or `armv8-a` and up.
+    pub level: Option<String>,
+    /// Feature flags as the kernel names them, sorted.
+    pub features: Vec<String>,
+}
+
+/// Main memory, in bytes.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Memory {
+    /// What the kernel has.
+    pub total: Option<u64>,
+    /// What can be used now without swapping.
+    pub available: Option<u64>,
+    /// The least of every control group's limit up the tree; `None` without one.
+    pub limit: Option<u64>,
+    /// Swap space.
+    pub swap: Option<u64>,
+}
+
+impl Memory {
+    /// What this machine can use at most: its memory, or less where a limit says so.
+    pub fn usable(&self) -> Option<u64> {
+        match (self.total, self.limit) {
+            (Some(total), Some(limit)) => Some(total.min(limit)),
+            (total, limit) => total.or(limit),
+        }
+    }
+}
+
+/// A file system.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Disk {
+    /// Where it is mounted.
+    pub mount: PathBuf,
+    /// `ext4`, `btrfs`, `9p`, `nfs4`, `tmpfs`, …
+    pub filesystem: String,
+    /// Bytes in all.
+    pub total: u64,
+    /// Bytes that an ordinary user can still write.
+    pub free: u64,
+    /// Files that can still be created; `None` where there is no such limit.
+    pub free_inodes: Option<u64>,
+    /// `nvme`, `ssd`, `hdd` where that can be trusted.
+    pub kind: Option<String>,
+    /// Programs cannot be started from it (`noexec`).
+    pub noexec: bool,
+    /// What `aitk` would use it for: `home`, `data`, `cache`, `state`, `tmp`, `var`, `boot`.
+    pub uses: Vec<String>,
+}
+
+/// A graphics processor.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Gpu {
+    /// `nvidia`, `amd`, `intel` or the PCI vendor's number.
+    pub vendor: String,
+    /// Its name, where something says it.
+    pub name: Option<String>,
+    /// `vendor:device`, as in `10de:2504`.
+    pub pci_id: String,
+    /// The vendor's architecture in lower case: `ampere`, `rdna3`, …
+    pub architecture: Option<String>,
+    /// Its own memory, in bytes.
+    pub vram: Option<u64>,
+    /// NVIDIA's compute capability, `8.6`.
+    pub compute_capability: Option<String>,
+    /// AMD's target, `gfx1100`.
+    pub gfx: Option<String>,
+    /// The kernel driver bound to it.
+    pub driver: Option<Driver>,
+    /// Whether AI frameworks can use it as it stands.
+    pub usable: bool,
+    /// Why, or why not.
+    pub why: String,
+}
+
+/// A driver.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Driver {
+    /// `nvidia`, `nouveau`, `amdgpu`, `vfio-pci`, …
+    pub name: String,
+    /// Its version.
+    pub version: Option<String>,
+    /// The newest CUDA that it can serve.
+    pub cuda: Option<String>,
+}
+
+/// An NVIDIA Jetson.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Jetson {
+    /// Model name from the device tree.
+    pub model: String,
+    /// L4T release, `36.4.3`.
+    pub l4t: Option<String>,
+    /// JetPack release, `6.2`.
+    pub jetpack: Option<String>,
+}
+
+/// A Python interpreter.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Python {
+    /// The program.
+    pub path: PathBuf,
+    /// `3.11.2`.
+    pub version: String,
+    /// Whether the distribution manages it (PEP 668): packages must go elsewhere.
+    pub externally_managed: bool,
+}
+
+impl Python {
+    /// Major and minor version.
+    pub fn minor(&self) -> Option<(u32, u32)> {
+        let mut parts = self.version.split('.').map(|part| part.parse().ok());
+        Some((parts.next()??, parts.next()??))
+    }
+}
+
+/// A program.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Tool {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its version, where asking is cheap.
+    pub version: Option<String>,
+}
+
+/// What the user may do.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Privilege {
+    /// Whether the user is root.
+    pub root: bool,
+    /// Whether `sudo` works.
+    pub sudo: Sudo,
+}
+
+/// Ways in which `sudo` works.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sudo {
+    /// Not at all.
+    #[default]
+    No,
+    /// It asks for a password.
+    Password,
+    /// It asks for nothing.
+    Passwordless,
+}
+
+/// The user's own folders and `aitk`'s, following the XDG base directories.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Folders {
+    /// The home folder.
+    pub home: PathBuf,
+    /// `aitk`'s configuration: `AITK_CONFIG_DIR`, else `$XDG_CONFIG_HOME/aitk`, else `~/.config/aitk`.
+    pub config: PathBuf,
+    /// Environments: `AITK_DATA_DIR`, else `$XDG_DATA_HOME/aitk`, else `~/.local/share/aitk`.
+    pub data: PathBuf,
+    /// Downloads: `AITK_CACHE_DIR`, else `$XDG_CACHE_HOME/aitk`, else `~/.cache/aitk`.
+    pub cache: PathBuf,
+    /// Receipt, runs, logs, locks: `AITK_STATE_DIR`, else `$XDG_STATE_HOME/aitk`, else `~/.local/state/aitk`.
+    pub state: PathBuf,
+    /// Where Jupyter looks for kernels of the user: `$JUPYTER_DATA_DIR`, else `$XDG_DATA_HOME/jupyter`, else
+    /// `~/.local/share/jupyter`.
+    pub jupyter: PathBuf,
+    /// Temporary files: `$TMPDIR`, else `/tmp`.
+    pub tmp: PathBuf,
+}
+
+/// Why a fact is missing, or what about it a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Note {
+    /// A stable code, `AITK-D…`.
+    pub code: String,
+    /// What is the matter.
+    pub message: String,
+    /// What can be done.
+    pub hint: Option<String>,
+}

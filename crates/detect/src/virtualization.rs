@@ -1,0 +1,327 @@
+//! Bare metal, virtual machine, container or WSL: the rules and names of `systemd-detect-virt(1)`,
+//! but without the processor's CPUID instruction, which a recording cannot answer. The kernel's
+//! flags and clocks tell the same.
+
+use aitk_system::System;
+
+use crate::cpu::CpuInfo;
+use crate::line;
+use crate::machine::{Virtualization, VirtualizationKind};
+use crate::mounts::Mounts;
+use crate::notes::{self, Notes};
+
+/// Where the firmware tells its maker. Everybody may read these; the serial numbers beside them are
+/// root's.
+const DMI: [&str; 6] = [
+    "/sys/class/dmi/id/product_name",
+    "/sys/class/dmi/id/sys_vendor",
+    "/sys/class/dmi/id/board_vendor",
+    "/sys/class/dmi/id/bios_vendor",
+    "/sys/class/dmi/id/board_version",
+    "/sys/class/dmi/id/product_version",
+];
+
+/// How what is written there begins, and which hypervisor that is.
+const MAKERS: [(&str, &str); 18] = [
+    ("KVM", "kvm"),
+    ("OpenStack", "kvm"),
+    ("KubeVirt", "kvm"),
+    ("Amazon EC2", "amazon"),
+    ("QEMU", "qemu"),
+    ("VMware", "vmware"),
+    ("VMW", "vmware"),
+    ("innotek GmbH", "oracle"),
+    ("VirtualBox", "oracle"),
+    ("Oracle Corporation", "oracle"),
+    ("Xen", "xen"),
+    ("Bochs", "bochs"),
+    ("Parallels", "parallels"),
+    ("BHYVE", "bhyve"),
+    ("Hyper-V", "microsoft"),
+    ("Apple Virtualization", "apple"),
+    ("Google Compute Engine", "google"),
+    ("Google", "google"),
+];
+
+/// Makers that are believed before the kernel: they build on another hypervisor, whose clock would
+/// show.
+const BUILDERS: [&str; 5] = ["oracle", "xen", "amazon", "parallels", "google"];
+
+/// Clocks that the kernel offers only inside of a hypervisor. A machine without DMI (Firecracker)
+/// has no other name to give.
+const CLOCKS: [(&str, &str); 3] =
+    [("kvm-clock", "kvm"), ("xen", "xen"), ("hyperv_clocksource", "microsoft")];
+
+/// File systems that only a container has at its root.
+const LAYERED: [&str; 4] = ["overlay", "fuse-overlayfs", "aufs", "zfs"];
+
+/// What the machine runs in.
+pub(crate) fn probe(
+    system: &dyn System,
+    kernel: Option<&str>,
+    cpuinfo: &CpuInfo,
+    mounts: &Mounts,
+    notes: &mut Notes,
+) -> Virtualization {
+    use VirtualizationKind::{Container, Vm};
+
+    // A container in WSL or in a virtual machine is a container: it sees the kernel of what is
+    // around it.
+    if let Some(name) = container(system, mounts, notes) {
+        return Virtualization { kind: Container, name: Some(name) };
+    }
+    if let Some(kind) = wsl(system, kernel) {
+        return Virtualization { kind, name: Some("wsl".to_owned()) };
+    }
+    // Only a group that is not the root of all has this file, and a process sees its own group as
+    // the root only in a namespace.
+    if system.exists("/sys/fs/cgroup/cgroup.type") {
+        return Virtualization { kind: Container, name: None };
+    }
+    match is_vm(system, cpuinfo) {
+        true => Virtualization { kind: Vm, name: hypervisor(system, cpuinfo).map(str::to_owned) },
+        false => Virtualization::default(),
+    }
+}
+
+/// The container manager's name, where one has left a mark.
+fn container(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> Option<String> {
+    if system.exists("/proc/vz") && !system.exists("/proc/bc") {
+        return Some("openvz".to_owned());
+    }
+    let told = line(system, "/run/host/container-manager")
+        .or_else(|| line(system, "/run/systemd/container"))
+        // The first process's environment says it as well, but may hold secrets that a recording
+        // must not.
+        .or_else(|| system.env("container"))
+        .filter(|name| name != "wsl");
+    if told.is_some() {
+        return told;
+    }
+    if system.exists("/run/.containerenv") {
+        return Some("podman".to_owned());
+    }
+    if system.exists("/.dockerenv") {
+        if layered_root(mounts) {
+            return Some("docker".to_owned());
+        }
+        let message = "the file /.dockerenv says that this is a container, but its root is a \
+                       disk's own: taken for a machine made from a container's image";
+        notes.add(notes::DOCKERENV, message, None);
+    }
+    None
+}
+
+/// Whether the root folder is a container's: layers, or a folder of a disk instead of all of it.
+fn layered_root(mounts: &Mounts) -> bool {
+    mounts
+        .of("/".as_ref())
+        .is_none_or(|root| LAYERED.contains(&root.fs_type.as_str()) || root.root != "/")
+}
+
+/// Which WSL. The kernels of WSL 1 end in `-Microsoft`, those of WSL 2 in
+/// `-microsoft-standard-WSL2`; a kernel that the user has built may be called anything, and then
+/// WSL's own files tell.
+fn wsl(system: &dyn System, kernel: Option<&str>) -> Option<VirtualizationKind> {
+    let kernel = kernel.unwrap_or_default();
+    if kernel.ends_with("-Microsoft") {
+        Some(VirtualizationKind::Wsl1)
+    } else if kernel.contains("microsoft")
+        || kernel.contains("WSL")
+        || system.exists("/run/WSL")
+        || (system.exists("/dev/dxg") && system.exists("/usr/lib/wsl/lib"))
+    {
+        Some(VirtualizationKind::Wsl2)
+    } else {
+        None
+    }
+}
+
+/// Whether there is a hypervisor below. x86 has a bit for that; elsewhere the firmware says it or
+/// nobody does.
+fn is_vm(system: &dyn System, cpuinfo: &CpuInfo) -> bool {
+    let flags = cpuinfo.flags();
+    let is_x86 = flags.contains("fpu") && cpuinfo.field("flags").is_some();
+    let below = match is_x86 {
+        true => flags.contains("hypervisor") || is_uml(cpuinfo) || system.exists("/proc/xen"),
+        false => hypervisor(system, cpuinfo).is_some(),
+    };
+    below && !is_dom0(system) && !is_metal(system)
+}
+
+fn is_uml(cpuinfo: &CpuInfo) -> bool {
+    cpuinfo.field("vendor_id") == Some("User Mode Linux")
+}
+
+/// Whether this is the system that manages Xen: it has the hardware. Bit 11 of Xen's features says
+/// so.
+fn is_dom0(system: &dyn System) -> bool {
+    line(system, "/sys/hypervisor/properties/features")
+        .and_then(|hex| u64::from_str_radix(&hex, 16).ok())
+        .is_some_and(|features| features & (1 << 11) != 0)
+}
+
+/// Whether this is one of Amazon's instances that are whole machines.
+fn is_metal(system: &dyn System) -> bool {
+    line(system, "/sys/class/dmi/id/product_name").is_some_and(|name| name.ends_with(".metal"))
+}
+
+/// The hypervisor's name, in systemd's order of belief.
+fn hypervisor(system: &dyn System, cpuinfo: &CpuInfo) -> Option<&'static str> {
+    let maker = maker(system);
+    maker
+        .filter(|maker| BUILDERS.contains(maker))
+        .or_else(|| is_uml(cpuinfo).then_some("uml"))
+        .or_else(|| system.exists("/proc/xen").then_some("xen"))
+        // QEMU can pretend to be Microsoft's, so that is believed last.
+        .or_else(|| clock(system).filter(|name| *name != "microsoft"))
+        .or(maker)
+        .or_else(|| (line(system, "/sys/hypervisor/type")? == "xen").then_some("xen"))
+        .or_else(|| clock(system))
+        .or_else(|| device_tree(system))
+}
+
+fn maker(system: &dyn System) -> Option<&'static str> {
+    DMI.iter().find_map(|path| {
+        let text = line(system, path)?;
+        MAKERS.iter().find(|(start, _)| text.starts_with(start)).map(|(_, name)| *name)
+    })
+}
+
+fn clock(system: &dyn System) -> Option<&'static str> {
+    let path = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
+    let clocks = line(system, path)?;
+    let offered = |start: &str| clocks.split_whitespace().any(|clock| clock.starts_with(start));
+    CLOCKS.iter().find(|(start, _)| offered(start)).map(|(_, name)| *name)
+}
+
+/// What ARM's firmware says; a `fw-cfg` node is QEMU's own.
+fn device_tree(system: &dyn System) -> Option<&'static str> {
+    match line(system, "/proc/device-tree/hypervisor/compatible") {
+        Some(text) if text.contains("kvm") => Some("kvm"),
+        Some(text) if text.contains("xen") => Some("xen"),
+        Some(text) if text.contains("vmware") => Some("vmware"),
+        _ => {
+            let nodes = system.list("/proc/device-tree".as_ref()).ok()?;
+            nodes.iter().any(|node| node.starts_with("fw-cfg")).then_some("qemu")
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::{Real, Replay};
+
+    use super::*;
+
+    const VM_CPU: &str = "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu hypervisor\n";
+    const METAL_CPU: &str = "processor\t: 0\nvendor_id\t: GenuineIntel\nflags\t\t: fpu vmx\n";
+    const ARM_CPU: &str = "processor\t: 0\nFeatures\t: fp asimd\n";
+    const DISK: &str = "27 1 254:0 / / rw - ext4 /dev/vda1 rw\n";
+    const LAYERS: &str = "27 1 0:50 / / rw - overlay overlay rw,lowerdir=/l\n";
+
+    /// Kind, name and codes of the notes on a machine with these files.
+    fn found(
+        kernel: &str,
+        cpu: &str,
+        mounts: &str,
+        files: &[(&str, &str)],
+    ) -> (VirtualizationKind, Option<String>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        for (path, text) in files {
+            Real.write(&folder.path().join(path), text.as_bytes(), 0o644).unwrap();
+        }
+        let system = Replay::tree(folder.path());
+        let mut notes = Notes::default();
+        let cpu = CpuInfo::parse(cpu.as_bytes());
+        let mounts = Mounts::parse(mounts);
+        let found = probe(&system, Some(kernel), &cpu, &mounts, &mut notes);
+        let codes = Vec::from(notes).into_iter().map(|note| note.code).collect();
+        (found.kind, found.name, codes)
+    }
+
+    fn is(
+        kind: VirtualizationKind,
+        name: Option<&str>,
+    ) -> (VirtualizationKind, Option<String>, Vec<String>) {
+        (kind, name.map(str::to_owned), Vec::new())
+    }
+
+    const CLOCK: &str = "sys/devices/system/clocksource/clocksource0/available_clocksource";
+    const PRODUCT: &str = "sys/class/dmi/id/product_name";
+    const VENDOR: &str = "sys/class/dmi/id/sys_vendor";
+
+    #[test]
+    fn bare_metal_has_no_hypervisor_flag_whoever_made_it() {
+        let server = [(VENDOR, "Oracle Corporation\n"), (PRODUCT, "ORACLE SERVER X8-2\n")];
+        let metal = is(VirtualizationKind::BareMetal, None);
+        assert_eq!(found("6.8.0-90-generic", METAL_CPU, DISK, &server), metal);
+        let amazon = [(VENDOR, "Amazon EC2\n"), (PRODUCT, "c7g.metal\n")];
+        assert_eq!(found("6.12.0-aws", ARM_CPU, DISK, &amazon), metal);
+        let dom0 = [("sys/hypervisor/properties/features", "00002705\n".replace("2705", "2f05"))];
+        let dom0 = dom0.each_ref().map(|(path, text)| (*path, text.as_str()));
+        assert_eq!(found("6.12.0", VM_CPU, DISK, &dom0), metal);
+    }
+
+    #[test]
+    fn builders_come_before_the_clock_and_the_clock_before_other_makers() {
+        use VirtualizationKind::Vm;
+        let clock = (CLOCK, "tsc kvm-clock acpi_pm \n");
+        let kernel = "6.12.0-amd64";
+        let google = [(VENDOR, "Google\n"), (PRODUCT, "Google Compute Engine\n"), clock];
+        assert_eq!(found(kernel, VM_CPU, DISK, &google), is(Vm, Some("google")));
+        let qemu = [(VENDOR, "QEMU\n"), clock];
+        assert_eq!(found(kernel, VM_CPU, DISK, &qemu), is(Vm, Some("kvm")));
+        assert_eq!(found(kernel, VM_CPU, DISK, &qemu[..1]), is(Vm, Some("qemu")));
+        let hyperv = [(CLOCK, "hyperv_clocksource_tsc_page acpi_pm\n"), (PRODUCT, "KVM\n")];
+        assert_eq!(found(kernel, VM_CPU, DISK, &hyperv), is(Vm, Some("kvm")));
+        assert_eq!(found(kernel, VM_CPU, DISK, &hyperv[..1]), is(Vm, Some("microsoft")));
+        // Firecracker: no DMI, no EFI, no device tree.
+        assert_eq!(found(kernel, VM_CPU, DISK, &[clock]), is(Vm, Some("kvm")));
+        assert_eq!(found(kernel, VM_CPU, DISK, &[]), is(Vm, None));
+    }
+
+    #[test]
+    fn arm_has_firmware_or_a_device_tree_to_ask() {
+        use VirtualizationKind::{BareMetal, Vm};
+        let kvm = [("proc/device-tree/hypervisor/compatible", "linux,kvm\0")];
+        assert_eq!(found("6.12.0", ARM_CPU, DISK, &kvm), is(Vm, Some("kvm")));
+        let qemu = [("proc/device-tree/fw-cfg@9020000/compatible", "qemu,fw-cfg-mmio\0")];
+        assert_eq!(found("6.12.0", ARM_CPU, DISK, &qemu), is(Vm, Some("qemu")));
+        assert_eq!(found("6.12.0", ARM_CPU, DISK, &[]), is(BareMetal, None));
+    }
+
+    #[test]
+    fn wsl_is_told_by_its_kernel_or_by_its_files() {
+        use VirtualizationKind::{Wsl1, Wsl2};
+        let kernel = "6.6.87.2-microsoft-standard-WSL2";
+        assert_eq!(found(kernel, VM_CPU, DISK, &[]), is(Wsl2, Some("wsl")));
+        assert_eq!(found("4.4.0-19041-Microsoft", METAL_CPU, DISK, &[]), is(Wsl1, Some("wsl")));
+        let own = [("dev/dxg", ""), ("usr/lib/wsl/lib/libcuda.so.1", "")];
+        assert_eq!(found("6.18.0-mine", VM_CPU, DISK, &own), is(Wsl2, Some("wsl")));
+        let marked = [("run/systemd/container", "wsl\n")];
+        assert_eq!(found(kernel, VM_CPU, DISK, &marked), is(Wsl2, Some("wsl")));
+    }
+
+    #[test]
+    fn a_container_counts_before_what_it_runs_in() {
+        use VirtualizationKind::Container;
+        let wsl = "6.6.87.2-microsoft-standard-WSL2";
+        let docker = [("/.dockerenv".trim_start_matches('/'), "")];
+        assert_eq!(found(wsl, VM_CPU, LAYERS, &docker), is(Container, Some("docker")));
+        let podman = [("run/.containerenv", "")];
+        assert_eq!(found("6.12.0", METAL_CPU, LAYERS, &podman), is(Container, Some("podman")));
+        let lxc = [("run/systemd/container", "lxc\n")];
+        assert_eq!(found("6.12.0", METAL_CPU, DISK, &lxc), is(Container, Some("lxc")));
+        let group = [("sys/fs/cgroup/cgroup.type", "domain\n")];
+        assert_eq!(found("6.12.0", METAL_CPU, LAYERS, &group), is(Container, None));
+        let openvz = [("proc/vz/version", "")];
+        assert_eq!(found("4.18.0", METAL_CPU, DISK, &openvz), is(Container, Some("openvz")));
+    }
+
+    #[test]
+    fn a_machine_made_from_a_containers_image_is_no_container() {
+        let (kind, _, codes) = found("6.12.0", VM_CPU, DISK, &[(".dockerenv", "")]);
+        assert_eq!((kind, codes), (VirtualizationKind::Vm, vec![notes::DOCKERENV.to_owned()]));
+    }
+}

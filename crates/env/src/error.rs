@@ -1,0 +1,181 @@
+//! What can go wrong with environments.
+
+use std::io;
+use std::path::PathBuf;
+
+use aitk_system::{Exit, Explain, RunError};
+
+/// Why an environment could not be resolved or built.
+#[derive(Debug, thiserror::Error)]
+pub enum EnvError {
+    /// A source does not answer.
+    #[error("{source_name} does not answer: {reason}")]
+    Unreachable {
+        /// Which source, in words.
+        source_name: String,
+        /// What was tried and what came back.
+        reason: String,
+    },
+    /// Working offline, and something is not in the cache.
+    #[error("{what} is not in the cache, and --offline asks no source")]
+    Offline {
+        /// What is missing.
+        what: String,
+    },
+    /// The wishes cannot all be met.
+    #[error("no set of packages meets all wishes:\n{reason}")]
+    Unsolvable {
+        /// uv's explanation.
+        reason: String,
+    },
+    /// What was downloaded is not what the lock names.
+    #[error("{file} is not what the lock names: its sha256 is {found} and not {expected}")]
+    WrongHash {
+        /// The file's name.
+        file: String,
+        /// The hash in the lock.
+        expected: String,
+        /// The hash of what came.
+        found: String,
+    },
+    /// A file for which the lock names no hash.
+    #[error("the source names no sha256 for {file}, so it cannot be checked")]
+    NoHash {
+        /// The file's name.
+        file: String,
+    },
+    /// uv is not to be had.
+    #[error("uv {version} could not be had: {reason}")]
+    NoUv {
+        /// The pinned version.
+        version: String,
+        /// What was tried.
+        reason: String,
+    },
+    /// uv failed for another reason.
+    #[error("uv failed:\n{output}")]
+    Uv {
+        /// What it printed last.
+        output: String,
+    },
+    /// No space is left.
+    #[error("no space is left for {path}")]
+    NoSpace {
+        /// The file that was being written.
+        path: PathBuf,
+    },
+    /// A lock file cannot be used.
+    #[error("{path}: {reason}")]
+    BadLock {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The user interrupted the run.
+    #[error("interrupted")]
+    Interrupted,
+    /// A command could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl EnvError {
+    /// An error of the operating system about a path; a full disk has an error of its own.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path },
+            _ => Self::Io { path, source },
+        }
+    }
+
+    /// Tells the failures of uv apart by what it printed.
+    pub(crate) fn from_uv(output: &str, source_name: &str) -> Self {
+        const SILENT: [&str; 5] = [
+            "error sending request",
+            "Failed to fetch",
+            "dns error",
+            "operation timed out",
+            "Request failed after",
+        ];
+        let output = output.trim().to_owned();
+        if output.contains("No space left on device") {
+            Self::NoSpace { path: PathBuf::from("uv's cache or the environment") }
+        } else if SILENT.iter().any(|sign| output.contains(sign)) {
+            let reason = output.lines().last().unwrap_or_default().trim().to_owned();
+            let reason = reason.strip_prefix("cause: ").unwrap_or(&reason).to_owned();
+            Self::Unreachable { source_name: source_name.to_owned(), reason }
+        } else if output.contains("network was disabled") {
+            Self::Offline { what: "what is asked for".to_owned() }
+        } else if output.contains("No solution found") {
+            Self::Unsolvable { reason: output }
+        } else {
+            Self::Uv { output }
+        }
+    }
+}
+
+impl Explain for EnvError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unreachable { .. } => "AITK-E01",
+            Self::Offline { .. } => "AITK-E02",
+            Self::Unsolvable { .. } => "AITK-E03",
+            Self::WrongHash { .. } => "AITK-E04",
+            Self::NoHash { .. } => "AITK-E05",
+            Self::NoUv { .. } => "AITK-E06",
+            Self::Uv { .. } => "AITK-E07",
+            Self::NoSpace { .. } => "AITK-E08",
+            Self::BadLock { .. } => "AITK-E09",
+            Self::Interrupted => "AITK-X01",
+            Self::Run(_) => "AITK-E10",
+            Self::Io { .. } => "AITK-E11",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Unreachable { .. } => {
+                "check the network and HTTPS_PROXY; a mirror is set with --index-url, \
+                 AITK_INDEX_URL or `index-url` in config.toml; a corporate certificate with \
+                 SSL_CERT_FILE"
+            }
+            Self::Offline { .. } => "run once without --offline",
+            Self::Unsolvable { .. } => "leave out or change one of the two wishes that clash",
+            Self::WrongHash { .. } => {
+                "nothing of it was installed; try again, and if it stays so, the source or a proxy \
+                 changes what it delivers"
+            }
+            Self::NoHash { .. } => "use an index that publishes hashes",
+            Self::NoUv { .. } => {
+                "install python3-pip, or uv itself, or set --index-url to an index that has it"
+            }
+            Self::NoSpace { .. } => {
+                "free some space, or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk; then \
+                 run the same command again: it continues"
+            }
+            Self::BadLock { .. } => "make a new one with `aitk lock -o FILE`",
+            Self::Interrupted => "run the same command again: it continues where it stopped",
+            Self::Uv { .. } | Self::Run(_) | Self::Io { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unreachable { .. } | Self::Offline { .. } => Exit::Unavailable,
+            Self::BadLock { .. } => Exit::Config,
+            _ => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,310 @@
+//! Downloads: in parallel, resumed where they broke off, checked against their hash before they count.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "downloads write their own files; System::permit has been asked before"
+)]
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, OpenOptions};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aitk_system::{Real, interrupted};
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use reqwest::header::{CONTENT_RANGE, RANGE};
+use reqwest::{Response, StatusCode};
+use sha2::{Digest, Sha256};
+
+use crate::error::EnvError;
+use crate::lock::Locked;
+
+/// How many downloads run at a time.
+const PARALLEL: usize = 8;
+/// How often a broken download is taken up again.
+const TRIES: u32 = 4;
+/// How long a server may take to accept, and to send anything at all.
+const CONNECT: Duration = Duration::from_secs(4);
+const SILENCE: Duration = Duration::from_secs(30);
+
+/// What a download reports while it runs.
+pub trait FetchProgress: Sync {
+    /// So many more bytes are there.
+    fn bytes(&self, more: u64);
+}
+
+/// Talks HTTP with the system's certificates and the environment's proxies.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: reqwest::Client,
+}
+
+impl Client {
+    /// A client for all requests of a run.
+    ///
+    /// # Errors
+    /// Where the system's certificates cannot be read.
+    pub fn new() -> Result<Self, EnvError> {
+        // A second call finds the provider in place, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("aitk/", env!("CARGO_PKG_VERSION")))
+            // One connection a download: several large files in one HTTP/2 connection wait for each other.
+            .http1_only()
+            .connect_timeout(CONNECT)
+            .read_timeout(SILENCE)
+            .build()
+            .map_err(|error| EnvError::Unreachable {
+                source_name: "the network".to_owned(),
+                reason: cause(&error),
+            })?;
+        Ok(Self { http })
+    }
+
+    /// Asks for a page or a part of a file.
+    ///
+    /// # Errors
+    /// [`EnvError::Unreachable`] where nothing useful comes back.
+    pub(crate) async fn get(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Response, EnvError> {
+        let mut request = self.http.get(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let answer = request.send().await.map_err(|error| unreachable(url, &cause(&error)))?;
+        if answer.status().is_success() {
+            Ok(answer)
+        } else {
+            Err(unreachable(url, &format!("it answers {}", answer.status())))
+        }
+    }
+}
+
+/// A URL without user name and password, for messages.
+fn host_of(url: &str) -> String {
+    match reqwest::Url::parse(url) {
+        Ok(url) => url.host_str().map_or_else(String::new, |host| match url.port() {
+            Some(port) => format!("{host}:{port}"),
+            None => host.to_owned(),
+        }),
+        Err(_) => "the source".to_owned(),
+    }
+}
+
+fn unreachable(url: &str, reason: &str) -> EnvError {
+    EnvError::Unreachable { source_name: host_of(url), reason: reason.to_owned() }
+}
+
+/// The innermost reason of an error, which is the one that helps.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut innermost = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+    }
+    innermost.to_string()
+}
+
+/// Runs asynchronous work to its end.
+pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(EnvError::io(PathBuf::from("the runtime")))?;
+    Ok(runtime.block_on(work))
+}
+
+/// Downloads what is not yet in `folder`, each under its own file name, and checks every file's hash.
+///
+/// # Errors
+/// The first failure; what is complete by then stays, what is not is taken up again next time.
+pub fn fetch_all(
+    client: &Client,
+    packages: &[&Locked],
+    folder: &Path,
+    offline: bool,
+    progress: &dyn FetchProgress,
+) -> Result<(), EnvError> {
+    fs::create_dir_all(folder).map_err(EnvError::io(folder))?;
+    let mut missing = Vec::new();
+    let mut seen = BTreeSet::new();
+    for package in packages {
+        if seen.insert(package.filename()) && !package.is_in(folder, &Real) {
+            missing.push(*package);
+        } else {
+            progress.bytes(package.package.size.unwrap_or(0));
+        }
+    }
+    if let (true, Some(first)) = (offline, missing.first()) {
+        return Err(EnvError::Offline { what: first.filename() });
+    }
+    // The large ones first, so that none is left alone at the end.
+    missing.sort_by_key(|locked| std::cmp::Reverse(locked.package.size));
+    let client = Arc::new(client.clone());
+    block_on(
+        stream::iter(missing.into_iter().map(|package| {
+            let client = Arc::clone(&client);
+            async move { fetch(&client, package, folder, progress).await }
+        }))
+        .buffer_unordered(PARALLEL)
+        .try_collect::<Vec<()>>(),
+    )?
+    .map(drop)
+}
+
+async fn fetch(
+    client: &Client,
+    locked: &Locked,
+    folder: &Path,
+    progress: &dyn FetchProgress,
+) -> Result<(), EnvError> {
+    let file = locked.filename();
+    let Some(expected) = &locked.package.sha256 else { return Err(EnvError::NoHash { file }) };
+    let url = locked.package.url.as_deref().unwrap_or_default();
+    // Beside the folder and not in it: uv reads the folder while other downloads still go on.
+    let parts = folder.with_file_name("parts");
+    fs::create_dir_all(&parts).map_err(EnvError::io(&parts))?;
+    let part = parts.join(format!("{}-{file}", &expected[..expected.len().min(12)]));
+    let mut tries = 1;
+    let mut counted = 0;
+    let found = loop {
+        match continue_part(client, url, &part, progress, &mut counted).await {
+            Ok(found) => break found,
+            Err(error @ EnvError::Unreachable { .. }) if tries < TRIES && !interrupted() => {
+                tracing::debug!(file, %error, "taken up again");
+                tokio::time::sleep(Duration::from_millis(250 << tries)).await;
+                tries += 1;
+            }
+            Err(error) => return Err(error),
+        }
+    };
+    if found != *expected {
+        let _ = fs::remove_file(&part);
+        return Err(EnvError::WrongHash { file, expected: expected.clone(), found });
+    }
+    let whole = folder.join(&file);
+    fs::rename(&part, &whole).map_err(EnvError::io(&whole))?;
+    let mark = mark_of(folder, &file);
+    fs::create_dir_all(mark.parent().unwrap_or(folder)).map_err(EnvError::io(&mark))?;
+    fs::write(&mark, expected).map_err(EnvError::io(&mark))
+}
+
+/// Where the hash of a whole file is noted: two files of one name, from two indexes, differ by nothing else.
+pub(crate) fn mark_of(folder: &Path, file: &str) -> PathBuf {
+    folder.with_file_name("hashes").join(file)
+}
+
+/// Downloads the rest of a file and returns the hash of the whole. `counted` keeps what was reported before.
+async fn continue_part(
+    client: &Client,
+    url: &str,
+    part: &Path,
+    progress: &dyn FetchProgress,
+    counted: &mut u64,
+) -> Result<String, EnvError> {
+    let mut hasher = Sha256::new();
+    let mut have = hash_of_part(part, &mut hasher).map_err(EnvError::io(part))?;
+    let range = format!("bytes={have}-");
+    let headers: &[(&str, &str)] = if have > 0 { &[(RANGE.as_str(), &range)] } else { &[] };
+    let mut answer = match client.get(url, headers).await {
+        // The part is already the whole file.
+        Err(EnvError::Unreachable { reason, .. }) if reason.contains("416") => {
+            return Ok(hex(&hasher.finalize()));
+        }
+        answer => answer?,
+    };
+    if have > 0 && answer.status() != StatusCode::PARTIAL_CONTENT {
+        hasher = Sha256::new();
+        have = 0;
+    }
+    let mut file = OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(have == 0)
+        .append(false)
+        .open(part)
+        .map_err(EnvError::io(part))?;
+    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(have)).map_err(EnvError::io(part))?;
+    progress.bytes(have.saturating_sub(*counted));
+    *counted = (*counted).max(have);
+    while let Some(chunk) =
+        answer.chunk().await.map_err(|error| unreachable(url, &cause(&error)))?
+    {
+        if interrupted() {
+            return Err(EnvError::Interrupted);
+        }
+        file.write_all(&chunk).map_err(EnvError::io(part))?;
+        hasher.update(&chunk);
+        have += chunk.len() as u64;
+        progress.bytes(have.saturating_sub(*counted));
+        *counted = (*counted).max(have);
+    }
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Feeds what is already there to the hasher; returns its length.
+fn hash_of_part(part: &Path, hasher: &mut Sha256) -> std::io::Result<u64> {
+    let Ok(mut file) = File::open(part) else { return Ok(0) };
+    let mut buffer = vec![0; 1 << 20];
+    let mut length = 0;
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(length);
+        }
+        hasher.update(&buffer[..read]);
+        length += read as u64;
+    }
+}
+
+/// The hash of a whole file.
+pub(crate) fn hash_of(path: &Path) -> std::io::Result<String> {
+    let mut hasher = Sha256::new();
+    File::open(path)?;
+    hash_of_part(path, &mut hasher)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Unpacks the program of an archive whose name ends so, without holding it in memory.
+pub(crate) fn unpack(archive: &Path, ending: &str, to: &Path) -> Result<(), EnvError> {
+    let broken = |error: zip::result::ZipError| EnvError::io(archive)(error.into());
+    let file = File::open(archive).map_err(EnvError::io(archive))?;
+    let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
+    let name = zip.file_names().filter_map(Result::ok).find(|name| name.ends_with(ending));
+    let name = name.map(std::borrow::Cow::into_owned).unwrap_or_default();
+    let mut entry = zip.by_name(&name).map_err(broken)?;
+    beside(to, |part| std::io::copy(&mut entry, &mut File::create(part)?).map(drop))
+}
+
+/// Puts a program where it stays: shares the file where both are on one file system, else copies it.
+pub(crate) fn place(from: &Path, to: &Path) -> Result<(), EnvError> {
+    beside(to, |part| fs::hard_link(from, part).or_else(|_| fs::copy(from, part).map(drop)))
+}
+
+/// Makes a program beside its place and renames it there, so that it is whole or not at all.
+fn beside(to: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), EnvError> {
+    let part = to.with_extension("part");
+    let whole = || {
+        fs::create_dir_all(to.parent().unwrap_or(to))?;
+        let _ = fs::remove_file(&part);
+        make(&part)?;
+        fs::set_permissions(&part, fs::Permissions::from_mode(0o755))?;
+        File::open(&part)?.sync_all()?;
+        fs::rename(&part, to)
+    };
+    whole().map_err(EnvError::io(to))
+}
+
+pub(crate) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The total that a `Content-Range` header names.
+pub(crate) fn total_of(answer: &Response) -> Option<u64> {
+    let range = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
+    range.rsplit('/').next()?.parse().ok()
+}

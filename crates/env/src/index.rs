@@ -1,0 +1,109 @@
+//! The simple API of a package index (PEP 503 and 691), as far as finding one known file takes.
+
+use std::collections::BTreeMap;
+
+use reqwest::Url;
+use serde::Deserialize;
+
+use crate::error::EnvError;
+use crate::fetch::Client;
+
+const JSON: &str = "application/vnd.pypi.simple.v1+json";
+const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
+
+/// The address of a file on an index.
+///
+/// # Errors
+/// [`EnvError::Unreachable`] where the index does not answer or has no such file.
+pub(crate) async fn find_file(
+    client: &Client,
+    index_url: &str,
+    project: &str,
+    filename: &str,
+) -> Result<String, EnvError> {
+    let page = format!("{}/{project}/", index_url.trim_end_matches('/'));
+    let answer = client.get(&page, &[("accept", ACCEPT)]).await?;
+    let base = answer.url().clone();
+    let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
+    let is_json = kind.is_some_and(|kind| kind.starts_with(JSON));
+    let body = answer.text().await.map_err(|error| EnvError::Unreachable {
+        source_name: "the index".to_owned(),
+        reason: error.to_string(),
+    })?;
+    let files = if is_json { from_json(&body) } else { from_html(&body) };
+    files.get(filename).and_then(|link| resolved(&base, link)).ok_or_else(|| {
+        EnvError::Unreachable {
+            source_name: "the index".to_owned(),
+            reason: format!("it has no {filename}"),
+        }
+    })
+}
+
+fn resolved(base: &Url, link: &str) -> Option<String> {
+    let mut url = base.join(link).ok()?;
+    url.set_fragment(None);
+    // A private index wants the same credentials for its files, if they are on the same host.
+    if url.host() == base.host() && url.username().is_empty() && !base.username().is_empty() {
+        url.set_username(base.username()).ok()?;
+        url.set_password(base.password()).ok()?;
+    }
+    Some(url.to_string())
+}
+
+#[derive(Deserialize)]
+struct Page {
+    files: Vec<PageFile>,
+}
+
+#[derive(Deserialize)]
+struct PageFile {
+    filename: String,
+    url: String,
+}
+
+fn from_json(body: &str) -> BTreeMap<String, String> {
+    let page: Page = serde_json::from_str(body).unwrap_or(Page { files: Vec::new() });
+    page.files.into_iter().map(|file| (file.filename, file.url)).collect()
+}
+
+/// Reads `<a href="link">filename</a>`: PEP 503 allows nothing more elaborate around the two.
+fn from_html(body: &str) -> BTreeMap<String, String> {
+    body.split("<a ")
+        .filter_map(|rest| {
+            let (_, rest) = rest.split_once("href=")?;
+            let quote = rest.chars().next().filter(|c| "\"'".contains(*c))?;
+            let (link, rest) = rest[1..].split_once(quote)?;
+            let (_, rest) = rest.split_once('>')?;
+            let (name, _) = rest.split_once("</a>")?;
+            Some((name.trim().to_owned(), link.replace("&amp;", "&")))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn links_are_found_in_html_and_json() {
+        let html = r#"<html><body><a class="x" href="../../packages/a-1-py3-none-any.whl#sha256=00" data-y=">">a-1-py3-none-any.whl</a><br/>
+            <a href='b.whl'>b.whl</a></body></html>"#;
+        let files = from_html(html);
+        assert_eq!(files["b.whl"], "b.whl");
+        let json = r#"{"files": [{"filename": "a.whl", "url": "/f/a.whl", "hashes": {}}]}"#;
+        assert_eq!(from_json(json)["a.whl"], "/f/a.whl");
+    }
+
+    #[test]
+    fn credentials_follow_to_the_same_host_only() {
+        let base = Url::parse("https://me:secret@index.example/simple/uv/").unwrap();
+        assert_eq!(
+            resolved(&base, "../../f/a.whl#sha256=0").unwrap(),
+            "https://me:secret@index.example/f/a.whl"
+        );
+        assert_eq!(
+            resolved(&base, "https://files.example/a.whl").unwrap(),
+            "https://files.example/a.whl"
+        );
+    }
+}

@@ -1,0 +1,428 @@
+//! From wishes to a lock: uv resolves all layers together, once.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::panic::resume_unwind;
+use std::path::PathBuf;
+use std::thread;
+use std::time::Duration;
+
+use aitk_plan::{BuildRequest, LayerRequest, Package, digest_of};
+use aitk_system::{Command, RunError, System};
+use serde::Deserialize;
+
+use crate::error::EnvError;
+use crate::fetch::Client;
+use crate::lock::{Layer, Lock, Locked, Target, normalized};
+use crate::uv::Uv;
+use crate::wheel::measure;
+use crate::{Settings, text};
+
+/// glibc versions that uv has a platform name for.
+const GLIBC_KNOWN: [u32; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
+
+/// What an environment shall hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Layer by layer; the framework's stands among them with the requirements of its preferred build.
+    pub layers: &'a [LayerRequest],
+    /// Builds of the framework, the preferred one first; empty without a framework.
+    pub builds: &'a [BuildRequest],
+    /// What it is for.
+    pub target: &'a Target,
+    /// The interpreter, where it is on this machine.
+    pub interpreter: Option<&'a str>,
+}
+
+/// Resolves to a lock.
+///
+/// The framework's builds are tried at the same time, so that a source which does not answer costs no time; the
+/// first of them that could be resolved is taken.
+///
+/// # Errors
+/// What uv says of the last build: [`EnvError::Unreachable`], [`EnvError::Unsolvable`], …
+pub fn resolve(
+    system: &dyn System,
+    uv: &Uv,
+    settings: &Settings,
+    request: Request<'_>,
+) -> Result<Lock, EnvError> {
+    if request.builds.is_empty() {
+        attempt(system, uv, settings, request, None)
+    } else {
+        let attempts: Vec<_> = thread::scope(|scope| {
+            let running: Vec<_> = request
+                .builds
+                .iter()
+                .map(|build| {
+                    scope.spawn(move || attempt(system, uv, settings, request, Some(build)))
+                })
+                .collect();
+            running.into_iter().map(|attempt| attempt.join()).collect()
+        });
+        let mut last = None;
+        let mut taken = None;
+        for attempt in attempts {
+            match attempt {
+                Ok(Ok(lock)) => {
+                    taken = Some(lock);
+                    break;
+                }
+                Ok(Err(error)) => last = Some(error),
+                Err(panic) => resume_unwind(panic),
+            }
+        }
+        match (taken, last) {
+            (Some(lock), _) => Ok(lock),
+            (None, Some(error)) => Err(error),
+            (None, None) => unreachable!("there is at least one build"),
+        }
+    }
+}
+
+/// Resolves with one build of the framework, or with none.
+fn attempt(
+    system: &dyn System,
+    uv: &Uv,
+    settings: &Settings,
+    request: Request<'_>,
+    build: Option<&BuildRequest>,
+) -> Result<Lock, EnvError> {
+    let wishes: Vec<_> = request
+        .layers
+        .iter()
+        .map(|layer| {
+            let is_framework = request.builds.iter().any(|b| b.requirements == layer.requirements);
+            match build {
+                Some(build) if is_framework => (&layer.step, &build.requirements),
+                _ => (&layer.step, &layer.requirements),
+            }
+        })
+        .collect();
+    let backend = build.and_then(|build| build.torch_backend.as_deref());
+    let folder =
+        settings.cache.join("resolve").join(digest_of(&(&wishes, backend, request.target)));
+    let input = folder.join("requirements.in");
+    let all: String = wishes
+        .iter()
+        .flat_map(|(_, requirements)| *requirements)
+        .map(|r| format!("{r}\n"))
+        .collect();
+    system.write(&input, all.as_bytes(), 0o644).map_err(EnvError::io(&input))?;
+
+    let compile = compile(uv, settings, request, backend, &folder)?;
+    let source = match (backend, &settings.torch_index) {
+        (Some(_), None) => "the framework's own index",
+        _ => "the Python package index",
+    };
+    let pylock = run(system, &compile.clone().args(["--format", "pylock.toml", "-q"]), source)?;
+    let bad = |reason: String| EnvError::BadLock { path: PathBuf::from("uv's answer"), reason };
+    let file: UvLock = toml::from_str(&pylock).map_err(|error| bad(error.message().to_owned()))?;
+    let mut packages = file
+        .packages
+        .into_iter()
+        .map(|package| package.locked(request.target))
+        .collect::<Result<Vec<_>, _>>()?;
+    packages.sort();
+
+    // Who asked for whom: the same question again, answered from the cache with the versions just found.
+    let pins = folder.join("pins.txt");
+    let lines: String = packages
+        .iter()
+        .map(|locked| format!("{}=={}\n", locked.package.name, locked.package.version))
+        .collect();
+    system.write(&pins, lines.as_bytes(), 0o644).map_err(EnvError::io(&pins))?;
+    let via = compile.args(["--constraint", &text(&pins), "--annotation-style", "line"]);
+    let via = via.args(["--no-header", "--no-emit-index-url", "-q"]);
+    let (sizes, via) = thread::scope(|scope| {
+        let sizes = scope.spawn(|| match settings.offline {
+            true => Ok(()),
+            false => measure(&Client::new()?, &mut packages),
+        });
+        let via = run(system, &via, source);
+        (sizes.join().unwrap_or_else(|panic| resume_unwind(panic)), via)
+    });
+    sizes?;
+    let layers = into_layers(&wishes, packages, &askers(&via?));
+    Ok(Lock {
+        target: request.target.clone(),
+        build: build.map(|build| build.name.clone()),
+        layers,
+    })
+}
+
+fn compile(
+    uv: &Uv,
+    settings: &Settings,
+    request: Request<'_>,
+    backend: Option<&str>,
+    folder: &std::path::Path,
+) -> Result<Command, EnvError> {
+    let mut command = Command::changes([&text(&uv.path), "pip", "compile"])
+        .args(["requirements.in", "--only-binary", ":all:", "--python-version"])
+        .arg(&request.target.python)
+        .env("UV_CACHE_DIR", text(&settings.uv_cache()))
+        .env("UV_HTTP_RETRIES", "1")
+        .env("UV_HTTP_CONNECT_TIMEOUT", "3")
+        .env("UV_PYTHON_DOWNLOADS", "never")
+        .env("UV_SYSTEM_CERTS", "true")
+        .env("NO_COLOR", "1")
+        .timeout(Duration::from_secs(300));
+    command.cwd = Some(folder.to_owned());
+    match request.interpreter {
+        Some(interpreter) => command = command.args(["--python", interpreter]),
+        None => command = command.args(["--python-platform", &platform(request.target)]),
+    }
+    if let Some(index) = &settings.index_url {
+        command = command.args(["--default-index", index]);
+    }
+    if settings.offline {
+        command = command.arg("--offline");
+    }
+    match (backend, &settings.torch_index) {
+        (Some(_), Some(index)) => {
+            command = command.args(["--index", index, "--index-strategy", "unsafe-best-match"])
+        }
+        (Some(name), None) => command = command.args(["--torch-backend", name]),
+        (None, _) => {}
+    }
+    Ok(command)
+}
+
+/// uv's name for a machine that is not this one.
+fn platform(target: &Target) -> String {
+    let minor = target.glibc.as_deref().and_then(|glibc| glibc.strip_prefix("2.")?.parse().ok());
+    let known =
+        GLIBC_KNOWN.iter().rev().find(|known| minor.is_some_and(|minor: u32| **known <= minor));
+    format!("{}-manylinux_2_{}", target.arch, known.unwrap_or(&17))
+}
+
+fn run(system: &dyn System, command: &Command, source: &str) -> Result<String, EnvError> {
+    let output = match system.run(command) {
+        Err(RunError::Interrupted { .. }) => return Err(EnvError::Interrupted),
+        Err(RunError::TimedOut { limit, .. }) => {
+            return Err(EnvError::Unreachable {
+                source_name: source.to_owned(),
+                reason: format!("nothing came within {} s", limit.as_secs()),
+            });
+        }
+        output => output?,
+    };
+    if output.success() {
+        Ok(output.stdout)
+    } else {
+        Err(EnvError::from_uv(&output.stderr, source))
+    }
+}
+
+/// Reads `name==1.0  # via other, -r requirements.in`.
+fn askers(annotated: &str) -> BTreeMap<String, BTreeSet<String>> {
+    annotated
+        .lines()
+        .filter_map(|line| {
+            let (name, rest) = line.split_once("==")?;
+            let (_, via) = rest.split_once("# via ")?;
+            let via = via.split(", ").map(|asker| normalized(asker.trim())).collect();
+            Some((normalized(name.trim()), via))
+        })
+        .collect()
+}
+
+/// The project that a requirement names.
+fn project(requirement: &str) -> String {
+    let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
+    normalized(&requirement[..end.unwrap_or(requirement.len())])
+}
+
+/// Each package goes to the first layer that asks for it, itself or through others.
+fn into_layers(
+    wishes: &[(&String, &Vec<String>)],
+    packages: Vec<Locked>,
+    askers: &BTreeMap<String, BTreeSet<String>>,
+) -> Vec<Layer> {
+    let mut left = packages;
+    let mut layers = Vec::new();
+    for (index, (step, requirements)) in wishes.iter().enumerate() {
+        let mut reached: BTreeSet<String> = requirements.iter().map(|r| project(r)).collect();
+        loop {
+            let more: Vec<_> = askers
+                .iter()
+                .filter(|(name, via)| !reached.contains(*name) && !via.is_disjoint(&reached))
+                .map(|(name, _)| name.clone())
+                .collect();
+            if more.is_empty() {
+                break;
+            }
+            reached.extend(more);
+        }
+        let is_last = index + 1 == wishes.len();
+        let (here, rest) = left
+            .into_iter()
+            .partition(|locked| is_last || reached.contains(&normalized(&locked.package.name)));
+        layers.push(Layer { step: (*step).clone(), packages: here });
+        left = rest;
+    }
+    layers
+}
+
+#[derive(Deserialize)]
+struct UvLock {
+    #[serde(default)]
+    packages: Vec<UvPackage>,
+}
+
+#[derive(Deserialize)]
+struct UvPackage {
+    name: String,
+    version: Option<String>,
+    #[serde(default)]
+    wheels: Vec<UvWheel>,
+}
+
+#[derive(Deserialize)]
+struct UvWheel {
+    url: Option<String>,
+    size: Option<u64>,
+    #[serde(default)]
+    hashes: BTreeMap<String, String>,
+}
+
+impl UvPackage {
+    fn locked(self, target: &Target) -> Result<Locked, EnvError> {
+        let Self { name, version, wheels } = self;
+        let wheel = wheels
+            .into_iter()
+            .filter_map(|wheel| Some((rank(wheel.url.as_deref()?, target)?, wheel)))
+            .max_by(|(one, _), (other, _)| one.cmp(other));
+        let Some((_, wheel)) = wheel else {
+            return Err(EnvError::Unsolvable {
+                reason: format!("{name} has no package for Python {} here", target.python),
+            });
+        };
+        let package = Package {
+            name,
+            version: version.unwrap_or_default(),
+            size: wheel.size,
+            sha256: wheel.hashes.get("sha256").cloned(),
+            url: wheel.url,
+        };
+        Ok(Locked { package, unpacked: None, files: None })
+    }
+}
+
+/// How well a wheel fits, better is greater; `None` where it does not. The order is that of PEP 425: the most
+/// specific Python first, then the newest platform.
+fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
+    let file = url.split(['#', '?']).next()?.rsplit('/').next()?;
+    let mut tags = file.strip_suffix(".whl")?.rsplitn(4, '-');
+    let (platforms, abis, pythons) = (tags.next()?, tags.next()?, tags.next()?);
+    let minor: u32 = target.python.split('.').nth(1)?.parse().ok()?;
+    let exact = format!("cp3{minor}");
+    let python = pythons
+        .split('.')
+        .filter_map(|tag| match tag {
+            tag if tag == exact => Some((3, minor)),
+            "py3" => Some((1, 0)),
+            tag if tag.starts_with("py3") => {
+                tag[3..].parse().ok().filter(|v: &u32| *v <= minor).map(|v| (1, v))
+            }
+            tag if tag.starts_with("cp3") && abis.split('.').any(|abi| abi == "abi3") => {
+                tag[3..].parse().ok().filter(|v: &u32| *v <= minor).map(|v| (2, v))
+            }
+            tag if tag.starts_with("cp3") && abis == "none" => {
+                tag[3..].parse().ok().filter(|v: &u32| *v <= minor).map(|v| (1, v))
+            }
+            _ => None,
+        })
+        .max()?;
+    let abi_fits = abis.split('.').any(|abi| abi == "none" || abi == "abi3" || abi == exact);
+    let platform = platforms.split('.').filter_map(|tag| platform_rank(tag, target)).max()?;
+    abi_fits.then_some((python.0, python.1, platform))
+}
+
+fn platform_rank(tag: &str, target: &Target) -> Option<u32> {
+    if tag == "any" {
+        return Some(0);
+    }
+    let glibc: u32 = target.glibc.as_deref().and_then(|g| g.strip_prefix("2.")?.parse().ok())?;
+    let system = tag.strip_suffix(&target.arch)?.strip_suffix('_')?;
+    let needs = match system {
+        "linux" => 0,
+        "manylinux1" => 5,
+        "manylinux2010" => 12,
+        "manylinux2014" => 17,
+        other => other.strip_prefix("manylinux_2_")?.parse().ok()?,
+    };
+    (needs <= glibc).then_some(needs + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn target() -> Target {
+        Target {
+            python: "3.11".to_owned(),
+            arch: "x86_64".to_owned(),
+            glibc: Some("2.36".to_owned()),
+        }
+    }
+
+    #[test]
+    fn the_most_specific_wheel_that_fits_wins() {
+        let best = |names: &[&str]| {
+            let ranked = names.iter().filter_map(|name| Some((rank(name, &target())?, *name)));
+            ranked.max().map(|(_, name)| name.to_owned())
+        };
+        let any = "a-1-py3-none-any.whl";
+        let abi3 = "a-1-cp39-abi3-manylinux_2_17_x86_64.whl";
+        let exact = "a-1-cp311-cp311-manylinux_2_17_x86_64.manylinux2014_x86_64.whl";
+        let newer = "a-1-cp311-cp311-manylinux_2_34_x86_64.whl";
+        let too_new = "a-1-cp311-cp311-manylinux_2_39_x86_64.whl";
+        let other = "a-1-cp312-cp312-manylinux_2_17_x86_64.whl";
+        let arm = "a-1-cp311-cp311-manylinux_2_17_aarch64.whl";
+        assert_eq!(best(&[any, abi3, exact, newer, too_new, other, arm]), Some(newer.to_owned()));
+        assert_eq!(best(&[any, abi3]), Some(abi3.to_owned()));
+        assert_eq!(best(&[any, other]), Some(any.to_owned()));
+        assert_eq!(best(&[too_new, other, arm]), None);
+        assert_eq!(
+            best(&["t-2.15.0%2Bcpu-cp311-cp311-manylinux_2_28_x86_64.whl"]).as_deref(),
+            Some("t-2.15.0%2Bcpu-cp311-cp311-manylinux_2_28_x86_64.whl")
+        );
+    }
+
+    #[test]
+    fn packages_go_to_the_first_layer_that_asks_for_them() {
+        let locked = |name: &str| Locked {
+            package: Package {
+                name: name.to_owned(),
+                version: "1".to_owned(),
+                size: None,
+                sha256: None,
+                url: None,
+            },
+            unpacked: None,
+            files: None,
+        };
+        let askers = askers(
+            "a==1  # via -r requirements.in\nb==1  # via a\nc==1  # via b, d\nd==1  # via -r \
+             requirements.in\ne_e==1  # via d\n",
+        );
+        let (one, two) =
+            (("one".to_owned(), vec!["A>=1".to_owned()]), ("two".to_owned(), vec!["d".to_owned()]));
+        let wishes = [(&one.0, &one.1), (&two.0, &two.1)];
+        let packages = ["a", "b", "c", "d", "e-e"].map(locked).to_vec();
+        let layers = into_layers(&wishes, packages, &askers);
+        let names: Vec<Vec<_>> = layers
+            .iter()
+            .map(|layer| layer.packages.iter().map(|l| l.package.name.as_str()).collect())
+            .collect();
+        assert_eq!(names, [vec!["a", "b", "c"], vec!["d", "e-e"]]);
+    }
+
+    #[test]
+    fn the_platform_is_one_that_uv_knows() {
+        assert_eq!(platform(&target()), "x86_64-manylinux_2_36");
+        let newest = Target { glibc: Some("2.43".to_owned()), ..target() };
+        assert_eq!(platform(&newest), "x86_64-manylinux_2_40");
+    }
+}

@@ -1,0 +1,216 @@
+//! uv itself: found where it is new enough, else fetched at the version and hash that the catalog pins.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aitk_detect::Machine;
+use aitk_plan::{Catalog, Package, Wheel};
+use aitk_system::{Command, Permit, RunError, System};
+use semver::Version;
+
+use crate::error::EnvError;
+use crate::fetch::{Client, FetchProgress, block_on, fetch_all, hash_of, place, unpack};
+use crate::index::find_file;
+use crate::lock::Locked;
+use crate::{Settings, text};
+
+/// A uv that can be run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Uv {
+    /// The program.
+    pub path: PathBuf,
+    /// Where it was found, in words.
+    pub origin: String,
+}
+
+/// Where a uv of aitk's own stands below a folder.
+pub fn own_uv(folder: &Path, catalog: &Catalog) -> PathBuf {
+    folder.join("tools").join(format!("uv-{}", catalog.uv.version)).join("uv")
+}
+
+/// A uv that is installed: the one on `PATH` if it is new enough, else aitk's own.
+pub fn find_uv(
+    system: &dyn System,
+    machine: &Machine,
+    catalog: &Catalog,
+    settings: &Settings,
+) -> Option<Uv> {
+    let on_path = machine.tools.get("uv").filter(|tool| {
+        let have = tool.version.as_deref().and_then(|version| Version::parse(version).ok());
+        let oldest = Version::parse(&catalog.uv.accept).ok();
+        have.is_some() && have >= oldest
+    });
+    if let Some(tool) = on_path {
+        return Some(Uv { path: tool.path.clone(), origin: "on PATH".to_owned() });
+    }
+    let path = own_uv(&settings.data, catalog);
+    system.exists(&path).then(|| Uv { path, origin: "aitk's own".to_owned() })
+}
+
+/// A uv that can be run now: an installed one, else one fetched into the cache.
+///
+/// # Errors
+/// [`EnvError::NoUv`] where there is no way yet (no index is configured and Python has no pip);
+/// [`EnvError::Unreachable`] and others where a way failed.
+pub fn fetch_uv(
+    system: &dyn System,
+    machine: &Machine,
+    catalog: &Catalog,
+    settings: &Settings,
+    progress: &dyn FetchProgress,
+) -> Result<Uv, EnvError> {
+    if let Some(uv) = find_uv(system, machine, catalog, settings) {
+        return Ok(uv);
+    }
+    let version = &catalog.uv.version;
+    let path = own_uv(&settings.cache, catalog);
+    if system.exists(&path) {
+        return Ok(Uv { path, origin: "aitk's cache".to_owned() });
+    }
+    let no_way =
+        |reason: &str| EnvError::NoUv { version: version.clone(), reason: reason.to_owned() };
+    if settings.offline {
+        return Err(EnvError::Offline { what: format!("uv {version}") });
+    }
+    let wheel = catalog
+        .uv
+        .wheels
+        .iter()
+        .find(|wheel| wheel.arch == system.host().arch)
+        .ok_or_else(|| no_way("the catalog has none for this processor"))?;
+    let permitted = system.permit(&format!("download {}", wheel.filename));
+    if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
+        return Ok(Uv { path, origin: "to be fetched".to_owned() });
+    }
+    let origin = match &settings.index_url {
+        Some(index) => {
+            from_index(index, version, wheel, settings, progress)?;
+            "the index"
+        }
+        None => {
+            from_pip(system, machine, version, wheel, settings)?;
+            "pip"
+        }
+    };
+    let file = settings.wheels().join(&wheel.filename);
+    let found = hash_of(&file).map_err(EnvError::io(&file))?;
+    if found != wheel.sha256 {
+        let expected = wheel.sha256.clone();
+        return Err(EnvError::WrongHash { file: wheel.filename.clone(), expected, found });
+    }
+    unpack(&file, ".data/scripts/uv", &path)?;
+    Ok(Uv { path, origin: origin.to_owned() })
+}
+
+/// Puts the fetched uv where it stays.
+///
+/// # Errors
+/// Where it is not in the cache, or cannot be copied.
+pub fn install_uv(
+    system: &dyn System,
+    fetched: &Uv,
+    catalog: &Catalog,
+    settings: &Settings,
+) -> Result<PathBuf, EnvError> {
+    let path = own_uv(&settings.data, catalog);
+    let install = format!("install {}", path.display());
+    let permitted = system.permit(&install).map_err(EnvError::io(&path))?;
+    if fetched.path != path && permitted == Permit::Granted {
+        place(&fetched.path, &path)?;
+    }
+    Ok(path)
+}
+
+fn from_index(
+    index: &str,
+    version: &str,
+    wheel: &Wheel,
+    settings: &Settings,
+    progress: &dyn FetchProgress,
+) -> Result<(), EnvError> {
+    let client = Client::new()?;
+    let url = block_on(find_file(&client, index, "uv", &wheel.filename))??;
+    let locked = Locked {
+        package: Package {
+            name: "uv".to_owned(),
+            version: version.to_owned(),
+            size: Some(wheel.size),
+            sha256: Some(wheel.sha256.clone()),
+            url: Some(url),
+        },
+        unpacked: None,
+        files: None,
+    };
+    fetch_all(&client, &[&locked], &settings.wheels(), false, progress)
+}
+
+/// Lets pip download the wheel: it knows the default index, and the one that the user has configured for it.
+fn from_pip(
+    system: &dyn System,
+    machine: &Machine,
+    version: &str,
+    wheel: &Wheel,
+    settings: &Settings,
+) -> Result<(), EnvError> {
+    let no_way = |reason: String| EnvError::NoUv { version: version.to_owned(), reason };
+    let Some(python) = machine.python.first() else {
+        return Err(no_way(
+            "no index is configured, and there is no Python whose pip knows one".to_owned(),
+        ));
+    };
+    let folder = settings.wheels();
+    let wanted = settings.cache.join("resolve").join("uv.txt");
+    let requirement = format!("uv=={version} --hash=sha256:{}\n", wheel.sha256);
+    system.write(&wanted, requirement.as_bytes(), 0o644).map_err(EnvError::io(&wanted))?;
+    let command = Command::changes([&text(&python.path), "-m", "pip", "download"])
+        .args(["--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"])
+        .args(["--no-deps", "--only-binary", ":all:", "--require-hashes"])
+        .args(["--retries", "1", "--timeout", "5"])
+        .args(["--dest", &text(&folder), "--requirement", &text(&wanted)])
+        .timeout(Duration::from_secs(600));
+    let output = match system.run(&command) {
+        Err(RunError::NotFound { .. }) => return Err(no_way("Python is gone".to_owned())),
+        output => output?,
+    };
+    if output.success() {
+        return Ok(());
+    }
+    if output.stderr.contains("No module named pip") {
+        return Err(no_way(
+            "no index is configured, and Python has no pip that knows one".to_owned(),
+        ));
+    }
+    let lost = ["Could not fetch", "NewConnectionError", "Connection", "No matching distribution"];
+    if lost.iter().any(|sign| output.stderr.contains(sign)) {
+        return Err(EnvError::Unreachable {
+            source_name: "the Python package index".to_owned(),
+            reason: connection_line(&output.stderr).unwrap_or_else(|| output.tail(1)),
+        });
+    }
+    Err(no_way(output.tail(3)))
+}
+
+/// What pip says of the connection; its last line speaks of versions even where nothing was reached. The reason
+/// stands behind the name of a Python object: `… object at 0x7f81>: Failed to …: [Errno -3] …')': /simple/uv/`.
+fn connection_line(said: &str) -> Option<String> {
+    let line = said.lines().find(|line| line.contains("[Errno") || line.contains("timed out"))?;
+    let reason = line.rsplit_once(">: ").map_or(line, |(_, reason)| reason);
+    Some(reason.split('\'').next().unwrap_or(reason).trim_end_matches(')').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_is_found_in_what_pip_says() {
+        let said = "WARNING: Retrying (Retry(total=0)) after connection broken by 'NewConnectionError('<pip.\
+            HTTPSConnection object at 0x7f81>: Failed to establish a new connection: [Errno -3] Temporary failure in \
+            name resolution')': /simple/uv/\nERROR: No matching distribution found for uv==0.13.9";
+        let reason = connection_line(said).unwrap();
+        assert_eq!(
+            reason,
+            "Failed to establish a new connection: [Errno -3] Temporary failure in name resolution"
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! Downloads from a real server on loopback: whole, resumed, damaged, missing.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use aitk_env::{Client, EnvError, FetchProgress, Locked, fetch_all};
+use aitk_plan::Package;
+use sha2::{Digest, Sha256};
+
+/// What the server does with the next requests, the last one for ever.
+#[derive(Clone, Copy)]
+enum Mood {
+    /// Serves, ranges too.
+    Whole,
+    /// Breaks off after so many bytes.
+    Cut(usize),
+    /// Answers with this status.
+    Status(u16),
+}
+
+struct Server {
+    address: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+/// A server of one file.
+fn serve(content: Vec<u8>, moods: Vec<Mood>) -> Server {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&requests);
+    let turn = AtomicUsize::new(0);
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mood = moods[turn.fetch_add(1, Ordering::SeqCst).min(moods.len() - 1)];
+            answer(&mut stream.unwrap(), &content, mood, &seen);
+        }
+    });
+    Server { address, requests }
+}
+
+fn answer(stream: &mut TcpStream, content: &[u8], mood: Mood, seen: &Mutex<Vec<String>>) {
+    let mut range = String::new();
+    for line in BufReader::new(stream.try_clone().unwrap()).lines() {
+        let line = line.unwrap().to_lowercase();
+        if let Some(value) = line.strip_prefix("range: ") {
+            range = value.to_owned();
+        }
+        if line.is_empty() {
+            break;
+        }
+    }
+    seen.lock().unwrap().push(range.clone());
+    let start: usize =
+        range.strip_prefix("bytes=").map_or(0, |r| r.trim_end_matches('-').parse().unwrap());
+    let body = &content[start.min(content.len())..];
+    let (status, end) = match mood {
+        Mood::Status(status) => (status, 0),
+        Mood::Cut(end) => (if start > 0 { 206 } else { 200 }, end),
+        Mood::Whole => (if start > 0 { 206 } else { 200 }, body.len()),
+    };
+    let length = if end == 0 { 0 } else { body.len() };
+    let head =
+        format!("HTTP/1.1 {status} X\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n");
+    let _ = stream.write_all(head.as_bytes());
+    let _ = stream.write_all(&body[..end.min(body.len())]);
+}
+
+#[derive(Default)]
+struct Count(AtomicU64);
+
+impl FetchProgress for Count {
+    fn bytes(&self, more: u64) {
+        self.0.fetch_add(more, Ordering::SeqCst);
+    }
+}
+
+fn content() -> Vec<u8> {
+    (0..200_000_u32).flat_map(u32::to_le_bytes).collect()
+}
+
+fn locked(server: &Server, content: &[u8]) -> Locked {
+    let hash: String = Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect();
+    Locked {
+        package: Package {
+            name: "a".to_owned(),
+            version: "1".to_owned(),
+            size: Some(content.len() as u64),
+            sha256: Some(hash),
+            url: Some(format!("{}/a-1-py3-none-any.whl#sha256=x", server.address)),
+        },
+        unpacked: None,
+        files: None,
+    }
+}
+
+fn fetch(locked: &Locked, folder: &Path) -> (Result<(), EnvError>, u64) {
+    let count = Count::default();
+    let result = fetch_all(&Client::new().unwrap(), &[locked], folder, false, &count);
+    (result, count.0.into_inner())
+}
+
+#[test]
+fn a_file_comes_whole_and_is_not_fetched_twice() {
+    let folder = tempfile::tempdir().unwrap();
+    let wheels = folder.path().join("wheels");
+    let server = serve(content(), vec![Mood::Whole]);
+    let locked = locked(&server, &content());
+    for _ in 0..2 {
+        let (result, bytes) = fetch(&locked, &wheels);
+        result.unwrap();
+        assert_eq!(bytes, content().len() as u64);
+    }
+    assert_eq!(std::fs::read(wheels.join("a-1-py3-none-any.whl")).unwrap(), content());
+    assert_eq!(server.requests.lock().unwrap().len(), 1);
+    assert_eq!(std::fs::read_dir(wheels).unwrap().count(), 1, "nothing but the file is beside it");
+}
+
+#[test]
+fn a_broken_download_is_taken_up_where_it_broke_off() {
+    let folder = tempfile::tempdir().unwrap();
+    let wheels = folder.path().join("wheels");
+    let server = serve(content(), vec![Mood::Cut(300_000), Mood::Whole]);
+    let (result, bytes) = fetch(&locked(&server, &content()), &wheels);
+    result.unwrap();
+    assert_eq!(bytes, content().len() as u64, "no byte is counted twice");
+    assert_eq!(*server.requests.lock().unwrap(), ["", "bytes=300000-"]);
+    assert_eq!(std::fs::read(wheels.join("a-1-py3-none-any.whl")).unwrap(), content());
+}
+
+#[test]
+fn a_server_that_is_down_for_a_while_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(content(), vec![Mood::Status(503), Mood::Whole]);
+    fetch(&locked(&server, &content()), &folder.path().join("wheels")).0.unwrap();
+}
+
+#[test]
+fn a_wrong_hash_is_refused_and_nothing_of_it_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let wheels = folder.path().join("wheels");
+    let mut damaged = content();
+    damaged[77] ^= 1;
+    let server = serve(damaged, vec![Mood::Whole]);
+    let error = fetch(&locked(&server, &content()), &wheels).0.unwrap_err();
+    assert!(matches!(error, EnvError::WrongHash { .. }), "{error}");
+    assert_eq!(std::fs::read_dir(&wheels).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
+}
+
+#[test]
+fn a_missing_file_is_named_with_its_host() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(content(), vec![Mood::Status(404)]);
+    let error = fetch(&locked(&server, &content()), &folder.path().join("wheels")).0.unwrap_err();
+    let said = error.to_string();
+    assert!(said.contains("127.0.0.1") && said.contains("404"), "{said}");
+}
+
+#[test]
+fn a_file_without_a_hash_is_not_even_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(content(), vec![Mood::Whole]);
+    let mut locked = locked(&server, &content());
+    locked.package.sha256 = None;
+    let error = fetch(&locked, &folder.path().join("wheels")).0.unwrap_err();
+    assert!(matches!(error, EnvError::NoHash { .. }), "{error}");
+    assert!(server.requests.lock().unwrap().is_empty());
+}
+
+#[test]
+fn offline_names_what_is_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = serve(content(), vec![Mood::Whole]);
+    let locked = locked(&server, &content());
+    let client = Client::new().unwrap();
+    let result = fetch_all(&client, &[&locked], folder.path(), true, &Count::default());
+    assert!(matches!(result.unwrap_err(), EnvError::Offline { .. }));
+    assert!(server.requests.lock().unwrap().is_empty());
+}

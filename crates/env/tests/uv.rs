@@ -1,0 +1,123 @@
+//! uv from a configured index, on loopback: found by the simple API, checked by its hash, put into aitk's own place.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+
+use std::io::{BufRead, BufReader, Cursor, Write};
+use std::net::TcpListener;
+use std::path::Path;
+use std::thread;
+
+use aitk_detect::Machine;
+use aitk_env::{EnvError, FetchProgress, Settings, fetch_uv, find_uv, install_uv};
+use aitk_plan::{Catalog, Wheel};
+use aitk_system::{Command, Real, System};
+use sha2::{Digest, Sha256};
+
+const FILE: &str = "uv-9.9.9-py3-none-any.whl";
+
+/// A wheel like uv's: its program says its version.
+fn wheel() -> Vec<u8> {
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = zip::write::SimpleFileOptions::default();
+    zip.start_file("uv-9.9.9.data/scripts/uv", options).unwrap();
+    zip.write_all(b"#!/bin/sh\necho uv 9.9.9\n").unwrap();
+    zip.finish().unwrap().into_inner()
+}
+
+/// An index that has the project `uv`, in the form of PEP 691 or of PEP 503.
+fn index(json: bool) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let request = lines.next().unwrap().unwrap();
+            while !lines.next().unwrap().unwrap().is_empty() {}
+            let path = request.split(' ').nth(1).unwrap().to_owned();
+            let (status, kind, body) = match (path.as_str(), json) {
+                ("/simple/uv/", true) => {
+                    let page = format!(
+                        r#"{{"files": [{{"filename": "{FILE}", "url": "../../f/{FILE}"}}]}}"#
+                    );
+                    (200, "application/vnd.pypi.simple.v1+json", page.into_bytes())
+                }
+                ("/simple/uv/", false) => {
+                    let page = format!("<html><a href=\"/f/{FILE}#sha256=0\">{FILE}</a></html>");
+                    (200, "text/html", page.into_bytes())
+                }
+                (path, _) if path == format!("/f/{FILE}") => (200, "application/zip", wheel()),
+                _ => (404, "text/plain", Vec::new()),
+            };
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.write_all(&body);
+        }
+    });
+    format!("{address}/simple")
+}
+
+/// A catalog that pins the wheel above, or one with another hash.
+fn catalog(right: bool) -> Catalog {
+    let mut catalog = Catalog::builtin().unwrap();
+    let bytes = wheel();
+    let hash = if right { Sha256::digest(&bytes) } else { Sha256::digest(b"other") };
+    catalog.uv.version = "9.9.9".to_owned();
+    catalog.uv.wheels = vec![Wheel {
+        arch: Real.host().arch,
+        filename: FILE.to_owned(),
+        size: bytes.len() as u64,
+        sha256: hash.iter().map(|byte| format!("{byte:02x}")).collect(),
+    }];
+    catalog
+}
+
+fn settings(folder: &Path, index_url: Option<String>) -> Settings {
+    Settings {
+        data: folder.join("data"),
+        cache: folder.join("cache"),
+        index_url,
+        torch_index: None,
+        offline: false,
+    }
+}
+
+struct Silent;
+
+impl FetchProgress for Silent {
+    fn bytes(&self, _: u64) {}
+}
+
+#[test]
+fn it_is_fetched_checked_and_installed() {
+    for json in [true, false] {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = settings(folder.path(), Some(index(json)));
+        let (catalog, machine) = (catalog(true), Machine::default());
+        assert_eq!(find_uv(&Real, &machine, &catalog, &settings), None);
+        let fetched = fetch_uv(&Real, &machine, &catalog, &settings, &Silent).unwrap();
+        let path = install_uv(&Real, &fetched, &catalog, &settings).unwrap();
+        let said = (&Real as &dyn System).run(&Command::reads([path.to_string_lossy()])).unwrap();
+        assert_eq!(said.stdout, "uv 9.9.9\n");
+        assert_eq!(find_uv(&Real, &machine, &catalog, &settings).unwrap().path, path);
+    }
+}
+
+#[test]
+fn a_wrong_hash_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), Some(index(true)));
+    let result = fetch_uv(&Real, &Machine::default(), &catalog(false), &settings, &Silent);
+    assert!(matches!(result, Err(EnvError::WrongHash { .. })), "{result:?}");
+    assert_eq!(find_uv(&Real, &Machine::default(), &catalog(false), &settings), None);
+}
+
+#[test]
+fn without_an_index_and_without_python_there_is_no_way_yet() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), None);
+    let result = fetch_uv(&Real, &Machine::default(), &catalog(true), &settings, &Silent);
+    assert!(matches!(result, Err(EnvError::NoUv { .. })), "{result:?}");
+}

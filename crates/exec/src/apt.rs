@@ -1,0 +1,504 @@
+//! apt and dpkg: what is installed, what a command would do, and running it without ever hanging.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::path::Path;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use aitk_plan::Package;
+use aitk_system::{Command, Line, Output, RunError, System, interrupted};
+
+use crate::context::Context;
+use crate::error::ExecError;
+use crate::report::{Event, Reporter};
+
+const STATUS: &str = "/var/lib/dpkg/status";
+const LISTS: &str = "/var/lib/apt/lists";
+/// The locks that a run can meet, the one that `apt-get update` needs last.
+const LOCKS: [&str; 4] = [
+    "/var/lib/dpkg/lock-frontend",
+    "/var/lib/dpkg/lock",
+    "/var/cache/apt/archives/lock",
+    "/var/lib/apt/lists/lock",
+];
+/// How often a held lock is tried again.
+const BEAT: Duration = Duration::from_secs(1);
+/// How long a simulation may take.
+const LOOK: Duration = Duration::from_secs(60);
+
+/// An installed package, or what is left of one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Installed {
+    pub version: String,
+    /// The third word of dpkg's status: `installed`, `half-configured`, `config-files`, …
+    pub state: String,
+}
+
+/// Everything that dpkg knows, by name, read from its own file: asking `dpkg-query` takes ten times as long.
+pub(crate) fn installed(system: &dyn System) -> Result<BTreeMap<String, Installed>, ExecError> {
+    Ok(parse_status(&status(system)?))
+}
+
+/// dpkg's file; none where dpkg is not.
+fn status(system: &dyn System) -> Result<String, ExecError> {
+    match system.text(STATUS) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
+        text => text.map_err(ExecError::io(STATUS)),
+    }
+}
+
+fn parse_status(text: &str) -> BTreeMap<String, Installed> {
+    let mut packages = BTreeMap::new();
+    for stanza in text.split("\n\n") {
+        let field = |name: &str| {
+            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        if let (Some(name), Some(status)) = (field("Package"), field("Status")) {
+            let state = status.rsplit(' ').next().unwrap_or_default().to_owned();
+            let version = field("Version").unwrap_or_default().to_owned();
+            // Of two architectures of one package the installed one counts.
+            let known = packages.get(name).is_some_and(|p: &Installed| p.state == "installed");
+            if !known {
+                packages.insert(name.to_owned(), Installed { version, state });
+            }
+        }
+    }
+    packages
+}
+
+/// Packages that dpkg left unfinished.
+pub(crate) fn unfinished(system: &dyn System) -> Result<Vec<String>, ExecError> {
+    const WHOLE: [&str; 3] = ["installed", "config-files", "not-installed"];
+    let mut found: Vec<_> = installed(system)?
+        .into_iter()
+        .filter(|(_, package)| !WHOLE.contains(&package.state.as_str()))
+        .map(|(name, package)| format!("{name} is {}", package.state))
+        .collect();
+    let updates = system.list(Path::new("/var/lib/dpkg/updates")).unwrap_or_default();
+    if updates.iter().any(|name| name.chars().all(|c| c.is_ascii_digit())) {
+        found.push("dpkg was interrupted".to_owned());
+    }
+    Ok(found)
+}
+
+/// When apt's lists were last refreshed, in seconds since 1970; `None` where there are none.
+pub(crate) fn lists_refreshed(system: &dyn System) -> Option<i64> {
+    let names = system.list(Path::new(LISTS)).ok()?;
+    if !names.iter().any(|name| name.contains("_Packages")) {
+        return None;
+    }
+    let places = [LISTS, "/var/lib/apt/periodic/update-success-stamp"];
+    let times = places.iter().filter_map(|path| system.stat(Path::new(path)).ok());
+    times.map(|stat| stat.mtime / 1_000_000_000).max()
+}
+
+/// The state of dpkg and of the lists: as long as it stays, so does what a simulation said.
+pub(crate) fn fingerprint(system: &dyn System) -> Option<String> {
+    let time = |path: &str| system.stat(Path::new(path)).ok().map(|stat| (stat.mtime, stat.size));
+    Some(format!("{:?} {:?}", time(STATUS)?, time(LISTS)?.0))
+}
+
+/// What an apt command would do.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Simulation {
+    /// What would be installed or upgraded.
+    pub packages: Vec<Package>,
+    /// Bytes to download: archives that apt has already are not counted.
+    pub download: u64,
+    /// Bytes that more are taken on disk, archives included.
+    pub disk: u64,
+}
+
+/// Asks apt what a command would do, without root; the same question twice is asked once.
+pub(crate) fn simulate(cx: &Context<'_>, words: &[String]) -> Result<Simulation, ExecError> {
+    let key = (fingerprint(cx.system), words.to_vec());
+    if let Some(known) = cx.memo().simulations.get(&key) {
+        return Ok(known.clone());
+    }
+    let simulation = ask(cx.system, words)?;
+    cx.memo().simulations.insert(key, simulation.clone());
+    Ok(simulation)
+}
+
+fn ask(system: &dyn System, words: &[String]) -> Result<Simulation, ExecError> {
+    let (changes, uris) = thread::scope(|scope| {
+        let uris = scope.spawn(|| run_look(system, look(&["-y", "--print-uris", "-qq"], words)));
+        (changes(system, words), uris.join().unwrap_or_else(|panic| resume_unwind(panic)))
+    });
+    let changes = changes?;
+    if changes.is_empty() {
+        return Ok(Simulation::default());
+    }
+    let uris = uris?;
+    let uris: Vec<_> = uris.stdout.lines().filter_map(uri_line).collect();
+    let names: Vec<_> = changes.iter().map(|c| format!("{}={}", c.name, c.version)).collect();
+    let show = Command::reads(["apt-cache", "show", "--"]).args(names);
+    let shown = parse_show(&run_look(system, show)?.stdout);
+    let before = installed_sizes(system)?;
+    let mut simulation = Simulation::default();
+    for change in changes {
+        let known = shown.get(&(change.name.clone(), change.version.clone()));
+        let after = known.map_or(0, |known| known.installed);
+        let earlier = before.get(&change.name).copied().unwrap_or(0);
+        simulation.disk += after.saturating_sub(earlier);
+        let uri = known.and_then(|known| uris.iter().find(|uri| uri.sha256 == known.sha256));
+        simulation.packages.push(Package {
+            name: change.name,
+            version: change.version,
+            size: known.map(|known| known.size),
+            sha256: known.and_then(|known| known.sha256.clone()),
+            url: uri.map(|uri| uri.url.clone()),
+        });
+    }
+    simulation.download = uris.iter().map(|uri| uri.size).sum();
+    simulation.disk += simulation.download;
+    Ok(simulation)
+}
+
+/// A package that would be installed or upgraded.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Change {
+    pub name: String,
+    pub version: String,
+}
+
+/// Asks apt just for the names and versions.
+pub(crate) fn changes(system: &dyn System, words: &[String]) -> Result<Vec<Change>, ExecError> {
+    let plan = run_look(system, look(&["-s", "-qq"], words))?;
+    let mut changes: Vec<_> = plan.stdout.lines().filter_map(inst_line).collect();
+    changes.sort();
+    Ok(changes)
+}
+
+fn look(args: &[&str], words: &[String]) -> Command {
+    Command::reads(["apt-get"]).args(args.iter().copied()).args(words.to_vec())
+}
+
+/// Reads `Inst curl [7.88.1-1] (7.88.1-2 Debian:12/oldstable [amd64])`.
+fn inst_line(line: &str) -> Option<Change> {
+    let rest = line.strip_prefix("Inst ")?;
+    let name = rest.split(' ').next()?.to_owned();
+    let version = rest.split_once('(')?.1.split(' ').next()?.to_owned();
+    Some(Change { name, version })
+}
+
+#[derive(Debug)]
+struct Uri {
+    url: String,
+    size: u64,
+    sha256: Option<String>,
+}
+
+/// Reads `'http://…/curl_7.deb' curl_7.deb 315024 SHA256:…`.
+fn uri_line(line: &str) -> Option<Uri> {
+    let (url, rest) = line.strip_prefix('\'')?.split_once('\'')?;
+    let mut words = rest.split_whitespace().skip(1);
+    let size = words.next()?.parse().ok()?;
+    let sha256 = words.next().and_then(|hash| hash.strip_prefix("SHA256:")).map(str::to_owned);
+    Some(Uri { url: url.to_owned(), size, sha256 })
+}
+
+struct Shown {
+    size: u64,
+    installed: u64,
+    sha256: Option<String>,
+}
+
+fn parse_show(text: &str) -> BTreeMap<(String, String), Shown> {
+    text.split("\n\n")
+        .filter_map(|stanza| {
+            let field = |name: &str| {
+                stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+            };
+            let shown = Shown {
+                size: field("Size")?.parse().ok()?,
+                installed: kibibytes(field("Installed-Size")),
+                sha256: field("SHA256").map(str::to_owned),
+            };
+            Some(((field("Package")?.to_owned(), field("Version")?.to_owned()), shown))
+        })
+        .collect()
+}
+
+fn kibibytes(field: Option<&str>) -> u64 {
+    field.and_then(|size| size.parse::<u64>().ok()).unwrap_or(0) * 1024
+}
+
+fn installed_sizes(system: &dyn System) -> Result<BTreeMap<String, u64>, ExecError> {
+    let text = status(system)?;
+    let sizes = text.split("\n\n").filter_map(|stanza| {
+        let field = |name: &str| {
+            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+        };
+        field("Status")
+            .filter(|status| status.ends_with(" installed"))
+            .and(field("Package"))
+            .map(|name| (name.to_owned(), kibibytes(field("Installed-Size"))))
+    });
+    Ok(sizes.collect())
+}
+
+fn run_look(system: &dyn System, command: Command) -> Result<Output, ExecError> {
+    let command = command.env("LC_ALL", "C").timeout(LOOK);
+    let output = system.run(&command)?;
+    if output.success() { Ok(output) } else { Err(explain(&command, &output, None)) }
+}
+
+/// The command that changes the system: asks nothing, keeps the user's configuration files, restarts no service
+/// behind the user's back, and says how far it is.
+pub(crate) fn command(system: &dyn System, words: &[String]) -> Command {
+    // APT::Status-Fd would tell more, but apt closes that descriptor in maintainer scripts, and sudo passes on none
+    // but the three that scripts need.
+    let mut command = Command::as_root(["apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=60"])
+        .args(["-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold"])
+        .args(["-o", "Dpkg::Use-Pty=0", "-o", "Dpkg::Progress=1"])
+        .args(words.to_vec())
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("NEEDRESTART_SUSPEND", "1")
+        .env("APT_LISTCHANGES_FRONTEND", "none")
+        .env("LC_ALL", "C");
+    // sudo drops these, and a machine behind a proxy often has them in the user's environment only.
+    for name in ["http_proxy", "https_proxy", "no_proxy"] {
+        if let Some(value) = system.env(name) {
+            command = command.env(name, value);
+        }
+    }
+    command
+}
+
+/// Runs a command that changes the system, once nobody else holds the locks.
+pub(crate) fn run(
+    system: &dyn System,
+    command: &Command,
+    wait: Duration,
+    step: &str,
+    reporter: &dyn Reporter,
+    log: &Path,
+) -> Result<(), ExecError> {
+    let since = Instant::now();
+    loop {
+        wait_for_locks(system, wait.saturating_sub(since.elapsed()), step, reporter)?;
+        let mut meter = Meter::default();
+        let output = match system.run_watched(&command.clone().log(log), &mut |line| {
+            if let Some(done) = meter.read(line) {
+                reporter.event(&Event::Progress { step, done, total: 100 });
+            }
+        }) {
+            Err(RunError::Interrupted { .. }) => return Err(ExecError::Interrupted),
+            output => output?,
+        };
+        if output.success() {
+            return Ok(());
+        }
+        match explain(command, &output, Some(log)) {
+            // Somebody took the lock between our look and apt's.
+            ExecError::AptLocked { .. } if since.elapsed() < wait => thread::sleep(BEAT),
+            error => return Err(error),
+        }
+    }
+}
+
+fn wait_for_locks(
+    system: &dyn System,
+    wait: Duration,
+    step: &str,
+    reporter: &dyn Reporter,
+) -> Result<(), ExecError> {
+    let since = Instant::now();
+    let mut said = None;
+    while let Some((lock, holder)) = lock_holder(system) {
+        if since.elapsed() >= wait {
+            return Err(ExecError::AptLocked { holder, lock: lock.to_owned() });
+        }
+        if interrupted() {
+            return Err(ExecError::Interrupted);
+        }
+        if said.as_ref() != Some(&holder) {
+            let text = format!("waiting for {holder}, which holds {lock}");
+            reporter.event(&Event::Message { step, text: &text });
+            said = Some(holder);
+        }
+        thread::sleep(BEAT);
+    }
+    Ok(())
+}
+
+/// Which process holds one of the locks of apt and dpkg; needs no root.
+pub(crate) fn lock_holder(system: &dyn System) -> Option<(&'static str, String)> {
+    let table = system.text("/proc/locks").ok()?;
+    LOCKS.iter().find_map(|lock| {
+        let stat = system.stat(Path::new(lock)).ok()?;
+        let pid = table.lines().find_map(|line| held(line, stat.ino))?;
+        let name = system.text(format!("/proc/{pid}/comm")).unwrap_or_default();
+        let name = name.trim();
+        let name = if name.is_empty() { "a process" } else { name };
+        Some((*lock, format!("{name} (process {pid})")))
+    })
+}
+
+/// Reads `1: POSIX  ADVISORY  WRITE 4242 fe:00:131215 0 EOF`; the file is told by its inode.
+fn held(line: &str, inode: u64) -> Option<u32> {
+    let words: Vec<_> = line.split_whitespace().collect();
+    // A process that waits has an arrow in front, and holds nothing.
+    let [_, _, _, "WRITE", pid, file, ..] = words[..] else { return None };
+    let found: u64 = file.rsplit(':').next()?.parse().ok()?;
+    (found == inode).then(|| pid.parse().ok()).flatten()
+}
+
+/// Reads how far apt is from what it prints: the download is taken as the first half of the work, unpacking and
+/// configuring as the second.
+#[derive(Debug, Default)]
+struct Meter {
+    wanted: f64,
+    fetched: f64,
+}
+
+impl Meter {
+    /// In hundredths, where the line says anything of it.
+    fn read(&mut self, line: Line<'_>) -> Option<u64> {
+        let text = line.text().trim();
+        let half = if let Some(rest) = text.strip_prefix("Need to get ") {
+            // "1679 kB of archives" or, where some are there already, "20 kB/1679 kB of archives".
+            self.wanted = amount(rest.split(['/']).next()?.trim_end_matches(" of archives."))?;
+            return None;
+        } else if text.starts_with("Get:") {
+            let size = text.rsplit_once('[')?.1.strip_suffix(']')?;
+            self.fetched += amount(size)?;
+            50.0 * (self.fetched / self.wanted.max(1.0)).min(1.0)
+        } else {
+            let percent: f64 =
+                text.strip_prefix("Progress: [")?.split('%').next()?.trim().parse().ok()?;
+            50.0 + percent.clamp(0.0, 100.0) / 2.0
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 100")]
+        Some(half as u64)
+    }
+}
+
+/// Reads `1,679 kB`.
+fn amount(text: &str) -> Option<f64> {
+    let (number, unit) = text.trim().split_once(' ')?;
+    let factor = match unit {
+        "B" => 1.0,
+        "kB" => 1e3,
+        "MB" => 1e6,
+        "GB" => 1e9,
+        _ => return None,
+    };
+    Some(number.replace(',', "").parse::<f64>().ok()? * factor)
+}
+
+/// Tells the failures of apt and dpkg apart by what they printed.
+fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError {
+    let all = format!("{}\n{}", output.stderr, output.stdout);
+    let line_with = |signs: &[&str]| {
+        let line = all.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
+        Some(line.trim().trim_start_matches("E: ").to_owned())
+    };
+    let password = ["sudo: a password is required", "sudo: a terminal is required"];
+    let locked = [
+        "Could not get lock",
+        "Unable to acquire the dpkg frontend lock",
+        "Unable to lock directory",
+    ];
+    let broken =
+        ["dpkg was interrupted", "Unmet dependencies", "unmet dependencies", "--fix-broken"];
+    let missing = ["Unable to locate package", "was not found", "has no installation candidate"];
+    let silent = [
+        "Failed to fetch",
+        "Could not resolve",
+        "Could not connect",
+        "Unable to fetch some archives",
+    ];
+    if line_with(&password).is_some() {
+        ExecError::NeedsPassword
+    } else if let Some(reason) = line_with(&["No space left on device", "enough free space"]) {
+        ExecError::NoSpace { path: "/var".into(), free: "too little".into(), needed: reason }
+    } else if let Some(reason) = line_with(&locked) {
+        ExecError::AptLocked { holder: "another process".into(), lock: reason }
+    } else if let Some(reason) = line_with(&broken) {
+        ExecError::AptBroken { reason }
+    } else if let Some(reason) = line_with(&missing) {
+        ExecError::AptMissing { reason }
+    } else if let Some(reason) = line_with(&silent) {
+        ExecError::AptUnreachable { reason }
+    } else {
+        let signs = ["E: ", "dpkg: error", "returned error exit status"];
+        let said: Vec<_> =
+            all.lines().filter(|line| signs.iter().any(|sign| line.contains(sign))).collect();
+        ExecError::Failed {
+            command: command.argv.join(" "),
+            output: if said.is_empty() { output.tail(8) } else { said.join("\n") },
+            log: log.map(Path::to_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_status_file_is_read() {
+        let text = "Package: a\nStatus: install ok installed\nVersion: 1\nDescription: x\n Package: no\n\n\
+            Package: b\nStatus: install ok half-configured\nVersion: 2\n\n";
+        let packages = parse_status(text);
+        assert_eq!(packages["a"], Installed { version: "1".into(), state: "installed".into() });
+        assert_eq!(packages["b"].state, "half-configured");
+        assert_eq!(packages.len(), 2);
+    }
+
+    #[test]
+    fn simulations_are_read() {
+        assert_eq!(
+            inst_line("Inst libc6 [2.36-9] (2.36-10 Debian:12.12/oldstable [amd64]) []"),
+            Some(Change { name: "libc6".into(), version: "2.36-10".into() })
+        );
+        assert_eq!(
+            inst_line("Inst curl (7.88-1 Debian:12/stable [amd64])").unwrap().version,
+            "7.88-1"
+        );
+        assert_eq!(inst_line("Conf curl (7.88-1)"), None);
+        let uri = uri_line("'http://mirror.example/c.deb' c.deb 12 SHA256:ab").unwrap();
+        assert_eq!((uri.size, uri.sha256.as_deref()), (12, Some("ab")));
+    }
+
+    #[test]
+    fn the_holder_of_a_lock_is_told_by_the_inode() {
+        let line = "1: POSIX  ADVISORY  WRITE 4242 fe:00:131215 0 EOF";
+        assert_eq!(held(line, 131_215), Some(4242));
+        assert_eq!(held(line, 7), None);
+        assert_eq!(held("1: -> POSIX  ADVISORY  WRITE 4243 fe:00:131215 0 EOF", 131_215), None);
+    }
+
+    #[test]
+    fn progress_is_read_from_what_apt_prints() {
+        let mut meter = Meter::default();
+        let mut read = |text| meter.read(Line::Stdout(text));
+        assert_eq!(read("Need to get 2,000 kB of archives."), None);
+        assert_eq!(
+            read("Get:1 http://mirror.example stable/main amd64 curl amd64 8 [1000 kB]"),
+            Some(25)
+        );
+        assert_eq!(read("Progress: [ 50%]"), Some(75));
+        assert_eq!(read("Setting up curl (8) ..."), None);
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        let say = |stderr: &str| {
+            let output = Output { status: Some(100), stderr: stderr.into(), ..Output::default() };
+            aitk_system::Explain::code(&explain(&Command::reads(["apt-get"]), &output, None))
+        };
+        assert_eq!(
+            say("E: Could not get lock /var/lib/dpkg/lock. It is held by process 9"),
+            "AITK-A01"
+        );
+        assert_eq!(say("E: dpkg was interrupted, you must manually run"), "AITK-A03");
+        assert_eq!(say("E: Unable to locate package nosuch"), "AITK-A04");
+        assert_eq!(say("W: Failed to fetch http://x  Could not resolve 'x'"), "AITK-A02");
+        assert_eq!(say("sudo: a password is required"), "AITK-X06");
+        assert_eq!(say("E: Sub-process /usr/bin/dpkg returned an error code (1)"), "AITK-X03");
+    }
+}

@@ -1,0 +1,207 @@
+//! What every step has at hand.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aitk_detect::{Machine, detect};
+use aitk_env::{Damage, Environments, Generation, Layer, Lock, Locked, Settings, Target};
+use aitk_plan::{Action, Catalog, Plan, digest_of};
+use aitk_system::{Command, System};
+
+use crate::apt::Simulation;
+use crate::downloads::Downloads;
+use crate::error::ExecError;
+use crate::receipt::Receipt;
+
+/// The surroundings of a survey, a run or a verification.
+pub struct Context<'a> {
+    /// The machine that is looked at and changed.
+    pub system: &'a dyn System,
+    /// The machine that the program runs on: it asks the sources and fills the caches.
+    pub local: &'a dyn System,
+    /// Whether both are the same machine.
+    pub is_local: bool,
+    /// Whether changes are only reported.
+    pub dry: bool,
+    /// Whether checks compare the content of every file.
+    pub deep: bool,
+    /// What is known of the machine.
+    pub machine: &'a Machine,
+    /// The tables.
+    pub catalog: &'a Catalog,
+    /// Sources and folders of environments on the machine that is changed.
+    pub settings: &'a Settings,
+    /// The same on the machine that the program runs on.
+    pub local_settings: &'a Settings,
+    /// Receipt, runs and locks.
+    pub state: &'a Path,
+    /// A lock given by the user, which is then the one that counts.
+    pub locked: Option<&'a Lock>,
+    /// How long to wait for the locks of apt and dpkg.
+    pub lock_wait: Duration,
+    /// What is known so far, by both lanes.
+    pub(crate) memo: Mutex<Memo>,
+    /// What is being downloaded.
+    pub(crate) downloads: Downloads,
+}
+
+/// What a run learns on its way.
+#[derive(Debug, Default)]
+pub(crate) struct Memo {
+    /// What exists because of aitk.
+    pub receipt: Receipt,
+    /// What apt said it would do, by its words and the state in which it said so.
+    pub simulations: BTreeMap<(Option<String>, Vec<String>), Simulation>,
+    /// Steps whose layer was installed by this run into a generation that is not yet whole.
+    pub built: BTreeSet<String>,
+}
+
+impl<'a> Context<'a> {
+    /// Puts the surroundings together.
+    pub fn new(
+        system: &'a dyn System,
+        local: &'a dyn System,
+        machine: &'a Machine,
+        catalog: &'a Catalog,
+        settings: &'a Settings,
+        receipt: Receipt,
+    ) -> Self {
+        Self {
+            system,
+            local,
+            is_local: true,
+            dry: false,
+            deep: false,
+            machine,
+            catalog,
+            settings,
+            local_settings: settings,
+            state: &machine.folders.state,
+            locked: None,
+            lock_wait: Duration::from_secs(600),
+            memo: Mutex::new(Memo { receipt, ..Memo::default() }),
+            downloads: Downloads::default(),
+        }
+    }
+
+    pub(crate) fn memo(&self) -> MutexGuard<'_, Memo> {
+        self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The receipt as it stands.
+    pub fn receipt(&self) -> Receipt {
+        self.memo().receipt.clone()
+    }
+
+    /// A command as its user would type it.
+    pub(crate) fn typed(&self, command: &Command) -> String {
+        command.typed(self.machine.privilege.root)
+    }
+
+    /// The machine as it is now: a step of this run may have brought a Python or a tool.
+    pub(crate) fn machine_now(&self) -> Machine {
+        detect(self.system).machine
+    }
+}
+
+/// The environment that a plan describes.
+#[derive(Debug, Clone)]
+pub(crate) struct EnvironmentSpec<'a> {
+    pub name: &'a str,
+    pub python: Option<&'a str>,
+    pub interpreter: &'a str,
+    pub generation: Option<&'a str>,
+    /// Digest of everything that is asked for.
+    pub request: String,
+}
+
+/// The environment of a plan, if it has one.
+pub(crate) fn environment(plan: &Plan) -> Option<EnvironmentSpec<'_>> {
+    plan.steps.iter().find_map(|step| match &step.action {
+        Action::Environment { env, python, interpreter, layers, builds, generation } => {
+            let names: Vec<_> = builds.iter().map(|build| &build.name).collect();
+            Some(EnvironmentSpec {
+                name: env,
+                python: python.as_deref(),
+                interpreter,
+                generation: generation.as_deref(),
+                request: digest_of(&(
+                    layers,
+                    names,
+                    &plan.choices.python,
+                    &plan.choices.index_url,
+                    &plan.choices.torch_index,
+                )),
+            })
+        }
+        _ => None,
+    })
+}
+
+impl Context<'_> {
+    /// All generations of the environment that a plan describes.
+    pub(crate) fn environments(&self, spec: &EnvironmentSpec<'_>) -> Environments {
+        Environments::new(&self.settings.data, spec.name)
+    }
+
+    /// Where it is noted that a generation was whole; kept apart from it, so that looking changes nothing there.
+    pub(crate) fn seen(&self, generation: &Generation) -> PathBuf {
+        self.state.join("seen").join(generation.name())
+    }
+
+    /// What is wrong with a layer of a generation, or with its own files.
+    pub(crate) fn damage(
+        &self,
+        generation: &Generation,
+        step: Option<&str>,
+        deep: bool,
+    ) -> Result<Vec<Damage>, ExecError> {
+        if !deep && generation.unchanged(self.system, &self.seen(generation), step) {
+            return Ok(Vec::new());
+        }
+        Ok(generation.damage(self.system, step, deep)?)
+    }
+
+    /// What a lock is resolved for.
+    pub(crate) fn target(&self, machine: &Machine, python: &str) -> Target {
+        let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+        Target {
+            python: python.to_owned(),
+            arch: machine.arch.clone(),
+            glibc: glibc.and_then(|libc| libc.version.clone()),
+        }
+    }
+
+    /// The lock that a resolved plan carries in its steps.
+    pub(crate) fn lock_of(&self, plan: &Plan) -> Option<Lock> {
+        let spec = environment(plan)?;
+        spec.generation?;
+        let layers = plan.steps.iter().filter(|step| matches!(step.action, Action::Layer { .. }));
+        Some(Lock {
+            target: self.target(self.machine, spec.python?),
+            build: plan.framework.as_ref().map(|framework| framework.build.clone()),
+            layers: layers
+                .filter(|step| !step.packages.is_empty())
+                .map(|step| Layer {
+                    step: step.id.clone(),
+                    packages: step
+                        .packages
+                        .iter()
+                        .map(|package| Locked {
+                            package: package.clone(),
+                            unpacked: None,
+                            files: None,
+                        })
+                        .collect(),
+                })
+                .collect(),
+        })
+    }
+}
+
+/// Where a file of a step's log goes, when nothing is journaled.
+pub(crate) fn no_log() -> PathBuf {
+    PathBuf::from("/dev/null")
+}

@@ -1,0 +1,82 @@
+//! Downloads that run ahead of the steps: while apt works, or a layer is installed, the next wheels come in.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use aitk_env::{Client, EnvError, FetchProgress, Layer, Locked, fetch_all};
+use aitk_system::interrupted;
+
+use crate::error::ExecError;
+use crate::report::{Event, Reporter};
+
+/// How often a waiting step says how far its downloads are.
+const BEAT: Duration = Duration::from_millis(150);
+
+/// The downloads of a run, layer by layer.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Downloads {
+    layers: Arc<Mutex<BTreeMap<String, Arc<LayerDownload>>>>,
+}
+
+#[derive(Debug, Default)]
+struct LayerDownload {
+    total: u64,
+    bytes: AtomicU64,
+    result: Mutex<Option<Result<(), EnvError>>>,
+    ended: Condvar,
+}
+
+impl FetchProgress for LayerDownload {
+    fn bytes(&self, more: u64) {
+        self.bytes.fetch_add(more, Ordering::Relaxed);
+    }
+}
+
+impl Downloads {
+    /// Begins to download the wheels of these layers, in this order, in the background.
+    pub fn begin(&self, layers: &[Layer], wheels: &Path, offline: bool) {
+        let mut queue = Vec::new();
+        let mut known = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        for layer in layers.iter().filter(|layer| !layer.packages.is_empty()) {
+            let total = layer.packages.iter().filter_map(|locked| locked.package.size).sum();
+            let download = Arc::new(LayerDownload { total, ..LayerDownload::default() });
+            known.insert(layer.step.clone(), Arc::clone(&download));
+            queue.push((layer.packages.clone(), download));
+        }
+        drop(known);
+        let wheels = wheels.to_owned();
+        thread::spawn(move || {
+            for (packages, download) in queue {
+                let packages: Vec<&Locked> = packages.iter().collect();
+                let result = Client::new()
+                    .and_then(|client| fetch_all(&client, &packages, &wheels, offline, &*download));
+                *download.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+                download.ended.notify_all();
+            }
+        });
+    }
+
+    /// Waits until a layer's wheels are there.
+    pub fn wait(&self, step: &str, reporter: &dyn Reporter) -> Result<(), ExecError> {
+        let known = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(download) = known.get(step).map(Arc::clone) else { return Ok(()) };
+        drop(known);
+        let mut result = download.result.lock().unwrap_or_else(PoisonError::into_inner);
+        loop {
+            let done = download.bytes.load(Ordering::Relaxed).min(download.total);
+            reporter.event(&Event::Progress { step, done, total: download.total });
+            if let Some(result) = result.take() {
+                return result.map_err(ExecError::from);
+            }
+            if interrupted() {
+                return Err(ExecError::Interrupted);
+            }
+            (result, _) =
+                download.ended.wait_timeout(result, BEAT).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}

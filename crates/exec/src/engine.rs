@@ -1,0 +1,298 @@
+//! Carries the needed steps out, in two lanes: root's steps one after another, the user's beside them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use aitk_plan::{Action, Bytes, Plan, Status, Step};
+use aitk_system::{Explain, interrupted};
+
+use crate::apt;
+use crate::context::{Context, environment};
+use crate::error::ExecError;
+use crate::journal::{Entry, Journal};
+use crate::receipt::{Object, Receipt};
+use crate::report::{Event, Outcome, Reporter};
+use crate::steps::{Check, Work, kind};
+
+/// How often a waiting lane looks whether the user wants to stop.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct Summary {
+    /// What became of each step, in the order of the plan.
+    pub outcomes: BTreeMap<String, Outcome>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// The plan as it was carried out: exact where it had been estimated.
+    pub plan: Plan,
+    /// What went wrong, with the step.
+    pub failure: Option<(String, ExecError)>,
+}
+
+/// Carries a plan out. What is done is journaled step by step, and a re-run continues where this one ends.
+///
+/// # Errors
+/// Only where the journal or the receipt cannot be written; a step that fails is in the summary.
+pub fn apply(
+    cx: &Context<'_>,
+    plan: Plan,
+    journal: &Journal,
+    reporter: &dyn Reporter,
+) -> Result<Summary, ExecError> {
+    let since = cx.system.now();
+    let ids = plan.steps.iter().map(|step| step.id.clone()).collect();
+    let budget = plan.budget.clone();
+    journal.write(cx, Entry::RunStarted { budget, steps: ids })?;
+    reporter.event(&Event::RunStarted { totals: plan.totals });
+    let run = Run {
+        cx,
+        journal,
+        reporter,
+        shared: Mutex::new(Shared::new(plan)),
+        changed: Condvar::new(),
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| run.lane(true));
+        run.lane(false);
+    });
+    let Shared { plan, outcomes, failure } =
+        run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let outcome = match &failure {
+        None => Outcome::Done,
+        Some((_, error)) => outcome_of(error),
+    };
+    match failure {
+        None => settle(cx, &plan)?,
+        Some(_) => save_receipt(cx)?,
+    }
+    journal.write(cx, Entry::RunFinished { outcome: name(outcome) })?;
+    let seconds = cx.system.now().duration_since(since).as_secs_f64();
+    reporter.event(&Event::RunFinished { outcome, seconds });
+    Ok(Summary { outcomes, seconds, plan, failure })
+}
+
+/// Notes the state of apt and of the environment's folders in which a plan was found or made to hold, so that the
+/// next look need neither ask apt nor look at every file again.
+/// Writes only what is new.
+///
+/// # Errors
+/// Where the receipt cannot be written.
+pub fn settle(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
+    if cx.dry {
+        return Ok(());
+    }
+    let is_upgrade =
+        |step: &Step| step.action == Action::AptUpgrade && step.status != Status::Skipped;
+    let upgraded = apt::fingerprint(cx.system).filter(|_| plan.steps.iter().any(is_upgrade));
+    cx.memo().receipt.upgraded = upgraded;
+    if let Some(spec) = environment(plan)
+        && let Some((generation, record)) = cx.environments(&spec).current(cx.system)
+    {
+        let seen = cx.seen(&generation);
+        let steps =
+            std::iter::once(None).chain(record.layers.keys().map(|step| Some(step.as_str())));
+        if !steps.into_iter().all(|step| generation.unchanged(cx.system, &seen, step)) {
+            generation.note_seen(cx.system, &seen)?;
+        }
+    }
+    if cx.receipt() == Receipt::load(cx.state, cx.system)? {
+        return Ok(());
+    }
+    save_receipt(cx)
+}
+
+fn name(outcome: Outcome) -> String {
+    serde_json::to_value(outcome)
+        .ok()
+        .and_then(|v| v.as_str().map(str::to_owned))
+        .unwrap_or_default()
+}
+
+fn outcome_of(error: &ExecError) -> Outcome {
+    // The code says it for every layer of the error.
+    if error.code() == ExecError::Interrupted.code() {
+        Outcome::Interrupted
+    } else {
+        Outcome::Failed
+    }
+}
+
+struct Shared {
+    plan: Plan,
+    outcomes: BTreeMap<String, Outcome>,
+    failure: Option<(String, ExecError)>,
+}
+
+impl Shared {
+    fn new(plan: Plan) -> Self {
+        Self { plan, outcomes: BTreeMap::new(), failure: None }
+    }
+
+    /// Whether everything that a step needs is there.
+    fn ready(&self, step: &Step) -> bool {
+        step.needs.iter().all(|need| match self.plan.step(need) {
+            Some(need) if need.status == Status::Needed => self.outcomes.contains_key(&need.id),
+            _ => true,
+        })
+    }
+}
+
+struct Run<'a> {
+    cx: &'a Context<'a>,
+    journal: &'a Journal,
+    reporter: &'a dyn Reporter,
+    shared: Mutex<Shared>,
+    changed: Condvar,
+}
+
+impl Run<'_> {
+    fn shared(&self) -> MutexGuard<'_, Shared> {
+        self.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does the steps of one lane until all are done, one fails in either lane, or the user wants to stop.
+    fn lane(&self, root: bool) {
+        let steps: Vec<String> = self
+            .shared()
+            .plan
+            .steps
+            .iter()
+            .filter(|step| step.root == root && step.status == Status::Needed)
+            .map(|step| step.id.clone())
+            .collect();
+        for id in steps {
+            let Some(plan) = self.wait_for_turn(&id) else { return };
+            let Some(step) = plan.step(&id) else { return };
+            let result = self.step(&plan, step);
+            let mut shared = self.shared();
+            match result {
+                Ok(outcome) => _ = shared.outcomes.insert(id, outcome),
+                Err(error) => {
+                    shared.outcomes.insert(id.clone(), outcome_of(&error));
+                    // The first failure is the one that explains; an interruption explains nothing.
+                    shared.failure.get_or_insert((id, error));
+                }
+            }
+            drop(shared);
+            self.changed.notify_all();
+        }
+    }
+
+    /// The plan as it stands when a step may begin; `None` when it must not begin any more.
+    fn wait_for_turn(&self, id: &str) -> Option<Plan> {
+        let mut shared = self.shared();
+        loop {
+            if shared.failure.is_some() {
+                return None;
+            }
+            if interrupted() {
+                shared.failure = Some((id.to_owned(), ExecError::Interrupted));
+                return None;
+            }
+            if shared.plan.step(id).is_some_and(|step| shared.ready(step)) {
+                return Some(shared.plan.clone());
+            }
+            (shared, _) =
+                self.changed.wait_timeout(shared, BEAT).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    /// One step, journaled before and after.
+    fn step(&self, plan: &Plan, step: &Step) -> Result<Outcome, ExecError> {
+        let Self { cx, reporter, .. } = self;
+        let since = cx.system.now();
+        self.journal.write(cx, Entry::StepStarted { step: step.id.clone() })?;
+        reporter.event(&Event::StepStarted { step: &step.id, title: &step.title, root: step.root });
+        let result = self.ensure(plan, step);
+        let outcome = result.as_ref().map_or_else(outcome_of, |outcome| *outcome);
+        let entry = Entry::StepFinished { step: step.id.clone(), outcome: name(outcome) };
+        self.journal.write(cx, entry)?;
+        let seconds = cx.system.now().duration_since(since).as_secs_f64();
+        reporter.event(&Event::StepFinished { step: &step.id, outcome, seconds });
+        result
+    }
+
+    /// Checks, resolves what was an estimate, applies, and checks again.
+    fn ensure(&self, plan: &Plan, step: &Step) -> Result<Outcome, ExecError> {
+        let Self { cx, reporter, .. } = self;
+        let behaviour = kind(&step.action);
+        if behaviour.check(cx, plan, step)? == Check::Holds {
+            return Ok(Outcome::AlreadyDone);
+        }
+        let exact = if step.estimated { Some(self.make_exact(plan, step)?) } else { None };
+        let (plan, step) = match &exact {
+            Some(plan) => (plan, plan.step(&step.id).unwrap_or(step)),
+            None => (plan, step),
+        };
+        enough_room(cx, step)?;
+        let work = Work { plan, step, reporter: *reporter, log: self.journal.log(&step.id) };
+        let made = behaviour.apply(cx, &work)?;
+        if cx.dry {
+            return Ok(Outcome::Reported);
+        }
+        if let Check::Missing(faults) = behaviour.check(cx, plan, step)? {
+            return Err(ExecError::StillMissing { reason: faults.join("; ") });
+        }
+        let at = cx.system.now().to_string();
+        let mut memo = cx.memo();
+        for made in made {
+            let object = Object {
+                step: step.id.clone(),
+                provenance: made.provenance,
+                detail: made.detail,
+                at: at.clone(),
+            };
+            memo.receipt.note(made.key, object);
+        }
+        drop(memo);
+        save_receipt(cx)?;
+        Ok(Outcome::Done)
+    }
+
+    /// Resolves a step whose time has come, shows it, and puts it into the plan.
+    fn make_exact(&self, plan: &Plan, step: &Step) -> Result<Plan, ExecError> {
+        let exact = kind(&step.action).resolve(self.cx, plan, step)?;
+        let changed: Vec<_> = exact.steps.iter().map(|step| step.id.clone()).collect();
+        let mut shared = self.shared();
+        exact.fill(&mut shared.plan);
+        shared.plan.add_up();
+        let plan = shared.plan.clone();
+        drop(shared);
+        for detail in plan.steps.iter().filter(|step| changed.contains(&step.id)) {
+            if !detail.packages.is_empty() {
+                self.reporter.event(&Event::Exact {
+                    detail,
+                    step: &detail.id,
+                    packages: detail.packages.len(),
+                    download: detail.download.unwrap_or(0),
+                    disk: detail.disk.unwrap_or(0),
+                });
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// Looks whether there is room for a step before it begins.
+fn enough_room(cx: &Context<'_>, step: &Step) -> Result<(), ExecError> {
+    let folder = if step.root { Path::new("/var") } else { &cx.settings.data };
+    let there = folder.ancestors().find_map(|path| Some((path, cx.system.space(path).ok()?)));
+    let (Some(needed), Some((path, space))) = (step.disk, there) else { return Ok(()) };
+    if needed <= space.free {
+        return Ok(());
+    }
+    let (free, needed) = (Bytes(space.free).to_string(), Bytes(needed).to_string());
+    Err(ExecError::NoSpace { path: path.to_owned(), free, needed })
+}
+
+fn save_receipt(cx: &Context<'_>) -> Result<(), ExecError> {
+    if cx.dry {
+        return Ok(());
+    }
+    let receipt = cx.receipt();
+    receipt.save(cx.state, cx.system)
+}

@@ -1,0 +1,170 @@
+//! What can go wrong while a plan is carried out.
+
+use std::io;
+use std::path::PathBuf;
+
+use aitk_env::EnvError;
+use aitk_system::{Exit, Explain, RunError};
+
+/// Why a step could not be done.
+#[derive(Debug, thiserror::Error)]
+pub enum ExecError {
+    /// Something about the environment.
+    #[error(transparent)]
+    Env(#[from] EnvError),
+    /// Another process holds a lock of apt or dpkg.
+    #[error("{holder} holds the lock {lock}")]
+    AptLocked {
+        /// Which process, with its number.
+        holder: String,
+        /// Which lock.
+        lock: String,
+    },
+    /// A source of apt does not answer.
+    #[error("a package source of apt does not answer: {reason}")]
+    AptUnreachable {
+        /// What apt says.
+        reason: String,
+    },
+    /// Packages are half-installed or their dependencies are not met.
+    #[error("the installed packages are in a broken state: {reason}")]
+    AptBroken {
+        /// What apt or dpkg says.
+        reason: String,
+    },
+    /// apt knows no such package, or no such version any more.
+    #[error("apt does not have what the plan names: {reason}")]
+    AptMissing {
+        /// What apt says.
+        reason: String,
+    },
+    /// A command failed for another reason.
+    #[error("`{command}` failed:\n{output}")]
+    Failed {
+        /// The command.
+        command: String,
+        /// What it printed last.
+        output: String,
+        /// Where everything that it printed is.
+        log: Option<PathBuf>,
+    },
+    /// A proof did not succeed.
+    #[error("the check failed: {reason}")]
+    CheckFailed {
+        /// What it found.
+        reason: String,
+        /// Where everything that it printed is.
+        log: Option<PathBuf>,
+    },
+    /// A step was carried out and what it should ensure still does not hold.
+    #[error("it was carried out, and still does not hold: {reason}")]
+    StillMissing {
+        /// What is missing.
+        reason: String,
+    },
+    /// sudo does not let a command through.
+    #[error("sudo asks for a password and there is nobody to ask")]
+    NeedsPassword,
+    /// No space is left.
+    #[error("{path} has {free} left and {needed} are needed")]
+    NoSpace {
+        /// Where.
+        path: PathBuf,
+        /// What is free.
+        free: String,
+        /// What is needed.
+        needed: String,
+    },
+    /// Another run of aitk is under way.
+    #[error("another run of aitk is under way ({holder})")]
+    AlreadyRunning {
+        /// What that run left in the lock's file.
+        holder: String,
+    },
+    /// The user interrupted the run.
+    #[error("interrupted")]
+    Interrupted,
+    /// A command could not be run.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// A file could not be read or written.
+    #[error("{path}: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+impl ExecError {
+    /// An error of the operating system about a path.
+    pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |source| Self::Io { path, source }
+    }
+}
+
+impl Explain for ExecError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Env(error) => error.code(),
+            Self::AptLocked { .. } => "AITK-A01",
+            Self::AptUnreachable { .. } => "AITK-A02",
+            Self::AptBroken { .. } => "AITK-A03",
+            Self::AptMissing { .. } => "AITK-A04",
+            Self::Interrupted => "AITK-X01",
+            Self::AlreadyRunning { .. } => "AITK-X02",
+            Self::Failed { .. } => "AITK-X03",
+            Self::CheckFailed { .. } => "AITK-X04",
+            Self::StillMissing { .. } => "AITK-X05",
+            Self::NeedsPassword => "AITK-X06",
+            Self::NoSpace { .. } => "AITK-X07",
+            Self::Run(_) => "AITK-X08",
+            Self::Io { .. } => "AITK-X09",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Env(error) => return error.hint(),
+            Self::AptLocked { .. } => {
+                "wait until it is done (on a fresh machine the first upgrades take minutes), then \
+                 run the same command again"
+            }
+            Self::AptUnreachable { .. } => {
+                "check the network, the proxy in /etc/apt/apt.conf.d and the sources in /etc/apt"
+            }
+            Self::AptBroken { .. } => {
+                "sudo dpkg --configure -a && sudo apt-get --fix-broken install, then try again"
+            }
+            Self::AptMissing { .. } => "make a new plan: the package lists have changed since",
+            Self::Failed { log: Some(log), .. } | Self::CheckFailed { log: Some(log), .. } => {
+                return Some(format!("everything it printed is in {}", log.display()));
+            }
+            Self::NeedsPassword => "run it in a terminal, or add --user-only",
+            Self::NoSpace { .. } => {
+                "free some space, then run the same command again: it continues"
+            }
+            Self::AlreadyRunning { .. } => "wait until it is done",
+            Self::Interrupted => "run the same command again: it continues where it stopped",
+            Self::Failed { .. }
+            | Self::CheckFailed { .. }
+            | Self::StillMissing { .. }
+            | Self::Run(_)
+            | Self::Io { .. } => return None,
+        };
+        Some(hint.to_owned())
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Env(error) => error.exit(),
+            Self::AptLocked { .. } | Self::AlreadyRunning { .. } => Exit::TryAgain,
+            Self::AptUnreachable { .. } => Exit::Unavailable,
+            Self::NeedsPassword => Exit::NotPermitted,
+            _ => Exit::Failed,
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The journal of a run: a line before and after every step, on disk before the step goes on.
+
+use std::path::{Path, PathBuf};
+
+use aitk_system::System;
+use serde::{Deserialize, Serialize};
+
+use crate::context::Context;
+use crate::error::ExecError;
+
+/// The journal that a run writes.
+#[derive(Debug, Clone)]
+pub struct Journal {
+    folder: PathBuf,
+}
+
+/// One line of a journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub(crate) enum Entry {
+    /// The run begins.
+    RunStarted { budget: String, steps: Vec<String> },
+    /// A step begins.
+    StepStarted { step: String },
+    /// A step has ended.
+    StepFinished { step: String, outcome: String },
+    /// The run has ended, well or not.
+    RunFinished { outcome: String },
+}
+
+#[derive(Serialize, Deserialize)]
+struct Line {
+    at: String,
+    #[serde(flatten)]
+    entry: Entry,
+}
+
+impl Journal {
+    /// Opens a new journal, named after the time.
+    pub fn begin(state: &Path, system: &dyn System) -> Self {
+        let stamp = system.now().strftime("%Y%m%dT%H%M%S%.3fZ").to_string();
+        Self { folder: state.join("runs").join(stamp) }
+    }
+
+    /// Where what the commands of a step print goes.
+    pub fn log(&self, step: &str) -> PathBuf {
+        self.folder.join("logs").join(format!("{step}.log"))
+    }
+
+    /// Adds a line and flushes it to disk.
+    pub(crate) fn write(&self, cx: &Context<'_>, entry: Entry) -> Result<(), ExecError> {
+        if cx.dry {
+            return Ok(());
+        }
+        let system = cx.system;
+        let path = self.folder.join("journal.jsonl");
+        let mut json = serde_json::to_vec(&Line { at: system.now().to_string(), entry })
+            .map_err(|error| ExecError::io(&path)(error.into()))?;
+        json.push(b'\n');
+        system.append(&path, &json).map_err(ExecError::io(&path))
+    }
+}
+
+/// The step that the last run was at, if that run did not come to its end.
+pub fn interrupted_run(state: &Path, system: &dyn System) -> Option<String> {
+    let runs = state.join("runs");
+    let last = system.list(&runs).ok()?.pop()?;
+    let text = system.text(runs.join(last).join("journal.jsonl")).ok()?;
+    let mut open = Some("its beginning".to_owned());
+    // A last line that was cut off in the middle does not parse, and says nothing.
+    for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+        match line.entry {
+            Entry::RunStarted { .. } => {}
+            Entry::StepStarted { step } => open = Some(step),
+            Entry::StepFinished { .. } => {}
+            Entry::RunFinished { .. } => open = None,
+        }
+    }
+    open
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::Real;
+
+    use super::*;
+
+    fn journal(state: &Path, run: &str, lines: &str) {
+        let path = state.join("runs").join(run).join("journal.jsonl");
+        Real.write(&path, lines.as_bytes(), 0o644).unwrap();
+    }
+
+    const STARTED: &str = r#"{"at":"x","event":"run_started","budget":"low","steps":[]}"#;
+    const STEP: &str = r#"{"at":"x","event":"step_started","step":"libraries"}"#;
+    const ENDED: &str = r#"{"at":"x","event":"run_finished","outcome":"done"}"#;
+
+    #[test]
+    fn only_the_last_run_counts_and_only_if_it_did_not_end() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(interrupted_run(state.path(), &Real), None, "there was no run");
+        journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n"));
+        assert_eq!(interrupted_run(state.path(), &Real).as_deref(), Some("libraries"));
+        journal(state.path(), "2", &format!("{STARTED}\n{STEP}\n{ENDED}\n"));
+        assert_eq!(interrupted_run(state.path(), &Real), None);
+    }
+
+    #[test]
+    fn a_line_that_was_cut_off_says_nothing() {
+        let state = tempfile::tempdir().unwrap();
+        journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n{}", &ENDED[..20]));
+        assert_eq!(interrupted_run(state.path(), &Real).as_deref(), Some("libraries"));
+    }
+}

@@ -1,0 +1,25 @@
+//! Carries a plan out: each step is checked, applied, checked again and journaled.
+//!
+//! [`survey`] completes a plan with what only the machine and the sources can tell; [`apply`] makes it true;
+//! [`verify`] looks whether it still is.
+
+mod apt;
+mod context;
+mod downloads;
+mod engine;
+mod error;
+mod journal;
+mod receipt;
+mod report;
+mod steps;
+mod survey;
+mod verify;
+
+pub use context::Context;
+pub use engine::{Summary, apply, settle};
+pub use error::ExecError;
+pub use journal::{Journal, interrupted_run};
+pub use receipt::{Object, Provenance, Receipt};
+pub use report::{Event, Outcome, Reporter};
+pub use survey::{lock, survey};
+pub use verify::{Finding, verify};

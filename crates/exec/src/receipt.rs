@@ -1,0 +1,139 @@
+//! The receipt: what exists on this machine because of aitk, and what was there before.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use aitk_system::System;
+use serde::{Deserialize, Serialize};
+
+use crate::error::ExecError;
+
+/// What aitk has made or found here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Receipt {
+    /// Version of this form.
+    pub schema: u32,
+    /// Everything that a step made or found, by `kind:name`.
+    pub objects: BTreeMap<String, Object>,
+    /// Proofs that succeeded: what was proven, by step.
+    pub proofs: BTreeMap<String, String>,
+    /// When aitk last refreshed apt's lists, in seconds since 1970.
+    pub lists_refreshed: Option<i64>,
+    /// The state of apt and dpkg in which no upgrade was waiting.
+    pub upgraded: Option<String>,
+    /// What the environment was asked to be, by its name: the budget and the choices.
+    pub environments: BTreeMap<String, serde_json::Value>,
+}
+
+/// One thing on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// The step that ensures it.
+    pub step: String,
+    /// Whether aitk made it.
+    pub provenance: Provenance,
+    /// Version or hash of what was made, where it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+    /// When it was noted.
+    pub at: String,
+}
+
+/// Whether aitk made a thing or found it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Provenance {
+    /// Made by aitk.
+    Created,
+    /// There before.
+    Found,
+}
+
+impl Receipt {
+    fn path(state: &Path) -> PathBuf {
+        state.join("receipt.json")
+    }
+
+    /// Reads the receipt; an empty one where there is none.
+    ///
+    /// # Errors
+    /// Where it is damaged: aitk never overwrites one that it cannot read.
+    pub fn load(state: &Path, system: &dyn System) -> Result<Self, ExecError> {
+        let path = Self::path(state);
+        let json = match system.read(&path) {
+            Ok(json) => json,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                return Ok(Self::default());
+            }
+            Err(error) => return Err(ExecError::io(path)(error)),
+        };
+        let receipt: Self =
+            serde_json::from_slice(&json).map_err(|error| ExecError::io(&path)(error.into()))?;
+        if receipt.schema > 1 {
+            let newer = std::io::Error::other("it was written by a newer version of aitk");
+            return Err(ExecError::io(path)(newer));
+        }
+        Ok(receipt)
+    }
+
+    /// Writes the receipt, whole or not at all.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn save(&self, state: &Path, system: &dyn System) -> Result<(), ExecError> {
+        let path = Self::path(state);
+        let json = serde_json::to_vec_pretty(&Self { schema: 1, ..self.clone() })
+            .map_err(|error| ExecError::io(&path)(error.into()))?;
+        system.write(&path, &json, 0o600).map_err(ExecError::io(&path))
+    }
+
+    /// Notes a thing. What was once found stays found, and what was once made stays made: the first note is the
+    /// one that tells who brought it.
+    pub(crate) fn note(&mut self, key: String, object: Object) {
+        match self.objects.get_mut(&key) {
+            Some(known) => known.detail = object.detail,
+            None => _ = self.objects.insert(key, object),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::Real;
+
+    use super::*;
+
+    fn object(provenance: Provenance, detail: &str) -> Object {
+        let detail = Some(detail.to_owned());
+        Object { step: "system.tools".to_owned(), provenance, detail, at: "now".to_owned() }
+    }
+
+    #[test]
+    fn what_was_found_stays_found() {
+        let mut receipt = Receipt::default();
+        receipt.note("apt:git".to_owned(), object(Provenance::Found, "1"));
+        receipt.note("apt:git".to_owned(), object(Provenance::Created, "2"));
+        let git = &receipt.objects["apt:git"];
+        assert_eq!((git.provenance, git.detail.as_deref()), (Provenance::Found, Some("2")));
+    }
+
+    #[test]
+    fn a_receipt_comes_back_as_it_was_saved() {
+        let state = tempfile::tempdir().unwrap();
+        let mut receipt = Receipt { schema: 1, lists_refreshed: Some(7), ..Receipt::default() };
+        receipt.note("apt:git".to_owned(), object(Provenance::Created, "1"));
+        receipt.save(state.path(), &Real).unwrap();
+        assert_eq!(Receipt::load(state.path(), &Real).unwrap(), receipt);
+    }
+
+    #[test]
+    fn a_damaged_or_newer_receipt_is_an_error_and_not_an_empty_one() {
+        let state = tempfile::tempdir().unwrap();
+        assert_eq!(Receipt::load(state.path(), &Real).unwrap(), Receipt::default());
+        for text in ["{\"schema\": 1,", "{\"schema\": 2}"] {
+            Real.write(&Receipt::path(state.path()), text.as_bytes(), 0o600).unwrap();
+            assert!(Receipt::load(state.path(), &Real).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,93 @@
+//! What a run says while it works; how it looks is the business of whoever listens.
+
+use aitk_plan::{Step, Totals};
+use serde::Serialize;
+
+/// Something that happened. Serialized, it is a line of `--progress json`.
+#[derive(Debug, Clone, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event<'a> {
+    /// The run begins.
+    RunStarted {
+        /// What is to be done.
+        #[serde(flatten)]
+        totals: Totals,
+    },
+    /// A step begins.
+    StepStarted {
+        /// Its id.
+        step: &'a str,
+        /// What it is, for people.
+        title: &'a str,
+        /// Whether it runs in root's lane.
+        root: bool,
+    },
+    /// A step is so far.
+    Progress {
+        /// Its id.
+        step: &'a str,
+        /// So much is done: bytes where `total` is large, else hundredths.
+        done: u64,
+        /// Of so much.
+        total: u64,
+    },
+    /// A step has something to say.
+    Message {
+        /// Its id.
+        step: &'a str,
+        /// In words.
+        text: &'a str,
+    },
+    /// What had been an estimate is now known, before it is done.
+    Exact {
+        /// The step, complete.
+        #[serde(skip)]
+        detail: &'a Step,
+        /// Its id.
+        step: &'a str,
+        /// How many packages.
+        packages: usize,
+        /// Bytes to download.
+        download: u64,
+        /// Bytes on disk.
+        disk: u64,
+    },
+    /// A step has ended.
+    StepFinished {
+        /// Its id.
+        step: &'a str,
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        seconds: f64,
+    },
+    /// The run has ended.
+    RunFinished {
+        /// How.
+        outcome: Outcome,
+        /// How long it took.
+        seconds: f64,
+    },
+}
+
+/// How a step or a run ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It held already.
+    AlreadyDone,
+    /// It was done.
+    Done,
+    /// It would have been done: a dry run.
+    Reported,
+    /// It failed.
+    Failed,
+    /// The user interrupted it.
+    Interrupted,
+}
+
+/// Listens to a run. Both lanes speak, so it may be called from several threads.
+pub trait Reporter: Sync {
+    /// Takes note of an event.
+    fn event(&self, event: &Event<'_>);
+}

@@ -1,0 +1,50 @@
+//! The package lists are recent.
+
+use aitk_plan::{Action, Plan, Step};
+use aitk_system::Command;
+
+use super::{Check, Exact, Kind, Made, Work};
+use crate::apt;
+use crate::context::Context;
+use crate::error::ExecError;
+
+pub(super) struct AptLists;
+
+fn command(cx: &Context<'_>) -> Command {
+    // A source that does not answer is an error, not a warning that leaves old lists in place.
+    apt::command(cx.system, &["-o".into(), "APT::Update::Error-Mode=any".into(), "update".into()])
+}
+
+impl Kind for AptLists {
+    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
+        let Action::AptLists { max_age_hours } = step.action else { return Ok(Check::Holds) };
+        let Some(found) = apt::lists_refreshed(cx.system) else {
+            return Ok(Check::missing("there are no package lists"));
+        };
+        let refreshed = cx.memo().receipt.lists_refreshed.map_or(found, |ours| ours.max(found));
+        let hours = (cx.system.now().as_second() - refreshed).max(0) / 3600;
+        Ok(if hours.unsigned_abs() < max_age_hours {
+            Check::Holds
+        } else {
+            Check::missing(format!("the package lists are {hours} hours old"))
+        })
+    }
+
+    fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        // How much has changed is known to the archive alone.
+        let commands = vec![cx.typed(&command(cx))];
+        Ok(Exact::one(Step { commands, estimated: true, ..step.clone() }))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let command = command(cx);
+        apt::run(cx.system, &command, cx.lock_wait, &work.step.id, work.reporter, &work.log)?;
+        cx.memo().receipt.lists_refreshed = Some(cx.system.now().as_second());
+        Ok(Vec::new())
+    }
+
+    /// Lists grow old by themselves: that is no damage.
+    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: bool) -> Result<Check, ExecError> {
+        Ok(Check::Holds)
+    }
+}

@@ -1,0 +1,56 @@
+//! No installed package has an upgrade waiting.
+
+use aitk_plan::{Plan, Step};
+
+use super::{Check, Exact, Kind, Made, Work};
+use crate::apt;
+use crate::context::Context;
+use crate::error::ExecError;
+
+pub(super) struct AptUpgrade;
+
+fn words() -> [String; 2] {
+    ["upgrade".to_owned(), "--with-new-pkgs".to_owned()]
+}
+
+impl Kind for AptUpgrade {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let now = apt::fingerprint(cx.system);
+        if now.is_some() && now == cx.memo().receipt.upgraded {
+            return Ok(Check::Holds);
+        }
+        let waiting = apt::changes(cx.system, &words())?;
+        Ok(match waiting.as_slice() {
+            [] => Check::Holds,
+            [one] => Check::missing(format!("an upgrade is waiting: {}", one.name)),
+            [one, rest @ ..] => Check::missing(format!(
+                "upgrades are waiting: {} and {} more packages",
+                one.name,
+                rest.len()
+            )),
+        })
+    }
+
+    fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        let simulation = apt::simulate(cx, &words())?;
+        Ok(Exact::one(Step {
+            commands: vec![cx.typed(&apt::command(cx.system, &words()))],
+            packages: simulation.packages,
+            download: Some(simulation.download),
+            disk: Some(simulation.disk),
+            estimated: false,
+            ..step.clone()
+        }))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let command = apt::command(cx.system, &words());
+        apt::run(cx.system, &command, cx.lock_wait, &work.step.id, work.reporter, &work.log)?;
+        Ok(Vec::new())
+    }
+
+    /// An upgrade that came out since is no damage.
+    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: bool) -> Result<Check, ExecError> {
+        Ok(Check::Holds)
+    }
+}

@@ -1,0 +1,130 @@
+//! The kinds of step, one file each.
+
+mod activate;
+mod apt_lists;
+mod apt_packages;
+mod apt_repair;
+mod apt_upgrade;
+mod check;
+mod environment;
+mod kernelspec;
+mod layer;
+mod uv;
+
+use std::path::{Path, PathBuf};
+
+use aitk_plan::{Action, FrameworkPlan, Plan, Step, Warning};
+
+pub(crate) use environment::environment_lock;
+
+use crate::context::Context;
+use crate::error::ExecError;
+use crate::receipt::Provenance;
+use crate::report::Reporter;
+
+/// Whether a step holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Check {
+    /// It does.
+    Holds,
+    /// It does not; what is wrong, one text for each fault.
+    Missing(Vec<String>),
+}
+
+impl Check {
+    pub fn missing(what: impl Into<String>) -> Self {
+        Self::Missing(vec![what.into()])
+    }
+}
+
+/// What resolving a step makes known: steps to put in place of those with the same ids, and what came with it.
+#[derive(Debug, Default)]
+pub(crate) struct Exact {
+    pub steps: Vec<Step>,
+    pub framework: Option<FrameworkPlan>,
+    pub warnings: Vec<Warning>,
+}
+
+impl Exact {
+    pub fn one(step: Step) -> Self {
+        Self { steps: vec![step], ..Self::default() }
+    }
+
+    /// Puts what is known into a plan.
+    pub fn fill(self, plan: &mut Plan) {
+        for step in self.steps {
+            if let Some(place) = plan.steps.iter_mut().find(|other| other.id == step.id) {
+                *place = step;
+            }
+        }
+        if self.framework.is_some() {
+            plan.framework = self.framework;
+        }
+        for warning in self.warnings {
+            plan.warn(warning);
+        }
+    }
+}
+
+/// A thing that a step made or found, for the receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// `apt:curl`, `path:/…`
+    pub key: String,
+    pub provenance: Provenance,
+    pub detail: Option<String>,
+}
+
+impl Made {
+    pub fn path(path: &Path, detail: Option<String>) -> Self {
+        Self { key: format!("path:{}", path.display()), provenance: Provenance::Created, detail }
+    }
+}
+
+/// A step while it is carried out.
+pub(crate) struct Work<'a> {
+    pub plan: &'a Plan,
+    pub step: &'a Step,
+    pub reporter: &'a dyn Reporter,
+    /// Where what its commands print goes.
+    pub log: PathBuf,
+}
+
+/// What a kind of step can do.
+pub(crate) trait Kind: Sync {
+    /// Whether the step holds: quick, without privileges, changing nothing.
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError>;
+
+    /// What it will do, exactly: commands, packages, sizes. Asks sources, changes nothing but caches.
+    fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError>;
+
+    /// Makes it true.
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError>;
+
+    /// Whether it holds, looked at as closely as asked.
+    fn verify(
+        &self,
+        cx: &Context<'_>,
+        plan: &Plan,
+        step: &Step,
+        _deep: bool,
+    ) -> Result<Check, ExecError> {
+        self.check(cx, plan, step)
+    }
+}
+
+/// The behaviour of a step.
+pub(crate) fn kind(action: &Action) -> &'static dyn Kind {
+    match action {
+        Action::AptRepair => &apt_repair::AptRepair,
+        Action::AptLists { .. } => &apt_lists::AptLists,
+        Action::AptUpgrade => &apt_upgrade::AptUpgrade,
+        Action::AptPackages { .. } => &apt_packages::AptPackages,
+        Action::Uv => &uv::Uv,
+        Action::Environment { .. } => &environment::Environment,
+        Action::Layer { .. } => &layer::Layer,
+        Action::Activate => &activate::Activate,
+        Action::Kernelspec { .. } => &kernelspec::Kernelspec,
+        Action::Check { .. } => &check::Proof,
+    }
+}

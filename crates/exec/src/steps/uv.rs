@@ -1,0 +1,94 @@
+//! A uv that is good enough is there.
+
+use std::path::PathBuf;
+
+use aitk_detect::detect;
+use aitk_env::{EnvError, FetchProgress, fetch_uv, find_uv, install_uv, own_uv};
+use aitk_plan::{Package, Plan, Step};
+use aitk_system::Permit;
+
+use super::{Check, Exact, Kind, Made, Work};
+use crate::context::Context;
+use crate::error::ExecError;
+use crate::report::{Event, Reporter};
+
+pub(super) struct Uv;
+
+impl Kind for Uv {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+        Ok(match find_uv(cx.system, cx.machine, cx.catalog, cx.settings) {
+            Some(_) => Check::Holds,
+            None => Check::missing(format!("there is no uv {} or newer", cx.catalog.uv.accept)),
+        })
+    }
+
+    fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        let pin = &cx.catalog.uv;
+        let wheel = pin.wheels.iter().find(|wheel| wheel.arch == cx.machine.arch);
+        let way = match &cx.settings.index_url {
+            Some(_) => "fetch from the index that is set",
+            None => "python3 -m pip download",
+        };
+        let packages = wheel.map(|wheel| Package {
+            name: "uv".to_owned(),
+            version: pin.version.clone(),
+            size: Some(wheel.size),
+            sha256: Some(wheel.sha256.clone()),
+            url: None,
+        });
+        Ok(Exact::one(Step {
+            commands: vec![format!("{way}: uv=={} (checked by its sha256)", pin.version)],
+            packages: packages.into_iter().collect(),
+            estimated: false,
+            ..step.clone()
+        }))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let machine = cx.machine_now();
+        let total = work.step.download.unwrap_or(0);
+        let progress = Bar { step: &work.step.id, total, done: 0.into(), reporter: work.reporter };
+        let uv = fetch_uv(cx.system, &machine, cx.catalog, cx.settings, &progress)?;
+        let path = install_uv(cx.system, &uv, cx.catalog, cx.settings)?;
+        Ok(vec![Made::path(&path, Some(cx.catalog.uv.version.clone()))])
+    }
+}
+
+/// Bytes as they come in.
+struct Bar<'a> {
+    step: &'a str,
+    total: u64,
+    done: std::sync::atomic::AtomicU64,
+    reporter: &'a dyn Reporter,
+}
+
+impl FetchProgress for Bar<'_> {
+    fn bytes(&self, more: u64) {
+        let before = self.done.fetch_add(more, std::sync::atomic::Ordering::Relaxed);
+        let done = before + more;
+        self.reporter.event(&Event::Progress { step: self.step, done, total: self.total });
+    }
+}
+
+/// The uv that a step uses: an installed one, or at least one in the cache.
+pub(super) fn uv(cx: &Context<'_>) -> Result<aitk_env::Uv, ExecError> {
+    struct Silent;
+    impl FetchProgress for Silent {
+        fn bytes(&self, _: u64) {}
+    }
+    let machine = detect(cx.local).machine;
+    Ok(fetch_uv(cx.local, &machine, cx.catalog, cx.local_settings, &Silent)?)
+}
+
+/// Where the uv is, or will be, that the plan's commands name.
+pub(super) fn uv_path(cx: &Context<'_>) -> PathBuf {
+    find_uv(cx.system, cx.machine, cx.catalog, cx.settings)
+        .map_or_else(|| own_uv(&cx.settings.data, cx.catalog), |uv| uv.path)
+}
+
+/// Whether this system lets downloads happen; a dry run does not.
+pub(super) fn may_download(cx: &Context<'_>, what: &str) -> Result<bool, ExecError> {
+    let path = cx.settings.cache.clone();
+    let permit = cx.system.permit(what).map_err(|source| EnvError::Io { path, source })?;
+    Ok(permit == Permit::Granted)
+}

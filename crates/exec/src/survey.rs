@@ -1,0 +1,153 @@
+//! Completes a plan with what only the machine and the sources can tell.
+
+use std::panic::resume_unwind;
+use std::thread;
+
+use aitk_env::EnvError;
+use aitk_plan::{Action, Plan, Status, Step, conclude};
+use aitk_system::RunError;
+
+use crate::context::{Context, environment};
+use crate::error::ExecError;
+use crate::steps::{Check, Exact, kind};
+
+/// Marks the steps that hold and makes the others exact.
+///
+/// `resolve` asks the sources; without it the estimates stay. A step that can only be resolved after an earlier one
+/// (no Python yet, no package lists yet) keeps its estimate and is resolved by [`crate::apply`] when its time comes.
+///
+/// # Errors
+/// What a source or the machine answers.
+pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), ExecError> {
+    // Checks only look, so they look at the same time.
+    let before: &Plan = plan;
+    let held: Vec<Result<bool, ExecError>> = thread::scope(|scope| {
+        let looking: Vec<_> = before
+            .steps
+            .iter()
+            .map(|step| {
+                // What this user may not do may be done already.
+                let open =
+                    step.status == Status::Needed || step.status == Status::Blocked && step.root;
+                scope.spawn(move || Ok(open && holds(cx, before, step)?))
+            })
+            .collect();
+        looking
+            .into_iter()
+            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
+            .collect()
+    });
+    for (step, held) in plan.steps.iter_mut().zip(held) {
+        if held? {
+            step.done();
+        }
+    }
+    built_together(plan);
+    if resolve {
+        resolve_all(cx, plan)?;
+    }
+    conclude(plan, cx.machine);
+    Ok(())
+}
+
+/// Resolves just the environment of a plan.
+///
+/// # Errors
+/// What a source answers; [`EnvError::NoUv`] where there is no Python or uv yet.
+pub fn lock(cx: &Context<'_>, plan: &Plan) -> Result<aitk_env::Lock, ExecError> {
+    crate::steps::environment_lock(cx, plan)
+}
+
+/// Whether a step holds; on a recorded machine that was not asked this, nothing does.
+fn holds(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> {
+    match kind(&step.action).check(cx, plan, step) {
+        Err(ExecError::Run(RunError::NotRecorded { .. })) => Ok(false),
+        check => Ok(check? == Check::Holds),
+    }
+}
+
+/// A new generation holds every layer anew, so none of them is done already; and what is built or mended is to be
+/// proven again.
+fn built_together(plan: &mut Plan) {
+    let of_environment = |action: &Action| {
+        matches!(action, Action::Environment { .. } | Action::Layer { .. } | Action::Activate)
+    };
+    if plan.steps.iter().any(|s| of_environment(&s.action) && s.status == Status::Needed) {
+        for step in plan.steps.iter_mut().filter(|s| matches!(s.action, Action::Check { .. })) {
+            if step.status == Status::Done {
+                step.status = Status::Needed;
+            }
+        }
+    }
+    let anew = plan.steps.iter().any(|step| {
+        matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
+    });
+    if anew {
+        for step in plan.steps.iter_mut().filter(|step| of_environment(&step.action)) {
+            if step.status == Status::Done {
+                step.status = Status::Needed;
+            }
+        }
+    }
+}
+
+/// Resolves the needed steps; the sources of apt and of Python are asked at the same time.
+fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
+    // The commands of a step that needs an administrator are worth knowing exactly, too.
+    let open = |step: &&Step| match step.status {
+        Status::Needed => true,
+        Status::Blocked => step.root && cx.machine.tools.contains_key("apt-get"),
+        Status::Done | Status::Skipped => false,
+    };
+    let needed: Vec<_> = plan.steps.iter().filter(open).collect();
+    let stale = needed.iter().any(|step| matches!(step.action, Action::AptLists { .. }));
+    let (root, user): (Vec<_>, Vec<_>) = needed.into_iter().partition(|step| step.root);
+    let plan_before: &Plan = plan;
+    let resolve = |steps: Vec<&Step>| -> Result<Vec<Exact>, ExecError> {
+        steps
+            .into_iter()
+            .filter_map(|step| {
+                let exact = kind(&step.action).resolve(cx, plan_before, step);
+                match exact {
+                    Err(error) if comes_later(plan_before, &error) => None,
+                    exact => Some(exact),
+                }
+            })
+            .collect()
+    };
+    let (root, user) = thread::scope(|scope| {
+        let root = scope.spawn(|| resolve(root));
+        let user = resolve(user);
+        (root.join().unwrap_or_else(|panic| resume_unwind(panic)), user)
+    });
+    for exact in root?.into_iter().chain(user?) {
+        exact.fill(plan);
+    }
+    // What apt says before its lists are refreshed is as good as they are.
+    if stale {
+        let by_apt =
+            |action: &Action| matches!(action, Action::AptUpgrade | Action::AptPackages { .. });
+        for step in plan.steps.iter_mut().filter(|step| by_apt(&step.action)) {
+            step.estimated |= step.status == Status::Needed;
+        }
+    }
+    Ok(())
+}
+
+/// Whether an earlier step of the plan brings what is missing now.
+fn comes_later(plan: &Plan, error: &ExecError) -> bool {
+    let pending = |wanted: fn(&Action) -> bool| {
+        // What is blocked here an administrator may do.
+        let open = |step: &Step| matches!(step.status, Status::Needed | Status::Blocked);
+        plan.steps.iter().any(|step| wanted(&step.action) && open(step))
+    };
+    match error {
+        ExecError::Env(EnvError::NoUv { .. }) => {
+            pending(|action| matches!(action, Action::AptPackages { .. }))
+                && environment(plan).is_some()
+        }
+        ExecError::Run(RunError::NotRecorded { .. }) => true,
+        ExecError::AptBroken { .. } => pending(|action| matches!(action, Action::AptRepair)),
+        _ => false,
+    }
+}

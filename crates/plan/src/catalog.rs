@@ -1,0 +1,157 @@
+//! The dated tables: what frameworks need, which uv is pinned, which Python a distribution brings.
+
+use aitk_detect::{Distro, distros};
+use serde::Deserialize;
+
+use crate::profile::{Estimate, ProfileError, Requirements, parse};
+
+/// All tables that planning reads.
+#[derive(Debug, Clone)]
+pub struct Catalog {
+    /// The uv that is pinned.
+    pub uv: UvPin,
+    /// Frameworks by name.
+    pub frameworks: Vec<Framework>,
+    /// Distributions that `aitk` knows.
+    pub distros: &'static [Distro],
+}
+
+impl Catalog {
+    /// The tables that come with the program.
+    ///
+    /// # Errors
+    /// Where a table is damaged, which a test rules out.
+    pub fn builtin() -> Result<Self, ProfileError> {
+        let frameworks: Frameworks = parse(
+            "catalog/frameworks.toml",
+            include_str!("../../../profiles/catalog/frameworks.toml"),
+        )?;
+        Ok(Self {
+            uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
+            frameworks: frameworks.framework,
+            distros: distros(),
+        })
+    }
+
+    /// The row of a distribution's release.
+    pub fn distro(&self, id: &str, version: &str) -> Option<&Distro> {
+        self.distros.iter().find(|row| row.id == id && row.version == version)
+    }
+
+    /// The row of a framework.
+    pub fn framework(&self, name: &str) -> Option<&Framework> {
+        self.frameworks.iter().find(|row| row.name == name)
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frameworks {
+    framework: Vec<Framework>,
+}
+
+/// The pinned uv.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UvPin {
+    /// The version that is fetched.
+    pub version: String,
+    /// The oldest version on `PATH` that is used instead.
+    pub accept: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was checked.
+    pub as_of: String,
+    /// One wheel an architecture.
+    #[serde(rename = "wheel")]
+    pub wheels: Vec<Wheel>,
+}
+
+/// A wheel that holds uv.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Wheel {
+    /// As `uname -m` says it.
+    pub arch: String,
+    /// File name on an index.
+    pub filename: String,
+    /// Size in bytes.
+    pub size: u64,
+    /// Hash of the file.
+    pub sha256: String,
+}
+
+/// A deep learning framework.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Framework {
+    /// `pytorch`, `tensorflow` or `jax`.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// The script that proves that it works.
+    pub check: String,
+    /// The least memory with which it is planned.
+    pub memory: crate::Bytes,
+    /// The oldest Python with wheels.
+    pub python_min: String,
+    /// The newest Python with wheels.
+    pub python_max: String,
+    /// The oldest glibc that its wheels run on.
+    pub glibc: String,
+    /// Processor flags that it needs.
+    pub cpu_features: Vec<String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was checked.
+    pub as_of: String,
+    /// Its builds, the preferred one first.
+    #[serde(rename = "build")]
+    pub builds: Vec<Build>,
+}
+
+impl Framework {
+    /// What the machine must have for it.
+    pub fn requirements(&self) -> Requirements {
+        Requirements {
+            memory: Some(self.memory),
+            cpu_level: None,
+            cpu_features: self.cpu_features.clone(),
+            glibc: Some(self.glibc.clone()),
+        }
+    }
+}
+
+/// One build of a framework.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Build {
+    /// `cpu`, `cu132`, …
+    pub name: String,
+    /// Architectures that it exists for.
+    pub arch: Vec<String>,
+    /// What is asked of the index.
+    pub requirements: Vec<String>,
+    /// The name under which uv knows the framework's own index.
+    pub torch_backend: Option<String>,
+    /// What a person should know when this build is taken.
+    pub note: Option<String>,
+    /// What it takes, as long as no source can be asked.
+    pub estimate: Estimate,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_tables_parse_and_name_their_sources() {
+        let catalog = Catalog::builtin().unwrap();
+        assert!(!catalog.uv.source.is_empty());
+        for framework in &catalog.frameworks {
+            assert!(!framework.source.is_empty() && framework.as_of.len() == 10);
+            assert!(!framework.builds.is_empty());
+        }
+        assert!(catalog.distro("debian", "13").is_some());
+    }
+}

@@ -1,0 +1,82 @@
+//! What the user chose, beyond the budget.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// The user's choices; everything has a default.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Choices {
+    /// A profile of the user's own, by its path, instead of a budget.
+    pub profile: Option<String>,
+    /// Deep learning framework.
+    pub framework: FrameworkChoice,
+    /// Environment manager.
+    pub manager: ManagerChoice,
+    /// Python version, `3.12`; the machine's own where `None`.
+    pub python: Option<String>,
+    /// Name of the environment.
+    pub env: String,
+    /// Leave out what needs root.
+    pub user_only: bool,
+    /// Leave out the upgrade of installed packages.
+    pub no_upgrade: bool,
+    /// Index of Python packages instead of the default of pip and uv.
+    pub index_url: Option<String>,
+    /// Index that has the framework's builds, instead of PyTorch's own.
+    pub torch_index: Option<String>,
+}
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            profile: None,
+            framework: FrameworkChoice::default(),
+            manager: ManagerChoice::default(),
+            python: None,
+            env: "ai".to_owned(),
+            user_only: false,
+            no_upgrade: false,
+            index_url: None,
+            torch_index: None,
+        }
+    }
+}
+
+/// Which framework to install.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FrameworkChoice {
+    /// PyTorch.
+    #[default]
+    Pytorch,
+    /// TensorFlow.
+    Tensorflow,
+    /// JAX.
+    Jax,
+    /// None.
+    None,
+}
+
+impl fmt::Display for FrameworkChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Pytorch => "pytorch",
+            Self::Tensorflow => "tensorflow",
+            Self::Jax => "jax",
+            Self::None => "none",
+        })
+    }
+}
+
+/// Which environment manager to use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ManagerChoice {
+    /// The best that this version has.
+    #[default]
+    Auto,
+    /// A virtual environment, filled by uv.
+    Venv,
+}

@@ -1,0 +1,655 @@
+//! The decisions: which steps a profile means on this machine, which cannot be done there, and what to warn about.
+
+use std::collections::BTreeMap;
+
+use aitk_detect::{Disk, Machine, Sudo, VirtualizationKind};
+
+use crate::catalog::{Build, Catalog, Framework};
+use crate::choices::{Choices, FrameworkChoice};
+use crate::digest::machine_digest;
+use crate::model::{
+    Accelerator, Action, BuildRequest, FrameworkPlan, LayerRequest, Plan, Status, Step, Totals,
+    Warning,
+};
+use crate::profile::{Estimate, Profile, ProfileStep, Requirements, StepKind};
+use crate::size::Bytes;
+
+/// The first version of a distribution on which plans are tested.
+const SUPPORTED: [(&str, &[&str]); 2] =
+    [("ubuntu", &["22.04", "24.04", "26.04"]), ("debian", &["12", "13"])];
+
+/// Decides what is to be ensured on a machine.
+///
+/// The same arguments give the same plan. No step is done yet, and what only a source can tell is estimated:
+/// the crates `exec` and `env` survey the machine and fill that in, then [`conclude`] has the last word.
+pub fn plan(machine: &Machine, profile: &Profile, choices: &Choices, catalog: &Catalog) -> Plan {
+    let python = choose_python(machine, choices, catalog);
+    let framework = choose_framework(machine, choices, catalog, &python);
+    let mut plan = Plan {
+        budget: profile.name.clone(),
+        machine: machine_digest(machine),
+        choices: choices.clone(),
+        manager: "venv".to_owned(),
+        accelerator: accelerator(machine),
+        framework: framework.planned(),
+        steps: Vec::new(),
+        totals: Totals::default(),
+        warnings: Vec::new(),
+    };
+    let context =
+        Context { machine, profile, choices, catalog, python: &python, framework: &framework };
+    plan.steps = profile.steps.iter().filter_map(|step| context.step(step)).collect();
+    close_gaps(&mut plan, profile);
+    context.warnings(&mut plan);
+    plan.add_up();
+    plan
+}
+
+/// The last word, once the machine has been surveyed: what does not fit on its disks is blocked, and with it and
+/// everything else that is blocked what needs it.
+pub fn conclude(plan: &mut Plan, machine: &Machine) {
+    let mut left: BTreeMap<usize, (u64, Option<u64>)> = machine
+        .disks
+        .iter()
+        .enumerate()
+        .map(|(index, disk)| (index, (disk.free, disk.free_inodes)))
+        .collect();
+    for step in plan.steps.iter_mut().filter(|step| step.status == Status::Needed) {
+        let purpose = if step.root { "var" } else { "data" };
+        let Some(index) = machine.disks.iter().position(|disk| serves(disk, purpose)) else {
+            continue;
+        };
+        let Some((free, inodes)) = left.get_mut(&index) else { continue };
+        let (disk, files) = (step.disk.unwrap_or(0), step.files.unwrap_or(0));
+        let mount = machine.disks[index].mount.display();
+        if disk > *free {
+            step.block(
+                format!("it takes {} and {mount} has {} left", Bytes(disk), Bytes(*free)),
+                format!("free at least {} on {mount}, or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk", Bytes(disk - *free)),
+            );
+        } else if let Some(inodes) = inodes
+            && files > *inodes
+        {
+            step.block(
+                format!("it creates {files} files and {mount} can hold only {inodes} more"),
+                format!("delete files on {mount} (inodes are used up, not bytes: see `df -i`)"),
+            );
+        } else {
+            *free -= disk;
+            *inodes = inodes.map(|left| left - files);
+        }
+    }
+    block_the_rest(&mut plan.steps);
+    plan.add_up();
+}
+
+fn serves(disk: &Disk, purpose: &str) -> bool {
+    disk.uses.iter().any(|name| name == purpose)
+}
+
+struct Context<'a> {
+    machine: &'a Machine,
+    profile: &'a Profile,
+    choices: &'a Choices,
+    catalog: &'a Catalog,
+    python: &'a PythonChoice,
+    framework: &'a Decision,
+}
+
+impl Context<'_> {
+    /// The step of the plan that a step of the profile means here; `None` where it means none.
+    fn step(&self, from: &ProfileStep) -> Option<Step> {
+        if self.choices.framework == FrameworkChoice::None
+            && matches!(from.kind, StepKind::Framework | StepKind::FrameworkCheck)
+        {
+            return None;
+        }
+        let estimate = self.estimate(from);
+        let mut step = Step {
+            id: from.id.clone(),
+            phase: from.phase,
+            title: from.title.clone(),
+            action: self.action(&from.kind),
+            status: Status::Needed,
+            why: vec![from.why.clone()],
+            remedy: None,
+            needs: from.needs.clone(),
+            root: is_apt(&from.kind),
+            commands: Vec::new(),
+            packages: Vec::new(),
+            download: Some(estimate.download.0),
+            disk: Some(estimate.disk.0),
+            files: (estimate.files > 0).then_some(estimate.files),
+            // An environment is an estimate until it is resolved, though it takes nothing itself.
+            estimated: estimate != Estimate::default() || from.kind == StepKind::Environment,
+        };
+        self.judge(from, &mut step);
+        Some(step)
+    }
+
+    fn estimate(&self, from: &ProfileStep) -> Estimate {
+        match (&from.kind, self.framework) {
+            (StepKind::Framework, Decision::Take { builds, .. }) => builds[0].estimate,
+            (StepKind::Uv, _) => {
+                let size =
+                    self.catalog.uv.wheels.iter().find(|wheel| wheel.arch == self.machine.arch);
+                let size = size.map_or(0, |wheel| wheel.size);
+                // The program is stored deflated in its wheel and takes about 2.7 times that on disk, as measured.
+                Estimate { download: Bytes(size), disk: Bytes(size * 37 / 10), files: 2 }
+            }
+            _ => from.estimate,
+        }
+    }
+
+    fn action(&self, kind: &StepKind) -> Action {
+        match kind {
+            StepKind::AptRepair => Action::AptRepair,
+            StepKind::AptLists { max_age_hours } => {
+                Action::AptLists { max_age_hours: *max_age_hours }
+            }
+            StepKind::AptUpgrade => Action::AptUpgrade,
+            StepKind::AptPackages(packages) => Action::AptPackages { packages: packages.clone() },
+            StepKind::Uv => Action::Uv,
+            StepKind::Environment => self.environment(),
+            StepKind::Layer(requirements) => Action::Layer { requirements: requirements.clone() },
+            StepKind::Framework => Action::Layer { requirements: self.framework.requirements() },
+            StepKind::Activate => Action::Activate,
+            StepKind::Kernelspec => Action::Kernelspec {
+                name: format!("aitk-{}", self.choices.env),
+                display: format!("Python ({})", self.choices.env),
+            },
+            StepKind::Check(script) => Action::Check { script: script.clone() },
+            StepKind::FrameworkCheck => Action::Check { script: self.framework.check() },
+        }
+    }
+
+    /// Everything that will be in the environment, so that it is resolved together, once.
+    fn environment(&self) -> Action {
+        let layers = self
+            .profile
+            .steps
+            .iter()
+            .filter_map(|step| match &step.kind {
+                StepKind::Layer(requirements) => Some((step, requirements.clone())),
+                StepKind::Framework => Some((step, self.framework.requirements())),
+                _ => None,
+            })
+            .filter(|(_, requirements)| !requirements.is_empty())
+            .map(|(step, requirements)| LayerRequest { step: step.id.clone(), requirements })
+            .collect();
+        Action::Environment {
+            env: self.choices.env.clone(),
+            python: self.python.minor(),
+            interpreter: self.python.interpreter(),
+            layers,
+            builds: self.framework.builds(),
+            generation: None,
+        }
+    }
+
+    /// Leaves the step out or blocks it, where the machine or the choices say so.
+    fn judge(&self, from: &ProfileStep, step: &mut Step) {
+        if step.root {
+            self.judge_root(from, step);
+        }
+        match (&from.kind, self.framework) {
+            (StepKind::Framework | StepKind::FrameworkCheck, Decision::Skip(why)) => {
+                step.skip(why.clone());
+            }
+            (StepKind::Framework | StepKind::FrameworkCheck, Decision::Block(why, remedy)) => {
+                step.block(why.clone(), remedy.clone());
+            }
+            (StepKind::Environment, _) => {
+                if let PythonChoice::Missing { why, remedy } = self.python {
+                    step.block(why.clone(), remedy.clone());
+                }
+            }
+            _ => {}
+        }
+        if step.status == Status::Needed
+            && let Some((why, remedy)) = unmet(self.machine, &from.requires)
+        {
+            step.block(why, remedy);
+        }
+    }
+
+    fn judge_root(&self, from: &ProfileStep, step: &mut Step) {
+        let machine = self.machine;
+        let os = &machine.os;
+        if self.choices.user_only {
+            step.skip("left out by --user-only");
+        } else if self.choices.no_upgrade && from.kind == StepKind::AptUpgrade {
+            step.skip("left out by --no-upgrade");
+        } else if !machine.tools.contains_key("apt-get") {
+            step.block(
+                format!("{} has no apt", os.name),
+                "install Python 3.10 to 3.14 with its own package manager, then add --user-only",
+            );
+        } else if past_support(machine, self.catalog) {
+            let end = os.end_of_support.as_deref().unwrap_or_default();
+            step.block(
+                format!("{} is past its support, which ended on {end}: no security fixes come any more", os.name),
+                "upgrade to a release that is supported (Ubuntu 24.04 or 26.04, Debian 13), or add --user-only",
+            );
+        } else if !machine.privilege.root && machine.privilege.sudo == Sudo::No {
+            step.block(
+                "it needs root, and this user may not use sudo",
+                "ask an administrator to run the commands shown, or add --user-only",
+            );
+        }
+    }
+
+    fn warnings(&self, plan: &mut Plan) {
+        let machine = self.machine;
+        let thresholds = &self.profile.memory;
+        if let Some(memory) = machine.memory.usable() {
+            let swap = machine.memory.swap.unwrap_or(0);
+            if !at_least(memory, thresholds.minimum) {
+                plan.warn(Warning::new(
+                    "AITK-W01",
+                    format!("{} of memory: {} are the minimum for working at ease, {} are comfortable",
+                        Bytes(memory).binary(), thresholds.minimum.binary(), thresholds.comfortable.binary()),
+                    "small data sets fit; close other programs, and use a hosted notebook for larger ones",
+                ));
+            }
+            if !at_least(memory, thresholds.swap_below) && swap < thresholds.swap_below.0 / 2 {
+                plan.warn(swap_proposal(machine, thresholds.swap_size));
+            }
+        }
+        if let Decision::Skip(why) = self.framework {
+            plan.warn(Warning::new("AITK-W03", why.clone(), "the rest of the plan stands"));
+        }
+        let os = &machine.os;
+        let known = SUPPORTED.iter().find(|(id, _)| *id == os.id).map(|(_, versions)| *versions);
+        let version = os.version.as_deref().unwrap_or_default();
+        if past_support(machine, self.catalog) && self.choices.user_only {
+            plan.warn(Warning::new(
+                "AITK-W04",
+                format!("{} is past its support", os.name),
+                "upgrade the system: it gets no security fixes any more",
+            ));
+        } else if !known.is_some_and(|versions| versions.contains(&version)) {
+            plan.warn(Warning::new(
+                "AITK-W05",
+                format!("{} is not among the systems that aitk is tested on", os.name),
+                "Ubuntu 22.04, 24.04 and 26.04 and Debian 12 and 13 are",
+            ));
+        }
+        for disk in
+            machine.disks.iter().filter(|disk| serves(disk, "data") || serves(disk, "cache"))
+        {
+            if disk.noexec || is_foreign(&disk.filesystem) {
+                plan.warn(Warning::new(
+                    "AITK-W06",
+                    format!(
+                        "{} is {}{}: environments are slow or do not work there",
+                        disk.mount.display(),
+                        disk.filesystem,
+                        if disk.noexec { ", noexec" } else { "" }
+                    ),
+                    "set AITK_DATA_DIR and AITK_CACHE_DIR to a folder on a local Linux file system",
+                ));
+            }
+        }
+        if machine.virtualization.kind == VirtualizationKind::Wsl1 {
+            plan.warn(Warning::new(
+                "AITK-W07",
+                "this is WSL 1: slow file access and no GPU",
+                "in PowerShell: wsl --set-version <distribution> 2",
+            ));
+        }
+    }
+}
+
+/// The swap file that a small machine needs, as commands to paste.
+fn swap_proposal(machine: &Machine, size: Bytes) -> Warning {
+    let hint = match machine.virtualization.kind {
+        VirtualizationKind::Container => {
+            "raise the container's memory limit: swap belongs to its host".to_owned()
+        }
+        VirtualizationKind::Wsl1 | VirtualizationKind::Wsl2 => {
+            "raise `memory` and `swap` in .wslconfig, then run `wsl --shutdown` in PowerShell"
+                .to_owned()
+        }
+        _ => format!(
+            "sudo fallocate -l {} /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && \
+             sudo swapon /swapfile && echo '/swapfile none swap sw 0 0' | sudo tee -a /etc/fstab",
+            size.0
+        ),
+    };
+    Warning::new(
+        "AITK-W02",
+        format!(
+            "little memory and no swap: a swap file of {} keeps programs from being killed",
+            size.binary()
+        ),
+        hint,
+    )
+}
+
+fn is_apt(kind: &StepKind) -> bool {
+    matches!(
+        kind,
+        StepKind::AptRepair
+            | StepKind::AptLists { .. }
+            | StepKind::AptUpgrade
+            | StepKind::AptPackages(_)
+    )
+}
+
+fn is_foreign(filesystem: &str) -> bool {
+    ["9p", "drvfs", "nfs", "nfs4", "cifs", "smb3", "vfat", "exfat", "ntfs", "ntfs3"]
+        .contains(&filesystem)
+}
+
+/// Whether a release gets no security fixes any more, from its own project or a long-term team that serves everybody.
+fn past_support(machine: &Machine, catalog: &Catalog) -> bool {
+    let distro = catalog.distro(&machine.os.id, machine.os.version.as_deref().unwrap_or_default());
+    let lts = distro.and_then(|row| row.lts_until.as_ref());
+    // ISO dates compare as text.
+    let end = machine.os.end_of_support.as_ref().max(lts);
+    end.is_some_and(|end| !machine.date.is_empty() && *end < machine.date)
+}
+
+/// Memory within a tenth of what is asked: firmware and kernel keep some to themselves.
+fn at_least(memory: u64, wanted: Bytes) -> bool {
+    memory >= wanted.0 / 10 * 9
+}
+
+/// The first requirement that the machine does not meet, with the remedy.
+fn unmet(machine: &Machine, requires: &Requirements) -> Option<(String, String)> {
+    if let (Some(wanted), Some(memory)) = (requires.memory, machine.memory.usable())
+        && !at_least(memory, wanted)
+    {
+        return Some((
+            format!(
+                "it needs {} of memory and there are {}",
+                wanted.binary(),
+                Bytes(memory).binary()
+            ),
+            "use a machine with more memory, or a hosted notebook".to_owned(),
+        ));
+    }
+    if let (Some(wanted), Some(level)) = (&requires.cpu_level, &machine.cpu.level)
+        && machine.arch == "x86_64"
+        && level < wanted
+    {
+        return Some((
+            format!("the processor is {level} and today's NumPy needs {wanted}"),
+            "on a VPS choose the CPU type `host` in its panel; an older computer needs older packages".to_owned(),
+        ));
+    }
+    if let Some(flag) =
+        requires.cpu_features.iter().find(|flag| !machine.cpu.features.contains(flag))
+        && machine.arch == "x86_64"
+        && !machine.cpu.features.is_empty()
+    {
+        return Some((
+            format!("the processor has no {}", flag.to_uppercase()),
+            "on a VPS choose the CPU type `host` in its panel, or choose another --framework"
+                .to_owned(),
+        ));
+    }
+    let libc = machine.libc.as_ref();
+    if let (Some(wanted), Some(libc)) = (&requires.glibc, libc) {
+        let version = libc.version.as_deref().and_then(version_pair);
+        if libc.family != "glibc" || version.is_some_and(|have| Some(have) < version_pair(wanted)) {
+            return Some((
+                format!(
+                    "the packages need glibc {wanted} and this system has {} {}",
+                    libc.family,
+                    libc.version.as_deref().unwrap_or("of unknown version")
+                ),
+                "use a newer release of the system, or a container with Debian or Ubuntu"
+                    .to_owned(),
+            ));
+        }
+    }
+    None
+}
+
+/// `3.12` and `3.12.4` as numbers.
+fn version_pair(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
+
+/// The Python that the environment is built on.
+#[derive(Debug, Clone, PartialEq)]
+enum PythonChoice {
+    /// It is there.
+    Found { interpreter: String, minor: (u32, u32) },
+    /// The system step brings it.
+    Expected { minor: Option<(u32, u32)> },
+    /// There is none that fits.
+    Missing { why: String, remedy: String },
+}
+
+impl PythonChoice {
+    fn version(&self) -> Option<(u32, u32)> {
+        match self {
+            Self::Found { minor, .. } => Some(*minor),
+            Self::Expected { minor } => *minor,
+            Self::Missing { .. } => None,
+        }
+    }
+
+    fn minor(&self) -> Option<String> {
+        self.version().map(|(major, minor)| format!("{major}.{minor}"))
+    }
+
+    fn interpreter(&self) -> String {
+        match self {
+            Self::Found { interpreter, .. } => interpreter.clone(),
+            Self::Expected { .. } | Self::Missing { .. } => "/usr/bin/python3".to_owned(),
+        }
+    }
+}
+
+/// The oldest Python that the scientific libraries still have wheels for.
+const OLDEST_PYTHON: (u32, u32) = (3, 10);
+
+fn choose_python(machine: &Machine, choices: &Choices, catalog: &Catalog) -> PythonChoice {
+    let wanted = choices.python.as_deref().and_then(version_pair);
+    let bounds = catalog
+        .framework(&choices.framework.to_string())
+        .and_then(|row| Some((version_pair(&row.python_min)?, version_pair(&row.python_max)?)));
+    let fits = |minor: (u32, u32)| match (wanted, bounds) {
+        (Some(wanted), _) => minor == wanted,
+        (None, Some((oldest, newest))) => (oldest..=newest).contains(&minor),
+        (None, None) => minor >= OLDEST_PYTHON,
+    };
+    let usable: Vec<_> = machine
+        .python
+        .iter()
+        .filter_map(|python| Some((python, python.minor()?)))
+        .filter(|(_, minor)| *minor >= OLDEST_PYTHON)
+        .collect();
+    // The one that `python3` names comes first, then the newest that the framework has wheels for.
+    let best = usable
+        .first()
+        .filter(|(_, minor)| fits(*minor))
+        .or_else(|| usable.iter().filter(|(_, minor)| fits(*minor)).max_by_key(|(_, minor)| *minor))
+        .or_else(|| usable.first().filter(|_| wanted.is_none()));
+    if let Some((python, minor)) = best {
+        return PythonChoice::Found {
+            interpreter: python.path.display().to_string(),
+            minor: *minor,
+        };
+    }
+    let version = machine.os.version.as_deref().unwrap_or_default();
+    let distro = catalog.distro(&machine.os.id, version);
+    let minor = distro.and_then(|row| version_pair(row.python.as_deref()?));
+    let comes = machine.tools.contains_key("apt-get") && !choices.user_only;
+    match (wanted, minor) {
+        (Some(wanted), minor) if minor != Some(wanted) || !comes => PythonChoice::Missing {
+            why: format!("there is no Python {}.{} here", wanted.0, wanted.1),
+            remedy: "install it, or leave out --python".to_owned(),
+        },
+        _ if comes => PythonChoice::Expected { minor },
+        _ => PythonChoice::Missing {
+            why: "there is no Python of version 3.10 or newer here".to_owned(),
+            remedy: "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip python3-venv), then try again".to_owned(),
+        },
+    }
+}
+
+/// What became of the chosen framework.
+#[derive(Debug, Clone, PartialEq)]
+enum Decision {
+    None,
+    Take { framework: Box<Framework>, builds: Vec<Build> },
+    Skip(String),
+    Block(String, String),
+}
+
+impl Decision {
+    fn builds(&self) -> Vec<BuildRequest> {
+        let Self::Take { builds, .. } = self else { return Vec::new() };
+        let request = |build: &Build| BuildRequest {
+            name: build.name.clone(),
+            requirements: build.requirements.clone(),
+            torch_backend: build.torch_backend.clone(),
+            note: build.note.clone(),
+        };
+        builds.iter().map(request).collect()
+    }
+
+    fn requirements(&self) -> Vec<String> {
+        match self {
+            Self::Take { builds, .. } => builds[0].requirements.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    fn check(&self) -> String {
+        match self {
+            Self::Take { framework, .. } => framework.check.clone(),
+            _ => String::new(),
+        }
+    }
+
+    fn planned(&self) -> Option<FrameworkPlan> {
+        let Self::Take { framework, builds } = self else { return None };
+        Some(FrameworkPlan {
+            name: framework.name.clone(),
+            build: builds[0].name.clone(),
+            requirement: builds[0].requirements.join(" "),
+            source: source_of(builds[0].torch_backend.as_deref()),
+            why: vec![format!("{} was chosen, and computes on the CPU here", framework.title)],
+        })
+    }
+}
+
+/// Where a build comes from, in one word for a script.
+pub(crate) fn source_of(torch_backend: Option<&str>) -> String {
+    torch_backend.map_or_else(|| "index".to_owned(), |name| format!("torch-backend {name}"))
+}
+
+fn choose_framework(
+    machine: &Machine,
+    choices: &Choices,
+    catalog: &Catalog,
+    python: &PythonChoice,
+) -> Decision {
+    let Some(framework) = catalog.framework(&choices.framework.to_string()) else {
+        return Decision::None;
+    };
+    let requires = framework.requirements();
+    let enough = machine.memory.usable().is_none_or(|memory| at_least(memory, framework.memory));
+    if !enough {
+        let memory = Bytes(machine.memory.usable().unwrap_or(0)).binary();
+        return Decision::Skip(format!(
+            "no {}: it needs {} of memory and there are {memory}",
+            framework.title,
+            framework.memory.binary()
+        ));
+    }
+    if let Some((why, remedy)) = unmet(machine, &requires) {
+        return Decision::Block(format!("{}: {why}", framework.title), remedy);
+    }
+    if let Some(version) = python.version() {
+        let (oldest, newest) =
+            (version_pair(&framework.python_min), version_pair(&framework.python_max));
+        let have = format!("{}.{}", version.0, version.1);
+        if Some(version) > newest {
+            return Decision::Block(
+                format!(
+                    "Python {have} is too new: {} has packages up to Python {}",
+                    framework.title, framework.python_max
+                ),
+                format!(
+                    "install Python {} beside it and add --python {}, or choose --framework pytorch or none",
+                    framework.python_max, framework.python_max
+                ),
+            );
+        }
+        if Some(version) < oldest {
+            return Decision::Block(
+                format!(
+                    "Python {have} is too old: {} has packages from Python {} on",
+                    framework.title, framework.python_min
+                ),
+                "use a newer release of the system, or add --framework none".to_owned(),
+            );
+        }
+    }
+    let builds: Vec<_> = framework
+        .builds
+        .iter()
+        .filter(|build| build.arch.contains(&machine.arch))
+        .cloned()
+        .collect();
+    if builds.is_empty() {
+        return Decision::Block(
+            format!("{} has no packages for {}", framework.title, machine.arch),
+            "choose another --framework, or none".to_owned(),
+        );
+    }
+    Decision::Take { framework: Box::new(framework.clone()), builds }
+}
+
+fn accelerator(machine: &Machine) -> Accelerator {
+    let why = if machine.gpus.is_empty() {
+        "no GPU was found".to_owned()
+    } else {
+        "this version installs the CPU build; the GPU is left as it is".to_owned()
+    };
+    Accelerator { kind: "none".to_owned(), gpus: Vec::new(), why: vec![why] }
+}
+
+/// A step that the plan leaves out hands its needs down to those that need it.
+fn close_gaps(plan: &mut Plan, profile: &Profile) {
+    let there: Vec<String> = plan.steps.iter().map(|step| step.id.clone()).collect();
+    for step in &mut plan.steps {
+        while let Some(gap) = step.needs.iter().position(|need| !there.contains(need)) {
+            let gone = step.needs.remove(gap);
+            let inherited = profile.steps.iter().find(|from| from.id == gone);
+            for need in inherited.into_iter().flat_map(|from| &from.needs) {
+                if !step.needs.contains(need) {
+                    step.needs.push(need.clone());
+                }
+            }
+        }
+    }
+}
+
+/// What needs a blocked step is blocked as well.
+fn block_the_rest(steps: &mut [Step]) {
+    for index in 0..steps.len() {
+        let (before, rest) = steps.split_at_mut(index);
+        let step = &mut rest[0];
+        if step.status != Status::Needed {
+            continue;
+        }
+        let blocker = before
+            .iter()
+            .find(|earlier| earlier.status == Status::Blocked && step.needs.contains(&earlier.id));
+        if let Some(blocker) = blocker {
+            step.block(
+                format!("it needs `{}`, which is blocked", blocker.id),
+                format!("see `{}`", blocker.id),
+            );
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! From a machine, a profile and the user's choices to a plan: data in, data out, no input or output between.
+//!
+//! [`plan`] decides what is to be ensured. What only a source can tell (versions, sizes, hashes) is filled in by
+//! the crates that can ask it; [`conclude`] then looks once more whether it all fits.
+
+mod catalog;
+mod choices;
+mod decide;
+mod digest;
+mod model;
+mod profile;
+mod size;
+
+pub use catalog::{Build, Catalog, Framework, UvPin, Wheel};
+pub use choices::{Choices, FrameworkChoice, ManagerChoice};
+pub use decide::{conclude, plan};
+pub use digest::{digest_of, machine_digest};
+pub use model::{
+    Accelerator, Action, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase, Plan, Status,
+    Step, Totals, Warning,
+};
+pub use profile::{Estimate, Profile, ProfileError, Requirements, parse as parse_toml};
+pub use size::Bytes;

@@ -1,0 +1,342 @@
+//! The plan as a value: what `aitk plan --json` prints, what `-o` saves and what `apply` carries out.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::choices::Choices;
+use crate::size::Bytes;
+
+/// The ordered steps for one machine.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plan {
+    /// The budget that it comes from.
+    pub budget: String,
+    /// Digest of the machine that it is made for; see [`crate::machine_digest`].
+    pub machine: String,
+    /// What the user chose.
+    pub choices: Choices,
+    /// The environment manager that is used.
+    pub manager: String,
+    /// What computes.
+    pub accelerator: Accelerator,
+    /// The framework, `None` without one.
+    pub framework: Option<FrameworkPlan>,
+    /// What is to be ensured, in the order in which a person reads it.
+    pub steps: Vec<Step>,
+    /// Sums over the steps that are to be done.
+    pub totals: Totals,
+    /// What a person should know before agreeing.
+    pub warnings: Vec<Warning>,
+}
+
+impl Plan {
+    /// Adds up what the needed steps take.
+    pub fn add_up(&mut self) {
+        let needed = || self.steps.iter().filter(|step| step.status == Status::Needed);
+        self.totals = Totals {
+            download: needed().map(|step| step.download.unwrap_or(0)).sum(),
+            disk: needed().map(|step| step.disk.unwrap_or(0)).sum(),
+            steps: needed().count(),
+            estimated: needed().any(|step| step.estimated),
+        };
+    }
+
+    /// A step by its id.
+    pub fn step(&self, id: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// Whether anything is left to do or cannot be done.
+    pub fn pending(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step.status, Status::Needed | Status::Blocked))
+    }
+
+    /// Adds a warning once.
+    pub fn warn(&mut self, warning: Warning) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+}
+
+/// What computes.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Accelerator {
+    /// `none`, `cuda`, `rocm`, `xpu` or `jetson`.
+    pub kind: String,
+    /// Positions in the machine's list of GPUs.
+    pub gpus: Vec<usize>,
+    /// The reasons.
+    pub why: Vec<String>,
+}
+
+/// The framework that is planned.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FrameworkPlan {
+    /// `pytorch`, `tensorflow` or `jax`.
+    pub name: String,
+    /// `cpu`, `cu132`, …
+    pub build: String,
+    /// What is asked of the index.
+    pub requirement: String,
+    /// Which source has it: `torch-backend cpu`, `index`, …
+    pub source: String,
+    /// The reasons.
+    pub why: Vec<String>,
+}
+
+/// Sums over the steps that are to be done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Bytes to download.
+    pub download: u64,
+    /// Bytes that are taken on disk.
+    pub disk: u64,
+    /// How many steps.
+    pub steps: usize,
+    /// Whether any of these is an estimate.
+    pub estimated: bool,
+}
+
+/// Something a person should know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Warning {
+    /// A stable code, `AITK-W…`.
+    pub code: String,
+    /// What is the matter.
+    pub message: String,
+    /// What can be done.
+    pub hint: Option<String>,
+}
+
+impl Warning {
+    /// A warning with something to do about it.
+    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { code: code.to_owned(), message: message.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// One thing to ensure.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Step {
+    /// Stable name, `system.python`.
+    pub id: String,
+    /// Where in the order it belongs.
+    pub phase: Phase,
+    /// What it is, for people.
+    pub title: String,
+    /// What to ensure: `kind` and, for kinds that have any, `spec`.
+    #[serde(flatten)]
+    pub action: Action,
+    /// Where it stands.
+    pub status: Status,
+    /// The reasons: why it is there, then why it is blocked or skipped.
+    pub why: Vec<String>,
+    /// What to do about a blocked step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// Steps that come before it.
+    pub needs: Vec<String>,
+    /// Whether it needs root.
+    pub root: bool,
+    /// What will be run, as a person would type it.
+    pub commands: Vec<String>,
+    /// What will be installed.
+    pub packages: Vec<Package>,
+    /// Bytes to download.
+    pub download: Option<u64>,
+    /// Bytes that it takes on disk.
+    pub disk: Option<u64>,
+    /// Files that it creates, where known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// Whether packages and sizes are an estimate that becomes exact, and is shown, before the step is done.
+    pub estimated: bool,
+}
+
+impl Step {
+    /// Marks the step as impossible here.
+    pub fn block(&mut self, why: impl Into<String>, remedy: impl Into<String>) {
+        self.status = Status::Blocked;
+        self.why.push(why.into());
+        self.remedy = Some(remedy.into());
+    }
+
+    /// Leaves the step out.
+    pub fn skip(&mut self, why: impl Into<String>) {
+        self.status = Status::Skipped;
+        self.why.push(why.into());
+        self.forget_costs();
+    }
+
+    /// Marks the step as already true.
+    pub fn done(&mut self) {
+        self.status = Status::Done;
+        self.forget_costs();
+        self.commands.clear();
+    }
+
+    fn forget_costs(&mut self) {
+        self.download = Some(0);
+        self.disk = Some(0);
+        self.files = None;
+        self.estimated = false;
+    }
+}
+
+/// The order of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Phase {
+    /// Lists refreshed, upgrades, base tools.
+    System,
+    /// The environment manager.
+    Manager,
+    /// Scientific libraries.
+    Libraries,
+    /// Notebooks.
+    Notebook,
+    /// Driver, runtime, framework.
+    Accelerator,
+    /// Everything that uses the environment.
+    Tools,
+    /// The proofs.
+    Check,
+}
+
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::System => "System",
+            Self::Manager => "Manager",
+            Self::Libraries => "Libraries",
+            Self::Notebook => "Notebook",
+            Self::Accelerator => "Accelerator",
+            Self::Tools => "Tools",
+            Self::Check => "Check",
+        })
+    }
+}
+
+/// Where a step stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// It holds already.
+    Done,
+    /// It is to be done.
+    Needed,
+    /// It cannot be done here; `why` and `remedy` say more.
+    Blocked,
+    /// It is left out; `why` says more.
+    Skipped,
+}
+
+/// What a step ensures. One variant here is one file in `crates/exec`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", content = "spec", rename_all = "kebab-case")]
+pub enum Action {
+    /// No package is half-installed.
+    AptRepair,
+    /// The package lists are recent.
+    AptLists {
+        /// How old they may be.
+        max_age_hours: u64,
+    },
+    /// No installed package has an upgrade waiting.
+    AptUpgrade,
+    /// These packages are installed.
+    AptPackages {
+        /// Their names.
+        packages: Vec<String>,
+    },
+    /// A uv that is good enough is there.
+    Uv,
+    /// A generation exists for the environment's lock.
+    Environment {
+        /// Name of the environment.
+        env: String,
+        /// Version of Python, `3.12`; what `python` names where `None`.
+        python: Option<String>,
+        /// The interpreter that it is built on.
+        interpreter: String,
+        /// Everything that is asked for, layer by layer, in order: all of it is resolved together.
+        layers: Vec<LayerRequest>,
+        /// Builds of the framework to try, the preferred one first.
+        builds: Vec<BuildRequest>,
+        /// The generation's name: the lock's hash. `None` until it is resolved.
+        generation: Option<String>,
+    },
+    /// The packages of one layer are in the generation.
+    Layer {
+        /// What is asked for.
+        requirements: Vec<String>,
+    },
+    /// The generation is the one in use.
+    Activate,
+    /// Jupyter knows the environment.
+    Kernelspec {
+        /// Name of the kernel.
+        name: String,
+        /// Its name for people.
+        display: String,
+    },
+    /// A proof succeeds.
+    Check {
+        /// The script, in `profiles/checks`.
+        script: String,
+    },
+}
+
+/// What one layer asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LayerRequest {
+    /// The step that installs it.
+    pub step: String,
+    /// Requirements as in PEP 508.
+    pub requirements: Vec<String>,
+}
+
+/// One build of the framework that may be taken.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct BuildRequest {
+    /// `cpu`, `cu132`, …
+    pub name: String,
+    /// Requirements as in PEP 508.
+    pub requirements: Vec<String>,
+    /// The name under which uv knows the framework's own index.
+    pub torch_backend: Option<String>,
+    /// What a person should know when it is taken.
+    pub note: Option<String>,
+}
+
+/// Something that will be installed, exactly.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Package {
+    /// Name.
+    pub name: String,
+    /// Version.
+    pub version: String,
+    /// Bytes to download.
+    pub size: Option<u64>,
+    /// Hash of what is downloaded.
+    pub sha256: Option<String>,
+    /// Where it is downloaded from.
+    pub url: Option<String>,
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let about = if self.estimated { "about " } else { "" };
+        write!(
+            f,
+            "{} {}, {about}{} to download, {about}{} on disk",
+            self.steps,
+            if self.steps == 1 { "step" } else { "steps" },
+            Bytes(self.download),
+            Bytes(self.disk)
+        )
+    }
+}

@@ -1,0 +1,459 @@
+//! What a budget recommends: steps with their needs and conditions, as data.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+use aitk_system::{Exit, Explain};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::Spanned;
+
+use crate::model::Phase;
+use crate::size::Bytes;
+
+/// The profiles that come with the program.
+const BUILTIN: [(&str, &str); 1] = [("low", include_str!("../../../profiles/low.toml"))];
+
+/// A budget's recommendation.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// `low`, …
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// What it brings.
+    pub summary: String,
+    /// Thresholds of memory.
+    pub memory: MemoryThresholds,
+    /// The steps, each after those that it needs.
+    pub steps: Vec<ProfileStep>,
+}
+
+/// Thresholds of memory.
+#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryThresholds {
+    /// Below it a warning is given.
+    pub minimum: Bytes,
+    /// From it on everything is comfortable.
+    pub comfortable: Bytes,
+    /// Below it, without swap, a swap file is proposed.
+    pub swap_below: Bytes,
+    /// How large that file should be.
+    pub swap_size: Bytes,
+}
+
+/// A step as a profile describes it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProfileStep {
+    /// Stable name.
+    pub id: String,
+    /// Where in the order it belongs.
+    pub phase: Phase,
+    /// What it is, for people.
+    pub title: String,
+    /// Why it is there.
+    pub why: String,
+    /// Steps that come before it.
+    pub needs: Vec<String>,
+    /// What it ensures.
+    pub kind: StepKind,
+    /// What the machine must have, else the step is blocked.
+    pub requires: Requirements,
+    /// What it takes as long as no source can be asked.
+    pub estimate: Estimate,
+}
+
+/// The kinds of step that a profile can name, with what each needs to know.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepKind {
+    /// No package is half-installed.
+    AptRepair,
+    /// The package lists are recent.
+    AptLists {
+        /// How old they may be.
+        max_age_hours: u64,
+    },
+    /// No installed package has an upgrade waiting.
+    AptUpgrade,
+    /// These packages are installed.
+    AptPackages(Vec<String>),
+    /// A uv that is good enough is there.
+    Uv,
+    /// The environment's generation exists.
+    Environment,
+    /// A layer of libraries.
+    Layer(Vec<String>),
+    /// The layer of the chosen framework.
+    Framework,
+    /// The generation is the one in use.
+    Activate,
+    /// Jupyter knows the environment.
+    Kernelspec,
+    /// A proof.
+    Check(String),
+    /// The proof of the chosen framework.
+    FrameworkCheck,
+}
+
+/// What a machine must have for a step.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Requirements {
+    /// Memory, with a tenth of tolerance for what firmware and kernel keep to themselves.
+    pub memory: Option<Bytes>,
+    /// `x86-64-v2`, … (other architectures are not concerned).
+    pub cpu_level: Option<String>,
+    /// Processor flags.
+    pub cpu_features: Vec<String>,
+    /// The oldest glibc, `2.28`.
+    pub glibc: Option<String>,
+}
+
+/// What a step takes as long as no source can be asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Estimate {
+    /// To download.
+    pub download: Bytes,
+    /// On disk.
+    pub disk: Bytes,
+    /// Files.
+    pub files: u64,
+}
+
+/// Why a profile cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ProfileError {
+    /// There is no budget of this name.
+    #[error("there is no budget `{name}`")]
+    Unknown {
+        /// What was asked for.
+        name: String,
+        /// The name that is nearest to it.
+        nearest: Option<String>,
+    },
+    /// The text is not a profile.
+    #[error("{file}:{line}:{column}: {message}")]
+    Invalid {
+        /// The file.
+        file: String,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong.
+        message: String,
+    },
+}
+
+impl Explain for ProfileError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } => "AITK-P01",
+            Self::Invalid { .. } => "AITK-P02",
+        }
+    }
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Unknown { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `{nearest}`? `aitk profiles` lists them all"))
+            }
+            Self::Unknown { nearest: None, .. } => Some(format!(
+                "choose one of: {}",
+                BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
+            )),
+            Self::Invalid { .. } => Some("correct the file at that place, then try again".into()),
+        }
+    }
+    fn exit(&self) -> Exit {
+        match self {
+            Self::Unknown { .. } => Exit::Usage,
+            Self::Invalid { .. } => Exit::Config,
+        }
+    }
+}
+
+impl Profile {
+    /// The names of the profiles that come with the program.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        BUILTIN.iter().map(|(name, _)| *name)
+    }
+
+    /// A profile that comes with the program.
+    ///
+    /// # Errors
+    /// [`ProfileError::Unknown`], with the nearest name.
+    pub fn builtin(name: &str) -> Result<Self, ProfileError> {
+        match BUILTIN.iter().find(|(known, _)| *known == name) {
+            Some((name, text)) => Self::from_toml(&format!("{name}.toml"), text),
+            None => Err(ProfileError::Unknown {
+                name: name.to_owned(),
+                nearest: Self::names()
+                    .map(|known| (strsim::damerau_levenshtein(name, known), known))
+                    .filter(|(distance, known)| *distance < known.len())
+                    .min()
+                    .map(|(_, known)| known.to_owned()),
+            }),
+        }
+    }
+
+    /// Reads a profile; `file` names it in errors.
+    ///
+    /// # Errors
+    /// [`ProfileError::Invalid`] with file, line and column.
+    pub fn from_toml(file: &str, text: &str) -> Result<Self, ProfileError> {
+        let raw: RawProfile = parse(file, text)?;
+        let at = |span: Range<usize>, message: String| invalid(file, text, span.start, message);
+        if *raw.schema.get_ref() != 1 {
+            let message = format!(
+                "this profile has form {}, and this version of aitk reads form 1",
+                raw.schema.get_ref()
+            );
+            return Err(at(raw.schema.span(), message));
+        }
+        let places: BTreeMap<&str, usize> =
+            raw.step.iter().enumerate().map(|(i, step)| (step.id.get_ref().as_str(), i)).collect();
+        for (index, step) in raw.step.iter().enumerate() {
+            if places[step.id.get_ref().as_str()] != index {
+                let message = format!("there are two steps `{}`", step.id.get_ref());
+                return Err(at(step.id.span(), message));
+            }
+            for need in &step.needs {
+                if !places.contains_key(need.get_ref().as_str()) {
+                    let message = format!("there is no step `{}`", need.get_ref());
+                    return Err(at(need.span(), message));
+                }
+            }
+        }
+        if let Some((span, path)) = cycle(&raw.step, &places) {
+            return Err(at(span, format!("steps need each other in a circle: {path}")));
+        }
+        let steps = raw
+            .step
+            .into_iter()
+            .map(|step| step.checked().map_err(|(span, message)| at(span, message)))
+            .collect::<Result<Vec<_>, _>>()?;
+        if let Some(step) = steps.windows(2).find(|pair| pair[0].phase > pair[1].phase) {
+            let message = format!("`{}` stands after a step of a later phase", step[1].id);
+            let place = text.find(&format!("\"{}\"", step[1].id)).unwrap_or(0);
+            return Err(invalid(file, text, place, message));
+        }
+        Ok(Self {
+            name: raw.name,
+            title: raw.title,
+            summary: raw.summary,
+            memory: raw.memory,
+            steps,
+        })
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawProfile {
+    schema: Spanned<u32>,
+    name: String,
+    title: String,
+    summary: String,
+    memory: MemoryThresholds,
+    step: Vec<RawStep>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawStep {
+    id: Spanned<String>,
+    phase: Phase,
+    kind: Spanned<RawKind>,
+    title: String,
+    why: String,
+    #[serde(default)]
+    needs: Vec<Spanned<String>>,
+    #[serde(default)]
+    requires: Requirements,
+    #[serde(default)]
+    estimate: Estimate,
+    packages: Option<Vec<String>>,
+    requirements: Option<Vec<String>>,
+    script: Option<String>,
+    max_age_hours: Option<u64>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum RawKind {
+    AptRepair,
+    AptLists,
+    AptUpgrade,
+    AptPackages,
+    Uv,
+    Environment,
+    Layer,
+    Framework,
+    Activate,
+    Kernelspec,
+    Check,
+    FrameworkCheck,
+}
+
+impl RawStep {
+    /// The step, if it has just the keys that its kind takes.
+    fn checked(self) -> Result<ProfileStep, (Range<usize>, String)> {
+        let span = self.kind.span();
+        let lacks = |key: &str| (span.clone(), format!("a step of this kind needs `{key}`"));
+        let mut packages = self.packages;
+        let mut requirements = self.requirements;
+        let mut script = self.script;
+        let mut max_age_hours = self.max_age_hours;
+        let kind = match *self.kind.get_ref() {
+            RawKind::AptRepair => StepKind::AptRepair,
+            RawKind::AptLists => StepKind::AptLists {
+                max_age_hours: max_age_hours.take().ok_or_else(|| lacks("max_age_hours"))?,
+            },
+            RawKind::AptUpgrade => StepKind::AptUpgrade,
+            RawKind::AptPackages => {
+                StepKind::AptPackages(packages.take().ok_or_else(|| lacks("packages"))?)
+            }
+            RawKind::Uv => StepKind::Uv,
+            RawKind::Environment => StepKind::Environment,
+            RawKind::Layer => {
+                StepKind::Layer(requirements.take().ok_or_else(|| lacks("requirements"))?)
+            }
+            RawKind::Framework => StepKind::Framework,
+            RawKind::Activate => StepKind::Activate,
+            RawKind::Kernelspec => StepKind::Kernelspec,
+            RawKind::Check => StepKind::Check(script.take().ok_or_else(|| lacks("script"))?),
+            RawKind::FrameworkCheck => StepKind::FrameworkCheck,
+        };
+        let left = [
+            ("packages", packages.is_some()),
+            ("requirements", requirements.is_some()),
+            ("script", script.is_some()),
+            ("max_age_hours", max_age_hours.is_some()),
+        ];
+        if let Some((key, _)) = left.iter().find(|(_, there)| *there) {
+            return Err((span, format!("a step of this kind takes no `{key}`")));
+        }
+        Ok(ProfileStep {
+            id: self.id.into_inner(),
+            phase: self.phase,
+            title: self.title,
+            why: self.why,
+            needs: self.needs.into_iter().map(Spanned::into_inner).collect(),
+            kind,
+            requires: self.requires,
+            estimate: self.estimate,
+        })
+    }
+}
+
+/// The first circle of needs: where it closes, and its steps.
+fn cycle(steps: &[RawStep], places: &BTreeMap<&str, usize>) -> Option<(Range<usize>, String)> {
+    /// Walks down from a step; `path` holds the steps above it.
+    fn visit(
+        steps: &[RawStep],
+        places: &BTreeMap<&str, usize>,
+        at: usize,
+        path: &mut Vec<usize>,
+        clear: &mut [bool],
+    ) -> Option<(Range<usize>, String)> {
+        if clear[at] {
+            return None;
+        }
+        path.push(at);
+        for need in &steps[at].needs {
+            let next = places[need.get_ref().as_str()];
+            if let Some(start) = path.iter().position(|step| *step == next) {
+                let names = path[start..].iter().chain([&next]);
+                let names: Vec<_> = names.map(|step| steps[*step].id.get_ref().as_str()).collect();
+                return Some((need.span(), names.join(" → ")));
+            }
+            if let Some(found) = visit(steps, places, next, path, clear) {
+                return Some(found);
+            }
+        }
+        path.pop();
+        clear[at] = true;
+        None
+    }
+    let mut clear = vec![false; steps.len()];
+    (0..steps.len()).find_map(|start| visit(steps, places, start, &mut Vec::new(), &mut clear))
+}
+
+/// Reads a TOML text; `file` names it in errors.
+///
+/// # Errors
+/// [`ProfileError::Invalid`] with file, line and column.
+pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ProfileError> {
+    toml::from_str(text).map_err(|error| {
+        let start = error.span().map_or(0, |span| span.start);
+        invalid(file, text, start, error.message().trim().to_owned())
+    })
+}
+
+fn invalid(file: &str, text: &str, offset: usize, message: String) -> ProfileError {
+    let before = &text[..offset.min(text.len())];
+    ProfileError::Invalid {
+        file: file.to_owned(),
+        line: before.matches('\n').count() + 1,
+        column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+        message,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "schema = 1\nname = \"t\"\ntitle = \"t\"\nsummary = \"t\"\n\
+        memory = { minimum = \"8 GiB\", comfortable = \"16 GiB\", swap_below = \"2 GiB\", swap_size = \"2 GiB\" }\n";
+
+    fn error(steps: &str) -> String {
+        Profile::from_toml("t.toml", &format!("{HEAD}{steps}")).unwrap_err().to_string()
+    }
+
+    fn step(id: &str, rest: &str) -> String {
+        format!("[[step]]\nid = \"{id}\"\nphase = \"system\"\ntitle = \"t\"\nwhy = \"w\"\n{rest}\n")
+    }
+
+    #[test]
+    fn the_builtin_profiles_are_valid() {
+        for name in Profile::names() {
+            assert_eq!(Profile::builtin(name).unwrap().name, name);
+        }
+    }
+
+    #[test]
+    fn a_misspelt_budget_gets_the_nearest_name() {
+        let error = Profile::builtin("lwo").unwrap_err();
+        assert!(error.hint().unwrap().contains("did you mean `low`?"));
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn faults_are_named_with_file_line_and_column() {
+        assert_eq!(
+            error(&step("a", "kind = \"uv\"\ncolour = 1")),
+            "t.toml:12:1: unknown field `colour`, expected one of `id`, `phase`, `kind`, `title`, \
+             `why`, `needs`, `requires`, `estimate`, `packages`, `requirements`, `script`, \
+             `max_age_hours`"
+        );
+        assert!(error(&step("a", "kind = 3")).starts_with("t.toml:11:8: "));
+        assert_eq!(
+            error(&step("a", "kind = \"uv\"\nneeds = [\"b\"]")),
+            "t.toml:12:10: there is no step `b`"
+        );
+        assert_eq!(
+            error(&step("a", "kind = \"layer\"")),
+            "t.toml:11:8: a step of this kind needs `requirements`"
+        );
+        assert_eq!(
+            error(&step("a", "kind = \"uv\"\nscript = \"x\"")),
+            "t.toml:11:8: a step of this kind takes no `script`"
+        );
+        let circle = step("a", "kind = \"uv\"\nneeds = [\"b\"]")
+            + &step("b", "kind = \"uv\"\nneeds = [\"a\"]");
+        assert_eq!(error(&circle), "t.toml:19:10: steps need each other in a circle: a → b → a");
+    }
+}

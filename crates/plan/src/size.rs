@@ -1,0 +1,91 @@
+//! Amounts of bytes, as people write them.
+
+use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize, de};
+
+/// An amount of bytes. Written `147 MB` (decimal, for downloads and disks) or `8 GiB` (binary, for memory).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+/// Units and their sizes, the longest name first so that `MiB` is not taken for `B`.
+const UNITS: [(&str, u64); 7] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("B", 1),
+];
+
+impl Bytes {
+    /// Reads `147 MB`.
+    fn parse(text: &str) -> Option<Self> {
+        let (unit, factor) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
+        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
+        number.checked_mul(*factor).map(Self)
+    }
+
+    /// In binary units, as memory is sold: `7.7 GiB`.
+    pub fn binary(self) -> String {
+        scaled(self.0, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
+    }
+}
+
+/// In decimal units, as networks and disks are sold: `147 MB`.
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&scaled(self.0, 1000.0, &["B", "kB", "MB", "GB", "TB"]))
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
+fn scaled(bytes: u64, base: f64, units: &[&str]) -> String {
+    let mut amount = bytes as f64;
+    let mut unit = 0;
+    while amount >= base - 0.5 && unit + 1 < units.len() {
+        amount /= base;
+        unit += 1;
+    }
+    let digits = usize::from(unit > 0 && amount < 9.95);
+    format!("{amount:.digits$} {}", units[unit])
+}
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl de::Visitor<'_> for Visitor {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an amount such as \"147 MB\" or \"8 GiB\"")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Bytes, E> {
+                Bytes::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+            }
+            fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Bytes, E> {
+                Ok(Bytes(bytes))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_and_shown() {
+        for (text, bytes) in [("147 MB", 147_000_000), ("8 GiB", 8 << 30), ("12 B", 12)] {
+            assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
+        }
+        assert_eq!(Bytes::parse("many"), None);
+        assert_eq!(Bytes(146_812_345).to_string(), "147 MB");
+        assert_eq!(Bytes(999_600_000).to_string(), "1.0 GB");
+        assert_eq!(Bytes(2_860_000_000).to_string(), "2.9 GB");
+        assert_eq!(Bytes((8 << 30) - (300 << 20)).binary(), "7.7 GiB");
+        assert_eq!(Bytes(0).to_string(), "0 B");
+    }
+}

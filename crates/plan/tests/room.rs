@@ -1,0 +1,90 @@
+//! What does not fit on the disks is blocked, with what is missing and what to do.
+#![allow(clippy::unwrap_used, reason = "a test")]
+
+use aitk_detect::{Disk, Libc, Machine, Os, Python, Tool};
+use aitk_plan::{Catalog, Choices, FrameworkChoice, Plan, Profile, Status, conclude, plan};
+
+const GB: u64 = 1_000_000_000;
+
+fn machine(disks: Vec<Disk>) -> Machine {
+    let mut machine = Machine {
+        os: Os {
+            id: "debian".to_owned(),
+            version: Some("13".to_owned()),
+            name: "Debian 13".to_owned(),
+            ..Os::default()
+        },
+        arch: "x86_64".to_owned(),
+        libc: Some(Libc { family: "glibc".to_owned(), version: Some("2.41".to_owned()) }),
+        disks,
+        python: vec![Python {
+            path: "/usr/bin/python3.13".into(),
+            version: "3.13.5".to_owned(),
+            externally_managed: true,
+        }],
+        date: "2026-11-23".to_owned(),
+        ..Machine::default()
+    };
+    machine.cpu.level = Some("x86-64-v3".to_owned());
+    machine.memory.total = Some(8 << 30);
+    machine.privilege.root = true;
+    machine.tools.insert("apt-get".to_owned(), Tool::default());
+    machine
+}
+
+fn disk(mount: &str, uses: &[&str], free: u64, free_inodes: Option<u64>) -> Disk {
+    Disk {
+        mount: mount.into(),
+        filesystem: "ext4".to_owned(),
+        total: 100 * GB,
+        free,
+        free_inodes,
+        uses: uses.iter().map(|name| (*name).to_owned()).collect(),
+        ..Disk::default()
+    }
+}
+
+fn concluded(machine: &Machine) -> Plan {
+    let choices = Choices { framework: FrameworkChoice::None, ..Choices::default() };
+    let profile = Profile::builtin("low").unwrap();
+    let mut plan = plan(machine, &profile, &choices, &Catalog::builtin().unwrap());
+    conclude(&mut plan, machine);
+    plan
+}
+
+fn blocked(plan: &Plan) -> Vec<&str> {
+    let blocked = plan.steps.iter().filter(|step| step.status == Status::Blocked);
+    blocked.map(|step| step.id.as_str()).collect()
+}
+
+#[test]
+fn with_room_nothing_is_blocked() {
+    let all = disk("/", &["data", "cache", "var"], 50 * GB, Some(1_000_000));
+    assert_eq!(blocked(&concluded(&machine(vec![all]))), [""; 0]);
+}
+
+#[test]
+fn a_full_disk_blocks_what_does_not_fit_and_what_needs_it() {
+    let root = disk("/", &["var"], 50 * GB, None);
+    let home = disk("/home", &["data", "cache"], GB / 5, None);
+    let plan = concluded(&machine(vec![root, home]));
+    assert_eq!(blocked(&plan)[..2], ["libraries", "notebook"]);
+    let step = plan.step("libraries").unwrap();
+    assert!(step.why.last().unwrap().contains("/home has 135 MB left"), "{:?}", step.why);
+    assert!(step.remedy.as_ref().unwrap().contains("AITK_DATA_DIR"));
+}
+
+#[test]
+fn steps_share_the_room_of_one_disk() {
+    let all = disk("/", &["data", "cache", "var"], GB * 7 / 10, None);
+    assert_eq!(blocked(&concluded(&machine(vec![all])))[0], "notebook", "the libraries still fit");
+}
+
+#[test]
+fn a_disk_without_inodes_is_told_from_a_full_one() {
+    let all = disk("/", &["data", "cache", "var"], 50 * GB, Some(5_000));
+    let plan = concluded(&machine(vec![all]));
+    let step = plan.step("libraries").unwrap();
+    assert_eq!(step.status, Status::Blocked);
+    assert!(step.remedy.as_ref().unwrap().contains("df -i"), "{step:?}");
+}

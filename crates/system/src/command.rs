@@ -1,0 +1,258 @@
+//! A command to run: its words, its surroundings, and what it may do.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// With whose rights a command runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Privilege {
+    /// As whoever runs the program.
+    User,
+    /// As root, through `sudo` where the program does not run as root.
+    Root,
+}
+
+/// Whether a command changes the machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Effect {
+    /// It only looks, or leaves nothing behind.
+    Reads,
+    /// It changes something that stays.
+    Changes,
+}
+
+/// A command, complete: nothing of it is interpreted by a shell.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The program and its arguments.
+    pub argv: Vec<String>,
+    /// Variables set on top of the program's own environment; an empty value removes one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub env: Vec<(String, String)>,
+    /// The folder to run in; the program's own where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cwd: Option<PathBuf>,
+    /// How long it may take. `None` waits as long as it takes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// With whose rights it runs.
+    pub privilege: Privilege,
+    /// Whether it changes the machine.
+    pub effect: Effect,
+    /// A file that everything it prints is added to.
+    #[serde(skip)]
+    pub log: Option<PathBuf>,
+}
+
+impl Command {
+    /// A command that only looks.
+    pub fn reads<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            env: Vec::new(),
+            cwd: None,
+            timeout: None,
+            privilege: Privilege::User,
+            effect: Effect::Reads,
+            log: None,
+        }
+    }
+
+    /// A command that changes something of the user's.
+    pub fn changes<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { effect: Effect::Changes, ..Self::reads(argv) }
+    }
+
+    /// A command that changes the system and needs root.
+    pub fn as_root<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
+        Self { effect: Effect::Changes, privilege: Privilege::Root, ..Self::reads(argv) }
+    }
+
+    /// Adds an argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<String>) -> Self {
+        self.argv.push(arg.into());
+        self
+    }
+
+    /// Adds arguments.
+    #[must_use]
+    pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
+        self.argv.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets a variable; an empty value removes it.
+    #[must_use]
+    pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Limits how long it may take.
+    #[must_use]
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Adds everything it prints to a file.
+    #[must_use]
+    pub fn log(mut self, path: impl Into<PathBuf>) -> Self {
+        self.log = Some(path.into());
+        self
+    }
+
+    /// The words that really run for a user of this id: with `sudo` in front where root is needed.
+    pub fn words(&self, uid: u32) -> Vec<String> {
+        crate::elevate::words(self, uid)
+    }
+}
+
+/// The command as an ordinary user would type it, with `sudo` where root is needed.
+impl fmt::Display for Command {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.typed(false))
+    }
+}
+
+impl Command {
+    /// The command as a person would type it; root types no `sudo`.
+    pub fn typed(&self, as_root: bool) -> String {
+        let mut parts = Vec::new();
+        if self.privilege == Privilege::Root && !as_root {
+            parts.push("sudo".to_owned());
+            if !self.env.is_empty() {
+                parts.push("env".to_owned());
+            }
+        }
+        for (name, value) in &self.env {
+            parts.push(format!("{name}={}", quote(value)));
+        }
+        parts.extend(self.argv.iter().map(|word| quote(word)));
+        parts.join(" ")
+    }
+}
+
+/// A word as a POSIX shell has to be given it.
+fn quote(word: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_=+./:,@%~".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+/// A line that a running command printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Line<'a> {
+    /// On its standard output.
+    Stdout(&'a str),
+    /// On its standard error.
+    Stderr(&'a str),
+}
+
+impl<'a> Line<'a> {
+    /// The text, whichever stream it came from.
+    pub fn text(self) -> &'a str {
+        match self {
+            Self::Stdout(text) | Self::Stderr(text) => text,
+        }
+    }
+}
+
+/// What a command left when it ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Exit status; `None` when a signal ended it.
+    pub status: Option<i32>,
+    /// Everything on standard output.
+    pub stdout: String,
+    /// Everything on standard error.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Whether it ended with status 0.
+    pub fn success(&self) -> bool {
+        self.status == Some(0)
+    }
+
+    /// The last lines that it printed, standard error first: what a person needs to see of a failure.
+    pub fn tail(&self, lines: usize) -> String {
+        let source = if self.stderr.trim().is_empty() { &self.stdout } else { &self.stderr };
+        let all: Vec<&str> = source.lines().filter(|line| !line.trim().is_empty()).collect();
+        all[all.len().saturating_sub(lines)..].join("\n")
+    }
+}
+
+/// Why a command has no output.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// There is no such program.
+    #[error("`{program}` is not there")]
+    NotFound {
+        /// The program's name or path.
+        program: String,
+    },
+    /// It took longer than it may, and was ended.
+    #[error("`{program}` did not end within {} s and was stopped", .limit.as_secs())]
+    TimedOut {
+        /// The program's name or path.
+        program: String,
+        /// How long it had.
+        limit: Duration,
+    },
+    /// The user interrupted the run.
+    #[error("interrupted while `{program}` ran")]
+    Interrupted {
+        /// The program's name or path.
+        program: String,
+    },
+    /// This system refuses commands that change the machine.
+    #[error("refused here because it would change the machine: {command}")]
+    Denied {
+        /// The whole command.
+        command: String,
+    },
+    /// The recording that answers does not hold this command.
+    #[error("the recording does not hold `{command}`")]
+    NotRecorded {
+        /// The whole command.
+        command: String,
+    },
+    /// The operating system could not run it.
+    #[error("`{program}` could not be run")]
+    Io {
+        /// The program's name or path.
+        program: String,
+        /// What the operating system said.
+        #[source]
+        source: io::Error,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_root_command_shows_sudo_env_and_quotes() {
+        let command = Command::as_root(["apt-get", "install", "a b", "it's"]).env("X", "1 2");
+        assert_eq!(command.to_string(), r"sudo env X='1 2' apt-get install 'a b' 'it'\''s'");
+        assert_eq!(command.typed(true), r"X='1 2' apt-get install 'a b' 'it'\''s'");
+    }
+
+    #[test]
+    fn tail_prefers_standard_error_and_skips_blank_lines() {
+        let output = Output { status: Some(1), stdout: "out".into(), stderr: "a\n\nb\nc\n".into() };
+        assert_eq!(output.tail(2), "b\nc");
+    }
+}

@@ -1,0 +1,82 @@
+//! A system that answers but lets nothing be changed.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{
+    Command, Effect, Hold, Host, Line, Memory, Output, Permit, RunError, Space, Stat, System,
+    Timestamp,
+};
+
+/// Passes every look through and refuses every change: what `verify` and every check run on.
+#[derive(Debug, Clone)]
+pub struct Deny<S>(pub S);
+
+fn denied(what: &str, path: &Path) -> io::Error {
+    let message = format!("refused here because it would {what} {}", path.display());
+    io::Error::new(io::ErrorKind::PermissionDenied, message)
+}
+
+impl<S: System> System for Deny<S> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.0.read(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.0.list(path)
+    }
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.0.stat(path)
+    }
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        self.0.read_link(path)
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        self.0.env(name)
+    }
+    fn which(&self, program: &str) -> Option<PathBuf> {
+        self.0.which(program)
+    }
+    fn memory(&self) -> io::Result<Memory> {
+        self.0.memory()
+    }
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        self.0.space(path)
+    }
+    fn host(&self) -> Host {
+        self.0.host()
+    }
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+    fn run_watched(
+        &self,
+        command: &Command,
+        watch: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError> {
+        match command.effect {
+            Effect::Reads => self.0.run_watched(command, watch),
+            Effect::Changes => Err(RunError::Denied { command: command.to_string() }),
+        }
+    }
+    fn write(&self, path: &Path, _: &[u8], _: u32) -> io::Result<()> {
+        Err(denied("write", path))
+    }
+    fn append(&self, path: &Path, _: &[u8]) -> io::Result<()> {
+        Err(denied("add to", path))
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        Err(denied("create", path))
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        Err(denied("remove", path))
+    }
+    fn symlink(&self, _: &Path, link: &Path) -> io::Result<()> {
+        Err(denied("link", link))
+    }
+    fn hold(&self, path: &Path, _: &str) -> io::Result<Option<Hold>> {
+        Err(denied("lock", path))
+    }
+    fn permit(&self, change: &str) -> io::Result<Permit> {
+        Err(denied(change, Path::new("")))
+    }
+}

@@ -1,0 +1,52 @@
+//! The terminal, and programs that take this one's place.
+
+use std::io::{self, BufRead, IsTerminal};
+use std::net::{Ipv4Addr, TcpListener};
+use std::os::unix::process::CommandExt;
+use std::process::Command as Process;
+
+use crate::command::Command;
+
+/// Lets a command take the place of this program, with the same terminal. Comes back only with the reason why it
+/// could not be started.
+pub fn replace(command: &Command) -> io::Error {
+    let mut process = Process::new(&command.argv[0]);
+    process.args(&command.argv[1..]);
+    for (name, value) in &command.env {
+        match value.as_str() {
+            "" => process.env_remove(name),
+            value => process.env(name, value),
+        };
+    }
+    process.exec()
+}
+
+/// Whether a person sits at the keyboard and sees standard error.
+pub fn is_terminal() -> bool {
+    io::stdin().is_terminal() && io::stderr().is_terminal()
+}
+
+/// Whether standard error is a terminal.
+pub fn stderr_is_terminal() -> bool {
+    io::stderr().is_terminal()
+}
+
+/// One line from the keyboard.
+///
+/// # Errors
+/// Where standard input cannot be read.
+pub fn read_line() -> io::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line)?;
+    Ok(line.trim().to_owned())
+}
+
+/// A port of 127.0.0.1 that is free now, from `first` on.
+///
+/// # Errors
+/// Where a hundred in a row are taken.
+pub fn free_port(first: u16) -> io::Result<u16> {
+    (first..first.saturating_add(100))
+        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .ok_or_else(|| io::ErrorKind::AddrInUse.into())
+}

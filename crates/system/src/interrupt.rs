@@ -1,0 +1,26 @@
+//! Ctrl-C and a polite kill: noted here, obeyed between steps and by commands that may be stopped.
+
+use std::io;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+static FLAG: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// From now on an interrupt ends the run in good order instead of ending the program at once.
+///
+/// # Errors
+/// Where the operating system does not take the signal handlers.
+pub fn listen() -> io::Result<()> {
+    let flag = FLAG.get_or_init(|| Arc::new(AtomicBool::new(false)));
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::clone(flag))?;
+    }
+    Ok(())
+}
+
+/// Whether the user has asked to stop.
+pub fn interrupted() -> bool {
+    FLAG.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
+}

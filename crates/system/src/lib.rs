@@ -1,0 +1,253 @@
+//! The one door to the operating system.
+//!
+//! Everything that `aitk` learns from a machine or changes on it passes through [`System`]. Its
+//! implementations stack: [`Real`] acts, [`Record`] notes everything that another one answers, [`Replay`] answers
+//! from such notes, [`Deny`] refuses every change and [`Report`] only says what would change. So a dry run,
+//! a verification and a real run are the same code on another `System`, and any machine can become a test.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "this crate is the door that the ban points to"
+)]
+
+mod command;
+mod deny;
+mod elevate;
+mod exec;
+mod explain;
+mod interrupt;
+mod real;
+mod record;
+mod replay;
+mod report;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use command::{Command, Effect, Line, Output, Privilege, RunError};
+pub use deny::Deny;
+pub use elevate::{KeepAlive, authenticate};
+pub use exec::{free_port, is_terminal, read_line, replace, stderr_is_terminal};
+pub use explain::{Exit, Explain};
+pub use interrupt::{interrupted, listen as listen_for_interrupts};
+pub use jiff::Timestamp;
+pub use real::Real;
+pub use record::Record;
+pub use replay::Replay;
+pub use report::Report;
+use serde::{Deserialize, Serialize};
+
+/// What a path is, as `lstat(2)` tells it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stat {
+    /// File, folder, symbolic link or something else.
+    pub kind: FileKind,
+    /// Size in bytes.
+    pub size: u64,
+    /// Permission bits, `0o7777`.
+    pub mode: u32,
+    /// Owner.
+    pub uid: u32,
+    /// Group.
+    pub gid: u32,
+    /// Last change of the content, in nanoseconds since 1970.
+    pub mtime: i64,
+    /// Device number.
+    pub dev: u64,
+    /// Inode number.
+    pub ino: u64,
+}
+
+/// The kinds of file that matter here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A folder.
+    Dir,
+    /// A symbolic link, not followed.
+    Link,
+    /// A device, socket or pipe.
+    Other,
+}
+
+/// Main memory and swap, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// All memory that the kernel has.
+    pub total: u64,
+    /// What can be used without swapping.
+    pub available: u64,
+    /// All swap space.
+    pub swap_total: u64,
+    /// Swap space not in use.
+    pub swap_free: u64,
+}
+
+/// Room on the file system that holds a path.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Space {
+    /// Size in bytes.
+    pub total: u64,
+    /// Bytes that an ordinary user can still write.
+    pub free: u64,
+    /// Files that an ordinary user can still create; `None` where the file system sets no such limit.
+    pub free_inodes: Option<u64>,
+}
+
+/// Who runs the program, and on what.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Host {
+    /// Effective user.
+    pub uid: u32,
+    /// Effective group.
+    pub gid: u32,
+    /// All groups of the user.
+    pub groups: Vec<u32>,
+    /// The machine's architecture as `uname -m` says it: `x86_64`, `aarch64`, …
+    pub arch: String,
+}
+
+/// Held as long as a run lasts; dropping it lets the next run begin.
+#[derive(Debug)]
+pub struct Hold {
+    _file: Option<std::fs::File>,
+}
+
+/// Whether a change that happens outside of [`System`] (a download) may be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Permit {
+    /// Make it.
+    Granted,
+    /// It has been reported instead; do not make it.
+    Reported,
+}
+
+/// The operating system, as far as `aitk` deals with it. Paths are absolute.
+pub trait System: Send + Sync {
+    /// The content of a file.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// The names in a folder, sorted.
+    fn list(&self, path: &Path) -> io::Result<Vec<String>>;
+    /// What a path is; symbolic links are not followed.
+    fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// Where a symbolic link points, as written in it.
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+    /// An environment variable; `None` where it is unset, empty or no text.
+    fn env(&self, name: &str) -> Option<String>;
+    /// The program that a name on `PATH` stands for.
+    fn which(&self, program: &str) -> Option<PathBuf>;
+    /// Memory and swap.
+    fn memory(&self) -> io::Result<Memory>;
+    /// Room on the file system of a path, which must exist.
+    fn space(&self, path: &Path) -> io::Result<Space>;
+    /// User and architecture.
+    fn host(&self) -> Host;
+    /// The clock.
+    fn now(&self) -> Timestamp;
+    /// Runs a command to its end and hands over each line that it prints, as it comes.
+    ///
+    /// A command that ends with another status than 0 is no error here.
+    fn run_watched(
+        &self,
+        command: &Command,
+        watch: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError>;
+
+    /// Writes a whole file or nothing: beside it, flushed to disk, then renamed. Makes missing parents.
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;
+    /// Adds to the end of a file and flushes it to disk. Makes missing parents.
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Makes a folder and its parents.
+    fn create_dir(&self, path: &Path) -> io::Result<()>;
+    /// Removes a file, a link or a whole folder; what is not there is fine.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Points a symbolic link somewhere in one rename, whatever it pointed to before.
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()>;
+    /// Takes a lock that lasts until it is dropped and every command started meanwhile has ended.
+    /// `None` when somebody else has it. `note` is left in the file for them to read.
+    fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>>;
+    /// Asks before a change that this trait cannot make itself, such as a download.
+    fn permit(&self, change: &str) -> io::Result<Permit>;
+}
+
+/// What every [`System`] can do by means of the others.
+impl dyn System + '_ {
+    /// A file as text; bytes that are no UTF-8 are replaced.
+    pub fn text(&self, path: impl AsRef<Path>) -> io::Result<String> {
+        Ok(String::from_utf8_lossy(&self.read(path.as_ref())?).into_owned())
+    }
+
+    /// Whether there is anything at this path; a dangling link counts.
+    pub fn exists(&self, path: impl AsRef<Path>) -> bool {
+        self.stat(path.as_ref()).is_ok()
+    }
+
+    /// Runs a command to its end.
+    pub fn run(&self, command: &Command) -> Result<Output, RunError> {
+        self.run_watched(command, &mut |_| {})
+    }
+}
+
+impl<S: System + ?Sized> System for Arc<S> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        (**self).read(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        (**self).list(path)
+    }
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        (**self).stat(path)
+    }
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        (**self).read_link(path)
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        (**self).env(name)
+    }
+    fn which(&self, program: &str) -> Option<PathBuf> {
+        (**self).which(program)
+    }
+    fn memory(&self) -> io::Result<Memory> {
+        (**self).memory()
+    }
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        (**self).space(path)
+    }
+    fn host(&self) -> Host {
+        (**self).host()
+    }
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+    fn run_watched(
+        &self,
+        command: &Command,
+        watch: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError> {
+        (**self).run_watched(command, watch)
+    }
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        (**self).write(path, bytes, mode)
+    }
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        (**self).append(path, bytes)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        (**self).create_dir(path)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        (**self).remove(path)
+    }
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        (**self).symlink(target, link)
+    }
+    fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
+        (**self).hold(path, note)
+    }
+    fn permit(&self, change: &str) -> io::Result<Permit> {
+        (**self).permit(change)
+    }
+}

@@ -1,0 +1,373 @@
+//! The operating system itself.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command as Process, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal};
+
+use crate::{
+    Command, FileKind, Hold, Host, Line, Memory, Output, Permit, Privilege, RunError, Space, Stat,
+    System, Timestamp, interrupted,
+};
+
+/// How often a running command is looked after.
+const BEAT: Duration = Duration::from_millis(100);
+/// How long a command that was asked to end has before it is killed.
+const GRACE: Duration = Duration::from_secs(10);
+/// How long a command's last words are waited for when something that it started keeps its output open.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+
+/// The machine that the program runs on.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Real;
+
+impl System for Real {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(path)
+    }
+
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let mut names = fs::read_dir(path)?
+            .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
+            .collect::<io::Result<Vec<_>>>()?;
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let meta = fs::symlink_metadata(path)?;
+        let kind = match meta.file_type() {
+            t if t.is_file() => FileKind::File,
+            t if t.is_dir() => FileKind::Dir,
+            t if t.is_symlink() => FileKind::Link,
+            _ => FileKind::Other,
+        };
+        Ok(Stat {
+            kind,
+            size: meta.size(),
+            mode: meta.mode() & 0o7777,
+            uid: meta.uid(),
+            gid: meta.gid(),
+            mtime: meta.mtime() * 1_000_000_000 + meta.mtime_nsec(),
+            dev: meta.dev(),
+            ino: meta.ino(),
+        })
+    }
+
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        fs::read_link(path)
+    }
+
+    fn env(&self, name: &str) -> Option<String> {
+        std::env::var(name).ok().filter(|value| !value.is_empty())
+    }
+
+    fn which(&self, program: &str) -> Option<PathBuf> {
+        which::which(program).ok()
+    }
+
+    fn memory(&self) -> io::Result<Memory> {
+        let mut system = sysinfo::System::new().map_err(io::Error::other)?;
+        system.refresh_memory();
+        Ok(Memory {
+            total: system.total_memory(),
+            available: system.available_memory(),
+            swap_total: system.total_swap(),
+            swap_free: system.free_swap(),
+        })
+    }
+
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let found = rustix::fs::statvfs(path)?;
+        Ok(Space {
+            total: found.f_blocks * found.f_frsize,
+            free: found.f_bavail * found.f_frsize,
+            // btrfs and others report no inodes at all: they make them as needed.
+            free_inodes: (found.f_files > 0).then_some(found.f_favail),
+        })
+    }
+
+    fn host(&self) -> Host {
+        Host {
+            uid: rustix::process::geteuid().as_raw(),
+            gid: rustix::process::getegid().as_raw(),
+            groups: rustix::process::getgroups()
+                .unwrap_or_default()
+                .iter()
+                .map(|group| group.as_raw())
+                .collect(),
+            arch: rustix::system::uname().machine().to_string_lossy().into_owned(),
+        }
+    }
+
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn run_watched(
+        &self,
+        command: &Command,
+        watch: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError> {
+        run(command, self.host().uid, watch)
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        let parent = parent(path)?;
+        fs::create_dir_all(parent)?;
+        let mut file = tempfile::Builder::new()
+            .prefix(".aitk-")
+            .permissions(fs::Permissions::from_mode(mode))
+            .tempfile_in(parent)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        // The umask may have narrowed the mode.
+        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+        file.persist(path).map_err(|error| error.error)?;
+        sync_dir(parent)
+    }
+
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        fs::create_dir_all(parent(path)?)?;
+        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        file.write_all(bytes)?;
+        file.sync_data()
+    }
+
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        fs::create_dir_all(path)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let gone = match fs::symlink_metadata(path) {
+            Ok(meta) if meta.is_dir() => fs::remove_dir_all(path),
+            Ok(_) => fs::remove_file(path),
+            Err(error) => Err(error),
+        };
+        match gone {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        let parent = parent(link)?;
+        fs::create_dir_all(parent)?;
+        let beside = tempfile::Builder::new()
+            .prefix(".aitk-")
+            .make_in(parent, |path| std::os::unix::fs::symlink(target, path))?;
+        beside.into_temp_path().persist(link).map_err(|error| error.error)?;
+        sync_dir(parent)
+    }
+
+    fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
+        fs::create_dir_all(parent(path)?)?;
+        let mut file = OpenOptions::new()
+            .create(true)
+            .read(true)
+            .write(true)
+            .truncate(false)
+            .mode(0o600)
+            .open(path)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => return Ok(None),
+            Err(fs::TryLockError::Error(error)) => return Err(error),
+        }
+        file.set_len(0)?;
+        file.write_all(note.as_bytes())?;
+        // Commands inherit the lock, so that a run whose head was killed still counts while its hands work.
+        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
+        Ok(Some(Hold { _file: Some(file) }))
+    }
+
+    fn permit(&self, _: &str) -> io::Result<Permit> {
+        Ok(Permit::Granted)
+    }
+}
+
+fn parent(path: &Path) -> io::Result<&Path> {
+    path.parent()
+        .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a folder"))
+}
+
+fn sync_dir(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
+}
+
+fn run(command: &Command, uid: u32, watch: &mut dyn FnMut(Line<'_>)) -> Result<Output, RunError> {
+    let program = command.argv[0].clone();
+    let failed = |source| RunError::Io { program: program.clone(), source };
+    tracing::debug!(%command, "run");
+    let log = match &command.log {
+        Some(path) => Some(Log::open(path, command).map_err(failed)?),
+        None => None,
+    };
+    let mut child = spawn(command, uid)?;
+    let (sender, lines) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        forward(pipe, sender.clone(), false);
+    }
+    if let Some(pipe) = child.stderr.take() {
+        forward(pipe, sender, true);
+    }
+
+    let mut run = Running {
+        child,
+        command,
+        started: Instant::now(),
+        asked_to_end: None,
+        ended: None,
+        outcome: None,
+    };
+    let mut output = Output::default();
+    let mut log = log;
+    loop {
+        match lines.recv_timeout(BEAT) {
+            Ok((is_err, text)) => {
+                if let Some(log) = &mut log {
+                    log.line(&text);
+                }
+                watch(if is_err { Line::Stderr(&text) } else { Line::Stdout(&text) });
+                let all = if is_err { &mut output.stderr } else { &mut output.stdout };
+                all.push_str(&text);
+                all.push('\n');
+            }
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if run.look_after().map_err(failed)? {
+            break;
+        }
+    }
+    let status = run.child.wait().map_err(failed)?;
+    output.status = status.code();
+    if let Some(log) = &mut log {
+        log.line(&format!("# ended: {status}"));
+    }
+    match run.outcome {
+        Some(error) => Err(error),
+        None => Ok(output),
+    }
+}
+
+fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
+    let words = command.words(uid);
+    let mut process = Process::new(&words[0]);
+    process
+        .args(&words[1..])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        // A group of its own: Ctrl-C reaches the program, which decides when the command ends.
+        .process_group(0);
+    if command.privilege == Privilege::User || uid == 0 {
+        for (name, value) in &command.env {
+            match value.as_str() {
+                "" => process.env_remove(name),
+                value => process.env(name, value),
+            };
+        }
+    }
+    if let Some(folder) = &command.cwd {
+        process.current_dir(folder);
+    }
+    process.spawn().map_err(|source| match source.kind() {
+        io::ErrorKind::NotFound => RunError::NotFound { program: words[0].clone() },
+        _ => RunError::Io { program: words[0].clone(), source },
+    })
+}
+
+/// A command under way, with what was asked of it.
+struct Running<'a> {
+    child: Child,
+    command: &'a Command,
+    started: Instant,
+    asked_to_end: Option<Instant>,
+    ended: Option<Instant>,
+    outcome: Option<RunError>,
+}
+
+impl Running<'_> {
+    /// Ends the command where its time is up or the user wants to stop; true when nothing more is to come.
+    fn look_after(&mut self) -> io::Result<bool> {
+        if let Some(ended) = self.ended {
+            return Ok(ended.elapsed() > LAST_WORDS);
+        }
+        if self.child.try_wait()?.is_some() {
+            self.ended = Some(Instant::now());
+            return Ok(false);
+        }
+        match self.asked_to_end {
+            Some(asked) if asked.elapsed() > GRACE => self.signal(Signal::KILL),
+            Some(_) => {}
+            None => self.end_where_due(),
+        }
+        Ok(false)
+    }
+
+    fn end_where_due(&mut self) {
+        let program = self.command.argv[0].clone();
+        // A package manager that is stopped halfway leaves a broken system, so root's commands run to their end.
+        if interrupted() && self.command.privilege == Privilege::User {
+            self.outcome = Some(RunError::Interrupted { program });
+            self.signal(Signal::INT);
+        } else if let Some(limit) = self.command.timeout
+            && self.started.elapsed() > limit
+        {
+            self.outcome = Some(RunError::TimedOut { program, limit });
+            self.signal(Signal::TERM);
+        }
+    }
+}
+
+impl Running<'_> {
+    fn signal(&mut self, signal: Signal) {
+        self.asked_to_end.get_or_insert_with(Instant::now);
+        let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);
+        if let Some(group) = group {
+            // It may have ended meanwhile, which is what is wanted.
+            let _ = rustix::process::kill_process_group(group, signal);
+        }
+    }
+}
+
+/// Sends each line of a pipe on, from a thread of its own.
+fn forward(pipe: impl Read + Send + 'static, lines: Sender<(bool, String)>, is_err: bool) {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut line = Vec::new();
+        while let Ok(1..) = reader.read_until(b'\n', &mut line) {
+            let text = String::from_utf8_lossy(&line).trim_end_matches(['\n', '\r']).to_owned();
+            if lines.send((is_err, text)).is_err() {
+                return;
+            }
+            line.clear();
+        }
+    });
+}
+
+/// The file that keeps what a command printed.
+struct Log(File);
+
+impl Log {
+    fn open(path: &Path, command: &Command) -> io::Result<Self> {
+        fs::create_dir_all(parent(path)?)?;
+        let mut log = Self(OpenOptions::new().create(true).append(true).open(path)?);
+        log.line(&format!("# {command}"));
+        Ok(log)
+    }
+
+    fn line(&mut self, text: &str) {
+        // A log that cannot be written must not end the work that it describes.
+        let _ = writeln!(self.0, "{text}");
+    }
+}

@@ -1,0 +1,165 @@
+//! A system that notes everything it answers, so that [`Replay`](crate::Replay) can answer the same again.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Command, Hold, Host, Line, Memory, Output, Permit, RunError, Space, Stat, System, Timestamp,
+};
+
+/// The file of a recording that holds everything but the contents of files.
+pub(crate) const ANSWERS: &str = "answers.json";
+/// The folder of a recording that holds the files that were read, at their own paths.
+pub(crate) const ROOT: &str = "root";
+
+/// What a machine answered, but for the contents of files.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(crate) struct Answers {
+    /// Version of this format.
+    pub schema: u32,
+    /// When the recording was made.
+    pub now: Option<Timestamp>,
+    pub host: Host,
+    pub memory: Memory,
+    pub env: BTreeMap<String, String>,
+    pub which: BTreeMap<String, PathBuf>,
+    pub space: BTreeMap<PathBuf, Space>,
+    pub lists: BTreeMap<PathBuf, Vec<String>>,
+    pub links: BTreeMap<PathBuf, PathBuf>,
+    pub stats: BTreeMap<PathBuf, Stat>,
+    /// Commands by the words that a person would type.
+    pub commands: BTreeMap<String, Output>,
+}
+
+/// Passes everything through to another system and keeps the answers.
+#[derive(Debug)]
+pub struct Record<S> {
+    inner: S,
+    answers: Mutex<Answers>,
+    files: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
+}
+
+impl<S: System> Record<S> {
+    /// Records what `inner` answers.
+    pub fn new(inner: S) -> Self {
+        let answers =
+            Answers { schema: 1, now: Some(inner.now()), host: inner.host(), ..Answers::default() };
+        Self { inner, answers: Mutex::new(answers), files: Mutex::default() }
+    }
+
+    /// Writes the recording into a new folder, with each `(private, public)` text replaced throughout.
+    ///
+    /// # Errors
+    /// `AlreadyExists` where the folder is there and not empty; else what the operating system says.
+    pub fn save(&self, folder: &Path, replace: &[(String, String)]) -> io::Result<()> {
+        if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
+            return Err(io::ErrorKind::AlreadyExists.into());
+        }
+        let public = |text: String| {
+            replace.iter().fold(text, |text, (from, to)| text.replace(from.as_str(), to))
+        };
+        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let json = serde_json::to_string_pretty(&*answers).map_err(io::Error::other)?;
+        for (path, bytes) in &*self.files.lock().unwrap_or_else(PoisonError::into_inner) {
+            let path = public(path.to_string_lossy().into_owned());
+            let file = folder.join(ROOT).join(path.trim_start_matches('/'));
+            fs::create_dir_all(file.parent().unwrap_or(folder))?;
+            match std::str::from_utf8(bytes) {
+                Ok(text) => fs::write(file, public(text.to_owned()))?,
+                Err(_) => fs::write(file, bytes)?,
+            }
+        }
+        fs::create_dir_all(folder)?;
+        fs::write(folder.join(ANSWERS), public(json) + "\n")
+    }
+
+    fn note(&self, keep: impl FnOnce(&mut Answers)) {
+        keep(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl<S: System> System for Record<S> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        let bytes = self.inner.read(path)?;
+        let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+        files.insert(path.to_owned(), bytes.clone());
+        Ok(bytes)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        let names = self.inner.list(path)?;
+        self.note(|answers| _ = answers.lists.insert(path.to_owned(), names.clone()));
+        Ok(names)
+    }
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        let stat = self.inner.stat(path)?;
+        self.note(|answers| _ = answers.stats.insert(path.to_owned(), stat.clone()));
+        Ok(stat)
+    }
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        let target = self.inner.read_link(path)?;
+        self.note(|answers| _ = answers.links.insert(path.to_owned(), target.clone()));
+        Ok(target)
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        let value = self.inner.env(name)?;
+        self.note(|answers| _ = answers.env.insert(name.to_owned(), value.clone()));
+        Some(value)
+    }
+    fn which(&self, program: &str) -> Option<PathBuf> {
+        let path = self.inner.which(program)?;
+        self.note(|answers| _ = answers.which.insert(program.to_owned(), path.clone()));
+        Some(path)
+    }
+    fn memory(&self) -> io::Result<Memory> {
+        let memory = self.inner.memory()?;
+        self.note(|answers| answers.memory = memory);
+        Ok(memory)
+    }
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        let space = self.inner.space(path)?;
+        self.note(|answers| _ = answers.space.insert(path.to_owned(), space));
+        Ok(space)
+    }
+    fn host(&self) -> Host {
+        self.inner.host()
+    }
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+    fn run_watched(
+        &self,
+        command: &Command,
+        watch: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError> {
+        let output = self.inner.run_watched(command, watch)?;
+        self.note(|answers| _ = answers.commands.insert(command.to_string(), output.clone()));
+        Ok(output)
+    }
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        self.inner.write(path, bytes, mode)
+    }
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.inner.append(path, bytes)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.inner.create_dir(path)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.inner.remove(path)
+    }
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        self.inner.symlink(target, link)
+    }
+    fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
+        self.inner.hold(path, note)
+    }
+    fn permit(&self, change: &str) -> io::Result<Permit> {
+        self.inner.permit(change)
+    }
+}

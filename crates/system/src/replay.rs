@@ -1,0 +1,134 @@
+//! A system that answers from a recording, or from a plain file tree.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::record::{ANSWERS, Answers, ROOT};
+use crate::{
+    Command, Hold, Host, Line, Memory, Output, Permit, Real, RunError, Space, Stat, System,
+    Timestamp,
+};
+
+/// Answers as the recorded machine did; what the recording does not hold is not there.
+#[derive(Debug)]
+pub struct Replay {
+    answers: Answers,
+    root: PathBuf,
+}
+
+impl Replay {
+    /// Opens a recording made by [`Record`](crate::Record), or one written by hand in its form.
+    ///
+    /// # Errors
+    /// Where `answers.json` cannot be read or is of a newer form.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
+        let json = fs::read(folder.join(ANSWERS))?;
+        let answers: Answers = serde_json::from_slice(&json)
+            .map_err(|error| invalid(format!("{ANSWERS}: {error}")))?;
+        if answers.schema != 1 {
+            return Err(invalid(format!(
+                "{ANSWERS} has form {}, and this version of aitk reads form 1",
+                answers.schema
+            )));
+        }
+        Ok(Self { answers, root: folder.join(ROOT) })
+    }
+
+    /// Reads a plain file tree, such as a mounted image, as if it were `/`. No command runs there.
+    pub fn tree(root: &Path) -> Self {
+        Self { answers: Answers::default(), root: root.to_owned() }
+    }
+
+    fn inside(&self, path: &Path) -> PathBuf {
+        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    }
+}
+
+fn missing() -> io::Error {
+    io::ErrorKind::NotFound.into()
+}
+
+fn read_only() -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, "a recorded machine cannot be changed")
+}
+
+impl System for Replay {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        fs::read(self.inside(path))
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        match self.answers.lists.get(path) {
+            Some(names) => Ok(names.clone()),
+            None => Real.list(&self.inside(path)),
+        }
+    }
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        match self.answers.stats.get(path) {
+            Some(stat) => Ok(stat.clone()),
+            None => Real.stat(&self.inside(path)),
+        }
+    }
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        match self.answers.links.get(path) {
+            Some(target) => Ok(target.clone()),
+            None => Real.read_link(&self.inside(path)),
+        }
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        self.answers.env.get(name).cloned()
+    }
+    fn which(&self, program: &str) -> Option<PathBuf> {
+        self.answers.which.get(program).cloned()
+    }
+    fn memory(&self) -> io::Result<Memory> {
+        match self.answers.memory {
+            memory if memory.total > 0 => Ok(memory),
+            _ => Err(missing()),
+        }
+    }
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        self.answers.space.get(path).copied().ok_or_else(missing)
+    }
+    fn host(&self) -> Host {
+        self.answers.host.clone()
+    }
+    fn now(&self) -> Timestamp {
+        self.answers.now.unwrap_or_else(|| Real.now())
+    }
+    fn run_watched(
+        &self,
+        command: &Command,
+        watch: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError> {
+        let words = command.to_string();
+        let Some(output) = self.answers.commands.get(&words) else {
+            return Err(RunError::NotRecorded { command: words });
+        };
+        output.stdout.lines().for_each(|line| watch(Line::Stdout(line)));
+        output.stderr.lines().for_each(|line| watch(Line::Stderr(line)));
+        Ok(output.clone())
+    }
+    fn write(&self, _: &Path, _: &[u8], _: u32) -> io::Result<()> {
+        Err(read_only())
+    }
+    fn append(&self, _: &Path, _: &[u8]) -> io::Result<()> {
+        Err(read_only())
+    }
+    fn create_dir(&self, _: &Path) -> io::Result<()> {
+        Err(read_only())
+    }
+    fn remove(&self, _: &Path) -> io::Result<()> {
+        Err(read_only())
+    }
+    fn symlink(&self, _: &Path, _: &Path) -> io::Result<()> {
+        Err(read_only())
+    }
+    fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
+        Err(read_only())
+    }
+    fn permit(&self, _: &str) -> io::Result<Permit> {
+        Err(read_only())
+    }
+}

@@ -1,0 +1,97 @@
+//! A system that says what it would change.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::{
+    Command, Effect, Hold, Host, Line, Memory, Output, Permit, RunError, Space, Stat, System,
+    Timestamp,
+};
+
+/// Passes every look through and hands each change, in words, to a function instead of making it: what
+/// `--dry-run` runs on.
+pub struct Report<S, F> {
+    inner: S,
+    report: F,
+}
+
+impl<S: System, F: Fn(&str) + Send + Sync> Report<S, F> {
+    /// Reports to `report`, one line a change.
+    pub fn new(inner: S, report: F) -> Self {
+        Self { inner, report }
+    }
+
+    fn say(&self, verb: &str, path: &Path) -> io::Result<()> {
+        (self.report)(&format!("{verb} {}", path.display()));
+        Ok(())
+    }
+}
+
+impl<S: System, F: Fn(&str) + Send + Sync> System for Report<S, F> {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        self.inner.read(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        self.inner.list(path)
+    }
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        self.inner.stat(path)
+    }
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        self.inner.read_link(path)
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        self.inner.env(name)
+    }
+    fn which(&self, program: &str) -> Option<PathBuf> {
+        self.inner.which(program)
+    }
+    fn memory(&self) -> io::Result<Memory> {
+        self.inner.memory()
+    }
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        self.inner.space(path)
+    }
+    fn host(&self) -> Host {
+        self.inner.host()
+    }
+    fn now(&self) -> Timestamp {
+        self.inner.now()
+    }
+    fn run_watched(
+        &self,
+        command: &Command,
+        watch: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError> {
+        match command.effect {
+            Effect::Reads => self.inner.run_watched(command, watch),
+            Effect::Changes => {
+                (self.report)(&format!("run {command}"));
+                Ok(Output { status: Some(0), ..Output::default() })
+            }
+        }
+    }
+    fn write(&self, path: &Path, _: &[u8], _: u32) -> io::Result<()> {
+        self.say("write", path)
+    }
+    fn append(&self, path: &Path, _: &[u8]) -> io::Result<()> {
+        self.say("add to", path)
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.say("create", path)
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.say("remove", path)
+    }
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        (self.report)(&format!("link {} to {}", link.display(), target.display()));
+        Ok(())
+    }
+    fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
+        Ok(Some(Hold { _file: None }))
+    }
+    fn permit(&self, change: &str) -> io::Result<Permit> {
+        (self.report)(change);
+        Ok(Permit::Reported)
+    }
+}

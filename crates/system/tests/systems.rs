@@ -1,0 +1,188 @@
+//! Every implementation of `System`, on real files and real commands.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aitk_system::{
+    Command, Deny, FileKind, Permit, Real, Record, Replay, Report, RunError, System,
+};
+
+#[test]
+fn real_writes_whole_files_with_their_mode_and_makes_parents() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a/b/c");
+    Real.write(&path, b"one", 0o640).unwrap();
+    Real.write(&path, b"two", 0o600).unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), b"two");
+    assert_eq!(Real.stat(&path).unwrap().mode, 0o600);
+    assert_eq!(Real.list(&folder.path().join("a/b")).unwrap(), ["c"], "nothing is left beside it");
+}
+
+#[test]
+fn real_points_a_link_elsewhere_in_one_step_and_removes_anything() {
+    let folder = tempfile::tempdir().unwrap();
+    let link = folder.path().join("current");
+    Real.symlink(Path::new("one"), &link).unwrap();
+    Real.symlink(Path::new("two"), &link).unwrap();
+    assert_eq!(Real.read_link(&link).unwrap(), Path::new("two"));
+    assert_eq!(Real.stat(&link).unwrap().kind, FileKind::Link);
+    Real.write(&folder.path().join("d/e"), b"x", 0o644).unwrap();
+    Real.remove(&folder.path().join("d")).unwrap();
+    Real.remove(&link).unwrap();
+    Real.remove(&link).unwrap();
+    assert!(Real.list(folder.path()).unwrap().is_empty());
+}
+
+#[test]
+fn a_lock_is_held_until_it_is_dropped_and_says_who_holds_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let held = Real.hold(&path, "me").unwrap();
+    assert!(held.is_some());
+    assert!(Real.hold(&path, "you").unwrap().is_none());
+    assert_eq!(std::fs::read(&path).unwrap(), b"me");
+    drop(held);
+    assert!(Real.hold(&path, "you").unwrap().is_some());
+}
+
+#[test]
+fn a_command_that_was_started_meanwhile_keeps_the_lock() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("lock");
+    let held = Real.hold(&path, "me").unwrap();
+    std::thread::scope(|scope| {
+        let sleeper = scope.spawn(|| (&Real as &dyn System).run(&Command::reads(["sleep", "1"])));
+        std::thread::sleep(Duration::from_millis(300));
+        drop(held);
+        assert!(Real.hold(&path, "you").unwrap().is_none(), "the command still works");
+        sleeper.join().unwrap().unwrap();
+    });
+    assert!(Real.hold(&path, "you").unwrap().is_some());
+}
+
+#[test]
+fn commands_give_their_lines_status_and_log() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("logs/x.log");
+    let command = Command::reads(["sh", "-c", "echo out; echo $WORD >&2; exit 3"])
+        .env("WORD", "err")
+        .log(&log);
+    let mut lines = Vec::new();
+    let output =
+        Real.run_watched(&command, &mut |line| lines.push(line.text().to_owned())).unwrap();
+    lines.sort();
+    assert_eq!(lines, ["err", "out"]);
+    assert_eq!(
+        (output.status, output.stdout.as_str(), output.stderr.as_str()),
+        (Some(3), "out\n", "err\n")
+    );
+    let logged = std::fs::read_to_string(log).unwrap();
+    assert!(logged.contains("out") && logged.contains("err") && logged.contains("exit status: 3"));
+}
+
+#[test]
+fn a_command_that_takes_too_long_is_ended_with_all_that_it_started() {
+    let command =
+        Command::reads(["sh", "-c", "sleep 77.5 & sleep 77.5"]).timeout(Duration::from_millis(300));
+    let error = (&Real as &dyn System).run(&command).unwrap_err();
+    assert!(matches!(error, RunError::TimedOut { .. }), "{error}");
+    let left =
+        (&Real as &dyn System).run(&Command::reads(["pgrep", "-x", "-f", "sleep 77.5"])).unwrap();
+    assert!(left.stdout.is_empty(), "still running: {left:?}");
+}
+
+#[test]
+fn a_daemon_that_keeps_the_output_open_does_not_keep_the_command_waiting() {
+    let command = Command::reads(["sh", "-c", "sleep 5 & echo done"]);
+    let since = std::time::Instant::now();
+    let output = (&Real as &dyn System).run(&command).unwrap();
+    assert_eq!(output.stdout, "done\n");
+    assert!(since.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn what_is_recorded_is_replayed_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("secret-home/file");
+    Real.write(&file, b"of secret-home", 0o644).unwrap();
+    let record = Record::new(Real);
+    let echo = Command::reads(["echo", "hello"]);
+    assert_eq!(record.read(&file).unwrap(), b"of secret-home");
+    let names = record.list(file.parent().unwrap()).unwrap();
+    let memory = record.memory().unwrap();
+    let space = record.space(folder.path()).unwrap();
+    let output = (&record as &dyn System).run(&echo).unwrap();
+    let saved = folder.path().join("saved");
+    record.save(&saved, &[("secret-home".into(), "home".into())]).unwrap();
+    assert!(record.save(&saved, &[]).is_err(), "a recording is never overwritten");
+
+    let replay = Replay::open(&saved).unwrap();
+    let public = folder.path().join("home/file");
+    assert_eq!(replay.read(&public).unwrap(), b"of home");
+    assert!(replay.read(&file).is_err(), "the private name is gone");
+    assert_eq!(replay.list(public.parent().unwrap()).unwrap(), names);
+    assert_eq!((replay.memory().unwrap(), replay.space(folder.path()).unwrap()), (memory, space));
+    assert_eq!((&replay as &dyn System).run(&echo).unwrap(), output);
+    let other = (&replay as &dyn System).run(&Command::reads(["echo", "bye"])).unwrap_err();
+    assert!(matches!(other, RunError::NotRecorded { .. }));
+    assert!(replay.read(Path::new("/etc/passwd")).is_err(), "the host does not shine through");
+    assert!(replay.write(&public, b"x", 0o644).is_err());
+}
+
+#[test]
+fn a_recording_of_a_newer_form_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    Real.write(&folder.path().join("answers.json"), b"{\"schema\": 2}", 0o644).unwrap();
+    let error = Replay::open(folder.path()).unwrap_err().to_string();
+    assert!(error.contains("form 2"), "{error}");
+}
+
+/// Every change that the trait can make, on one folder.
+fn changes(system: &dyn System, folder: &Path) -> Vec<Result<(), String>> {
+    let text = |error: std::io::Error| error.to_string();
+    let file = folder.join("file");
+    vec![
+        system.write(&file, b"x", 0o644).map_err(text),
+        system.append(&file, b"x").map_err(text),
+        system.create_dir(&folder.join("dir")).map_err(text),
+        system.remove(&folder.join("kept")).map_err(text),
+        system.symlink(Path::new("x"), &folder.join("link")).map_err(text),
+        system
+            .run(&Command::changes(["touch", &file.to_string_lossy()]))
+            .map(drop)
+            .map_err(|e| e.to_string()),
+    ]
+}
+
+#[test]
+fn deny_refuses_every_change_and_lets_every_look_through() {
+    let folder = tempfile::tempdir().unwrap();
+    Real.write(&folder.path().join("kept"), b"kept", 0o644).unwrap();
+    let deny = Deny(Real);
+    for (number, result) in changes(&deny, folder.path()).into_iter().enumerate() {
+        assert!(result.unwrap_err().contains("refused"), "change {number}");
+    }
+    assert!(deny.permit("download").is_err());
+    assert!(deny.hold(&folder.path().join("lock"), "").is_err());
+    assert_eq!(deny.list(folder.path()).unwrap(), ["kept"]);
+    assert_eq!(deny.read(&folder.path().join("kept")).unwrap(), b"kept");
+    assert!((&deny as &dyn System).run(&Command::reads(["true"])).unwrap().success());
+}
+
+#[test]
+fn report_says_every_change_and_makes_none() {
+    let folder = tempfile::tempdir().unwrap();
+    Real.write(&folder.path().join("kept"), b"kept", 0o644).unwrap();
+    let said = Mutex::new(Vec::new());
+    let report = Report::new(Real, |text: &str| said.lock().unwrap().push(text.to_owned()));
+    for result in changes(&report, folder.path()) {
+        result.unwrap();
+    }
+    assert_eq!(report.permit("download x").unwrap(), Permit::Reported);
+    assert_eq!(Real.list(folder.path()).unwrap(), ["kept"]);
+    let said = said.lock().unwrap();
+    let verbs: Vec<_> = said.iter().map(|line| line.split(' ').next().unwrap()).collect();
+    assert_eq!(verbs, ["write", "add", "create", "remove", "link", "run", "download"]);
+}

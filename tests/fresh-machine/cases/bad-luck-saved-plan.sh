@@ -1,0 +1,44 @@
+# shellcheck shell=bash
+# Saved plans that must not be carried out: of a newer form, edited, damaged, of another machine. And one that may.
+
+machine planned "$RELEASE-apt"
+lend_wheels user
+home=$(home_of user)
+SHOW=0 aitk user -- plan --budget low --framework none -o plan.json
+expect_code 0
+state=$home/.local/share/aitk
+
+# `refused WHAT FILTER`: the plan, changed so, is refused with 78 and changes nothing.
+refused() {
+    step "$1"
+    jq "$2" "$home/plan.json" >"$home/changed.json"
+    SHOW=5 aitk user -- apply changed.json --yes
+    expect_code 78
+    [[ ! -e $state/envs ]] || die "something was built from it"
+}
+
+refused "a newer form" '.schema = 2'
+refused "a step taken out by hand" '.data.steps |= .[1:]'
+refused "another machine" '.data.machine = "0000000000000000"'
+refused "no form at all" 'del(.schema)'
+# Without its digest nobody can tell whether it was edited.
+refused "edited, and the digest taken away" 'del(.digest) | .data.choices.env = "other"'
+
+step "no JSON"
+echo 'not a plan' >"$home/changed.json"
+SHOW=5 aitk user -- apply changed.json --yes
+expect_code 78
+
+step "made on another machine"
+SHOW=5 aitk user -- detect --json
+jq '.data.cpu.model = "Another CPU" | .data.memory.total = 17179869184 | .data.kernel = "6.0.0"' "$OUT" >"$home/machine.json"
+SHOW=3 aitk user -- plan --budget low --framework none --machine machine.json --no-resolve -o other.json
+expect_code 0
+SHOW=5 aitk user -- apply other.json --yes
+expect_code 78
+
+step "the plan itself"
+aitk user -- apply plan.json --yes
+expect_code 0
+SHOW=0 aitk user -- verify
+expect_code 0

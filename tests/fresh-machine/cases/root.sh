@@ -1,0 +1,5 @@
+# shellcheck shell=bash
+# A fresh machine, as root: one command, and everything is there and proven; the second time nothing happens.
+
+machine fresh "$RELEASE"
+whole_way root none
