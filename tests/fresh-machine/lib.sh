@@ -231,6 +231,34 @@ keep_wheels() {
     done
 }
 
+# --- the channel ------------------------------------------------------------------------------------------------
+
+# `serve_channel [ARGUMENT…]`: the channel of the tests on loopback, with the arguments of `tests/support/channel/serve`.
+# Leaves CHANNEL_URL, CHANNEL_LOG and CHANNEL_FAULTS, a file of faults which may be written at any time.
+serve_channel() {
+    local port=$WORK/channel.port
+    CHANNEL_LOG=$WORK/channel.log CHANNEL_FAULTS=$WORK/channel.faults
+    rm -f "$port"
+    python3 "$HERE/../support/channel/serve" "$CHANNEL" --port-file "$port" --log "$CHANNEL_LOG" \
+        --fault "$CHANNEL_FAULTS" "$@" >"$WORK/channel.out" 2>&1 &
+    CHANNEL_SERVER=$!
+    until [[ -s $port ]]; do
+        kill -0 "$CHANNEL_SERVER" || die "the channel is not served: $(cat "$WORK/channel.out")"
+        sleep 0.05
+    done
+    CHANNEL_URL=http://127.0.0.1:$(cat "$port")
+}
+
+stop_channel() {
+    kill "$CHANNEL_SERVER" && wait "$CHANNEL_SERVER" 2>/dev/null || true
+}
+
+# The version of the channel's Python: that of the machine which built it.
+channel_python() {
+    jq -r '[.["packages.conda"][] | select(.name == "python") | .version][0] | split(".")[:2] | join(".")' \
+        "$CHANNEL"/conda-forge/linux-*/repodata.json
+}
+
 # --- what several cases do --------------------------------------------------------------------------------------
 
 need_disk() {

@@ -41,8 +41,14 @@ pub enum Verb {
     Shell(Which),
     /// Start JupyterLab on this computer only, with a token
     Lab(Lab),
-    /// Resolve the environment and write its lock (pylock.toml, PEP 751)
+    /// Resolve the environment and write its lock: pixi's form for conda, pylock.toml (PEP 751) for venv
     Lock(Lock),
+    /// Look for newer packages, show what would change, and build the environment anew
+    Upgrade(Upgrade),
+    /// Take away what aitk has made here; packages of the system stay
+    Remove(Remove),
+    /// Put everything that a plan needs into one file, for a machine without a network
+    Bundle(Bundle),
     /// List the budgets, or show one
     Profiles(Profiles),
     /// Print a completion script for a shell
@@ -141,7 +147,7 @@ pub struct ChoiceArgs {
     /// Environment manager [default: auto]
     #[arg(long, value_name = "NAME", env = "AITK_MANAGER")]
     pub manager: Option<Manager>,
-    /// Version of Python [default: the system's]
+    /// Version of Python [default: 3.12 with conda, the system's with venv]
     #[arg(long, value_name = "X.Y", value_parser = python_version, env = "AITK_PYTHON")]
     pub python: Option<String>,
     /// Leave out what needs root
@@ -150,6 +156,15 @@ pub struct ChoiceArgs {
     /// Leave out the upgrade of installed packages
     #[arg(long, env = "AITK_NO_UPGRADE")]
     pub no_upgrade: bool,
+    /// Conda channel by name, address or folder, instead of conda-forge; several in the order of their priority
+    #[arg(long = "channel", value_name = "URL|NAME", value_delimiter = ',', value_parser = channel, env = "AITK_CHANNEL", hide_env_values = true)]
+    pub channels: Vec<String>,
+    /// Use a conda that is there already (its folder), instead of one of aitk's own
+    #[arg(long, value_name = "DIR", env = "AITK_CONDA_BASE")]
+    pub conda_base: Option<PathBuf>,
+    /// Let new shells know `conda activate`; edits the shell's own file, and `aitk remove` takes it back
+    #[arg(long, env = "AITK_INIT_SHELL")]
+    pub init_shell: bool,
     /// Index of Python packages, instead of the one that pip and uv use
     #[arg(long, value_name = "URL", env = "AITK_INDEX_URL")]
     pub index_url: Option<String>,
@@ -200,8 +215,10 @@ pub enum AcceleratorArg {
 /// Environment managers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Manager {
-    /// What fits the machine
+    /// Conda where a channel answers, else venv
     Auto,
+    /// Conda packages, with conda and mamba themselves
+    Conda,
     /// A virtual environment, filled by uv
     Venv,
 }
@@ -210,6 +227,7 @@ impl From<Manager> for ManagerChoice {
     fn from(manager: Manager) -> Self {
         match manager {
             Manager::Auto => Self::Auto,
+            Manager::Conda => Self::Conda,
             Manager::Venv => Self::Venv,
         }
     }
@@ -241,7 +259,7 @@ pub struct Lock {
 
 #[derive(Debug, ClapArgs)]
 pub struct Apply {
-    /// A plan saved by `aitk plan -o`
+    /// A plan saved by `aitk plan -o`, or a bundle made by `aitk bundle`
     pub plan: Option<PathBuf>,
     #[command(flatten)]
     pub choices: ChoiceArgs,
@@ -257,6 +275,37 @@ pub struct Apply {
     /// How long to wait for the locks of apt and dpkg, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, env = "AITK_LOCK_WAIT")]
     pub lock_wait: u64,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Upgrade {
+    #[command(flatten)]
+    pub which: Which,
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES")]
+    pub yes: bool,
+    /// Show what would change, and change nothing
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Remove {
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES")]
+    pub yes: bool,
+    /// Show what would be removed, and remove nothing
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Bundle {
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
+    /// Where to write it
+    #[arg(short, long, value_name = "FILE", default_value = "aitk-bundle.tar")]
+    pub output: PathBuf,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -318,9 +367,27 @@ fn python_version(text: &str) -> Result<String, String> {
     }
 }
 
+/// A name, an address, or a folder, which is made absolute: it counts from everywhere.
+fn channel(text: &str) -> Result<String, String> {
+    if text.starts_with(['.', '/', '~']) {
+        let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+        return Ok(format!("file://{}", path.display()));
+    }
+    match text {
+        "" => Err("a name, an address or a folder is expected".to_owned()),
+        text => Ok(text.to_owned()),
+    }
+}
+
 fn environment_name(text: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
-    if !text.is_empty() && text.len() <= 40 && text.chars().all(plain) && !text.starts_with('-') {
+    if text == "base" {
+        Err("`base` is the name of conda's own environment".to_owned())
+    } else if !text.is_empty()
+        && text.len() <= 40
+        && text.chars().all(plain)
+        && !text.starts_with('-')
+    {
         Ok(text.to_owned())
     } else {
         Err("letters, digits, - and _ are allowed, 40 at most".to_owned())

@@ -15,6 +15,10 @@ pub struct Config {
     pub index_url: Option<String>,
     /// Index of PyTorch's builds.
     pub torch_index: Option<String>,
+    /// Conda channels by name or address, the preferred one first.
+    pub channels: Vec<String>,
+    /// Where channels that are named and not addressed are: a mirror of conda's own place.
+    pub channel_alias: Option<String>,
 }
 
 impl Config {

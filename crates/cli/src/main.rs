@@ -39,6 +39,9 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
         Verb::Plan(plan) => commands::plan::run(&args.common, plan, output),
         Verb::Lock(lock) => commands::lock::run(&args.common, lock, output),
         Verb::Apply(apply) => commands::apply::run(&args.common, apply, output),
+        Verb::Upgrade(upgrade) => commands::upgrade::run(&args.common, upgrade, output),
+        Verb::Remove(remove) => commands::remove::run(&args.common, remove, output),
+        Verb::Bundle(bundle) => commands::bundle::run(&args.common, bundle, output),
         Verb::Verify(verify) => commands::verify::run(&args.common, verify, output),
         Verb::Status(which) => commands::status::run(&args.common, which, output),
         Verb::Run(run) => commands::work::run(&args.common, run),
@@ -52,7 +55,7 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
 fn log_to_stderr(verbose: u8) {
     use tracing_subscriber::EnvFilter;
     let default = match verbose {
-        0 | 1 => "warn",
+        0 | 1 => "error,aitk=warn,aitk_system=warn,aitk_env=warn,aitk_exec=warn",
         2 => "aitk=debug,aitk_system=debug,aitk_env=debug,aitk_exec=debug",
         _ => "debug",
     };

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aitk_detect::{Machine, Note, detect};
-use aitk_env::{Lock, Settings};
+use aitk_env::{EnvError, Environments, Locks, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
-use aitk_plan::{Catalog, Choices, Plan, Profile};
-use aitk_system::{Real, Replay, System};
+use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, Warning};
+use aitk_system::{Explain, Real, Replay, System};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{ChoiceArgs, Common};
@@ -32,6 +32,23 @@ pub struct Wish {
     /// The budget's name; a profile of the user's own stands among the choices.
     pub budget: String,
     pub choices: Choices,
+    /// The manager that was taken, once one was.
+    pub manager: Option<Manager>,
+}
+
+/// Whether a manager may be chosen by asking a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ask {
+    /// It may.
+    Sources,
+    /// What is known must do.
+    Nobody,
+}
+
+impl Wish {
+    fn new(budget: &str, choices: Choices) -> Self {
+        Self { budget: budget.to_owned(), choices, manager: None }
+    }
 }
 
 impl Session {
@@ -47,11 +64,15 @@ impl Session {
         let machine = described.unwrap_or(detection.machine);
         let local_folders = aitk_detect::folders(&*local);
         let config = Config::load(&*local, &local_folders)?;
+        let open: Vec<_> = config.channels.iter().map(|channel| without_secrets(channel)).collect();
         let settings = |folders: &aitk_detect::Folders| Settings {
             data: folders.data.clone(),
             cache: folders.cache.clone(),
             index_url: config.index_url.clone(),
             torch_index: config.torch_index.clone(),
+            channels: open.iter().map(|(channel, _)| channel.clone()).collect(),
+            channel_alias: config.channel_alias.clone(),
+            secrets: open.iter().filter_map(|(_, secret)| secret.clone()).collect(),
             offline: common.offline,
         };
         Ok(Self {
@@ -74,13 +95,13 @@ impl Session {
     }
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
-    pub fn wish(&self, args: &ChoiceArgs) -> Result<Wish, CliError> {
+    pub fn wish(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
         let mut wish = match (&args.budget, &args.profile) {
-            (Some(budget), _) => Wish { budget: budget.clone(), choices: Choices::default() },
+            (Some(budget), _) => Wish::new(budget, Choices::default()),
             (None, Some(path)) => {
                 let path = std::path::absolute(path).map_err(CliError::io(path))?;
                 let profile = Some(path.to_string_lossy().into_owned());
-                Wish { budget: String::new(), choices: Choices { profile, ..Choices::default() } }
+                Wish::new("", Choices { profile, ..Choices::default() })
             }
             (None, None) => self.applied(&args.env).map_err(|_| CliError::NoBudget)?,
         };
@@ -95,6 +116,20 @@ impl Session {
         if args.python.is_some() {
             choices.python.clone_from(&args.python);
         }
+        if !args.channels.is_empty() {
+            // Choices are kept and shown; what opens a channel is neither.
+            let open = args.channels.iter().map(|channel| without_secrets(channel));
+            let (channels, secrets): (Vec<_>, Vec<_>) = open.unzip();
+            choices.channels = channels;
+            for settings in [&mut self.settings, &mut self.local_settings] {
+                settings.secrets.splice(0..0, secrets.iter().flatten().cloned());
+            }
+        }
+        if let Some(base) = &args.conda_base {
+            let base = std::path::absolute(base).map_err(CliError::io(base))?;
+            choices.base = Some(base.to_string_lossy().into_owned());
+        }
+        choices.init_shell |= args.init_shell;
         choices.user_only |= args.user_only;
         choices.no_upgrade |= args.no_upgrade;
         if args.index_url.is_some() {
@@ -106,9 +141,11 @@ impl Session {
         Ok(wish)
     }
 
-    /// The plan for a wish: pure, nothing is asked and nothing looked at.
-    pub fn plan(&mut self, wish: &Wish) -> Result<Plan, CliError> {
-        let profile = match &wish.choices.profile {
+    /// The plan for a wish: pure, but for the one question to a channel where the manager is not known yet. A lock
+    /// decides it by what it is for.
+    pub fn plan(&mut self, wish: &Wish, locks: Option<&Locks>, ask: Ask) -> Result<Plan, CliError> {
+        let choices = &wish.choices;
+        let profile = match &choices.profile {
             Some(path) => {
                 let text = Real.read(Path::new(path)).map_err(CliError::io(path))?;
                 Profile::from_toml(path, &String::from_utf8_lossy(&text))?
@@ -116,18 +153,58 @@ impl Session {
             None => Profile::builtin(&wish.budget)?,
         };
         for settings in [&mut self.settings, &mut self.local_settings] {
-            if wish.choices.index_url.is_some() {
-                settings.index_url.clone_from(&wish.choices.index_url);
+            if choices.index_url.is_some() {
+                settings.index_url.clone_from(&choices.index_url);
             }
-            if wish.choices.torch_index.is_some() {
-                settings.torch_index.clone_from(&wish.choices.torch_index);
+            if choices.torch_index.is_some() {
+                settings.torch_index.clone_from(&choices.torch_index);
+            }
+            if !choices.channels.is_empty() {
+                settings.channels.clone_from(&choices.channels);
             }
         }
-        Ok(aitk_plan::plan(&self.machine, &profile, &wish.choices, &self.catalog))
+        let (manager, warning) = match (locks, choices.manager) {
+            (Some(locks), ManagerChoice::Auto) => (locks.environment.manager, None),
+            _ => self.manager(wish, ask),
+        };
+        let mut plan = aitk_plan::plan(&self.machine, &profile, choices, manager, &self.catalog);
+        if let Some(warning) = warning {
+            plan.warn(warning);
+        }
+        Ok(plan)
+    }
+
+    /// The manager that a wish means here, and what a person should know of it.
+    fn manager(&self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
+        match wish.choices.manager {
+            ManagerChoice::Conda => return (Manager::Conda, None),
+            ManagerChoice::Venv => return (Manager::Venv, None),
+            ManagerChoice::Auto => {}
+        }
+        // What was decided once stays: another manager would be another environment.
+        let there = Environments::new(&self.settings.data, &wish.choices.env);
+        let there = there.current(&*self.system).map(|(_, record)| record.manager);
+        let begun = self.applied(&wish.choices.env).ok().and_then(|before| before.manager);
+        if let Some(manager) = there.or(begun) {
+            return (manager, None);
+        }
+        let settings = &self.local_settings;
+        if settings.offline {
+            let known =
+                Real.list(&settings.cache.join("repodata")).is_ok_and(|all| !all.is_empty());
+            return (if known { Manager::Conda } else { Manager::Venv }, None);
+        }
+        if ask == Ask::Nobody {
+            return (Manager::Conda, None);
+        }
+        match channel_answers(settings) {
+            Ok(()) => (Manager::Conda, None),
+            Err(error) => (Manager::Venv, Some(instead(&error))),
+        }
     }
 
     /// The surroundings for surveying, applying and verifying on a system.
-    pub fn context<'a>(&'a self, system: &'a dyn System, locked: Option<&'a Lock>) -> Context<'a> {
+    pub fn context<'a>(&'a self, system: &'a dyn System, locked: Option<&'a Locks>) -> Context<'a> {
         let receipt = self.receipt.clone();
         let mut context =
             Context::new(system, &Real, &self.machine, &self.catalog, &self.settings, receipt);
@@ -138,9 +215,18 @@ impl Session {
     }
 }
 
-/// The lock that the user names.
-pub fn locked(args: &ChoiceArgs) -> Result<Option<Lock>, CliError> {
-    Ok(args.locked.as_deref().map(|path| Lock::from_pylock(path, &Real)).transpose()?)
+/// What is said where a channel does not answer and nobody insisted on conda.
+fn instead(error: &EnvError) -> Warning {
+    Warning::new(
+        "AITK-W10",
+        format!("a virtual environment instead of conda: {error}"),
+        error.hint().unwrap_or_default(),
+    )
+}
+
+/// The locks in the file that the user names.
+pub fn locked(args: &ChoiceArgs) -> Result<Option<Locks>, CliError> {
+    Ok(args.locked.as_deref().map(|path| Locks::read(path, &Real)).transpose()?)
 }
 
 /// A recording, or the JSON of a machine; the latter answers nothing but the facts.

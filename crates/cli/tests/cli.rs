@@ -104,6 +104,50 @@ fn a_source_that_refuses_is_69_with_one_message() {
 }
 
 #[test]
+fn a_channel_that_refuses_is_69_for_conda_and_one_line_for_auto() {
+    let home = Home::new();
+    let machine = machine("ubuntu-24.04-laptop");
+    let args = ["plan", "--budget", "low", "--framework", "none", "--machine", &machine];
+    let conda = home.aitk(&[&args[..], &["--manager", "conda"]].concat());
+    let said = text(&conda.stderr);
+    assert_eq!(conda.status.code(), Some(69), "{said}");
+    assert_eq!(said.matches("error[").count(), 1, "{said}");
+    assert!(said.contains("--channel") && !said.contains("WARN"), "{said}");
+    // The index refuses here as well; what counts is that conda is not insisted upon.
+    let lines = ["--no-resolve", "--manager", "auto"];
+    assert!(home.aitk(&[&args[..], &lines].concat()).status.success());
+}
+
+#[test]
+fn what_opens_a_channel_is_neither_shown_nor_kept() {
+    let home = Home::new();
+    let machine = machine("ubuntu-24.04-laptop");
+    let plan = home.path().join("plan.json");
+    for channel in ["http://127.0.0.1:9/t/geheim-1/forge", "http://me:geheim-2@127.0.0.1:9/forge"] {
+        let file = plan.to_str().unwrap();
+        let args = [
+            "plan",
+            "--budget",
+            "low",
+            "--machine",
+            &machine,
+            "--manager",
+            "conda",
+            "--channel",
+            channel,
+        ];
+        for more in
+            [&["--no-resolve", "-o", file, "-vvv"][..], &["--no-resolve", "--json"], &["-vvv"]]
+        {
+            let output = home.aitk(&[&args[..], more].concat());
+            let said = text(&output.stdout) + &text(&output.stderr);
+            assert!(!said.contains("geheim"), "{said}");
+        }
+        assert!(!std::fs::read_to_string(&plan).unwrap().contains("geheim"));
+    }
+}
+
+#[test]
 fn a_look_leaves_nothing_behind() {
     let home = Home::new();
     let machine = machine("ubuntu-24.04-laptop");

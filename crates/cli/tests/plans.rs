@@ -11,6 +11,9 @@ fn plan(name: &str, more: &[&str]) -> serde_json::Value {
     let machine = machine(name);
     let mut args = vec!["plan", "--budget", "low", "--machine", &machine, "--no-resolve", "--json"];
     args.extend(more);
+    if !more.contains(&"--manager") {
+        args.extend(["--manager", "venv"]);
+    }
     let first = home.aitk(&args);
     assert!(first.status.success(), "{}", text(&first.stderr));
     let again = home.aitk(&args);
@@ -58,6 +61,28 @@ fn golden(name: &str, label: &str, more: &[&str]) {
 #[test]
 fn ubuntu_24_04_laptop() {
     golden("ubuntu-24.04-laptop", "ubuntu-24.04-laptop", &[]);
+}
+
+#[test]
+fn ubuntu_24_04_laptop_with_conda() {
+    golden(
+        "ubuntu-24.04-laptop",
+        "ubuntu-24.04-laptop-conda",
+        &["--manager", "conda", "--init-shell"],
+    );
+}
+
+#[test]
+fn conda_needs_no_root_and_no_python() {
+    let more = ["--manager", "conda", "--user-only", "--framework", "none"];
+    golden("debian-13-fresh", "debian-13-fresh-conda-user-only", &more);
+}
+
+#[test]
+fn the_manager_is_conda_where_nobody_may_be_asked() {
+    let plan = |more: &[&str]| plan("ubuntu-24.04-laptop", more)["data"]["manager"].clone();
+    assert_eq!(plan(&["--manager", "auto"]), "conda");
+    assert_eq!(plan(&["--manager", "venv"]), "venv");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! everything else.
 
 mod arch;
+mod conda;
 mod cpu;
 mod disks;
 mod distros;
@@ -79,6 +80,7 @@ pub fn detect(system: &dyn System) -> Detection {
             jetson: jetson::probe(system, &arch),
             secure_boot: secure_boot::probe(system, &mut notes),
             locale: locale::probe(system),
+            conda: conda::probe(system, &folders),
             systemd: system.exists("/run/systemd/system"),
             date: system.now().strftime("%F").to_string(),
             python: joined(python, &mut notes),

@@ -34,6 +34,8 @@ pub struct Machine {
     pub secure_boot: Option<bool>,
     /// Python interpreters, the one that `python3` stands for first.
     pub python: Vec<Python>,
+    /// Installations of conda that are not of aitk's making, the one in use first.
+    pub conda: Vec<Conda>,
     /// Programs that matter to `aitk`, by name.
     pub tools: BTreeMap<String, Tool>,
     /// What the user may do.
@@ -212,6 +214,16 @@ pub struct Jetson {
     pub l4t: Option<String>,
     /// JetPack release, `6.2`.
     pub jetpack: Option<String>,
+}
+
+/// An installation of conda: Miniforge, Miniconda, Anaconda.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Conda {
+    /// Its folder.
+    pub path: PathBuf,
+    /// Version of conda.
+    pub version: String,
 }
 
 /// A Python interpreter.

@@ -52,6 +52,33 @@ pub enum EnvError {
         /// What was tried.
         reason: String,
     },
+    /// The interpreter that the environment is built on is not there yet.
+    #[error("there is no Python yet to build the environment on")]
+    NoPython,
+    /// A channel answers, and what it says cannot be used.
+    #[error("the channel {channel} cannot be used: {reason}")]
+    BadChannel {
+        /// The channel, without credentials.
+        channel: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A package has the right hash and cannot be unpacked or linked.
+    #[error("{package} could not be installed: {reason}")]
+    BadPackage {
+        /// The package.
+        package: String,
+        /// What was wrong.
+        reason: String,
+    },
+    /// A bundle cannot be used.
+    #[error("{path} is no bundle that can be used: {reason}")]
+    BadBundle {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// uv failed for another reason.
     #[error("uv failed:\n{output}")]
     Uv {
@@ -137,6 +164,10 @@ impl Explain for EnvError {
             Self::Uv { .. } => "AITK-E07",
             Self::NoSpace { .. } => "AITK-E08",
             Self::BadLock { .. } => "AITK-E09",
+            Self::NoPython => "AITK-E12",
+            Self::BadChannel { .. } => "AITK-E13",
+            Self::BadPackage { .. } => "AITK-E14",
+            Self::BadBundle { .. } => "AITK-E15",
             Self::Interrupted => "AITK-X01",
             Self::Run(_) => "AITK-E10",
             Self::Io { .. } => "AITK-E11",
@@ -146,8 +177,8 @@ impl Explain for EnvError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Unreachable { .. } => {
-                "check the network and HTTPS_PROXY; a mirror is set with --index-url, \
-                 AITK_INDEX_URL or `index-url` in config.toml; a corporate certificate with \
+                "check the network and HTTPS_PROXY; a mirror is set with --index-url or \
+                 --channel, AITK_INDEX_URL or AITK_CHANNEL, or `index-url` or `channels` in config.toml; a corporate certificate with \
                  SSL_CERT_FILE"
             }
             Self::Offline { .. } => "run once without --offline",
@@ -165,6 +196,19 @@ impl Explain for EnvError {
                  run the same command again: it continues"
             }
             Self::BadLock { .. } => "make a new one with `aitk lock -o FILE`",
+            Self::NoPython => {
+                "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip \
+                 python3-venv), or choose --manager conda, which brings its own"
+            }
+            Self::BadChannel { .. } => {
+                "name another with --channel, AITK_CHANNEL or `channels` in config.toml, or choose \
+                 --manager venv"
+            }
+            Self::BadPackage { .. } => {
+                "the environment in use was not touched; leave that package out, or choose another \
+                 channel"
+            }
+            Self::BadBundle { .. } => "make it again with `aitk bundle -o FILE`",
             Self::Interrupted => "run the same command again: it continues where it stopped",
             Self::Uv { .. } | Self::Run(_) | Self::Io { .. } => return None,
         };
@@ -174,7 +218,7 @@ impl Explain for EnvError {
     fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } | Self::Offline { .. } => Exit::Unavailable,
-            Self::BadLock { .. } => Exit::Config,
+            Self::BadLock { .. } | Self::BadChannel { .. } | Self::BadBundle { .. } => Exit::Config,
             _ => Exit::Failed,
         }
     }

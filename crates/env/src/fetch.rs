@@ -14,10 +14,15 @@ use std::time::Duration;
 
 use aitk_system::{Real, interrupted};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use rattler_networking::AuthenticationMiddleware;
 use reqwest::header::{CONTENT_RANGE, RANGE};
 use reqwest::{Response, StatusCode};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use sha2::{Digest, Sha256};
+use url::Url;
 
+use crate::Settings;
+use crate::conda::credentials;
 use crate::error::EnvError;
 use crate::lock::Locked;
 
@@ -35,10 +40,10 @@ pub trait FetchProgress: Sync {
     fn bytes(&self, more: u64);
 }
 
-/// Talks HTTP with the system's certificates and the environment's proxies.
+/// Talks HTTP with the system's certificates, the environment's proxies and the user's stored credentials.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: reqwest::Client,
+    http: ClientWithMiddleware,
 }
 
 impl Client {
@@ -46,7 +51,7 @@ impl Client {
     ///
     /// # Errors
     /// Where the system's certificates cannot be read.
-    pub fn new() -> Result<Self, EnvError> {
+    pub fn new(settings: &Settings) -> Result<Self, EnvError> {
         // A second call finds the provider in place, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder()
@@ -60,7 +65,19 @@ impl Client {
                 source_name: "the network".to_owned(),
                 reason: cause(&error),
             })?;
-        Ok(Self { http })
+        let opening = AuthenticationMiddleware::from_auth_storage(credentials(settings));
+        Ok(Self { http: ClientBuilder::new(http).with(opening).build() })
+    }
+
+    /// The client itself, for those who ask their questions by themselves.
+    pub(crate) fn into_http(self) -> ClientWithMiddleware {
+        self.http
+    }
+
+    /// The status with which a source answers, or why it does not.
+    pub(crate) async fn head(&self, url: &str) -> Result<StatusCode, String> {
+        let answer = self.http.head(url).send().await;
+        answer.map(|answer| answer.status()).map_err(|error| cause(&error))
     }
 
     /// Asks for a page or a part of a file.
@@ -112,6 +129,15 @@ fn cause(error: &dyn std::error::Error) -> String {
 /// Runs asynchronous work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
     let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(EnvError::io(PathBuf::from("the runtime")))?;
+    Ok(runtime.block_on(work))
+}
+
+/// Runs asynchronous work that computes as well, on all processors, to its end.
+pub(crate) fn block_on_threads<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(EnvError::io(PathBuf::from("the runtime")))?;
@@ -171,8 +197,16 @@ async fn fetch(
     let part = parts.join(format!("{}-{file}", &expected[..expected.len().min(12)]));
     let mut tries = 1;
     let mut counted = 0;
+    if let Some(path) = Url::parse(url).ok().and_then(|url| url.to_file_path().ok()) {
+        fs::copy(&path, &part).map_err(EnvError::io(path))?;
+    }
     let found = loop {
-        match continue_part(client, url, &part, progress, &mut counted).await {
+        let here = url.starts_with("file:");
+        let fetched = match here {
+            true => hash_of(&part).map_err(EnvError::io(&part)),
+            false => continue_part(client, url, &part, progress, &mut counted).await,
+        };
+        match fetched {
             Ok(found) => break found,
             Err(error @ EnvError::Unreachable { .. }) if tries < TRIES && !interrupted() => {
                 tracing::debug!(file, %error, "taken up again");

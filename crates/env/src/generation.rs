@@ -1,26 +1,23 @@
 //! Generations: environments built aside, each in a folder named after its lock, with a link to the current one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
-use std::time::Duration;
+use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, FileKind, RunError, System};
+use aitk_plan::Manager;
+use aitk_system::System;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::EnvError;
-use crate::lock::{Layer, Lock, normalized};
-use crate::uv::Uv;
-use crate::{Settings, text};
+use crate::lock::{self, Layer, Lock, Locks, normalized};
+use crate::manager::{Installed, inventory};
 
 /// Written last: a folder without it is half-built.
 const RECORD: &str = "aitk-generation.json";
 /// Every file of every package.
 const FILES: &str = "aitk-files.txt";
-/// The lock that the generation is built from.
-const LOCK: &str = "pylock.toml";
 /// The link beside the generations.
 const CURRENT: &str = "current";
 /// The files of the environment itself, which belong to no package.
@@ -93,14 +90,36 @@ pub struct Generation {
 pub struct Record {
     /// Version of this form.
     pub schema: u32,
+    /// What installed it.
+    pub manager: Manager,
     /// Digest of what was asked for; a generation serves every plan that asks the same.
     pub request: String,
+    /// What the user had added by hand to an earlier generation and was carried over, as requirements.
+    pub added: Vec<String>,
     /// `3.12`.
     pub python: String,
     /// The framework's build, `cpu`.
     pub build: Option<String>,
     /// Packages and versions by the step that installed them.
     pub layers: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+/// A package that the user has put into an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Added {
+    /// Its name.
+    pub name: String,
+    /// Its version, with the build of a conda package.
+    pub version: String,
+    /// What installed it: pip is of the virtual environment's kind.
+    pub by: Manager,
+}
+
+impl std::fmt::Display for Added {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let between = if self.by == Manager::Conda { "=" } else { "==" };
+        write!(f, "{}{between}{}", self.name, self.version)
+    }
 }
 
 /// What is wrong with one package of a generation.
@@ -157,115 +176,40 @@ impl Generation {
     /// # Errors
     /// Where it is gone or damaged.
     pub fn lock(&self, system: &dyn System) -> Result<Lock, EnvError> {
-        Lock::from_pylock(&self.path.join(LOCK), system)
+        let path = self.path.join(RECORD);
+        let record = self.record(system).ok_or_else(|| EnvError::BadLock {
+            path,
+            reason: "the generation is not whole".to_owned(),
+        })?;
+        let path = self.path.join(lock::file_name(record.manager));
+        let lock = Locks::read(&path, system)?.environment;
+        Ok(lock.in_layers(&record.layers))
     }
 
-    /// The command that [`Generation::create`] runs.
-    pub fn create_command(&self, uv: &Path, interpreter: &str, name: &str) -> Command {
-        Command::changes([&text(uv), "venv", "--quiet", "--no-project", "--no-config"])
-            .args(["--python", interpreter, "--prompt", name, &text(&self.path)])
-            .env("UV_PYTHON_DOWNLOADS", "never")
-    }
-
-    /// Begins anew: an empty environment, whatever was half-built there before.
+    /// Begins anew: an empty folder with the lock, whatever was half-built there before.
     ///
     /// # Errors
-    /// What uv or the operating system says.
-    pub fn create(
-        &self,
-        tools: &Tools<'_>,
-        interpreter: &str,
-        name: &str,
-        lock: &Lock,
-    ) -> Result<(), EnvError> {
-        let system = tools.system;
+    /// What the operating system says.
+    pub fn begin(&self, system: &dyn System, lock: &Lock) -> Result<(), EnvError> {
         system.remove(&self.path).map_err(EnvError::io(&self.path))?;
-        let parent = self.path.parent().unwrap_or(&self.path);
-        system.create_dir(parent).map_err(EnvError::io(parent))?;
-        tools.run(self.create_command(&tools.uv.path, interpreter, name))?;
-        let path = self.path.join(LOCK);
-        system.write(&path, lock.to_pylock().as_bytes(), 0o644).map_err(EnvError::io(&path))
+        system.create_dir(&self.path).map_err(EnvError::io(&self.path))?;
+        self.keep_lock(system, lock)
     }
 
-    /// Makes the environment's own files again, as its Python and `pyvenv.cfg`; packages are not touched.
-    ///
-    /// # Errors
-    /// What uv or the operating system says.
-    pub fn mend_itself(
-        &self,
-        tools: &Tools<'_>,
-        interpreter: &str,
-        name: &str,
-    ) -> Result<(), EnvError> {
-        tools.run(self.create_command(&tools.uv.path, interpreter, name).arg("--allow-existing"))
-    }
-
-    /// The command that [`Generation::install`] runs.
-    pub fn install_command(&self, uv: &Path, settings: &Settings, step: &str) -> Command {
-        let wanted = self.wanted(settings, step);
-        Command::changes([&text(uv), "pip", "install", "--quiet", "--no-config", "--offline"])
-            .args(["--no-index", "--no-deps", "--require-hashes"])
-            .args(["--find-links", &text(&settings.wheels())])
-            .args(["--python", &text(&self.python()), "--requirement", &text(&wanted)])
-    }
-
-    fn wanted(&self, settings: &Settings, step: &str) -> PathBuf {
-        settings.cache.join("resolve").join(self.name()).join(format!("{step}.txt"))
-    }
-
-    /// Installs packages of a whole generation again.
-    ///
-    /// uv's cache shares its files with the environment, so what is damaged here is damaged there: the cache of these
-    /// packages is emptied first, and filled again from the wheels.
-    ///
-    /// # Errors
-    /// What uv or the operating system says.
-    pub fn mend(&self, tools: &Tools<'_>, layer: &Layer, names: &[&str]) -> Result<(), EnvError> {
-        let uv = text(&tools.uv.path);
-        let clean = Command::changes([uv.as_str(), "cache", "clean", "--quiet", "--no-config"]);
-        tools.run(clean.args(names.iter().copied()))?;
-        self.install(tools, layer, names)
-    }
-
-    /// Installs a layer from wheels that have been downloaded; of those in `again` nothing that is there counts.
-    ///
-    /// # Errors
-    /// What uv or the operating system says.
-    pub fn install(
-        &self,
-        tools: &Tools<'_>,
-        layer: &Layer,
-        again: &[&str],
-    ) -> Result<(), EnvError> {
-        let (system, settings) = (tools.system, tools.settings);
-        let wanted = self.wanted(settings, &layer.step);
-        let lines: String = layer
-            .packages
-            .iter()
-            .map(|locked| {
-                let package = &locked.package;
-                let hash = package.sha256.as_deref().unwrap_or_default();
-                format!("{}=={} --hash=sha256:{hash}\n", package.name, package.version)
-            })
-            .collect();
-        system.write(&wanted, lines.as_bytes(), 0o644).map_err(EnvError::io(&wanted))?;
-        let mut command = self.install_command(&tools.uv.path, settings, &layer.step);
-        for package in again {
-            command = command.args(["--reinstall-package", package]);
-        }
-        tools.run(command)
+    fn keep_lock(&self, system: &dyn System, lock: &Lock) -> Result<(), EnvError> {
+        let path = self.path.join(lock::file_name(lock.manager));
+        let locks = Locks { environment: lock.clone(), base: None };
+        system.write(&path, locks.to_text()?.as_bytes(), 0o644).map_err(EnvError::io(&path))
     }
 
     /// Whether every package of a layer has been installed completely.
-    pub fn has(&self, system: &dyn System, layer: &Layer) -> bool {
-        let Some(site) = self.site_packages(system) else { return false };
-        let there: BTreeSet<_> = installed(system, &site).into_iter().collect();
+    pub fn has(&self, system: &dyn System, manager: Manager, layer: &Layer) -> bool {
+        let there = inventory(manager).installed(system, &self.path);
         layer.packages.iter().all(|locked| {
-            let key = (normalized(&locked.package.name), locked.package.version.clone());
-            there.iter().any(|(name, version, folder)| {
-                *name == key.0
-                    && same_version(version, &key.1)
-                    && system.exists(site.join(folder).join("RECORD"))
+            there.iter().any(|one| {
+                one.name == locked.key()
+                    && same_version(&one.version, &locked.exact_version())
+                    && system.exists(&self.path.join(&one.record))
             })
         })
     }
@@ -274,7 +218,13 @@ impl Generation {
     ///
     /// # Errors
     /// Where a package's own record cannot be read, or ours not written.
-    pub fn finish(&self, system: &dyn System, lock: &Lock, request: &str) -> Result<(), EnvError> {
+    pub fn finish(
+        &self,
+        system: &dyn System,
+        lock: &Lock,
+        request: &str,
+        added: &[String],
+    ) -> Result<(), EnvError> {
         let path = self.path.join(FILES);
         let files = self.files(system, lock)?;
         system.write(&path, files.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
@@ -282,12 +232,14 @@ impl Generation {
             layer
                 .packages
                 .iter()
-                .map(|locked| (locked.package.name.clone(), locked.package.version.clone()))
+                .map(|locked| (locked.package.name.clone(), locked.exact_version()))
                 .collect()
         };
         let record = Record {
             schema: 1,
+            manager: lock.manager,
             request: request.to_owned(),
+            added: added.to_vec(),
             python: lock.target.python.clone(),
             build: lock.build.clone(),
             layers: lock.layers.iter().map(|layer| (layer.step.clone(), names(layer))).collect(),
@@ -395,118 +347,95 @@ impl Generation {
         system.write(seen, note.as_bytes(), 0o600).map_err(EnvError::io(seen))
     }
 
-    /// What the user has added or replaced since the generation was built, as `name==version`.
-    pub fn added(&self, system: &dyn System) -> Vec<String> {
-        let (Some(record), Some(site)) = (self.record(system), self.site_packages(system)) else {
-            return Vec::new();
-        };
+    /// What the user has added or replaced since the generation was built.
+    pub fn added(&self, system: &dyn System) -> Vec<Added> {
+        let added = self.installed_by_hand(system).into_iter();
+        added.map(|one| Added { name: one.name, version: one.version, by: one.by }).collect()
+    }
+
+    /// What the user has asked for by hand and the next generation shall have as well, as its manager writes it.
+    pub fn carried(&self, system: &dyn System) -> Vec<String> {
+        let Some(record) = self.record(system) else { return Vec::new() };
+        let mut specs = record.added.clone();
+        for one in self.installed_by_hand(system).iter().filter(|one| one.by == record.manager) {
+            for spec in inventory(record.manager).requested(system, &self.path, one) {
+                if !specs.contains(&spec) {
+                    specs.push(spec);
+                }
+            }
+        }
+        specs
+    }
+
+    fn installed_by_hand(&self, system: &dyn System) -> Vec<Installed> {
+        let Some(record) = self.record(system) else { return Vec::new() };
         let known: BTreeMap<_, _> = record
             .layers
             .values()
             .flatten()
-            .map(|(name, version)| (normalized(name), version.clone()))
-            .collect();
-        installed(system, &site)
-            .into_iter()
-            .filter(|(name, version, _)| {
-                known.get(name).is_none_or(|known| !same_version(version, known))
+            .map(|(name, version)| match record.manager {
+                Manager::Conda => (name.clone(), version),
+                Manager::Venv => (normalized(name), version),
             })
-            .map(|(name, version, _)| format!("{name}=={version}"))
-            .collect()
+            .collect();
+        let mut all = inventory(record.manager).installed(system, &self.path);
+        all.retain(|one| {
+            one.by != record.manager
+                || known.get(&one.name).is_none_or(|known| !same_version(&one.version, known))
+        });
+        all
     }
 
     /// Packages of ours that stand here in another version.
     fn replaced(&self, system: &dyn System) -> BTreeSet<String> {
-        let added = self.added(system);
-        let names = added.iter().filter_map(|entry| entry.split("==").next());
-        names.map(str::to_owned).collect()
+        self.added(system).into_iter().map(|added| added.name).collect()
     }
 
     /// The list of all files: a line `# step, package` before the files of each.
     fn files(&self, system: &dyn System, lock: &Lock) -> Result<String, EnvError> {
-        let site = self.site_packages(system).ok_or_else(|| EnvError::Uv {
-            output: format!("{} has no site-packages", self.path.display()),
-        })?;
-        let within = site.strip_prefix(&self.path).unwrap_or(&site).to_owned();
-        let mut list = format!("# {ITSELF}\t{ITSELF}\nbin/python\t\npyvenv.cfg\t\n");
-        let folders: BTreeMap<_, _> =
-            installed(system, &site).into_iter().map(|(name, _, folder)| (name, folder)).collect();
+        let inventory = inventory(lock.manager);
+        let mut list = format!("# {ITSELF}\t{ITSELF}\n");
+        for file in inventory.own_files(system, &self.path) {
+            list.push_str(&format!("{file}\t\n"));
+        }
         for layer in &lock.layers {
             for locked in &layer.packages {
-                let name = normalized(&locked.package.name);
-                let Some(folder) = folders.get(&name) else { continue };
-                let path = site.join(folder).join("RECORD");
-                let bytes = system.read(&path).map_err(EnvError::io(&path))?;
-                list.push_str(&format!("# {}\t{name}\n", layer.step));
-                for (file, hash) in record_lines(&String::from_utf8_lossy(&bytes)) {
-                    let file = text(&flattened(&within.join(file)));
-                    let hash = match hash {
-                        Some(hash) => hash,
-                        None if file.ends_with("/RECORD") => digest(&bytes),
-                        None => String::new(),
-                    };
-                    list.push_str(&format!("{file}\t{hash}\n"));
+                list.push_str(&format!("# {}\t{}\n", layer.step, locked.key()));
+                for (file, hash) in inventory.files(system, &self.path, locked)? {
+                    list.push_str(&format!("{file}\t{}\n", hash.unwrap_or_default()));
                 }
             }
         }
         Ok(list)
     }
 
+    /// The files of packages as they were noted when the generation was finished.
+    pub(crate) fn files_of(
+        &self,
+        system: &dyn System,
+        names: &BTreeSet<String>,
+    ) -> Result<Vec<PathBuf>, EnvError> {
+        let path = self.path.join(FILES);
+        let list = system.text(&path).map_err(EnvError::io(&path))?;
+        let mut wanted = false;
+        let mut files = Vec::new();
+        for line in list.lines() {
+            match line.strip_prefix("# ") {
+                Some(header) => {
+                    wanted = header.split('\t').nth(1).is_some_and(|n| names.contains(n))
+                }
+                None if wanted => {
+                    files.push(self.path.join(line.split('\t').next().unwrap_or_default()));
+                }
+                None => {}
+            }
+        }
+        Ok(files)
+    }
+
     fn hash(&self, system: &dyn System, file: &str) -> Option<String> {
         system.read(&self.path.join(file)).ok().map(|bytes| digest(&bytes))
     }
-
-    fn site_packages(&self, system: &dyn System) -> Option<PathBuf> {
-        let lib = self.path.join("lib");
-        let names = system.list(&lib).ok()?;
-        let python = names.into_iter().find(|name| name.starts_with("python3"))?;
-        let site = lib.join(python).join("site-packages");
-        (system.stat(&site).ok()?.kind == FileKind::Dir).then_some(site)
-    }
-}
-
-/// What building takes.
-#[derive(Clone, Copy)]
-pub struct Tools<'a> {
-    /// Where it happens.
-    pub system: &'a dyn System,
-    /// The builder.
-    pub uv: &'a Uv,
-    /// Folders and sources.
-    pub settings: &'a Settings,
-    /// What the commands print goes there.
-    pub log: &'a Path,
-}
-
-impl Tools<'_> {
-    fn run(&self, command: Command) -> Result<(), EnvError> {
-        let command = command
-            .env("UV_CACHE_DIR", text(&self.settings.uv_cache()))
-            .env("NO_COLOR", "1")
-            .timeout(Duration::from_secs(3600))
-            .log(self.log);
-        let output = match self.system.run(&command) {
-            Err(RunError::Interrupted { .. }) => return Err(EnvError::Interrupted),
-            output => output?,
-        };
-        if output.success() {
-            Ok(())
-        } else {
-            Err(EnvError::from_uv(&output.tail(12), "the cache of wheels"))
-        }
-    }
-}
-
-/// `(name, version, folder)` of everything in a `site-packages`.
-fn installed(system: &dyn System, site: &Path) -> Vec<(String, String, String)> {
-    let names = system.list(site).unwrap_or_default();
-    names
-        .into_iter()
-        .filter_map(|folder| {
-            let (name, version) = folder.strip_suffix(".dist-info")?.split_once('-')?;
-            Some((normalized(name), version.to_owned(), folder))
-        })
-        .collect()
 }
 
 /// A version in a folder's name has `_` where the version itself has `-` or `+`… of a local part.
@@ -515,57 +444,7 @@ fn same_version(folder: &str, version: &str) -> bool {
     plain(folder) == plain(version)
 }
 
-fn digest(bytes: &[u8]) -> String {
+/// The hash of a file as wheels write it.
+pub(crate) fn digest(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
-}
-
-/// Paths and hashes of a wheel's `RECORD`, which is CSV.
-fn record_lines(record: &str) -> impl Iterator<Item = (String, Option<String>)> {
-    record.lines().filter_map(|line| {
-        let (path, rest) = match line.strip_prefix('"') {
-            Some(quoted) => quoted.split_once("\",")?,
-            None => line.split_once(',')?,
-        };
-        let hash = rest.split(',').next().and_then(|hash| hash.strip_prefix("sha256="));
-        // Bytecode comes and goes with use.
-        (!path.ends_with(".pyc")).then(|| (path.replace("\"\"", "\""), hash.map(str::to_owned)))
-    })
-}
-
-/// Resolves `..` in a relative path, as `../../../bin/jupyter` in a `RECORD`.
-fn flattened(path: &Path) -> PathBuf {
-    let mut flat = PathBuf::new();
-    for part in path.components() {
-        match part {
-            Component::ParentDir => _ = flat.pop(),
-            part => flat.push(part),
-        }
-    }
-    flat
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn record_lines_are_read_with_quotes_and_without_bytecode() {
-        let record =
-            "a/b.py,sha256=xyz,12\n\"a/c,d.py\",sha256=q,1\na/e.pyc,,\nx.dist-info/RECORD,,\n";
-        let lines: Vec<_> = record_lines(record).collect();
-        assert_eq!(
-            lines,
-            [
-                ("a/b.py".to_owned(), Some("xyz".to_owned())),
-                ("a/c,d.py".to_owned(), Some("q".to_owned())),
-                ("x.dist-info/RECORD".to_owned(), None),
-            ]
-        );
-    }
-
-    #[test]
-    fn a_path_out_of_site_packages_is_flattened() {
-        let path = Path::new("lib/python3.12/site-packages/../../../bin/jupyter");
-        assert_eq!(flattened(path), Path::new("bin/jupyter"));
-    }
 }

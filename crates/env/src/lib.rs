@@ -1,29 +1,33 @@
 //! Python environments: resolved to a [`Lock`], built aside as a [`Generation`].
 //!
-//! Downloads happen here and nowhere else; each is checked against the hash that the lock names.
+//! Two managers do it behind one trait, [`Manager`]: `conda` with the rattler crates, `venv` with uv. Downloads happen
+//! here and nowhere else; each is checked against the hash that the lock names.
 
+mod bundle;
+mod conda;
 mod error;
 mod fetch;
 mod generation;
-mod index;
 mod lock;
-mod resolve;
-mod uv;
-mod wheel;
+mod manager;
+mod venv;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
+pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
+pub use conda::{base_files, channel_answers, without_secrets};
 pub use error::EnvError;
 pub use fetch::{Client, FetchProgress, fetch_all};
-pub use generation::{Damage, Environments, Generation, Record, Tools};
-pub use lock::{Layer, Lock, Locked, Target};
-pub use resolve::{Request, resolve};
-pub use uv::{Uv, fetch_uv, find_uv, install_uv, own_uv};
+pub use generation::{Added, Damage, Environments, Generation, Record};
+pub use lock::{Layer, Lock, Locked, Locks, Target};
+pub use manager::{Manager, Request, Site, manager};
+pub use venv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Settings {
-    /// Environments and uv.
+    /// Environments, conda and uv.
     pub data: PathBuf,
     /// Downloads.
     pub cache: PathBuf,
@@ -31,11 +35,35 @@ pub struct Settings {
     pub index_url: Option<String>,
     /// Index that has the framework's builds; PyTorch's own where `None`.
     pub torch_index: Option<String>,
+    /// Conda channels by name or address, the preferred one first; conda-forge where it is empty.
+    pub channels: Vec<String>,
+    /// Where channels that are named and not addressed are; conda's own default where `None`.
+    pub channel_alias: Option<String>,
+    /// Addresses of channels with the credentials that they were given with.
+    pub secrets: Vec<Secret>,
     /// Ask no source.
     pub offline: bool,
 }
 
+/// Something that is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(pub String);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 impl Settings {
+    /// Where the files of packages are kept as they were downloaded.
+    pub fn packages(&self, manager: aitk_plan::Manager) -> PathBuf {
+        match manager {
+            aitk_plan::Manager::Conda => self.cache.join("conda"),
+            aitk_plan::Manager::Venv => self.wheels(),
+        }
+    }
+
     /// Where wheels are kept.
     pub fn wheels(&self) -> PathBuf {
         self.cache.join("wheels")
@@ -44,6 +72,16 @@ impl Settings {
     /// uv's own cache, which environments share files with.
     pub fn uv_cache(&self) -> PathBuf {
         self.cache.join("uv")
+    }
+
+    /// Conda packages unpacked, which environments share files with.
+    pub fn unpacked(&self) -> PathBuf {
+        self.cache.join("pkgs")
+    }
+
+    /// The folder in which conda finds environments by their names.
+    pub fn named_environments(&self) -> PathBuf {
+        self.data.join("conda").join("envs")
     }
 }
 

@@ -1,23 +1,69 @@
 //! The lock: every package that an environment will hold, with its file, size and hash.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-use aitk_plan::{Package, digest_of};
+use aitk_plan::{LayerRequest, Manager, Package, digest_of};
 use aitk_system::System;
 use serde::{Deserialize, Serialize};
 
 use crate::error::EnvError;
 use crate::fetch::mark_of;
+use crate::{conda, venv};
 
 /// Everything that an environment will hold, layer by layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lock {
+    /// The manager that installs it.
+    pub manager: Manager,
     /// What it is resolved for.
     pub target: Target,
     /// The framework's build that was taken, `cpu`; `None` without a framework.
     pub build: Option<String>,
     /// Packages by the step that installs them.
     pub layers: Vec<Layer>,
+}
+
+/// The locks of a plan.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Locks {
+    /// The environment's.
+    pub environment: Lock,
+    /// That of the conda that comes with it, if one does.
+    pub base: Option<Lock>,
+}
+
+impl Locks {
+    /// Reads a lock of either manager, whichever the file is.
+    ///
+    /// # Errors
+    /// [`EnvError::BadLock`] where it is none, or lacks what installing takes.
+    pub fn read(path: &Path, system: &dyn System) -> Result<Self, EnvError> {
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            Ok(Self { environment: venv::pylock::read(path, system)?, base: None })
+        } else {
+            conda::lockfile::read(path, system)
+        }
+    }
+
+    /// The text of a file that [`Locks::read`] reads, and others too: `pylock.toml`, or the form of pixi.
+    ///
+    /// # Errors
+    /// [`EnvError::BadLock`] where a package lacks what the form needs.
+    pub fn to_text(&self) -> Result<String, EnvError> {
+        match self.environment.manager {
+            Manager::Venv => Ok(venv::pylock::write(&self.environment)),
+            Manager::Conda => conda::lockfile::write(self),
+        }
+    }
+}
+
+/// The name under which the lock of a generation lies in it, as other tools look for it.
+pub(crate) fn file_name(manager: Manager) -> &'static str {
+    match manager {
+        Manager::Venv => "pylock.toml",
+        Manager::Conda => "pixi.lock",
+    }
 }
 
 /// What a lock is resolved for.
@@ -41,7 +87,7 @@ pub struct Layer {
 }
 
 /// One package of a lock.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Locked {
     /// What a plan shows of it.
     #[serde(flatten)]
@@ -53,9 +99,20 @@ pub struct Locked {
 }
 
 impl Locked {
-    /// The project's name as PEP 503 compares it.
-    pub fn normalized_name(&self) -> String {
-        normalized(&self.package.name)
+    /// The name by which it is told from others: conda's is exact, a project of an index has its name normalized.
+    pub fn key(&self) -> String {
+        match self.package.build {
+            Some(_) => self.package.name.clone(),
+            None => normalized(&self.package.name),
+        }
+    }
+
+    /// The version, with the build where packages have builds.
+    pub fn exact_version(&self) -> String {
+        match &self.package.build {
+            Some(build) => format!("{}={build}", self.package.version),
+            None => self.package.version.clone(),
+        }
     }
 
     /// Whether its file has been downloaded into a folder.
@@ -91,8 +148,35 @@ fn percent_decoded(text: &str) -> String {
 impl Lock {
     /// A short name for exactly this set of files: two locks with the same name build the same environment.
     pub fn digest(&self) -> String {
-        let files: Vec<_> = self.packages().map(|locked| &locked.package.sha256).collect();
+        let mut files: Vec<_> = self.packages().map(|locked| &locked.package.sha256).collect();
+        files.sort();
         digest_of(&(&self.target, files))
+    }
+
+    /// Gives the packages of a lock that knows no layers to those that ask for them, each to the first.
+    pub fn layered(self, requests: &[LayerRequest]) -> Self {
+        if self.manager == Manager::Venv {
+            return self;
+        }
+        let packages = self.layers.into_iter().flat_map(|layer| layer.packages).collect();
+        let wishes: Vec<_> = requests.iter().map(|r| (&r.step, &r.requirements)).collect();
+        Self { layers: into_layers(&wishes, packages, conda::name_of, conda::needs_of), ..self }
+    }
+
+    /// Puts the packages into the layers that a generation has noted, by name.
+    pub(crate) fn in_layers(self, noted: &BTreeMap<String, BTreeMap<String, String>>) -> Self {
+        if self.manager == Manager::Venv {
+            return self;
+        }
+        let mut layers: Vec<Layer> =
+            noted.keys().map(|step| Layer { step: step.clone(), packages: Vec::new() }).collect();
+        for locked in self.layers.into_iter().flat_map(|layer| layer.packages) {
+            let has = |layer: &&mut Layer| noted[&layer.step].contains_key(&locked.package.name);
+            if let Some(layer) = layers.iter_mut().find(has) {
+                layer.packages.push(locked);
+            }
+        }
+        Self { layers, ..self }
     }
 
     /// All packages.
@@ -104,201 +188,33 @@ impl Lock {
     pub fn layer(&self, step: &str) -> Option<&Layer> {
         self.layers.iter().find(|layer| layer.step == step)
     }
+}
 
-    /// Reads a lock that [`Lock::to_pylock`] wrote.
-    ///
-    /// # Errors
-    /// [`EnvError::BadLock`] where it is no lock, or one without what aitk notes in it.
-    pub fn from_pylock(path: &Path, system: &dyn System) -> Result<Self, EnvError> {
-        let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
-        let text = system.text(path).map_err(EnvError::io(path))?;
-        let file: Pylock =
-            toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
-        if !file.lock_version.starts_with("1.") {
-            return Err(bad(format!("lock version {} is not known", file.lock_version)));
+/// Each package goes to the first layer that asks for it, itself or through others; the last layer takes the rest.
+/// `name_of` is what a requirement names, `needs_of` what a package needs.
+pub(crate) fn into_layers(
+    wishes: &[(&String, &Vec<String>)],
+    packages: Vec<Locked>,
+    name_of: impl Fn(&str) -> String,
+    needs_of: impl Fn(&Locked) -> Vec<String>,
+) -> Vec<Layer> {
+    let mut left = packages;
+    let mut layers = Vec::new();
+    for (index, (step, requirements)) in wishes.iter().enumerate() {
+        let mut reached = BTreeSet::new();
+        let mut open: Vec<String> = requirements.iter().map(|r| name_of(r)).collect();
+        while let Some(name) = open.pop() {
+            if let Some(locked) = left.iter().find(|locked| locked.key() == name)
+                && reached.insert(name)
+            {
+                open.extend(needs_of(locked));
+            }
         }
-        let note = file
-            .tool
-            .and_then(|tool| tool.aitk)
-            .ok_or_else(|| bad("it has no [tool.aitk], so it was not made by aitk".to_owned()))?;
-        let mut layers: Vec<Layer> = note
-            .layers
-            .iter()
-            .map(|step| Layer { step: step.clone(), packages: Vec::new() })
-            .collect();
-        for package in file.packages {
-            let note = package.tool.and_then(|tool| tool.aitk);
-            let note = note.ok_or_else(|| bad(format!("{} has no layer", package.name)))?;
-            let [wheel] = package.wheels.as_slice() else {
-                return Err(bad(format!("{} does not have exactly one wheel", package.name)));
-            };
-            let layer = layers.iter_mut().find(|layer| layer.step == note.layer);
-            let layer = layer.ok_or_else(|| bad(format!("there is no layer {}", note.layer)))?;
-            layer.packages.push(Locked {
-                package: Package {
-                    name: package.name,
-                    version: package.version,
-                    size: wheel.size,
-                    sha256: Some(wheel.hashes.sha256.clone()),
-                    url: Some(wheel.url.clone()),
-                },
-                unpacked: note.unpacked,
-                files: note.files,
-            });
-        }
-        Ok(Self { target: note.target, build: note.build, layers })
+        let is_last = index + 1 == wishes.len();
+        let (here, rest) =
+            left.into_iter().partition(|locked| is_last || reached.contains(&locked.key()));
+        layers.push(Layer { step: (*step).clone(), packages: here });
+        left = rest;
     }
-
-    /// The lock in the form of PEP 751, which pip and uv read; what only aitk needs stands under `tool.aitk`.
-    pub fn to_pylock(&self) -> String {
-        let packages = self
-            .layers
-            .iter()
-            .flat_map(|layer| layer.packages.iter().map(move |locked| (layer, locked)))
-            .map(|(layer, locked)| PylockPackage {
-                name: locked.package.name.clone(),
-                version: locked.package.version.clone(),
-                wheels: vec![PylockWheel {
-                    name: locked.filename(),
-                    url: locked.package.url.clone().unwrap_or_default(),
-                    size: locked.package.size,
-                    hashes: Hashes { sha256: locked.package.sha256.clone().unwrap_or_default() },
-                }],
-                tool: Some(PackageTool {
-                    aitk: Some(PackageNote {
-                        layer: layer.step.clone(),
-                        unpacked: locked.unpacked,
-                        files: locked.files,
-                    }),
-                }),
-            })
-            .collect();
-        let file = Pylock {
-            lock_version: "1.0".to_owned(),
-            created_by: "aitk".to_owned(),
-            requires_python: format!("=={}.*", self.target.python),
-            tool: Some(FileTool {
-                aitk: Some(FileNote {
-                    build: self.build.clone(),
-                    layers: self.layers.iter().map(|layer| layer.step.clone()).collect(),
-                    target: self.target.clone(),
-                }),
-            }),
-            packages,
-        };
-        // A value of these types always serializes: all keys are text.
-        toml::to_string(&file).unwrap_or_default()
-    }
-}
-
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-struct Pylock {
-    lock_version: String,
-    created_by: String,
-    requires_python: String,
-    tool: Option<FileTool>,
-    packages: Vec<PylockPackage>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct FileTool {
-    aitk: Option<FileNote>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct FileNote {
-    build: Option<String>,
-    layers: Vec<String>,
-    target: Target,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PylockPackage {
-    name: String,
-    version: String,
-    wheels: Vec<PylockWheel>,
-    tool: Option<PackageTool>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PackageTool {
-    aitk: Option<PackageNote>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PackageNote {
-    layer: String,
-    unpacked: Option<u64>,
-    files: Option<u64>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct PylockWheel {
-    name: String,
-    url: String,
-    size: Option<u64>,
-    hashes: Hashes,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Hashes {
-    sha256: String,
-}
-
-#[cfg(test)]
-mod tests {
-    use aitk_system::Real;
-
-    use super::*;
-
-    fn lock() -> Lock {
-        let locked = |name: &str| Locked {
-            package: Package {
-                name: name.to_owned(),
-                version: "1.0".to_owned(),
-                size: Some(10),
-                sha256: Some("ab".repeat(32)),
-                url: Some(format!("https://index.example/{name}-1.0%2Bcpu-py3-none-any.whl")),
-            },
-            unpacked: Some(30),
-            files: None,
-        };
-        Lock {
-            target: Target {
-                python: "3.12".to_owned(),
-                arch: "x86_64".to_owned(),
-                glibc: Some("2.39".to_owned()),
-            },
-            build: Some("cpu".to_owned()),
-            layers: vec![Layer {
-                step: "libraries".to_owned(),
-                packages: vec![locked("a"), locked("b")],
-            }],
-        }
-    }
-
-    #[test]
-    fn a_lock_comes_back_from_its_file_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pylock.toml");
-        Real.write(&path, lock().to_pylock().as_bytes(), 0o644).unwrap();
-        assert_eq!(Lock::from_pylock(&path, &Real).unwrap(), lock());
-    }
-
-    #[test]
-    fn a_foreign_or_damaged_lock_is_refused_with_its_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pylock.toml");
-        let foreign =
-            "lock-version = \"1.0\"\ncreated-by = \"x\"\nrequires-python = \"\"\npackages = []\n";
-        Real.write(&path, foreign.as_bytes(), 0o644).unwrap();
-        let error = Lock::from_pylock(&path, &Real).unwrap_err();
-        assert!(error.to_string().contains("not made by aitk"), "{error}");
-    }
-
-    #[test]
-    fn the_file_name_of_a_local_version_is_decoded() {
-        assert_eq!(lock().layers[0].packages[0].filename(), "a-1.0+cpu-py3-none-any.whl");
-    }
+    layers
 }

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use aitk_env::{Client, EnvError, FetchProgress, Locked, fetch_all};
+use aitk_env::{Client, EnvError, FetchProgress, Locked, Settings, fetch_all};
 use aitk_plan::Package;
 use sha2::{Digest, Sha256};
 
@@ -93,15 +93,16 @@ fn locked(server: &Server, content: &[u8]) -> Locked {
             size: Some(content.len() as u64),
             sha256: Some(hash),
             url: Some(format!("{}/a-1-py3-none-any.whl#sha256=x", server.address)),
+            ..Package::default()
         },
-        unpacked: None,
-        files: None,
+        ..Locked::default()
     }
 }
 
 fn fetch(locked: &Locked, folder: &Path) -> (Result<(), EnvError>, u64) {
     let count = Count::default();
-    let result = fetch_all(&Client::new().unwrap(), &[locked], folder, false, &count);
+    let result =
+        fetch_all(&Client::new(&Settings::default()).unwrap(), &[locked], folder, false, &count);
     (result, count.0.into_inner())
 }
 
@@ -178,7 +179,7 @@ fn offline_names_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(content(), vec![Mood::Whole]);
     let locked = locked(&server, &content());
-    let client = Client::new().unwrap();
+    let client = Client::new(&Settings::default()).unwrap();
     let result = fetch_all(&client, &[&locked], folder.path(), true, &Count::default());
     assert!(matches!(result.unwrap_err(), EnvError::Offline { .. }));
     assert!(server.requests.lock().unwrap().is_empty());

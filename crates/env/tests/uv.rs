@@ -79,8 +79,7 @@ fn settings(folder: &Path, index_url: Option<String>) -> Settings {
         data: folder.join("data"),
         cache: folder.join("cache"),
         index_url,
-        torch_index: None,
-        offline: false,
+        ..Settings::default()
     }
 }
 

@@ -149,6 +149,7 @@ fn ask(system: &dyn System, words: &[String]) -> Result<Simulation, ExecError> {
             size: known.map(|known| known.size),
             sha256: known.and_then(|known| known.sha256.clone()),
             url: uri.map(|uri| uri.url.clone()),
+            ..Package::default()
         });
     }
     simulation.download = uris.iter().map(|uri| uri.size).sum();

@@ -6,8 +6,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
-use aitk_env::{Damage, Environments, Generation, Layer, Lock, Locked, Settings, Target};
-use aitk_plan::{Action, Catalog, Plan, digest_of};
+use aitk_env::{
+    Damage, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Request, Settings, Site,
+    Target, manager,
+};
+use aitk_plan::{
+    Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
+};
 use aitk_system::{Command, System};
 
 use crate::apt::Simulation;
@@ -38,7 +43,9 @@ pub struct Context<'a> {
     /// Receipt, runs and locks.
     pub state: &'a Path,
     /// A lock given by the user, which is then the one that counts.
-    pub locked: Option<&'a Lock>,
+    pub locked: Option<&'a Locks>,
+    /// Whether environments that are there are resolved anew, for what is newer.
+    pub fresh: bool,
     /// How long to wait for the locks of apt and dpkg.
     pub lock_wait: Duration,
     /// What is known so far, by both lanes.
@@ -80,6 +87,7 @@ impl<'a> Context<'a> {
             local_settings: settings,
             state: &machine.folders.state,
             locked: None,
+            fresh: false,
             lock_wait: Duration::from_secs(600),
             memo: Mutex::new(Memo { receipt, ..Memo::default() }),
             downloads: Downloads::default(),
@@ -106,33 +114,53 @@ impl<'a> Context<'a> {
     }
 }
 
-/// The environment that a plan describes.
+/// An environment that a plan describes.
 #[derive(Debug, Clone)]
 pub(crate) struct EnvironmentSpec<'a> {
     pub name: &'a str,
+    pub manager: Kind,
     pub python: Option<&'a str>,
-    pub interpreter: &'a str,
+    pub interpreter: Option<&'a str>,
+    pub layers: &'a [LayerRequest],
+    pub builds: &'a [BuildRequest],
+    pub added: &'a [String],
     pub generation: Option<&'a str>,
     /// Digest of everything that is asked for.
-    pub request: String,
+    pub digest: String,
+}
+
+impl<'a> EnvironmentSpec<'a> {
+    /// What its manager is asked for.
+    pub fn request(&self) -> Request<'a> {
+        Request {
+            name: self.name,
+            python: self.python,
+            interpreter: self.interpreter,
+            layers: self.layers,
+            builds: self.builds,
+            added: self.added,
+        }
+    }
 }
 
 /// The environment of a plan, if it has one.
 pub(crate) fn environment(plan: &Plan) -> Option<EnvironmentSpec<'_>> {
     plan.steps.iter().find_map(|step| match &step.action {
-        Action::Environment { env, python, interpreter, layers, builds, generation } => {
+        Action::Environment { env, python, interpreter, layers, builds, added, generation } => {
             let names: Vec<_> = builds.iter().map(|build| &build.name).collect();
+            let choices = &plan.choices;
             Some(EnvironmentSpec {
                 name: env,
+                manager: plan.manager,
                 python: python.as_deref(),
-                interpreter,
+                interpreter: interpreter.as_deref(),
+                layers,
+                builds,
+                added,
                 generation: generation.as_deref(),
-                request: digest_of(&(
-                    layers,
-                    names,
-                    &plan.choices.python,
-                    &plan.choices.index_url,
-                    &plan.choices.torch_index,
+                digest: digest_of(&(
+                    (plan.manager, layers, names),
+                    (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
                 )),
             })
         }
@@ -164,13 +192,29 @@ impl Context<'_> {
         Ok(generation.damage(self.system, step, deep)?)
     }
 
+    /// The environment manager of a kind, at work here; what its commands print goes to the log.
+    pub(crate) fn manager<'b>(&'b self, kind: Kind, log: &'b Path) -> Box<dyn Manager + 'b> {
+        let site = Site {
+            system: self.system,
+            local: self.local,
+            is_local: self.is_local,
+            machine: self.machine,
+            catalog: self.catalog,
+            settings: self.settings,
+            local_settings: self.local_settings,
+            log,
+        };
+        manager(kind, site)
+    }
+
     /// What a lock is resolved for.
-    pub(crate) fn target(&self, machine: &Machine, python: &str) -> Target {
-        let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+    fn target(&self, manager: Kind, python: &str) -> Target {
+        let glibc = self.machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+        let glibc = glibc.and_then(|libc| libc.version.clone());
         Target {
             python: python.to_owned(),
-            arch: machine.arch.clone(),
-            glibc: glibc.and_then(|libc| libc.version.clone()),
+            arch: self.machine.arch.clone(),
+            glibc: glibc.filter(|_| manager == Kind::Venv),
         }
     }
 
@@ -178,27 +222,39 @@ impl Context<'_> {
     pub(crate) fn lock_of(&self, plan: &Plan) -> Option<Lock> {
         let spec = environment(plan)?;
         spec.generation?;
-        let layers = plan.steps.iter().filter(|step| matches!(step.action, Action::Layer { .. }));
+        let in_it =
+            |step: &&Step| matches!(step.action, Action::Layer { .. } | Action::Environment { .. });
         Some(Lock {
-            target: self.target(self.machine, spec.python?),
+            manager: plan.manager,
+            target: self.target(plan.manager, spec.python?),
             build: plan.framework.as_ref().map(|framework| framework.build.clone()),
-            layers: layers
-                .filter(|step| !step.packages.is_empty())
-                .map(|step| Layer {
-                    step: step.id.clone(),
-                    packages: step
-                        .packages
-                        .iter()
-                        .map(|package| Locked {
-                            package: package.clone(),
-                            unpacked: None,
-                            files: None,
-                        })
-                        .collect(),
-                })
-                .collect(),
+            layers: plan.steps.iter().filter(in_it).filter_map(layer_of).collect(),
         })
     }
+
+    /// The lock of conda's own environment that a resolved plan carries.
+    pub(crate) fn base_lock_of(&self, plan: &Plan, step: &Step) -> Option<Lock> {
+        let layer = layer_of(step)?;
+        let python = layer.packages.iter().find(|locked| locked.package.name == "python");
+        let version = python.map(|python| python.package.version.as_str()).unwrap_or_default();
+        let minor: Vec<_> = version.split('.').take(2).collect();
+        Some(Lock {
+            manager: plan.manager,
+            target: self.target(plan.manager, &minor.join(".")),
+            build: None,
+            layers: vec![layer],
+        })
+    }
+}
+
+/// The packages that a resolved step installs.
+fn layer_of(step: &Step) -> Option<Layer> {
+    let locked =
+        |package: &aitk_plan::Package| Locked { package: package.clone(), ..Locked::default() };
+    (!step.packages.is_empty()).then(|| Layer {
+        step: step.id.clone(),
+        packages: step.packages.iter().map(locked).collect(),
+    })
 }
 
 /// Where a file of a step's log goes, when nothing is journaled.

@@ -1,13 +1,13 @@
-//! Downloads that run ahead of the steps: while apt works, or a layer is installed, the next wheels come in.
+//! Downloads that run ahead of the steps: while apt works, or a layer is installed, the next packages come in.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use aitk_env::{Client, EnvError, FetchProgress, Layer, Locked, fetch_all};
+use aitk_env::{Client, EnvError, FetchProgress, Layer, Locked, Settings, fetch_all};
+use aitk_plan::Manager;
 use aitk_system::interrupted;
 
 use crate::error::ExecError;
@@ -37,8 +37,8 @@ impl FetchProgress for LayerDownload {
 }
 
 impl Downloads {
-    /// Begins to download the wheels of these layers, in this order, in the background.
-    pub fn begin(&self, layers: &[Layer], wheels: &Path, offline: bool) {
+    /// Begins to download the packages of these layers, in this order, in the background.
+    pub fn begin(&self, settings: &Settings, manager: Manager, layers: &[Layer]) {
         let mut queue = Vec::new();
         let mut known = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         for layer in layers.iter().filter(|layer| !layer.packages.is_empty()) {
@@ -48,19 +48,21 @@ impl Downloads {
             queue.push((layer.packages.clone(), download));
         }
         drop(known);
-        let wheels = wheels.to_owned();
+        let settings = settings.clone();
         thread::spawn(move || {
             for (packages, download) in queue {
                 let packages: Vec<&Locked> = packages.iter().collect();
-                let result = Client::new()
-                    .and_then(|client| fetch_all(&client, &packages, &wheels, offline, &*download));
+                let folder = settings.packages(manager);
+                let result = Client::new(&settings).and_then(|client| {
+                    fetch_all(&client, &packages, &folder, settings.offline, &*download)
+                });
                 *download.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 download.ended.notify_all();
             }
         });
     }
 
-    /// Waits until a layer's wheels are there.
+    /// Waits until a layer's packages are there.
     pub fn wait(&self, step: &str, reporter: &dyn Reporter) -> Result<(), ExecError> {
         let known = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(download) = known.get(step).map(Arc::clone) else { return Ok(()) };

@@ -6,6 +6,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use aitk_env::Environments;
 use aitk_plan::{Action, Bytes, Plan, Status, Step};
 use aitk_system::{Explain, interrupted};
 
@@ -89,9 +90,11 @@ pub fn settle(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
         |step: &Step| step.action == Action::AptUpgrade && step.status != Status::Skipped;
     let upgraded = apt::fingerprint(cx.system).filter(|_| plan.steps.iter().any(is_upgrade));
     cx.memo().receipt.upgraded = upgraded;
-    if let Some(spec) = environment(plan)
-        && let Some((generation, record)) = cx.environments(&spec).current(cx.system)
+    let environments = environment(plan).map(|spec| cx.environments(&spec));
+    for environments in
+        environments.into_iter().chain([Environments::new(&cx.settings.data, "base")])
     {
+        let Some((generation, record)) = environments.current(cx.system) else { continue };
         let seen = cx.seen(&generation);
         let steps =
             std::iter::once(None).chain(record.layers.keys().map(|step| Some(step.as_str())));

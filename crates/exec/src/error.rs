@@ -75,6 +75,14 @@ pub enum ExecError {
         /// What is needed.
         needed: String,
     },
+    /// A lock of the one manager, and a plan with the other.
+    #[error("the lock is for the manager {lock}, and the plan uses {plan}")]
+    OtherManager {
+        /// The lock's.
+        lock: aitk_plan::Manager,
+        /// The plan's.
+        plan: aitk_plan::Manager,
+    },
     /// Another run of aitk is under way.
     #[error("another run of aitk is under way ({holder})")]
     AlreadyRunning {
@@ -121,6 +129,7 @@ impl Explain for ExecError {
             Self::StillMissing { .. } => "AITK-X05",
             Self::NeedsPassword => "AITK-X06",
             Self::NoSpace { .. } => "AITK-X07",
+            Self::OtherManager { .. } => "AITK-X10",
             Self::Run(_) => "AITK-X08",
             Self::Io { .. } => "AITK-X09",
         }
@@ -148,6 +157,7 @@ impl Explain for ExecError {
                 "free some space, then run the same command again: it continues"
             }
             Self::AlreadyRunning { .. } => "wait until it is done",
+            Self::OtherManager { lock, .. } => return Some(format!("add --manager {lock}")),
             Self::Interrupted => "run the same command again: it continues where it stopped",
             Self::Failed { .. }
             | Self::CheckFailed { .. }
@@ -164,6 +174,7 @@ impl Explain for ExecError {
             Self::AptLocked { .. } | Self::AlreadyRunning { .. } => Exit::TryAgain,
             Self::AptUnreachable { .. } => Exit::Unavailable,
             Self::NeedsPassword => Exit::NotPermitted,
+            Self::OtherManager { .. } => Exit::Usage,
             _ => Exit::Failed,
         }
     }

@@ -3,13 +3,13 @@
 use std::panic::resume_unwind;
 use std::thread;
 
-use aitk_env::EnvError;
+use aitk_env::{EnvError, Locks};
 use aitk_plan::{Action, Plan, Status, Step, conclude};
 use aitk_system::RunError;
 
 use crate::context::{Context, environment};
 use crate::error::ExecError;
-use crate::steps::{Check, Exact, kind};
+use crate::steps::{Check, Exact, kind, resolve_base, resolve_environment};
 
 /// Marks the steps that hold and makes the others exact.
 ///
@@ -50,12 +50,13 @@ pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), Ex
     Ok(())
 }
 
-/// Resolves just the environment of a plan.
+/// Resolves just the environments of a plan.
 ///
 /// # Errors
-/// What a source answers; [`EnvError::NoUv`] where there is no Python or uv yet.
-pub fn lock(cx: &Context<'_>, plan: &Plan) -> Result<aitk_env::Lock, ExecError> {
-    crate::steps::environment_lock(cx, plan)
+/// What a source answers; [`EnvError::NoPython`] or [`EnvError::NoUv`] where an earlier step brings them.
+pub fn lock(cx: &Context<'_>, plan: &Plan) -> Result<Locks, ExecError> {
+    let environment = resolve_environment(cx, plan)?.lock;
+    Ok(Locks { environment, base: resolve_base(cx, plan)? })
 }
 
 /// Whether a step holds; on a recorded machine that was not asked this, nothing does.
@@ -142,7 +143,7 @@ fn comes_later(plan: &Plan, error: &ExecError) -> bool {
         plan.steps.iter().any(|step| wanted(&step.action) && open(step))
     };
     match error {
-        ExecError::Env(EnvError::NoUv { .. }) => {
+        ExecError::Env(EnvError::NoUv { .. } | EnvError::NoPython) => {
             pending(|action| matches!(action, Action::AptPackages { .. }))
                 && environment(plan).is_some()
         }

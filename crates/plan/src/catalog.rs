@@ -105,9 +105,11 @@ pub struct Framework {
     pub source: String,
     /// When it was checked.
     pub as_of: String,
-    /// Its builds, the preferred one first.
+    /// Its builds on package indexes, the preferred one first.
     #[serde(rename = "build")]
     pub builds: Vec<Build>,
+    /// Its package on conda channels; the solver takes the build that fits the machine.
+    pub conda: Build,
 }
 
 impl Framework {

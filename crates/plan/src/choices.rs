@@ -14,7 +14,7 @@ pub struct Choices {
     pub framework: FrameworkChoice,
     /// Environment manager.
     pub manager: ManagerChoice,
-    /// Python version, `3.12`; the machine's own where `None`.
+    /// Python version, `3.12`; the manager's own choice where `None`.
     pub python: Option<String>,
     /// Name of the environment.
     pub env: String,
@@ -22,6 +22,12 @@ pub struct Choices {
     pub user_only: bool,
     /// Leave out the upgrade of installed packages.
     pub no_upgrade: bool,
+    /// Conda channels, the preferred one first; conda-forge where it is empty.
+    pub channels: Vec<String>,
+    /// A conda of the user's own, which is used instead of one of aitk's.
+    pub base: Option<String>,
+    /// New shells know `conda activate`.
+    pub init_shell: bool,
     /// Index of Python packages instead of the default of pip and uv.
     pub index_url: Option<String>,
     /// Index that has the framework's builds, instead of PyTorch's own.
@@ -38,6 +44,9 @@ impl Default for Choices {
             env: "ai".to_owned(),
             user_only: false,
             no_upgrade: false,
+            channels: Vec::new(),
+            base: None,
+            init_shell: false,
             index_url: None,
             torch_index: None,
         }
@@ -74,9 +83,31 @@ impl fmt::Display for FrameworkChoice {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ManagerChoice {
-    /// The best that this version has.
+    /// Conda where a channel answers, else a virtual environment.
     #[default]
     Auto,
+    /// Conda packages.
+    Conda,
     /// A virtual environment, filled by uv.
     Venv,
+}
+
+/// The environment manager that a plan uses.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Manager {
+    /// Conda packages, solved and linked by `aitk` itself.
+    Conda,
+    /// A virtual environment, filled by uv.
+    #[default]
+    Venv,
+}
+
+impl fmt::Display for Manager {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Conda => "conda",
+            Self::Venv => "venv",
+        })
+    }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aitk_detect::{Disk, Machine, Sudo, VirtualizationKind};
 
 use crate::catalog::{Build, Catalog, Framework};
-use crate::choices::{Choices, FrameworkChoice};
+use crate::choices::{Choices, FrameworkChoice, Manager};
 use crate::digest::machine_digest;
 use crate::model::{
     Accelerator, Action, BuildRequest, FrameworkPlan, LayerRequest, Plan, Status, Step, Totals,
@@ -20,26 +20,43 @@ const SUPPORTED: [(&str, &[&str]); 2] =
 
 /// Decides what is to be ensured on a machine.
 ///
+/// `manager` is what [`Choices::manager`] means here: whether a channel answers is no fact of the machine.
 /// The same arguments give the same plan. No step is done yet, and what only a source can tell is estimated:
 /// the crates `exec` and `env` survey the machine and fill that in, then [`conclude`] has the last word.
-pub fn plan(machine: &Machine, profile: &Profile, choices: &Choices, catalog: &Catalog) -> Plan {
-    let python = choose_python(machine, choices, catalog);
-    let framework = choose_framework(machine, choices, catalog, &python);
+pub fn plan(
+    machine: &Machine,
+    profile: &Profile,
+    choices: &Choices,
+    manager: Manager,
+    catalog: &Catalog,
+) -> Plan {
+    let python = match manager {
+        Manager::Conda => PythonChoice::Own { minor: own_python(choices, catalog) },
+        Manager::Venv => choose_python(machine, choices, catalog),
+    };
+    let framework = choose_framework(machine, choices, manager, catalog, &python);
     let mut plan = Plan {
         budget: profile.name.clone(),
         machine: machine_digest(machine),
         choices: choices.clone(),
-        manager: "venv".to_owned(),
+        manager,
         accelerator: accelerator(machine),
         framework: framework.planned(),
         steps: Vec::new(),
         totals: Totals::default(),
         warnings: Vec::new(),
     };
-    let context =
-        Context { machine, profile, choices, catalog, python: &python, framework: &framework };
+    let context = Context {
+        machine,
+        profile,
+        choices,
+        manager,
+        catalog,
+        python: &python,
+        framework: &framework,
+    };
     plan.steps = profile.steps.iter().filter_map(|step| context.step(step)).collect();
-    close_gaps(&mut plan, profile);
+    close_gaps(&mut plan, profile, manager);
     context.warnings(&mut plan);
     plan.add_up();
     plan
@@ -91,6 +108,7 @@ struct Context<'a> {
     machine: &'a Machine,
     profile: &'a Profile,
     choices: &'a Choices,
+    manager: Manager,
     catalog: &'a Catalog,
     python: &'a PythonChoice,
     framework: &'a Decision,
@@ -99,6 +117,11 @@ struct Context<'a> {
 impl Context<'_> {
     /// The step of the plan that a step of the profile means here; `None` where it means none.
     fn step(&self, from: &ProfileStep) -> Option<Step> {
+        if from.manager.is_some_and(|manager| manager != self.manager)
+            || from.kind == StepKind::ShellInit && !self.choices.init_shell
+        {
+            return None;
+        }
         if self.choices.framework == FrameworkChoice::None
             && matches!(from.kind, StepKind::Framework | StepKind::FrameworkCheck)
         {
@@ -150,8 +173,21 @@ impl Context<'_> {
             StepKind::AptUpgrade => Action::AptUpgrade,
             StepKind::AptPackages(packages) => Action::AptPackages { packages: packages.clone() },
             StepKind::Uv => Action::Uv,
+            StepKind::Base(requirements) => {
+                let mut all: Vec<_> = self.python.minor().map(conda_python).into_iter().collect();
+                all.extend(requirements.iter().cloned());
+                Action::Base {
+                    env: self.choices.env.clone(),
+                    requirements: all,
+                    adopt: self.choices.base.clone(),
+                    generation: None,
+                }
+            }
+            StepKind::ShellInit => Action::ShellInit,
             StepKind::Environment => self.environment(),
-            StepKind::Layer(requirements) => Action::Layer { requirements: requirements.clone() },
+            StepKind::Layer(layer) => {
+                Action::Layer { requirements: layer.of(self.manager).to_vec() }
+            }
             StepKind::Framework => Action::Layer { requirements: self.framework.requirements() },
             StepKind::Activate => Action::Activate,
             StepKind::Kernelspec => Action::Kernelspec {
@@ -170,11 +206,18 @@ impl Context<'_> {
             .steps
             .iter()
             .filter_map(|step| match &step.kind {
-                StepKind::Layer(requirements) => Some((step, requirements.clone())),
+                // A manager that brings its own Python installs it with the environment itself.
+                StepKind::Environment => match self.python {
+                    PythonChoice::Own { .. } => {
+                        Some((step, self.python.minor().map(conda_python).into_iter().collect()))
+                    }
+                    _ => None,
+                },
+                StepKind::Layer(layer) => Some((step, layer.of(self.manager).to_vec())),
                 StepKind::Framework => Some((step, self.framework.requirements())),
                 _ => None,
             })
-            .filter(|(_, requirements)| !requirements.is_empty())
+            .filter(|(_, requirements): &(_, Vec<String>)| !requirements.is_empty())
             .map(|(step, requirements)| LayerRequest { step: step.id.clone(), requirements })
             .collect();
         Action::Environment {
@@ -183,6 +226,7 @@ impl Context<'_> {
             interpreter: self.python.interpreter(),
             layers,
             builds: self.framework.builds(),
+            added: Vec::new(),
             generation: None,
         }
     }
@@ -423,12 +467,19 @@ enum PythonChoice {
     Expected { minor: Option<(u32, u32)> },
     /// There is none that fits.
     Missing { why: String, remedy: String },
+    /// The environment brings its own.
+    Own { minor: (u32, u32) },
+}
+
+/// A version of Python as conda asks for it.
+fn conda_python(minor: String) -> String {
+    format!("python {minor}.*")
 }
 
 impl PythonChoice {
     fn version(&self) -> Option<(u32, u32)> {
         match self {
-            Self::Found { minor, .. } => Some(*minor),
+            Self::Found { minor, .. } | Self::Own { minor } => Some(*minor),
             Self::Expected { minor } => *minor,
             Self::Missing { .. } => None,
         }
@@ -438,16 +489,27 @@ impl PythonChoice {
         self.version().map(|(major, minor)| format!("{major}.{minor}"))
     }
 
-    fn interpreter(&self) -> String {
+    fn interpreter(&self) -> Option<String> {
         match self {
-            Self::Found { interpreter, .. } => interpreter.clone(),
-            Self::Expected { .. } | Self::Missing { .. } => "/usr/bin/python3".to_owned(),
+            Self::Found { interpreter, .. } => Some(interpreter.clone()),
+            Self::Expected { .. } | Self::Missing { .. } => Some("/usr/bin/python3".to_owned()),
+            Self::Own { .. } => None,
         }
     }
 }
 
 /// The oldest Python that the scientific libraries still have wheels for.
 const OLDEST_PYTHON: (u32, u32) = (3, 10);
+/// The Python of an environment that brings its own: old enough that everything has packages for it.
+const OWN_PYTHON: (u32, u32) = (3, 12);
+
+/// The version that was asked for, else the default, or the nearest that the framework has packages for.
+fn own_python(choices: &Choices, catalog: &Catalog) -> (u32, u32) {
+    let wanted = choices.python.as_deref().and_then(version_pair);
+    let row = catalog.framework(&choices.framework.to_string());
+    let newest = row.and_then(|row| version_pair(&row.python_max));
+    wanted.unwrap_or_else(|| newest.map_or(OWN_PYTHON, |newest| newest.min(OWN_PYTHON)))
+}
 
 fn choose_python(machine: &Machine, choices: &Choices, catalog: &Catalog) -> PythonChoice {
     let wanted = choices.python.as_deref().and_then(version_pair);
@@ -549,6 +611,7 @@ pub(crate) fn source_of(torch_backend: Option<&str>) -> String {
 fn choose_framework(
     machine: &Machine,
     choices: &Choices,
+    manager: Manager,
     catalog: &Catalog,
     python: &PythonChoice,
 ) -> Decision {
@@ -594,12 +657,12 @@ fn choose_framework(
             );
         }
     }
-    let builds: Vec<_> = framework
-        .builds
-        .iter()
-        .filter(|build| build.arch.contains(&machine.arch))
-        .cloned()
-        .collect();
+    let known = match manager {
+        Manager::Conda => std::slice::from_ref(&framework.conda),
+        Manager::Venv => &framework.builds,
+    };
+    let builds: Vec<_> =
+        known.iter().filter(|build| build.arch.contains(&machine.arch)).cloned().collect();
     if builds.is_empty() {
         return Decision::Block(
             format!("{} has no packages for {}", framework.title, machine.arch),
@@ -618,13 +681,17 @@ fn accelerator(machine: &Machine) -> Accelerator {
     Accelerator { kind: "none".to_owned(), gpus: Vec::new(), why: vec![why] }
 }
 
-/// A step that the plan leaves out hands its needs down to those that need it.
-fn close_gaps(plan: &mut Plan, profile: &Profile) {
+/// A step that the plan leaves out hands its needs down to those that need it; one of another manager does not, for
+/// nothing here rests on what it rests on.
+fn close_gaps(plan: &mut Plan, profile: &Profile, manager: Manager) {
     let there: Vec<String> = plan.steps.iter().map(|step| step.id.clone()).collect();
     for step in &mut plan.steps {
         while let Some(gap) = step.needs.iter().position(|need| !there.contains(need)) {
             let gone = step.needs.remove(gap);
-            let inherited = profile.steps.iter().find(|from| from.id == gone);
+            let inherited = profile
+                .steps
+                .iter()
+                .find(|from| from.id == gone && from.manager.is_none_or(|of| of == manager));
             for need in inherited.into_iter().flat_map(|from| &from.needs) {
                 if !step.needs.contains(need) {
                     step.needs.push(need.clone());

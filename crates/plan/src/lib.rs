@@ -12,7 +12,7 @@ mod profile;
 mod size;
 
 pub use catalog::{Build, Catalog, Framework, UvPin, Wheel};
-pub use choices::{Choices, FrameworkChoice, ManagerChoice};
+pub use choices::{Choices, FrameworkChoice, Manager, ManagerChoice};
 pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use model::{

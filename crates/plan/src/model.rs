@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::choices::Choices;
+use crate::choices::{Choices, Manager};
 use crate::size::Bytes;
 
 /// The ordered steps for one machine.
@@ -18,7 +18,7 @@ pub struct Plan {
     /// What the user chose.
     pub choices: Choices,
     /// The environment manager that is used.
-    pub manager: String,
+    pub manager: Manager,
     /// What computes.
     pub accelerator: Accelerator,
     /// The framework, `None` without one.
@@ -254,18 +254,33 @@ pub enum Action {
     },
     /// A uv that is good enough is there.
     Uv,
+    /// A conda and a mamba are there and know the environment by its name.
+    Base {
+        /// The environment.
+        env: String,
+        /// What is asked for.
+        requirements: Vec<String>,
+        /// A conda of the user's own, which is used as it is.
+        adopt: Option<String>,
+        /// The generation's name. `None` until it is resolved.
+        generation: Option<String>,
+    },
+    /// New shells know `conda activate`.
+    ShellInit,
     /// A generation exists for the environment's lock.
     Environment {
         /// Name of the environment.
         env: String,
         /// Version of Python, `3.12`; what `python` names where `None`.
         python: Option<String>,
-        /// The interpreter that it is built on.
-        interpreter: String,
+        /// The interpreter that it is built on; `None` where the environment brings its own.
+        interpreter: Option<String>,
         /// Everything that is asked for, layer by layer, in order: all of it is resolved together.
         layers: Vec<LayerRequest>,
         /// Builds of the framework to try, the preferred one first.
         builds: Vec<BuildRequest>,
+        /// What the user has added by hand to the environment in use and will find in the new one.
+        added: Vec<String>,
         /// The generation's name: the lock's hash. `None` until it is resolved.
         generation: Option<String>,
     },
@@ -295,7 +310,7 @@ pub enum Action {
 pub struct LayerRequest {
     /// The step that installs it.
     pub step: String,
-    /// Requirements as in PEP 508.
+    /// Requirements as the manager writes them: PEP 508, or conda's match specifications.
     pub requirements: Vec<String>,
 }
 
@@ -304,7 +319,7 @@ pub struct LayerRequest {
 pub struct BuildRequest {
     /// `cpu`, `cu132`, …
     pub name: String,
-    /// Requirements as in PEP 508.
+    /// Requirements as the manager writes them.
     pub requirements: Vec<String>,
     /// The name under which uv knows the framework's own index.
     pub torch_backend: Option<String>,
@@ -313,18 +328,24 @@ pub struct BuildRequest {
 }
 
 /// Something that will be installed, exactly.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {
     /// Name.
     pub name: String,
     /// Version.
     pub version: String,
+    /// Which build of that version, for conda packages.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub build: Option<String>,
     /// Bytes to download.
     pub size: Option<u64>,
     /// Hash of what is downloaded.
     pub sha256: Option<String>,
     /// Where it is downloaded from.
     pub url: Option<String>,
+    /// What the channel says of a conda package: its needs and constraints, which conda looks at later.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record: Option<serde_json::Value>,
 }
 
 impl fmt::Display for Totals {

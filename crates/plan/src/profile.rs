@@ -8,6 +8,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
+use crate::choices::Manager;
 use crate::model::Phase;
 use crate::size::Bytes;
 
@@ -54,6 +55,8 @@ pub struct ProfileStep {
     pub title: String,
     /// Why it is there.
     pub why: String,
+    /// The manager that it belongs to; `None` where it belongs to both.
+    pub manager: Option<Manager>,
     /// Steps that come before it.
     pub needs: Vec<String>,
     /// What it ensures.
@@ -82,8 +85,12 @@ pub enum StepKind {
     Uv,
     /// The environment's generation exists.
     Environment,
+    /// A conda and a mamba are there.
+    Base(Vec<String>),
+    /// New shells know `conda activate`, where the user wishes so.
+    ShellInit,
     /// A layer of libraries.
-    Layer(Vec<String>),
+    Layer(Layer),
     /// The layer of the chosen framework.
     Framework,
     /// The generation is the one in use.
@@ -94,6 +101,25 @@ pub enum StepKind {
     Check(String),
     /// The proof of the chosen framework.
     FrameworkCheck,
+}
+
+/// The libraries of a layer, as each manager names them.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Layer {
+    /// As in PEP 508.
+    pub requirements: Vec<String>,
+    /// As conda's match specifications, where they differ.
+    pub conda: Option<Vec<String>>,
+}
+
+impl Layer {
+    /// As a manager names them.
+    pub fn of(&self, manager: Manager) -> &[String] {
+        match (manager, &self.conda) {
+            (Manager::Conda, Some(conda)) => conda,
+            _ => &self.requirements,
+        }
+    }
 }
 
 /// What a machine must have for a step.
@@ -268,6 +294,7 @@ struct RawStep {
     kind: Spanned<RawKind>,
     title: String,
     why: String,
+    manager: Option<Manager>,
     #[serde(default)]
     needs: Vec<Spanned<String>>,
     #[serde(default)]
@@ -276,6 +303,7 @@ struct RawStep {
     estimate: Estimate,
     packages: Option<Vec<String>>,
     requirements: Option<Vec<String>>,
+    conda: Option<Vec<String>>,
     script: Option<String>,
     max_age_hours: Option<u64>,
 }
@@ -288,10 +316,12 @@ enum RawKind {
     AptUpgrade,
     AptPackages,
     Uv,
+    Base,
     Environment,
     Layer,
     Framework,
     Activate,
+    ShellInit,
     Kernelspec,
     Check,
     FrameworkCheck,
@@ -304,6 +334,7 @@ impl RawStep {
         let lacks = |key: &str| (span.clone(), format!("a step of this kind needs `{key}`"));
         let mut packages = self.packages;
         let mut requirements = self.requirements;
+        let mut conda = self.conda;
         let mut script = self.script;
         let mut max_age_hours = self.max_age_hours;
         let kind = match *self.kind.get_ref() {
@@ -317,9 +348,14 @@ impl RawStep {
             }
             RawKind::Uv => StepKind::Uv,
             RawKind::Environment => StepKind::Environment,
-            RawKind::Layer => {
-                StepKind::Layer(requirements.take().ok_or_else(|| lacks("requirements"))?)
+            RawKind::Base => {
+                StepKind::Base(requirements.take().ok_or_else(|| lacks("requirements"))?)
             }
+            RawKind::ShellInit => StepKind::ShellInit,
+            RawKind::Layer => StepKind::Layer(Layer {
+                requirements: requirements.take().ok_or_else(|| lacks("requirements"))?,
+                conda: conda.take(),
+            }),
             RawKind::Framework => StepKind::Framework,
             RawKind::Activate => StepKind::Activate,
             RawKind::Kernelspec => StepKind::Kernelspec,
@@ -329,6 +365,7 @@ impl RawStep {
         let left = [
             ("packages", packages.is_some()),
             ("requirements", requirements.is_some()),
+            ("conda", conda.is_some()),
             ("script", script.is_some()),
             ("max_age_hours", max_age_hours.is_some()),
         ];
@@ -340,6 +377,7 @@ impl RawStep {
             phase: self.phase,
             title: self.title,
             why: self.why,
+            manager: self.manager,
             needs: self.needs.into_iter().map(Spanned::into_inner).collect(),
             kind,
             requires: self.requires,

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use aitk_detect::{Disk, Libc, Machine, Os, Python, Tool};
-use aitk_plan::{Catalog, Choices, FrameworkChoice, Plan, Profile, Status, conclude, plan};
+use aitk_plan::{
+    Catalog, Choices, FrameworkChoice, Manager, Plan, Profile, Status, conclude, plan,
+};
 
 const GB: u64 = 1_000_000_000;
 
@@ -47,7 +49,7 @@ fn disk(mount: &str, uses: &[&str], free: u64, free_inodes: Option<u64>) -> Disk
 fn concluded(machine: &Machine) -> Plan {
     let choices = Choices { framework: FrameworkChoice::None, ..Choices::default() };
     let profile = Profile::builtin("low").unwrap();
-    let mut plan = plan(machine, &profile, &choices, &Catalog::builtin().unwrap());
+    let mut plan = plan(machine, &profile, &choices, Manager::Venv, &Catalog::builtin().unwrap());
     conclude(&mut plan, machine);
     plan
 }

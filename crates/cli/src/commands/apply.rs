@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aitk_detect::Sudo;
-use aitk_env::Lock;
+use aitk_env::{Bundle, Locks, open_bundle};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
 use aitk_plan::{Bytes, Plan, Status, machine_digest};
 use aitk_system::{
@@ -18,7 +18,7 @@ use crate::commands::plan::{load, show};
 use crate::error::{CliError, steps};
 use crate::output::{DIM, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
-use crate::session::{Session, Wish, locked};
+use crate::session::{Ask, Session, Wish, locked};
 
 pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
@@ -30,21 +30,31 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
     let mut session = Session::open(common)?;
     let progress = Progress::new(common.progress, output);
-    let lock = locked(&args.choices)?;
-    let wish = match &args.plan {
-        Some(path) => wish_of(&load(path, &machine_digest(&session.machine))?),
-        None => session.wish(&args.choices)?,
+    let bundle = match &args.plan {
+        Some(path) => open_bundle(path, &session.settings)?,
+        None => None,
     };
-    let fresh = session.plan(&wish)?;
+    let saved = args.plan.as_ref().filter(|_| bundle.is_none());
+    let lock = match &bundle {
+        Some(bundle) => Some(Locks::read(&bundle.lock, &Real)?),
+        None => locked(&args.choices)?,
+    };
+    let wish = match (saved, &bundle) {
+        (Some(path), _) => wish_of(&load(path, &machine_digest(&session.machine))?),
+        (None, Some(bundle)) => wish_in(bundle, common)?,
+        (None, None) => session.wish(&args.choices)?,
+    };
+    let fresh = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let wish = Wish { manager: Some(fresh.manager), ..wish };
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
-    let mut plan = match &args.plan {
+    let mut plan = match saved {
         Some(path) => load(path, &fresh.machine)?,
         None => fresh,
     };
     let deny = Deny(Real);
     let surveying = context(&session, &deny, lock.as_ref(), args);
     let spinner = progress.spinner("looking at the machine and asking the package sources …");
-    aitk_exec::survey(&surveying, &mut plan, args.plan.is_none())?;
+    aitk_exec::survey(&surveying, &mut plan, saved.is_none())?;
     drop(spinner);
     refuse_blocked(&plan)?;
     if plan.totals.steps == 0 {
@@ -66,7 +76,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     if args.dry_run {
         return dry_run(&session, plan, lock.as_ref(), args, output, &progress);
     }
-    confirm(args)?;
+    confirm(args.yes)?;
     let _ticket = elevate(&session, &plan)?;
     remember(&session, &wish)?;
     session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
@@ -74,13 +84,13 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     let journal = Journal::begin(&session.machine.folders.state, &Real);
     let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
     drop(hold);
-    finish(summary, output, &progress)
+    finish(summary, output)
 }
 
 fn context<'a>(
     session: &'a Session,
     system: &'a dyn System,
-    lock: Option<&'a Lock>,
+    lock: Option<&'a Locks>,
     args: &Apply,
 ) -> aitk_exec::Context<'a> {
     let mut context = session.context(system, lock);
@@ -90,11 +100,20 @@ fn context<'a>(
 }
 
 fn wish_of(plan: &Plan) -> Wish {
-    Wish { budget: plan.budget.clone(), choices: plan.choices.clone() }
+    let choices = plan.choices.clone();
+    Wish { budget: plan.budget.clone(), choices, manager: Some(plan.manager) }
+}
+
+/// What a bundle is for. Without a network the system's packages stay as they are.
+fn wish_in(bundle: &Bundle, common: &Common) -> Result<Wish, CliError> {
+    let mut wish: Wish = serde_json::from_value(bundle.wish.clone())
+        .map_err(|error| CliError::Other(format!("the bundle's wish cannot be read: {error}")))?;
+    wish.choices.user_only |= common.offline;
+    Ok(wish)
 }
 
 /// The lock against a second run.
-fn take_turn(session: &Session) -> Result<aitk_system::Hold, CliError> {
+pub fn take_turn(session: &Session) -> Result<aitk_system::Hold, CliError> {
     let path = session.machine.folders.state.join("lock");
     let note = format!("process {}, since {}\n", std::process::id(), Real.now());
     match Real.hold(&path, &note).map_err(CliError::io(&path))? {
@@ -108,7 +127,7 @@ fn take_turn(session: &Session) -> Result<aitk_system::Hold, CliError> {
 }
 
 /// A plan with steps that cannot be done here is not begun.
-fn refuse_blocked(plan: &Plan) -> Result<(), CliError> {
+pub fn refuse_blocked(plan: &Plan) -> Result<(), CliError> {
     let blocked: Vec<_> = plan.steps.iter().filter(|step| step.status == Status::Blocked).collect();
     if blocked.is_empty() {
         return Ok(());
@@ -160,8 +179,8 @@ fn nothing_to_do(
     Ok(ExitCode::SUCCESS)
 }
 
-fn confirm(args: &Apply) -> Result<(), CliError> {
-    if args.yes {
+pub fn confirm(yes: bool) -> Result<(), CliError> {
+    if yes {
         return Ok(());
     }
     if !is_terminal() {
@@ -177,7 +196,7 @@ fn confirm(args: &Apply) -> Result<(), CliError> {
 }
 
 /// Gets sudo's password before anything is drawn, where it is needed.
-fn elevate(session: &Session, plan: &Plan) -> Result<Option<KeepAlive>, CliError> {
+pub fn elevate(session: &Session, plan: &Plan) -> Result<Option<KeepAlive>, CliError> {
     let needed = |step: &&aitk_plan::Step| step.root && step.status == Status::Needed;
     let privilege = &session.machine.privilege;
     if privilege.root || !plan.steps.iter().any(|step| needed(&step)) {
@@ -199,7 +218,7 @@ fn elevate(session: &Session, plan: &Plan) -> Result<Option<KeepAlive>, CliError
 }
 
 /// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new.
-fn remember(session: &Session, wish: &Wish) -> Result<(), CliError> {
+pub fn remember(session: &Session, wish: &Wish) -> Result<(), CliError> {
     let value = serde_json::to_value(wish).unwrap_or_default();
     let mut receipt = session.receipt.clone();
     let name = wish.choices.env.clone();
@@ -213,7 +232,7 @@ fn remember(session: &Session, wish: &Wish) -> Result<(), CliError> {
 fn dry_run(
     session: &Session,
     plan: Plan,
-    lock: Option<&Lock>,
+    lock: Option<&Locks>,
     args: &Apply,
     output: &Output,
     progress: &Progress,
@@ -236,7 +255,7 @@ fn dry_run(
 }
 
 /// What was done, how long it took, how to start.
-fn finish(summary: Summary, output: &Output, _: &Progress) -> Result<ExitCode, CliError> {
+pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
     let done = summary.outcomes.values().filter(|outcome| **outcome == Outcome::Done).count();
     let failed = summary
         .failure

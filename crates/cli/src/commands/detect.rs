@@ -130,6 +130,13 @@ fn page(machine: &Machine) -> String {
         .map(|python| format!("{} at {}", python.version, python.path.display()))
         .collect();
     rows.push(("Python", if python.is_empty() { "none".to_owned() } else { python.join(", ") }));
+    for conda in &machine.conda {
+        rows.push(("Conda", format!("{} in {}", conda.version, conda.path.display())));
+        rows.push((
+            "",
+            styled(DIM, "it is left alone; --conda-base uses it instead of one of aitk's own"),
+        ));
+    }
     let privilege = if machine.privilege.root {
         "root"
     } else {

@@ -8,24 +8,26 @@ use crate::args::{self, Common};
 use crate::error::CliError;
 use crate::output::Output;
 use crate::progress::Progress;
-use crate::session::{Session, locked};
+use crate::session::{Ask, Session, locked};
 
 pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
     let wish = session.wish(&args.choices)?;
-    let plan = session.plan(&wish)?;
     let lock = locked(&args.choices)?;
+    let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner("asking the package sources …");
-    let lock = aitk_exec::lock(&context, &plan)?;
+    let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
-    let text = lock.to_pylock();
+    output.warn(&plan.warnings);
+    let text = locks.to_text()?;
+    let count = locks.environment.packages().count();
     match &args.output {
         Some(path) => {
             Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
-            output.say(format!("{} packages in {}", lock.packages().count(), path.display()));
+            output.say(format!("{count} packages in {}", path.display()));
         }
         None => anstream::print!("{text}"),
     }

@@ -1,11 +1,14 @@
 //! The commands, one file each.
 
 pub mod apply;
+pub mod bundle;
 pub mod completions;
 pub mod detect;
 pub mod lock;
 pub mod plan;
 pub mod profiles;
+pub mod remove;
 pub mod status;
+pub mod upgrade;
 pub mod verify;
 pub mod work;

@@ -10,7 +10,7 @@ use crate::args::{self, Common};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, styled};
 use crate::progress::Progress;
-use crate::session::{Session, locked};
+use crate::session::{Ask, Session, locked};
 
 /// The form in which plans are saved and printed.
 const SCHEMA: u32 = 1;
@@ -20,8 +20,9 @@ const WIDTH: usize = 94;
 pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
     let wish = session.wish(&args.choices)?;
-    let mut plan = session.plan(&wish)?;
     let lock = locked(&args.choices)?;
+    let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
+    let mut plan = session.plan(&wish, lock.as_ref(), ask)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
@@ -42,7 +43,7 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
 }
 
 /// The text of a saved plan.
-fn save(plan: &Plan) -> String {
+pub fn save(plan: &Plan) -> String {
     let file = json!({ "schema": SCHEMA, "kind": "plan", "digest": digest_of(plan), "data": plan });
     serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
 }
@@ -129,7 +130,13 @@ fn show_step(step: &Step, verbose: bool) -> String {
     if verbose {
         for package in &step.packages {
             let size = package.size.map(|size| Bytes(size).to_string()).unwrap_or_default();
-            text += &note(&format!("{} {}  {size}", package.name, package.version));
+            let build = package.build.as_ref().map(|build| format!(" {build}")).unwrap_or_default();
+            let hash = package
+                .sha256
+                .as_deref()
+                .map(|hash| format!("  sha256:{hash}"))
+                .unwrap_or_default();
+            text += &note(&format!("{} {}{build}  {size}{hash}", package.name, package.version));
         }
     } else if !step.packages.is_empty() {
         let names: Vec<_> = step.packages.iter().map(|package| package.name.as_str()).collect();

@@ -2,8 +2,9 @@
 
 use std::process::ExitCode;
 
-use aitk_env::Environments;
+use aitk_env::{Environments, Generation};
 use aitk_exec::{Provenance, interrupted_run};
+use aitk_system::System;
 use serde_json::json;
 
 use crate::args::{Common, Which};
@@ -33,7 +34,8 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
             "python": record.python,
             "build": record.build,
             "packages": record.layers.values().map(|layer| layer.len()).sum::<usize>(),
-            "added": generation.added(system),
+            "manager": record.manager,
+            "added": added(generation, system),
         })
     });
     let data = json!({
@@ -60,6 +62,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                     "Environment",
                     format!("{} at {}", args.env, environments.current_path().display()),
                 );
+                text += &row("Manager", record.manager.to_string());
                 text += &row("Generation", generation.name());
                 text += &row("Python", record.python.clone());
                 if let (Some(build), Some(wish)) = (&record.build, &wish) {
@@ -67,7 +70,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                 }
                 text +=
                     &row("Packages", format!("{packages}, and {} of the system", created("apt:")));
-                let added = generation.added(system);
+                let added = added(generation, system);
                 if !added.is_empty() {
                     text += &row("Added by you", added.join(", "));
                 }
@@ -84,4 +87,9 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the user has put into a generation, as they would ask for it.
+fn added(generation: &Generation, system: &dyn System) -> Vec<String> {
+    generation.added(system).iter().map(ToString::to_string).collect()
 }

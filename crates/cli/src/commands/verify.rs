@@ -10,12 +10,12 @@ use crate::args::{Common, Verify};
 use crate::error::CliError;
 use crate::output::{BAD, DIM, GOOD, Output, styled};
 use crate::progress::Progress;
-use crate::session::Session;
+use crate::session::{Ask, Session};
 
 pub fn run(common: &Common, args: &Verify, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
     let wish = session.applied(&args.which.env)?;
-    let plan = session.plan(&wish)?;
+    let plan = session.plan(&wish, None, Ask::Nobody)?;
     let system = Deny(Real);
     let context = session.context(&system, None);
     let progress = Progress::new(common.progress, output);

@@ -28,6 +28,7 @@ impl Home {
             .env("PATH", "/usr/bin:/bin")
             // A source that refuses at once: no test of the command line needs one.
             .env("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
+            .env("AITK_CHANNEL", "http://127.0.0.1:9/conda-forge")
             .args(args)
             .output()
             .unwrap()

@@ -1,6 +1,7 @@
 //! The generation is the one in use.
 
-use aitk_plan::{Plan, Step};
+use aitk_env::Generation;
+use aitk_plan::{Manager, Plan, Step};
 
 use super::{Check, Exact, Kind, Made, Work};
 use crate::context::{Context, environment};
@@ -15,8 +16,8 @@ impl Kind for Activate {
         let environments = cx.environments(&spec);
         let current = environments.current(cx.system);
         let fits = current.is_some_and(|(generation, record)| {
-            record.request == spec.request
-                && cx.locked.is_none_or(|lock| lock.digest() == generation.name())
+            record.request == spec.digest
+                && cx.locked.is_none_or(|locks| locks.environment.digest() == generation.name())
                 && spec.generation.is_none_or(|wanted| wanted == generation.name())
         });
         Ok(if fits {
@@ -41,11 +42,11 @@ impl Kind for Activate {
         let generation = match built {
             Some((generation, lock)) => {
                 if generation.record(cx.system).is_none() && !cx.dry {
-                    generation.finish(cx.system, &lock, &spec.request)?;
+                    generation.finish(cx.system, &lock, &spec.digest, spec.added)?;
                 }
                 generation
             }
-            None => match environments.find(cx.system, &spec.request) {
+            None => match environments.find(cx.system, &spec.digest) {
                 Some((generation, _)) => generation,
                 None => {
                     return Err(ExecError::StillMissing { reason: "nothing was built".to_owned() });
@@ -53,19 +54,39 @@ impl Kind for Activate {
             },
         };
         environments.activate(cx.system, &generation)?;
-        if let Some((old, _)) = before.filter(|(old, _)| *old != generation) {
-            let added = old.added(cx.system);
-            if !added.is_empty() {
-                let text = format!(
-                    "you had added {} to the environment that was replaced; it is still in {}, and `aitk run -- pip \
-                     install {}` adds it here",
-                    added.join(", "),
-                    old.path().display(),
-                    added.join(" ")
-                );
-                work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
-            }
+        if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
+            && let Some(text) = left_behind(cx, &old, &generation)
+        {
+            work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
         }
         Ok(vec![Made::path(&environments.current_path(), Some(generation.name()))])
     }
+}
+
+/// What the user had added to the generation that was replaced and is not in the new one, so that nothing is lost
+/// unsaid.
+fn left_behind(cx: &Context<'_>, old: &Generation, new: &Generation) -> Option<String> {
+    let there: Vec<String> =
+        new.record(cx.system)?.layers.into_values().flat_map(|layer| layer.into_keys()).collect();
+    let mut left = old.added(cx.system);
+    left.retain(|added| !there.contains(&added.name));
+    if left.is_empty() {
+        return None;
+    }
+    let list = |by: Manager| -> Vec<String> {
+        left.iter().filter(|added| added.by == by).map(ToString::to_string).collect()
+    };
+    let (conda, pip) = (list(Manager::Conda), list(Manager::Venv));
+    let commands = [("pip install", &pip), ("conda install", &conda)];
+    let commands: Vec<_> = commands
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(command, names)| format!("`aitk run -- {command} {}`", names.join(" ")))
+        .collect();
+    Some(format!(
+        "you had added {} to the environment that was replaced; it is still in {}, and {} adds it here",
+        pip.iter().chain(&conda).cloned().collect::<Vec<_>>().join(", "),
+        old.path().display(),
+        commands.join(" and ")
+    ))
 }

@@ -1,14 +1,11 @@
 //! A generation exists for the environment's lock.
 
-use std::path::Path;
+use aitk_env::{Damage, EnvError, Lock};
+use aitk_plan::{Action, BuildRequest, Bytes, FrameworkPlan, Manager, Plan, Step, Warning};
 
-use aitk_env::{EnvError, Lock, Request, Tools, resolve};
-use aitk_plan::{Action, FrameworkPlan, Plan, Step, Warning};
-
-use super::layer::filled;
-use super::uv::{may_download, uv, uv_path};
-use super::{Check, Exact, Kind, Made, Work};
-use crate::context::{Context, EnvironmentSpec, environment};
+use super::layer::{filled, mend};
+use super::{Check, Exact, Kind, Made, Work, may_download};
+use crate::context::{Context, EnvironmentSpec, environment, no_log};
 use crate::error::ExecError;
 
 pub(super) struct Environment;
@@ -20,8 +17,8 @@ impl Kind for Environment {
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Exact::one(step.clone())) };
-        let lock = environment_lock(cx, plan)?;
-        Ok(exact(cx, plan, step, &spec, &lock))
+        let resolved = resolve(cx, plan)?;
+        Ok(exact(cx, plan, step, &spec, &resolved))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -29,23 +26,33 @@ impl Kind for Environment {
             return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
         };
         let generation = cx.environments(&spec).generation(&lock.digest());
-        let uv = uv(cx)?;
-        let tools = Tools { system: cx.system, uv: &uv, settings: cx.settings, log: &work.log };
+        let manager = cx.manager(spec.manager, &work.log);
+        let id = &work.step.id;
         if let Some(record) = generation.record(cx.system) {
-            // It is whole: what the user may have added to it stays, and only its own files are mended.
-            generation.mend_itself(&tools, spec.interpreter, spec.name)?;
-            if record.request != spec.request {
-                generation.finish(cx.system, &lock, &spec.request)?;
+            // It is whole: what the user may have added to it stays, and only what is damaged is mended.
+            if !cx.damage(&generation, None, true)?.is_empty() {
+                manager.mend_itself(&spec.request(), &generation)?;
+            }
+            if record.layers.contains_key(id) {
+                mend(cx, work, &*manager, &generation)?;
+            }
+            if record.request != spec.digest {
+                generation.finish(cx.system, &lock, &spec.digest, spec.added)?;
             }
             return Ok(Vec::new());
         }
         if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
-            cx.downloads.begin(&lock.layers, &cx.settings.wheels(), cx.settings.offline);
+            cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
         }
-        generation.create(&tools, spec.interpreter, spec.name, &lock)?;
+        generation.begin(cx.system, &lock)?;
+        manager.create(&spec.request(), &generation)?;
+        if lock.layer(id).is_some() {
+            cx.downloads.wait(id, work.reporter)?;
+            manager.install(&generation, &lock, id)?;
+        }
         let mut memo = cx.memo();
         memo.built.clear();
-        memo.built.insert(work.step.id.clone());
+        memo.built.insert(id.clone());
         drop(memo);
         Ok(vec![Made::path(generation.path(), Some(lock.digest()))])
     }
@@ -61,73 +68,91 @@ impl Kind for Environment {
         if cx.memo().built.contains(&step.id) {
             return Ok(Check::Holds);
         }
-        let Some((generation, record)) = cx.environments(&spec).find(cx.system, &spec.request)
+        let current = cx.environments(&spec).current(cx.system);
+        let is_it =
+            |name: &str| current.as_ref().is_some_and(|(current, _)| current.name() == name);
+        if cx.fresh && !spec.generation.is_some_and(is_it) {
+            return Ok(Check::missing("it is resolved anew"));
+        }
+        let Some((generation, record)) = cx.environments(&spec).find(cx.system, &spec.digest)
         else {
             return Ok(Check::missing(format!(
                 "there is no environment `{}` like this",
                 spec.name
             )));
         };
-        if cx.locked.is_some_and(|lock| lock.digest() != generation.name()) {
+        if cx.locked.is_some_and(|locks| locks.environment.digest() != generation.name()) {
             return Ok(Check::missing("the environment is not the one that the lock describes"));
         }
         if spec.python.is_some_and(|python| python != record.python) {
             return Ok(Check::missing(format!("the environment has Python {}", record.python)));
         }
-        let interpreter = cx.system.read_link(&generation.python());
-        if !interpreter.is_ok_and(|interpreter| cx.system.exists(Path::new("/").join(interpreter)))
-        {
+        let python = generation.python();
+        let target = cx.system.read_link(&python).map(|target| python.with_file_name(target));
+        if !target.is_ok_and(|target| cx.system.exists(target)) {
             return Ok(Check::missing("the environment's Python is gone"));
         }
-        let damage = cx.damage(&generation, None, deep)?;
-        Ok(match damage.iter().map(aitk_env::Damage::describe).collect::<Vec<_>>() {
+        let mut damage = cx.damage(&generation, None, deep)?;
+        if record.layers.contains_key(&step.id) {
+            damage.extend(cx.damage(&generation, Some(&step.id), deep)?);
+        }
+        Ok(match damage.iter().map(Damage::describe).collect::<Vec<_>>() {
             found if found.is_empty() => Check::Holds,
             found => Check::Missing(found),
         })
     }
 }
 
-/// The lock of a plan's environment: the user's own, else what uv resolves.
-pub(crate) fn environment_lock(cx: &Context<'_>, plan: &Plan) -> Result<Lock, ExecError> {
-    if let Some(lock) = cx.locked {
-        return Ok(lock.clone());
+/// A lock, and what the user had added by hand: what of it is carried over, and what does not go with the rest.
+pub(crate) struct Resolved {
+    pub lock: Lock,
+    pub added: Vec<String>,
+    pub left_out: Vec<String>,
+}
+
+impl From<Lock> for Resolved {
+    fn from(lock: Lock) -> Self {
+        Self { lock, added: Vec::new(), left_out: Vec::new() }
     }
-    let wishes = plan.steps.iter().find_map(|step| match &step.action {
-        Action::Environment { layers, builds, .. } => Some((layers, builds)),
-        _ => None,
-    });
-    let (Some((layers, builds)), Some(spec)) = (wishes, environment(plan)) else {
+}
+
+/// The lock of a plan's environment: the user's own, that of the environment that is there, else a new one.
+pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecError> {
+    let Some(spec) = environment(plan) else {
         return Err(ExecError::StillMissing { reason: "the plan has no environment".to_owned() });
     };
-    let here = cx.machine_now();
-    let found = here.python.iter().find(|python| {
-        python.path == Path::new(spec.interpreter) || spec.interpreter == "/usr/bin/python3"
-    });
-    let found = found.filter(|_| cx.is_local);
-    let minor = found.and_then(|python| python.minor());
-    let python = match (minor, spec.python) {
-        (Some((major, minor)), _) => format!("{major}.{minor}"),
-        (None, Some(python)) if !cx.is_local => python.to_owned(),
-        _ => {
-            return Err(EnvError::NoUv {
-                version: cx.catalog.uv.version.clone(),
-                reason: "there is no Python yet".to_owned(),
-            }
-            .into());
+    if let Some(locks) = cx.locked {
+        if locks.environment.manager != spec.manager {
+            return Err(ExecError::OtherManager {
+                lock: locks.environment.manager,
+                plan: spec.manager,
+            });
         }
-    };
-    // An environment that only needs mending keeps its versions.
-    if let Some((generation, record)) = cx.environments(&spec).find(cx.system, &spec.request)
-        && record.python == python
-    {
-        return Ok(generation.lock(cx.system)?);
+        return Ok(locks.environment.clone().layered(spec.layers).into());
     }
-    let uv = uv(cx)?;
-    let target = cx.target(cx.machine, &python);
-    let interpreter = found.map(|python| python.path.to_string_lossy().into_owned());
-    let request = Request { layers, builds, target: &target, interpreter: interpreter.as_deref() };
-    // Resolving writes into the cache only, which is no change of the machine.
-    Ok(resolve(cx.local, &uv, cx.local_settings, request)?)
+    let environments = cx.environments(&spec);
+    // An environment that only needs mending keeps its versions.
+    if let Some((generation, record)) = environments.find(cx.system, &spec.digest)
+        && spec.python.is_none_or(|python| python == record.python)
+        && !cx.fresh
+    {
+        let mut lock = generation.lock(cx.system)?;
+        lock.build = record.build;
+        return Ok(Resolved { lock, added: record.added, left_out: Vec::new() });
+    }
+    let before = environments.current(cx.system);
+    let before = before.filter(|(_, record)| record.manager == spec.manager);
+    let added = before.map_or_else(Vec::new, |(generation, _)| generation.carried(cx.system));
+    let log = no_log();
+    let manager = cx.manager(spec.manager, &log);
+    let request = aitk_env::Request { added: &added, ..spec.request() };
+    match manager.resolve(&request) {
+        Err(EnvError::Unsolvable { .. }) if !added.is_empty() => {
+            let lock = manager.resolve(&spec.request())?;
+            Ok(Resolved { lock, added: Vec::new(), left_out: added })
+        }
+        lock => Ok(Resolved { lock: lock?, added, left_out: Vec::new() }),
+    }
 }
 
 /// Writes what the lock says into the environment's step and those of its layers.
@@ -136,27 +161,35 @@ fn exact(
     plan: &Plan,
     step: &Step,
     spec: &EnvironmentSpec<'_>,
-    lock: &Lock,
+    resolved: &Resolved,
 ) -> Exact {
+    let lock = &resolved.lock;
     let generation = cx.environments(spec).generation(&lock.digest());
     let mut action = step.action.clone();
-    if let Action::Environment { generation, python, .. } = &mut action {
+    if let Action::Environment { generation, python, added, .. } = &mut action {
         *generation = Some(lock.digest());
         *python = Some(lock.target.python.clone());
+        added.clone_from(&resolved.added);
     }
-    let create = generation.create_command(&uv_path(cx), spec.interpreter, spec.name);
-    let mut steps = vec![Step {
+    let log = no_log();
+    let manager = cx.manager(spec.manager, &log);
+    let mut own = Step {
         action,
-        commands: vec![create.to_string()],
+        commands: Vec::new(),
         download: Some(0),
         disk: Some(0),
         estimated: false,
         ..step.clone()
-    }];
+    };
+    if let Some(layer) = lock.layer(&step.id) {
+        own = filled(cx, &*manager, &generation, &own, layer, lock.manager);
+    }
+    own.commands.splice(0..0, manager.create_commands(&spec.request(), &generation));
+    let mut steps = vec![own];
     let layers = plan.steps.iter().filter(|step| matches!(step.action, Action::Layer { .. }));
     for layer in layers {
         if let Some(locked) = lock.layer(&layer.id) {
-            steps.push(filled(cx, &generation, layer, locked));
+            steps.push(filled(cx, &*manager, &generation, layer, locked, lock.manager));
         }
     }
     let link = cx.environments(spec).current_path();
@@ -164,15 +197,29 @@ fn exact(
         let commands = vec![format!("ln -s {} {}", generation.name(), link.display())];
         steps.push(Step { commands, ..step.clone() });
     }
-    let (framework, warnings) = framework(plan, step, lock);
+    let (framework, mut warnings) = framework(plan, spec, lock);
+    if !resolved.left_out.is_empty() {
+        warnings.push(Warning::new(
+            "AITK-W09",
+            format!("what you added does not go with the rest any more: {}", resolved.left_out.join(", ")),
+            "it stays in the generation that is replaced; add it in another version once this is done",
+        ));
+    }
     Exact { steps, framework, warnings }
 }
 
 /// Which build of the framework was taken, and what a person should know of it.
-fn framework(plan: &Plan, step: &Step, lock: &Lock) -> (Option<FrameworkPlan>, Vec<Warning>) {
-    let Action::Environment { builds, .. } = &step.action else { return (None, Vec::new()) };
-    let taken = builds.iter().find(|build| Some(&build.name) == lock.build.as_ref());
-    let (Some(planned), Some(taken)) = (&plan.framework, taken) else { return (None, Vec::new()) };
+fn framework(
+    plan: &Plan,
+    spec: &EnvironmentSpec<'_>,
+    lock: &Lock,
+) -> (Option<FrameworkPlan>, Vec<Warning>) {
+    let Some(planned) = &plan.framework else { return (None, Vec::new()) };
+    if spec.manager == Manager::Conda {
+        return (conda_framework(planned, spec.builds, lock), Vec::new());
+    }
+    let taken = spec.builds.iter().find(|build| Some(&build.name) == lock.build.as_ref());
+    let Some(taken) = taken else { return (None, Vec::new()) };
     let backend = taken.torch_backend.as_deref();
     let mut framework = FrameworkPlan {
         build: taken.name.clone(),
@@ -184,7 +231,7 @@ fn framework(plan: &Plan, step: &Step, lock: &Lock) -> (Option<FrameworkPlan>, V
     if let Some(note) = &taken.note {
         let layer = lock.layers.last();
         let sizes = layer.into_iter().flat_map(|l| &l.packages).filter_map(|l| l.package.size);
-        let size = aitk_plan::Bytes(sizes.sum());
+        let size = Bytes(sizes.sum());
         framework.why.push(note.clone());
         warnings.push(Warning::new(
             "AITK-W08",
@@ -194,4 +241,39 @@ fn framework(plan: &Plan, step: &Step, lock: &Lock) -> (Option<FrameworkPlan>, V
         ));
     }
     (Some(framework), warnings)
+}
+
+/// Which build the solver took, and which of the machine's facts its needs met.
+fn conda_framework(
+    planned: &FrameworkPlan,
+    builds: &[BuildRequest],
+    lock: &Lock,
+) -> Option<FrameworkPlan> {
+    let requirements = &builds.first()?.requirements;
+    let name = requirements.first()?.split([' ', '=', '<', '>']).next()?;
+    let taken = lock.packages().find(|locked| locked.package.name == name)?;
+    let needs = taken.package.record.as_ref().and_then(|record| record["depends"].as_array());
+    let needs: Vec<&str> = needs
+        .into_iter()
+        .flatten()
+        .filter_map(|need| need.as_str())
+        .filter(|need| need.starts_with("__") || need.starts_with("cuda-version"))
+        .collect();
+    let mut framework = FrameworkPlan {
+        build: lock.build.clone().unwrap_or_else(|| planned.build.clone()),
+        requirement: requirements.join(" "),
+        source: "conda channel".to_owned(),
+        ..planned.clone()
+    };
+    framework.why.push(format!(
+        "{} {} has the build {}{}",
+        name,
+        taken.package.version,
+        taken.package.build.as_deref().unwrap_or_default(),
+        match needs.is_empty() {
+            true => ", which asks nothing of a GPU".to_owned(),
+            false => format!(", for this machine meets its needs: {}", needs.join(", ")),
+        }
+    ));
+    Some(framework)
 }

@@ -1,11 +1,10 @@
 //! The packages of one layer are in the generation.
 
-use aitk_env::{Damage, Generation, Tools};
-use aitk_plan::{Action, Plan, Status, Step};
+use aitk_env::{Damage, Generation, Locked, Manager};
+use aitk_plan::{Action, Manager as ManagerKind, Plan, Status, Step};
 
-use super::uv::{may_download, uv, uv_path};
-use super::{Check, Exact, Kind, Made, Work};
-use crate::context::{Context, environment};
+use super::{Check, Exact, Kind, Made, Work, may_download};
+use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 
 pub(super) struct Layer;
@@ -21,21 +20,23 @@ impl Kind for Layer {
         let anew = plan.steps.iter().any(|step| {
             matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
         });
-        let whole = cx.environments(&spec).find(cx.system, &spec.request).filter(|_| !anew);
+        let whole = cx.environments(&spec).find(cx.system, &spec.digest).filter(|_| !anew);
         let Some((generation, _)) = whole else { return Ok(Exact::default()) };
-        let (damaged, _) = damaged(cx, &generation, &step.id)?;
-        Ok(Exact::one(filled(cx, &generation, step, &damaged)))
+        let damaged = damaged(cx, &generation, &step.id)?;
+        let log = no_log();
+        let manager = cx.manager(spec.manager, &log);
+        Ok(Exact::one(filled(cx, &*manager, &generation, step, &damaged, spec.manager)))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let Some(spec) = environment(work.plan) else { return Ok(Vec::new()) };
         let environments = cx.environments(&spec);
-        let uv = uv(cx)?;
-        let tools = Tools { system: cx.system, uv: &uv, settings: cx.settings, log: &work.log };
+        let manager = cx.manager(spec.manager, &work.log);
         let id = &work.step.id;
-        let whole = environments.find(cx.system, &spec.request);
+        let whole = environments.find(cx.system, &spec.digest);
         if let Some((generation, _)) = whole.filter(|_| !being_built(cx, work.plan)) {
-            return mend(cx, work, &tools, &generation);
+            mend(cx, work, &*manager, &generation)?;
+            return Ok(Vec::new());
         }
         let lock = cx.lock_of(work.plan);
         let Some((lock, layer)) = lock.as_ref().and_then(|lock| Some((lock, lock.layer(id)?)))
@@ -44,8 +45,8 @@ impl Kind for Layer {
         };
         cx.downloads.wait(id, work.reporter)?;
         let generation = environments.generation(&lock.digest());
-        generation.install(&tools, layer, &[])?;
-        if generation.has(cx.system, layer) {
+        manager.install(&generation, lock, id)?;
+        if generation.has(cx.system, lock.manager, layer) {
             cx.memo().built.insert(id.clone());
         }
         Ok(Vec::new())
@@ -65,7 +66,7 @@ impl Kind for Layer {
                 false => Check::missing("it is not installed yet"),
             });
         }
-        let Some((generation, record)) = cx.environments(&spec).find(cx.system, &spec.request)
+        let Some((generation, record)) = cx.environments(&spec).find(cx.system, &spec.digest)
         else {
             return Ok(Check::missing("its environment is not there"));
         };
@@ -81,43 +82,43 @@ impl Kind for Layer {
     }
 }
 
-/// The packages of a layer that are damaged, and their names.
+/// The packages of a layer that are damaged.
 fn damaged(
     cx: &Context<'_>,
     generation: &Generation,
     step: &str,
-) -> Result<(aitk_env::Layer, Vec<String>), ExecError> {
+) -> Result<aitk_env::Layer, ExecError> {
     let damage = generation.damage(cx.system, Some(step), true)?;
     let names: Vec<_> = damage.into_iter().map(|damage| damage.package).collect();
     let lock = generation.lock(cx.system)?;
     let packages = lock.layer(step).into_iter().flat_map(|layer| &layer.packages);
-    let is_damaged = |locked: &&aitk_env::Locked| names.contains(&locked.normalized_name());
-    let packages = packages.filter(is_damaged).cloned().collect();
-    Ok((aitk_env::Layer { step: step.to_owned(), packages }, names))
+    let packages = packages.filter(|locked| names.contains(&locked.key())).cloned().collect();
+    Ok(aitk_env::Layer { step: step.to_owned(), packages })
 }
 
 /// A step with what installing these packages into a generation takes.
 pub(super) fn filled(
     cx: &Context<'_>,
+    manager: &dyn Manager,
     generation: &Generation,
     step: &Step,
     layer: &aitk_env::Layer,
+    kind: ManagerKind,
 ) -> Step {
-    let uv = uv_path(cx);
     let packages = &layer.packages;
-    let size = |locked: &aitk_env::Locked| locked.package.size.unwrap_or(0);
-    let fetched = |locked: &&aitk_env::Locked| !locked.is_in(&cx.settings.wheels(), cx.system);
+    let folder = cx.settings.packages(kind);
+    let size = |locked: &Locked| locked.package.size.unwrap_or(0);
+    let fetched = |locked: &&Locked| !locked.is_in(&folder, cx.system);
     let download: u64 = packages.iter().filter(fetched).map(size).sum();
-    // A source that tells no sizes of the files inside leaves an estimate: wheels unpack to 3.4 times their size, as
-    // measured over the libraries of the profile `low`. The wheels themselves are kept.
-    let unpacked = |locked: &aitk_env::Locked| locked.unpacked.unwrap_or(size(locked) * 34 / 10);
-    let disk: u64 = packages.iter().map(unpacked).sum();
+    let footprints = packages.iter().map(|locked| manager.footprint(locked));
+    // What is downloaded is kept.
+    let disk: u64 = footprints.clone().map(|(bytes, _)| bytes).sum::<u64>() + download;
     Step {
-        commands: vec![generation.install_command(&uv, cx.settings, &step.id).to_string()],
+        commands: manager.install_commands(generation, layer),
         packages: packages.iter().map(|locked| locked.package.clone()).collect(),
         download: Some(download),
-        disk: Some(disk + download),
-        files: packages.iter().map(|locked| locked.files).sum(),
+        disk: Some(disk),
+        files: footprints.map(|(_, files)| files).sum(),
         estimated: packages.iter().any(|locked| locked.package.size.is_none()),
         ..step.clone()
     }
@@ -132,24 +133,22 @@ fn being_built(cx: &Context<'_>, plan: &Plan) -> bool {
 }
 
 /// Installs again, in place, just the packages of a whole generation that are damaged.
-fn mend(
+pub(super) fn mend(
     cx: &Context<'_>,
     work: &Work<'_>,
-    tools: &Tools<'_>,
+    manager: &dyn Manager,
     generation: &Generation,
-) -> Result<Vec<Made>, ExecError> {
-    let (damaged, names) = damaged(cx, generation, &work.step.id)?;
-    let names: Vec<_> = names.iter().map(String::as_str).collect();
+) -> Result<(), ExecError> {
+    let damaged = damaged(cx, generation, &work.step.id)?;
+    if damaged.packages.is_empty() {
+        return Ok(());
+    }
     if may_download(cx, &format!("download {} packages again", damaged.packages.len()))? {
-        cx.downloads.begin(
-            std::slice::from_ref(&damaged),
-            &cx.settings.wheels(),
-            cx.settings.offline,
-        );
+        cx.downloads.begin(cx.settings, work.plan.manager, std::slice::from_ref(&damaged));
         cx.downloads.wait(&work.step.id, work.reporter)?;
     }
-    generation.mend(tools, &damaged, &names)?;
+    manager.mend(generation, &damaged)?;
     // What was proven of the damaged environment is to be proven again.
     cx.memo().receipt.proofs.clear();
-    Ok(Vec::new())
+    Ok(())
 }

@@ -5,17 +5,23 @@ mod apt_lists;
 mod apt_packages;
 mod apt_repair;
 mod apt_upgrade;
+mod base;
 mod check;
 mod environment;
 mod kernelspec;
 mod layer;
+mod shell_init;
 mod uv;
 
 use std::path::{Path, PathBuf};
 
+use aitk_env::EnvError;
 use aitk_plan::{Action, FrameworkPlan, Plan, Step, Warning};
+use aitk_system::Permit;
 
-pub(crate) use environment::environment_lock;
+pub(crate) use base::resolve as resolve_base;
+pub(crate) use environment::resolve as resolve_environment;
+pub use shell_init::without_init;
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -121,10 +127,19 @@ pub(crate) fn kind(action: &Action) -> &'static dyn Kind {
         Action::AptUpgrade => &apt_upgrade::AptUpgrade,
         Action::AptPackages { .. } => &apt_packages::AptPackages,
         Action::Uv => &uv::Uv,
+        Action::Base { .. } => &base::Base,
+        Action::ShellInit => &shell_init::ShellInit,
         Action::Environment { .. } => &environment::Environment,
         Action::Layer { .. } => &layer::Layer,
         Action::Activate => &activate::Activate,
         Action::Kernelspec { .. } => &kernelspec::Kernelspec,
         Action::Check { .. } => &check::Proof,
     }
+}
+
+/// Whether this system lets downloads happen; a dry run does not.
+pub(crate) fn may_download(cx: &Context<'_>, what: &str) -> Result<bool, ExecError> {
+    let path = cx.settings.cache.clone();
+    let permit = cx.system.permit(what).map_err(|source| EnvError::Io { path, source })?;
+    Ok(permit == Permit::Granted)
 }

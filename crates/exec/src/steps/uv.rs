@@ -1,11 +1,7 @@
 //! A uv that is good enough is there.
 
-use std::path::PathBuf;
-
-use aitk_detect::detect;
-use aitk_env::{EnvError, FetchProgress, fetch_uv, find_uv, install_uv, own_uv};
+use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, uv_wheel};
 use aitk_plan::{Package, Plan, Step};
-use aitk_system::Permit;
 
 use super::{Check, Exact, Kind, Made, Work};
 use crate::context::Context;
@@ -24,7 +20,7 @@ impl Kind for Uv {
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let pin = &cx.catalog.uv;
-        let wheel = pin.wheels.iter().find(|wheel| wheel.arch == cx.machine.arch);
+        let wheel = uv_wheel(cx.catalog, &cx.machine.arch);
         let way = match &cx.settings.index_url {
             Some(_) => "fetch from the index that is set",
             None => "python3 -m pip download",
@@ -34,7 +30,7 @@ impl Kind for Uv {
             version: pin.version.clone(),
             size: Some(wheel.size),
             sha256: Some(wheel.sha256.clone()),
-            url: None,
+            ..Package::default()
         });
         Ok(Exact::one(Step {
             commands: vec![format!("{way}: uv=={} (checked by its sha256)", pin.version)],
@@ -68,27 +64,4 @@ impl FetchProgress for Bar<'_> {
         let done = before + more;
         self.reporter.event(&Event::Progress { step: self.step, done, total: self.total });
     }
-}
-
-/// The uv that a step uses: an installed one, or at least one in the cache.
-pub(super) fn uv(cx: &Context<'_>) -> Result<aitk_env::Uv, ExecError> {
-    struct Silent;
-    impl FetchProgress for Silent {
-        fn bytes(&self, _: u64) {}
-    }
-    let machine = detect(cx.local).machine;
-    Ok(fetch_uv(cx.local, &machine, cx.catalog, cx.local_settings, &Silent)?)
-}
-
-/// Where the uv is, or will be, that the plan's commands name.
-pub(super) fn uv_path(cx: &Context<'_>) -> PathBuf {
-    find_uv(cx.system, cx.machine, cx.catalog, cx.settings)
-        .map_or_else(|| own_uv(&cx.settings.data, cx.catalog), |uv| uv.path)
-}
-
-/// Whether this system lets downloads happen; a dry run does not.
-pub(super) fn may_download(cx: &Context<'_>, what: &str) -> Result<bool, ExecError> {
-    let path = cx.settings.cache.clone();
-    let permit = cx.system.permit(what).map_err(|source| EnvError::Io { path, source })?;
-    Ok(permit == Permit::Granted)
 }

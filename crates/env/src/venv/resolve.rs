@@ -6,15 +6,15 @@ use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
-use aitk_plan::{BuildRequest, LayerRequest, Package, digest_of};
+use aitk_plan::{BuildRequest, LayerRequest, Manager, Package, digest_of};
 use aitk_system::{Command, RunError, System};
 use serde::Deserialize;
 
+use super::uv::Uv;
+use super::wheel::measure;
 use crate::error::EnvError;
 use crate::fetch::Client;
-use crate::lock::{Layer, Lock, Locked, Target, normalized};
-use crate::uv::Uv;
-use crate::wheel::measure;
+use crate::lock::{Lock, Locked, Target, into_layers, normalized};
 use crate::{Settings, text};
 
 /// glibc versions that uv has a platform name for.
@@ -22,7 +22,7 @@ const GLIBC_KNOWN: [u32; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
 
 /// What an environment shall hold.
 #[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
+pub(super) struct Wishes<'a> {
     /// Layer by layer; the framework's stands among them with the requirements of its preferred build.
     pub layers: &'a [LayerRequest],
     /// Builds of the framework, the preferred one first; empty without a framework.
@@ -40,11 +40,11 @@ pub struct Request<'a> {
 ///
 /// # Errors
 /// What uv says of the last build: [`EnvError::Unreachable`], [`EnvError::Unsolvable`], …
-pub fn resolve(
+pub(super) fn resolve(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
-    request: Request<'_>,
+    request: Wishes<'_>,
 ) -> Result<Lock, EnvError> {
     if request.builds.is_empty() {
         attempt(system, uv, settings, request, None)
@@ -84,7 +84,7 @@ fn attempt(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
-    request: Request<'_>,
+    request: Wishes<'_>,
     build: Option<&BuildRequest>,
 ) -> Result<Lock, EnvError> {
     let wishes: Vec<_> = request
@@ -122,7 +122,7 @@ fn attempt(
         .into_iter()
         .map(|package| package.locked(request.target))
         .collect::<Result<Vec<_>, _>>()?;
-    packages.sort();
+    packages.sort_by(|one, other| one.package.name.cmp(&other.package.name));
 
     // Who asked for whom: the same question again, answered from the cache with the versions just found.
     let pins = folder.join("pins.txt");
@@ -136,14 +136,22 @@ fn attempt(
     let (sizes, via) = thread::scope(|scope| {
         let sizes = scope.spawn(|| match settings.offline {
             true => Ok(()),
-            false => measure(&Client::new()?, &mut packages),
+            false => measure(&Client::new(settings)?, &mut packages),
         });
         let via = run(system, &via, source);
         (sizes.join().unwrap_or_else(|panic| resume_unwind(panic)), via)
     });
     sizes?;
-    let layers = into_layers(&wishes, packages, &askers(&via?));
+    let askers = askers(&via?);
+    let needs = |locked: &Locked| {
+        let asks = |(name, via): (&String, &BTreeSet<String>)| {
+            via.contains(&locked.key()).then(|| name.clone())
+        };
+        askers.iter().filter_map(asks).collect()
+    };
+    let layers = into_layers(&wishes, packages, project, needs);
     Ok(Lock {
+        manager: Manager::Venv,
         target: request.target.clone(),
         build: build.map(|build| build.name.clone()),
         layers,
@@ -153,7 +161,7 @@ fn attempt(
 fn compile(
     uv: &Uv,
     settings: &Settings,
-    request: Request<'_>,
+    request: Wishes<'_>,
     backend: Option<&str>,
     folder: &std::path::Path,
 ) -> Result<Command, EnvError> {
@@ -233,37 +241,6 @@ fn project(requirement: &str) -> String {
     normalized(&requirement[..end.unwrap_or(requirement.len())])
 }
 
-/// Each package goes to the first layer that asks for it, itself or through others.
-fn into_layers(
-    wishes: &[(&String, &Vec<String>)],
-    packages: Vec<Locked>,
-    askers: &BTreeMap<String, BTreeSet<String>>,
-) -> Vec<Layer> {
-    let mut left = packages;
-    let mut layers = Vec::new();
-    for (index, (step, requirements)) in wishes.iter().enumerate() {
-        let mut reached: BTreeSet<String> = requirements.iter().map(|r| project(r)).collect();
-        loop {
-            let more: Vec<_> = askers
-                .iter()
-                .filter(|(name, via)| !reached.contains(*name) && !via.is_disjoint(&reached))
-                .map(|(name, _)| name.clone())
-                .collect();
-            if more.is_empty() {
-                break;
-            }
-            reached.extend(more);
-        }
-        let is_last = index + 1 == wishes.len();
-        let (here, rest) = left
-            .into_iter()
-            .partition(|locked| is_last || reached.contains(&normalized(&locked.package.name)));
-        layers.push(Layer { step: (*step).clone(), packages: here });
-        left = rest;
-    }
-    layers
-}
-
 #[derive(Deserialize)]
 struct UvLock {
     #[serde(default)]
@@ -304,8 +281,9 @@ impl UvPackage {
             size: wheel.size,
             sha256: wheel.hashes.get("sha256").cloned(),
             url: wheel.url,
+            ..Package::default()
         };
-        Ok(Locked { package, unpacked: None, files: None })
+        Ok(Locked { package, ..Locked::default() })
     }
 }
 
@@ -393,15 +371,8 @@ mod tests {
     #[test]
     fn packages_go_to_the_first_layer_that_asks_for_them() {
         let locked = |name: &str| Locked {
-            package: Package {
-                name: name.to_owned(),
-                version: "1".to_owned(),
-                size: None,
-                sha256: None,
-                url: None,
-            },
-            unpacked: None,
-            files: None,
+            package: Package { name: name.to_owned(), ..Package::default() },
+            ..Locked::default()
         };
         let askers = askers(
             "a==1  # via -r requirements.in\nb==1  # via a\nc==1  # via b, d\nd==1  # via -r \
@@ -411,7 +382,11 @@ mod tests {
             (("one".to_owned(), vec!["A>=1".to_owned()]), ("two".to_owned(), vec!["d".to_owned()]));
         let wishes = [(&one.0, &one.1), (&two.0, &two.1)];
         let packages = ["a", "b", "c", "d", "e-e"].map(locked).to_vec();
-        let layers = into_layers(&wishes, packages, &askers);
+        let needs = |locked: &Locked| {
+            let asks = askers.iter().filter(|(_, via)| via.contains(&locked.key()));
+            asks.map(|(name, _)| name.clone()).collect()
+        };
+        let layers = into_layers(&wishes, packages, project, needs);
         let names: Vec<Vec<_>> = layers
             .iter()
             .map(|layer| layer.packages.iter().map(|l| l.package.name.as_str()).collect())

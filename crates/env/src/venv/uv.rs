@@ -8,9 +8,9 @@ use aitk_plan::{Catalog, Package, Wheel};
 use aitk_system::{Command, Permit, RunError, System};
 use semver::Version;
 
+use super::index::find_file;
 use crate::error::EnvError;
 use crate::fetch::{Client, FetchProgress, block_on, fetch_all, hash_of, place, unpack};
-use crate::index::find_file;
 use crate::lock::Locked;
 use crate::{Settings, text};
 
@@ -26,6 +26,11 @@ pub struct Uv {
 /// Where a uv of aitk's own stands below a folder.
 pub fn own_uv(folder: &Path, catalog: &Catalog) -> PathBuf {
     folder.join("tools").join(format!("uv-{}", catalog.uv.version)).join("uv")
+}
+
+/// The wheel that holds the pinned uv for an architecture.
+pub fn uv_wheel<'a>(catalog: &'a Catalog, arch: &str) -> Option<&'a Wheel> {
+    catalog.uv.wheels.iter().find(|wheel| wheel.arch == arch)
 }
 
 /// A uv that is installed: the one on `PATH` if it is new enough, else aitk's own.
@@ -67,22 +72,39 @@ pub fn fetch_uv(
     if system.exists(&path) {
         return Ok(Uv { path, origin: "aitk's cache".to_owned() });
     }
-    let no_way =
-        |reason: &str| EnvError::NoUv { version: version.clone(), reason: reason.to_owned() };
-    if settings.offline {
-        return Err(EnvError::Offline { what: format!("uv {version}") });
-    }
-    let wheel = catalog
-        .uv
-        .wheels
-        .iter()
-        .find(|wheel| wheel.arch == system.host().arch)
-        .ok_or_else(|| no_way("the catalog has none for this processor"))?;
-    let permitted = system.permit(&format!("download {}", wheel.filename));
+    let permitted = system.permit(&format!("download uv {version}"));
     if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
         return Ok(Uv { path, origin: "to be fetched".to_owned() });
     }
+    let (file, origin) = fetch_uv_wheel(system, machine, catalog, settings, progress)?;
+    unpack(&file, ".data/scripts/uv", &path)?;
+    Ok(Uv { path, origin: origin.to_owned() })
+}
+
+/// The wheel of the pinned uv in the cache of wheels, downloaded if need be, and where it came from.
+///
+/// # Errors
+/// As those of [`fetch_uv`].
+pub fn fetch_uv_wheel(
+    system: &dyn System,
+    machine: &Machine,
+    catalog: &Catalog,
+    settings: &Settings,
+    progress: &dyn FetchProgress,
+) -> Result<(PathBuf, &'static str), EnvError> {
+    let version = &catalog.uv.version;
+    let wheel = uv_wheel(catalog, &system.host().arch).ok_or_else(|| EnvError::NoUv {
+        version: version.clone(),
+        reason: "the catalog has none for this processor".to_owned(),
+    })?;
+    let file = settings.wheels().join(&wheel.filename);
+    if hash_of(&file).is_ok_and(|hash| hash == wheel.sha256) {
+        return Ok((file, "the cache of wheels"));
+    }
     let origin = match &settings.index_url {
+        _ if settings.offline => {
+            return Err(EnvError::Offline { what: format!("uv {version}") });
+        }
         Some(index) => {
             from_index(index, version, wheel, settings, progress)?;
             "the index"
@@ -92,14 +114,12 @@ pub fn fetch_uv(
             "pip"
         }
     };
-    let file = settings.wheels().join(&wheel.filename);
     let found = hash_of(&file).map_err(EnvError::io(&file))?;
     if found != wheel.sha256 {
         let expected = wheel.sha256.clone();
         return Err(EnvError::WrongHash { file: wheel.filename.clone(), expected, found });
     }
-    unpack(&file, ".data/scripts/uv", &path)?;
-    Ok(Uv { path, origin: origin.to_owned() })
+    Ok((file, origin))
 }
 
 /// Puts the fetched uv where it stays.
@@ -128,7 +148,7 @@ fn from_index(
     settings: &Settings,
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
-    let client = Client::new()?;
+    let client = Client::new(settings)?;
     let url = block_on(find_file(&client, index, "uv", &wheel.filename))??;
     let locked = Locked {
         package: Package {
@@ -137,9 +157,9 @@ fn from_index(
             size: Some(wheel.size),
             sha256: Some(wheel.sha256.clone()),
             url: Some(url),
+            ..Package::default()
         },
-        unpacked: None,
-        files: None,
+        ..Locked::default()
     };
     fetch_all(&client, &[&locked], &settings.wheels(), false, progress)
 }

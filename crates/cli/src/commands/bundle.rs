@@ -1,0 +1,97 @@
+//! `aitk bundle`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_uv_wheel, write_bundle};
+use aitk_exec::{Event, Reporter};
+use aitk_plan::{Bytes, Manager};
+use aitk_system::{Deny, Real};
+use serde_json::json;
+
+use crate::args::{self, Common};
+use crate::commands::plan::save;
+use crate::error::CliError;
+use crate::output::{HEAD, Output, styled};
+use crate::progress::Progress;
+use crate::session::{Ask, Session, Wish, locked};
+
+pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<ExitCode, CliError> {
+    let mut session = Session::open(common)?;
+    let wish = session.wish(&args.choices)?;
+    let lock = locked(&args.choices)?;
+    let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let wish = Wish { manager: Some(plan.manager), ..wish };
+    let system = Deny(std::sync::Arc::clone(&session.system));
+    let context = session.context(&system, lock.as_ref());
+    let progress = Progress::new(common.progress, output);
+    let spinner = progress.spinner("asking the package sources …");
+    let locks = aitk_exec::lock(&context, &plan)?;
+    aitk_exec::survey(&context, &mut plan, false)?;
+    drop(spinner);
+
+    let settings = &session.local_settings;
+    let folder = settings.packages(plan.manager);
+    let packages: Vec<&Locked> = locks
+        .environment
+        .packages()
+        .chain(locks.base.iter().flat_map(|base| base.packages()))
+        .collect();
+    let total = packages.iter().filter_map(|locked| locked.package.size).sum();
+    let bar = Bar { total, done: AtomicU64::new(0), progress: &progress };
+    progress.event(&Event::StepStarted { step: STEP, title: "Download the packages", root: false });
+    fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
+    let uv = match plan.manager {
+        Manager::Conda => None,
+        Manager::Venv => {
+            let here = aitk_detect::detect(&Real).machine;
+            Some(fetch_uv_wheel(&Real, &here, &session.catalog, settings, &bar)?.0)
+        }
+    };
+    let mut files: Vec<PathBuf> =
+        packages.iter().map(|locked| folder.join(locked.filename())).collect();
+    files.sort();
+    files.dedup();
+    let count = files.len();
+    let wrapped = Wrapped {
+        wish: serde_json::to_value(&wish).unwrap_or_default(),
+        plan: save(&plan),
+        manager: plan.manager,
+        lock: locks.to_text()?,
+        packages: files,
+        uv,
+        program: Path::new("/proc/self/exe"),
+    };
+    let size = write_bundle(&args.output, &wrapped)?;
+    progress.event(&Event::RunFinished { outcome: aitk_exec::Outcome::Done, seconds: 0.0 });
+    let data =
+        json!({ "path": args.output, "size": size, "packages": count, "manager": plan.manager });
+    output.result("bundle", &data, Vec::new(), || {
+        format!(
+            "{} packages, {}, in {}\nOn the other machine: {}\n(aitk itself is in it: {})",
+            count,
+            Bytes(size),
+            args.output.display(),
+            styled(HEAD, format!("aitk apply {} --offline", args.output.display())),
+            styled(HEAD, format!("tar -xf {} aitk", args.output.display())),
+        )
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The name under which the download is shown.
+const STEP: &str = "bundle";
+
+struct Bar<'a> {
+    total: u64,
+    done: AtomicU64,
+    progress: &'a Progress,
+}
+
+impl FetchProgress for Bar<'_> {
+    fn bytes(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
+        self.progress.event(&Event::Progress { step: STEP, done, total: self.total });
+    }
+}

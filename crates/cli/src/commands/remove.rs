@@ -1,0 +1,117 @@
+//! `aitk remove`
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use aitk_exec::{Provenance, Receipt, without_init};
+use aitk_system::{Real, System};
+use serde_json::json;
+
+use crate::args::{Common, Remove};
+use crate::commands::apply;
+use crate::error::CliError;
+use crate::output::{BAD, DIM, GOOD, Output, styled};
+use crate::session::Session;
+
+/// What the receipt says aitk has made here and can take away.
+struct Made {
+    key: String,
+    path: PathBuf,
+    /// Only aitk's lines of the file, not the file.
+    lines_only: bool,
+}
+
+pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, CliError> {
+    if common.machine.is_some() {
+        return Err(CliError::Other("`remove` works on this machine only".to_owned()));
+    }
+    let session = Session::open(common)?;
+    let _hold = apply::take_turn(&session)?;
+    let state = &session.machine.folders.state;
+    let mut receipt = Receipt::load(state, &Real)?;
+    let made = made(&receipt);
+    let system: Vec<String> = receipt
+        .objects
+        .iter()
+        .filter(|(_, object)| object.provenance == Provenance::Created)
+        .filter_map(|(key, _)| key.strip_prefix("apt:").map(str::to_owned))
+        .collect();
+    let paths: Vec<_> = made.iter().map(|made| &made.path).collect();
+    let data = json!({ "removed": paths, "system_packages": system, "dry_run": args.dry_run });
+    if !output.json {
+        for made in &made {
+            let what = if made.lines_only { " (aitk's lines)" } else { "" };
+            output.say(format!("  {} {}{what}", styled(BAD, "-"), made.path.display()));
+        }
+        output.say(styled(DIM, format!("  the cache {} stays", session.settings.cache.display())));
+        if !system.is_empty() {
+            output.say(styled(DIM, "  packages of the system stay; if nothing else needs them:"));
+            output.say(styled(DIM, format!("  sudo apt-get remove {}", system.join(" "))));
+        }
+    }
+    if args.dry_run || made.is_empty() {
+        let text = if made.is_empty() {
+            "There is nothing of aitk's here."
+        } else {
+            "Nothing was removed: this was a dry run."
+        };
+        output.result("removal", &data, Vec::new(), || text.to_owned());
+        return Ok(ExitCode::SUCCESS);
+    }
+    apply::confirm(args.yes)?;
+    for made in &made {
+        take_away(made)?;
+        receipt.objects.remove(&made.key);
+        // After each, so that an interruption leaves nothing unsaid.
+        receipt.save(state, &Real)?;
+    }
+    receipt.environments.clear();
+    receipt.proofs.clear();
+    receipt.save(state, &Real)?;
+    output.result("removal", &data, Vec::new(), || {
+        format!("{} What aitk had made here is gone.", styled(GOOD, "✓"))
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What is to go, the last in the order of the alphabet first, so that links go before what they lead to.
+fn made(receipt: &Receipt) -> Vec<Made> {
+    let created = receipt.objects.iter().filter(|(_, o)| o.provenance == Provenance::Created);
+    let made = created.filter_map(|(key, _)| {
+        let (kind, path) = key.split_once(':')?;
+        let lines_only = match kind {
+            "path" => false,
+            "init" => true,
+            _ => return None,
+        };
+        Some(Made { key: key.clone(), path: PathBuf::from(path), lines_only })
+    });
+    let mut made: Vec<_> = made.filter(|made| Real.stat(&made.path).is_ok()).collect();
+    made.sort_by(|one, other| other.path.cmp(&one.path));
+    made
+}
+
+fn take_away(made: &Made) -> Result<(), CliError> {
+    let path = &made.path;
+    if !made.lines_only {
+        Real.remove(path).map_err(CliError::io(path))?;
+        put_back(path)?;
+        return Ok(());
+    }
+    let bytes = Real.read(path).map_err(CliError::io(path))?;
+    let text = String::from_utf8_lossy(&bytes);
+    let mode = Real.stat(path).map_err(CliError::io(path))?.mode;
+    match without_init(&text) {
+        // There was no such file before.
+        rest if rest.is_empty() => Real.remove(path).map_err(CliError::io(path)),
+        rest => Real.write(path, rest.as_bytes(), mode).map_err(CliError::io(path)),
+    }
+}
+
+/// Somebody's own file that was kept beside aitk's comes back.
+fn put_back(path: &Path) -> Result<(), CliError> {
+    let kept = path.with_extension("json.before-aitk");
+    let Ok(bytes) = Real.read(&kept) else { return Ok(()) };
+    Real.write(path, &bytes, 0o644).map_err(CliError::io(path))?;
+    Real.remove(&kept).map_err(CliError::io(kept))
+}

@@ -1,0 +1,156 @@
+//! `aitk upgrade`
+
+use std::collections::BTreeMap;
+use std::process::ExitCode;
+
+use aitk_env::{Environments, Lock};
+use aitk_exec::{Journal, Receipt};
+use aitk_plan::{Action, Bytes, Plan, Status};
+use aitk_system::{Deny, Real, listen_for_interrupts};
+use serde_json::json;
+
+use crate::args::{Common, Upgrade};
+use crate::commands::apply;
+use crate::error::CliError;
+use crate::output::{BAD, CARE, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::progress::Progress;
+use crate::session::{Ask, Session, Wish};
+
+pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode, CliError> {
+    listen_for_interrupts().map_err(CliError::io("the signals"))?;
+    let mut session = Session::open(common)?;
+    let wish = session.applied(&args.which.env)?;
+    let mut plan = session.plan(&wish, None, Ask::Sources)?;
+    let wish = Wish { manager: Some(plan.manager), ..wish };
+    let hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
+    let progress = Progress::new(common.progress, output);
+    let deny = Deny(Real);
+    let mut context = session.context(&deny, None);
+    context.fresh = true;
+    let spinner = progress.spinner("asking the package sources for what is newer …");
+    aitk_exec::survey(&context, &mut plan, true)?;
+    drop(spinner);
+    // The system's own packages are `apply`'s.
+    for step in plan.steps.iter_mut().filter(|step| step.root && step.status == Status::Needed) {
+        step.skip("`aitk apply` looks after the system's packages");
+    }
+    plan.add_up();
+    let changes = changes(&session, &plan, &args.which.env);
+    let data = json!({ "env": args.which.env, "manager": plan.manager, "changes": changes.iter().map(Change::json).collect::<Vec<_>>(),
+        "totals": plan.totals, "dry_run": args.dry_run });
+    if changes.is_empty() {
+        output.result("upgrade", &data, Vec::new(), || {
+            format!(
+                "{} Nothing newer: every package is the newest that goes with the others.",
+                styled(GOOD, "✓")
+            )
+        });
+        return Ok(ExitCode::SUCCESS);
+    }
+    if !output.json {
+        output.say(changes.iter().map(Change::show).collect::<String>().trim_end());
+        output.say(format!("{} {}", styled(HEAD, "To do:"), plan.totals));
+        output.warn(&plan.warnings);
+    }
+    if args.dry_run {
+        let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
+        output.result("upgrade", &data, diagnostics, || {
+            "Nothing was changed: this was a dry run.".to_owned()
+        });
+        return Ok(ExitCode::SUCCESS);
+    }
+    apply::refuse_blocked(&plan)?;
+    apply::confirm(args.yes)?;
+    apply::remember(&session, &wish)?;
+    session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
+    let mut context = session.context(&Real, None);
+    context.fresh = true;
+    let journal = Journal::begin(&session.machine.folders.state, &Real);
+    let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
+    drop(hold);
+    apply::finish(summary, output)
+}
+
+/// What becomes of a package: its version before and after.
+struct Change {
+    /// The environment that it is in.
+    env: String,
+    name: String,
+    before: Option<String>,
+    after: Option<String>,
+    size: Option<u64>,
+}
+
+impl Change {
+    fn json(&self) -> serde_json::Value {
+        json!({ "env": self.env, "name": self.name, "before": self.before, "after": self.after, "size": self.size })
+    }
+
+    fn show(&self) -> String {
+        let size = self.size.map(|size| format!("  {}", Bytes(size))).unwrap_or_default();
+        let name = format!("{:28}", self.name);
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => {
+                format!("  {} {name} {before} → {after}{size}\n", styled(CARE, "~"))
+            }
+            (None, Some(after)) => format!("  {} {name} {after}{size}\n", styled(GOOD, "+")),
+            (before, None) => {
+                format!("  {} {name} {}\n", styled(BAD, "-"), before.clone().unwrap_or_default())
+            }
+        }
+    }
+}
+
+/// The difference between what is there and what the plan has found, in both environments.
+fn changes(session: &Session, plan: &Plan, env: &str) -> Vec<Change> {
+    let in_base = |action: &Action| matches!(action, Action::Base { .. });
+    let in_environment =
+        |action: &Action| matches!(action, Action::Environment { .. } | Action::Layer { .. });
+    let mut all = differences(session, plan, env, &in_environment);
+    all.extend(differences(session, plan, "base", &in_base));
+    all
+}
+
+fn differences(
+    session: &Session,
+    plan: &Plan,
+    env: &str,
+    is_of_it: &dyn Fn(&Action) -> bool,
+) -> Vec<Change> {
+    let steps = || plan.steps.iter().filter(|step| is_of_it(&step.action));
+    let current = Environments::new(&session.settings.data, env).current(&*session.system);
+    let lock: Option<Lock> =
+        current.and_then(|(generation, _)| generation.lock(&*session.system).ok());
+    if !steps().any(|step| step.status == Status::Needed) {
+        return Vec::new();
+    }
+    let exact = |version: &str, build: &Option<String>| match build {
+        Some(build) => format!("{version} {build}"),
+        None => version.to_owned(),
+    };
+    let before: BTreeMap<String, String> = lock
+        .iter()
+        .flat_map(Lock::packages)
+        .map(|locked| {
+            (locked.package.name.clone(), exact(&locked.package.version, &locked.package.build))
+        })
+        .collect();
+    let after: BTreeMap<String, (String, Option<u64>)> = steps()
+        .flat_map(|step| &step.packages)
+        .map(|package| {
+            (package.name.clone(), (exact(&package.version, &package.build), package.size))
+        })
+        .collect();
+    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+    names
+        .into_iter()
+        .map(|name| Change {
+            env: env.to_owned(),
+            name: name.clone(),
+            before: before.get(name).cloned(),
+            after: after.get(name).map(|(version, _)| version.clone()),
+            size: after.get(name).and_then(|(_, size)| *size),
+        })
+        .filter(|change| change.before != change.after)
+        .collect()
+}

@@ -1,0 +1,156 @@
+//! The lock of conda environments in rattler's form, which pixi and py-rattler read, and conda-lock converts.
+
+use std::path::Path;
+
+use aitk_plan::Manager;
+use aitk_system::System;
+use rattler_conda_types::RepoDataRecord;
+use rattler_lock::{
+    CondaPackageData, DEFAULT_ENVIRONMENT_NAME, LockFile, PlatformData, PlatformName,
+};
+
+use super::solve::subdir;
+use super::{locked, record, target};
+use crate::error::EnvError;
+use crate::lock::{Layer, Lock, Locks};
+
+/// The name of the environment that holds conda itself.
+const BASE: &str = "base";
+
+/// The text of a lock file.
+pub(crate) fn write(locks: &Locks) -> Result<String, EnvError> {
+    let bad = |reason: String| EnvError::BadLock { path: "the lock".into(), reason };
+    let subdir = subdir(&locks.environment.target.arch)?;
+    let name = PlatformName::from(&subdir);
+    let platform = PlatformData { name, subdir, virtual_packages: Vec::new() };
+    let builder = LockFile::builder().with_platforms(vec![platform]);
+    let mut builder = builder.map_err(|error| bad(error.to_string()))?;
+    let both = [(DEFAULT_ENVIRONMENT_NAME, Some(&locks.environment)), (BASE, locks.base.as_ref())];
+    for (name, lock) in both {
+        let Some(lock) = lock else { continue };
+        let records = lock.packages().map(record).collect::<Result<Vec<_>, _>>()?;
+        let mut channels: Vec<String> =
+            records.iter().filter_map(|record| record.channel.clone()).collect();
+        channels.dedup();
+        channels.sort();
+        channels.dedup();
+        builder.set_channels(name, channels);
+        for record in records {
+            builder
+                .add_conda_package(name, subdir.as_str(), CondaPackageData::from(record))
+                .map_err(|error| bad(error.to_string()))?;
+        }
+    }
+    builder.finish().render_to_string().map_err(|error| bad(error.to_string()))
+}
+
+/// Reads a lock file. It knows no layers: see [`Lock::layered`].
+pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Locks, EnvError> {
+    let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
+    let text = system.text(path).map_err(EnvError::io(path))?;
+    let file = LockFile::from_str_with_base_directory(&text, path.parent())
+        .map_err(|error| bad(error.to_string()))?;
+    let lock = |name: &str| -> Result<Option<Lock>, EnvError> {
+        let Some(environment) = file.environment(name) else { return Ok(None) };
+        let Some(platform) = environment.platforms().next() else { return Ok(None) };
+        let arch = match platform.subdir().as_str() {
+            "linux-64" => "x86_64",
+            "linux-aarch64" => "aarch64",
+            other => return Err(bad(format!("it is for {other}"))),
+        };
+        let records: Vec<RepoDataRecord> = environment
+            .conda_repodata_records(platform)
+            .map_err(|error| bad(error.to_string()))?
+            .unwrap_or_default();
+        let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
+        let layers = vec![Layer { step: String::new(), packages }];
+        Ok(Some(Lock {
+            manager: Manager::Conda,
+            target: target(&records, arch),
+            build: None,
+            layers,
+        }))
+    };
+    let environment = lock(DEFAULT_ENVIRONMENT_NAME)?
+        .ok_or_else(|| bad("it has no environment `default`".to_owned()))?;
+    Ok(Locks { environment, base: lock(BASE)? })
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_plan::{LayerRequest, Package};
+    use aitk_system::Real;
+
+    use super::*;
+    use crate::lock::Locked;
+
+    fn package(name: &str, build: &str, needs: &[&str]) -> Locked {
+        let sha256 = "ab".repeat(32);
+        let file = format!("{name}-1.0-{build}.conda");
+        let url = format!("https://channel.example/linux-64/{file}");
+        let record = serde_json::json!({
+            "name": name, "version": "1.0", "build": build, "build_number": 0, "subdir": "linux-64",
+            "depends": needs, "constrains": ["other <2"], "size": 10, "sha256": sha256,
+            "md5": "cd".repeat(16), "fn": file, "url": url, "channel": "https://channel.example/",
+            "license": "MIT", "timestamp": 1_700_000_000_000_i64,
+        });
+        let record: RepoDataRecord = serde_json::from_value(record).unwrap();
+        let package =
+            Package { record: Some(serde_json::to_value(&record).unwrap()), ..Package::default() };
+        let read = super::super::locked(&record).unwrap();
+        assert_eq!(read.package.record, package.record);
+        read
+    }
+
+    fn layer(step: &str, packages: Vec<Locked>) -> Layer {
+        Layer { step: step.to_owned(), packages }
+    }
+
+    #[test]
+    fn a_lock_comes_back_from_its_file_with_all_that_conda_needs() {
+        let python = package("python", "h1_0", &[]);
+        let numpy = package("numpy", "py_0", &["python >=3"]);
+        let lab = package("jupyterlab", "py_1", &["python", "numpy"]);
+        let target = super::super::target(&[record(&python).unwrap()], "x86_64");
+        let lock = Lock {
+            manager: Manager::Conda,
+            target,
+            build: None,
+            layers: vec![
+                layer("environment", vec![python]),
+                layer("libraries", vec![numpy]),
+                layer("notebook", vec![lab]),
+            ],
+        };
+        let base = Lock {
+            layers: vec![layer("base", vec![package("conda", "py_9", &[])])],
+            ..lock.clone()
+        };
+        let locks = Locks { environment: lock.clone(), base: Some(base) };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pixi.lock");
+        Real.write(&path, locks.to_text().unwrap().as_bytes(), 0o644).unwrap();
+        let read = Locks::read(&path, &Real).unwrap();
+        let wish = |step: &str, spec: &str| LayerRequest {
+            step: step.to_owned(),
+            requirements: vec![spec.to_owned()],
+        };
+        let wishes = [
+            wish("environment", "python 3.12.*"),
+            wish("libraries", "numpy"),
+            wish("notebook", "jupyterlab"),
+        ];
+        let layered = read.environment.layered(&wishes);
+        assert_eq!(layered.digest(), lock.digest());
+        let names = |lock: &Lock| -> Vec<(String, Vec<String>)> {
+            let names = |layer: &Layer| layer.packages.iter().map(Locked::key).collect();
+            lock.layers.iter().map(|layer| (layer.step.clone(), names(layer))).collect()
+        };
+        assert_eq!(names(&layered), names(&lock));
+        let constrains = |lock: &Lock| {
+            lock.layers[1].packages[0].package.record.as_ref().unwrap()["constrains"].clone()
+        };
+        assert_eq!(constrains(&layered), constrains(&lock));
+        assert_eq!(read.base.unwrap().packages().count(), 1);
+    }
+}

@@ -1,0 +1,121 @@
+//! What conda notes in an environment: a record of each package in `conda-meta`, and a history.
+
+use std::path::Path;
+
+use aitk_plan::Manager as Kind;
+use aitk_system::System;
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+
+use crate::error::EnvError;
+use crate::generation::digest;
+use crate::lock::Locked;
+use crate::manager::{Installed, Inventory};
+use crate::venv::DistInfo;
+
+/// What makes a folder an environment for conda.
+pub(super) const HISTORY: &str = "conda-meta/history";
+/// Files that only conda's own environment has.
+const CONDARC: &str = ".condarc";
+
+/// The inventory of a conda environment.
+pub(crate) struct CondaMeta;
+
+#[derive(Deserialize)]
+struct Record {
+    #[serde(default)]
+    paths_data: Paths,
+    #[serde(default)]
+    requested_specs: Vec<String>,
+    requested_spec: Option<String>,
+}
+
+#[derive(Default, Deserialize)]
+struct Paths {
+    #[serde(default)]
+    paths: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    #[serde(rename = "_path")]
+    path: String,
+    path_type: Option<String>,
+    sha256: Option<String>,
+    sha256_in_prefix: Option<String>,
+}
+
+impl Inventory for CondaMeta {
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<String> {
+        let files = [HISTORY, CONDARC].map(str::to_owned);
+        files.into_iter().filter(|file| system.exists(root.join(file))).collect()
+    }
+
+    /// Conda's packages, and those that pip has put beside them.
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {
+        let names = system.list(&root.join("conda-meta")).unwrap_or_default();
+        let mut all: Vec<Installed> = names
+            .iter()
+            .filter_map(|file| {
+                let mut parts = file.strip_suffix(".json")?.rsplitn(3, '-');
+                let (build, version, name) = (parts.next()?, parts.next()?, parts.next()?);
+                Some(Installed {
+                    name: name.to_owned(),
+                    version: format!("{version}={build}"),
+                    by: Kind::Conda,
+                    record: Path::new("conda-meta").join(file),
+                })
+            })
+            .collect();
+        let by_pip = |one: &Installed| {
+            let installer = root.join(&one.record).with_file_name("INSTALLER");
+            system.text(installer).is_ok_and(|installer| installer.trim() != "conda")
+        };
+        all.extend(DistInfo.installed(system, root).into_iter().filter(by_pip));
+        all
+    }
+
+    fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+        let record = system.read(&root.join(&installed.record)).ok();
+        let record: Option<Record> = record.and_then(|json| serde_json::from_slice(&json).ok());
+        let Some(record) = record else { return vec![installed.name.clone()] };
+        let asked = record.requested_specs.into_iter().chain(record.requested_spec);
+        asked.filter(|spec| !spec.is_empty()).collect()
+    }
+
+    fn files(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        locked: &Locked,
+    ) -> Result<Vec<(String, Option<String>)>, EnvError> {
+        let package = &locked.package;
+        let build = package.build.as_deref().unwrap_or_default();
+        let file = format!("conda-meta/{}-{}-{build}.json", package.name, package.version);
+        let path = root.join(&file);
+        let bytes = system.read(&path).map_err(EnvError::io(&path))?;
+        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
+            EnvError::BadPackage { package: package.name.clone(), reason: error.to_string() }
+        })?;
+        let entry = |entry: Entry| {
+            let is_file = entry.path_type.as_deref() != Some("softlink");
+            let hash = entry.sha256_in_prefix.or(entry.sha256).filter(|_| is_file);
+            (entry.path, hash.and_then(|hash| from_hex(&hash)))
+        };
+        let is_file = |entry: &Entry| {
+            // Bytecode comes and goes with use.
+            entry.path_type.as_deref() != Some("directory") && !entry.path.ends_with(".pyc")
+        };
+        let files = record.paths_data.paths.into_iter().filter(is_file).map(entry);
+        Ok(files.chain([(file, Some(digest(&bytes)))]).collect())
+    }
+}
+
+/// A hash as conda writes it, in the form of the list of files.
+fn from_hex(hash: &str) -> Option<String> {
+    let bytes: Option<Vec<u8>> = (0..hash.len() / 2)
+        .map(|index| u8::from_str_radix(hash.get(index * 2..index * 2 + 2)?, 16).ok())
+        .collect();
+    bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}

@@ -1,0 +1,253 @@
+//! Conda environments: solved, fetched and linked in-process by the rattler crates.
+
+mod channel;
+pub(crate) mod lockfile;
+mod meta;
+mod packages;
+mod solve;
+mod virtual_packages;
+
+use std::collections::BTreeSet;
+
+use aitk_plan::{LayerRequest, Manager as Kind, Package};
+use aitk_system::Permit;
+use rattler_conda_types::RepoDataRecord;
+
+pub(crate) use channel::credentials;
+pub use channel::{channel_answers, without_secrets};
+pub(crate) use meta::CondaMeta;
+
+use crate::error::EnvError;
+use crate::generation::Generation;
+use crate::lock::{Layer, Lock, Locked, Target, into_layers};
+use crate::manager::{Manager, Request, Site};
+use crate::{Settings, text};
+
+/// The manager `conda`.
+pub(crate) struct Conda<'a> {
+    pub site: Site<'a>,
+}
+
+impl Manager for Conda<'_> {
+    /// The framework's builds are tried in their order; of one that has several the solver takes what fits the machine.
+    fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError> {
+        let mut last = None;
+        for build in request.builds {
+            let with_build = |layer: &LayerRequest| {
+                let is_framework =
+                    request.builds.iter().any(|b| b.requirements == layer.requirements);
+                let requirements =
+                    if is_framework { &build.requirements } else { &layer.requirements };
+                LayerRequest { step: layer.step.clone(), requirements: requirements.clone() }
+            };
+            let layers: Vec<_> = request.layers.iter().map(with_build).collect();
+            match self.attempt(request, &layers, build.requirements.first()) {
+                Err(error @ EnvError::Unsolvable { .. }) => last = Some(error),
+                attempt => return attempt,
+            }
+        }
+        match last {
+            Some(error) => Err(error),
+            None => self.attempt(request, request.layers, None),
+        }
+    }
+
+    fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
+        self.mend_itself(request, generation)
+    }
+
+    /// An environment is one because it has a history, in which conda later looks for what was asked for.
+    fn mend_itself(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
+        let specs: BTreeSet<_> = request.layers.iter().flat_map(|l| &l.requirements).collect();
+        let path = generation.path().join(meta::HISTORY);
+        let text = format!(
+            "==> {} <==\n# cmd: aitk apply\n# update specs: {}\n",
+            self.site.system.now().strftime("%Y-%m-%d %H:%M:%S"),
+            serde_json::to_string(&specs).unwrap_or_default()
+        );
+        self.site.system.write(&path, text.as_bytes(), 0o644).map_err(EnvError::io(&path))
+    }
+
+    fn install(&self, generation: &Generation, lock: &Lock, step: &str) -> Result<(), EnvError> {
+        let until = lock.layers.iter().position(|layer| layer.step == step);
+        let layers = &lock.layers[..until.map_or(0, |index| index + 1)];
+        let what = format!("link the packages of `{step}` into {}", generation.path().display());
+        if self.site.system.permit(&what).map_err(EnvError::io(generation.path()))?
+            == Permit::Reported
+        {
+            return Ok(());
+        }
+        packages::link(self.site.settings, generation.path(), layers, self.site.log)
+    }
+
+    fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError> {
+        let what = format!("link {} packages again", layer.packages.len());
+        if self.site.system.permit(&what).map_err(EnvError::io(generation.path()))?
+            == Permit::Reported
+        {
+            return Ok(());
+        }
+        let names = layer.packages.iter().map(Locked::key).collect();
+        let files = generation.files_of(self.site.system, &names)?;
+        packages::link_again(self.site.settings, generation.path(), layer, &files, self.site.log)
+    }
+
+    fn create_commands(&self, _: &Request<'_>, generation: &Generation) -> Vec<String> {
+        vec![format!("mkdir {}", generation.path().display())]
+    }
+
+    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String> {
+        vec![format!(
+            "link {} packages from {} into {}",
+            layer.packages.len(),
+            self.site.settings.unpacked().display(),
+            generation.path().display()
+        )]
+    }
+
+    /// Channels do not tell what a package takes unpacked: 4.1 times its size, as measured over the libraries of the
+    /// profile `low`. Files are shared with the cache and counted once.
+    fn footprint(&self, locked: &Locked) -> (u64, Option<u64>) {
+        let size = locked.package.size.unwrap_or(0);
+        (locked.unpacked.unwrap_or(size * 41 / 10), locked.files)
+    }
+}
+
+impl Conda<'_> {
+    fn attempt(
+        &self,
+        request: &Request<'_>,
+        layers: &[LayerRequest],
+        framework: Option<&String>,
+    ) -> Result<Lock, EnvError> {
+        let site = &self.site;
+        if !site.local_settings.offline {
+            channel_answers(site.local_settings)?;
+        }
+        let specs: Vec<&str> = layers
+            .iter()
+            .flat_map(|l| &l.requirements)
+            .chain(request.added)
+            .map(String::as_str)
+            .collect();
+        let virtual_packages = virtual_packages::of(site.machine, |name| {
+            site.is_local.then(|| site.local.env(name)).flatten()
+        });
+        let records =
+            solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
+        let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
+        let wishes: Vec<_> = layers.iter().map(|l| (&l.step, &l.requirements)).collect();
+        let build = framework.and_then(|spec| {
+            let taken = packages.iter().find(|locked| locked.key() == name_of(spec))?;
+            // `cpu_generic_py312_h…`, `cuda129_…`: what stands in front says what it computes on.
+            let build = taken.package.build.as_deref()?;
+            Some(build.split('_').next().unwrap_or(build).to_owned())
+        });
+        let layers = into_layers(&wishes, packages, name_of, needs_of);
+        Ok(Lock {
+            manager: Kind::Conda,
+            target: target(&records, &site.machine.arch),
+            build,
+            layers,
+        })
+    }
+}
+
+/// What the records are for: the version of their Python, on this architecture.
+fn target(records: &[RepoDataRecord], arch: &str) -> Target {
+    let python = records.iter().find(|r| r.package_record.name.as_normalized() == "python");
+    let minor = python.and_then(|r| r.package_record.version.as_major_minor());
+    Target {
+        python: minor.map(|(major, minor)| format!("{major}.{minor}")).unwrap_or_default(),
+        arch: arch.to_owned(),
+        glibc: None,
+    }
+}
+
+/// The package of a record, with the record for those who install it.
+fn locked(record: &RepoDataRecord) -> Result<Locked, EnvError> {
+    let package = &record.package_record;
+    let bad = |error: serde_json::Error| EnvError::BadPackage {
+        package: package.name.as_normalized().to_owned(),
+        reason: error.to_string(),
+    };
+    Ok(Locked {
+        package: Package {
+            name: package.name.as_normalized().to_owned(),
+            version: package.version.to_string(),
+            build: Some(package.build.to_string()),
+            size: package.size,
+            sha256: package.sha256.map(|hash| crate::fetch::hex(&hash)),
+            url: Some(record.url.to_string()),
+            record: Some(serde_json::to_value(record).map_err(bad)?),
+        },
+        ..Locked::default()
+    })
+}
+
+/// The record of a package; its hash is the one that the package names.
+fn record(locked: &Locked) -> Result<RepoDataRecord, EnvError> {
+    let package = &locked.package;
+    let bad = |reason: String| EnvError::BadPackage { package: package.name.clone(), reason };
+    let value = package.record.clone().ok_or_else(|| bad("its record is missing".to_owned()))?;
+    let record: RepoDataRecord =
+        serde_json::from_value(value).map_err(|error| bad(error.to_string()))?;
+    let hash = record.package_record.sha256.map(|hash| crate::fetch::hex(&hash));
+    if hash == package.sha256 && hash.is_some() {
+        Ok(record)
+    } else {
+        Err(bad("its record names another sha256".to_owned()))
+    }
+}
+
+/// The package that a requirement names: `python` of `python 3.12.*`.
+pub(crate) fn name_of(requirement: &str) -> String {
+    let requirement = requirement.rsplit("::").next().unwrap_or(requirement);
+    let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
+    requirement[..end.unwrap_or(requirement.len())].to_lowercase()
+}
+
+/// The names of the packages that a package needs.
+pub(crate) fn needs_of(locked: &Locked) -> Vec<String> {
+    let depends = locked.package.record.as_ref().and_then(|record| record["depends"].as_array());
+    let depends = depends.into_iter().flatten().filter_map(|need| need.as_str());
+    depends.map(name_of).collect()
+}
+
+/// What makes conda's own environment know its channels, and the environments by their names.
+///
+/// Written as conda writes it itself, so that `conda config` can go on with it.
+pub fn base_files(settings: &Settings) -> Vec<(String, String)> {
+    let list = |items: &mut dyn Iterator<Item = String>| -> String {
+        items.map(|item| format!("  - {item}\n")).collect()
+    };
+    let condarc = format!(
+        "channels:\n{}channel_priority: strict\n{}envs_dirs:\n{}pkgs_dirs:\n{}auto_activate_base: false\n",
+        list(&mut channel::names(settings).into_iter()),
+        settings
+            .channel_alias
+            .as_ref()
+            .map_or_else(String::new, |alias| format!("channel_alias: {alias}\n")),
+        list(&mut std::iter::once(text(&settings.named_environments()))),
+        list(&mut std::iter::once(text(&settings.cache.join("conda-pkgs")))),
+    );
+    vec![(".condarc".to_owned(), condarc)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_requirement_names_its_package() {
+        for (requirement, name) in [
+            ("python 3.12.*", "python"),
+            ("numpy>=2", "numpy"),
+            ("conda-forge::Ruamel.yaml", "ruamel.yaml"),
+            ("_openmp_mutex", "_openmp_mutex"),
+            ("pytorch=2.*=cpu*", "pytorch"),
+        ] {
+            assert_eq!(name_of(requirement), name);
+        }
+    }
+}

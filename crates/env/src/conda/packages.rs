@@ -1,0 +1,254 @@
+//! Packages on their way into an environment: unpacked into the cache, linked from there.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "rattler unpacks and links by itself; System::permit has been asked before"
+)]
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use rattler::install::Installer;
+use rattler::install::link_script::{LinkScriptError, PrePostLinkResult};
+use rattler_cache::package_cache::PackageCache;
+use rattler_cache::validation::ValidationMode;
+use rattler_conda_types::{PrefixRecord, RepoDataRecord, Subdir};
+
+use super::record;
+use crate::Settings;
+use crate::error::EnvError;
+use crate::fetch::block_on_threads;
+use crate::lock::{Layer, Locked};
+
+/// How many packages are unpacked at a time.
+const PARALLEL: usize = 4;
+
+/// Links the last of these layers into a prefix that has those before it.
+pub(super) fn link(
+    settings: &Settings,
+    prefix: &Path,
+    layers: &[Layer],
+    log: &Path,
+) -> Result<(), EnvError> {
+    let Some(layer) = layers.last() else { return Ok(()) };
+    let records = records(layers.iter().flat_map(|layer| &layer.packages))?;
+    let installed = installed(prefix, &[])?;
+    block_on_threads(async {
+        let cache = cache(settings);
+        unpack(settings, &cache, &layer.packages).await?;
+        install(prefix, cache, installed, records, log).await
+    })?
+}
+
+/// Removes these files and links the layer's packages again, from archives that are unpacked anew.
+pub(super) fn link_again(
+    settings: &Settings,
+    prefix: &Path,
+    layer: &Layer,
+    files: &[PathBuf],
+    log: &Path,
+) -> Result<(), EnvError> {
+    for file in files {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(EnvError::io(file)(error));
+            }
+            _ => {}
+        }
+    }
+    let names: Vec<_> = layer.packages.iter().map(Locked::key).collect();
+    let installed = installed(prefix, &names)?;
+    let mut all: Vec<RepoDataRecord> =
+        installed.iter().map(|there| there.repodata_record.clone()).collect();
+    all.extend(records(&layer.packages)?);
+    block_on_threads(async {
+        // What is shared with the cache is as damaged there.
+        for locked in &layer.packages {
+            let folder = settings.unpacked().join(folder_of(locked));
+            match fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                    return Err(EnvError::io(folder)(error));
+                }
+                _ => {}
+            }
+        }
+        let cache = cache(settings);
+        unpack(settings, &cache, &layer.packages).await?;
+        install(prefix, cache, installed, all, log).await
+    })?
+}
+
+fn records<'a>(
+    packages: impl IntoIterator<Item = &'a Locked>,
+) -> Result<Vec<RepoDataRecord>, EnvError> {
+    packages.into_iter().map(record).collect()
+}
+
+/// The name of a package's folder in the cache.
+fn folder_of(locked: &Locked) -> String {
+    let package = &locked.package;
+    format!("{}-{}-{}", package.name, package.version, package.build.as_deref().unwrap_or_default())
+}
+
+/// The cache looks only whether a package's files are there: their content was checked when it was downloaded, and
+/// [`is_touched`] finds what was changed since.
+fn cache(settings: &Settings) -> PackageCache {
+    PackageCache::new_layered([settings.unpacked()], false, ValidationMode::Fast)
+}
+
+/// Unpacks what is not unpacked yet, or was changed since, from the archives that have been downloaded.
+async fn unpack(
+    settings: &Settings,
+    cache: &PackageCache,
+    packages: &[Locked],
+) -> Result<(), EnvError> {
+    let archives = settings.packages(aitk_plan::Manager::Conda);
+    stream::iter(packages)
+        .map(|locked| {
+            let archive = archives.join(locked.filename());
+            async move {
+                let folder = settings.unpacked().join(folder_of(locked));
+                let touched = {
+                    let folder = folder.clone();
+                    tokio::task::spawn_blocking(move || is_touched(&folder)).await.unwrap_or(true)
+                };
+                if touched {
+                    let _ = fs::remove_dir_all(&folder);
+                }
+                let record = record(locked)?.package_record;
+                let unpacked = cache.get_or_fetch_from_path(&archive, Some(&record), None).await;
+                let unpacked = unpacked.map_err(|error| bad(locked, &error))?;
+                tracing::trace!(folder = %unpacked.path().display(), "unpacked");
+                Ok(())
+            }
+        })
+        .buffer_unordered(PARALLEL)
+        .try_collect()
+        .await
+}
+
+/// Whether a file was written to after the package was unpacked, as happens when a file of an environment, which is
+/// the same file, is edited in place. Unpacking gives files the times that they have in their archive.
+fn is_touched(folder: &Path) -> bool {
+    let Ok(unpacked) = fs::metadata(folder.join("info")).and_then(|info| info.created()) else {
+        return false;
+    };
+    let mut open = vec![folder.to_owned()];
+    while let Some(folder) = open.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            let Ok(stat) = entry.metadata() else { continue };
+            if stat.is_dir() {
+                open.push(entry.path());
+            } else if stat.is_file()
+                && stat
+                    .modified()
+                    .is_ok_and(|modified| modified > unpacked + std::time::Duration::from_secs(60))
+            {
+                return true;
+            }
+        }
+    }
+    false
+}
+
+/// What stands in a prefix already; records of these names, which may be damaged, do not count.
+fn installed(prefix: &Path, except: &[String]) -> Result<Vec<PrefixRecord>, EnvError> {
+    let folder = prefix.join("conda-meta");
+    let mut records = Vec::new();
+    for entry in fs::read_dir(&folder).into_iter().flatten() {
+        let path = entry.map_err(EnvError::io(&folder))?.path();
+        let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let is_record = path.extension().is_some_and(|extension| extension == "json");
+        let name = stem.rsplitn(3, '-').nth(2).unwrap_or_default().to_owned();
+        if is_record && !except.contains(&name) {
+            records.push(PrefixRecord::from_path(&path).map_err(EnvError::io(&path))?);
+        }
+    }
+    Ok(records)
+}
+
+/// Brings a prefix to these records. Nothing is downloaded: the cache has them all.
+async fn install(
+    prefix: &Path,
+    cache: PackageCache,
+    installed: Vec<PrefixRecord>,
+    records: Vec<RepoDataRecord>,
+    log: &Path,
+) -> Result<(), EnvError> {
+    let failed = |reason: String| EnvError::BadPackage {
+        package: prefix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        reason,
+    };
+    let result = Installer::new()
+        .with_package_cache(cache)
+        .with_target_platform(Subdir::current().unwrap_or(Subdir::Linux64))
+        .with_installed_packages(installed)
+        .with_execute_link_scripts(true)
+        .install(prefix, records)
+        .await
+        .map_err(|error| no_space(prefix, &error).unwrap_or_else(|| failed(chain(&error))))?;
+    result.post_link_script_result.map_or(Ok(()), |told| scripts(told, log))
+}
+
+/// Scripts that failed are no error of the installer's; of an environment they are.
+fn scripts(told: Result<PrePostLinkResult, LinkScriptError>, log: &Path) -> Result<(), EnvError> {
+    let told = told.map_err(|error| EnvError::BadPackage {
+        package: "a package's own script".to_owned(),
+        reason: error.to_string(),
+    })?;
+    let said: String = told
+        .messages
+        .iter()
+        .filter(|(_, message)| !message.trim().is_empty())
+        .map(|(name, message)| format!("{}: {}\n", name.as_normalized(), message.trim()))
+        .collect();
+    if !said.is_empty()
+        && let Ok(mut file) = fs::OpenOptions::new().create(true).append(true).open(log)
+    {
+        let _ = file.write_all(said.as_bytes());
+    }
+    match told.failed_packages.first() {
+        None => Ok(()),
+        Some(name) => Err(EnvError::BadPackage {
+            package: name.as_normalized().to_owned(),
+            reason: "the script that it runs after it was linked failed".to_owned(),
+        }),
+    }
+}
+
+fn bad(locked: &Locked, error: &(dyn std::error::Error + 'static)) -> EnvError {
+    no_space(Path::new(&locked.filename()), error).unwrap_or_else(|| EnvError::BadPackage {
+        package: locked.filename(),
+        reason: chain(error),
+    })
+}
+
+/// A full disk, wherever in the chain of causes it is said.
+fn no_space(path: &Path, error: &(dyn std::error::Error + 'static)) -> Option<EnvError> {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        let full = error.downcast_ref::<std::io::Error>().is_some_and(|io| {
+            matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
+        });
+        if full {
+            return Some(EnvError::NoSpace { path: path.to_owned() });
+        }
+        cause = error.source();
+    }
+    None
+}
+
+/// An error with its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let more = error.to_string();
+        if !text.contains(&more) {
+            text += &format!(": {more}");
+        }
+        cause = error.source();
+    }
+    text
+}

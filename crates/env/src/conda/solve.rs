@@ -1,0 +1,115 @@
+//! From specifications to records: the channels' repodata, and one solve over all of it.
+
+use std::error::Error;
+
+use rattler_conda_types::{
+    Channel, GenericVirtualPackage, MatchSpec, PackageName, ParseMatchSpecOptions, RepoDataRecord,
+    Subdir, Version,
+};
+use rattler_repodata_gateway::fetch::CacheAction;
+use rattler_repodata_gateway::{ChannelConfig, Gateway, GatewayError, SourceConfig};
+use rattler_solve::{ChannelPriority, SolveError, SolverImpl, SolverTask, resolvo};
+
+use super::channel::channels;
+use crate::Settings;
+use crate::error::EnvError;
+use crate::fetch::{Client, block_on};
+
+/// How many questions are asked of the channels at a time.
+const PARALLEL: usize = 24;
+
+/// The records of everything that these specifications need, in the order in which they can be installed.
+///
+/// # Errors
+/// [`EnvError::Unreachable`], [`EnvError::BadChannel`], and [`EnvError::Unsolvable`] with the wishes that clash.
+pub(super) fn solve(
+    settings: &Settings,
+    arch: &str,
+    virtual_packages: &[(&'static str, String, String)],
+    specs: &[&str],
+) -> Result<Vec<RepoDataRecord>, EnvError> {
+    let unsolvable = |reason: String| EnvError::Unsolvable { reason };
+    let specs: Vec<MatchSpec> = specs
+        .iter()
+        .map(|spec| {
+            MatchSpec::from_str(spec, ParseMatchSpecOptions::lenient())
+                .map_err(|error| unsolvable(format!("`{spec}` is no specification: {error}")))
+        })
+        .collect::<Result<_, _>>()?;
+    let virtual_packages = virtual_packages
+        .iter()
+        .filter_map(|(name, version, build)| {
+            Some(GenericVirtualPackage {
+                name: PackageName::new_unchecked(*name),
+                version: version.parse::<Version>().ok()?,
+                build_string: build.parse().ok()?,
+            })
+        })
+        .collect();
+    let channels = channels(settings)?;
+    let subdir = subdir(arch)?;
+    let gateway = gateway(settings)?;
+    let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs.clone());
+    let answer = block_on(query.recursive(true).execute())?
+        .map_err(|error| unusable(&channels, settings.offline, &error))?;
+    tracing::debug!(records = answer.iter().map(|part| part.len()).sum::<usize>(), "repodata");
+    let task = SolverTask {
+        virtual_packages,
+        specs,
+        channel_priority: ChannelPriority::Strict,
+        ..SolverTask::from_iter(&*answer)
+    };
+    let solution = resolvo::Solver.solve(task).map_err(|error| match error {
+        SolveError::Unsolvable(reasons) => unsolvable(reasons.join("\n")),
+        error => unsolvable(error.to_string()),
+    })?;
+    let mut records = solution.records;
+    records.sort_by(|one, other| one.package_record.name.cmp(&other.package_record.name));
+    Ok(records)
+}
+
+/// The folder of a channel that has the packages for an architecture.
+pub(super) fn subdir(arch: &str) -> Result<Subdir, EnvError> {
+    match arch {
+        "x86_64" => Ok(Subdir::Linux64),
+        "aarch64" => Ok(Subdir::LinuxAarch64),
+        "ppc64le" => Ok(Subdir::LinuxPpc64le),
+        other => Err(EnvError::Unsolvable { reason: format!("conda has no packages for {other}") }),
+    }
+}
+
+fn gateway(settings: &Settings) -> Result<Gateway, EnvError> {
+    let cache_action =
+        if settings.offline { CacheAction::ForceCacheOnly } else { CacheAction::CacheOrFetch };
+    let config = ChannelConfig {
+        default: SourceConfig { cache_action, bz2_enabled: false, ..SourceConfig::default() },
+        ..ChannelConfig::default()
+    };
+    Ok(Gateway::builder()
+        .with_client(Client::new(settings)?.into_http())
+        .with_cache_dir(settings.cache.join("repodata"))
+        .with_channel_config(config)
+        .with_max_concurrent_requests(PARALLEL)
+        .finish())
+}
+
+/// What the channels' failure means.
+fn unusable(channels: &[Channel], offline: bool, error: &GatewayError) -> EnvError {
+    let channel = channels.iter().map(Channel::canonical_name).collect::<Vec<_>>().join(", ");
+    let mut reason = error.to_string();
+    let mut innermost: &dyn Error = error;
+    while let Some(source) = innermost.source() {
+        innermost = source;
+        reason = innermost.to_string();
+    }
+    match error {
+        _ if offline => EnvError::Offline { what: format!("what {channel} offers") },
+        GatewayError::ReqwestError(_)
+        | GatewayError::ReqwestMiddlewareError(_)
+        | GatewayError::FetchRepoDataError(_)
+        | GatewayError::IoError(..) => {
+            EnvError::Unreachable { source_name: format!("the channel {channel}"), reason }
+        }
+        _ => EnvError::BadChannel { channel, reason },
+    }
+}

@@ -1,0 +1,121 @@
+//! What conda must know of a machine: its virtual packages, from the facts and never by looking.
+
+use aitk_detect::{Gpu, Machine};
+
+/// The virtual packages of a machine as `name`, `version`, `build`.
+///
+/// `env` tells conda's own variables, `CONDA_OVERRIDE_CUDA` and the like, which have the last word; an empty one takes
+/// the package away.
+pub(super) fn of(
+    machine: &Machine,
+    env: impl Fn(&str) -> Option<String>,
+) -> Vec<(&'static str, String, String)> {
+    let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+    let nvidia: Vec<&Gpu> = machine.gpus.iter().filter(|gpu| gpu.vendor == "nvidia").collect();
+    let driver = nvidia.iter().filter_map(|gpu| gpu.driver.as_ref()).find_map(|d| d.cuda.clone());
+    // The least of all GPUs: a build must run on each of them.
+    let capability = nvidia
+        .iter()
+        .filter_map(|gpu| gpu.compute_capability.as_deref())
+        .min_by_key(|capability| pair(capability));
+    let facts = [
+        ("__unix", None, Some("0".to_owned())),
+        ("__linux", Some("LINUX"), machine.kernel.as_deref().map(digits)),
+        ("__glibc", Some("GLIBC"), glibc.and_then(|libc| libc.version.clone())),
+        ("__cuda", Some("CUDA"), driver.clone()),
+        (
+            "__cuda_arch",
+            Some("CUDA_ARCH"),
+            capability.filter(|_| driver.is_some()).map(str::to_owned),
+        ),
+        ("__archspec", Some("ARCHSPEC"), Some(microarchitecture(machine))),
+    ];
+    facts
+        .into_iter()
+        .filter_map(|(name, variable, fact)| {
+            let told = variable.and_then(|variable| env(&format!("CONDA_OVERRIDE_{variable}")));
+            let value = told.or(fact).filter(|value| !value.is_empty())?;
+            Some(match name {
+                // Its version is always 1, and its build is the processor.
+                "__archspec" => (name, "1".to_owned(), value),
+                _ => (name, value, "0".to_owned()),
+            })
+        })
+        .collect()
+}
+
+/// As archspec names it: `x86_64_v3`, `aarch64`.
+fn microarchitecture(machine: &Machine) -> String {
+    match machine.cpu.level.as_deref() {
+        Some(level) if level.starts_with("x86-64-") => level.replace('-', "_"),
+        _ => machine.arch.clone(),
+    }
+}
+
+/// `6.1.0` of `6.1.0-13-amd64`.
+fn digits(kernel: &str) -> String {
+    let end = kernel.find(|c: char| !(c.is_ascii_digit() || c == '.')).unwrap_or(kernel.len());
+    kernel[..end].trim_end_matches('.').to_owned()
+}
+
+fn pair(capability: &str) -> (u32, u32) {
+    let mut parts = capability.split('.').map(|part| part.parse().unwrap_or(0));
+    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_detect::{Driver, Libc};
+
+    use super::*;
+
+    fn machine() -> Machine {
+        let gpu = |capability: &str| Gpu {
+            vendor: "nvidia".to_owned(),
+            compute_capability: Some(capability.to_owned()),
+            driver: Some(Driver { cuda: Some("12.4".to_owned()), ..Driver::default() }),
+            ..Gpu::default()
+        };
+        let mut machine = Machine {
+            arch: "x86_64".to_owned(),
+            kernel: Some("6.1.0-13-amd64".to_owned()),
+            libc: Some(Libc { family: "glibc".to_owned(), version: Some("2.36".to_owned()) }),
+            gpus: vec![gpu("12.0"), gpu("8.6")],
+            ..Machine::default()
+        };
+        machine.cpu.level = Some("x86-64-v3".to_owned());
+        machine
+    }
+
+    fn told(found: &[(&str, String, String)]) -> Vec<String> {
+        found.iter().map(|(name, version, build)| format!("{name}={version}={build}")).collect()
+    }
+
+    #[test]
+    fn they_come_from_the_facts() {
+        let found = of(&machine(), |_| None);
+        assert_eq!(
+            told(&found),
+            [
+                "__unix=0=0",
+                "__linux=6.1.0=0",
+                "__glibc=2.36=0",
+                "__cuda=12.4=0",
+                "__cuda_arch=8.6=0",
+                "__archspec=1=x86_64_v3"
+            ]
+        );
+    }
+
+    #[test]
+    fn condas_variables_have_the_last_word() {
+        let found = of(&machine(), |name| match name {
+            "CONDA_OVERRIDE_CUDA" => Some(String::new()),
+            "CONDA_OVERRIDE_GLIBC" => Some("2.17".to_owned()),
+            _ => None,
+        });
+        let found = told(&found);
+        assert!(found.contains(&"__glibc=2.17=0".to_owned()), "{found:?}");
+        assert!(!found.iter().any(|one| one.starts_with("__cuda=")), "{found:?}");
+    }
+}

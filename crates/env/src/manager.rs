@@ -1,0 +1,143 @@
+//! What both environment managers can do.
+
+use std::path::{Path, PathBuf};
+
+use aitk_detect::Machine;
+use aitk_plan::{BuildRequest, Catalog, LayerRequest, Manager as Kind};
+use aitk_system::System;
+
+use crate::Settings;
+use crate::conda::{self, Conda};
+use crate::error::EnvError;
+use crate::generation::Generation;
+use crate::lock::{Layer, Lock, Locked};
+use crate::venv::{self, Venv};
+
+/// The machine that is changed, the one that works for it, and what is known of both.
+#[derive(Clone, Copy)]
+pub struct Site<'a> {
+    /// The machine that is looked at and changed.
+    pub system: &'a dyn System,
+    /// The machine that the program runs on: it asks the sources and fills the caches.
+    pub local: &'a dyn System,
+    /// Whether both are the same machine.
+    pub is_local: bool,
+    /// What is known of the machine that is changed.
+    pub machine: &'a Machine,
+    /// The tables.
+    pub catalog: &'a Catalog,
+    /// Sources and folders of environments on the machine that is changed.
+    pub settings: &'a Settings,
+    /// The same on the machine that the program runs on.
+    pub local_settings: &'a Settings,
+    /// What commands print goes there.
+    pub log: &'a Path,
+}
+
+/// What an environment shall hold.
+#[derive(Debug, Clone, Copy)]
+pub struct Request<'a> {
+    /// Name of the environment.
+    pub name: &'a str,
+    /// The version of Python, `3.12`; what the interpreter is where `None`.
+    pub python: Option<&'a str>,
+    /// The interpreter that it is built on; `None` where the environment brings its own.
+    pub interpreter: Option<&'a str>,
+    /// Layer by layer; the framework's stands among them with the requirements of its preferred build.
+    pub layers: &'a [LayerRequest],
+    /// Builds of the framework, the preferred one first; empty without a framework.
+    pub builds: &'a [BuildRequest],
+    /// What the user has added by hand and wants to keep, as the manager writes requirements.
+    pub added: &'a [String],
+}
+
+/// An environment manager: resolves wishes to a lock, builds a generation from it, mends one.
+pub trait Manager {
+    /// Resolves everything that is asked for, together, once.
+    ///
+    /// # Errors
+    /// What the sources answer; [`EnvError::NoPython`] where an earlier step brings the interpreter.
+    fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError>;
+
+    /// Begins a generation: everything that belongs to no package.
+    ///
+    /// # Errors
+    /// What the manager's tool or the operating system says.
+    fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError>;
+
+    /// Makes the generation's own files again; packages are not touched.
+    ///
+    /// # Errors
+    /// What the manager's tool or the operating system says.
+    fn mend_itself(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError>;
+
+    /// Installs a layer of a lock from files that have been downloaded, after the layers before it.
+    ///
+    /// # Errors
+    /// What the manager's tool or the operating system says.
+    fn install(&self, generation: &Generation, lock: &Lock, step: &str) -> Result<(), EnvError>;
+
+    /// Installs these packages of a whole generation again; nothing that is there of them counts.
+    ///
+    /// # Errors
+    /// What the manager's tool or the operating system says.
+    fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError>;
+
+    /// What [`Manager::create`] does, as a person would type it.
+    fn create_commands(&self, request: &Request<'_>, generation: &Generation) -> Vec<String>;
+
+    /// What [`Manager::install`] does, as a person would type it.
+    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String>;
+
+    /// Bytes on disk and files that a package takes once it is installed.
+    fn footprint(&self, locked: &Locked) -> (u64, Option<u64>);
+}
+
+/// The manager of a kind, at work on a site.
+pub fn manager<'a>(kind: Kind, site: Site<'a>) -> Box<dyn Manager + 'a> {
+    match kind {
+        Kind::Conda => Box::new(Conda { site }),
+        Kind::Venv => Box::new(Venv { site }),
+    }
+}
+
+/// What stands in an environment, as its manager notes it there.
+pub(crate) trait Inventory {
+    /// Files that belong to no package, relative to the environment.
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<String>;
+
+    /// Every package, with the user's own.
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed>;
+
+    /// What was asked for when a package was installed by hand; empty where it only came along, or cannot be told.
+    fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
+
+    /// The files of a package with their hashes, as [`crate::generation::digest`] makes them, where they have one.
+    fn files(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        locked: &Locked,
+    ) -> Result<Vec<(String, Option<String>)>, EnvError>;
+}
+
+/// A package that stands in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Installed {
+    /// As [`Locked::key`] has it.
+    pub name: String,
+    /// As [`Locked::exact_version`] has it.
+    pub version: String,
+    /// What installed it.
+    pub by: Kind,
+    /// Where its own record is, relative to the environment.
+    pub record: PathBuf,
+}
+
+/// How a manager notes what it installs.
+pub(crate) fn inventory(kind: Kind) -> &'static dyn Inventory {
+    match kind {
+        Kind::Conda => &conda::CondaMeta,
+        Kind::Venv => &venv::DistInfo,
+    }
+}

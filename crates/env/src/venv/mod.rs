@@ -1,0 +1,303 @@
+//! Virtual environments, resolved and filled by uv.
+
+mod index;
+pub(crate) mod pylock;
+mod resolve;
+mod uv;
+mod wheel;
+
+use std::collections::BTreeMap;
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use aitk_detect::detect;
+use aitk_plan::Manager as Kind;
+use aitk_system::{Command, FileKind, RunError, System};
+
+pub use uv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
+
+use crate::error::EnvError;
+use crate::fetch::FetchProgress;
+use crate::generation::{Generation, digest};
+use crate::lock::{Layer, Lock, Locked, Target, normalized};
+use crate::manager::{Installed, Inventory, Manager, Request, Site};
+use crate::text;
+
+/// The manager `venv`.
+pub(crate) struct Venv<'a> {
+    pub site: Site<'a>,
+}
+
+impl Manager for Venv<'_> {
+    fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError> {
+        let site = &self.site;
+        // A step of this run may have brought the interpreter.
+        let here = detect(site.system).machine;
+        let wanted = request.interpreter.unwrap_or(SYSTEM_PYTHON);
+        let is_it = |python: &&aitk_detect::Python| {
+            python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON
+        };
+        let found = here.python.iter().find(is_it).filter(|_| site.is_local);
+        let python = match (found.and_then(|python| python.minor()), request.python) {
+            (Some((major, minor)), _) => format!("{major}.{minor}"),
+            (None, Some(python)) if !site.is_local => python.to_owned(),
+            _ => return Err(EnvError::NoPython),
+        };
+        let glibc = site.machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+        let target = Target {
+            python,
+            arch: site.machine.arch.clone(),
+            glibc: glibc.and_then(|libc| libc.version.clone()),
+        };
+        let interpreter = found.map(|python| text(&python.path));
+        // Resolving writes into the cache only, which is no change of the machine.
+        resolve::resolve(
+            site.local,
+            &self.uv()?,
+            site.local_settings,
+            resolve::Wishes {
+                layers: request.layers,
+                builds: request.builds,
+                target: &target,
+                interpreter: interpreter.as_deref(),
+            },
+        )
+    }
+
+    fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
+        self.run(self.create_command(&self.uv()?.path, request, generation))
+    }
+
+    fn mend_itself(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
+        let command = self.create_command(&self.uv()?.path, request, generation);
+        self.run(command.arg("--allow-existing"))
+    }
+
+    fn install(&self, generation: &Generation, lock: &Lock, step: &str) -> Result<(), EnvError> {
+        let Some(layer) = lock.layer(step) else { return Ok(()) };
+        self.install_layer(generation, layer, &[])
+    }
+
+    /// uv's cache shares its files with the environment, so what is damaged here is damaged there: the cache of these
+    /// packages is emptied first, and filled again from the wheels.
+    fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError> {
+        let names: Vec<_> = layer.packages.iter().map(Locked::key).collect();
+        let uv = text(&self.uv()?.path);
+        let clean = Command::changes([uv.as_str(), "cache", "clean", "--quiet", "--no-config"]);
+        self.run(clean.args(names.iter().map(String::as_str)))?;
+        self.install_layer(generation, layer, &names)
+    }
+
+    fn create_commands(&self, request: &Request<'_>, generation: &Generation) -> Vec<String> {
+        vec![self.create_command(&self.uv_path(), request, generation).to_string()]
+    }
+
+    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String> {
+        vec![self.install_command(&self.uv_path(), generation, &layer.step).to_string()]
+    }
+
+    fn footprint(&self, locked: &Locked) -> (u64, Option<u64>) {
+        // A source that tells no sizes of the files inside leaves an estimate: wheels unpack to 3.4 times their size,
+        // as measured over the libraries of the profile `low`.
+        let size = locked.package.size.unwrap_or(0);
+        (locked.unpacked.unwrap_or(size * 34 / 10), locked.files)
+    }
+}
+
+/// The Python of the distribution, wherever its name leads.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
+impl Venv<'_> {
+    /// An installed uv, or at least one in the cache.
+    fn uv(&self) -> Result<Uv, EnvError> {
+        struct Silent;
+        impl FetchProgress for Silent {
+            fn bytes(&self, _: u64) {}
+        }
+        let site = &self.site;
+        let machine = detect(site.local).machine;
+        fetch_uv(site.local, &machine, site.catalog, site.local_settings, &Silent)
+    }
+
+    /// Where the uv is, or will be, that the plan's commands name.
+    fn uv_path(&self) -> PathBuf {
+        let site = &self.site;
+        find_uv(site.system, site.machine, site.catalog, site.settings)
+            .map_or_else(|| own_uv(&site.settings.data, site.catalog), |uv| uv.path)
+    }
+
+    fn create_command(&self, uv: &Path, request: &Request<'_>, generation: &Generation) -> Command {
+        Command::changes([&text(uv), "venv", "--quiet", "--no-project", "--no-config"])
+            .args(["--python", request.interpreter.unwrap_or(SYSTEM_PYTHON)])
+            .args(["--prompt", request.name, &text(generation.path())])
+            .env("UV_PYTHON_DOWNLOADS", "never")
+    }
+
+    fn install_command(&self, uv: &Path, generation: &Generation, step: &str) -> Command {
+        let wanted = self.wanted(generation, step);
+        Command::changes([&text(uv), "pip", "install", "--quiet", "--no-config", "--offline"])
+            .args(["--no-index", "--no-deps", "--require-hashes"])
+            .args(["--find-links", &text(&self.site.settings.wheels())])
+            .args(["--python", &text(&generation.python()), "--requirement", &text(&wanted)])
+    }
+
+    fn wanted(&self, generation: &Generation, step: &str) -> PathBuf {
+        let folder = self.site.settings.cache.join("resolve").join(generation.name());
+        folder.join(format!("{step}.txt"))
+    }
+
+    /// Installs a layer from wheels that have been downloaded; of those in `again` nothing that is there counts.
+    fn install_layer(
+        &self,
+        generation: &Generation,
+        layer: &Layer,
+        again: &[String],
+    ) -> Result<(), EnvError> {
+        let wanted = self.wanted(generation, &layer.step);
+        let lines: String = layer
+            .packages
+            .iter()
+            .map(|locked| {
+                let package = &locked.package;
+                let hash = package.sha256.as_deref().unwrap_or_default();
+                format!("{}=={} --hash=sha256:{hash}\n", package.name, package.version)
+            })
+            .collect();
+        self.site.system.write(&wanted, lines.as_bytes(), 0o644).map_err(EnvError::io(&wanted))?;
+        let mut command = self.install_command(&self.uv()?.path, generation, &layer.step);
+        for package in again {
+            command = command.args(["--reinstall-package", package]);
+        }
+        self.run(command)
+    }
+
+    fn run(&self, command: Command) -> Result<(), EnvError> {
+        let command = command
+            .env("UV_CACHE_DIR", text(&self.site.settings.uv_cache()))
+            .env("NO_COLOR", "1")
+            .timeout(Duration::from_secs(3600))
+            .log(self.site.log);
+        let output = match self.site.system.run(&command) {
+            Err(RunError::Interrupted { .. }) => return Err(EnvError::Interrupted),
+            output => output?,
+        };
+        if output.success() {
+            Ok(())
+        } else {
+            Err(EnvError::from_uv(&output.tail(12), "the cache of wheels"))
+        }
+    }
+}
+
+/// What wheels leave in `site-packages`: a folder `.dist-info` each, with a `RECORD` of all files.
+pub(crate) struct DistInfo;
+
+impl Inventory for DistInfo {
+    fn own_files(&self, _: &dyn System, _: &Path) -> Vec<String> {
+        vec!["bin/python".to_owned(), "pyvenv.cfg".to_owned()]
+    }
+
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {
+        let Some(site) = site_packages(system, root) else { return Vec::new() };
+        let names = system.list(&root.join(&site)).unwrap_or_default();
+        names
+            .into_iter()
+            .filter_map(|folder| {
+                let (name, version) = folder.strip_suffix(".dist-info")?.split_once('-')?;
+                Some(Installed {
+                    name: normalized(name),
+                    version: version.to_owned(),
+                    by: Kind::Venv,
+                    record: site.join(&folder).join("RECORD"),
+                })
+            })
+            .collect()
+    }
+
+    fn requested(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn files(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        locked: &Locked,
+    ) -> Result<Vec<(String, Option<String>)>, EnvError> {
+        let site = site_packages(system, root).unwrap_or_default();
+        let there = self.installed(system, root);
+        let folders: BTreeMap<_, _> = there.iter().map(|one| (&one.name, &one.record)).collect();
+        let Some(record) = folders.get(&locked.key()) else { return Ok(Vec::new()) };
+        let path = root.join(record);
+        let bytes = system.read(&path).map_err(EnvError::io(&path))?;
+        let line = |(file, hash): (String, Option<String>)| {
+            let file = text(&flattened(&site.join(file)));
+            let hash = match hash {
+                Some(hash) => Some(hash),
+                None if file.ends_with("/RECORD") => Some(digest(&bytes)),
+                None => None,
+            };
+            (file, hash)
+        };
+        Ok(record_lines(&String::from_utf8_lossy(&bytes)).map(line).collect())
+    }
+}
+
+/// Where an environment's Python looks for packages, relative to the environment.
+fn site_packages(system: &dyn System, root: &Path) -> Option<PathBuf> {
+    let names = system.list(&root.join("lib")).ok()?;
+    let python = names.into_iter().find(|name| name.starts_with("python3"))?;
+    let site = Path::new("lib").join(python).join("site-packages");
+    (system.stat(&root.join(&site)).ok()?.kind == FileKind::Dir).then_some(site)
+}
+
+/// Paths and hashes of a wheel's `RECORD`, which is CSV.
+fn record_lines(record: &str) -> impl Iterator<Item = (String, Option<String>)> {
+    record.lines().filter_map(|line| {
+        let (path, rest) = match line.strip_prefix('"') {
+            Some(quoted) => quoted.split_once("\",")?,
+            None => line.split_once(',')?,
+        };
+        let hash = rest.split(',').next().and_then(|hash| hash.strip_prefix("sha256="));
+        // Bytecode comes and goes with use.
+        (!path.ends_with(".pyc")).then(|| (path.replace("\"\"", "\""), hash.map(str::to_owned)))
+    })
+}
+
+/// Resolves `..` in a relative path, as `../../../bin/jupyter` in a `RECORD`.
+fn flattened(path: &Path) -> PathBuf {
+    let mut flat = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = flat.pop(),
+            part => flat.push(part),
+        }
+    }
+    flat
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn record_lines_are_read_with_quotes_and_without_bytecode() {
+        let record =
+            "a/b.py,sha256=xyz,12\n\"a/c,d.py\",sha256=q,1\na/e.pyc,,\nx.dist-info/RECORD,,\n";
+        let lines: Vec<_> = record_lines(record).collect();
+        assert_eq!(
+            lines,
+            [
+                ("a/b.py".to_owned(), Some("xyz".to_owned())),
+                ("a/c,d.py".to_owned(), Some("q".to_owned())),
+                ("x.dist-info/RECORD".to_owned(), None),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_path_out_of_site_packages_is_flattened() {
+        let path = Path::new("lib/python3.12/site-packages/../../../bin/jupyter");
+        assert_eq!(flattened(path), Path::new("bin/jupyter"));
+    }
+}

@@ -1,0 +1,248 @@
+//! A conda and a mamba are there and know the environment by its name.
+
+use std::path::{Path, PathBuf};
+
+use aitk_env::{Damage, Environments, Lock, Request, base_files};
+use aitk_plan::{Action, LayerRequest, Plan, Step, digest_of};
+
+use super::layer::{filled, mend};
+use super::{Check, Exact, Kind, Made, Work, may_download};
+use crate::context::{Context, environment, no_log};
+use crate::error::ExecError;
+use crate::receipt::Provenance;
+
+pub(super) struct Base;
+
+/// The name of conda's own environment.
+const NAME: &str = "base";
+
+/// What the step asks for.
+struct Spec<'a> {
+    env: &'a str,
+    adopt: Option<&'a Path>,
+    layers: [LayerRequest; 1],
+    digest: String,
+}
+
+fn spec<'a>(plan: &Plan, step: &'a Step) -> Option<Spec<'a>> {
+    let Action::Base { env, requirements, adopt, .. } = &step.action else { return None };
+    Some(Spec {
+        env,
+        adopt: adopt.as_deref().map(Path::new),
+        layers: [LayerRequest { step: step.id.clone(), requirements: requirements.clone() }],
+        digest: digest_of(&(requirements, &plan.choices.channels)),
+    })
+}
+
+impl Spec<'_> {
+    fn request<'b>(&'b self, added: &'b [String]) -> Request<'b> {
+        Request {
+            name: NAME,
+            python: None,
+            interpreter: None,
+            layers: &self.layers,
+            builds: &[],
+            added,
+        }
+    }
+}
+
+fn environments(cx: &Context<'_>) -> Environments {
+    Environments::new(&cx.settings.data, NAME)
+}
+
+/// The folder of the conda that a plan uses.
+pub(super) fn folder(cx: &Context<'_>, plan: &Plan) -> PathBuf {
+    let adopted = plan.steps.iter().find_map(|step| match &step.action {
+        Action::Base { adopt, .. } => adopt.as_deref().map(PathBuf::from),
+        _ => None,
+    });
+    adopted.unwrap_or_else(|| environments(cx).current_path())
+}
+
+impl Kind for Base {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+        self.verify(cx, plan, step, cx.deep)
+    }
+
+    fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        let Some(spec) = spec(plan, step) else { return Ok(Exact::default()) };
+        let link = links(cx, &spec).into_iter().next().unwrap_or_default();
+        let known = format!("ln -s {} {}", current(cx, plan).display(), link.display());
+        let Some(lock) = resolve(cx, plan)? else {
+            let none = Step {
+                commands: vec![known],
+                download: Some(0),
+                disk: Some(0),
+                estimated: false,
+                ..step.clone()
+            };
+            return Ok(Exact::one(none));
+        };
+        let generation = environments(cx).generation(&lock.digest());
+        let mut action = step.action.clone();
+        if let Action::Base { generation, .. } = &mut action {
+            *generation = Some(lock.digest());
+        }
+        let log = no_log();
+        let manager = cx.manager(plan.manager, &log);
+        let step = Step { action, ..step.clone() };
+        let Some(layer) = lock.layer(&step.id) else { return Ok(Exact::one(step)) };
+        let mut exact = filled(cx, &*manager, &generation, &step, layer, plan.manager);
+        exact.commands.push(known);
+        Ok(Exact::one(exact))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let (plan, step) = (work.plan, work.step);
+        let Some(spec) = spec(plan, step) else { return Ok(Vec::new()) };
+        let mut made = Vec::new();
+        if spec.adopt.is_none() {
+            let Some(lock) = cx.base_lock_of(plan, step) else {
+                return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
+            };
+            made.extend(build(cx, work, &spec, &lock)?);
+        }
+        let target = current(cx, plan);
+        let mut failed = None;
+        for link in links(cx, &spec) {
+            match cx.system.symlink(&target, &link) {
+                Ok(()) => {
+                    made.push(Made::path(&link, None));
+                    return Ok(made);
+                }
+                Err(error) => failed = Some(ExecError::io(&link)(error)),
+            }
+        }
+        failed.map_or(Ok(made), Err)
+    }
+
+    fn verify(
+        &self,
+        cx: &Context<'_>,
+        plan: &Plan,
+        step: &Step,
+        deep: bool,
+    ) -> Result<Check, ExecError> {
+        let Some(spec) = spec(plan, step) else { return Ok(Check::Holds) };
+        match spec.adopt {
+            Some(adopt) if !cx.system.exists(adopt.join("bin/conda")) => {
+                return Ok(Check::missing(format!("there is no conda in {}", adopt.display())));
+            }
+            Some(_) => {}
+            None if cx.fresh && !is_resolved_here(cx, step) => {
+                return Ok(Check::missing("it is resolved anew"));
+            }
+            None => {
+                let Some((generation, record)) = environments(cx).current(cx.system) else {
+                    return Ok(Check::missing("there is no conda of aitk's"));
+                };
+                let wanted = cx.locked.and_then(|locks| locks.base.as_ref()).map(Lock::digest);
+                if record.request != spec.digest
+                    || wanted.is_some_and(|wanted| wanted != generation.name())
+                {
+                    return Ok(Check::missing("the conda that is there is another one"));
+                }
+                let mut damage = cx.damage(&generation, None, deep)?;
+                damage.extend(cx.damage(&generation, Some(&step.id), deep)?);
+                if !damage.is_empty() {
+                    return Ok(Check::Missing(damage.iter().map(Damage::describe).collect()));
+                }
+            }
+        }
+        let target = current(cx, plan);
+        let known = links(cx, &spec)
+            .iter()
+            .any(|link| cx.system.read_link(link).is_ok_and(|leads| leads == target));
+        Ok(match known {
+            true => Check::Holds,
+            false => Check::missing(format!("conda does not know `{}` by its name", spec.env)),
+        })
+    }
+}
+
+/// Whether the generation that a resolved step names is the one in use.
+fn is_resolved_here(cx: &Context<'_>, step: &Step) -> bool {
+    let Action::Base { generation: Some(wanted), .. } = &step.action else { return false };
+    environments(cx).current(cx.system).is_some_and(|(current, _)| current.name() == *wanted)
+}
+
+/// What the name of the environment leads to.
+fn current(cx: &Context<'_>, plan: &Plan) -> PathBuf {
+    environment(plan).map_or_else(PathBuf::new, |spec| cx.environments(&spec).current_path())
+}
+
+/// Where conda looks for environments by their names, the preferred place first. One's own conda is used as it is
+/// set up: beside its other environments, or in the home folder where that place is somebody else's.
+fn links(cx: &Context<'_>, spec: &Spec<'_>) -> Vec<PathBuf> {
+    match spec.adopt {
+        None => vec![cx.settings.named_environments().join(spec.env)],
+        Some(adopt) => vec![
+            adopt.join("envs").join(spec.env),
+            cx.machine.folders.home.join(".conda/envs").join(spec.env),
+        ],
+    }
+}
+
+/// The lock of conda's own environment; `None` where the user brings one, or the plan has none.
+pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Option<Lock>, ExecError> {
+    let step = plan.steps.iter().find(|step| matches!(step.action, Action::Base { .. }));
+    let Some(spec) = step.and_then(|step| spec(plan, step)) else { return Ok(None) };
+    if spec.adopt.is_some() {
+        return Ok(None);
+    }
+    if let Some(lock) = cx.locked.and_then(|locks| locks.base.as_ref()) {
+        return Ok(Some(lock.clone().layered(&spec.layers)));
+    }
+    let there = environments(cx).current(cx.system);
+    if let Some((generation, record)) = &there
+        && record.request == spec.digest
+        && !cx.fresh
+    {
+        return Ok(Some(generation.lock(cx.system)?));
+    }
+    let added = there.map_or_else(Vec::new, |(generation, _)| generation.carried(cx.system));
+    let log = no_log();
+    Ok(Some(cx.manager(plan.manager, &log).resolve(&spec.request(&added))?))
+}
+
+/// Builds conda's own environment aside, or mends the one that is there.
+fn build(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    spec: &Spec<'_>,
+    lock: &Lock,
+) -> Result<Vec<Made>, ExecError> {
+    let environments = environments(cx);
+    let generation = environments.generation(&lock.digest());
+    let manager = cx.manager(lock.manager, &work.log);
+    let own_files = || -> Result<(), ExecError> {
+        for (name, text) in base_files(cx.settings) {
+            let path = generation.path().join(name);
+            cx.system.write(&path, text.as_bytes(), 0o644).map_err(ExecError::io(&path))?;
+        }
+        Ok(())
+    };
+    if generation.record(cx.system).is_some() {
+        if !cx.damage(&generation, None, true)?.is_empty() {
+            own_files()?;
+            manager.mend_itself(&spec.request(&[]), &generation)?;
+        }
+        mend(cx, work, &*manager, &generation)?;
+    } else {
+        if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
+            cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
+        }
+        generation.begin(cx.system, lock)?;
+        own_files()?;
+        manager.create(&spec.request(&[]), &generation)?;
+        cx.downloads.wait(&work.step.id, work.reporter)?;
+        manager.install(&generation, lock, &work.step.id)?;
+        if !cx.dry {
+            generation.finish(cx.system, lock, &spec.digest, &[])?;
+        }
+    }
+    environments.activate(cx.system, &generation)?;
+    let made = |path: &Path| Made { provenance: Provenance::Created, ..Made::path(path, None) };
+    Ok(vec![made(generation.path()), made(&environments.current_path())])
+}

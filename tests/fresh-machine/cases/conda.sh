@@ -1,0 +1,54 @@
+# shellcheck shell=bash
+# Conda from a real channel on loopback: a machine without Python becomes one with conda, mamba and an environment.
+
+serve_channel
+PYTHON=$(channel_python)
+WISH=(--budget low --manager conda --channel "$CHANNEL_URL/conda-forge" --python "$PYTHON" --framework none)
+
+machine fresh "$RELEASE"
+[[ -z $(chroot "$ROOT" sh -c 'command -v python3') ]] || die "this machine has a Python already"
+
+step "the plan is exact"
+aitk user -- plan "${WISH[@]}" --json
+expect_code 0
+jq -e '.data.manager == "conda"' "$OUT" >/dev/null || die "the plan is not for conda"
+jq -e '[.data.steps[] | select(.kind == "layer") | .packages[]] | length > 50 and all(.sha256 and .size and .build)' \
+    "$OUT" >/dev/null || die "a package of the plan has no build, size or hash"
+planned=$(jq -r '[.data.steps[].packages[] | select(.build) | "\(.name) \(.version) \(.build)"] | unique | .[]' "$OUT")
+
+step "apply, with new shells that know conda"
+aitk user SHELL=/bin/bash -- apply "${WISH[@]}" --init-shell --yes
+expect_code 0
+step "verify"
+SHOW=10 aitk user -- verify
+expect_code 0
+SHOW=10 aitk user -- verify --deep
+expect_code 0
+aitk user -- status --json
+jq -e '.data.environment.manager == "conda"' "$OUT" >/dev/null || die "status does not say conda"
+
+step "what is there is what was planned"
+home=$(home_of user)
+there=$(find "$home/.local/share/aitk/envs" -path '*/conda-meta/*.json' -exec jq -r '"\(.name) \(.version) \(.build)"' {} + | sort -u)
+diff <(sort -u <<<"$planned") <(echo "$there") >&2 || die "the environments hold something else than the plan"
+
+step "apply again"
+does_nothing user "${WISH[@]}" --init-shell --yes
+
+
+step "a new shell knows conda, mamba and the environment by its name"
+as user bash -ic 'conda activate ai && python -c "import sys; print(sys.prefix)" && conda list | tail -n 5 && mamba --version' \
+    >"$WORK/shell.out" 2>&1 || die "$(cat "$WORK/shell.out")"
+cat "$WORK/shell.out"
+grep -q 'envs/ai' "$WORK/shell.out" || die "activating leads elsewhere"
+listed=$(as user aitk run -- conda list -p "$home/.local/share/aitk/envs/ai/current" --json 2>/dev/null || true)
+locked=$(as user aitk lock "${WISH[@]}")
+
+step "the base is left to conda as conda left it to us"
+as user aitk run -- python -c 'import numpy, sklearn, jupyterlab'
+
+step "remove takes back what aitk has made, and the shell's file is as it was"
+aitk user -- remove --yes
+expect_code 0
+[[ ! -e $home/.local/share/aitk/envs/ai/current ]] || die "the environment is still there"
+! grep -q aitk "$home/.bashrc" || die "aitk's lines are still in .bashrc"
