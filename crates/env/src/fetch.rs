@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use aitk_system::{Real, interrupted};
+use aitk_system::{Real, System, interrupted};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rattler_networking::AuthenticationMiddleware;
 use reqwest::header::{CONTENT_RANGE, RANGE};
-use reqwest::{Response, StatusCode};
+use reqwest::{Certificate, Response, StatusCode};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
 use sha2::{Digest, Sha256};
 use url::Url;
@@ -54,17 +54,24 @@ impl Client {
     pub fn new(settings: &Settings) -> Result<Self, EnvError> {
         // A second call finds the provider in place, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("aitk/", env!("CARGO_PKG_VERSION")))
-            // One connection a download: several large files in one HTTP/2 connection wait for each other.
-            .http1_only()
-            .connect_timeout(CONNECT)
-            .read_timeout(SILENCE)
-            .build()
-            .map_err(|error| EnvError::Unreachable {
-                source_name: "the network".to_owned(),
-                reason: cause(&error),
-            })?;
+        let builder = || {
+            reqwest::Client::builder()
+                .user_agent(concat!("aitk/", env!("CARGO_PKG_VERSION")))
+                // One connection a download: several large files in one HTTP/2 connection wait for each other.
+                .http1_only()
+                .connect_timeout(CONNECT)
+                .read_timeout(SILENCE)
+        };
+        let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| Real.env(name).is_some());
+        let built = match builder().build() {
+            // A minimal system has no certificates until its package is there.
+            Err(_) if !told => builder().tls_certs_only(public_certificates()).build(),
+            built => built,
+        };
+        let http = built.map_err(|error| EnvError::Unreachable {
+            source_name: "the network".to_owned(),
+            reason: cause(&error),
+        })?;
         let opening = AuthenticationMiddleware::from_auth_storage(credentials(settings));
         Ok(Self { http: ClientBuilder::new(http).with(opening).build() })
     }
@@ -100,6 +107,12 @@ impl Client {
             Err(unreachable(url, &format!("it answers {}", answer.status())))
         }
     }
+}
+
+/// Those that browsers trust.
+fn public_certificates() -> impl Iterator<Item = Certificate> {
+    let all = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
+    all.filter_map(|certificate| Certificate::from_der(certificate).ok())
 }
 
 /// A URL without user name and password, for messages.

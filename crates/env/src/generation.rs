@@ -209,7 +209,7 @@ impl Generation {
             there.iter().any(|one| {
                 one.name == locked.key()
                     && same_version(&one.version, &locked.exact_version())
-                    && system.exists(&self.path.join(&one.record))
+                    && system.exists(self.path.join(&one.record))
             })
         })
     }

@@ -248,7 +248,7 @@ impl Context<'_> {
 }
 
 /// The packages that a resolved step installs.
-fn layer_of(step: &Step) -> Option<Layer> {
+pub(crate) fn layer_of(step: &Step) -> Option<Layer> {
     let locked =
         |package: &aitk_plan::Package| Locked { package: package.clone(), ..Locked::default() };
     (!step.packages.is_empty()).then(|| Layer {

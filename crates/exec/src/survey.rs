@@ -1,13 +1,14 @@
 //! Completes a plan with what only the machine and the sources can tell.
 
+use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread;
 
 use aitk_env::{EnvError, Locks};
-use aitk_plan::{Action, Plan, Status, Step, conclude};
+use aitk_plan::{Action, Manager, Plan, Status, Step, conclude};
 use aitk_system::RunError;
 
-use crate::context::{Context, environment};
+use crate::context::{Context, environment, layer_of, no_log};
 use crate::error::ExecError;
 use crate::steps::{Check, Exact, kind, resolve_base, resolve_environment};
 
@@ -124,6 +125,7 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
     for exact in root?.into_iter().chain(user?) {
         exact.fill(plan);
     }
+    count_once(cx, plan);
     // What apt says before its lists are refreshed is as good as they are.
     if stale {
         let by_apt =
@@ -133,6 +135,31 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
         }
     }
     Ok(())
+}
+
+/// What conda's own environment and the user's share is downloaded and unpacked by the first alone.
+fn count_once(cx: &Context<'_>, plan: &mut Plan) {
+    if plan.manager != Manager::Conda {
+        return;
+    }
+    let log = no_log();
+    let manager = cx.manager(plan.manager, &log);
+    let folder = cx.settings.packages(plan.manager);
+    let mut seen = BTreeSet::new();
+    for step in plan.steps.iter_mut().filter(|step| step.status == Status::Needed) {
+        let Some(layer) = layer_of(step).filter(|_| !step.root) else { continue };
+        let anew =
+            layer.packages.iter().filter(|locked| seen.insert(locked.package.sha256.clone()));
+        let (mut download, mut disk) = (0, 0);
+        for locked in anew {
+            if !locked.is_in(&folder, cx.system) {
+                download += locked.package.size.unwrap_or(0);
+            }
+            disk += manager.footprint(locked).0;
+        }
+        step.download = Some(download);
+        step.disk = Some(download + disk);
+    }
 }
 
 /// Whether an earlier step of the plan brings what is missing now.

@@ -41,7 +41,7 @@ pub fn plan(
         choices: choices.clone(),
         manager,
         accelerator: accelerator(machine),
-        framework: framework.planned(),
+        framework: framework.planned(manager),
         steps: Vec::new(),
         totals: Totals::default(),
         warnings: Vec::new(),
@@ -591,14 +591,20 @@ impl Decision {
         }
     }
 
-    fn planned(&self) -> Option<FrameworkPlan> {
+    fn planned(&self, manager: Manager) -> Option<FrameworkPlan> {
         let Self::Take { framework, builds } = self else { return None };
         Some(FrameworkPlan {
             name: framework.name.clone(),
             build: builds[0].name.clone(),
             requirement: builds[0].requirements.join(" "),
             source: source_of(builds[0].torch_backend.as_deref()),
-            why: vec![format!("{} was chosen, and computes on the CPU here", framework.title)],
+            why: vec![match manager {
+                // The solver takes the build, and says what for.
+                Manager::Conda => format!("{} was chosen", framework.title),
+                Manager::Venv => {
+                    format!("{} was chosen, and computes on the CPU here", framework.title)
+                }
+            }],
         })
     }
 }

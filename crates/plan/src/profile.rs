@@ -474,8 +474,8 @@ mod tests {
         assert_eq!(
             error(&step("a", "kind = \"uv\"\ncolour = 1")),
             "t.toml:12:1: unknown field `colour`, expected one of `id`, `phase`, `kind`, `title`, \
-             `why`, `needs`, `requires`, `estimate`, `packages`, `requirements`, `script`, \
-             `max_age_hours`"
+             `why`, `manager`, `needs`, `requires`, `estimate`, `packages`, `requirements`, \
+             `conda`, `script`, `max_age_hours`"
         );
         assert!(error(&step("a", "kind = 3")).starts_with("t.toml:11:8: "));
         assert_eq!(

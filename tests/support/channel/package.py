@@ -18,7 +18,7 @@ SUBDIR = {"x86_64": "linux-64", "aarch64": "linux-aarch64"}[platform.machine()]
 PYTHON = "{}.{}".format(*platform.python_version_tuple())
 # Programs are built for a prefix of this length, so that every real one fits into its place.
 PLACEHOLDER = ("/opt/anaconda1anaconda2anaconda3/_h_env" + "_placehold" * 30)[:255]
-# The same for every build, so that the same sources give the same hashes.
+# The same for every build, so that hashes change with the contents alone.
 TIME = 1_760_000_000
 ZSTD_LEVEL = 3
 

@@ -109,6 +109,9 @@ impl Manager for Conda<'_> {
     /// profile `low`. Files are shared with the cache and counted once.
     fn footprint(&self, locked: &Locked) -> (u64, Option<u64>) {
         let size = locked.package.size.unwrap_or(0);
+        if self.site.system.exists(packages::unpacked(self.site.settings, locked)) {
+            return (0, locked.files);
+        }
         (locked.unpacked.unwrap_or(size * 41 / 10), locked.files)
     }
 }

@@ -8,6 +8,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use aitk_plan::{Manager, Package};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rattler::install::Installer;
 use rattler::install::link_script::{LinkScriptError, PrePostLinkResult};
@@ -65,7 +66,7 @@ pub(super) fn link_again(
     block_on_threads(async {
         // What is shared with the cache is as damaged there.
         for locked in &layer.packages {
-            let folder = settings.unpacked().join(folder_of(locked));
+            let folder = unpacked(settings, locked);
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(EnvError::io(folder)(error));
@@ -85,10 +86,10 @@ fn records<'a>(
     packages.into_iter().map(record).collect()
 }
 
-/// The name of a package's folder in the cache.
-fn folder_of(locked: &Locked) -> String {
-    let package = &locked.package;
-    format!("{}-{}-{}", package.name, package.version, package.build.as_deref().unwrap_or_default())
+/// The folder of a package in the cache.
+pub(super) fn unpacked(settings: &Settings, locked: &Locked) -> PathBuf {
+    let Package { name, version, build, .. } = &locked.package;
+    settings.unpacked().join(format!("{name}-{version}-{}", build.as_deref().unwrap_or_default()))
 }
 
 /// The cache looks only whether a package's files are there: their content was checked when it was downloaded, and
@@ -103,12 +104,12 @@ async fn unpack(
     cache: &PackageCache,
     packages: &[Locked],
 ) -> Result<(), EnvError> {
-    let archives = settings.packages(aitk_plan::Manager::Conda);
+    let archives = settings.packages(Manager::Conda);
     stream::iter(packages)
         .map(|locked| {
             let archive = archives.join(locked.filename());
             async move {
-                let folder = settings.unpacked().join(folder_of(locked));
+                let folder = unpacked(settings, locked);
                 let touched = {
                     let folder = folder.clone();
                     tokio::task::spawn_blocking(move || is_touched(&folder)).await.unwrap_or(true)
@@ -117,9 +118,9 @@ async fn unpack(
                     let _ = fs::remove_dir_all(&folder);
                 }
                 let record = record(locked)?.package_record;
-                let unpacked = cache.get_or_fetch_from_path(&archive, Some(&record), None).await;
-                let unpacked = unpacked.map_err(|error| bad(locked, &error))?;
-                tracing::trace!(folder = %unpacked.path().display(), "unpacked");
+                let there = cache.get_or_fetch_from_path(&archive, Some(&record), None).await;
+                let there = there.map_err(|error| bad(locked, &error))?;
+                tracing::trace!(folder = %there.path().display(), "unpacked");
                 Ok(())
             }
         })

@@ -198,6 +198,16 @@ fn exact(
         steps.push(Step { commands, ..step.clone() });
     }
     let (framework, mut warnings) = framework(plan, spec, lock);
+    let wishes = spec.builds.first().map(|build| &build.requirements);
+    if let (Manager::Conda, Some(framework)) = (spec.manager, &framework) {
+        let is_it = |step: &&mut Step| match &step.action {
+            Action::Layer { requirements } => Some(requirements) == wishes,
+            _ => false,
+        };
+        if let (Some(step), Some(why)) = (steps.iter_mut().find(is_it), framework.why.last()) {
+            step.why.push(why.clone());
+        }
+    }
     if !resolved.left_out.is_empty() {
         warnings.push(Warning::new(
             "AITK-W09",
