@@ -118,10 +118,17 @@ as_killable() {
         as "$@"; exit $?' bash "$HERE" "$ROOT" "$@"
 }
 
+# Like `as`, without any network: not even loopback is up.
+as_offline() {
+    # shellcheck disable=SC2016 # expanded inside
+    unshare --net bash -c 'source "$1/lib.sh" && ROOT=$2 && shift 2 && as "$@"' bash "$HERE" "$ROOT" "$@"
+}
+
 # Folder of the user's home, seen from outside.
 home_of() { echo "$ROOT$(chroot "$ROOT" getent passwd "$1" | cut -d: -f6)"; }
 
-# `aitk USER [NAME=VALUE…] -- ARGUMENT…`: leaves CODE, OUT, ERR (files) and SECONDS_TAKEN.
+# `aitk USER [NAME=VALUE…] -- ARGUMENT…`: leaves CODE, OUT, ERR (files) and SECONDS_TAKEN. AS is how it is run, `as` or
+# `as_offline`; PROGRAM is another aitk than the one on the PATH.
 aitk() {
     local user=$1 variables=() since=$EPOCHREALTIME
     shift
@@ -131,7 +138,7 @@ aitk() {
     OUT=$WORK/output/$RUN.out ERR=$WORK/output/$RUN.err CODE=0
     mkdir -p "$WORK/output"
     echo "+ ($user) aitk $*"
-    as "$user" "${variables[@]}" aitk "$@" >"$OUT" 2>"$ERR" || CODE=$?
+    "${AS:-as}" "$user" "${variables[@]}" "${PROGRAM:-aitk}" "$@" >"$OUT" 2>"$ERR" || CODE=$?
     took "$since"
     # Without colours, which logs have on terminals only.
     sed -i 's/\x1b\[[0-9;]*m//g' "$ERR"
@@ -171,6 +178,17 @@ expect_said() {
 
 expect_not_said() {
     ! grep -E -- "$1" "$OUT" "$ERR" || die "this must not be said: $1"
+}
+
+# `expect_within SECONDS`: the last run took no longer.
+expect_within() {
+    awk -v taken="$SECONDS_TAKEN" -v limit="$1" 'BEGIN { exit !(taken <= limit) }' || die "it took $SECONDS_TAKEN s"
+}
+
+# `expect_one_error [PATTERN]`: the last run ended with exactly one message, which says this.
+expect_one_error() {
+    [[ $(grep -c '^error\[' "$ERR") == 1 ]] || die "there is not exactly one message"
+    [[ -z ${1:-} ]] || sed -n '/^error\[/,$p' "$ERR" | grep -qE -- "$1" || die "the message does not say: $1"
 }
 
 # `expect_same BEFORE AFTER WHAT`: two lists are the same.

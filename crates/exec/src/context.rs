@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
 use aitk_env::{
-    Damage, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Request, Settings, Site,
-    Target, manager,
+    Damage, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Record, Request,
+    Settings, Site, Target, manager,
 };
 use aitk_plan::{
     Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
@@ -172,6 +172,21 @@ impl Context<'_> {
     /// All generations of the environment that a plan describes.
     pub(crate) fn environments(&self, spec: &EnvironmentSpec<'_>) -> Environments {
         Environments::new(&self.settings.data, spec.name)
+    }
+
+    /// The whole generation that a plan means: the one that it or the user's lock names, else one that was built for
+    /// the same wishes.
+    pub(crate) fn built(&self, spec: &EnvironmentSpec<'_>) -> Option<(Generation, Record)> {
+        let environments = self.environments(spec);
+        let named = self.locked.map(|locks| locks.environment.digest());
+        match named.as_deref().or(spec.generation) {
+            None => environments.find(self.system, &spec.digest),
+            Some(name) => {
+                let generation = environments.generation(name);
+                let record = generation.record(self.system)?;
+                (record.request == spec.digest).then_some((generation, record))
+            }
+        }
     }
 
     /// Where it is noted that a generation was whole; kept apart from it, so that looking changes nothing there.

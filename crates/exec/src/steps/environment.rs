@@ -74,16 +74,12 @@ impl Kind for Environment {
         if cx.fresh && !spec.generation.is_some_and(is_it) {
             return Ok(Check::missing("it is resolved anew"));
         }
-        let Some((generation, record)) = cx.environments(&spec).find(cx.system, &spec.digest)
-        else {
+        let Some((generation, record)) = cx.built(&spec) else {
             return Ok(Check::missing(format!(
                 "there is no environment `{}` like this",
                 spec.name
             )));
         };
-        if cx.locked.is_some_and(|locks| locks.environment.digest() != generation.name()) {
-            return Ok(Check::missing("the environment is not the one that the lock describes"));
-        }
         if spec.python.is_some_and(|python| python != record.python) {
             return Ok(Check::missing(format!("the environment has Python {}", record.python)));
         }

@@ -20,7 +20,7 @@ impl Kind for Layer {
         let anew = plan.steps.iter().any(|step| {
             matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
         });
-        let whole = cx.environments(&spec).find(cx.system, &spec.digest).filter(|_| !anew);
+        let whole = cx.built(&spec).filter(|_| !anew);
         let Some((generation, _)) = whole else { return Ok(Exact::default()) };
         let damaged = damaged(cx, &generation, &step.id)?;
         let log = no_log();
@@ -33,7 +33,7 @@ impl Kind for Layer {
         let environments = cx.environments(&spec);
         let manager = cx.manager(spec.manager, &work.log);
         let id = &work.step.id;
-        let whole = environments.find(cx.system, &spec.digest);
+        let whole = cx.built(&spec);
         if let Some((generation, _)) = whole.filter(|_| !being_built(cx, work.plan)) {
             mend(cx, work, &*manager, &generation)?;
             return Ok(Vec::new());
@@ -66,8 +66,7 @@ impl Kind for Layer {
                 false => Check::missing("it is not installed yet"),
             });
         }
-        let Some((generation, record)) = cx.environments(&spec).find(cx.system, &spec.digest)
-        else {
+        let Some((generation, record)) = cx.built(&spec) else {
             return Ok(Check::missing("its environment is not there"));
         };
         if !record.layers.contains_key(&step.id) {
