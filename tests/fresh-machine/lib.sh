@@ -118,10 +118,10 @@ as_killable() {
         as "$@"; exit $?' bash "$HERE" "$ROOT" "$@"
 }
 
-# Like `as`, without any network: not even loopback is up.
+# Like `as`, without any network but loopback, which Jupyter talks to its kernels by.
 as_offline() {
     # shellcheck disable=SC2016 # expanded inside
-    unshare --net bash -c 'source "$1/lib.sh" && ROOT=$2 && shift 2 && as "$@"' bash "$HERE" "$ROOT" "$@"
+    unshare --net bash -c 'ip link set lo up && source "$1/lib.sh" && ROOT=$2 && shift 2 && as "$@"' bash "$HERE" "$ROOT" "$@"
 }
 
 # Folder of the user's home, seen from outside.

@@ -104,7 +104,9 @@ impl Client {
         if answer.status().is_success() {
             Ok(answer)
         } else {
-            Err(unreachable(url, &format!("it answers {}", answer.status())))
+            let file = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
+            let file = file.unwrap_or_default();
+            Err(unreachable(url, &format!("it answers {} for {file}", answer.status())))
         }
     }
 }

@@ -186,17 +186,21 @@ impl Generation {
         Ok(lock.in_layers(&record.layers))
     }
 
-    /// Begins anew: an empty folder with the lock, whatever was half-built there before.
+    /// Clears the place, whatever was half-built there before.
     ///
     /// # Errors
     /// What the operating system says.
-    pub fn begin(&self, system: &dyn System, lock: &Lock) -> Result<(), EnvError> {
+    pub fn begin(&self, system: &dyn System) -> Result<(), EnvError> {
         system.remove(&self.path).map_err(EnvError::io(&self.path))?;
-        system.create_dir(&self.path).map_err(EnvError::io(&self.path))?;
-        self.keep_lock(system, lock)
+        let parent = self.path.parent().unwrap_or(&self.path);
+        system.create_dir(parent).map_err(EnvError::io(parent))
     }
 
-    fn keep_lock(&self, system: &dyn System, lock: &Lock) -> Result<(), EnvError> {
+    /// Keeps the lock that the generation is built from, in it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn keep_lock(&self, system: &dyn System, lock: &Lock) -> Result<(), EnvError> {
         let path = self.path.join(lock::file_name(lock.manager));
         let locks = Locks { environment: lock.clone(), base: None };
         system.write(&path, locks.to_text()?.as_bytes(), 0o644).map_err(EnvError::io(&path))

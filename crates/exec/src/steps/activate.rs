@@ -1,7 +1,7 @@
 //! The generation is the one in use.
 
 use aitk_env::Generation;
-use aitk_plan::{Manager, Plan, Step};
+use aitk_plan::{Action, Manager, Plan, Status, Step};
 
 use super::{Check, Exact, Kind, Made, Work};
 use crate::context::{Context, environment};
@@ -28,9 +28,17 @@ impl Kind for Activate {
         })
     }
 
-    /// The environment knows the generation's name once it is resolved.
-    fn resolve(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Result<Exact, ExecError> {
-        Ok(Exact::default())
+    /// Where a generation is to be built, the environment's step knows its name once it is resolved.
+    fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        let Some(spec) = environment(plan) else { return Ok(Exact::default()) };
+        let anew = plan.steps.iter().any(|step| {
+            matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
+        });
+        let built = cx.built(&spec).filter(|_| !anew);
+        let Some((generation, _)) = built else { return Ok(Exact::default()) };
+        let link = cx.environments(&spec).current_path();
+        let commands = vec![format!("ln -s {} {}", generation.name(), link.display())];
+        Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -46,7 +54,7 @@ impl Kind for Activate {
                 }
                 generation
             }
-            None => match environments.find(cx.system, &spec.digest) {
+            None => match cx.built(&spec) {
                 Some((generation, _)) => generation,
                 None => {
                     return Err(ExecError::StillMissing { reason: "nothing was built".to_owned() });

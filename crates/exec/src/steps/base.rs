@@ -69,7 +69,11 @@ impl Kind for Base {
         let Some(spec) = spec(plan, step) else { return Ok(Exact::default()) };
         let link = links(cx, &spec).into_iter().next().unwrap_or_default();
         let known = format!("ln -s {} {}", current(cx, plan).display(), link.display());
-        let Some(lock) = resolve(cx, plan)? else {
+        let there = match fault(cx, &spec, step, true)? {
+            None => None,
+            Some(_) => resolve(cx, plan)?,
+        };
+        let Some(lock) = there else {
             let none = Step {
                 commands: vec![known],
                 download: Some(0),
@@ -97,7 +101,11 @@ impl Kind for Base {
         let (plan, step) = (work.plan, work.step);
         let Some(spec) = spec(plan, step) else { return Ok(Vec::new()) };
         let mut made = Vec::new();
-        if spec.adopt.is_none() {
+        let faults = fault(cx, &spec, step, true)?;
+        if let (Some(faults), Some(_)) = (&faults, spec.adopt) {
+            return Err(ExecError::StillMissing { reason: faults.join("; ") });
+        }
+        if faults.is_some() {
             let Some(lock) = cx.base_lock_of(plan, step) else {
                 return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
             };
@@ -125,30 +133,8 @@ impl Kind for Base {
         deep: bool,
     ) -> Result<Check, ExecError> {
         let Some(spec) = spec(plan, step) else { return Ok(Check::Holds) };
-        match spec.adopt {
-            Some(adopt) if !cx.system.exists(adopt.join("bin/conda")) => {
-                return Ok(Check::missing(format!("there is no conda in {}", adopt.display())));
-            }
-            Some(_) => {}
-            None if cx.fresh && !is_resolved_here(cx, step) => {
-                return Ok(Check::missing("it is resolved anew"));
-            }
-            None => {
-                let Some((generation, record)) = environments(cx).current(cx.system) else {
-                    return Ok(Check::missing("there is no conda of aitk's"));
-                };
-                let wanted = cx.locked.and_then(|locks| locks.base.as_ref()).map(Lock::digest);
-                if record.request != spec.digest
-                    || wanted.is_some_and(|wanted| wanted != generation.name())
-                {
-                    return Ok(Check::missing("the conda that is there is another one"));
-                }
-                let mut damage = cx.damage(&generation, None, deep)?;
-                damage.extend(cx.damage(&generation, Some(&step.id), deep)?);
-                if !damage.is_empty() {
-                    return Ok(Check::Missing(damage.iter().map(Damage::describe).collect()));
-                }
-            }
+        if let Some(faults) = fault(cx, &spec, step, deep)? {
+            return Ok(Check::Missing(faults));
         }
         let target = current(cx, plan);
         let known = links(cx, &spec)
@@ -159,6 +145,37 @@ impl Kind for Base {
             false => Check::missing(format!("conda does not know `{}` by its name", spec.env)),
         })
     }
+}
+
+/// What is wrong with the conda itself; `None` where it is as it should be.
+fn fault(
+    cx: &Context<'_>,
+    spec: &Spec<'_>,
+    step: &Step,
+    deep: bool,
+) -> Result<Option<Vec<String>>, ExecError> {
+    let one = |fault: &str| Ok(Some(vec![fault.to_owned()]));
+    if let Some(adopt) = spec.adopt {
+        let there = cx.system.exists(adopt.join("bin/conda"));
+        return if there {
+            Ok(None)
+        } else {
+            one(&format!("there is no conda in {}", adopt.display()))
+        };
+    }
+    if cx.fresh && !is_resolved_here(cx, step) {
+        return one("it is resolved anew");
+    }
+    let Some((generation, record)) = environments(cx).current(cx.system) else {
+        return one("there is no conda of aitk's");
+    };
+    let wanted = cx.locked.and_then(|locks| locks.base.as_ref()).map(Lock::digest);
+    if record.request != spec.digest || wanted.is_some_and(|wanted| wanted != generation.name()) {
+        return one("the conda that is there is another one");
+    }
+    let mut damage = cx.damage(&generation, None, deep)?;
+    damage.extend(cx.damage(&generation, Some(&step.id), deep)?);
+    Ok((!damage.is_empty()).then(|| damage.iter().map(Damage::describe).collect()))
 }
 
 /// Whether the generation that a resolved step names is the one in use.
@@ -233,9 +250,10 @@ fn build(
         if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
             cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
         }
-        generation.begin(cx.system, lock)?;
+        generation.begin(cx.system)?;
         own_files()?;
         manager.create(&spec.request(&[]), &generation)?;
+        generation.keep_lock(cx.system, lock)?;
         cx.downloads.wait(&work.step.id, work.reporter)?;
         manager.install(&generation, lock, &work.step.id)?;
         if !cx.dry {

@@ -44,8 +44,9 @@ impl Kind for Environment {
         if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
             cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
         }
-        generation.begin(cx.system, &lock)?;
+        generation.begin(cx.system)?;
         manager.create(&spec.request(), &generation)?;
+        generation.keep_lock(cx.system, &lock)?;
         if lock.layer(id).is_some() {
             cx.downloads.wait(id, work.reporter)?;
             manager.install(&generation, &lock, id)?;
