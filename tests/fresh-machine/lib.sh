@@ -264,11 +264,12 @@ serve_channel() {
         kill -0 "$CHANNEL_SERVER" || die "the channel is not served: $(cat "$WORK/channel.out")"
         sleep 0.05
     done
+    # shellcheck disable=SC2034  # the cases use it
     CHANNEL_URL=http://127.0.0.1:$(cat "$port")
 }
 
 stop_channel() {
-    kill "$CHANNEL_SERVER" && wait "$CHANNEL_SERVER" 2>/dev/null || true
+    if kill "$CHANNEL_SERVER"; then wait "$CHANNEL_SERVER" 2>/dev/null || true; fi
 }
 
 # The version of the channel's Python: that of the machine which built it.

@@ -360,14 +360,17 @@ impl Generation {
     /// What the user has asked for by hand and the next generation shall have as well, as its manager writes it.
     pub fn carried(&self, system: &dyn System) -> Vec<String> {
         let Some(record) = self.record(system) else { return Vec::new() };
-        let mut specs = record.added.clone();
-        for one in self.installed_by_hand(system).iter().filter(|one| one.by == record.manager) {
-            for spec in inventory(record.manager).requested(system, &self.path, one) {
-                if !specs.contains(&spec) {
-                    specs.push(spec);
-                }
-            }
+        let inventory = inventory(record.manager);
+        let by_hand = self.installed_by_hand(system).into_iter();
+        let by_hand: Vec<_> = by_hand.filter(|one| one.by == record.manager).collect();
+        let asked = by_hand.iter().flat_map(|one| inventory.requested(system, &self.path, one));
+        let mut specs: Vec<_> = record.added.into_iter().chain(asked).collect();
+        // Tools that note nothing leave only names.
+        if specs.is_empty() && record.manager == Manager::Conda {
+            specs = by_hand.into_iter().map(|one| one.name).collect();
         }
+        specs.sort();
+        specs.dedup();
         specs
     }
 

@@ -9,7 +9,9 @@ step "somebody's own conda, in its usual place"
 SHOW=3 aitk user -- apply "${WISH[@]}"
 expect_code 0
 # What Miniforge's installer makes: the same packages, in one folder.
+# shellcheck disable=SC2016  # the machine's own shell expands it
 as user sh -c 'cp -a "$(readlink -f .local/share/aitk/envs/base/current)" miniforge3 && rm -rf .local/share/aitk .local/state/aitk'
+# shellcheck disable=SC2016
 chroot "$ROOT" sh -c 'sed -i "s|/home/user/.local/share/aitk/envs/base/[0-9a-f]*|/home/user/miniforge3|g" \
     $(grep -rlI .local/share/aitk/envs/base /home/user/miniforge3/bin /home/user/miniforge3/condabin /home/user/miniforge3/etc)'
 rm "$(home_of user)/miniforge3/.condarc"

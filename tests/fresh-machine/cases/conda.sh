@@ -35,17 +35,21 @@ diff <(sort -u <<<"$planned") <(echo "$there") >&2 || die "the environments hold
 step "apply again"
 does_nothing user "${WISH[@]}" --init-shell --yes
 
-
 step "a new shell knows conda, mamba and the environment by its name"
 as user bash -ic 'conda activate ai && python -c "import sys; print(sys.prefix)" && conda list | tail -n 5 && mamba --version' \
     >"$WORK/shell.out" 2>&1 || die "$(cat "$WORK/shell.out")"
 cat "$WORK/shell.out"
 grep -q 'envs/ai' "$WORK/shell.out" || die "activating leads elsewhere"
-listed=$(as user aitk run -- conda list -p "$home/.local/share/aitk/envs/ai/current" --json 2>/dev/null || true)
-locked=$(as user aitk lock "${WISH[@]}")
 
-step "the base is left to conda as conda left it to us"
-as user aitk run -- python -c 'import numpy, sklearn, jupyterlab'
+step "conda lists what the lock names"
+as user aitk run -- conda list --json 2>/dev/null | jq -r '.[] | "\(.name) \(.version) \(.build_string)"' | sort -u >"$WORK/listed"
+as user aitk lock "${WISH[@]}" -o locked.lock
+# Only the environment's part, by the files' names.
+sed '/^packages:/,$d' "$home/locked.lock" | awk '/^  base:/ { base = 1 } /^  default:/ { base = 0 } !base' |
+    sed -nE 's#.*/([^/]+)\.conda$#\1#p' | sort -u >"$WORK/locked"
+sed 's/ /-/g' "$WORK/listed" | sort -u >"$WORK/listed.names"
+[[ -s $WORK/locked ]] || die "the lock could not be read"
+diff "$WORK/locked" "$WORK/listed.names" >&2 || die "conda lists something else than the lock names"
 
 step "remove takes back what aitk has made, and the shell's file is as it was"
 aitk user -- remove --yes

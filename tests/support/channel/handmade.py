@@ -186,7 +186,9 @@ def mamba():
         summary="A stand-in of the tests for mamba, which lists what conda lists",
     )
     script = (FILES / "mamba").read_text().replace("PLACEHOLDER", PLACEHOLDER).replace("VERSION", MAMBA)
+    # In both places, as conda-forge's: shells that know conda have `condabin` on their PATH in every environment.
     package.add("bin/mamba", script, executable=True)
+    package.add("condabin/mamba", script, executable=True)
     return package
 
 

@@ -81,7 +81,15 @@ impl Inventory for CondaMeta {
         let record: Option<Record> = record.and_then(|json| serde_json::from_slice(&json).ok());
         let Some(record) = record else { return vec![installed.name.clone()] };
         let asked = record.requested_specs.into_iter().chain(record.requested_spec);
-        asked.filter(|spec| !spec.is_empty()).collect()
+        // What was installed from a file or from one channel by name: wherever it comes from next time.
+        let wish = |spec: String| match spec.contains("::") || spec.contains('/') || spec == "None"
+        {
+            true => installed.name.clone(),
+            false => spec,
+        };
+        let mut asked: Vec<_> = asked.filter(|spec| !spec.is_empty()).map(wish).collect();
+        asked.dedup();
+        asked
     }
 
     fn files(
