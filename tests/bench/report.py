@@ -17,6 +17,7 @@ PARTS = {
     "noop": "Nothing to do",
     "plan": "Planning",
     "detect": "Looking at the machine",
+    "conda": "Conda",
     "first": "The first run",
     "size": "Size",
 }
@@ -67,12 +68,12 @@ def quick(rows: list[dict]) -> str:
             continue
         reach, aim = row.get("reach"), row.get("aim")
         if index == 0:
-            said = verdict(ours, None, aim, more_is_better=False)
-            lines.append([*shape(row), "", "", seconds(aim) if aim else "", said])
+            said = verdict(ours, reach, aim, more_is_better=False)
+            lines.append([*shape(row), "", seconds(reach) if reach else "", seconds(aim) if aim else "", said])
         else:
             ratio = median(row["times"]) / ours
             said = verdict(ratio, reach, aim, more_is_better=True)
-            lines.append([*shape(row), times(ratio), f"{reach:g}×" if reach else "", f"{aim:g}×" if aim else "", said])
+            lines.append([*shape(row), times(ratio), f"{reach:.3g}×" if reach else "", f"{aim:.3g}×" if aim else "", said])
     header = ["", "median", "fastest – slowest", "runs", "time / aitk's", "reach", "aim", ""]
     return table(header, lines)
 
@@ -112,14 +113,35 @@ def size(rows: list[dict]) -> str:
     lines = []
     for row in rows:
         value = max(row["bytes"]) / 1e6
-        said = verdict(value, row["reach"], row["aim"], more_is_better=False)
+        reach, aim = row["reach"], row["aim"]
+        said = verdict(value, reach, aim, more_is_better=False)
         runs = str(len(row["bytes"]))
-        lines.append([row["name"], f"{value:.1f} MB", runs, f"{row['reach']} MB", f"{row['aim']} MB", said])
+        lines.append([
+            row["name"], f"{value:.1f} MB", runs, f"{reach} MB" if reach else "", f"{aim} MB" if aim else "", said,
+        ])
     return table(["", "most", "runs", "reach", "aim", ""], lines)
 
 
+CONDA = {
+    "cold": "Nothing in any cache:",
+    "warm": "Built anew, all caches warm:",
+    "again": "Nothing to do:",
+    "memory": "Memory while solving, nothing in the cache:",
+}
+
+
+def conda(rows: list[dict]) -> str:
+    """One table for each of CONDA."""
+    told = []
+    for name, title in CONDA.items():
+        part = [row for row in rows if row["table"] == name]
+        if part:
+            told += [title, (size if name == "memory" else quick)(part)]
+    return "\n\n".join(told)
+
+
 def section(part: str, result: dict) -> str:
-    told = {"first": first, "size": size}.get(part, quick)(result["rows"])
+    told = {"conda": conda, "first": first, "size": size}.get(part, quick)(result["rows"])
     return f"### {PARTS[part]}\n\n_{result['where']}_\n\n{told}\n"
 
 

@@ -80,7 +80,7 @@ kill9_round() {
     kill -KILL "$job" 2>/dev/null || true
     wait "$job" 2>/dev/null || true
     took "$since"
-    until [[ -z $(pgrep -x 'aitk|apt-get|dpkg|uv' || true) ]]; do sleep 0.05; done
+    until [[ -z $(pgrep '^(aitk|apt-get|dpkg|uv)$' || true) ]]; do sleep 0.05; done
     at=$(open_steps)
     printf '%s\t%s s\t%s\n' "$round" "$SECONDS_TAKEN" "$at" >>"$WORK/table"
     echo "  it was at: $at"

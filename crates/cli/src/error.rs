@@ -32,6 +32,9 @@ pub enum CliError {
     /// Steps that cannot be done here.
     #[error("{} of the plan cannot be done here:\n{list}", steps(*.count))]
     Blocked { count: usize, list: String, not_permitted: bool },
+    /// The user's own rows of the catalog do not fit.
+    #[error("{}: {reason}", .path.display())]
+    Catalog { path: PathBuf, reason: String },
     /// Root is needed, and there is no way to it.
     #[error("root is needed, and sudo can ask for no password here")]
     NeedsRoot { commands: Vec<String> },
@@ -79,6 +82,7 @@ impl Explain for CliError {
             Self::OtherMachine { .. } => "AITK-C03",
             Self::BadMachine { .. } => "AITK-C04",
             Self::Blocked { .. } => "AITK-C05",
+            Self::Catalog { .. } => "AITK-P02",
             Self::NeedsRoot { .. } => "AITK-C06",
             Self::NotConfirmed => "AITK-C07",
             Self::Declined => "AITK-C08",
@@ -104,6 +108,7 @@ impl Explain for CliError {
                     commands.join("\n")
                 ));
             }
+            Self::Catalog { .. } => "the tables in profiles/catalog show what a row has",
             Self::NotConfirmed => "look at `aitk plan`, then add --yes",
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
             Self::Blocked { .. } | Self::Declined | Self::Io { .. } | Self::Other(_) => {
@@ -119,9 +124,10 @@ impl Explain for CliError {
             Self::Env(error) => error.exit(),
             Self::Exec(error) => error.exit(),
             Self::NoBudget | Self::NotConfirmed => Exit::Usage,
-            Self::BadPlan { .. } | Self::OtherMachine { .. } | Self::BadMachine { .. } => {
-                Exit::Config
-            }
+            Self::BadPlan { .. }
+            | Self::OtherMachine { .. }
+            | Self::BadMachine { .. }
+            | Self::Catalog { .. } => Exit::Config,
             Self::Blocked { not_permitted: true, .. } | Self::NeedsRoot { .. } => {
                 Exit::NotPermitted
             }

@@ -3,10 +3,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use aitk_detect::{Machine, Note, detect};
+use aitk_detect::{Folders, Machine, Note, Tables, detect};
 use aitk_env::{EnvError, Environments, Locks, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
-use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, Warning};
+use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, Warning, parse_toml};
 use aitk_system::{Explain, Real, Replay, System};
 use serde::{Deserialize, Serialize};
 
@@ -60,10 +60,11 @@ impl Session {
             Some(path) => recorded(path)?,
         };
         let is_local = common.machine.is_none();
-        let detection = detect(&*system);
-        let machine = described.unwrap_or(detection.machine);
         let local_folders = aitk_detect::folders(&*local);
         let config = Config::load(&*local, &local_folders)?;
+        let catalog = catalog(&*local, &local_folders)?;
+        let detection = detect(&*system, &catalog.tables);
+        let machine = described.unwrap_or(detection.machine);
         let open: Vec<_> = config.channels.iter().map(|channel| without_secrets(channel)).collect();
         let settings = |folders: &aitk_detect::Folders| Settings {
             data: folders.data.clone(),
@@ -79,7 +80,7 @@ impl Session {
             settings: settings(&machine.folders),
             local_settings: settings(&local_folders),
             receipt: Receipt::load(&machine.folders.state, &*system)?,
-            catalog: Catalog::builtin()?,
+            catalog,
             system,
             is_local,
             machine,
@@ -213,6 +214,19 @@ impl Session {
         context.locked = locked;
         context
     }
+}
+
+/// The catalog with the rows of the user's own `catalog.toml`, which stands beside `config.toml`.
+///
+/// # Errors
+/// Where that file is none, or a row of it does not fit its table.
+pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliError> {
+    let path = folders.config.join("catalog.toml");
+    let Ok(text) = system.text(&path) else { return Ok(Catalog::builtin()?) };
+    let overlay = parse_toml(&path.to_string_lossy(), &text)?;
+    let tables = Tables::with(overlay)
+        .map_err(|error| CliError::Catalog { path, reason: error.message().to_owned() })?;
+    Ok(Catalog::with(tables)?)
 }
 
 /// What is said where a channel does not answer and nobody insisted on conda.

@@ -16,10 +16,13 @@ const LOADERS: [(&str, &str); 4] = [
 pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> String {
     let arch = system.host().arch;
     if !arch.is_empty() {
+        notes.source("arch", "uname(2)");
         return arch;
     }
     let loader = LOADERS.iter().find(|(path, _)| system.exists(path));
-    if loader.is_none() {
+    if let Some((path, _)) = loader {
+        notes.source("arch", path);
+    } else {
         notes.add(notes::ARCH, "the machine's architecture is not known", None);
     }
     loader.map_or_else(String::new, |(_, arch)| (*arch).to_owned())

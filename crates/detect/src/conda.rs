@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use aitk_system::System;
 
 use crate::machine::{Conda, Folders};
+use crate::notes::Notes;
 
 /// Where installers of Miniforge, Miniconda and Anaconda put it, below the home folder and below `/opt`.
 const USUAL: [&str; 8] = [
@@ -19,7 +20,7 @@ const USUAL: [&str; 8] = [
 ];
 
 /// The conda that this shell uses first, then those in the usual places.
-pub(crate) fn probe(system: &dyn System, folders: &Folders) -> Vec<Conda> {
+pub(crate) fn probe(system: &dyn System, folders: &Folders, notes: &mut Notes) -> Vec<Conda> {
     let in_use = system.env("CONDA_EXE").map(PathBuf::from).or_else(|| system.which("conda"));
     let in_use = in_use.and_then(|program| Some(program.parent()?.parent()?.to_owned()));
     let below = |folder: &Path| USUAL.map(|name| folder.join(name));
@@ -29,6 +30,7 @@ pub(crate) fn probe(system: &dyn System, folders: &Folders) -> Vec<Conda> {
         // aitk's own is no conda that was there.
         let known = found.iter().any(|other| other.path == path) || path.starts_with(&folders.data);
         if !known && let Some(version) = version(system, &path) {
+            notes.source("conda", path.join("conda-meta").display());
             found.push(Conda { path, version });
         }
     }
@@ -63,7 +65,7 @@ mod tests {
         }
         let folders =
             Folders { home: "/home/user".into(), data: "/x".into(), ..Folders::default() };
-        let found = probe(&Replay::tree(root.path()), &folders);
+        let found = probe(&Replay::tree(root.path()), &folders, &mut Notes::default());
         let path = PathBuf::from("/home/user/miniforge3");
         assert_eq!(found, [Conda { path, version: "26.9.0".to_owned() }]);
     }

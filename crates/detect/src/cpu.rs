@@ -1,12 +1,15 @@
 //! The processor, from `/proc/cpuinfo` (`proc_cpuinfo(5)`).
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use aitk_system::System;
 use procfs_core::FromBufRead;
 
 use crate::machine::Cpu;
+use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
+use crate::{cgroups, line};
 
 /// Levels of x86-64 and the flags that each adds to the one below: the x86-64 psABI, with the
 /// kernel's names (`abm` is LZCNT, `pni` is SSE3).
@@ -70,7 +73,19 @@ impl CpuInfo {
 }
 
 /// The processor.
-pub(crate) fn probe(system: &dyn System, arch: &str, info: &CpuInfo, notes: &mut Notes) -> Cpu {
+pub(crate) fn probe(
+    system: &dyn System,
+    arch: &str,
+    info: &CpuInfo,
+    mounts: &Mounts,
+    notes: &mut Notes,
+) -> Cpu {
+    let quota = quota(system, mounts);
+    notes.source("cpu", "/proc/cpuinfo");
+    notes.source("cpu.threads", "/proc/self/status");
+    if let Some((_, path)) = &quota {
+        notes.source("cpu.quota", path.display());
+    }
     let threads = system.text("/proc/self/status").ok().and_then(|text| allowed(&text));
     if threads.is_none() {
         let message = "it is not known how many threads of the processor this program may use";
@@ -81,9 +96,32 @@ pub(crate) fn probe(system: &dyn System, arch: &str, info: &CpuInfo, notes: &mut
         model: info.field("model name").map(str::to_owned),
         cores: info.cores(),
         threads,
+        quota: quota.map(|(processors, _)| processors),
         level: level(arch, &flags).map(str::to_owned),
         features: flags.into_iter().map(str::to_owned).collect(),
     }
+}
+
+/// The least share of time that the process's control groups and all above them leave, in processors, and the file that
+/// sets it: `cpu.max` holds time and period (`max 100000` without a limit), version 1 has a file for each (-1 without one).
+fn quota(system: &dyn System, mounts: &Mounts) -> Option<(f64, PathBuf)> {
+    let number = |path: PathBuf| line(system, path)?.parse::<f64>().ok();
+    let shares = cgroups::groups(system, mounts, "cpu").into_iter().flat_map(|groups| {
+        let share = |folder: &PathBuf| {
+            let (time, period, path) = if groups.unified {
+                let path = folder.join("cpu.max");
+                let text = line(system, &path)?;
+                let (time, period) = text.split_once(' ')?;
+                (time.parse().ok()?, period.parse().ok()?, path)
+            } else {
+                let path = folder.join("cpu.cfs_quota_us");
+                (number(path.clone())?, number(folder.join("cpu.cfs_period_us"))?, path)
+            };
+            (time > 0.0 && period > 0.0).then(|| (time / period, path))
+        };
+        groups.folders.iter().filter_map(share).collect::<Vec<_>>()
+    });
+    shares.min_by(|one, other| one.0.total_cmp(&other.0))
 }
 
 /// How many threads of the processor a process may use, from its `/proc/PID/status`
@@ -115,6 +153,8 @@ fn level(arch: &str, flags: &BTreeSet<&str>) -> Option<&'static str> {
 
 #[cfg(test)]
 mod tests {
+    use aitk_system::{Real, Replay};
+
     use super::*;
 
     #[test]
@@ -156,5 +196,29 @@ mod tests {
         assert!(arm.flags().contains("asimd"));
         assert_eq!(CpuInfo::parse(b"").cores(), None);
         assert_eq!(CpuInfo::parse(b"\n\n:\n").cores(), None);
+    }
+
+    #[test]
+    fn the_least_share_of_time_up_the_tree_counts() {
+        let share = |mounts: &str, files: &[(&str, &str)]| {
+            let folder = tempfile::tempdir().unwrap();
+            for (path, text) in files {
+                Real.write(&folder.path().join(path), text.as_bytes(), 0o644).unwrap();
+            }
+            quota(&Replay::tree(folder.path()), &Mounts::parse(mounts)).map(|(share, _)| share)
+        };
+        let v2 = "31 23 0:28 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        let group = ("proc/self/cgroup", "0::/a/b\n");
+        let max = |limit| ("sys/fs/cgroup/a/b/cpu.max", limit);
+        assert_eq!(share(v2, &[group, max("max 100000\n")]), None);
+        assert_eq!(share(v2, &[group, max("nonsense"), ("sys/fs/cgroup/a/cpu.max", "0 0")]), None);
+        let outer = ("sys/fs/cgroup/a/cpu.max", "150000 100000\n");
+        assert_eq!(share(v2, &[group, max("200000 100000\n"), outer]), Some(1.5));
+        let v1 = "35 31 0:32 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu,cpuacct\n";
+        let group = ("proc/self/cgroup", "3:cpu,cpuacct:/docker/ab\n");
+        let time = |text| ("sys/fs/cgroup/cpu/docker/ab/cpu.cfs_quota_us", text);
+        let period = ("sys/fs/cgroup/cpu/docker/ab/cpu.cfs_period_us", "100000\n");
+        assert_eq!(share(v1, &[group, time("50000\n"), period]), Some(0.5));
+        assert_eq!(share(v1, &[group, time("-1\n"), period]), None);
     }
 }

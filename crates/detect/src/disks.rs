@@ -7,7 +7,7 @@ use procfs_core::process::MountInfo;
 
 use crate::line;
 use crate::machine::{Disk, Folders, VirtualizationKind};
-use crate::mounts::Mounts;
+use crate::mounts::{self, Mounts};
 use crate::notes::{self, Notes};
 use crate::paths;
 
@@ -41,6 +41,7 @@ pub(crate) fn probe(
             None => held.push((mount, vec![name.to_owned()])),
         }
     }
+    notes.source("disks", "/proc/self/mountinfo and statvfs(3)");
     held.into_iter().filter_map(|(mount, uses)| disk(system, mount, uses, kind, notes)).collect()
 }
 
@@ -69,6 +70,7 @@ fn disk(
     Some(Disk {
         mount: mount.mount_point.clone(),
         filesystem: mount.fs_type.clone(),
+        windows: mounts::is_windows(mount),
         total: space.total,
         free: space.free,
         free_inodes: space.free_inodes,

@@ -29,6 +29,7 @@ pub fn folders(system: &dyn System) -> Folders {
 /// The folders, with a note where they hang in the air.
 pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Folders {
     let folders = folders(system);
+    notes.source("folders", "HOME, TMPDIR, XDG_* and AITK_* variables");
     if folders.home.parent().is_none() {
         let message = "neither HOME nor /etc/passwd says where the home folder is";
         notes.add(notes::HOME, message, Some("set HOME"));

@@ -2,20 +2,41 @@
 
 use aitk_system::System;
 
+use crate::gpu::Surroundings;
 use crate::line;
-use crate::machine::Jetson;
+use crate::machine::{Driver, Gpu, Jetson};
+use crate::notes::Notes;
+use crate::tables::Tables;
 
 /// A Jetson by its device tree's model. Other ARM machines with NVIDIA graphics are not called so.
-pub(crate) fn probe(system: &dyn System, arch: &str) -> Option<Jetson> {
+pub(crate) fn probe(
+    system: &dyn System,
+    tables: &Tables,
+    arch: &str,
+    notes: &mut Notes,
+) -> Option<Jetson> {
     if arch != "aarch64" {
         return None;
     }
     let model = line(system, "/proc/device-tree/model")?;
-    let l4t = system.text("/etc/nv_tegra_release").ok();
-    (model.starts_with("NVIDIA") && model.contains("Jetson")).then(|| Jetson {
+    if !(model.starts_with("NVIDIA") && model.contains("Jetson")) {
+        return None;
+    }
+    notes.source("jetson.model", "/proc/device-tree/model");
+    let release = "/etc/nv_tegra_release";
+    let l4t = system.text(release).ok().as_deref().and_then(l4t_release);
+    if l4t.is_some() {
+        notes.source("jetson.l4t", release);
+    }
+    let compatible = system.text("/proc/device-tree/compatible").unwrap_or_default();
+    let is_chip = |name: &str| compatible.split('\0').any(|one| one == name);
+    let chip = tables.jetson().chip.iter().find(|chip| is_chip(&chip.compatible));
+    let jetpack = l4t.as_deref().and_then(|l4t| tables.jetson().jetpack(l4t));
+    Some(Jetson {
         model,
-        l4t: l4t.as_deref().and_then(l4t_release),
-        jetpack: None,
+        chip: chip.map(|chip| chip.name.clone()),
+        jetpack: jetpack.map(|row| row.version.clone()),
+        l4t,
     })
 }
 
@@ -24,6 +45,37 @@ fn l4t_release(text: &str) -> Option<String> {
     let major = text.strip_prefix("# R")?.split_whitespace().next()?;
     let minor = text.split_once("REVISION: ")?.1.split(',').next()?;
     Some(format!("{major}.{}", minor.trim()))
+}
+
+/// The graphics processor in a board's chip, which is on no bus.
+pub(crate) fn gpu(around: &Surroundings<'_>, board: &Jetson) -> Option<Gpu> {
+    let table = around.tables.jetson();
+    let chip = table.chip.iter().find(|chip| Some(&chip.name) == board.chip.as_ref())?;
+    let jetpack = board.l4t.as_deref().and_then(|l4t| table.jetpack(l4t));
+    let why = match jetpack {
+        Some(row) => format!(
+            "JetPack {} serves it, with CUDA {}; it shares the board's memory",
+            row.version, row.cuda
+        ),
+        None => {
+            "the board's software (L4T) does not say its release: it may not be NVIDIA's".to_owned()
+        }
+    };
+    Some(Gpu {
+        vendor: "nvidia".to_owned(),
+        name: Some(format!("NVIDIA {}", chip.name)),
+        architecture: Some(chip.architecture.clone()),
+        compute_capability: Some(chip.compute_capability.clone()),
+        integrated: Some(true),
+        driver: jetpack.map(|row| Driver {
+            name: "nvgpu".to_owned(),
+            version: None,
+            cuda: Some(row.cuda.clone()),
+        }),
+        usable: jetpack.is_some(),
+        why,
+        ..Gpu::default()
+    })
 }
 
 #[cfg(test)]

@@ -5,13 +5,15 @@
 //! Reading takes microseconds; the few programs that have to be asked run at the same time as
 //! everything else.
 
+mod amd;
 mod arch;
+mod cgroups;
 mod conda;
 mod cpu;
 mod disks;
-mod distros;
 mod folders;
 mod gpu;
+mod intel;
 mod jetson;
 mod libc;
 mod locale;
@@ -19,24 +21,31 @@ mod machine;
 mod memory;
 mod mounts;
 pub mod notes;
+mod nvidia;
+mod nvml;
 mod os;
 mod paths;
+mod pci;
 mod privilege;
 mod python;
+mod reboot;
 mod secure_boot;
+mod tables;
 mod tools;
 mod virtualization;
+mod wsl;
 
 use std::path::Path;
 use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use aitk_system::System;
-pub use distros::{Distro, distros};
 pub use folders::folders;
 pub use machine::*;
+pub use tables::*;
 
 use crate::cpu::CpuInfo;
+use crate::gpu::Surroundings;
 use crate::mounts::Mounts;
 use crate::notes::Notes;
 
@@ -54,33 +63,32 @@ pub struct Detection {
 }
 
 /// Looks at the machine behind `system`. What cannot be found out is `None` and has a note.
-pub fn detect(system: &dyn System) -> Detection {
+pub fn detect(system: &dyn System, tables: &Tables) -> Detection {
     let mut notes = Notes::default();
     let mounts = Mounts::read(system, &mut notes);
     let kernel = kernel(system, &mut notes);
     let cpuinfo = CpuInfo::read(system, &mut notes);
     let virtualization =
-        virtualization::probe(system, kernel.as_deref(), &cpuinfo, &mounts, &mut notes);
+        virtualization::probe(system, tables, kernel.as_deref(), &cpuinfo, &mounts, &mut notes);
+    let folders = folders::probe(system, &mut notes);
 
-    // These three start programs, so they run beside the rest.
-    let machine = thread::scope(|scope| {
+    // These start programs or ask drivers, so they run beside the rest.
+    let mut machine = thread::scope(|scope| {
         let privilege = scope.spawn(|| noted(|notes| privilege::probe(system, notes)));
         let python = scope.spawn(|| noted(|notes| python::probe(system, &mounts, notes)));
         let tools = scope.spawn(|| noted(|notes| tools::probe(system, &mounts, notes)));
+        let devices = scope
+            .spawn(|| noted(|notes| devices(system, tables, &virtualization, &folders, notes)));
 
         let arch = arch::probe(system, &mut notes);
-        let os = os::probe(system, &mut notes);
-        let folders = folders::probe(system, &mut notes);
-        Machine {
-            libc: libc::probe(system, &arch, &os, &mut notes),
-            cpu: cpu::probe(system, &arch, &cpuinfo, &mut notes),
+        let os = os::probe(system, tables, &mut notes);
+        let machine = Machine {
+            libc: libc::probe(system, tables, &arch, &os, &mut notes),
+            cpu: cpu::probe(system, &arch, &cpuinfo, &mounts, &mut notes),
             memory: memory::probe(system, &mounts, &mut notes),
             disks: disks::probe(system, &folders, &mounts, virtualization.kind, &mut notes),
-            gpus: gpu::probe(system),
-            jetson: jetson::probe(system, &arch),
-            secure_boot: secure_boot::probe(system, &mut notes),
-            locale: locale::probe(system),
-            conda: conda::probe(system, &folders),
+            locale: locale::probe(system, &mut notes),
+            conda: conda::probe(system, &folders, &mut notes),
             systemd: system.exists("/run/systemd/system"),
             date: system.now().strftime("%F").to_string(),
             python: joined(python, &mut notes),
@@ -88,18 +96,60 @@ pub fn detect(system: &dyn System) -> Detection {
             privilege: joined(privilege, &mut notes),
             os,
             arch,
-            kernel,
-            virtualization,
-            folders,
-        }
+            ..Machine::default()
+        };
+        let Devices { gpus, nvidia, rocm, jetson, wsl, secure_boot } = joined(devices, &mut notes);
+        Machine { gpus, nvidia, rocm, jetson, wsl, secure_boot, ..machine }
     });
+    let nvidia = machine.nvidia.as_ref();
+    machine.reboot = reboot::probe(system, &virtualization, kernel.as_deref(), nvidia, &mut notes);
+    machine.kernel = kernel;
+    machine.virtualization = virtualization;
+    machine.folders = folders;
+    machine.sources = notes.take_sources();
     Detection { machine, notes: notes.into() }
+}
+
+/// The graphics processors and what belongs to them.
+#[derive(Default)]
+struct Devices {
+    gpus: Vec<Gpu>,
+    nvidia: Option<Nvidia>,
+    rocm: Option<Rocm>,
+    jetson: Option<Jetson>,
+    wsl: Option<Wsl>,
+    secure_boot: Option<bool>,
+}
+
+fn devices(
+    system: &dyn System,
+    tables: &Tables,
+    virtualization: &Virtualization,
+    folders: &Folders,
+    notes: &mut Notes,
+) -> Devices {
+    let secure_boot = secure_boot::probe(system, notes);
+    let jetson = jetson::probe(system, tables, &system.host().arch, notes);
+    let wsl = wsl::probe(system, virtualization, notes);
+    let around = Surroundings {
+        system,
+        tables,
+        virtualization,
+        secure_boot,
+        jetson: jetson.as_ref(),
+        wsl: wsl.as_ref(),
+        cache: &folders.cache,
+    };
+    let (gpus, nvidia, rocm) = gpu::probe(&around, notes);
+    Devices { gpus, nvidia, rocm, jetson, wsl, secure_boot }
 }
 
 /// Kernel release, as `uname -r` says it. WSL and containers show here too.
 fn kernel(system: &dyn System, notes: &mut Notes) -> Option<String> {
     let release = line(system, "/proc/sys/kernel/osrelease");
-    if release.is_none() {
+    if release.is_some() {
+        notes.source("kernel", "/proc/sys/kernel/osrelease");
+    } else {
         notes.add(notes::KERNEL, "the kernel's release cannot be read", None);
     }
     release

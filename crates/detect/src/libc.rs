@@ -3,9 +3,9 @@
 use aitk_system::{Command, System};
 
 use crate::PATIENCE;
-use crate::distros;
 use crate::machine::{Libc, Os};
 use crate::notes::{self, Notes};
+use crate::tables::Tables;
 
 /// Debian's names of architectures where they differ from the kernel's.
 const DEBIAN_ARCH: [(&str, &str); 4] =
@@ -13,12 +13,24 @@ const DEBIAN_ARCH: [(&str, &str); 4] =
 
 /// The C library, from what is cheapest to ask: the package manager's files, then the table of
 /// distributions, then the library's own `ldd`.
-pub(crate) fn probe(system: &dyn System, arch: &str, os: &Os, notes: &mut Notes) -> Option<Libc> {
-    let glibc = packaged(system, arch)
-        .or_else(|| distros::find(&os.id, os.version.as_deref()).and_then(|row| row.glibc.clone()));
-    let found = match glibc {
-        Some(version) => Some(Libc { family: "glibc".to_owned(), version: Some(version) }),
-        None => asked(system),
+pub(crate) fn probe(
+    system: &dyn System,
+    tables: &Tables,
+    arch: &str,
+    os: &Os,
+    notes: &mut Notes,
+) -> Option<Libc> {
+    let known = |version| Libc { family: "glibc".to_owned(), version: Some(version) };
+    let listed = || {
+        let row = tables.distro(&os.id, os.version.as_deref())?;
+        Some((row.glibc.clone()?, row.source.clone()))
+    };
+    let found = match packaged(system, arch).or_else(listed) {
+        Some((version, source)) => {
+            notes.source("libc", source);
+            Some(known(version))
+        }
+        None => asked(system).inspect(|_| notes.source("libc", "ldd --version")),
     };
     if found.as_ref().is_none_or(|libc| libc.version.is_none()) {
         notes.add(notes::LIBC, "the C library's version could not be found out", None);
@@ -28,12 +40,13 @@ pub(crate) fn probe(system: &dyn System, arch: &str, os: &Os, notes: &mut Notes)
 
 /// The version of Debian's and Ubuntu's `libc6`, from the versions that it gives its dependents
 /// (`deb-shlibs(5)`), which are those of the release.
-fn packaged(system: &dyn System, arch: &str) -> Option<String> {
+fn packaged(system: &dyn System, arch: &str) -> Option<(String, String)> {
     let arch = DEBIAN_ARCH.iter().find(|(kernel, _)| *kernel == arch).map_or(arch, |row| row.1);
-    let text = system.text(format!("/var/lib/dpkg/info/libc6:{arch}.shlibs")).ok()?;
+    let path = format!("/var/lib/dpkg/info/libc6:{arch}.shlibs");
+    let text = system.text(&path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("libc 6 "))?;
     let (_, version) = line.split_once(">= ")?;
-    Some(version.trim_end_matches(')').to_owned())
+    Some((version.trim_end_matches(')').to_owned(), path))
 }
 
 /// What `ldd --version` says: glibc's ends its first line with the version, musl's is printed as an
@@ -88,8 +101,9 @@ mod tests {
         let system = Replay::tree(folder.path());
         let os = Os { id: "debian".into(), version: Some("13".into()), ..Os::default() };
         let mut notes = Notes::default();
-        let mut version =
-            |arch, os| probe(&system, arch, os, &mut notes).and_then(|libc| libc.version);
+        let mut version = |arch, os| {
+            probe(&system, &Tables::default(), arch, os, &mut notes).and_then(|libc| libc.version)
+        };
         assert_eq!(version("aarch64", &os).as_deref(), Some("2.42"));
         assert_eq!(version("x86_64", &os).as_deref(), Some("2.41"));
         assert_eq!(version("x86_64", &Os::default()), None);

@@ -28,8 +28,14 @@ pub struct Machine {
     pub disks: Vec<Disk>,
     /// Graphics processors, in the order of their PCI addresses.
     pub gpus: Vec<Gpu>,
+    /// NVIDIA's driver, where one of its devices or a part of it is there.
+    pub nvidia: Option<Nvidia>,
+    /// AMD's compute stack, where one of its devices or a part of it is there.
+    pub rocm: Option<Rocm>,
     /// Filled where the machine is a Jetson.
     pub jetson: Option<Jetson>,
+    /// Filled in WSL, and in a container that runs in WSL.
+    pub wsl: Option<Wsl>,
     /// Whether UEFI Secure Boot is on; `None` without UEFI.
     pub secure_boot: Option<bool>,
     /// Python interpreters, the one that `python3` stands for first.
@@ -44,10 +50,14 @@ pub struct Machine {
     pub locale: Option<String>,
     /// Whether systemd runs the machine.
     pub systemd: bool,
+    /// Why the machine should be restarted; empty where it need not.
+    pub reboot: Vec<String>,
     /// The current date, `YYYY-MM-DD`: what support dates are compared with.
     pub date: String,
     /// The folders that the user's environment names.
     pub folders: Folders,
+    /// Where each fact comes from: a file, a command or a library, by the fact's place in this value (`memory.total`).
+    pub sources: BTreeMap<String, String>,
 }
 
 /// The operating system, from `os-release`.
@@ -85,6 +95,10 @@ pub struct Virtualization {
     pub kind: VirtualizationKind,
     /// `kvm`, `vmware`, `docker`, `lxc`, … where known.
     pub name: Option<String>,
+    /// What a container runs in, where that shows through: `wsl2`, `vm`; `None` for everything else.
+    pub host: Option<VirtualizationKind>,
+    /// Who it is rented from (`digitalocean`, `aws`, …), where the firmware says so.
+    pub provider: Option<String>,
 }
 
 /// Kinds of surroundings.
@@ -112,8 +126,10 @@ pub struct Cpu {
     pub model: Option<String>,
     /// Physical cores.
     pub cores: Option<u32>,
-    /// Hardware threads that this process may use.
+    /// Hardware threads that this process may use (its affinity).
     pub threads: Option<u32>,
+    /// How many processors' worth of time a control group leaves; `None` without a limit.
+    pub quota: Option<f64>,
     /// `x86-64-v1`…`x86-64-v4`, or `armv8-a` and up.
     pub level: Option<String>,
     /// Feature flags as the kernel names them, sorted.
@@ -130,8 +146,10 @@ pub struct Memory {
     pub available: Option<u64>,
     /// The least of every control group's limit up the tree; `None` without one.
     pub limit: Option<u64>,
-    /// Swap space.
+    /// Swap space, with that in compressed memory.
     pub swap: Option<u64>,
+    /// How much of the swap space is compressed memory (zram), which adds less than it says.
+    pub zram: Option<u64>,
 }
 
 impl Memory {
@@ -152,6 +170,8 @@ pub struct Disk {
     pub mount: PathBuf,
     /// `ext4`, `btrfs`, `9p`, `nfs4`, `tmpfs`, …
     pub filesystem: String,
+    /// A disk of Windows, seen from WSL: slow, and without real permissions.
+    pub windows: bool,
     /// Bytes in all.
     pub total: u64,
     /// Bytes that an ordinary user can still write.
@@ -174,12 +194,18 @@ pub struct Gpu {
     pub vendor: String,
     /// Its name, where something says it.
     pub name: Option<String>,
+    /// Where it is on the PCI bus, `0000:01:00.0`; `None` for one that is in a chip or lent by Windows.
+    pub address: Option<String>,
     /// `vendor:device`, as in `10de:2504`.
-    pub pci_id: String,
+    pub pci_id: Option<String>,
+    /// Whether it is part of a processor and shares its memory; `None` where that is not known.
+    pub integrated: Option<bool>,
     /// The vendor's architecture in lower case: `ampere`, `rdna3`, …
     pub architecture: Option<String>,
     /// Its own memory, in bytes.
     pub vram: Option<u64>,
+    /// Memory in bytes of each part that it is divided into (MIG); empty where it is whole.
+    pub parts: Vec<u64>,
     /// NVIDIA's compute capability, `8.6`.
     pub compute_capability: Option<String>,
     /// AMD's target, `gfx1100`.
@@ -204,12 +230,61 @@ pub struct Driver {
     pub cuda: Option<String>,
 }
 
+/// NVIDIA's driver, which serves all of its devices.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Nvidia {
+    /// Version of the loaded kernel module; on WSL that of Windows' driver.
+    pub version: Option<String>,
+    /// Version of the libraries that programs load; another one than the module's means a restart is due.
+    pub library: Option<String>,
+    /// Whether the kernel module is the open one; `None` where none is loaded.
+    pub open: Option<bool>,
+    /// The newest CUDA that it serves.
+    pub cuda: Option<String>,
+    /// The least compute capability of the devices that can be used.
+    pub compute_capability: Option<String>,
+    /// Device files that programs need and that are not there.
+    pub missing: Vec<PathBuf>,
+    /// Who signed the module that is installed and not loaded: asked where Secure Boot may refuse it. Empty where nobody
+    /// did, `None` where there is no module or no need to ask.
+    pub signer: Option<String>,
+}
+
+/// AMD's compute stack.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Rocm {
+    /// Version of the ROCm that is installed for the whole machine; wheels bring their own.
+    pub version: Option<String>,
+    /// Where that is.
+    pub path: Option<PathBuf>,
+    /// Whether the user may use `/dev/kfd`; `None` where there is none.
+    pub access: Option<bool>,
+    /// Whether the bridge to Windows' driver (librocdxg) is there.
+    pub dxg: bool,
+}
+
+/// Windows Subsystem for Linux.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wsl {
+    /// Whether Windows lends a GPU (`/dev/dxg`).
+    pub gpu: bool,
+    /// Whether `wsl.conf` switches it off.
+    pub gpu_disabled: bool,
+    /// A Linux driver's `libcuda.so.1` that is found before Windows' own.
+    pub shadowed_by: Option<PathBuf>,
+}
+
 /// An NVIDIA Jetson.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Jetson {
     /// Model name from the device tree.
     pub model: String,
+    /// Name of the chip: `Orin`, `Thor`, `Xavier`, ….
+    pub chip: Option<String>,
     /// L4T release, `36.4.3`.
     pub l4t: Option<String>,
     /// JetPack release, `6.2`.

@@ -1,11 +1,10 @@
 //! Main memory and what control groups leave of it.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aitk_system::System;
-use procfs_core::process::MountInfo;
-use procfs_core::{FromBufRead, ProcessCGroups};
 
+use crate::cgroups;
 use crate::line;
 use crate::machine::Memory;
 use crate::mounts::Mounts;
@@ -21,56 +20,51 @@ const NO_LIMIT: u64 = 1 << 60;
 /// Main memory, in bytes.
 pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> Memory {
     let memory = system.memory().ok();
-    if memory.is_none() {
-        notes.add(notes::MEMORY, "the amount of memory cannot be read", None);
+    match memory {
+        Some(_) => notes.source("memory.total", "/proc/meminfo"),
+        None => notes.add(notes::MEMORY, "the amount of memory cannot be read", None),
+    }
+    let limit = limit(system, mounts);
+    if let Some((_, path)) = &limit {
+        notes.source("memory.limit", path.display());
+    }
+    let swaps = system.text("/proc/swaps").ok();
+    if swaps.is_some() {
+        notes.source("memory.zram", "/proc/swaps");
     }
     Memory {
         total: memory.map(|memory| memory.total),
         available: memory.map(|memory| memory.available),
-        limit: limit(system, mounts),
+        limit: limit.map(|(bytes, _)| bytes),
         swap: memory.map(|memory| memory.swap_total),
+        zram: swaps.as_deref().map(zram),
     }
 }
 
-/// The least limit of the process's control groups and all above them.
-fn limit(system: &dyn System, mounts: &Mounts) -> Option<u64> {
-    let text = system.read("/proc/self/cgroup".as_ref()).ok()?;
-    let groups = ProcessCGroups::from_buf_read(text.as_slice()).ok()?;
-    // A line for version 2 is there on machines with version 1 as well, so the mounts decide.
-    let limits = mounts.0.iter().filter_map(|mount| {
-        let (controller, files) = controlled(mount)?;
-        let mut all = groups.0.iter();
-        let group = all.find(|group| match controller {
-            Some(name) => group.controllers.iter().any(|controller| controller == name),
-            None => group.controllers.is_empty(),
-        })?;
-        least(system, mount, Path::new(&group.pathname), files)
+/// The least limit of the process's control groups and all above them, and the file that sets it.
+fn limit(system: &dyn System, mounts: &Mounts) -> Option<(u64, PathBuf)> {
+    let limits = cgroups::groups(system, mounts, "memory").into_iter().flat_map(|groups| {
+        let files = if groups.unified { V2 } else { V1 };
+        let paths = groups
+            .folders
+            .into_iter()
+            .flat_map(|folder| files.iter().map(move |file| folder.join(file)));
+        // "max" is no number, and so no limit.
+        paths
+            .filter_map(|path| Some((line(system, &path)?.parse().ok()?, path)))
+            .filter(|(bytes, _)| *bytes < NO_LIMIT)
+            .collect::<Vec<_>>()
     });
-    limits.min()
+    limits.min_by_key(|(bytes, _)| *bytes)
 }
 
-/// The controller of a mount that can limit memory (`None` in version 2, which has one tree for
-/// all), and the files that do.
-fn controlled(mount: &MountInfo) -> Option<(Option<&'static str>, &'static [&'static str])> {
-    match mount.fs_type.as_str() {
-        "cgroup2" => Some((None, V2)),
-        "cgroup" if mount.super_options.contains_key("memory") => Some((Some("memory"), V1)),
-        _ => None,
-    }
-}
-
-/// The least limit from a group up to where the tree is mounted.
-fn least(system: &dyn System, mount: &MountInfo, group: &Path, files: &[&str]) -> Option<u64> {
-    // A container may see only its own part of the tree: then the mount's root is a group, too.
-    let inside = group.strip_prefix(&mount.root).or_else(|_| group.strip_prefix("/")).ok()?;
-    let folders: Vec<PathBuf> =
-        inside.ancestors().map(|part| mount.mount_point.join(part)).collect();
-    let paths = folders.iter().flat_map(|folder| files.iter().map(|file| folder.join(file)));
-    // "max" is no number, and so no limit.
-    paths
-        .filter_map(|path| line(system, path)?.parse().ok())
-        .filter(|bytes| *bytes < NO_LIMIT)
-        .min()
+/// How much of the swap space is compressed memory, from `/proc/swaps`: name, type, size in KiB, ….
+fn zram(text: &str) -> u64 {
+    let sizes = text
+        .lines()
+        .filter(|line| line.starts_with("/dev/zram"))
+        .filter_map(|line| line.split_whitespace().nth(2)?.parse::<u64>().ok()?.checked_mul(1024));
+    sizes.fold(0, u64::saturating_add)
 }
 
 #[cfg(test)]
@@ -84,7 +78,7 @@ mod tests {
         for (path, text) in files {
             Real.write(&folder.path().join(path), text.as_bytes(), 0o644).unwrap();
         }
-        limit(&Replay::tree(folder.path()), &Mounts::parse(mounts))
+        limit(&Replay::tree(folder.path()), &Mounts::parse(mounts)).map(|(bytes, _)| bytes)
     }
 
     #[test]
@@ -127,5 +121,13 @@ mod tests {
         assert_eq!(limit_of(mounts, &[("proc/self/cgroup", "nonsense\n")]), None);
         assert_eq!(limit_of(mounts, &[("proc/self/cgroup", "0::../../x\n")]), None);
         assert_eq!(limit_of("", &[]), None);
+    }
+
+    #[test]
+    fn compressed_memory_is_told_from_other_swap_space() {
+        let text = "Filename\tType\tSize\tUsed\tPriority\n/dev/zram0  partition\t4194304\t0\t100\n\
+                    /swap.img file\t2097148\t0\t-2\n/dev/zram1 partition nonsense\n";
+        assert_eq!(zram(text), 4 << 30);
+        assert_eq!(zram(""), 0);
     }
 }

@@ -60,7 +60,7 @@ impl Mounts {
 
 /// Whether WSL shows a disk of Windows here, which is slow and has no real permissions. WSL 1 has a
 /// file system of that name; WSL 2 says the name to 9P or virtiofs, which others use as well.
-fn is_windows(mount: &MountInfo) -> bool {
+pub(crate) fn is_windows(mount: &MountInfo) -> bool {
     let aname = mount.super_options.get("aname").and_then(Option::as_deref);
     let names = [Some(mount.fs_type.as_str()), aname, mount.mount_source.as_deref()];
     names.into_iter().flatten().any(|name| name.starts_with("drvfs"))

@@ -1,5 +1,8 @@
 //! The codes of what `detect` has to say beside the facts. A code never changes its meaning.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use crate::machine::Note;
 
 /// There is no `os-release` file, so it is not known which system this is.
@@ -36,14 +39,22 @@ pub const SECURE_BOOT: &str = "AITK-D15";
 /// It is not known how many threads of the processor this program may use.
 pub const THREADS: &str = "AITK-D16";
 
-/// Notes as they are taken.
+/// A GPU has a driver of NVIDIA's which cannot be asked about it.
+pub const NVIDIA: &str = "AITK-D17";
+/// Windows lends WSL a GPU, and nothing here tells which one.
+pub const DXG: &str = "AITK-D18";
+
+/// Notes as they are taken, and where the facts come from.
 #[derive(Debug, Default)]
-pub(crate) struct Notes(Vec<Note>);
+pub(crate) struct Notes {
+    notes: Vec<Note>,
+    sources: BTreeMap<String, String>,
+}
 
 impl Notes {
     /// Takes a note.
     pub(crate) fn add(&mut self, code: &str, message: impl Into<String>, hint: Option<&str>) {
-        self.0.push(Note {
+        self.notes.push(Note {
             code: code.to_owned(),
             message: message.into(),
             hint: hint.map(str::to_owned),
@@ -52,12 +63,23 @@ impl Notes {
 
     /// Adds the notes that another probe took.
     pub(crate) fn extend(&mut self, other: Self) {
-        self.0.extend(other.0);
+        self.notes.extend(other.notes);
+        self.sources.extend(other.sources);
+    }
+
+    /// Keeps where a fact comes from.
+    pub(crate) fn source(&mut self, fact: impl Into<String>, source: impl fmt::Display) {
+        self.sources.insert(fact.into(), source.to_string());
+    }
+
+    /// Where the facts come from.
+    pub(crate) fn take_sources(&mut self) -> BTreeMap<String, String> {
+        std::mem::take(&mut self.sources)
     }
 }
 
 impl From<Notes> for Vec<Note> {
     fn from(notes: Notes) -> Self {
-        notes.0
+        notes.notes
     }
 }

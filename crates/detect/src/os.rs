@@ -4,18 +4,24 @@ use std::collections::BTreeMap;
 
 use aitk_system::System;
 
-use crate::distros;
 use crate::machine::Os;
 use crate::notes::{self, Notes};
+use crate::tables::Tables;
+
+/// Where it says what it is, by `os-release(5)`.
+const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
 /// The operating system.
-pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Os {
-    let text = system.text("/etc/os-release").or_else(|_| system.text("/usr/lib/os-release"));
-    if text.is_err() {
-        let message = "there is no os-release file, so it is not known which system this is";
-        notes.add(notes::OS_RELEASE, message, None);
+pub(crate) fn probe(system: &dyn System, tables: &Tables, notes: &mut Notes) -> Os {
+    let found = OS_RELEASE.iter().find_map(|path| Some((path, system.text(path).ok()?)));
+    match &found {
+        Some((path, _)) => notes.source("os", path),
+        None => {
+            let message = "there is no os-release file, so it is not known which system this is";
+            notes.add(notes::OS_RELEASE, message, None);
+        }
     }
-    let mut fields = os_release(&text.unwrap_or_default());
+    let mut fields = os_release(&found.map(|(_, text)| text).unwrap_or_default());
     let mut field = |name| fields.remove(name).filter(|value: &String| !value.is_empty());
     let id = field("ID").unwrap_or_else(|| "linux".to_owned());
     let mut os = Os {
@@ -28,8 +34,11 @@ pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Os {
             .unwrap_or_default(),
         id,
     };
-    os.end_of_support = end_of_support(system, &os);
-    if os.end_of_support.is_none() {
+    let end = end_of_support(system, tables, &os);
+    if let Some((end, source)) = end {
+        notes.source("os.end_of_support", source);
+        os.end_of_support = Some(end);
+    } else {
         let message = format!("it is not known until when {} is supported", os.name);
         notes.add(notes::SUPPORT, message, None);
     }
@@ -62,10 +71,12 @@ fn unquote(word: &str) -> String {
 
 /// The day on which standard support ends: from the machine's own table (package
 /// `distro-info-data`), which may be newer than ours, else from ours.
-fn end_of_support(system: &dyn System, os: &Os) -> Option<String> {
-    let own = system.text(format!("/usr/share/distro-info/{}.csv", os.id)).ok();
-    own.and_then(|csv| eol(&csv, os)).or_else(|| {
-        distros::find(&os.id, os.version.as_deref()).map(|row| row.end_of_support.clone())
+fn end_of_support(system: &dyn System, tables: &Tables, os: &Os) -> Option<(String, String)> {
+    let path = format!("/usr/share/distro-info/{}.csv", os.id);
+    let own = system.text(&path).ok().and_then(|csv| eol(&csv, os));
+    own.map(|end| (end, path)).or_else(|| {
+        let row = tables.distro(&os.id, os.version.as_deref())?;
+        Some((row.end_of_support.clone(), row.source.clone()))
     })
 }
 

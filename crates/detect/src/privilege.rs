@@ -26,6 +26,7 @@ pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Privilege {
 /// How `sudo` works for an ordinary user. Its rules are root's to read, so it is asked; if it says
 /// no, that may be for want of a password, and the group tells.
 fn sudo(system: &dyn System, host: &Host, notes: &mut Notes) -> Sudo {
+    notes.source("privilege.sudo", "sudo -n true, else /etc/group");
     let answer = system.run(&Command::reads(["sudo", "-n", "true"]).timeout(PATIENCE));
     if let Err(RunError::TimedOut { .. }) = answer {
         let message = "sudo did not answer in time; whether it works is told by the user's groups";

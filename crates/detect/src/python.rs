@@ -26,6 +26,7 @@ pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> 
         let message = format!("{} does not say its version, and is left out", path.display());
         notes.add(notes::PYTHON, message, None);
     }
+    notes.source("python", "every python3 on PATH, asked for its version");
     found.into_iter().flatten().collect()
 }
 

@@ -13,7 +13,10 @@ const VARIABLE: &str = "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-
 /// Whether Secure Boot is on; `None` without UEFI.
 pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Option<bool> {
     match system.read(Path::new(VARIABLE)).as_deref() {
-        Ok(&[_, _, _, _, on]) => Some(on == 1),
+        Ok(&[_, _, _, _, on]) => {
+            notes.source("secure_boot", VARIABLE);
+            Some(on == 1)
+        }
         _ => {
             if system.exists("/sys/firmware/efi") {
                 let message = "the machine has UEFI but does not say whether Secure Boot is on";

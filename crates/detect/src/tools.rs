@@ -45,6 +45,7 @@ pub(crate) fn probe(
     mounts: &Mounts,
     notes: &mut Notes,
 ) -> BTreeMap<String, Tool> {
+    notes.source("tools", "PATH");
     SOUGHT
         .iter()
         .filter_map(|sought| {

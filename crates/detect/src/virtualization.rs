@@ -9,6 +9,7 @@ use crate::line;
 use crate::machine::{Virtualization, VirtualizationKind};
 use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
+use crate::tables::{Provider, Tables};
 
 /// Where the firmware tells its maker. Everybody may read these; the serial numbers beside them are
 /// root's.
@@ -52,12 +53,19 @@ const BUILDERS: [&str; 5] = ["oracle", "xen", "amazon", "parallels", "google"];
 const CLOCKS: [(&str, &str); 3] =
     [("kvm-clock", "kvm"), ("xen", "xen"), ("hyperv_clocksource", "microsoft")];
 
+/// Where container managers leave their names, by `systemd-detect-virt(1)`.
+const MANAGER_FILES: [&str; 2] = ["/run/host/container-manager", "/run/systemd/container"];
+
+/// A file that only a control group has which is not the root of all.
+const OWN_GROUP: &str = "/sys/fs/cgroup/cgroup.type";
+
 /// File systems that only a container has at its root.
 const LAYERED: [&str; 4] = ["overlay", "fuse-overlayfs", "aufs", "zfs"];
 
 /// What the machine runs in.
 pub(crate) fn probe(
     system: &dyn System,
+    tables: &Tables,
     kernel: Option<&str>,
     cpuinfo: &CpuInfo,
     mounts: &Mounts,
@@ -65,45 +73,74 @@ pub(crate) fn probe(
 ) -> Virtualization {
     use VirtualizationKind::{Container, Vm};
 
-    // A container in WSL or in a virtual machine is a container: it sees the kernel of what is
-    // around it.
-    if let Some(name) = container(system, mounts, notes) {
-        return Virtualization { kind: Container, name: Some(name) };
+    let provider = provider(system, tables);
+    if let Some(provider) = &provider {
+        let path = format!("/sys/class/dmi/id/{}", provider.field);
+        notes.source("virtualization.provider", path);
     }
-    if let Some(kind) = wsl(system, kernel) {
-        return Virtualization { kind, name: Some("wsl".to_owned()) };
+    let provider = provider.map(|provider| provider.id.clone());
+    let container_in = |name: Option<String>, mark: &str, notes: &mut Notes| {
+        notes.source("virtualization", mark);
+        // A container sees the kernel of what is around it.
+        let host = wsl(system, kernel).map(|(kind, _)| kind);
+        let host = host.or_else(|| is_vm(system, cpuinfo).then_some(Vm));
+        Virtualization { kind: Container, name, host, provider: provider.clone() }
+    };
+    if let Some((name, mark)) = container(system, mounts, notes) {
+        return container_in(Some(name), mark, notes);
+    }
+    if let Some((kind, sign)) = wsl(system, kernel) {
+        notes.source("virtualization", sign);
+        let name = Some("wsl".to_owned());
+        return Virtualization { kind, name, ..Virtualization::default() };
     }
     // Only a group that is not the root of all has this file, and a process sees its own group as
     // the root only in a namespace.
-    if system.exists("/sys/fs/cgroup/cgroup.type") {
-        return Virtualization { kind: Container, name: None };
+    if system.exists(OWN_GROUP) {
+        return container_in(None, OWN_GROUP, notes);
     }
-    match is_vm(system, cpuinfo) {
-        true => Virtualization { kind: Vm, name: hypervisor(system, cpuinfo).map(str::to_owned) },
-        false => Virtualization::default(),
+    if !is_vm(system, cpuinfo) {
+        notes.source("virtualization", "no sign of a hypervisor, a container or WSL");
+        return Virtualization { provider, ..Virtualization::default() };
     }
+    let found = hypervisor(system, cpuinfo);
+    notes.source("virtualization", found.as_ref().map_or("/proc/cpuinfo", |(_, source)| source));
+    let name = found.map(|(name, _)| name.to_owned());
+    Virtualization { kind: Vm, name, provider, host: None }
 }
 
-/// The container manager's name, where one has left a mark.
-fn container(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> Option<String> {
-    if system.exists("/proc/vz") && !system.exists("/proc/bc") {
-        return Some("openvz".to_owned());
+/// Who the machine is rented from. Amazon and others rent whole machines as well.
+fn provider<'a>(system: &dyn System, tables: &'a Tables) -> Option<&'a Provider> {
+    if !system.exists("/sys/class/dmi/id") {
+        return None;
     }
-    let told = line(system, "/run/host/container-manager")
-        .or_else(|| line(system, "/run/systemd/container"))
-        // The first process's environment says it as well, but may hold secrets that a recording
-        // must not.
-        .or_else(|| system.env("container"))
-        .filter(|name| name != "wsl");
-    if told.is_some() {
-        return told;
+    tables.providers().iter().find(|row| {
+        line(system, format!("/sys/class/dmi/id/{}", row.field))
+            .is_some_and(|text| text.starts_with(&row.starts))
+    })
+}
+
+/// The container manager's name, where one has left a mark, and the mark.
+fn container(
+    system: &dyn System,
+    mounts: &Mounts,
+    notes: &mut Notes,
+) -> Option<(String, &'static str)> {
+    if system.exists("/proc/vz") && !system.exists("/proc/bc") {
+        return Some(("openvz".to_owned(), "/proc/vz"));
+    }
+    let told = MANAGER_FILES.iter().find_map(|path| Some((line(system, path)?, *path)));
+    // The first process's environment says it as well, but may hold secrets that a recording must not.
+    let told = told.or_else(|| Some((system.env("container")?, "the variable container")));
+    if let Some(told) = told.filter(|(name, _)| name != "wsl") {
+        return Some(told);
     }
     if system.exists("/run/.containerenv") {
-        return Some("podman".to_owned());
+        return Some(("podman".to_owned(), "/run/.containerenv"));
     }
     if system.exists("/.dockerenv") {
         if layered_root(mounts) {
-            return Some("docker".to_owned());
+            return Some(("docker".to_owned(), "/.dockerenv"));
         }
         let message = "the file /.dockerenv says that this is a container, but its root is a \
                        disk's own: taken for a machine made from a container's image";
@@ -122,16 +159,18 @@ fn layered_root(mounts: &Mounts) -> bool {
 /// Which WSL. The kernels of WSL 1 end in `-Microsoft`, those of WSL 2 in
 /// `-microsoft-standard-WSL2`; a kernel that the user has built may be called anything, and then
 /// WSL's own files tell.
-fn wsl(system: &dyn System, kernel: Option<&str>) -> Option<VirtualizationKind> {
+fn wsl(system: &dyn System, kernel: Option<&str>) -> Option<(VirtualizationKind, &'static str)> {
+    use VirtualizationKind::{Wsl1, Wsl2};
     let kernel = kernel.unwrap_or_default();
+    let release = "/proc/sys/kernel/osrelease";
     if kernel.ends_with("-Microsoft") {
-        Some(VirtualizationKind::Wsl1)
-    } else if kernel.contains("microsoft")
-        || kernel.contains("WSL")
-        || system.exists("/run/WSL")
-        || (system.exists("/dev/dxg") && system.exists("/usr/lib/wsl/lib"))
-    {
-        Some(VirtualizationKind::Wsl2)
+        Some((Wsl1, release))
+    } else if kernel.contains("microsoft") || kernel.contains("WSL") {
+        Some((Wsl2, release))
+    } else if system.exists("/run/WSL") {
+        Some((Wsl2, "/run/WSL"))
+    } else if system.exists("/dev/dxg") && system.exists("/usr/lib/wsl/lib") {
+        Some((Wsl2, "/dev/dxg and /usr/lib/wsl/lib"))
     } else {
         None
     }
@@ -166,44 +205,52 @@ fn is_metal(system: &dyn System) -> bool {
     line(system, "/sys/class/dmi/id/product_name").is_some_and(|name| name.ends_with(".metal"))
 }
 
+/// A hypervisor's name, and what told it.
+type Told = (&'static str, &'static str);
+
 /// The hypervisor's name, in systemd's order of belief.
-fn hypervisor(system: &dyn System, cpuinfo: &CpuInfo) -> Option<&'static str> {
+fn hypervisor(system: &dyn System, cpuinfo: &CpuInfo) -> Option<Told> {
     let maker = maker(system);
     maker
-        .filter(|maker| BUILDERS.contains(maker))
-        .or_else(|| is_uml(cpuinfo).then_some("uml"))
-        .or_else(|| system.exists("/proc/xen").then_some("xen"))
+        .filter(|(maker, _)| BUILDERS.contains(maker))
+        .or_else(|| is_uml(cpuinfo).then_some(("uml", "/proc/cpuinfo")))
+        .or_else(|| system.exists("/proc/xen").then_some(("xen", "/proc/xen")))
         // QEMU can pretend to be Microsoft's, so that is believed last.
-        .or_else(|| clock(system).filter(|name| *name != "microsoft"))
+        .or_else(|| clock(system).filter(|(name, _)| *name != "microsoft"))
         .or(maker)
-        .or_else(|| (line(system, "/sys/hypervisor/type")? == "xen").then_some("xen"))
+        .or_else(|| {
+            let path = "/sys/hypervisor/type";
+            (line(system, path)? == "xen").then_some(("xen", path))
+        })
         .or_else(|| clock(system))
         .or_else(|| device_tree(system))
 }
 
-fn maker(system: &dyn System) -> Option<&'static str> {
+fn maker(system: &dyn System) -> Option<Told> {
     DMI.iter().find_map(|path| {
         let text = line(system, path)?;
-        MAKERS.iter().find(|(start, _)| text.starts_with(start)).map(|(_, name)| *name)
+        MAKERS.iter().find(|(start, _)| text.starts_with(start)).map(|(_, name)| (*name, *path))
     })
 }
 
-fn clock(system: &dyn System) -> Option<&'static str> {
+fn clock(system: &dyn System) -> Option<Told> {
     let path = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
     let clocks = line(system, path)?;
     let offered = |start: &str| clocks.split_whitespace().any(|clock| clock.starts_with(start));
-    CLOCKS.iter().find(|(start, _)| offered(start)).map(|(_, name)| *name)
+    CLOCKS.iter().find(|(start, _)| offered(start)).map(|(_, name)| (*name, path))
 }
 
 /// What ARM's firmware says; a `fw-cfg` node is QEMU's own.
-fn device_tree(system: &dyn System) -> Option<&'static str> {
-    match line(system, "/proc/device-tree/hypervisor/compatible") {
-        Some(text) if text.contains("kvm") => Some("kvm"),
-        Some(text) if text.contains("xen") => Some("xen"),
-        Some(text) if text.contains("vmware") => Some("vmware"),
+fn device_tree(system: &dyn System) -> Option<Told> {
+    let path = "/proc/device-tree/hypervisor/compatible";
+    match line(system, path) {
+        Some(text) if text.contains("kvm") => Some(("kvm", path)),
+        Some(text) if text.contains("xen") => Some(("xen", path)),
+        Some(text) if text.contains("vmware") => Some(("vmware", path)),
         _ => {
-            let nodes = system.list("/proc/device-tree".as_ref()).ok()?;
-            nodes.iter().any(|node| node.starts_with("fw-cfg")).then_some("qemu")
+            let folder = "/proc/device-tree";
+            let nodes = system.list(folder.as_ref()).ok()?;
+            nodes.iter().any(|node| node.starts_with("fw-cfg")).then_some(("qemu", folder))
         }
     }
 }
@@ -235,7 +282,7 @@ mod tests {
         let mut notes = Notes::default();
         let cpu = CpuInfo::parse(cpu.as_bytes());
         let mounts = Mounts::parse(mounts);
-        let found = probe(&system, Some(kernel), &cpu, &mounts, &mut notes);
+        let found = probe(&system, &Tables::default(), Some(kernel), &cpu, &mounts, &mut notes);
         let codes = Vec::from(notes).into_iter().map(|note| note.code).collect();
         (found.kind, found.name, codes)
     }

@@ -1,6 +1,6 @@
 //! The dated tables: what frameworks need, which uv is pinned, which Python a distribution brings.
 
-use aitk_detect::{Distro, distros};
+use aitk_detect::{Distro, Tables};
 use serde::Deserialize;
 
 use crate::profile::{Estimate, ProfileError, Requirements, parse};
@@ -12,8 +12,10 @@ pub struct Catalog {
     pub uv: UvPin,
     /// Frameworks by name.
     pub frameworks: Vec<Framework>,
-    /// Distributions that `aitk` knows.
-    pub distros: &'static [Distro],
+    /// What fits into how much memory.
+    pub fit: Fit,
+    /// What detection reads as well: distributions, devices, drivers.
+    pub tables: Tables,
 }
 
 impl Catalog {
@@ -22,6 +24,14 @@ impl Catalog {
     /// # Errors
     /// Where a table is damaged, which a test rules out.
     pub fn builtin() -> Result<Self, ProfileError> {
+        Self::with(Tables::default())
+    }
+
+    /// The tables with those of detection as they are here, which may have rows of the user's own.
+    ///
+    /// # Errors
+    /// Where a table is damaged, which a test rules out.
+    pub fn with(tables: Tables) -> Result<Self, ProfileError> {
         let frameworks: Frameworks = parse(
             "catalog/frameworks.toml",
             include_str!("../../../profiles/catalog/frameworks.toml"),
@@ -29,19 +39,78 @@ impl Catalog {
         Ok(Self {
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             frameworks: frameworks.framework,
-            distros: distros(),
+            fit: parse("catalog/fit.toml", include_str!("../../../profiles/catalog/fit.toml"))?,
+            tables,
         })
     }
 
     /// The row of a distribution's release.
     pub fn distro(&self, id: &str, version: &str) -> Option<&Distro> {
-        self.distros.iter().find(|row| row.id == id && row.version == version)
+        self.tables.distro(id, Some(version))
     }
 
     /// The row of a framework.
     pub fn framework(&self, name: &str) -> Option<&Framework> {
         self.frameworks.iter().find(|row| row.name == name)
     }
+}
+
+/// What fits into how much memory, for words.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Fit {
+    /// Memory of graphics processors, the least first.
+    pub vram: Vec<VramFit>,
+    /// Main memory, the least first.
+    pub memory: Vec<MemoryFit>,
+}
+
+impl Fit {
+    /// What fits into a graphics processor with this much memory, in bytes; `None` where it is too little for any model.
+    pub fn vram(&self, bytes: u64) -> Option<&VramFit> {
+        // Drivers keep a few per cent of the memory that a card is sold with.
+        let sold = bytes.saturating_add(bytes / 16);
+        self.vram.iter().rev().find(|row| row.at_least.0 <= sold)
+    }
+
+    /// What this much main memory means, in bytes.
+    pub fn memory(&self, bytes: u64) -> Option<&MemoryFit> {
+        self.memory.iter().rev().find(|row| row.at_least.0 <= bytes)
+    }
+}
+
+/// The sizes of language models that fit into a graphics processor's memory.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VramFit {
+    /// How much memory it takes.
+    pub at_least: crate::Bytes,
+    /// Parameters of a model whose weights have four bits each.
+    pub four_bit: String,
+    /// The same with eight bits.
+    pub eight_bit: String,
+    /// The same with sixteen bits.
+    pub sixteen_bit: String,
+    /// Parameters of a model that can be tuned (QLoRA).
+    pub tune: Option<String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+}
+
+/// What main memory means for work with AI.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct MemoryFit {
+    /// How much memory it takes.
+    pub at_least: crate::Bytes,
+    /// What one can do with it.
+    pub means: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
 }
 
 #[derive(Deserialize)]

@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Command, Effect, Hold, Host, Line, Memory, Output, Permit, RunError, Space, Stat, System,
-    Timestamp,
+    Command, Effect, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Space,
+    Stat, System, Timestamp,
 };
 
 /// Passes every look through and refuses every change: what `verify` and every check run on.
@@ -30,6 +30,9 @@ impl<S: System> System for Deny<S> {
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         self.0.read_link(path)
     }
+    fn access(&self, path: &Path) -> io::Result<()> {
+        self.0.access(path)
+    }
     fn env(&self, name: &str) -> Option<String> {
         self.0.env(name)
     }
@@ -41,6 +44,9 @@ impl<S: System> System for Deny<S> {
     }
     fn space(&self, path: &Path) -> io::Result<Space> {
         self.0.space(path)
+    }
+    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
+        self.0.nvml()
     }
     fn host(&self) -> Host {
         self.0.host()

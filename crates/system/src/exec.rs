@@ -50,3 +50,9 @@ pub fn free_port(first: u16) -> io::Result<u16> {
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
+
+/// How many columns the terminal of standard output has; `None` where it is no terminal.
+pub fn stdout_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}

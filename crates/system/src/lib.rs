@@ -16,10 +16,12 @@ mod elevate;
 mod exec;
 mod explain;
 mod interrupt;
+mod nvml;
 mod real;
 mod record;
 mod replay;
 mod report;
+mod scrub;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -28,14 +30,16 @@ use std::sync::Arc;
 pub use command::{Command, Effect, Line, Output, Privilege, RunError};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate};
-pub use exec::{free_port, is_terminal, read_line, replace, stderr_is_terminal};
+pub use exec::{free_port, is_terminal, read_line, replace, stderr_is_terminal, stdout_width};
 pub use explain::{Exit, Explain};
 pub use interrupt::{interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
+pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
 pub use real::Real;
 pub use record::Record;
 pub use replay::Replay;
 pub use report::Report;
+pub use scrub::Scrub;
 use serde::{Deserialize, Serialize};
 
 /// What a path is, as `lstat(2)` tells it.
@@ -110,6 +114,9 @@ pub struct Host {
     pub arch: String,
 }
 
+/// The most that [`System::read`] reads, in bytes. Whatever is larger is none of the files that are read whole.
+pub const READ_LIMIT: u64 = 128 << 20;
+
 /// Held as long as a run lasts; dropping it lets the next run begin.
 #[derive(Debug)]
 pub struct Hold {
@@ -127,7 +134,7 @@ pub enum Permit {
 
 /// The operating system, as far as `aitk` deals with it. Paths are absolute.
 pub trait System: Send + Sync {
-    /// The content of a file.
+    /// The content of a regular file of at most [`READ_LIMIT`] bytes; anything else is an error.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
     /// The names in a folder, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
@@ -135,6 +142,8 @@ pub trait System: Send + Sync {
     fn stat(&self, path: &Path) -> io::Result<Stat>;
     /// Where a symbolic link points, as written in it.
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
+    /// Whether the user may read and write what is at this path.
+    fn access(&self, path: &Path) -> io::Result<()>;
     /// An environment variable; `None` where it is unset, empty or no text.
     fn env(&self, name: &str) -> Option<String>;
     /// The program that a name on `PATH` stands for.
@@ -143,6 +152,8 @@ pub trait System: Send + Sync {
     fn memory(&self) -> io::Result<Memory>;
     /// Room on the file system of a path, which must exist.
     fn space(&self, path: &Path) -> io::Result<Space>;
+    /// What NVIDIA's management library says.
+    fn nvml(&self) -> Result<Nvml, NvmlFailure>;
     /// User and architecture.
     fn host(&self) -> Host;
     /// The clock.
@@ -204,6 +215,9 @@ impl<S: System + ?Sized> System for Arc<S> {
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         (**self).read_link(path)
     }
+    fn access(&self, path: &Path) -> io::Result<()> {
+        (**self).access(path)
+    }
     fn env(&self, name: &str) -> Option<String> {
         (**self).env(name)
     }
@@ -215,6 +229,9 @@ impl<S: System + ?Sized> System for Arc<S> {
     }
     fn space(&self, path: &Path) -> io::Result<Space> {
         (**self).space(path)
+    }
+    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
+        (**self).nvml()
     }
     fn host(&self) -> Host {
         (**self).host()

@@ -13,12 +13,14 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use crate::{
-    Command, FileKind, Hold, Host, Line, Memory, Output, Permit, Privilege, RunError, Space, Stat,
-    System, Timestamp, interrupted,
+    Command, FileKind, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, Privilege,
+    READ_LIMIT, RunError, Space, Stat, System, Timestamp, interrupted, nvml,
 };
 
 /// How often a running command is looked after.
 const BEAT: Duration = Duration::from_millis(100);
+/// How long the kernel has to answer what may depend on a server or a driver.
+const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a command that was asked to end has before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
 /// How long a command's last words are waited for when something that it started keeps its output open.
@@ -30,7 +32,7 @@ pub struct Real;
 
 impl System for Real {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        read(path)
     }
 
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
@@ -65,6 +67,11 @@ impl System for Real {
         fs::read_link(path)
     }
 
+    fn access(&self, path: &Path) -> io::Result<()> {
+        let wanted = rustix::fs::Access::READ_OK | rustix::fs::Access::WRITE_OK;
+        Ok(rustix::fs::access(path, wanted)?)
+    }
+
     fn env(&self, name: &str) -> Option<String> {
         std::env::var(name).ok().filter(|value| !value.is_empty())
     }
@@ -85,13 +92,21 @@ impl System for Real {
     }
 
     fn space(&self, path: &Path) -> io::Result<Space> {
-        let found = rustix::fs::statvfs(path)?;
+        // A server that is gone holds whoever asks for its room, and nothing ends that: the thread is left behind.
+        let (answer, wait) = mpsc::channel();
+        let asked = path.to_owned();
+        thread::spawn(move || _ = answer.send(rustix::fs::statvfs(&asked)));
+        let found = wait.recv_timeout(PATIENCE).map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(Space {
             total: found.f_blocks * found.f_frsize,
             free: found.f_bavail * found.f_frsize,
             // btrfs and others report no inodes at all: they make them as needed.
             free_inodes: (found.f_files > 0).then_some(found.f_favail),
         })
+    }
+
+    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
+        nvml::ask(PATIENCE)
     }
 
     fn host(&self) -> Host {
@@ -190,6 +205,27 @@ impl System for Real {
 
     fn permit(&self, _: &str) -> io::Result<Permit> {
         Ok(Permit::Granted)
+    }
+}
+
+/// The content of a regular file. A pipe or a terminal in its place would be waited for without end.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let meta = file.metadata()?;
+    match meta.len() {
+        _ if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+        _ if !meta.is_file() => return Err(io::ErrorKind::InvalidInput.into()),
+        // Most files of /proc and /sys say that they are empty, so that what is read counts as well.
+        READ_LIMIT.. => return Err(io::ErrorKind::FileTooLarge.into()),
+        _ => {}
+    }
+    let mut bytes = Vec::with_capacity(meta.len().min(READ_LIMIT) as usize);
+    file.take(READ_LIMIT + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > READ_LIMIT {
+        Err(io::ErrorKind::FileTooLarge.into())
+    } else {
+        Ok(bytes)
     }
 }
 

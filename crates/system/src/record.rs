@@ -9,7 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Command, Hold, Host, Line, Memory, Output, Permit, RunError, Space, Stat, System, Timestamp,
+    Command, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Scrub, Space, Stat,
+    System, Timestamp,
 };
 
 /// The file of a recording that holds everything but the contents of files.
@@ -33,6 +34,10 @@ pub(crate) struct Answers {
     pub lists: BTreeMap<PathBuf, Vec<String>>,
     pub links: BTreeMap<PathBuf, PathBuf>,
     pub stats: BTreeMap<PathBuf, Stat>,
+    /// What the user may read and write, of what was asked for.
+    pub access: BTreeMap<PathBuf, bool>,
+    /// What NVIDIA's library said, where it was asked.
+    pub nvml: Option<Result<Nvml, NvmlFailure>>,
     /// Commands by the words that a person would type.
     pub commands: BTreeMap<String, Output>,
 }
@@ -53,30 +58,28 @@ impl<S: System> Record<S> {
         Self { inner, answers: Mutex::new(answers), files: Mutex::default() }
     }
 
-    /// Writes the recording into a new folder, with each `(private, public)` text replaced throughout.
+    /// Writes the recording into a new folder, without what `scrub` takes out.
     ///
     /// # Errors
     /// `AlreadyExists` where the folder is there and not empty; else what the operating system says.
-    pub fn save(&self, folder: &Path, replace: &[(String, String)]) -> io::Result<()> {
+    pub fn save(&self, folder: &Path, scrub: &mut Scrub) -> io::Result<()> {
         if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let public = |text: String| {
-            replace.iter().fold(text, |text, (from, to)| text.replace(from.as_str(), to))
-        };
         let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
         let json = serde_json::to_string_pretty(&*answers).map_err(io::Error::other)?;
         for (path, bytes) in &*self.files.lock().unwrap_or_else(PoisonError::into_inner) {
-            let path = public(path.to_string_lossy().into_owned());
-            let file = folder.join(ROOT).join(path.trim_start_matches('/'));
+            let path = path.to_string_lossy();
+            let public = scrub.text(ANSWERS, &path);
+            let file = folder.join(ROOT).join(public.trim_start_matches('/'));
             fs::create_dir_all(file.parent().unwrap_or(folder))?;
             match std::str::from_utf8(bytes) {
-                Ok(text) => fs::write(file, public(text.to_owned()))?,
+                Ok(text) => fs::write(file, scrub.text(&path, text))?,
                 Err(_) => fs::write(file, bytes)?,
             }
         }
         fs::create_dir_all(folder)?;
-        fs::write(folder.join(ANSWERS), public(json) + "\n")
+        fs::write(folder.join(ANSWERS), scrub.text(ANSWERS, &json) + "\n")
     }
 
     fn note(&self, keep: impl FnOnce(&mut Answers)) {
@@ -106,6 +109,11 @@ impl<S: System> System for Record<S> {
         self.note(|answers| _ = answers.links.insert(path.to_owned(), target.clone()));
         Ok(target)
     }
+    fn access(&self, path: &Path) -> io::Result<()> {
+        let answer = self.inner.access(path);
+        self.note(|answers| _ = answers.access.insert(path.to_owned(), answer.is_ok()));
+        answer
+    }
     fn env(&self, name: &str) -> Option<String> {
         let value = self.inner.env(name)?;
         self.note(|answers| _ = answers.env.insert(name.to_owned(), value.clone()));
@@ -125,6 +133,11 @@ impl<S: System> System for Record<S> {
         let space = self.inner.space(path)?;
         self.note(|answers| _ = answers.space.insert(path.to_owned(), space));
         Ok(space)
+    }
+    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
+        let answer = self.inner.nvml();
+        self.note(|answers| answers.nvml = Some(answer.clone()));
+        answer
     }
     fn host(&self) -> Host {
         self.inner.host()

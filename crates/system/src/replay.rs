@@ -1,14 +1,18 @@
 //! A system that answers from a recording, or from a plain file tree.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use crate::record::{ANSWERS, Answers, ROOT};
 use crate::{
-    Command, Hold, Host, Line, Memory, Output, Permit, Real, RunError, Space, Stat, System,
-    Timestamp,
+    Command, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, Real, RunError, Space,
+    Stat, System, Timestamp,
 };
+
+/// As many symbolic links as the kernel follows before it gives up.
+const MAX_LINKS: usize = 40;
 
 /// Answers as the recorded machine did; what the recording does not hold is not there.
 #[derive(Debug)]
@@ -41,9 +45,52 @@ impl Replay {
         Self { answers: Answers::default(), root: root.to_owned() }
     }
 
-    fn inside(&self, path: &Path) -> PathBuf {
-        self.root.join(path.strip_prefix("/").unwrap_or(path))
+    /// Where a path of the machine lies in the folder, with every link followed as the machine itself would: one to
+    /// `/etc/x` leads into the folder and never out of it.
+    fn inside(&self, path: &Path) -> io::Result<PathBuf> {
+        let mut links = 0;
+        let mut reached = PathBuf::new();
+        let mut ahead = parts(path);
+        while let Some(part) = ahead.pop() {
+            if part == ".." {
+                reached.pop();
+                continue;
+            }
+            reached.push(part);
+            if let Ok(target) = fs::read_link(self.root.join(&reached)) {
+                links += 1;
+                if links > MAX_LINKS {
+                    return Err(io::Error::from_raw_os_error(
+                        rustix::io::Errno::LOOP.raw_os_error(),
+                    ));
+                }
+                reached = if target.is_absolute() { PathBuf::new() } else { parent(&reached) };
+                ahead.extend(parts(&target));
+            }
+        }
+        Ok(self.root.join(reached))
     }
+
+    /// The same, but for the last name, which may be a link itself.
+    fn link_inside(&self, path: &Path) -> io::Result<PathBuf> {
+        match path.file_name() {
+            Some(name) => Ok(self.inside(&parent(path))?.join(name)),
+            None => self.inside(path),
+        }
+    }
+}
+
+/// The names in a path, the last one first.
+fn parts(path: &Path) -> Vec<OsString> {
+    path.components()
+        .rev()
+        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
+        .map(|part| part.as_os_str().to_owned())
+        .collect()
+}
+
+fn parent(path: &Path) -> PathBuf {
+    path.parent().unwrap_or(path).to_owned()
 }
 
 fn missing() -> io::Error {
@@ -56,24 +103,31 @@ fn read_only() -> io::Error {
 
 impl System for Replay {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(self.inside(path))
+        Real.read(&self.inside(path)?)
     }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         match self.answers.lists.get(path) {
             Some(names) => Ok(names.clone()),
-            None => Real.list(&self.inside(path)),
+            None => Real.list(&self.inside(path)?),
         }
     }
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         match self.answers.stats.get(path) {
             Some(stat) => Ok(stat.clone()),
-            None => Real.stat(&self.inside(path)),
+            None => Real.stat(&self.link_inside(path)?),
         }
     }
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         match self.answers.links.get(path) {
             Some(target) => Ok(target.clone()),
-            None => Real.read_link(&self.inside(path)),
+            None => Real.read_link(&self.link_inside(path)?),
+        }
+    }
+    fn access(&self, path: &Path) -> io::Result<()> {
+        match self.answers.access.get(path) {
+            Some(true) => Ok(()),
+            Some(false) => Err(io::ErrorKind::PermissionDenied.into()),
+            None => Err(missing()),
         }
     }
     fn env(&self, name: &str) -> Option<String> {
@@ -90,6 +144,9 @@ impl System for Replay {
     }
     fn space(&self, path: &Path) -> io::Result<Space> {
         self.answers.space.get(path).copied().ok_or_else(missing)
+    }
+    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
+        self.answers.nvml.clone().unwrap_or(Err(NvmlFailure::Missing))
     }
     fn host(&self) -> Host {
         self.answers.host.clone()

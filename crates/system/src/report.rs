@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Command, Effect, Hold, Host, Line, Memory, Output, Permit, RunError, Space, Stat, System,
-    Timestamp,
+    Command, Effect, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Space,
+    Stat, System, Timestamp,
 };
 
 /// Passes every look through and hands each change, in words, to a function instead of making it: what
@@ -40,6 +40,9 @@ impl<S: System, F: Fn(&str) + Send + Sync> System for Report<S, F> {
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         self.inner.read_link(path)
     }
+    fn access(&self, path: &Path) -> io::Result<()> {
+        self.inner.access(path)
+    }
     fn env(&self, name: &str) -> Option<String> {
         self.inner.env(name)
     }
@@ -51,6 +54,9 @@ impl<S: System, F: Fn(&str) + Send + Sync> System for Report<S, F> {
     }
     fn space(&self, path: &Path) -> io::Result<Space> {
         self.inner.space(path)
+    }
+    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
+        self.inner.nvml()
     }
     fn host(&self) -> Host {
         self.inner.host()

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use aitk_system::{
-    Command, Deny, FileKind, Permit, Real, Record, Replay, Report, RunError, System,
+    Command, Deny, FileKind, Permit, Real, Record, Replay, Report, RunError, Scrub, System,
 };
 
 #[test]
@@ -106,21 +106,21 @@ fn a_daemon_that_keeps_the_output_open_does_not_keep_the_command_waiting() {
 fn what_is_recorded_is_replayed_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("secret-home/file");
-    Real.write(&file, b"of secret-home", 0o644).unwrap();
+    Real.write(&file, b"of /home/secret-home/x", 0o644).unwrap();
     let record = Record::new(Real);
     let echo = Command::reads(["echo", "hello"]);
-    assert_eq!(record.read(&file).unwrap(), b"of secret-home");
+    assert_eq!(record.read(&file).unwrap(), b"of /home/secret-home/x");
     let names = record.list(file.parent().unwrap()).unwrap();
     let memory = record.memory().unwrap();
     let space = record.space(folder.path()).unwrap();
     let output = (&record as &dyn System).run(&echo).unwrap();
     let saved = folder.path().join("saved");
-    record.save(&saved, &[("secret-home".into(), "home".into())]).unwrap();
-    assert!(record.save(&saved, &[]).is_err(), "a recording is never overwritten");
+    record.save(&saved, &mut Scrub::new(Some("secret-home"), None)).unwrap();
+    assert!(record.save(&saved, &mut Scrub::new(None, None)).is_err(), "a recording is never overwritten");
 
     let replay = Replay::open(&saved).unwrap();
-    let public = folder.path().join("home/file");
-    assert_eq!(replay.read(&public).unwrap(), b"of home");
+    let public = folder.path().join("user/file");
+    assert_eq!(replay.read(&public).unwrap(), b"of /home/user/x");
     assert!(replay.read(&file).is_err(), "the private name is gone");
     assert_eq!(replay.list(public.parent().unwrap()).unwrap(), names);
     assert_eq!((replay.memory().unwrap(), replay.space(folder.path()).unwrap()), (memory, space));

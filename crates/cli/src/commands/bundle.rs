@@ -45,7 +45,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let uv = match plan.manager {
         Manager::Conda => None,
         Manager::Venv => {
-            let here = aitk_detect::detect(&Real).machine;
+            let here = aitk_detect::detect(&Real, &session.catalog.tables).machine;
             Some(fetch_uv_wheel(&Real, &here, &session.catalog, settings, &bar)?.0)
         }
     };

@@ -2,20 +2,29 @@
 
 use std::process::ExitCode;
 
-use aitk_detect::{Detection, Machine, detect};
-use aitk_plan::Bytes;
-use aitk_system::{Deny, Real, Record, Replay, System};
+use aitk_detect::{Detection, Disk, Gpu, Machine, Python, Sudo, detect, folders};
+use aitk_plan::{Bytes, Catalog, VramFit};
+use aitk_system::{Real, Replay, stdout_width};
 
+use super::capture::capture;
 use crate::args::{Common, Detect};
 use crate::error::CliError;
-use crate::output::{CARE, DIM, Diagnostic, HEAD, Output, styled};
-use crate::session::Session;
+use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::session::{Session, catalog};
+
+/// A page is no wider than this, however wide the terminal is: longer lines are hard to read.
+const WIDEST: usize = 100;
+/// Below this a label has a line of its own.
+const NARROW: usize = 60;
+/// The column in which the facts begin.
+const INDENT: usize = 13;
 
 pub fn run(common: &Common, args: &Detect, output: &Output) -> Result<ExitCode, CliError> {
+    let catalog = catalog(&Real, &folders(&Real))?;
     let detection = match (&args.root, &args.capture, &common.machine) {
-        (Some(root), ..) => detect(&Replay::tree(root)),
-        (None, Some(folder), _) => capture(folder, output)?,
-        (None, None, None) => detect(&Real),
+        (Some(root), ..) => detect(&Replay::tree(root), &catalog.tables),
+        (None, Some(folder), _) => capture(folder, &catalog, output)?,
+        (None, None, None) => detect(&Real, &catalog.tables),
         (None, None, Some(_)) => {
             let session = Session::open(common)?;
             Detection { machine: session.machine, notes: session.notes }
@@ -23,143 +32,266 @@ pub fn run(common: &Common, args: &Detect, output: &Output) -> Result<ExitCode, 
     };
     let Detection { machine, notes } = detection;
     let diagnostics = notes.iter().map(Diagnostic::from).collect();
-    output.result("machine", &machine, diagnostics, || page(&machine));
+    output
+        .result("machine", &machine, diagnostics, || page(&machine, &catalog, output.verbose > 0));
     if !output.json && output.verbose > 0 {
         for note in &notes {
-            output.say(format!(
-                "{} {} {}",
-                styled(CARE, "note:"),
-                note.message,
-                styled(DIM, &note.code)
-            ));
+            let code = styled(DIM, &note.code);
+            output.say(format!("{} {} {code}", styled(CARE, "note:"), note.message));
         }
     }
     Ok(ExitCode::SUCCESS)
 }
 
-/// Records what detection and planning look at, without what names the person.
-fn capture(folder: &std::path::Path, output: &Output) -> Result<Detection, CliError> {
-    let record = Record::new(Deny(Real));
-    let detection = detect(&record);
-    // What a plan looks at besides.
-    for path in ["/var/lib/dpkg/status", "/proc/locks"] {
-        let _ = record.read(path.as_ref());
+/// Lines of a page: a label, and what it is about.
+struct Page {
+    width: usize,
+    text: String,
+}
+
+impl Page {
+    fn new() -> Self {
+        Self { width: stdout_width().unwrap_or(WIDEST).clamp(30, WIDEST), text: String::new() }
     }
-    for path in ["/var/lib/apt/lists", "/var/lib/dpkg/updates"] {
-        let _ = (record.list(path.as_ref()), record.stat(path.as_ref()));
+
+    /// A fact.
+    fn fact(&mut self, label: &str, text: &str) {
+        if self.width < NARROW {
+            if !label.is_empty() {
+                self.text += &format!("{}\n", styled(HEAD, label));
+            }
+            self.lines(text, "  ");
+            return;
+        }
+        let label = format!("{label:INDENT$}");
+        let indent = " ".repeat(INDENT);
+        let options =
+            textwrap::Options::new(self.width).initial_indent(&indent).subsequent_indent(&indent);
+        let wrapped = textwrap::fill(text, options);
+        // What is wrapped has no colours in it, which would count as letters.
+        self.text += &format!("{}{}\n", styled(HEAD, label), &wrapped[INDENT.min(wrapped.len())..]);
     }
-    let home = detection.machine.folders.home.to_string_lossy().into_owned();
-    let replace = if home.len() > 1 && home != "/root" {
-        let user = home.rsplit('/').next().unwrap_or_default().to_owned();
-        vec![(home.clone(), "/home/user".to_owned()), (format!("/{user}/"), "/user/".to_owned())]
-    } else {
-        Vec::new()
-    };
-    record.save(folder, &replace).map_err(CliError::io(folder))?;
-    output.say(format!(
-        "recorded in {}; the name of the home folder was replaced, look through the rest before you share it",
-        folder.display()
-    ));
-    Ok(detection)
+
+    /// What a fact means, below it.
+    fn means(&mut self, text: &str) {
+        let indent = " ".repeat(if self.width < NARROW { 2 } else { INDENT });
+        let options =
+            textwrap::Options::new(self.width).initial_indent(&indent).subsequent_indent(&indent);
+        for line in textwrap::wrap(text, options) {
+            self.text += &format!("{}\n", styled(DIM, line));
+        }
+    }
+
+    /// Plain lines.
+    fn lines(&mut self, text: &str, indent: &str) {
+        let options =
+            textwrap::Options::new(self.width).initial_indent(indent).subsequent_indent(indent);
+        self.text += &(textwrap::fill(text, options) + "\n");
+    }
 }
 
 /// The machine on a page.
-fn page(machine: &Machine) -> String {
-    let unknown = || styled(DIM, "unknown");
-    let or_unknown = |value: Option<String>| value.unwrap_or_else(unknown);
-    let bytes = |amount: Option<u64>| amount.map(|bytes| Bytes(bytes).binary());
-    let mut rows: Vec<(&str, String)> = Vec::new();
-    let support = machine.os.end_of_support.as_ref().map(|end| format!(", supported until {end}"));
-    rows.push(("System", format!("{}{}", machine.os.name, support.unwrap_or_default())));
-    let kernel = machine.kernel.clone().unwrap_or_else(unknown);
-    rows.push(("Kernel", format!("{kernel}, {}", machine.arch)));
-    let kind = serde_json::to_value(machine.virtualization.kind).ok();
-    let kind = kind.and_then(|kind| kind.as_str().map(str::to_owned)).unwrap_or_default();
-    let name = machine.virtualization.name.as_ref().map(|name| format!(" ({name})"));
-    rows.push(("Runs on", format!("{kind}{}", name.unwrap_or_default())));
-    let cpu = &machine.cpu;
-    let threads = cpu.threads.map(|threads| format!(", {threads} threads"));
-    let level = cpu.level.as_ref().map(|level| format!(", {level}"));
-    rows.push((
-        "Processor",
-        format!(
-            "{}{}{}",
-            or_unknown(cpu.model.clone()),
-            threads.unwrap_or_default(),
-            level.unwrap_or_default()
-        ),
-    ));
-    let memory = &machine.memory;
-    let limit = bytes(memory.limit).map(|limit| format!(", limited to {limit}"));
-    let swap =
-        memory.swap.filter(|swap| *swap > 0).map(|swap| format!(", swap {}", Bytes(swap).binary()));
-    rows.push((
-        "Memory",
-        format!(
-            "{}{}{}",
-            or_unknown(bytes(memory.total)),
-            limit.unwrap_or_default(),
-            swap.unwrap_or_default()
-        ),
-    ));
-    rows.push(("", styled(DIM, memory_means(memory.usable()))));
-    for disk in &machine.disks {
-        rows.push((
-            "Disk",
-            format!(
-                "{} free of {} on {} ({}; {})",
-                Bytes(disk.free),
-                Bytes(disk.total),
-                disk.mount.display(),
-                disk.filesystem,
-                disk.uses.join(", ")
-            ),
-        ));
-    }
+fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
+    let mut page = Page::new();
+    system(&mut page, machine, catalog);
+    processor(&mut page, machine);
+    memory(&mut page, machine, catalog);
     if machine.gpus.is_empty() {
-        rows.push(("GPU", "none found: everything computes on the processor".to_owned()));
+        page.fact("GPU", "none found");
+        page.means("everything computes on the processor");
     }
     for gpu in &machine.gpus {
-        let name = gpu.name.clone().unwrap_or_else(|| format!("{} {}", gpu.vendor, gpu.pci_id));
-        rows.push(("GPU", name));
-        rows.push(("", styled(DIM, &gpu.why)));
+        graphics(&mut page, gpu, catalog);
     }
-    let python: Vec<_> = machine
-        .python
-        .iter()
-        .map(|python| format!("{} at {}", python.version, python.path.display()))
-        .collect();
-    rows.push(("Python", if python.is_empty() { "none".to_owned() } else { python.join(", ") }));
-    for conda in &machine.conda {
-        rows.push(("Conda", format!("{} in {}", conda.version, conda.path.display())));
-        rows.push((
-            "",
-            styled(DIM, "it is left alone; --conda-base uses it instead of one of aitk's own"),
-        ));
+    for disk in &machine.disks {
+        storage(&mut page, disk);
     }
-    let privilege = if machine.privilege.root {
-        "root"
-    } else {
-        match machine.privilege.sudo {
-            aitk_detect::Sudo::No => "ordinary user, no sudo",
-            aitk_detect::Sudo::Password => "ordinary user, sudo with a password",
-            aitk_detect::Sudo::Passwordless => "ordinary user, sudo without a password",
+    software(&mut page, machine);
+    if !machine.reboot.is_empty() {
+        page.fact("Restart", "the machine should be restarted");
+        for reason in &machine.reboot {
+            page.means(reason);
         }
-    };
-    rows.push(("Privileges", privilege.to_owned()));
-    rows.iter()
-        .map(|(label, text)| format!("{} {text}\n", styled(HEAD, format!("{label:11}"))))
-        .collect()
+    }
+    if with_sources {
+        page.text += "\n";
+        page.fact("Sources", "where these facts come from");
+        for (fact, source) in &machine.sources {
+            page.means(&format!("{fact}: {source}"));
+        }
+    }
+    page.text += "\n";
+    let usable = machine.gpus.iter().any(|gpu| gpu.usable);
+    page.lines("aitk doctor                what stands in the way, and how to mend it", "");
+    let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
+    let budget = if catalog_has(budget) { budget } else { "low" };
+    page.lines(&format!("aitk plan --budget {budget:8}what aitk would do here"), "");
+    page.text
 }
 
-/// What an amount of memory means, after the source document's thresholds.
-fn memory_means(memory: Option<u64>) -> &'static str {
-    const GIB: u64 = 1 << 30;
-    match memory.map(|bytes| bytes * 10 / 9 / GIB) {
-        None => "",
-        Some(0..2) => "enough for the libraries and JupyterLab, with a swap file; not for PyTorch",
-        Some(2..8) => "enough for small models; 8 GiB are the minimum for working at ease",
-        Some(8..16) => "enough to learn and prototype; 16 GiB are comfortable",
-        Some(_) => "comfortable",
+fn catalog_has(budget: &str) -> bool {
+    aitk_plan::Profile::builtin(budget).is_ok()
+}
+
+fn system(page: &mut Page, machine: &Machine, catalog: &Catalog) {
+    let kind = serde_json::to_value(machine.virtualization.kind).ok();
+    let kind = match kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default() {
+        "bare-metal" => "on the hardware itself",
+        "vm" => "in a virtual machine",
+        "container" => "in a container",
+        "wsl1" => "in WSL 1, which has no GPU and no real kernel",
+        "wsl2" => "in WSL 2",
+        other => other,
+    };
+    let name = machine.virtualization.name.as_deref().filter(|name| *name != "wsl");
+    let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
+    let rented = machine.virtualization.provider.as_ref().map(|id| {
+        let row = catalog.tables.providers().iter().find(|row| row.id == *id);
+        format!(", rented from {}", row.map_or(id.as_str(), |row| row.name.as_str()))
+    });
+    page.fact("System", &format!("{} {kind}{name}{}", machine.os.name, rented.unwrap_or_default()));
+    let mut means = Vec::new();
+    means.extend(machine.jetson.as_ref().map(|board| {
+        let jetpack = board.jetpack.as_ref().map(|version| format!(" with JetPack {version}"));
+        format!("{}{}", board.model, jetpack.unwrap_or_default())
+    }));
+    means.extend(machine.os.end_of_support.as_ref().map(|end| {
+        if *end < machine.date {
+            format!("support ended on {end}")
+        } else {
+            format!("supported until {end}")
+        }
+    }));
+    means.extend(machine.kernel.as_ref().map(|kernel| format!("kernel {kernel}")));
+    means.extend((!machine.arch.is_empty()).then(|| machine.arch.clone()));
+    page.means(&means.join(", "));
+}
+
+fn processor(page: &mut Page, machine: &Machine) {
+    let cpu = &machine.cpu;
+    let mut parts = vec![cpu.model.clone().unwrap_or_else(|| "unknown".to_owned())];
+    parts.extend(
+        cpu.cores.map(|cores| format!("{cores} {}", if cores == 1 { "core" } else { "cores" })),
+    );
+    parts.extend(cpu.threads.map(|threads| format!("{threads} threads")));
+    parts.extend(cpu.level.clone());
+    page.fact("Processor", &parts.join(", "));
+    if let Some(quota) = cpu.quota {
+        page.means(&format!("limited to the time of {quota} processors"));
     }
+    if cpu.level.as_deref() == Some("x86-64-v1") {
+        page.means("too old, or disguised by the virtual machine, for current NumPy (x86-64-v2)");
+    }
+}
+
+fn memory(page: &mut Page, machine: &Machine, catalog: &Catalog) {
+    let memory = &machine.memory;
+    let size = |bytes: u64| Bytes(bytes).binary();
+    let mut parts = vec![memory.total.map_or_else(|| "unknown".to_owned(), size)];
+    parts.extend(memory.limit.map(|limit| format!("limited to {}", size(limit))));
+    parts.extend(memory.available.map(|bytes| format!("{} free", size(bytes))));
+    parts.extend(memory.swap.filter(|swap| *swap > 0).map(|swap| {
+        let zram = memory.zram.filter(|zram| *zram > 0);
+        let zram = zram.map(|zram| format!(" ({} of it compressed memory)", size(zram)));
+        format!("swap {}{}", size(swap), zram.unwrap_or_default())
+    }));
+    page.fact("Memory", &parts.join(", "));
+    if let Some(row) = memory.usable().and_then(|bytes| catalog.fit.memory(bytes)) {
+        page.means(&row.means);
+    }
+    if machine.wsl.is_some() {
+        page.means("this is what Windows gives to WSL: `memory=` in .wslconfig changes it");
+    }
+}
+
+fn graphics(page: &mut Page, gpu: &Gpu, catalog: &Catalog) {
+    let vendor = gpu.vendor.as_str();
+    let mut parts = vec![gpu.name.clone().unwrap_or_else(|| {
+        let id = gpu.pci_id.as_deref().map(|id| format!(" {id}"));
+        format!("{vendor} GPU{}", id.unwrap_or_default())
+    })];
+    parts.extend(gpu.vram.map(|bytes| Bytes(bytes).binary()));
+    parts.extend(gpu.architecture.clone());
+    parts.extend(
+        gpu.compute_capability.as_ref().map(|version| format!("compute capability {version}")),
+    );
+    parts.extend(gpu.gfx.clone());
+    page.fact("GPU", &parts.join(", "));
+    let (style, sign) = if gpu.usable { (GOOD, "✓") } else { (CARE, "✗") };
+    // The sign is put in afterwards: a colour would count as letters.
+    let before = page.text.len();
+    page.means(&format!("? {}", gpu.why));
+    let told = page.text.split_off(before).replacen('?', &styled(style, sign), 1);
+    page.text += &told;
+    let memory = gpu.parts.iter().max().copied().or(gpu.vram);
+    if let Some(fit) = memory.filter(|_| gpu.usable).and_then(|bytes| catalog.fit.vram(bytes)) {
+        page.means(&models(fit));
+    }
+}
+
+/// What sizes of language models fit, in parameters.
+fn models(fit: &VramFit) -> String {
+    let tune = fit.tune.as_ref().map(|size| format!("; tuning (QLoRA): {size}"));
+    format!(
+        "language models that fit: {} in 4 bits, {} in 8 bits, {} in 16 bits{}",
+        fit.four_bit,
+        fit.eight_bit,
+        fit.sixteen_bit,
+        tune.unwrap_or_default()
+    )
+}
+
+fn storage(page: &mut Page, disk: &Disk) {
+    let kind = disk.kind.as_ref().map(|kind| format!(", {}", kind.to_uppercase()));
+    page.fact(
+        "Disk",
+        &format!(
+            "{} free of {} on {} ({}{}): {}",
+            Bytes(disk.free),
+            Bytes(disk.total),
+            disk.mount.display(),
+            disk.filesystem,
+            kind.unwrap_or_default(),
+            disk.uses.join(", ")
+        ),
+    );
+    if disk.windows {
+        page.means(
+            "a disk of Windows: slow, and without real permissions; no place for an environment",
+        );
+    }
+    if disk.noexec {
+        page.means("programs cannot be started from it (noexec)");
+    }
+    if disk.free_inodes.is_some_and(|inodes| inodes < 100_000) {
+        page.means(&format!("only {} more files fit on it", disk.free_inodes.unwrap_or(0)));
+    }
+}
+
+fn software(page: &mut Page, machine: &Machine) {
+    let mut python = machine.python.iter();
+    match python.next() {
+        Some(first) => page.fact("Python", &interpreter(first)),
+        None => page.fact("Python", "none"),
+    }
+    for more in python {
+        page.fact("", &interpreter(more));
+    }
+    for conda in &machine.conda {
+        page.fact("Conda", &format!("{} in {}", conda.version, conda.path.display()));
+        page.means("it is left alone; --conda-base uses it instead of one of aitk's own");
+    }
+    let rights = match (machine.privilege.root, machine.privilege.sudo) {
+        (true, _) => "root",
+        (false, Sudo::No) => "ordinary user, no sudo",
+        (false, Sudo::Password) => "ordinary user, sudo with a password",
+        (false, Sudo::Passwordless) => "ordinary user, sudo without a password",
+    };
+    page.fact("Rights", rights);
+}
+
+fn interpreter(python: &Python) -> String {
+    let managed =
+        if python.externally_managed { ", the system's own: packages go elsewhere" } else { "" };
+    format!("{} at {}{managed}", python.version, python.path.display())
 }

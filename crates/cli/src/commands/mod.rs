@@ -2,6 +2,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod capture;
 pub mod completions;
 pub mod detect;
 pub mod lock;

@@ -142,7 +142,7 @@ pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError
     getrandom::fill(&mut bytes)
         .map_err(|error| CliError::Other(format!("no random numbers: {error}")))?;
     let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let machine = aitk_detect::detect(&Real).machine;
+    let machine = aitk_detect::detect(&Real, &aitk_detect::Tables::default()).machine;
     let on_wsl = machine.virtualization.kind == VirtualizationKind::Wsl2;
     let host = if on_wsl { "localhost" } else { "127.0.0.1" };
     let mut words = vec![environment.path.join("bin/jupyter-lab").to_string_lossy().into_owned()];

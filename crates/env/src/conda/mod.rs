@@ -105,8 +105,9 @@ impl Manager for Conda<'_> {
         )]
     }
 
-    /// Channels do not tell what a package takes unpacked: 4.1 times its size, as measured over the libraries of the
-    /// profile `low`. Files are shared with the cache and counted once.
+    /// Channels do not tell what a package takes unpacked. The libraries of the profile `low` took 3.9 times the size of
+    /// their archives on the channel of the tests (767 MB in blocks of the disk, 196 MB of archives); 4.1 leaves a little
+    /// to spare. Files are shared with the cache and counted once.
     fn footprint(&self, locked: &Locked) -> (u64, Option<u64>) {
         let size = locked.package.size.unwrap_or(0);
         if self.site.system.exists(packages::unpacked(self.site.settings, locked)) {

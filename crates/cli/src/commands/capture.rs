@@ -1,0 +1,60 @@
+//! `aitk detect --capture DIR`: what a machine looks like, for a test or a report of a fault.
+
+use std::path::Path;
+
+use aitk_detect::{Detection, Machine, detect};
+use aitk_plan::Catalog;
+use aitk_system::{Deny, Real, Record, Replay, Scrub, System};
+
+use crate::error::CliError;
+use crate::output::{CARE, Output, styled};
+
+/// Records what detection and planning look at, without what identifies a person or a machine.
+pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Detection, CliError> {
+    let record = Record::new(Deny(Real));
+    let detection = detect(&record, &catalog.tables);
+    // What a plan looks at besides.
+    for path in ["/var/lib/dpkg/status", "/proc/locks"] {
+        let _ = record.read(path.as_ref());
+    }
+    for path in ["/var/lib/apt/lists", "/var/lib/dpkg/updates"] {
+        let _ = (record.list(path.as_ref()), record.stat(path.as_ref()));
+    }
+    let home = &detection.machine.folders.home;
+    let user = home.file_name().and_then(|name| name.to_str());
+    let host = (&Real as &dyn System).text("/proc/sys/kernel/hostname").ok();
+    let mut scrub = Scrub::new(user, host.as_deref().map(str::trim));
+    record.save(folder, &mut scrub).map_err(CliError::io(folder))?;
+    let removed: Vec<_> =
+        scrub.removed().iter().map(|(what, count)| format!("{what} ({count})")).collect();
+    output.say(format!(
+        "recorded in {}; taken out: {}. Look through it before you share it.",
+        folder.display(),
+        if removed.is_empty() { "nothing".to_owned() } else { removed.join(", ") }
+    ));
+    replayed(folder, &detection.machine, catalog, &mut scrub, output)?;
+    Ok(detection)
+}
+
+/// Says which facts a replay of the recording does not give again: a recording that tells another machine is worth little.
+fn replayed(
+    folder: &Path,
+    machine: &Machine,
+    catalog: &Catalog,
+    scrub: &mut Scrub,
+    output: &Output,
+) -> Result<(), CliError> {
+    let replay = Replay::open(folder).map_err(CliError::io(folder))?;
+    let again = detect(&replay, &catalog.tables).machine;
+    let json = serde_json::to_string(machine).unwrap_or_default();
+    let expected: serde_json::Value =
+        serde_json::from_str(&scrub.text("machine", &json)).unwrap_or_default();
+    let found = serde_json::to_value(again).unwrap_or_default();
+    for (fact, value) in expected.as_object().into_iter().flatten() {
+        if fact != "sources" && found.get(fact) != Some(value) {
+            let care = styled(CARE, "!");
+            output.say(format!("{care} the recording does not tell `{fact}` as this machine does"));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,205 @@
+//! AMD's devices: the PCI bus, and what the kernel's compute driver (KFD) says of them.
+
+use std::path::{Path, PathBuf};
+
+use aitk_system::System;
+
+use crate::gpu::{self, Surroundings};
+use crate::line;
+use crate::machine::{Driver, Gpu, Rocm};
+use crate::notes::Notes;
+use crate::pci::Device;
+use crate::tables::is_newer;
+
+/// AMD's number as KFD writes it. NVIDIA's open module registers nodes there as well.
+const VENDOR: u64 = 0x1002;
+/// Where the kernel lists what can compute.
+const NODES: &str = "/sys/class/kfd/kfd/topology/nodes";
+
+/// The devices, and the compute stack where there is a device or a stack.
+pub(crate) fn probe(
+    around: &Surroundings<'_>,
+    devices: &[&Device],
+    notes: &mut Notes,
+) -> (Vec<Gpu>, Option<Rocm>) {
+    let system = around.system;
+    let rocm = rocm(system, around.wsl.is_some(), notes);
+    let nodes = nodes(system);
+    if nodes.iter().any(|node| node.vendor == VENDOR) {
+        notes.source("gpus.gfx", NODES);
+    }
+    let mut gpus: Vec<_> =
+        devices.iter().map(|device| own(around, device, &nodes, &rocm)).collect();
+    if devices.is_empty() && rocm.dxg && around.wsl.is_some_and(|wsl| wsl.gpu) {
+        gpus.push(lent());
+    }
+    let is_there = !gpus.is_empty() || rocm.version.is_some() || rocm.dxg;
+    (gpus, is_there.then_some(rocm))
+}
+
+/// A node of KFD.
+#[derive(Debug, Default, PartialEq)]
+struct Node {
+    vendor: u64,
+    gfx: Option<String>,
+    /// `0000:03:00.0`.
+    address: String,
+}
+
+fn nodes(system: &dyn System) -> Vec<Node> {
+    let names = system.list(NODES.as_ref()).unwrap_or_default();
+    let texts =
+        names.iter().filter_map(|name| system.text(format!("{NODES}/{name}/properties")).ok());
+    texts.map(|text| node(&text)).collect()
+}
+
+fn node(text: &str) -> Node {
+    let value = |name: &str| {
+        let mut lines = text.lines().filter_map(|line| line.split_once(' '));
+        lines.find(|(key, _)| *key == name).and_then(|(_, value)| value.trim().parse::<u64>().ok())
+    };
+    let location = value("location_id").unwrap_or(0);
+    Node {
+        vendor: value("vendor_id").unwrap_or(0),
+        gfx: value("gfx_target_version").filter(|version| *version > 0).map(gfx),
+        address: format!(
+            "{:04x}:{:02x}:{:02x}.{}",
+            value("domain").unwrap_or(0),
+            location >> 8 & 0xff,
+            location >> 3 & 0x1f,
+            location & 7
+        ),
+    }
+}
+
+/// `gfx90a` from 90010: major, minor, stepping; the last two as hexadecimal digits.
+fn gfx(version: u64) -> String {
+    format!("gfx{}{:x}{:x}", version / 10000, version / 100 % 100, version % 100)
+}
+
+/// The ROCm that is installed for the whole machine, and whether the user may compute.
+fn rocm(system: &dyn System, on_wsl: bool, notes: &mut Notes) -> Rocm {
+    let names = system.list("/opt".as_ref()).unwrap_or_default();
+    let installed = names.iter().filter(|name| name.starts_with("rocm")).filter_map(|name| {
+        let path = PathBuf::from("/opt").join(name);
+        let text = line(system, path.join(".info/version"))?;
+        // `7.2.0-43`: what is behind the dash is the build.
+        Some((text.split('-').next()?.to_owned(), path))
+    });
+    let newest =
+        installed.reduce(|best, next| if is_newer(&next.0, &best.0) { next } else { best });
+    if let Some((_, path)) = &newest {
+        notes.source("rocm.version", path.join(".info/version").display());
+    }
+    let bridge = |path: &Path| {
+        ["lib", "lib64"].iter().any(|lib| {
+            let names = system.list(&path.join(lib)).unwrap_or_default();
+            names.iter().any(|name| name.starts_with("librocdxg.so"))
+        })
+    };
+    let kfd = "/dev/kfd";
+    Rocm {
+        dxg: on_wsl
+            && names
+                .iter()
+                .any(|name| name.starts_with("rocm") && bridge(&Path::new("/opt").join(name))),
+        access: system.exists(kfd).then(|| system.access(kfd.as_ref()).is_ok()),
+        version: newest.as_ref().map(|(version, _)| version.clone()),
+        path: newest.map(|(_, path)| path),
+    }
+}
+
+/// A device on the bus.
+fn own(around: &Surroundings<'_>, device: &Device, nodes: &[Node], rocm: &Rocm) -> Gpu {
+    let system = around.system;
+    let mut gpu = gpu::on_the_bus(device);
+    let node = nodes.iter().find(|node| node.vendor == VENDOR && node.address == device.address);
+    gpu.gfx = node.and_then(|node| node.gfx.clone());
+    let table = around.tables.amd();
+    let row = match &gpu.gfx {
+        Some(gfx) => table.target(gfx),
+        None => table.device(&device.id),
+    };
+    gpu.architecture = row.map(|row| row.architecture.clone());
+    gpu.integrated = row.map(|row| row.integrated);
+    let memory = format!("/sys/bus/pci/devices/{}/mem_info_vram_total", device.address);
+    gpu.vram = line(system, memory).and_then(|text| text.parse().ok());
+    let served = row.is_some_and(|row| row.pytorch || row.amd);
+    (gpu.usable, gpu.why) = judge(&gpu, served, rocm);
+    gpu
+}
+
+/// A device that Windows lends; which one is not known here.
+fn lent() -> Gpu {
+    Gpu {
+        vendor: "amd".to_owned(),
+        driver: Some(Driver { name: "dxgkrnl".to_owned(), ..Driver::default() }),
+        usable: true,
+        why: "Windows lends it, and librocdxg reaches it".to_owned(),
+        ..Gpu::default()
+    }
+}
+
+/// Whether frameworks can use a device as it stands, and why.
+fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> (bool, String) {
+    let no = |why: &str| (false, why.to_owned());
+    if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
+        return no(why);
+    }
+    match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
+        Some("amdgpu") => {}
+        Some(other) => {
+            return (false, format!("its driver is {other}, which frameworks cannot use"));
+        }
+        None => return no("no driver is bound to it: the kernel's own amdgpu is needed"),
+    }
+    let Some(gfx) = &gpu.gfx else {
+        return no(
+            "the kernel's driver offers it for pictures only, not for computing (no KFD node)",
+        );
+    };
+    let shares = match gpu.integrated {
+        Some(true) => "; it is part of the processor and shares its memory",
+        _ => "",
+    };
+    match (served, rocm.access) {
+        (false, _) => {
+            (false, format!("no framework has kernels for {gfx}: the processor computes instead"))
+        }
+        (true, Some(true)) => (true, format!("the kernel's driver serves it as {gfx}{shares}")),
+        (true, Some(false)) => no(
+            "your user may not use /dev/kfd yet: it takes the groups render and video, and a new login",
+        ),
+        (true, None) => no("/dev/kfd is not there, through which programs compute"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn targets_have_hexadecimal_steppings() {
+        let expected = [
+            (110_000, "gfx1100"),
+            (110_501, "gfx1151"),
+            (90_010, "gfx90a"),
+            (90_402, "gfx942"),
+            (120_001, "gfx1201"),
+            (100_301, "gfx1031"),
+        ];
+        for (version, name) in expected {
+            assert_eq!(gfx(version), name);
+        }
+    }
+
+    #[test]
+    fn a_node_is_matched_by_its_place_on_the_bus() {
+        let text = "cpu_cores_count 0\nvendor_id 4098\ngfx_target_version 110000\nlocation_id 768\ndomain 0\n";
+        let expected =
+            Node { vendor: VENDOR, gfx: Some("gfx1100".into()), address: "0000:03:00.0".into() };
+        assert_eq!(node(text), expected);
+        assert_eq!(node("nonsense\nvendor_id x\ngfx_target_version 0\n").gfx, None);
+        assert_eq!(node("location_id 18446744073709551615\ndomain 18446744073709551615").vendor, 0);
+    }
+}

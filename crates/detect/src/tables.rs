@@ -1,0 +1,524 @@
+//! The dated tables that detection needs: `profiles/catalog`, with the user's own rows in front.
+
+use std::sync::OnceLock;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+
+/// The tables, each of which is read when it is first needed: most machines need few of them.
+#[derive(Debug, Clone, Default)]
+pub struct Tables {
+    overlay: toml::Table,
+    distros: OnceLock<Vec<Distro>>,
+    nvidia: OnceLock<NvidiaTable>,
+    amd: OnceLock<AmdTable>,
+    intel: OnceLock<IntelTable>,
+    jetson: OnceLock<JetsonTable>,
+    providers: OnceLock<Vec<Provider>>,
+}
+
+/// Names of graphics processors, a line each: `10de:2504 GA106 [GeForce RTX 3060 Lite Hash Rate]`.
+const NAMES: &str = include_str!("../../../profiles/catalog/pci-names.txt");
+
+/// Every table by its name in the user's file, with the text that comes with the program.
+const BUILTIN: [(&str, &str); 6] = [
+    ("distros", include_str!("../../../profiles/catalog/distros.toml")),
+    ("nvidia", include_str!("../../../profiles/catalog/nvidia.toml")),
+    ("amd", include_str!("../../../profiles/catalog/amd.toml")),
+    ("intel", include_str!("../../../profiles/catalog/intel.toml")),
+    ("jetson", include_str!("../../../profiles/catalog/jetson.toml")),
+    ("providers", include_str!("../../../profiles/catalog/providers.toml")),
+];
+
+impl Tables {
+    /// The tables with rows of the user's own, which come first: `[[nvidia.card]]` in their file is a row of `card` in
+    /// `nvidia.toml`.
+    ///
+    /// # Errors
+    /// What is wrong with the first row that does not fit its table.
+    pub fn with(overlay: toml::Table) -> Result<Self, toml::de::Error> {
+        let tables = Self { overlay, ..Self::default() };
+        for (name, _) in BUILTIN {
+            match name {
+                "distros" => _ = tables.load::<DistroTable>(name)?,
+                "nvidia" => _ = tables.load::<NvidiaTable>(name)?,
+                "amd" => _ = tables.load::<AmdTable>(name)?,
+                "intel" => _ = tables.load::<IntelTable>(name)?,
+                "jetson" => _ = tables.load::<JetsonTable>(name)?,
+                _ => _ = tables.load::<ProviderTable>(name)?,
+            }
+        }
+        Ok(tables)
+    }
+
+    /// Releases of distributions.
+    pub fn distros(&self) -> &[Distro] {
+        self.distros.get_or_init(|| self.known::<DistroTable>("distros").distro)
+    }
+
+    /// A release of a distribution.
+    pub fn distro(&self, id: &str, version: Option<&str>) -> Option<&Distro> {
+        self.distros().iter().find(|row| row.id == id && Some(row.version.as_str()) == version)
+    }
+
+    /// NVIDIA's devices and drivers.
+    pub fn nvidia(&self) -> &NvidiaTable {
+        self.nvidia.get_or_init(|| self.known("nvidia"))
+    }
+
+    /// AMD's targets.
+    pub fn amd(&self) -> &AmdTable {
+        self.amd.get_or_init(|| self.known("amd"))
+    }
+
+    /// Intel's discrete devices.
+    pub fn intel(&self) -> &IntelTable {
+        self.intel.get_or_init(|| self.known("intel"))
+    }
+
+    /// Jetson boards.
+    pub fn jetson(&self) -> &JetsonTable {
+        self.jetson.get_or_init(|| self.known("jetson"))
+    }
+
+    /// Who rents machines out.
+    pub fn providers(&self) -> &[Provider] {
+        self.providers.get_or_init(|| self.known::<ProviderTable>("providers").provider)
+    }
+
+    /// A table whose rows were looked at before, or are the program's own.
+    fn known<T: DeserializeOwned + Default>(&self, name: &str) -> T {
+        self.load(name).unwrap_or_default()
+    }
+
+    fn load<T: DeserializeOwned>(&self, name: &str) -> Result<T, toml::de::Error> {
+        let text = BUILTIN.iter().find(|(own, _)| *own == name).map_or("", |(_, text)| text);
+        let Some(toml::Value::Table(added)) = self.overlay.get(name) else {
+            return toml::from_str(text);
+        };
+        let mut table: toml::Table = toml::from_str(text)?;
+        for (kind, rows) in added {
+            let toml::Value::Array(rows) = rows else { continue };
+            let own = table.entry(kind).or_insert_with(|| toml::Value::Array(Vec::new()));
+            if let toml::Value::Array(own) = own {
+                own.splice(0..0, rows.iter().cloned());
+            }
+        }
+        table.try_into()
+    }
+}
+
+/// The name of a graphics processor by its `vendor:device`, without that of its maker.
+pub(crate) fn pci_name(pci_id: &str) -> Option<&'static str> {
+    let line = NAMES.lines().find(|line| line.starts_with(pci_id))?;
+    let name = line.get(pci_id.len()..)?.trim();
+    // `GA106 [GeForce RTX 3060]`: the chip, then what it is sold as.
+    let sold_as = name.split_once('[').and_then(|(_, rest)| rest.split_once(']'));
+    Some(sold_as.map_or(name, |(name, _)| name))
+}
+
+/// PCI devices, `2504` or `2200-22ff`, both ends included.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct DeviceRange(u16, u16);
+
+impl TryFrom<String> for DeviceRange {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let number = |text: &str| u16::from_str_radix(text, 16).ok();
+        let (first, last) = text.split_once('-').unwrap_or((&text, &text));
+        match (number(first), number(last)) {
+            (Some(first), Some(last)) if first <= last => Ok(Self(first, last)),
+            _ => Err(format!("`{text}` is no range of PCI devices such as 2200-22ff")),
+        }
+    }
+}
+
+/// Whether one of these ranges holds the device of a `vendor:device`.
+fn holds(ranges: &[DeviceRange], pci_id: &str) -> bool {
+    let device = pci_id.split_once(':').and_then(|(_, id)| u16::from_str_radix(id, 16).ok());
+    device.is_some_and(|device| ranges.iter().any(|range| (range.0..=range.1).contains(&device)))
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DistroTable {
+    distro: Vec<Distro>,
+}
+
+/// A release of a distribution.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Distro {
+    /// `ID` in `os-release`.
+    pub id: String,
+    /// `VERSION_ID` in `os-release`.
+    pub version: String,
+    /// `VERSION_CODENAME` in `os-release`.
+    pub codename: String,
+    /// The day on which standard support ends, `YYYY-MM-DD`.
+    pub end_of_support: String,
+    /// The day until which the same archive gets security fixes from a long-term team, for everybody.
+    pub lts_until: Option<String>,
+    /// The minor version of the `python3` package; `None` where it is not known for sure.
+    pub python: Option<String>,
+    /// The version of glibc.
+    pub glibc: Option<String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// `nvidia.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NvidiaTable {
+    /// Architectures by PCI device.
+    pub architecture: Vec<Architecture>,
+    /// Cards whose memory is known.
+    pub card: Vec<Card>,
+    /// What drivers serve, the newest first.
+    pub cuda: Vec<CudaRow>,
+}
+
+impl NvidiaTable {
+    /// The architecture of a device.
+    pub fn architecture(&self, pci_id: &str) -> Option<&Architecture> {
+        self.architecture.iter().find(|row| holds(&row.devices, pci_id))
+    }
+
+    /// The card with this device.
+    pub fn card(&self, pci_id: &str) -> Option<&Card> {
+        self.card.iter().find(|row| holds(&row.devices, pci_id))
+    }
+
+    /// The architecture with this compute capability; cards of one family may share it.
+    pub fn by_capability(&self, capability: &str) -> Option<&Architecture> {
+        let same_family = |row: &&Architecture| {
+            let major = |text: &str| text.split_once('.').map(|(major, _)| major.to_owned());
+            major(&row.compute_capability) == major(capability)
+        };
+        let exact = self.architecture.iter().find(|row| row.compute_capability == capability);
+        exact.or_else(|| self.architecture.iter().find(same_family))
+    }
+
+    /// The newest CUDA that a driver serves.
+    pub fn cuda(&self, driver: &str) -> Option<&CudaRow> {
+        self.cuda.iter().find(|row| !is_newer(&row.driver, driver))
+    }
+}
+
+/// An architecture of NVIDIA's.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Architecture {
+    /// In lower case: `ampere`.
+    pub name: String,
+    /// Compute capability of these devices, `8.6`.
+    pub compute_capability: String,
+    /// Its PCI devices.
+    pub devices: Vec<DeviceRange>,
+    /// Whether any current framework has kernels for it.
+    #[serde(default = "yes")]
+    pub served: bool,
+    /// Whether NVIDIA's open kernel modules run it.
+    #[serde(default = "yes")]
+    pub open: bool,
+    /// The last branch of drivers that runs it, where there is one.
+    pub last_driver: Option<String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// A card of NVIDIA's whose memory is known from its device.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Card {
+    /// Its PCI devices.
+    pub devices: Vec<DeviceRange>,
+    /// Its name.
+    pub name: String,
+    /// Its memory in GiB.
+    pub memory_gib: u64,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Which driver a version of CUDA came with.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CudaRow {
+    /// `13.0`.
+    pub version: String,
+    /// The oldest driver that serves all of it.
+    pub driver: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// `amd.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmdTable {
+    /// Targets, and whose packages serve them.
+    pub target: Vec<Target>,
+    /// Targets by PCI device.
+    pub device: Vec<AmdDevice>,
+}
+
+impl AmdTable {
+    /// The row of a target.
+    pub fn target(&self, gfx: &str) -> Option<&Target> {
+        self.target.iter().find(|row| row.gfx == gfx)
+    }
+
+    /// What a device is said to be: for words only.
+    pub fn device(&self, pci_id: &str) -> Option<&Target> {
+        self.target(&self.device.iter().find(|row| holds(&row.devices, pci_id))?.gfx)
+    }
+}
+
+/// A target of AMD's compiler.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Target {
+    /// `gfx1100`.
+    pub gfx: String,
+    /// In lower case: `rdna3`.
+    pub architecture: String,
+    /// Whether it is part of a processor.
+    pub integrated: bool,
+    /// Whether PyTorch's own ROCm index has kernels for it.
+    pub pytorch: bool,
+    /// Whether AMD's index of wheels has.
+    pub amd: bool,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Which target a PCI device of AMD's is.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AmdDevice {
+    /// PCI devices.
+    pub devices: Vec<DeviceRange>,
+    /// `gfx1100`.
+    pub gfx: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// `intel.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntelTable {
+    /// Devices that are no part of a processor.
+    pub discrete: Vec<IntelDevice>,
+}
+
+impl IntelTable {
+    /// The row of a discrete device.
+    pub fn discrete(&self, pci_id: &str) -> Option<&IntelDevice> {
+        self.discrete.iter().find(|row| holds(&row.devices, pci_id))
+    }
+}
+
+/// A family of Intel's discrete graphics processors.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntelDevice {
+    /// In lower case: `alchemist`.
+    pub architecture: String,
+    /// PCI devices.
+    pub devices: Vec<DeviceRange>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// `jetson.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JetsonTable {
+    /// Chips.
+    pub chip: Vec<Chip>,
+    /// JetPack releases, the newest first.
+    pub jetpack: Vec<JetPack>,
+}
+
+impl JetsonTable {
+    /// The JetPack that an L4T release belongs to.
+    pub fn jetpack(&self, l4t: &str) -> Option<&JetPack> {
+        let major = |version: &str| version.split('.').next().map(str::to_owned);
+        let mut rows = self.jetpack.iter();
+        rows.find(|row| major(&row.l4t) == major(l4t) && !is_newer(&row.l4t, l4t))
+    }
+}
+
+/// A chip of Jetson boards.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Chip {
+    /// Its name in the device tree's `compatible`.
+    pub compatible: String,
+    /// Its name for people.
+    pub name: String,
+    /// Architecture of its graphics processor.
+    pub architecture: String,
+    /// Compute capability of its graphics processor.
+    pub compute_capability: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// A release of JetPack.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JetPack {
+    /// `6.2`.
+    pub version: String,
+    /// The first L4T release that belongs to it.
+    pub l4t: String,
+    /// The CUDA that it brings.
+    pub cuda: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ProviderTable {
+    provider: Vec<Provider>,
+}
+
+/// Who rents machines out.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// `digitalocean`.
+    pub id: String,
+    /// Its name for people.
+    pub name: String,
+    /// The file of `/sys/class/dmi/id` that tells it.
+    pub field: String,
+    /// How that begins.
+    pub starts: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Whether a version, numbers with dots between them, is newer than another; what is no number counts as 0.
+pub fn is_newer(version: &str, than: &str) -> bool {
+    let numbers = |text: &str| -> Vec<u64> {
+        text.split('.').map(|part| part.parse().unwrap_or_default()).collect()
+    };
+    let (mut one, mut other) = (numbers(version), numbers(than));
+    let length = one.len().max(other.len());
+    one.resize(length, 0);
+    other.resize(length, 0);
+    one > other
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_can_be_read() {
+        let tables = Tables::with(toml::Table::new()).unwrap();
+        assert!(tables.distros().len() >= 7);
+        assert!(tables.providers().len() >= 10);
+        assert!(pci_name("10de:2504").is_some_and(|name| name.starts_with("GeForce RTX 3060")));
+        assert_eq!(pci_name("10de:ffff"), None);
+    }
+
+    #[test]
+    fn architectures_are_those_of_the_devices() {
+        let tables = Tables::default();
+        let of = |id: &str| {
+            let row = tables.nvidia().architecture(id).unwrap();
+            (row.name.clone(), row.compute_capability.clone())
+        };
+        let expected = [
+            ("10de:11c0", "kepler", "3.0"),
+            ("10de:1380", "maxwell", "5.0"),
+            ("10de:1725", "pascal", "6.1"),
+            ("10de:15f8", "pascal", "6.0"),
+            ("10de:1b06", "pascal", "6.1"),
+            ("10de:1db4", "volta", "7.0"),
+            ("10de:1eb8", "turing", "7.5"),
+            ("10de:20b0", "ampere", "8.0"),
+            ("10de:2504", "ampere", "8.6"),
+            ("10de:2330", "hopper", "9.0"),
+            ("10de:2684", "ada", "8.9"),
+            ("10de:2901", "blackwell", "10.0"),
+            ("10de:2b00", "blackwell", "11.0"),
+            ("10de:2b85", "blackwell", "12.0"),
+            ("10de:2e12", "blackwell", "12.1"),
+        ];
+        for (id, name, capability) in expected {
+            assert_eq!(of(id), (name.to_owned(), capability.to_owned()), "{id}");
+        }
+    }
+
+    #[test]
+    fn a_driver_serves_the_cuda_that_it_came_with_and_older_ones() {
+        let tables = Tables::default();
+        let of = |driver| tables.nvidia().cuda(driver).map(|row| row.version.as_str());
+        assert_eq!(of("580.95.05"), Some("13.0"));
+        assert_eq!(of("580.65.06"), Some("13.0"));
+        assert_eq!(of("580.65.05"), Some("12.9"));
+        assert_eq!(of("550.163.01"), Some("12.4"));
+        assert_eq!(of("390.157"), None);
+    }
+
+    #[test]
+    fn a_release_of_l4t_belongs_to_one_jetpack() {
+        let tables = Tables::default();
+        let of = |l4t| tables.jetson().jetpack(l4t).map(|row| row.version.as_str());
+        assert_eq!(of("36.4.3"), Some("6.2"));
+        assert_eq!(of("36.4.0"), Some("6.1"));
+        assert_eq!(of("36.5.0"), Some("6.2.1"));
+        assert_eq!(of("35.6.1"), Some("5.1"));
+        assert_eq!(of("38.4.0"), Some("7.1"));
+        assert_eq!(of("39.2.0"), Some("7.2"));
+        assert_eq!(of("28.1"), None);
+    }
+
+    #[test]
+    fn rows_of_the_user_come_first_and_a_wrong_one_is_refused() {
+        let overlay = |text: &str| toml::from_str::<toml::Table>(text).unwrap();
+        let tables = Tables::with(overlay(
+            "[[nvidia.cuda]]\nversion = '14.0'\ndriver = '700'\nsource = 'me'\nas_of = '2027-01-01'",
+        ))
+        .unwrap();
+        assert_eq!(tables.nvidia().cuda("700.10").unwrap().version, "14.0");
+        assert_eq!(tables.nvidia().cuda("580.95.05").unwrap().version, "13.0");
+        let wrong = Tables::with(overlay("[[nvidia.card]]\ndevices = ['zz']"));
+        assert!(wrong.unwrap_err().to_string().contains("no range of PCI devices"));
+        assert!(Tables::with(overlay("[[amd.cards]]\nname = 'x'")).is_err());
+    }
+}

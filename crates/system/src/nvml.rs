@@ -1,0 +1,115 @@
+//! NVIDIA's management library, which comes with the driver and is looked for at run time.
+
+use std::ffi::OsStr;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use nvml_wrapper::Nvml as Library;
+use nvml_wrapper::error::NvmlError;
+use serde::{Deserialize, Serialize};
+
+/// Where the library is: where the loader finds it, and where Windows puts it for WSL, which `sudo` and services do
+/// not always have on the loader's path.
+const PLACES: [&str; 2] = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
+
+/// What the driver of NVIDIA says of itself and its devices.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Nvml {
+    /// Version of the driver; on WSL that of Windows.
+    pub driver: Option<String>,
+    /// The newest CUDA that it serves, as 1000 × major + 10 × minor.
+    pub cuda: Option<i32>,
+    /// The devices that it manages.
+    pub devices: Vec<NvmlDevice>,
+}
+
+/// A device, as NVIDIA's driver knows it.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NvmlDevice {
+    /// Address on the PCI bus, `00000000:01:00.0`.
+    pub bus: String,
+    /// Device and vendor in one number, `0x250410de`.
+    pub pci_id: Option<u32>,
+    /// Name for people.
+    pub name: Option<String>,
+    /// Memory in bytes.
+    pub memory: Option<u64>,
+    /// Compute capability, major and minor.
+    pub compute_capability: Option<(i32, i32)>,
+    /// Memory in bytes of each part that it is divided into (MIG); empty where it is whole.
+    pub parts: Vec<u64>,
+}
+
+/// Why the library has no answer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case")]
+pub enum NvmlFailure {
+    /// It is not on this machine.
+    #[error("NVIDIA's management library is not there")]
+    Missing,
+    /// It is of another version than the kernel's module: one was upgraded while the other ran on.
+    #[error("NVIDIA's libraries and the loaded kernel module are of different versions")]
+    Mismatch,
+    /// It did not answer in time.
+    #[error("NVIDIA's driver does not answer")]
+    TimedOut,
+    /// It says something else.
+    #[error("NVIDIA's driver says: {0}")]
+    Other(String),
+}
+
+/// Asks the library, for as long as `patience`.
+pub(crate) fn ask(patience: Duration) -> Result<Nvml, NvmlFailure> {
+    let (answer, wait) = mpsc::channel();
+    // A driver that hangs holds its caller inside of the kernel, where nothing ends it: the thread is left behind.
+    thread::spawn(move || _ = answer.send(look()));
+    wait.recv_timeout(patience).unwrap_or(Err(NvmlFailure::TimedOut))
+}
+
+fn look() -> Result<Nvml, NvmlFailure> {
+    let library = open()?;
+    let count = library.device_count().map_err(failure)?;
+    Ok(Nvml {
+        driver: library.sys_driver_version().ok(),
+        cuda: library.sys_cuda_driver_version().ok(),
+        devices: (0..count).filter_map(|index| device(&library, index)).collect(),
+    })
+}
+
+fn open() -> Result<Library, NvmlFailure> {
+    let mut last = NvmlFailure::Missing;
+    for place in PLACES {
+        match Library::builder().lib_path(OsStr::new(place)).init() {
+            Ok(library) => return Ok(library),
+            Err(NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound) => {}
+            Err(error) => last = failure(error),
+        }
+    }
+    Err(last)
+}
+
+fn device(library: &Library, index: u32) -> Option<NvmlDevice> {
+    let device = library.device_by_index(index).ok()?;
+    let pci = device.pci_info().ok();
+    let parts = device.mig_device_count().unwrap_or(0);
+    let parts = (0..parts).filter_map(|part| device.mig_device_by_index(part).ok());
+    Some(NvmlDevice {
+        bus: pci.as_ref().map(|pci| pci.bus_id.clone()).unwrap_or_default(),
+        pci_id: pci.map(|pci| pci.pci_device_id),
+        name: device.name().ok(),
+        memory: device.memory_info().ok().map(|memory| memory.total),
+        compute_capability: device
+            .cuda_compute_capability()
+            .ok()
+            .map(|capability| (capability.major, capability.minor)),
+        parts: parts.filter_map(|part| Some(part.memory_info().ok()?.total)).collect(),
+    })
+}
+
+fn failure(error: NvmlError) -> NvmlFailure {
+    match error {
+        NvmlError::LibRmVersionMismatch => NvmlFailure::Mismatch,
+        other => NvmlFailure::Other(other.to_string()),
+    }
+}

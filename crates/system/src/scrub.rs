@@ -1,0 +1,276 @@
+//! Takes out of a recording what identifies a person or a machine.
+
+use std::collections::BTreeMap;
+
+use regex::{Captures, Regex};
+
+/// Files that say the same on every machine of a kind, and in which a version must not be taken for an address.
+const PUBLIC: [&str; 9] = [
+    "/etc/nv_tegra_release",
+    "/etc/os-release",
+    "/opt/rocm",
+    "/proc/driver/nvidia/version",
+    "/proc/sys/kernel/osrelease",
+    "/sys/module/",
+    "/usr/lib/os-release",
+    "/usr/share/distro-info/",
+    "/var/lib/dpkg/",
+];
+/// The name of a variable of UEFI's, which is the same everywhere.
+const GLOBAL_VARIABLE: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
+/// The least number of an account that belongs to a person, and the one of nobody (`login.defs(5)`).
+const PEOPLE: std::ops::Range<u32> = 1000..65534;
+
+/// What to take out of the texts of a recording, and how often that happened. The same text always becomes the same other
+/// one, so what fitted together still does.
+#[derive(Debug)]
+pub struct Scrub {
+    rules: Vec<Rule>,
+    user: Option<String>,
+    /// Replacements by what they stand for.
+    seen: BTreeMap<(&'static str, String), String>,
+}
+
+#[derive(Debug)]
+struct Rule {
+    what: &'static str,
+    /// Its first group is what is replaced, or all of it where it has none.
+    pattern: Regex,
+    /// The replacement for the nth text; the same text gets the same number.
+    stand_in: fn(usize) -> String,
+    /// Whether this must stay although it looks so.
+    spare: fn(&str) -> bool,
+}
+
+fn never(_: &str) -> bool {
+    false
+}
+
+impl Scrub {
+    /// For a machine of this name, used by somebody of this name.
+    pub fn new(user: Option<&str>, host: Option<&str>) -> Self {
+        let mut rules = Vec::new();
+        let mut add = |what, pattern: &str, stand_in, spare| {
+            // The patterns are constant but for names, which are escaped.
+            rules.extend(Regex::new(pattern).ok().map(|pattern| Rule {
+                what,
+                pattern,
+                stand_in,
+                spare,
+            }));
+        };
+        add("credentials in addresses", r"://([^/@\s]+)@", |_| "removed".into(), never);
+        add("tokens", r"/t/([^/\s]{6,})", |_| "removed".into(), never);
+        add(
+            "tokens",
+            r#"(?i)\b(?:token|password|passwd|secret|api_?key)["']?\s*[=:]\s*["']?([^\s"',]+)"#,
+            |_| "removed".into(),
+            never,
+        );
+        add("serial numbers", r"(?im)^\s*serial[^:\n]*:[ \t]*(\S+)", |n| format!("{n:016}"), never);
+        add(
+            "UUIDs",
+            r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
+            |n| format!("00000000-0000-4000-8000-{n:012}"),
+            |text| text.eq_ignore_ascii_case(GLOBAL_VARIABLE),
+        );
+        add("machine ids", r"\b[0-9a-f]{32}\b", |n| format!("{n:032}"), never);
+        add("container ids", r"\b[0-9a-f]{64}\b", |n| format!("{n:064}"), never);
+        add(
+            "MAC addresses",
+            r"(?i)\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b",
+            |n| format!("02:00:00:00:{:02x}:{:02x}", n >> 8 & 0xff, n & 0xff),
+            never,
+        );
+        add(
+            "IP addresses",
+            r"(?:^|[^\w.-])((?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3})(?:$|[^\w.-]|\.$)",
+            |n| format!("192.0.2.{}", n % 256),
+            |text| text.starts_with("127.") || text.starts_with("0.") || text.starts_with("255."),
+        );
+        add(
+            "IP addresses",
+            r"(?i)(?:^|[^\w:.])((?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:)+(?::[0-9a-f]{1,4})+|[0-9a-f]{2,4}(?::[0-9a-f]{1,4})*::)(?:$|[^\w:.])",
+            |n| format!("2001:db8::{n:x}"),
+            never,
+        );
+        // Short names and those of distributions stand in too many places that mean something else.
+        let taken = ["debian", "ubuntu", "linux", "localhost", "host", "raspberrypi", "jetson"];
+        if let Some(host) = host.filter(|host| host.len() >= 4 && !taken.contains(host)) {
+            let pattern = format!(r"\b{}\b", regex::escape(host));
+            add("host name", &pattern, |_| "host".into(), never);
+        }
+        if let Some(user) = user {
+            // As a folder in a path: `/home/jane`, `/run/user`'s are numbers.
+            let pattern = format!(r#"/({})(?:$|[/:"\s])"#, regex::escape(user));
+            add("user name", &pattern, |_| "user".into(), |name| name == "user");
+        }
+        Self { rules, user: user.map(str::to_owned), seen: BTreeMap::new() }
+    }
+
+    /// A text of the file at this path of the machine, without what identifies.
+    pub fn text(&mut self, path: &str, text: &str) -> String {
+        if PUBLIC.iter().any(|public| path.starts_with(public)) {
+            return text.to_owned();
+        }
+        let mut text = match path {
+            "/etc/passwd" => self.accounts(text),
+            "/etc/group" => self.groups(text),
+            _ => text.to_owned(),
+        };
+        for rule in &self.rules {
+            // A text between two matches belongs to both, so one pass may miss every second one.
+            for _ in 0..2 {
+                let seen = &mut self.seen;
+                text = rule
+                    .pattern
+                    .replace_all(&text, |found: &Captures<'_>| replaced(rule, found, seen))
+                    .into_owned();
+            }
+        }
+        text
+    }
+
+    /// What was taken out, and how many different ones.
+    pub fn removed(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts = BTreeMap::new();
+        for (what, _) in self.seen.keys() {
+            *counts.entry(*what).or_default() += 1;
+        }
+        counts
+    }
+
+    fn remove(&mut self, what: &'static str, text: &str, instead: &str) {
+        self.seen.insert((what, text.to_owned()), instead.to_owned());
+    }
+
+    /// `passwd(5)` without other people, and without anybody's full name.
+    fn accounts(&mut self, text: &str) -> String {
+        let mut kept = String::new();
+        for line in text.lines() {
+            let mut fields: Vec<String> = line.split(':').map(str::to_owned).collect();
+            let uid = fields.get(2).and_then(|uid| uid.parse::<u32>().ok());
+            let own = Some(&fields[0]) == self.user.as_ref();
+            if uid.is_none_or(|uid| PEOPLE.contains(&uid)) && !own {
+                self.remove("other accounts", &fields[0], "");
+                continue;
+            }
+            if own && fields[0] != "root" && fields.len() > 4 {
+                self.remove("user name", &fields[0].clone(), "user");
+                fields[0] = "user".to_owned();
+                fields[4].clear();
+            }
+            kept += &(fields.join(":") + "\n");
+        }
+        kept
+    }
+
+    /// `group(5)` without other people.
+    fn groups(&mut self, text: &str) -> String {
+        let user = self.user.clone();
+        let mut kept = String::new();
+        for line in text.lines() {
+            let mut fields: Vec<String> = line.split(':').map(str::to_owned).collect();
+            let own = |name: &str| user.as_deref() == Some(name);
+            if let Some(members) = fields.get_mut(3) {
+                let mine = members.split(',').any(own);
+                *members = if mine { "user".to_owned() } else { String::new() };
+            }
+            if own(&fields[0]) && fields[0] != "root" {
+                fields[0] = "user".to_owned();
+            } else if fields
+                .get(2)
+                .and_then(|gid| gid.parse().ok())
+                .is_none_or(|gid| PEOPLE.contains(&gid))
+            {
+                self.remove("other accounts", &fields[0], "");
+                continue;
+            }
+            kept += &(fields.join(":") + "\n");
+        }
+        kept
+    }
+}
+
+fn replaced(
+    rule: &Rule,
+    found: &Captures<'_>,
+    seen: &mut BTreeMap<(&'static str, String), String>,
+) -> String {
+    let whole = found.get(0).map_or("", |whole| whole.as_str());
+    let Some(inner) = found.get(1).or_else(|| found.get(0)) else { return whole.to_owned() };
+    let is_own = seen.iter().any(|((what, _), own)| *what == rule.what && own == inner.as_str());
+    if is_own || (rule.spare)(inner.as_str()) {
+        return whole.to_owned();
+    }
+    let number = 1 + seen.keys().filter(|(what, _)| *what == rule.what).count();
+    let stand_in = seen
+        .entry((rule.what, inner.as_str().to_owned()))
+        .or_insert_with(|| (rule.stand_in)(number))
+        .clone();
+    let start = found.get(0).map_or(0, |whole| whole.start());
+    let (before, after) = (&whole[..inner.start() - start], &whole[inner.end() - start..]);
+    format!("{before}{stand_in}{after}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scrubbed(text: &str) -> String {
+        Scrub::new(Some("jane"), Some("janes-box")).text("/x", text)
+    }
+
+    #[test]
+    fn what_identifies_is_replaced_and_the_same_by_the_same() {
+        let text =
+            "192.168.1.7 and 10.0.0.1:3128, 192.168.1.7; fe80::1c2d:3eff:fe4f:5a6b 2a01:4f8:1:2::1";
+        assert_eq!(
+            scrubbed(text),
+            "192.0.2.1 and 192.0.2.2:3128, 192.0.2.1; 2001:db8::3 2001:db8::4"
+        );
+        let uuid = "UUID=6a1f3c52-9b7e-4d10-8f21-aabbccddeeff";
+        assert_eq!(scrubbed(uuid), "UUID=00000000-0000-4000-8000-000000000001");
+        assert_eq!(scrubbed("link 52:54:00:12:34:56 up"), "link 02:00:00:00:00:01 up");
+        assert_eq!(scrubbed("Serial\t\t: 10000000abcdef12\n"), "Serial\t\t: 0000000000000001\n");
+        assert_eq!(scrubbed("http://me:pw@proxy:3128/"), "http://removed@proxy:3128/");
+        assert_eq!(scrubbed("https://c.example/t/ab-123456/x"), "https://c.example/t/removed/x");
+        assert_eq!(scrubbed("HF_TOKEN=hf_abcdef"), "HF_TOKEN=removed");
+        assert_eq!(scrubbed("on janes-box: /home/jane/.local"), "on host: /home/user/.local");
+        assert_eq!(scrubbed("\"/home/jane\": 1, /mnt/jane"), "\"/home/user\": 1, /mnt/user");
+    }
+
+    #[test]
+    fn what_only_looks_so_stays() {
+        for text in [
+            "6.6.87.2-microsoft-standard-WSL2",
+            "libnvidia-ml.so.580.95.05",
+            "0000:01:00.0",
+            "/sys/bus/pci/devices/0000:00:1f.3/class",
+            "/sys/firmware/efi/efivars/SecureBoot-8be4df61-93ca-11d2-aa0d-00e098032b8c",
+            "127.0.0.1:8888 0.0.0.0",
+            "janet /home/janet/x",
+            "12:34:56 std::path a::b",
+            "2.36.1.2-3ubuntu4",
+        ] {
+            assert_eq!(scrubbed(text), text);
+        }
+        let kernel = "6.6.87.2";
+        assert_eq!(Scrub::new(None, None).text("/proc/sys/kernel/osrelease", kernel), kernel);
+    }
+
+    #[test]
+    fn other_people_are_left_out() {
+        let mut scrub = Scrub::new(Some("jane"), None);
+        let passwd = "root:x:0:0:root:/root:/bin/bash\njane:x:1000:1000:Jane Doe,,,:/home/jane:/bin/bash\n\
+                      john:x:1001:1001:John:/home/john:/bin/sh\nnobody:x:65534:65534:nobody:/:/sbin/nologin\n";
+        assert_eq!(
+            scrub.text("/etc/passwd", passwd),
+            "root:x:0:0:root:/root:/bin/bash\nuser:x:1000:1000::/home/user:/bin/bash\n\
+             nobody:x:65534:65534:nobody:/:/sbin/nologin\n"
+        );
+        let group = "sudo:x:27:jane,john\nvideo:x:44:john\njane:x:1000:\njohn:x:1001:\n";
+        assert_eq!(scrub.text("/etc/group", group), "sudo:x:27:user\nvideo:x:44:\nuser:x:1000:\n");
+        assert_eq!(scrub.removed()["other accounts"], 1);
+    }
+}
