@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use aitk_system::System;
 
 use crate::gpu::{self, Surroundings};
-use crate::line;
 use crate::machine::{Driver, Gpu, Rocm};
 use crate::notes::Notes;
 use crate::pci::Device;
 use crate::tables::is_newer;
+use crate::{line, paths};
 
 /// AMD's number as KFD writes it. NVIDIA's open module registers nodes there as well.
 const VENDOR: u64 = 0x1002;
@@ -83,7 +83,8 @@ fn rocm(system: &dyn System, on_wsl: bool, notes: &mut Notes) -> Rocm {
     let installed = names.iter().filter(|name| name.starts_with("rocm")).filter_map(|name| {
         let path = PathBuf::from("/opt").join(name);
         let text = line(system, path.join(".info/version"))?;
-        // `7.2.0-43`: what is behind the dash is the build.
+        // `7.2.0-43`: what is behind the dash is the build. `/opt/rocm` leads to the folder of one version.
+        let path = paths::resolve(system, &path)?;
         Some((text.split('-').next()?.to_owned(), path))
     });
     let newest =

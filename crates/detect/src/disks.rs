@@ -92,14 +92,18 @@ fn disk_kind(system: &dyn System, mount: &MountInfo) -> Option<String> {
 }
 
 /// The kind of the device at a link such as `/sys/dev/block/259:2` →
-/// `../../devices/…/block/nvme0n1/nvme0n1p2`.
+/// `../../devices/pci0000:00/…/nvme/nvme0/nvme0n1/nvme0n1p2` or `../../devices/…/block/sda/sda1`.
 fn device_kind(system: &dyn System, link: &str, layers: usize) -> Option<String> {
     let target = system.read_link(link.as_ref()).ok()?;
     let target = target.to_str()?;
+    if target.contains("/nvme/") {
+        return Some("nvme".to_owned());
+    }
     // A partition is inside of its disk, and the disk follows the word `block`.
     let disk = target.rsplit_once("/block/")?.1.split('/').next()?;
-    if disk.starts_with("nvme") {
-        return Some("nvme".to_owned());
+    // A memory card or a soldered chip is neither: it says that it does not turn, and is as slow as it likes.
+    if disk.starts_with("mmcblk") {
+        return None;
     }
     // LUKS, LVM and RAID are as fast as what is below; the first device speaks for all.
     let below = system.list(format!("/sys/block/{disk}/slaves").as_ref()).unwrap_or_default();
@@ -150,7 +154,10 @@ mod tests {
                 ("sys/class/block/sdb2", "../../devices/pci0000:00/ata2/block/sdb/sdb2"),
                 ("sys/dev/block/252:1", "../../devices/virtual/block/dm-1"),
                 ("sys/class/block/dm-0", "../../devices/virtual/block/dm-0"),
-                ("sys/class/block/nvme0n1p3", "../../devices/nvme/block/nvme0n1/nvme0n1p3"),
+                (
+                    "sys/class/block/nvme0n1p3",
+                    "../../devices/pci0000:00/0000:01:00.0/nvme/nvme0/nvme0n1/nvme0n1p3",
+                ),
             ],
         );
         let kind = |mount| kind_of(&system, mount);

@@ -6,7 +6,7 @@ use crate::machine::{Driver, Gpu, Jetson, Nvidia, Rocm, Virtualization, Wsl};
 use crate::notes::Notes;
 use crate::pci::{self, Device};
 use crate::tables::{Tables, pci_name};
-use crate::{amd, intel, jetson, nvidia};
+use crate::{amd, intel, nvidia};
 
 /// What the probes of the makers need to know.
 pub(crate) struct Surroundings<'a> {
@@ -31,9 +31,6 @@ pub(crate) fn probe(
     gpus.extend(amd);
     gpus.extend(intel::probe(around, &of("intel")));
     gpus.sort_by_key(|gpu| (gpu.address.is_none(), gpu.address.clone()));
-    if gpus.iter().all(|gpu| gpu.address.is_some()) {
-        gpus.extend(around.jetson.and_then(|board| jetson::gpu(around, board)));
-    }
     if !devices.is_empty() {
         notes.source("gpus", "/sys/bus/pci/devices");
     }

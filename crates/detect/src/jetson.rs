@@ -1,6 +1,6 @@
 //! NVIDIA Jetson boards.
 
-use aitk_system::System;
+use aitk_system::{Nvml, System};
 
 use crate::gpu::Surroundings;
 use crate::line;
@@ -19,7 +19,11 @@ pub(crate) fn probe(
         return None;
     }
     let model = line(system, "/proc/device-tree/model")?;
-    if !(model.starts_with("NVIDIA") && model.contains("Jetson")) {
+    let compatible = system.text("/proc/device-tree/compatible").unwrap_or_default();
+    let is_chip = |name: &str| compatible.split('\0').any(|one| one == name);
+    let chip = tables.jetson().chip.iter().find(|chip| is_chip(&chip.compatible));
+    // Older boards call themselves `Jetson-AGX`, without their maker.
+    if chip.is_none() && !model.contains("Jetson") {
         return None;
     }
     notes.source("jetson.model", "/proc/device-tree/model");
@@ -28,9 +32,6 @@ pub(crate) fn probe(
     if l4t.is_some() {
         notes.source("jetson.l4t", release);
     }
-    let compatible = system.text("/proc/device-tree/compatible").unwrap_or_default();
-    let is_chip = |name: &str| compatible.split('\0').any(|one| one == name);
-    let chip = tables.jetson().chip.iter().find(|chip| is_chip(&chip.compatible));
     let jetpack = l4t.as_deref().and_then(|l4t| tables.jetson().jetpack(l4t));
     Some(Jetson {
         model,
@@ -48,7 +49,7 @@ fn l4t_release(text: &str) -> Option<String> {
 }
 
 /// The graphics processor in a board's chip, which is on no bus.
-pub(crate) fn gpu(around: &Surroundings<'_>, board: &Jetson) -> Option<Gpu> {
+pub(crate) fn gpu(around: &Surroundings<'_>, board: &Jetson, said: Option<&Nvml>) -> Option<Gpu> {
     let table = around.tables.jetson();
     let chip = table.chip.iter().find(|chip| Some(&chip.name) == board.chip.as_ref())?;
     let jetpack = board.l4t.as_deref().and_then(|l4t| table.jetpack(l4t));
@@ -61,9 +62,10 @@ pub(crate) fn gpu(around: &Surroundings<'_>, board: &Jetson) -> Option<Gpu> {
             "the board's software (L4T) does not say its release: it may not be NVIDIA's".to_owned()
         }
     };
+    let name = said.and_then(|said| said.devices.first()?.name.clone());
     Some(Gpu {
         vendor: "nvidia".to_owned(),
-        name: Some(format!("NVIDIA {}", chip.name)),
+        name: name.or_else(|| Some(format!("NVIDIA {}", chip.name))),
         architecture: Some(chip.architecture.clone()),
         compute_capability: Some(chip.compute_capability.clone()),
         integrated: Some(true),

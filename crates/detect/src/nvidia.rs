@@ -9,7 +9,7 @@ use crate::machine::{Driver, Gpu, Nvidia, VirtualizationKind};
 use crate::notes::{self, Notes};
 use crate::pci::Device;
 use crate::tables::{NvidiaTable, is_newer};
-use crate::{PATIENCE, line, nvml};
+use crate::{PATIENCE, jetson, line, nvml, paths, wsl};
 
 /// Where distributions put the driver's libraries: Debian and Ubuntu, Fedora, Arch.
 const LIBRARIES: [&str; 4] =
@@ -26,10 +26,9 @@ pub(crate) fn probe(
     notes: &mut Notes,
 ) -> (Vec<Gpu>, Option<Nvidia>) {
     let system = around.system;
-    let lent = around.wsl.is_some_and(|wsl| wsl.gpu)
-        && system.exists(format!("{WSL_LIBRARIES}/libcuda.so.1"));
+    let lent = around.wsl.is_some_and(|wsl| wsl.gpu) && wsl::lends_cuda(system);
     let bound = devices.iter().any(|device| device.driver.as_deref() == Some("nvidia"));
-    if devices.is_empty() && !lent {
+    if devices.is_empty() && !lent && around.jetson.is_none() {
         return (Vec::new(), None);
     }
     let module = module(system, notes);
@@ -51,16 +50,20 @@ pub(crate) fn probe(
         notes.add(notes::NVIDIA, format!("the NVIDIA driver cannot be asked: {failure}"), None);
     }
     let known = Known { around, driver: &driver, failure, table };
-    let mut gpus: Vec<Gpu> = match devices {
-        [] => answered
-            .into_iter()
-            .flat_map(|said| &said.devices)
-            .map(|said| known.lent(said))
-            .collect(),
-        devices => devices.iter().map(|device| known.own(device, answered)).collect(),
-    };
+    let mut gpus: Vec<Gpu> = devices.iter().map(|device| known.own(device, answered)).collect();
     if lent && gpus.is_empty() {
-        gpus.push(known.silent());
+        gpus.extend(
+            answered.into_iter().flat_map(|said| &said.devices).map(|said| known.lent(said)),
+        );
+        if gpus.is_empty() {
+            gpus.push(known.silent());
+        }
+    }
+    // The newest boards have their own on the bus.
+    if let Some(board) = around.jetson
+        && !gpus.iter().any(|gpu| gpu.integrated == Some(true))
+    {
+        gpus.extend(jetson::gpu(around, board, answered));
     }
     let usable = gpus.iter().filter(|gpu| gpu.usable);
     driver.compute_capability = usable
@@ -86,7 +89,11 @@ fn driver(
     Nvidia {
         library: if lent { None } else { library(system) },
         open: module.as_ref().and_then(|_| is_open(system)),
-        missing: if module.is_some() { missing(system) } else { Vec::new() },
+        // A Jetson has device files of other names.
+        missing: match (&module, around.jetson) {
+            (Some(_), None) => missing(system),
+            _ => Vec::new(),
+        },
         signer: (module.is_none() && around.secure_boot == Some(true))
             .then(|| signer(system))
             .flatten(),
@@ -124,7 +131,9 @@ fn is_open(system: &dyn System) -> Option<bool> {
 /// The version of the driver's libraries, from the name of the file that programs load.
 fn library(system: &dyn System) -> Option<String> {
     LIBRARIES.iter().find_map(|folder| {
-        let target = system.read_link(format!("{folder}/libnvidia-ml.so.1").as_ref()).ok()?;
+        // Debian leads there by its alternatives, over several links.
+        let link = PathBuf::from(folder).join("libnvidia-ml.so.1");
+        let target = paths::target(system, &link)?;
         let version = target.file_name()?.to_str()?.strip_prefix("libnvidia-ml.so.")?.to_owned();
         version.starts_with(|first: char| first.is_ascii_digit()).then_some(version)
     })
@@ -191,7 +200,7 @@ impl Known<'_> {
         gpu.architecture = row.map(|row| row.name.clone());
         gpu.compute_capability = row.map(|row| row.compute_capability.clone());
         gpu.vram = self.table.card(&device.id).map(|card| card.memory_gib << 30);
-        gpu.integrated = Some(false);
+        gpu.integrated = Some(row.is_some_and(|row| row.integrated));
         let said = answered.and_then(|said| {
             // The library writes longer domains: 00000000:01:00.0.
             said.devices
@@ -253,6 +262,10 @@ impl Known<'_> {
         if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
             return no(why);
         }
+        if let Some(path) = self.around.wsl.and_then(|wsl| wsl.shadowed_by.as_ref()) {
+            let path = path.display();
+            return (false, format!("a Linux driver hides the one of Windows ({path}): remove it"));
+        }
         let capability = gpu.compute_capability.as_deref();
         if capability
             .and_then(|capability| self.table.by_capability(capability))
@@ -279,7 +292,7 @@ impl Known<'_> {
             (Some(NvmlFailure::TimedOut), _) => {
                 no("the driver does not answer: the device may hang; a restart usually helps")
             }
-            (Some(NvmlFailure::Missing), _) if self.has_cuda() => (
+            (Some(NvmlFailure::Missing), _) if has_cuda(self.around.system) => (
                 true,
                 format!(
                     "driver {version} is loaded; what it says about the device cannot be asked"
@@ -296,14 +309,23 @@ impl Known<'_> {
                 "the container was started without the GPU: its device files are not here (`--gpus all`)",
             ),
             (None, Some(said)) => {
+                let cuda = self.driver.cuda.as_ref();
                 let serves =
-                    self.driver.cuda.as_ref().map(|cuda| format!(", for CUDA up to {cuda}"));
+                    cuda.map(|cuda| format!(", for CUDA up to {cuda}")).unwrap_or_default();
                 let parts = match said.parts.len() {
                     0 => String::new(),
                     1 => "; one part of it is set apart (MIG)".to_owned(),
                     many => format!("; it is divided into {many} parts (MIG)"),
                 };
-                (true, format!("driver {version} serves it{}{parts}", serves.unwrap_or_default()))
+                let whose = match gpu.address {
+                    None => format!("lent by Windows, whose driver {version} serves it"),
+                    _ => format!("driver {version} serves it"),
+                };
+                let shares = match gpu.integrated {
+                    Some(true) => "; it shares the machine's memory",
+                    _ => "",
+                };
+                (true, format!("{whose}{serves}{parts}{shares}"))
             }
         }
     }
@@ -325,13 +347,11 @@ impl Known<'_> {
         self.around.virtualization.kind == VirtualizationKind::Container
             && self.driver.missing.iter().any(|path| path == Path::new("/dev/nvidiactl"))
     }
+}
 
-    fn has_cuda(&self) -> bool {
-        let folders = LIBRARIES.iter().chain([&WSL_LIBRARIES]);
-        folders
-            .into_iter()
-            .any(|folder| self.around.system.exists(format!("{folder}/libcuda.so.1")))
-    }
+/// Whether the library is there that programs compute by.
+fn has_cuda(system: &dyn System) -> bool {
+    LIBRARIES.iter().any(|folder| system.exists(format!("{folder}/libcuda.so.1")))
 }
 
 #[cfg(test)]

@@ -34,7 +34,9 @@ pub(crate) fn probe(system: &dyn System, tables: &Tables, notes: &mut Notes) -> 
             .unwrap_or_default(),
         id,
     };
-    let end = end_of_support(system, tables, &os);
+    // Some say it themselves.
+    let own = field("SUPPORT_END").map(|end| (end, "SUPPORT_END in os-release".to_owned()));
+    let end = own.or_else(|| end_of_support(system, tables, &os));
     if let Some((end, source)) = end {
         notes.source("os.end_of_support", source);
         os.end_of_support = Some(end);

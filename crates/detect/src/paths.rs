@@ -14,6 +14,16 @@ pub(crate) fn resolve(system: &dyn System, path: &Path) -> Option<PathBuf> {
     whole.then_some(reached)
 }
 
+/// Where a link leads in the end, whether or not anything is there; `None` where it is no link.
+pub(crate) fn target(system: &dyn System, link: &Path) -> Option<PathBuf> {
+    let mut target = link.to_owned();
+    for _ in 0..MAX_LINKS {
+        let Ok(next) = system.read_link(&target) else { break };
+        target = target.parent()?.join(next);
+    }
+    (target != link).then_some(target)
+}
+
 /// The path with every symbolic link followed, or as much of it as exists.
 pub(crate) fn nearest(system: &dyn System, path: &Path) -> PathBuf {
     follow(system, path).0

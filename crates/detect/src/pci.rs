@@ -1,4 +1,4 @@
-//! Display devices on the PCI bus, which tells of them without any driver.
+//! Display devices and accelerators on the PCI bus, which tells of them without any driver.
 
 use aitk_system::System;
 
@@ -8,7 +8,13 @@ use crate::line;
 /// console, are left out.
 const VENDORS: [(&str, &str); 3] = [("10de", "nvidia"), ("1002", "amd"), ("8086", "intel")];
 
-/// A display device.
+/// PCI's base class of display controllers.
+const DISPLAY: &str = "03";
+/// PCI's class of processing accelerators: AMD's Instinct cards are such. With others it is something else, such as the
+/// neural units in Intel's processors.
+const ACCELERATOR: &str = "1200";
+
+/// A display device or an accelerator.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Device {
     /// `0000:01:00.0`.
@@ -32,12 +38,13 @@ fn device(system: &dyn System, address: String) -> Option<Device> {
         let text = line(system, format!("/sys/bus/pci/devices/{address}/{file}"))?;
         text.strip_prefix("0x").map(str::to_owned)
     };
-    // PCI's base class 03 is for display controllers.
-    if !number("class")?.starts_with("03") {
-        return None;
-    }
+    let class = number("class")?;
     let vendor_id = number("vendor")?;
     let (_, vendor) = VENDORS.iter().find(|(id, _)| *id == vendor_id)?;
+    let computes = class.starts_with(ACCELERATOR) && *vendor == "amd";
+    if !(class.starts_with(DISPLAY) || computes) {
+        return None;
+    }
     let id = format!("{vendor_id}:{}", number("device")?);
     let link = format!("/sys/bus/pci/devices/{address}/driver");
     let driver = system.read_link(link.as_ref()).ok();
@@ -74,6 +81,8 @@ mod tests {
         put(root, "0000:02:00.0", "0x030000", ("0x1a03", "0x2000"), Some("ast"));
         put(root, "0000:03:00.0", "0x030000", ("0x1002", "0x744c"), None);
         put(root, "0000:04:00.0", "nonsense", ("", ""), None);
+        put(root, "0000:05:00.0", "0x120000", ("0x1002", "0x74a1"), Some("amdgpu"));
+        put(root, "0000:00:0b.0", "0x120000", ("0x8086", "0x7d1d"), Some("intel_vpu"));
         let found = devices(&Replay::tree(root));
         let short: Vec<_> = found
             .iter()
@@ -83,6 +92,7 @@ mod tests {
             ("intel", "8086:9a49", Some("i915")),
             ("nvidia", "10de:2504", Some("nvidia")),
             ("amd", "1002:744c", None),
+            ("amd", "1002:74a1", Some("amdgpu")),
         ];
         assert_eq!(short, expected);
     }

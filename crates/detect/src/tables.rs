@@ -226,6 +226,9 @@ pub struct Architecture {
     /// Whether NVIDIA's open kernel modules run it.
     #[serde(default = "yes")]
     pub open: bool,
+    /// Whether it is part of a chip and shares the machine's memory.
+    #[serde(default)]
+    pub integrated: bool,
     /// The last branch of drivers that runs it, where there is one.
     pub last_driver: Option<String>,
     /// Where the row comes from.

@@ -240,8 +240,12 @@ fn clock(system: &dyn System) -> Option<Told> {
     CLOCKS.iter().find(|(start, _)| offered(start)).map(|(_, name)| (*name, path))
 }
 
-/// What ARM's firmware says; a `fw-cfg` node is QEMU's own.
+/// What ARM's firmware says; a `fw-cfg` node is QEMU's own, and so is the case that it says to sit in.
 fn device_tree(system: &dyn System) -> Option<Told> {
+    let case = "/sys/class/dmi/id/chassis_vendor";
+    if line(system, case).is_some_and(|text| text.starts_with("QEMU")) {
+        return Some(("qemu", case));
+    }
     let path = "/proc/device-tree/hypervisor/compatible";
     match line(system, path) {
         Some(text) if text.contains("kvm") => Some(("kvm", path)),

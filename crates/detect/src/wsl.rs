@@ -28,19 +28,25 @@ pub(crate) fn probe(
     let gpu = system.exists("/dev/dxg");
     let shadow = LINUX_CUDA.iter().find(|path| system.exists(path) && system.exists(WINDOWS_CUDA));
     let rocm = system.list("/opt".as_ref()).unwrap_or_default();
-    let is_known = system.exists(WINDOWS_CUDA) || rocm.iter().any(|name| name.starts_with("rocm"));
-    if gpu && !is_known {
+    let is_known = lends_cuda(system)
+        || LINUX_CUDA.iter().any(|path| system.exists(path))
+        || rocm.iter().any(|name| name.starts_with("rocm"));
+    let gpu_disabled = is_off(&system.text("/etc/wsl.conf").unwrap_or_default());
+    if gpu && !is_known && !gpu_disabled {
         let message = "Windows lends a GPU to WSL (/dev/dxg), and nothing here tells which one";
         let hint =
             "for NVIDIA, install or update the driver on Windows, then run `wsl --shutdown` there";
         notes.add(notes::DXG, message, Some(hint));
     }
     notes.source("wsl.gpu", "/dev/dxg");
-    Some(Wsl {
-        gpu,
-        gpu_disabled: is_off(&system.text("/etc/wsl.conf").unwrap_or_default()),
-        shadowed_by: shadow.map(Into::into),
-    })
+    Some(Wsl { gpu, gpu_disabled, shadowed_by: shadow.map(Into::into) })
+}
+
+/// Whether NVIDIA's library of Windows' driver is here. A container is handed the files of the driver's own folder, one by
+/// one, and not those that WSL collects.
+pub(crate) fn lends_cuda(system: &dyn System) -> bool {
+    let drivers = system.list("/usr/lib/wsl/drivers".as_ref()).unwrap_or_default();
+    system.exists(WINDOWS_CUDA) || drivers.iter().any(|name| name.starts_with("nv"))
 }
 
 /// Whether `wsl.conf` says `enabled=false` in its section `[gpu]`.

@@ -110,7 +110,7 @@ impl<'a> Context<'a> {
 
     /// The machine as it is now: a step of this run may have brought a Python or a tool.
     pub(crate) fn machine_now(&self) -> Machine {
-        detect(self.system).machine
+        detect(self.system, &self.catalog.tables).machine
     }
 }
 

@@ -11,7 +11,7 @@ mod model;
 mod profile;
 mod size;
 
-pub use catalog::{Build, Catalog, Framework, UvPin, Wheel};
+pub use catalog::{Build, Catalog, Fit, Framework, MemoryFit, UvPin, VramFit, Wheel};
 pub use choices::{Choices, FrameworkChoice, Manager, ManagerChoice};
 pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};

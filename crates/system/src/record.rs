@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Command, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Scrub, Space, Stat,
-    System, Timestamp,
+    Command, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Scrub, Space,
+    Stat, System, Timestamp,
 };
 
 /// The file of a recording that holds everything but the contents of files.

@@ -116,7 +116,10 @@ fn what_is_recorded_is_replayed_and_nothing_else() {
     let output = (&record as &dyn System).run(&echo).unwrap();
     let saved = folder.path().join("saved");
     record.save(&saved, &mut Scrub::new(Some("secret-home"), None)).unwrap();
-    assert!(record.save(&saved, &mut Scrub::new(None, None)).is_err(), "a recording is never overwritten");
+    assert!(
+        record.save(&saved, &mut Scrub::new(None, None)).is_err(),
+        "a recording is never overwritten"
+    );
 
     let replay = Replay::open(&saved).unwrap();
     let public = folder.path().join("user/file");

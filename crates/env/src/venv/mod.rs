@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
-use aitk_detect::detect;
+use aitk_detect::{Tables, detect};
 use aitk_plan::Manager as Kind;
 use aitk_system::{Command, FileKind, RunError, System};
 
@@ -32,7 +32,7 @@ impl Manager for Venv<'_> {
     fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError> {
         let site = &self.site;
         // A step of this run may have brought the interpreter.
-        let here = detect(site.system).machine;
+        let here = detect(site.system, &Tables::default()).machine;
         let wanted = request.interpreter.unwrap_or(SYSTEM_PYTHON);
         let is_it = |python: &&aitk_detect::Python| {
             python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON
@@ -115,7 +115,7 @@ impl Venv<'_> {
             fn bytes(&self, _: u64) {}
         }
         let site = &self.site;
-        let machine = detect(site.local).machine;
+        let machine = detect(site.local, &Tables::default()).machine;
         fetch_uv(site.local, &machine, site.catalog, site.local_settings, &Silent)
     }
 
