@@ -31,9 +31,13 @@ pub(crate) fn probe(
     gpus.extend(amd);
     gpus.extend(intel::probe(around, &of("intel")));
     gpus.sort_by_key(|gpu| (gpu.address.is_none(), gpu.address.clone()));
-    if !devices.is_empty() {
-        notes.source("gpus", "/sys/bus/pci/devices");
-    }
+    notes.source(
+        "gpus",
+        match devices[..] {
+            [] => "the drivers: no device is on the PCI bus",
+            _ => "/sys/bus/pci/devices, then the drivers",
+        },
+    );
     (gpus, nvidia, rocm)
 }
 

@@ -14,6 +14,7 @@ const GROUPS: [&str; 3] = ["sudo", "admin", "wheel"];
 pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Privilege {
     let host = system.host();
     let root = host.uid == 0;
+    notes.source("privilege.root", "geteuid(2)");
     let sudo = match system.which("sudo") {
         None => Sudo::No,
         // Nobody asks root for a password, so sudo need not be asked.

@@ -24,8 +24,28 @@ fn every_machine_is_detected_as_expected() {
                 .extend(differences_of(&folder).into_iter().map(|at| format!("{name}: {at}")));
         }
     }
-    assert!(seen >= 8, "only {seen} machines in {MACHINES}");
+    assert!(seen >= 60, "only {seen} machines in {MACHINES}");
     assert!(differences.is_empty(), "\n{}\n", differences.join("\n"));
+}
+
+#[test]
+fn every_fact_says_where_it_comes_from() {
+    for name in ["rtx3060-driver-580", "mi300x", "wsl2-nvidia", "jetson-orin-nano-jp6.2"] {
+        let found =
+            detect(&Replay::open(&Path::new(MACHINES).join(name)).unwrap(), &Tables::default());
+        let facts = serde_json::to_value(&found.machine).unwrap();
+        for (fact, value) in facts.as_object().unwrap() {
+            // The clock, a folder that is there or not, and what is empty have no source to name.
+            let plain = ["sources", "date", "systemd"].contains(&fact.as_str());
+            if plain || value.is_null() || *value == json!([]) {
+                continue;
+            }
+            let prefix = fact.as_str();
+            let told =
+                found.machine.sources.keys().any(|key| key.split('.').next() == Some(prefix));
+            assert!(told, "{name}: nothing says where `{fact}` comes from");
+        }
+    }
 }
 
 /// What was found and is not expected, a line for each fact.

@@ -1,6 +1,6 @@
 //! NVIDIA's management library, which comes with the driver and is looked for at run time.
 
-use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -61,14 +61,18 @@ pub enum NvmlFailure {
 
 /// Asks the library, for as long as `patience`.
 pub(crate) fn ask(patience: Duration) -> Result<Nvml, NvmlFailure> {
+    ask_at(PLACES.map(PathBuf::from).to_vec(), patience)
+}
+
+fn ask_at(places: Vec<PathBuf>, patience: Duration) -> Result<Nvml, NvmlFailure> {
     let (answer, wait) = mpsc::channel();
     // A driver that hangs holds its caller inside of the kernel, where nothing ends it: the thread is left behind.
-    thread::spawn(move || _ = answer.send(look()));
+    thread::spawn(move || _ = answer.send(look(&places)));
     wait.recv_timeout(patience).unwrap_or(Err(NvmlFailure::TimedOut))
 }
 
-fn look() -> Result<Nvml, NvmlFailure> {
-    let library = open()?;
+fn look(places: &[PathBuf]) -> Result<Nvml, NvmlFailure> {
+    let library = open(places)?;
     let count = library.device_count().map_err(failure)?;
     Ok(Nvml {
         driver: library.sys_driver_version().ok(),
@@ -77,10 +81,10 @@ fn look() -> Result<Nvml, NvmlFailure> {
     })
 }
 
-fn open() -> Result<Library, NvmlFailure> {
+fn open(places: &[PathBuf]) -> Result<Library, NvmlFailure> {
     let mut last = NvmlFailure::Missing;
-    for place in PLACES {
-        match Library::builder().lib_path(OsStr::new(place)).init() {
+    for place in places {
+        match Library::builder().lib_path(place.as_os_str()).init() {
             Ok(library) => return Ok(library),
             Err(NvmlError::LibloadingError(_) | NvmlError::LibraryNotFound) => {}
             Err(error) => last = failure(error),
@@ -111,5 +115,64 @@ fn failure(error: NvmlError) -> NvmlFailure {
     match error {
         NvmlError::LibRmVersionMismatch => NvmlFailure::Mismatch,
         other => NvmlFailure::Other(other.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+    use std::process::Command;
+    use std::time::Instant;
+
+    use super::*;
+
+    const STUB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/support/nvml/stub.c");
+
+    /// A library made of the stub with these settings.
+    fn library(folder: &Path, settings: &[&str]) -> Vec<PathBuf> {
+        let path = folder.join("libnvidia-ml.so.1");
+        let mut compiler = Command::new("cc");
+        let compiler =
+            compiler.args(["-shared", "-fPIC", "-o"]).arg(&path).args(settings).arg(STUB);
+        assert!(compiler.status().expect("cc is there, as for linking this test").success());
+        vec![PathBuf::from("/nowhere/libnvidia-ml.so.1"), path]
+    }
+
+    #[test]
+    fn a_library_is_found_and_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let found = ask_at(library(folder.path(), &[]), Duration::from_secs(5)).unwrap();
+        let device = NvmlDevice {
+            bus: "00000000:01:00.0".into(),
+            pci_id: Some(0x2504_10de),
+            name: Some("NVIDIA Stand-in".into()),
+            memory: Some(12 << 30),
+            compute_capability: Some((8, 6)),
+            parts: vec![3 << 30],
+        };
+        let expected =
+            Nvml { driver: Some("580.95.05".into()), cuda: Some(13000), devices: vec![device] };
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn what_the_library_refuses_is_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let ask =
+            |settings: &[&str]| ask_at(library(folder.path(), settings), Duration::from_secs(5));
+        // NVML_ERROR_LIB_RM_VERSION_MISMATCH and NVML_ERROR_DRIVER_NOT_LOADED.
+        assert_eq!(ask(&["-DINIT=18"]), Err(NvmlFailure::Mismatch));
+        assert!(matches!(ask(&["-DINIT=9"]), Err(NvmlFailure::Other(_))));
+        let missing = ask_at(vec!["/nowhere/libnvidia-ml.so.1".into()], Duration::from_secs(5));
+        assert_eq!(missing, Err(NvmlFailure::Missing));
+    }
+
+    #[test]
+    fn a_driver_that_hangs_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let places = library(folder.path(), &["-DSLEEP=30"]);
+        let since = Instant::now();
+        assert_eq!(ask_at(places, Duration::from_millis(300)), Err(NvmlFailure::TimedOut));
+        assert!(since.elapsed() < Duration::from_secs(10));
     }
 }

@@ -242,7 +242,10 @@ fn models(fit: &VramFit) -> String {
 }
 
 fn storage(page: &mut Page, disk: &Disk) {
-    let kind = disk.kind.as_ref().map(|kind| format!(", {}", kind.to_uppercase()));
+    let kind = disk.kind.as_deref().map(|kind| match kind {
+        "nvme" => ", NVMe".to_owned(),
+        other => format!(", {}", other.to_uppercase()),
+    });
     page.fact(
         "Disk",
         &format!(
