@@ -1,6 +1,7 @@
 //! Takes out of a recording what identifies a person or a machine.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use regex::{Captures, Regex};
 
@@ -36,10 +37,22 @@ struct Rule {
     what: &'static str,
     /// Its first group is what is replaced, or all of it where it has none.
     pattern: Regex,
-    /// The replacement for the nth text; the same text gets the same number.
-    stand_in: fn(usize) -> String,
+    /// How much of that, from its beginning.
+    part: fn(&str) -> &str,
+    /// The replacement for the nth such text, whatever it is; the same text gets the same one.
+    stand_in: fn(usize, &str) -> String,
     /// Whether this must stay although it looks so.
     spare: fn(&str) -> bool,
+}
+
+fn regex(pattern: &str) -> Regex {
+    // A rule that is left out in silence would give somebody away. All patterns are constant but for escaped names, and
+    // the tests use each.
+    Regex::new(pattern).expect("a pattern of ours")
+}
+
+fn all(text: &str) -> &str {
+    text
 }
 
 fn never(_: &str) -> bool {
@@ -51,60 +64,58 @@ impl Scrub {
     pub fn new(user: Option<&str>, host: Option<&str>) -> Self {
         let mut rules = Vec::new();
         let mut add = |what, pattern: &str, stand_in, spare| {
-            // The patterns are constant but for names, which are escaped.
-            rules.extend(Regex::new(pattern).ok().map(|pattern| Rule {
-                what,
-                pattern,
-                stand_in,
-                spare,
-            }));
+            rules.push(Rule { part: all, what, pattern: regex(pattern), stand_in, spare });
         };
-        add("credentials in addresses", r"://([^/@\s]+)@", |_| "removed".into(), never);
-        add("tokens", r"/t/([^/\s]{6,})", |_| "removed".into(), never);
+        add("credentials in addresses", r"://([^/@\s]+)@", |_, _| "removed".into(), never);
+        add("tokens", r"/t/([^/\s]{6,})", |_, _| "removed".into(), never);
         add(
             "tokens",
-            r#"(?i)\b(?:token|password|passwd|secret|api_?key)["']?\s*[=:]\s*["']?([^\s"',]+)"#,
-            |_| "removed".into(),
+            r#"(?i)(?:token|password|passwd|secret|api_?key)["']?\s*[=:]\s*["']?([^\s"',]+)"#,
+            |_, _| "removed".into(),
             never,
         );
-        add("serial numbers", r"(?im)^\s*serial[^:\n]*:[ \t]*(\S+)", |n| format!("{n:016}"), never);
+        add(
+            "serial numbers",
+            r"(?im)^\s*serial[^:\n]*:[ \t]*(\S+)",
+            |n, _| format!("{n:016}"),
+            never,
+        );
         add(
             "UUIDs",
             r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
-            |n| format!("00000000-0000-4000-8000-{n:012}"),
+            |n, _| format!("00000000-0000-4000-8000-{n:012}"),
             |text| text.eq_ignore_ascii_case(GLOBAL_VARIABLE),
         );
-        add("machine ids", r"\b[0-9a-f]{32}\b", |n| format!("{n:032}"), never);
-        add("container ids", r"\b[0-9a-f]{64}\b", |n| format!("{n:064}"), never);
+        add("machine ids", r"\b[0-9a-f]{32}\b", |n, _| format!("{n:032}"), never);
+        add("container ids", r"\b[0-9a-f]{64}\b", |n, _| format!("{n:064}"), never);
         add(
             "MAC addresses",
             r"(?i)\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b",
-            |n| format!("02:00:00:00:{:02x}:{:02x}", n >> 8 & 0xff, n & 0xff),
-            never,
-        );
-        add(
-            "IP addresses",
-            r"(?:^|[^\w.-])((?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3})(?:$|[^\w.-]|\.$)",
-            |n| format!("192.0.2.{}", n % 256),
-            |text| text.starts_with("127.") || text.starts_with("0.") || text.starts_with("255."),
-        );
-        add(
-            "IP addresses",
-            r"(?i)(?:^|[^\w:.])((?:[0-9a-f]{1,4}:){4,7}[0-9a-f]{1,4}|(?:[0-9a-f]{1,4}:)+(?::[0-9a-f]{1,4})+|[0-9a-f]{2,4}(?::[0-9a-f]{1,4})*::)(?:$|[^\w:.])",
-            |n| format!("2001:db8::{n:x}"),
+            |n, _| format!("02:00:00:00:{:02x}:{:02x}", n >> 8 & 0xff, n & 0xff),
             never,
         );
         // Short names and those of distributions stand in too many places that mean something else.
         let taken = ["debian", "ubuntu", "linux", "localhost", "host", "raspberrypi", "jetson"];
         if let Some(host) = host.filter(|host| host.len() >= 4 && !taken.contains(host)) {
             let pattern = format!(r"\b{}\b", regex::escape(host));
-            add("host name", &pattern, |_| "host".into(), never);
+            add("host name", &pattern, |_, _| "host".into(), never);
         }
         if let Some(user) = user {
             // As a folder in a path: `/home/jane`, `/run/user`'s are numbers.
             let pattern = format!(r#"/({})(?:$|[/:"\s])"#, regex::escape(user));
-            add("user name", &pattern, |_| "user".into(), |name| name == "user");
+            add("user name", &pattern, |_, _| "user".into(), |name| name == "user");
         }
+        // Whether a word is an address is told by taking it for one.
+        rules.push(Rule {
+            what: "IP addresses",
+            pattern: regex(r"[\w.:-]+"),
+            part: address,
+            stand_in: |n, address| match address.contains(':') {
+                true => format!("2001:db8::{n:x}"),
+                false => format!("192.0.2.{}", n % 256),
+            },
+            spare: |address| !is_private(address),
+        });
         Self { rules, user: user.map(str::to_owned), seen: BTreeMap::new() }
     }
 
@@ -119,14 +130,11 @@ impl Scrub {
             _ => text.to_owned(),
         };
         for rule in &self.rules {
-            // A text between two matches belongs to both, so one pass may miss every second one.
-            for _ in 0..2 {
-                let seen = &mut self.seen;
-                text = rule
-                    .pattern
-                    .replace_all(&text, |found: &Captures<'_>| replaced(rule, found, seen))
-                    .into_owned();
-            }
+            let seen = &mut self.seen;
+            text = rule
+                .pattern
+                .replace_all(&text, |found: &Captures<'_>| replaced(rule, found, seen))
+                .into_owned();
         }
         text
     }
@@ -192,24 +200,48 @@ impl Scrub {
     }
 }
 
+/// The address in a word, without the port or the full stop behind it.
+fn address(word: &str) -> &str {
+    let word = word.trim_end_matches(['.', ':']);
+    match word.split_once(':') {
+        Some((address, port)) if port.parse::<u16>().is_ok() && address.contains('.') => address,
+        _ => word,
+    }
+}
+
+/// Whether a word is an address that could be somebody's. The versions of many things look like IPv4, and words of Rust and
+/// C++ like IPv6: what the networks in use cannot be is none.
+fn is_private(word: &str) -> bool {
+    match word.parse() {
+        Ok(IpAddr::V4(address)) => {
+            !(address.is_loopback() || address.octets()[0] == 0 || address.octets()[0] == 255)
+        }
+        Ok(IpAddr::V6(address)) => {
+            matches!(address.segments()[0], 0x2000..=0x3fff | 0xfc00..=0xfdff | 0xfe80..=0xfebf)
+        }
+        Err(_) => false,
+    }
+}
+
 fn replaced(
     rule: &Rule,
     found: &Captures<'_>,
     seen: &mut BTreeMap<(&'static str, String), String>,
 ) -> String {
     let whole = found.get(0).map_or("", |whole| whole.as_str());
-    let Some(inner) = found.get(1).or_else(|| found.get(0)) else { return whole.to_owned() };
-    let is_own = seen.iter().any(|((what, _), own)| *what == rule.what && own == inner.as_str());
-    if is_own || (rule.spare)(inner.as_str()) {
+    let Some(group) = found.get(1).or_else(|| found.get(0)) else { return whole.to_owned() };
+    let secret = (rule.part)(group.as_str());
+    let is_own = seen.iter().any(|((what, _), own)| *what == rule.what && own == secret);
+    if is_own || (rule.spare)(secret) {
         return whole.to_owned();
     }
     let number = 1 + seen.keys().filter(|(what, _)| *what == rule.what).count();
     let stand_in = seen
-        .entry((rule.what, inner.as_str().to_owned()))
-        .or_insert_with(|| (rule.stand_in)(number))
+        .entry((rule.what, secret.to_owned()))
+        .or_insert_with(|| (rule.stand_in)(number, secret))
         .clone();
-    let start = found.get(0).map_or(0, |whole| whole.start());
-    let (before, after) = (&whole[..inner.start() - start], &whole[inner.end() - start..]);
+    let start = group.start() - found.get(0).map_or(0, |whole| whole.start());
+    let (before, after) = (&whole[..start], &whole[start + secret.len()..]);
     format!("{before}{stand_in}{after}")
 }
 
