@@ -11,6 +11,7 @@ mod cgroups;
 mod conda;
 mod cpu;
 mod disks;
+pub mod doctor;
 mod folders;
 mod gpu;
 mod intel;
@@ -40,6 +41,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use aitk_system::System;
+pub use doctor::{Finding, Severity, examine, is_environment, looked_at};
 pub use folders::folders;
 pub use machine::*;
 pub use tables::*;

@@ -181,6 +181,8 @@ pub struct NvidiaTable {
     pub card: Vec<Card>,
     /// What drivers serve, the newest first.
     pub cuda: Vec<CudaRow>,
+    /// What builds of PyTorch hold code for.
+    pub kernels: Vec<Kernels>,
 }
 
 impl NvidiaTable {
@@ -207,6 +209,17 @@ impl NvidiaTable {
     /// The newest CUDA that a driver serves.
     pub fn cuda(&self, driver: &str) -> Option<&CudaRow> {
         self.cuda.iter().find(|row| !is_newer(&row.driver, driver))
+    }
+
+    /// What a build of PyTorch holds code for; `None` where that is not known.
+    pub fn kernels(&self, origin: &str, torch: &str, cuda: &str, arch: &str) -> Option<&Kernels> {
+        let torch = torch.split('+').next().unwrap_or_default();
+        self.kernels.iter().find(|row| {
+            row.origin == origin
+                && row.cuda.iter().any(|own| own == cuda)
+                && row.arch.as_deref().is_none_or(|own| own == arch)
+                && row.torch.as_deref().is_none_or(|since| !is_newer(since, torch))
+        })
     }
 }
 
@@ -269,6 +282,41 @@ pub struct CudaRow {
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
     pub as_of: String,
+}
+
+/// The compute capabilities that builds of PyTorch hold code for.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernels {
+    /// Who builds them: `pytorch` (wheels) or `conda-forge`.
+    pub origin: String,
+    /// The first PyTorch that is built so; any where it is left out.
+    pub torch: Option<String>,
+    /// The versions of CUDA that they are built for.
+    pub cuda: Vec<String>,
+    /// The architecture of the machine; any where it is left out.
+    pub arch: Option<String>,
+    /// What they hold machine code for.
+    pub capabilities: Vec<String>,
+    /// Whether the last of these is there as code that the driver translates for newer devices (PTX).
+    #[serde(default)]
+    pub ptx: bool,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+impl Kernels {
+    /// Whether a device of this compute capability finds code: machine code runs on later devices of its generation.
+    pub fn serve(&self, capability: &str) -> bool {
+        let major = |text: &str| text.split('.').next().map(str::to_owned);
+        let of_generation =
+            |own: &&String| major(own) == major(capability) && !is_newer(own, capability);
+        let translated =
+            self.ptx && self.capabilities.last().is_some_and(|last| is_newer(capability, last));
+        translated || self.capabilities.iter().any(|own| of_generation(&own))
+    }
 }
 
 /// `amd.toml`.
@@ -496,6 +544,22 @@ mod tests {
         assert_eq!(of("580.65.05"), Some("12.9"));
         assert_eq!(of("550.163.01"), Some("12.4"));
         assert_eq!(of("390.157"), None);
+    }
+
+    #[test]
+    fn builds_hold_code_for_what_their_row_says() {
+        let tables = Tables::default();
+        let serves = |origin, torch, cuda, arch, capability| {
+            tables.nvidia().kernels(origin, torch, cuda, arch).map(|row| row.serve(capability))
+        };
+        assert_eq!(serves("pytorch", "2.15.0+cu132", "13.2", "x86_64", "6.1"), Some(false));
+        assert_eq!(serves("pytorch", "2.15.0", "13.2", "x86_64", "8.9"), Some(true));
+        assert_eq!(serves("pytorch", "2.14.1+cu126", "12.6", "x86_64", "6.1"), Some(true));
+        assert_eq!(serves("pytorch", "2.14.1+cu126", "12.6", "x86_64", "12.0"), Some(false));
+        assert_eq!(serves("pytorch", "2.11.0+cu128", "12.8", "x86_64", "7.0"), Some(false));
+        assert_eq!(serves("pytorch", "2.9.1+cu128", "12.8", "x86_64", "7.0"), None);
+        assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "6.1"), Some(true));
+        assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "13.0"), Some(true));
     }
 
     #[test]

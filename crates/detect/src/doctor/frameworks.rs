@@ -1,0 +1,351 @@
+//! What is in an environment, and whether it goes with the machine.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aitk_system::{Command, Output};
+
+use super::prefix::{Build, Prefix, Torch, kernels, minor};
+use super::{BOOK, Case};
+use crate::machine::Gpu;
+use crate::paths;
+use crate::tables::is_newer;
+
+/// How long the loader may take to list its cache.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// The builds of TensorFlow that can compute on NVIDIA's devices.
+const TENSORFLOW: [&str; 2] = ["tensorflow", "tf-nightly"];
+/// The release of TensorFlow that does not find its libraries in an environment.
+const BAD_PATHS: &str = "2.16.";
+/// The first NumPy whose builds need x86-64-v2.
+const BASELINE: (u32, u32) = (2, 4);
+/// The newest JetPack whose CUDA is not that of other arm64 machines, by its L4T.
+const LAST_OWN_CUDA: &str = "37";
+/// Packages for science that are worth naming.
+const SCIENCE: [&str; 6] = ["numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "torch"];
+
+impl Case<'_> {
+    fn torch(&self) -> Option<(&Prefix, &Torch)> {
+        let prefix = self.prefix.as_ref()?;
+        Some((prefix, prefix.torch.as_ref()?))
+    }
+
+    fn nvidia(&self) -> impl Iterator<Item = &Gpu> {
+        self.machine.gpus.iter().filter(|gpu| gpu.vendor == "nvidia")
+    }
+
+    /// AMD's own cards; what is part of a processor is rarely meant.
+    fn amd(&self) -> impl Iterator<Item = &Gpu> {
+        self.machine.gpus.iter().filter(|gpu| gpu.vendor == "amd" && gpu.integrated != Some(true))
+    }
+}
+
+fn name(gpu: &Gpu) -> &str {
+    gpu.name.as_deref().unwrap_or("a GPU of an unknown name")
+}
+
+/// A GPU could compute, and this PyTorch cannot use it.
+pub(super) fn no_gpu_build(case: &Case<'_>) -> Vec<String> {
+    let Some((_, torch)) = case.torch() else { return Vec::new() };
+    let nvidia = case.nvidia().find(|gpu| gpu.usable);
+    let amd = case.amd().find(|gpu| gpu.usable);
+    match (&torch.build, nvidia, amd) {
+        (Build::Cpu, Some(gpu), _) | (Build::Cpu | Build::Cuda(_), None, Some(gpu)) => {
+            // An own device of NVIDIA's that is out of order is another matter.
+            if case.nvidia().next().is_some() && gpu.vendor == "amd" {
+                return Vec::new();
+            }
+            vec![format!("{}, and {} could compute", torch.told(), name(gpu))]
+        }
+        (Build::Cuda(_), None, None) => case
+            .nvidia()
+            .take(1)
+            .map(|gpu| format!("{}, and {} cannot be used: {}", torch.told(), name(gpu), gpu.why))
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// The driver serves an older CUDA than the builds are for.
+pub(super) fn driver_too_old(case: &Case<'_>) -> Vec<String> {
+    let (Some(prefix), Some(nvidia)) = (&case.prefix, &case.machine.nvidia) else {
+        return Vec::new();
+    };
+    let (Some(version), Some(served)) = (&nvidia.version, nvidia.cuda.as_deref().and_then(minor))
+    else {
+        return Vec::new();
+    };
+    // A Jetson's driver has numbers of its own, and is another finding.
+    if case.machine.jetson.is_some() {
+        return Vec::new();
+    }
+    let torch = prefix.torch.as_ref();
+    let torch = torch.and_then(|torch| Some((torch.told(), minor(torch.cuda()?)?.0)));
+    let jax = [("jax-cuda13-plugin", 13), ("jax-cuda12-plugin", 12)];
+    let jax = jax.into_iter().find(|(name, _)| prefix.packages.contains_key(*name));
+    let jax = jax.map(|(name, major)| (name.to_owned(), major));
+    let builds = torch.into_iter().chain(jax);
+    builds
+        .filter(|(_, major)| *major > served.0)
+        .map(|(build, major)| {
+            let ceiling = format!("driver {version} serves CUDA up to {}.{}", served.0, served.1);
+            format!("{build} needs a driver for CUDA {major}, and {ceiling}")
+        })
+        .collect()
+}
+
+/// The build holds no code for one of the GPUs.
+pub(super) fn no_kernels(case: &Case<'_>) -> Vec<String> {
+    let Some((prefix, torch)) = case.torch() else { return Vec::new() };
+    let Some(cuda) = torch.cuda() else { return Vec::new() };
+    let by_conda = prefix.conda.as_ref().is_some_and(|packages| packages.contains_key("pytorch"));
+    let origin = if by_conda { "conda-forge" } else { "pytorch" };
+    let table = case.tables.nvidia();
+    let Some(row) = table.kernels(origin, &torch.version, cuda, &case.machine.arch) else {
+        return Vec::new();
+    };
+    let unserved = case.nvidia().filter(|gpu| gpu.usable).filter_map(|gpu| {
+        let capability = gpu.compute_capability.as_deref()?;
+        (!row.serve(capability)).then(|| (name(gpu), capability))
+    });
+    unserved
+        .map(|(gpu, capability)| {
+            let list = row.capabilities.join(", ");
+            format!(
+                "{gpu} has compute capability {capability}, and {} holds code for {list}",
+                torch.told()
+            )
+        })
+        .collect()
+}
+
+/// A cuDNN of the system, which gets in front of the one that PyTorch brings.
+pub(super) fn foreign_cudnn(case: &Case<'_>) -> Vec<String> {
+    let Some(prefix) = case.prefix.as_ref().filter(|_| case.machine.jetson.is_none()) else {
+        return Vec::new();
+    };
+    let brings = prefix.has_like(&["nvidia-cudnn"]);
+    if prefix.torch.as_ref().and_then(Torch::cuda).is_none() || brings.is_none() {
+        return Vec::new();
+    }
+    let mut seen = Vec::new();
+    let library_path = case.system.env("LD_LIBRARY_PATH").unwrap_or_default();
+    let set = library_path.split(':').find(|path| path.contains("cuda") || path.contains("cudnn"));
+    seen.extend(set.map(|path| format!("LD_LIBRARY_PATH has {path}")));
+    let listed = cached_libraries(case).and_then(|list| cudnn_in(&list));
+    seen.extend(listed.map(|path| format!("the loader knows {path}")));
+    seen
+}
+
+/// What the loader finds by itself.
+fn cached_libraries(case: &Case<'_>) -> Option<String> {
+    let programs = ["/usr/sbin/ldconfig", "/sbin/ldconfig"];
+    let program = programs.into_iter().find(|path| case.system.exists(path))?;
+    let command = Command::reads([program, "-p"]).timeout(PATIENCE);
+    Some(case.system.run(&command).ok().filter(Output::success)?.stdout)
+}
+
+/// The path in a line such as `libcudnn.so.9 (libc6,x86-64) => /usr/lib/x86_64-linux-gnu/libcudnn.so.9`.
+fn cudnn_in(list: &str) -> Option<String> {
+    let line = list.lines().find(|line| line.trim_start().starts_with("libcudnn"))?;
+    Some(line.split_once("=>")?.1.trim().to_owned())
+}
+
+/// TensorFlow without the libraries that it computes with.
+pub(super) fn tensorflow_without_cuda(case: &Case<'_>) -> Vec<String> {
+    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let Some(gpu) = case.nvidia().find(|gpu| gpu.usable && gpu.integrated != Some(true)) else {
+        return Vec::new();
+    };
+    let Some(version) = TENSORFLOW.iter().find_map(|name| prefix.version(name)) else {
+        return Vec::new();
+    };
+    let by_conda =
+        prefix.conda.as_ref().is_some_and(|packages| packages.contains_key("tensorflow"));
+    if by_conda {
+        return Vec::new();
+    }
+    if prefix.has_like(&["nvidia-cudnn", "nvidia-cublas"]).is_none() {
+        return vec![format!(
+            "tensorflow {version} is installed without CUDA's libraries, and {} could compute",
+            name(gpu)
+        )];
+    }
+    match version.starts_with(BAD_PATHS) {
+        true => vec![format!("tensorflow {version} does not look where its libraries are")],
+        false => Vec::new(),
+    }
+}
+
+/// Gigabytes of CUDA where nothing can use it.
+pub(super) fn cuda_without_gpu(case: &Case<'_>) -> Vec<String> {
+    let Some((_, torch)) = case.torch() else { return Vec::new() };
+    let any = case.nvidia().next().is_some() || case.amd().next().is_some();
+    let lent = case.machine.wsl.as_ref().is_some_and(|wsl| wsl.gpu);
+    if torch.cuda().is_none() || any || lent || case.machine.jetson.is_some() {
+        return Vec::new();
+    }
+    vec![format!("{}, and no GPU of NVIDIA's is here", torch.told())]
+}
+
+/// A processor that current builds of NumPy refuse.
+pub(super) fn numpy_baseline(case: &Case<'_>) -> Vec<String> {
+    let cpu = &case.machine.cpu;
+    if cpu.level.as_deref() != Some("x86-64-v1") {
+        return Vec::new();
+    }
+    let numpy = case.prefix.as_ref().and_then(|prefix| prefix.version("numpy"));
+    let model = cpu.model.as_deref().unwrap_or("the processor");
+    match numpy {
+        Some(version) if minor(version).is_some_and(|version| version < BASELINE) => Vec::new(),
+        Some(version) => vec![format!("{model} is x86-64-v1, and numpy {version} is installed")],
+        None => vec![format!("{model} is x86-64-v1")],
+    }
+}
+
+/// Instructions that builds use and the processor does not have.
+pub(super) fn illegal_instruction(case: &Case<'_>) -> Vec<String> {
+    let features = &case.machine.cpu.features;
+    let Some(prefix) = case.prefix.as_ref().filter(|_| case.machine.arch == "x86_64") else {
+        return Vec::new();
+    };
+    if features.is_empty() {
+        return Vec::new();
+    }
+    let needs =
+        [("tensorflow", "avx"), ("tensorflow-cpu", "avx"), ("jaxlib", "avx"), ("polars", "avx2")];
+    let missing = needs.into_iter().filter(|(package, feature)| {
+        prefix.packages.contains_key(*package) && !features.iter().any(|own| own == feature)
+    });
+    missing
+        .map(|(package, feature)| {
+            let feature = feature.to_uppercase();
+            format!("{package} is installed, and the processor has no {feature}")
+        })
+        .collect()
+}
+
+/// A Python that frameworks have no builds for, or only old ones.
+pub(super) fn python_out_of_range(case: &Case<'_>) -> Vec<String> {
+    let (version, whose) = match &case.prefix {
+        Some(prefix) => (prefix.python, "the environment's Python"),
+        None => (case.machine.python.first().and_then(crate::Python::minor), "the system's Python"),
+    };
+    let Some(version) = version else { return Vec::new() };
+    let told = format!("{whose} is {}.{}", version.0, version.1);
+    let rows = BOOK.python.iter().filter_map(|row| {
+        let (min, max) = (minor(&row.min)?, minor(&row.max)?);
+        let outside = version < min || version > max;
+        outside
+            .then(|| format!("{told}; {} is built for {} to {}", row.framework, row.min, row.max))
+    });
+    rows.collect()
+}
+
+/// Packages that were not made for each other: over one another, of two generations of NumPy, from outside.
+pub(super) fn mixed_packages(case: &Case<'_>) -> Vec<String> {
+    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let mut seen = Vec::new();
+    if let Some(conda) = &prefix.conda {
+        let doubled = SCIENCE.iter().filter_map(|name| {
+            let (own, pip) = (conda.get(*name)?, prefix.version(name)?);
+            let by = prefix.installer(case.system, name).filter(|by| by != "conda")?;
+            (own != pip).then(|| format!("{by} has put {name} {pip} over conda's {own}"))
+        });
+        seen.extend(doubled);
+        // Environments of venv do not look there.
+        seen.extend(users_own(case, prefix));
+    }
+    let numpy2 = prefix.version("numpy").and_then(minor).is_some_and(|version| version >= (2, 0));
+    let old = BOOK.numpy2.iter().filter(|_| numpy2).filter_map(|row| {
+        let version = prefix.version(&row.package)?.split('+').next()?;
+        is_newer(&row.version, version).then(|| {
+            format!("{} {version} is from before NumPy 2, which is installed", row.package)
+        })
+    });
+    seen.extend(old);
+    seen
+}
+
+/// Packages in the user's own folder, which an environment of conda's sees as well.
+fn users_own(case: &Case<'_>, prefix: &Prefix) -> Option<String> {
+    let (major, minor) = prefix.python.filter(|_| case.system.env("PYTHONNOUSERSITE").is_none())?;
+    let folder = case.home(&format!(".local/lib/python{major}.{minor}/site-packages"));
+    let names = case.system.list(&folder).ok()?;
+    let found = SCIENCE.iter().find(|name| names.iter().any(|own| own == *name))?;
+    Some(format!("{} holds {found}, which the environment sees as well", folder.display()))
+}
+
+/// Kernels of Jupyter's that start another Python than their name says, or none.
+pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<String> {
+    let mut seen = Vec::new();
+    let there = |program: &Path| paths::resolve(case.system, program).is_some();
+    let inside = |prefix: &Prefix, program: &Path| {
+        program.starts_with(&prefix.named) || program.starts_with(&prefix.path)
+    };
+    let told = |folder: &Path, name: &str, program: &Path| {
+        let file: PathBuf = folder.join(name).join("kernel.json");
+        format!("{} starts {}", file.display(), program.display())
+    };
+    let folder = case.machine.folders.jupyter.join("kernels");
+    for (name, program) in kernels(case.system, &folder) {
+        let told = told(&folder, &name, &program);
+        if !there(&program) {
+            seen.push(format!("{told}, which is not there"));
+        } else if name == "python3"
+            && !case.prefix.as_ref().is_some_and(|own| inside(own, &program))
+        {
+            seen.push(format!("{told} in every environment: its name hides their own kernels"));
+        }
+    }
+    if let Some(prefix) = &case.prefix {
+        let folder = prefix.path.join("share/jupyter/kernels");
+        for (name, program) in kernels(case.system, &folder) {
+            if !inside(prefix, &program) {
+                seen.push(format!(
+                    "{}, which is outside of the environment",
+                    told(&folder, &name, &program)
+                ));
+            }
+        }
+    }
+    seen
+}
+
+/// Builds for other arm64 machines on a Jetson, whose CUDA is its own up to JetPack 6.
+pub(super) fn wrong_wheel_on_jetson(case: &Case<'_>) -> Vec<String> {
+    let (Some(prefix), Some(jetson)) = (&case.prefix, &case.machine.jetson) else {
+        return Vec::new();
+    };
+    let Some(l4t) = jetson.l4t.as_deref().filter(|l4t| is_newer(LAST_OWN_CUDA, l4t)) else {
+        return Vec::new();
+    };
+    let Some((torch, cuda)) = prefix.torch.as_ref().and_then(|torch| Some((torch, torch.cuda()?)))
+    else {
+        return Vec::new();
+    };
+    // Builds for Jetsons use the CUDA of the system; those for servers bring their own.
+    let brings = prefix.has_like(&["nvidia-cublas", "nvidia-cuda-runtime"]);
+    let newer = minor(cuda).is_some_and(|(major, _)| major >= 13);
+    match (brings, newer) {
+        (None, false) => Vec::new(),
+        (Some(package), _) => vec![format!("{} with {package}, on L4T {l4t}", torch.told())],
+        (None, true) => vec![format!("{}, on L4T {l4t}, whose CUDA is older", torch.told())],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cudnn_is_found_in_the_cache_of_the_loader() {
+        let list = "2 libs found in cache `/etc/ld.so.cache'\n\
+            \tlibcudart.so.12 (libc6,x86-64) => /usr/local/cuda/lib64/libcudart.so.12\n\
+            \tlibcudnn_ops.so.9 (libc6,x86-64) => /usr/lib/x86_64-linux-gnu/libcudnn_ops.so.9\n";
+        let path = "/usr/lib/x86_64-linux-gnu/libcudnn_ops.so.9";
+        assert_eq!(cudnn_in(list).as_deref(), Some(path));
+        assert_eq!(cudnn_in("\tlibcudnn.so.9 (libc6"), None);
+        assert_eq!(cudnn_in(""), None);
+    }
+}

@@ -1,0 +1,241 @@
+//! What is wrong with a computer, or with an environment on it, as far as that can be seen without root, without
+//! the network and without changing anything.
+//!
+//! Each finding is one probe, a small function that says what it saw here, and one row of `profiles/doctor.toml`,
+//! which says what that means and what to do. What is not known is no finding.
+
+mod conda;
+mod frameworks;
+mod gpu;
+mod network;
+mod prefix;
+mod system;
+
+use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
+
+use aitk_system::System;
+use serde::{Deserialize, Serialize};
+
+use self::prefix::Prefix;
+use crate::machine::Machine;
+use crate::tables::Tables;
+
+/// The words, and the few tables that only the probes here need.
+static BOOK: LazyLock<Book> = LazyLock::new(|| {
+    toml::from_str(include_str!("../../../../profiles/doctor.toml")).unwrap_or_default()
+});
+
+/// Something that is wrong, or that will get in the way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Finding {
+    /// A stable code, `AITK-H…`.
+    pub code: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What it is, in a few words.
+    pub title: String,
+    /// What was seen here that says so.
+    pub evidence: Vec<String>,
+    /// What it means.
+    pub explains: String,
+    /// What to do, line by line: commands to paste, and comments (`# …`) between them.
+    pub remedy: Vec<String>,
+    /// The command of aitk that mends it, where one does.
+    pub aitk: Option<String>,
+}
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Something does not work.
+    Error,
+    /// Something will fail sooner or later, or works badly.
+    Warning,
+    /// Good to know; may be as it should be.
+    Info,
+}
+
+/// `profiles/doctor.toml`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Book {
+    finding: Vec<Words>,
+    numpy2: Vec<Numpy2>,
+    python: Vec<PythonRange>,
+}
+
+/// What a finding means, and what to do.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Words {
+    code: String,
+    severity: Severity,
+    title: String,
+    explains: String,
+    remedy: Vec<String>,
+    aitk: Option<String>,
+    #[serde(rename = "source")]
+    _source: String,
+    #[serde(rename = "as_of")]
+    _as_of: String,
+}
+
+/// The first version of a package with compiled parts that works with NumPy 2.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Numpy2 {
+    package: String,
+    version: String,
+    #[serde(rename = "source")]
+    _source: String,
+    #[serde(rename = "as_of")]
+    _as_of: String,
+}
+
+/// The versions of Python that the current release of a framework has builds for.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PythonRange {
+    framework: String,
+    min: String,
+    max: String,
+    #[serde(rename = "source")]
+    _source: String,
+    #[serde(rename = "as_of")]
+    _as_of: String,
+}
+
+/// What the probes look at.
+struct Case<'a> {
+    system: &'a dyn System,
+    machine: &'a Machine,
+    tables: &'a Tables,
+    prefix: Option<Prefix>,
+}
+
+/// Says what it saw; nothing where all is well or nothing is known.
+type Probe = fn(&Case<'_>) -> Vec<String>;
+
+/// Every probe by the code of its finding.
+const PROBES: [(&str, Probe); 35] = [
+    ("AITK-H01", frameworks::no_gpu_build),
+    ("AITK-H02", frameworks::driver_too_old),
+    ("AITK-H03", frameworks::no_kernels),
+    ("AITK-H04", gpu::mismatch),
+    ("AITK-H05", gpu::shadowed),
+    ("AITK-H06", gpu::no_symbolic_link),
+    ("AITK-H07", frameworks::foreign_cudnn),
+    ("AITK-H08", frameworks::tensorflow_without_cuda),
+    ("AITK-H09", gpu::unsigned),
+    ("AITK-H10", gpu::nouveau),
+    ("AITK-H11", gpu::no_headers),
+    ("AITK-H12", system::locked),
+    ("AITK-H13", system::interrupted),
+    ("AITK-H14", system::small_tmp),
+    ("AITK-H15", system::full_disk),
+    ("AITK-H16", system::little_memory),
+    ("AITK-H17", frameworks::cuda_without_gpu),
+    ("AITK-H18", frameworks::numpy_baseline),
+    ("AITK-H19", frameworks::illegal_instruction),
+    ("AITK-H20", frameworks::python_out_of_range),
+    ("AITK-H21", system::old_libc),
+    ("AITK-H22", frameworks::mixed_packages),
+    ("AITK-H23", frameworks::foreign_kernel),
+    ("AITK-H24", system::externally_managed),
+    ("AITK-H25", conda::default_channels),
+    ("AITK-H26", conda::slow_solver),
+    ("AITK-H27", network::certificates),
+    ("AITK-H28", network::proxies),
+    ("AITK-H29", system::clock_behind),
+    ("AITK-H30", network::broken_ipv6),
+    ("AITK-H31", system::unfit_folders),
+    ("AITK-H32", system::no_utf8),
+    ("AITK-H33", conda::shell_fights),
+    ("AITK-H34", gpu::lost_in_containers),
+    ("AITK-H35", frameworks::wrong_wheel_on_jetson),
+];
+
+/// How many things are looked at.
+pub fn looked_at() -> usize {
+    PROBES.len()
+}
+
+/// Whether a folder is an environment of Python's that can be looked at: one of venv or conda.
+pub fn is_environment(system: &dyn System, path: &Path) -> bool {
+    Prefix::read(system, path).is_some()
+}
+
+/// Looks for everything that is known to go wrong, in a machine and in an environment: the given one, else aitk's
+/// current one. Without an environment, what is about environments is left out.
+pub fn examine(
+    system: &dyn System,
+    machine: &Machine,
+    tables: &Tables,
+    env: Option<&Path>,
+) -> Vec<Finding> {
+    let own = machine.folders.data.join("envs/ai/current");
+    let prefix = Prefix::read(system, env.unwrap_or(&own));
+    let case = Case { system, machine, tables, prefix };
+    let found = PROBES.iter().map(|(code, probe)| (*code, probe(&case)));
+    found
+        .filter(|(_, evidence)| !evidence.is_empty())
+        .filter_map(|(code, evidence)| case.finding(code, evidence))
+        .collect()
+}
+
+impl Case<'_> {
+    /// The words for a code, with what was seen.
+    fn finding(&self, code: &str, evidence: Vec<String>) -> Option<Finding> {
+        let words = BOOK.finding.iter().find(|words| words.code == code)?;
+        Some(Finding {
+            code: code.to_owned(),
+            severity: words.severity,
+            title: words.title.clone(),
+            evidence,
+            explains: words.explains.clone(),
+            remedy: words.remedy.iter().map(|line| self.filled(line)).collect(),
+            aitk: words.aitk.clone(),
+        })
+    }
+
+    /// A line of a remedy with what is known of this machine put in.
+    fn filled(&self, line: &str) -> String {
+        let kernel = self.machine.kernel.as_deref().unwrap_or("$(uname -r)");
+        let env = self.prefix.as_ref().map(|prefix| prefix.named.display().to_string());
+        let env = env.as_deref().unwrap_or("ENVIRONMENT");
+        line.replace("{kernel}", kernel).replace("{env}", env)
+    }
+
+    /// A path below the home folder.
+    fn home(&self, path: &str) -> PathBuf {
+        self.machine.folders.home.join(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_probe_has_words_and_all_words_have_a_probe() {
+        let book: Book = toml::from_str(include_str!("../../../../profiles/doctor.toml")).unwrap();
+        let words: BTreeSet<_> = book.finding.iter().map(|words| words.code.as_str()).collect();
+        let probes: BTreeSet<_> = PROBES.iter().map(|(code, _)| *code).collect();
+        assert_eq!(words, probes);
+        assert_eq!(book.finding.len(), PROBES.len(), "a code is there twice");
+        for words in &book.finding {
+            let code = &words.code;
+            assert!(!words.title.is_empty() && words.title.len() <= 72, "{code}: {}", words.title);
+            assert!(words.explains.len() > 60, "{code}: {}", words.explains);
+            assert!(!words.remedy.is_empty(), "{code}");
+            let known = |line: &str| line.replace("{kernel}", "").replace("{env}", "");
+            for line in &words.remedy {
+                assert!(!known(line).contains(['{', '}']), "{code}: {line}");
+            }
+        }
+    }
+}
