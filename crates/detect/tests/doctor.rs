@@ -1,5 +1,6 @@
 //! Every machine in `tests/machines` has the findings that its `findings.json` names, and no other; without such a
 //! file it has none. A new machine is a new folder.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -87,4 +88,76 @@ fn what_is_to_be_pasted_is_shell() {
         let output = (&Real as &dyn System).run(&check).unwrap();
         assert!(output.success(), "{code}: {}", output.tail(3));
     }
+}
+
+/// What the probes read, in a tree with one environment of each kind.
+const READ: [&str; 30] = [
+    "proc/locks",
+    "proc/net/if_inet6",
+    "proc/net/ipv6_route",
+    "proc/sys/kernel/osrelease",
+    "var/lib/dpkg/status",
+    "var/lib/dpkg/updates/x",
+    "var/lib/apt/lists/x_InRelease",
+    "var/lib/dkms/nvidia/x",
+    "etc/pip.conf",
+    "etc/conda/condarc",
+    "etc/docker/daemon.json",
+    "usr/local/share/ca-certificates/x",
+    "usr/lib/wsl/lib/libcuda.so.1",
+    "root/.bashrc",
+    "root/.zshrc",
+    "root/.condarc",
+    "root/.config/pip/pip.conf",
+    "root/miniconda3/conda-meta/conda-x-y-z.json",
+    "root/miniconda3/.condarc",
+    "root/.local/share/jupyter/kernels/x/kernel.json",
+    "env/pyvenv.cfg",
+    "env/conda-meta/history",
+    "env/conda-meta/x.json",
+    "env/conda-meta/-.json",
+    "env/lib/python3.12/site-packages/torch/version.py",
+    "env/lib/python3.12/site-packages/x.dist-info/INSTALLER",
+    "env/lib/python3.12/site-packages/-.dist-info/INSTALLER",
+    "env/lib/python3.12/site-packages/numpy-.dist-info/INSTALLER",
+    "env/lib/python/site-packages/x",
+    "env/share/jupyter/kernels/x/kernel.json",
+];
+
+/// Examines a tree that `make` has put something into at every place that is read.
+fn examined(make: impl Fn(&Path)) -> Vec<String> {
+    let root = tempfile::tempdir().unwrap();
+    Real.write(&root.path().join("etc/passwd"), b"root:x:0:0::/root:/bin/sh\n", 0o644).unwrap();
+    for path in READ {
+        make(&root.path().join(path));
+    }
+    let (system, tables) = (Replay::tree(root.path()), Tables::default());
+    let machine = detect(&system, &tables).machine;
+    let found = examine(&system, &machine, &tables, Some(Path::new("/env")));
+    found.into_iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn damaged_files_are_no_findings() {
+    let texts: [&[u8]; 7] = [
+        b"",
+        b"\0\xff\xfe\n\0",
+        b"{",
+        b"[]\n[[[[",
+        b"-\n- \n:\n=\n ' \" \n# #\n",
+        "é: é = 'é'\n1: é é WRITE é é:é\n".as_bytes(),
+        b"1: x x WRITE 99999999999999999999 x:99999999999999999999999\n__version__ = '\ncuda = '\n",
+    ];
+    for text in texts {
+        let found = examined(|path| Real.write(path, text, 0o644).unwrap());
+        // A conda that is told nothing does take its own channels.
+        let known = ["AITK-H25", "AITK-H26"];
+        let others: Vec<_> = found.iter().filter(|code| !known.contains(&code.as_str())).collect();
+        assert!(others.is_empty(), "{:?}: {others:?}", String::from_utf8_lossy(text));
+    }
+    examined(|path| Real.create_dir(path).unwrap());
+    examined(|path| Real.symlink(path.file_name().unwrap().as_ref(), path).unwrap());
+    // A million lines that each look like the beginning of something.
+    let long = "- \n# >>> conda initialize >>>\nStatus: \nPackage: \nchannels: [\n".repeat(200_000);
+    examined(|path| Real.write(path, long.as_bytes(), 0o644).unwrap());
 }

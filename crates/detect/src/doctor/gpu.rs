@@ -82,7 +82,9 @@ pub(super) fn no_headers(case: &Case<'_>) -> Vec<String> {
         VirtualizationKind::BareMetal | VirtualizationKind::Vm
     );
     let modules = Path::new("/lib/modules").join(kernel);
-    if !own_kernel || system.exists(modules.join("build")) {
+    let kernels = system.list(Path::new("/lib/modules")).unwrap_or_default();
+    let is_there = kernels.iter().any(|name| name == kernel);
+    if !own_kernel || !is_there || system.exists(modules.join("build")) {
         return Vec::new();
     }
     let built = system.list(&modules.join("updates/dkms")).unwrap_or_default();

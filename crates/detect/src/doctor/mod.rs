@@ -232,9 +232,11 @@ mod tests {
             assert!(!words.title.is_empty() && words.title.len() <= 72, "{code}: {}", words.title);
             assert!(words.explains.len() > 60, "{code}: {}", words.explains);
             assert!(!words.remedy.is_empty(), "{code}");
-            let open = |line: &str| line.replace("{kernel}", "").replace("{env}", "").replace("${", "");
+            let open =
+                |line: &str| line.replace("{kernel}", "").replace("{env}", "").replace("${", "");
             for line in &words.remedy {
-                let mut after = open(line).split('{').skip(1).map(str::to_owned).collect::<Vec<_>>();
+                let mut after =
+                    open(line).split('{').skip(1).map(str::to_owned).collect::<Vec<_>>();
                 after.retain(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()));
                 assert!(after.is_empty(), "{code} has a placeholder that nothing fills: {line}");
             }
