@@ -27,6 +27,8 @@ pub struct Args {
 pub enum Verb {
     /// Show the facts about this machine, and what they mean for AI work
     Detect(Detect),
+    /// Say what is wrong with this machine or an environment on it, and what to do; changes nothing
+    Doctor(Doctor),
     /// Show what would be done here, in order, with reasons, sizes and privileges; changes nothing
     Plan(Plan),
     /// Do it: a saved plan, or plan and do; asks once
@@ -126,6 +128,16 @@ pub struct Detect {
     /// Read another file tree, such as a mounted image; no command is run
     #[arg(long, value_name = "DIR", conflicts_with_all = ["machine", "capture"], env = "AITK_ROOT")]
     pub root: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Ends with 2 where an error or a warning was found, with 0 where nothing was."
+)]
+pub struct Doctor {
+    /// An environment to look at, of venv or conda, whoever made it [default: aitk's own]
+    #[arg(long, value_name = "PATH")]
+    pub env: Option<PathBuf>,
 }
 
 /// What the user chooses; the same for every command that plans.

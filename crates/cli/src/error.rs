@@ -47,6 +47,9 @@ pub enum CliError {
     /// There is no such environment.
     #[error("there is no environment `{name}` here")]
     NoEnvironment { name: String },
+    /// A folder that is no environment of Python's.
+    #[error("{} is no environment of venv or conda", .path.display())]
+    NotAnEnvironment { path: PathBuf },
     /// Something differs from what was applied.
     #[error("{0}")]
     Other(String),
@@ -89,6 +92,7 @@ impl Explain for CliError {
             Self::NoEnvironment { .. } => "AITK-C09",
             Self::Io { .. } => "AITK-C10",
             Self::Other(_) => "AITK-C11",
+            Self::NotAnEnvironment { .. } => "AITK-C12",
         }
     }
 
@@ -110,6 +114,9 @@ impl Explain for CliError {
             }
             Self::Catalog { .. } => "the tables in profiles/catalog show what a row has",
             Self::NotConfirmed => "look at `aitk plan`, then add --yes",
+            Self::NotAnEnvironment { .. } => {
+                "name the folder that holds `pyvenv.cfg` (venv) or `conda-meta` (conda)"
+            }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
             Self::Blocked { .. } | Self::Declined | Self::Io { .. } | Self::Other(_) => {
                 return None;
@@ -123,7 +130,7 @@ impl Explain for CliError {
             Self::Profile(error) => error.exit(),
             Self::Env(error) => error.exit(),
             Self::Exec(error) => error.exit(),
-            Self::NoBudget | Self::NotConfirmed => Exit::Usage,
+            Self::NoBudget | Self::NotConfirmed | Self::NotAnEnvironment { .. } => Exit::Usage,
             Self::BadPlan { .. }
             | Self::OtherMachine { .. }
             | Self::BadMachine { .. }

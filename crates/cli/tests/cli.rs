@@ -152,6 +152,7 @@ fn a_look_leaves_nothing_behind() {
     let home = Home::new();
     let machine = machine("ubuntu-24.04-laptop");
     home.aitk(&["detect"]);
+    home.aitk(&["doctor"]);
     home.aitk(&["status"]);
     home.aitk(&["plan", "--budget", "low", "--no-resolve"]);
     home.aitk(&["plan", "--budget", "low", "--no-resolve", "--machine", &machine]);
@@ -188,4 +189,60 @@ fn a_machine_may_be_given_as_the_json_of_detect() {
     let plan =
         home.aitk(&["plan", "--budget", "low", "--no-resolve", "--json", "--machine", &file]);
     assert!(plan.status.success(), "{}", text(&plan.stderr));
+}
+
+/// What the doctor says of a machine, and with what it ends.
+fn doctor(name: &str, more: &[&str]) -> (Option<i32>, String) {
+    let output = Home::new().aitk(&[&["doctor", "--machine", &machine(name)], more].concat());
+    (output.status.code(), text(&output.stdout) + &text(&output.stderr))
+}
+
+#[test]
+fn the_doctor_says_what_is_wrong_and_what_to_do() {
+    let (code, said) = doctor("rtx3060-cpu-torch", &[]);
+    assert_eq!(code, Some(2), "{said}");
+    for words in ["AITK-H01", "torch 2.15.0, built for the processor only", "      uv pip install"]
+    {
+        assert!(said.contains(words), "{words}: {said}");
+    }
+    let first = (said.find("error:").unwrap(), said.find("warning:").unwrap());
+    assert!(first.0 < first.1, "the worst comes first: {said}");
+    let (code, said) = doctor("rtx3060-cpu-torch", &["--json"]);
+    let json: serde_json::Value = serde_json::from_str(&said).unwrap();
+    assert_eq!((code, json["kind"].as_str()), (Some(2), Some("doctor")));
+    assert_eq!(json["data"]["findings"][0]["code"], "AITK-H01");
+    assert_eq!(json["data"]["findings"][0]["severity"], "error");
+}
+
+#[test]
+fn where_nothing_is_wrong_the_doctor_ends_with_0() {
+    let (code, said) = doctor("raspberry-pi-5", &[]);
+    assert_eq!(code, Some(0), "what is only good to know is no fault: {said}");
+    assert!(said.contains("AITK-H24") && said.contains("Nothing is wrong"), "{said}");
+    let (code, said) = doctor("lxc-debian", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("nothing is wrong"), "{said}");
+}
+
+#[test]
+fn the_doctor_looks_at_the_environment_that_is_named() {
+    let own = "/home/user/.local/share/aitk/envs/ai/current";
+    let (code, said) = doctor("rtx3060-cpu-torch", &["--env", own]);
+    assert!(code == Some(2) && said.contains(&format!("--python {own}/bin/python")), "{said}");
+    let (code, said) = doctor("rtx3060-cpu-torch", &["--env", "/usr"]);
+    assert!(code == Some(64) && said.contains("AITK-C12") && said.contains("/usr"), "{said}");
+    let home = Home::new();
+    let venv = home.path().join("venv");
+    let write = |path: &str, text: &str| {
+        std::fs::create_dir_all(venv.join(path).parent().unwrap()).unwrap();
+        std::fs::write(venv.join(path), text).unwrap();
+    };
+    write("pyvenv.cfg", "home = /usr/bin\n");
+    write("lib/python3.9/site-packages/torch-2.8.0.dist-info/METADATA", "");
+    let json = home.aitk(&["doctor", "--json", "--env", venv.to_str().unwrap()]);
+    assert!(
+        text(&json.stdout).contains("the environment's Python is 3.9"),
+        "{}",
+        text(&json.stdout)
+    );
 }

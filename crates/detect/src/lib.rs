@@ -41,7 +41,7 @@ use std::thread::{self, ScopedJoinHandle};
 use std::time::Duration;
 
 use aitk_system::System;
-pub use doctor::{Finding, Severity, examine, is_environment, looked_at};
+pub use doctor::{Finding, Severity, examine, is_environment, looked_at, own_environment};
 pub use folders::folders;
 pub use machine::*;
 pub use tables::*;

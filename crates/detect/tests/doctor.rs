@@ -157,7 +157,7 @@ fn damaged_files_are_no_findings() {
     }
     examined(|path| Real.create_dir(path).unwrap());
     examined(|path| Real.symlink(path.file_name().unwrap().as_ref(), path).unwrap());
-    // A million lines that each look like the beginning of something.
-    let long = "- \n# >>> conda initialize >>>\nStatus: \nPackage: \nchannels: [\n".repeat(200_000);
+    // A hundred thousand lines that each look like the beginning of something.
+    let long = "- \n# >>> conda initialize >>>\nStatus: \nPackage: \nchannels: [\n".repeat(20_000);
     examined(|path| Real.write(path, long.as_bytes(), 0o644).unwrap());
 }

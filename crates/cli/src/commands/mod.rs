@@ -5,6 +5,7 @@ pub mod bundle;
 pub mod capture;
 pub mod completions;
 pub mod detect;
+pub mod doctor;
 pub mod lock;
 pub mod plan;
 pub mod profiles;

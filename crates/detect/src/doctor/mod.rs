@@ -167,6 +167,11 @@ pub fn is_environment(system: &dyn System, path: &Path) -> bool {
     Prefix::read(system, path).is_some()
 }
 
+/// Where aitk's own environment is, made or not.
+pub fn own_environment(machine: &Machine) -> PathBuf {
+    machine.folders.data.join("envs/ai/current")
+}
+
 /// Looks for everything that is known to go wrong, in a machine and in an environment: the given one, else aitk's
 /// current one. Without an environment, what is about environments is left out.
 pub fn examine(
@@ -175,8 +180,10 @@ pub fn examine(
     tables: &Tables,
     env: Option<&Path>,
 ) -> Vec<Finding> {
-    let own = machine.folders.data.join("envs/ai/current");
-    let prefix = Prefix::read(system, env.unwrap_or(&own));
+    let prefix = match env {
+        Some(env) => Prefix::read(system, env),
+        None => Prefix::read(system, &own_environment(machine)),
+    };
     let case = Case { system, machine, tables, prefix };
     let found = PROBES.iter().map(|(code, probe)| (*code, probe(&case)));
     found

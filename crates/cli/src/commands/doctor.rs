@@ -1,0 +1,120 @@
+//! `aitk doctor`
+
+use std::process::ExitCode;
+
+use aitk_detect::{Finding, Severity, examine, is_environment, looked_at, own_environment};
+use aitk_system::stdout_width;
+use serde_json::json;
+
+use crate::args::{Common, Doctor};
+use crate::error::CliError;
+use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::session::Session;
+
+/// A page is no wider than this, however wide the terminal is: longer lines are hard to read.
+const WIDEST: usize = 100;
+/// Something was found that should be mended.
+const FOUND: u8 = 2;
+
+pub fn run(common: &Common, args: &Doctor, output: &Output) -> Result<ExitCode, CliError> {
+    let session = Session::open(common)?;
+    let system = &*session.system;
+    let named = args.env.as_ref().map(|path| std::path::absolute(path).map_err(CliError::io(path)));
+    let named = named.transpose()?;
+    if let Some(path) = named.as_ref().filter(|path| !is_environment(system, path)) {
+        return Err(CliError::NotAnEnvironment { path: path.clone() });
+    }
+    let findings = examine(system, &session.machine, &session.catalog.tables, named.as_deref());
+    let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
+    output.result("doctor", &json!({ "findings": findings }), diagnostics, || {
+        let with_environment =
+            named.is_some() || is_environment(system, &own_environment(&session.machine));
+        page(&findings, with_environment)
+    });
+    let wrong = findings.iter().any(|finding| finding.severity != Severity::Info);
+    Ok(if wrong { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// The findings on a page, the worst first.
+fn page(findings: &[Finding], with_environment: bool) -> String {
+    let mut page =
+        Page { width: stdout_width().unwrap_or(WIDEST).clamp(30, WIDEST), text: String::new() };
+    for severity in [Severity::Error, Severity::Warning, Severity::Info] {
+        for finding in findings.iter().filter(|finding| finding.severity == severity) {
+            page.finding(finding);
+        }
+    }
+    page.text += &verdict(findings);
+    if !with_environment {
+        let hint = "No environment was looked at: aitk has none here. `--env PATH` names one of venv or conda.";
+        page.dim(hint);
+    }
+    page.text
+}
+
+/// One line on everything.
+fn verdict(findings: &[Finding]) -> String {
+    let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+    let several = |count: usize, one: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {one}")),
+        _ => Some(format!("{count} {one}s")),
+    };
+    let looked = format!("{} things were looked at", looked_at());
+    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+    let wrong: Vec<_> =
+        [several(errors, "error"), several(warnings, "warning")].into_iter().flatten().collect();
+    match (&wrong[..], count(Severity::Info)) {
+        ([], 0) => format!("{} All is well: {looked}, and nothing is wrong.\n", styled(GOOD, "✓")),
+        ([], _) => {
+            format!(
+                "{} Nothing is wrong: {looked}. The above is good to know.\n",
+                styled(GOOD, "✓")
+            )
+        }
+        (wrong, _) => format!("{}; {looked}.\n", styled(HEAD, wrong.join(" and "))),
+    }
+}
+
+/// Lines as they come.
+struct Page {
+    width: usize,
+    text: String,
+}
+
+impl Page {
+    fn finding(&mut self, finding: &Finding) {
+        let (style, word) = match finding.severity {
+            Severity::Error => (BAD, "error"),
+            Severity::Warning => (CARE, "warning"),
+            Severity::Info => (DIM, "good to know"),
+        };
+        let head = format!("{}: {}", styled(style, word), styled(HEAD, &finding.title));
+        self.text += &format!("{head} {}\n", styled(DIM, format!("[{}]", finding.code)));
+        for seen in &finding.evidence {
+            self.wrapped(seen, "  • ", "    ");
+        }
+        self.wrapped(&finding.explains, "  ", "  ");
+        // Commands are not wrapped: they are to be copied.
+        for line in &finding.remedy {
+            let line = if line.starts_with('#') { styled(DIM, line) } else { line.clone() };
+            self.text += &format!("      {line}\n");
+        }
+        if let Some(command) = &finding.aitk {
+            self.text += &format!("  or let aitk do it:\n      {}\n", styled(GOOD, command));
+        }
+        self.text += "\n";
+    }
+
+    fn wrapped(&mut self, text: &str, first: &str, rest: &str) {
+        let options =
+            textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(rest);
+        self.text += &(textwrap::fill(text, options) + "\n");
+    }
+
+    fn dim(&mut self, text: &str) {
+        for line in textwrap::wrap(text, self.width) {
+            self.text += &format!("{}\n", styled(DIM, line));
+        }
+    }
+}
