@@ -92,7 +92,7 @@ impl Explain for CliError {
             Self::NoEnvironment { .. } => "AITK-C09",
             Self::Io { .. } => "AITK-C10",
             Self::Other(_) => "AITK-C11",
-            Self::NotAnEnvironment { .. } => "AITK-C12",
+            Self::NotAnEnvironment { .. } => "AITK-C13",
         }
     }
 

@@ -230,7 +230,7 @@ fn the_doctor_looks_at_the_environment_that_is_named() {
     let (code, said) = doctor("rtx3060-cpu-torch", &["--env", own]);
     assert!(code == Some(2) && said.contains(&format!("--python {own}/bin/python")), "{said}");
     let (code, said) = doctor("rtx3060-cpu-torch", &["--env", "/usr"]);
-    assert!(code == Some(64) && said.contains("AITK-C12") && said.contains("/usr"), "{said}");
+    assert!(code == Some(64) && said.contains("AITK-C13") && said.contains("/usr"), "{said}");
     let home = Home::new();
     let venv = home.path().join("venv");
     let write = |path: &str, text: &str| {

@@ -61,6 +61,7 @@ pub enum Severity {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Book {
+    uv_first: String,
     finding: Vec<Words>,
     numpy2: Vec<Numpy2>,
     python: Vec<PythonRange>,
@@ -202,17 +203,20 @@ impl Case<'_> {
             title: words.title.clone(),
             evidence,
             explains: words.explains.clone(),
-            remedy: words.remedy.iter().map(|line| self.filled(line)).collect(),
+            remedy: self.remedy(words),
             aitk: words.aitk.clone(),
         })
     }
 
-    /// A line of a remedy with what is known of this machine put in.
-    fn filled(&self, line: &str) -> String {
+    /// What to do, with what is known of this machine put in.
+    fn remedy(&self, words: &Words) -> Vec<String> {
+        let uses_uv = words.remedy.iter().any(|line| line.starts_with("uv "));
+        let first = (uses_uv && !self.machine.tools.contains_key("uv")).then(|| &BOOK.uv_first);
         let kernel = self.machine.kernel.as_deref().unwrap_or("$(uname -r)");
-        let env = self.prefix.as_ref().map(|prefix| prefix.named.display().to_string());
+        let env = self.prefix.as_ref().map(|prefix| word(&prefix.named.to_string_lossy()));
         let env = env.as_deref().unwrap_or("ENVIRONMENT");
-        line.replace("{kernel}", kernel).replace("{env}", env)
+        let lines = first.into_iter().chain(&words.remedy);
+        lines.map(|line| line.replace("{kernel}", kernel).replace("{env}", env)).collect()
     }
 
     /// A path below the home folder.
@@ -221,11 +225,26 @@ impl Case<'_> {
     }
 }
 
+/// A path as a shell has to be given it.
+fn word(path: &str) -> String {
+    let plain = |c: char| c.is_alphanumeric() || "-_+./:,@%".contains(c);
+    match path.chars().all(plain) {
+        true => path.to_owned(),
+        false => format!("'{}'", path.replace('\'', r"'\''")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn a_path_is_one_word_of_the_shell() {
+        assert_eq!(word("/home/me/env"), "/home/me/env");
+        assert_eq!(word("/home/me/It's mine"), r"'/home/me/It'\''s mine'");
+    }
 
     #[test]
     fn every_probe_has_words_and_all_words_have_a_probe() {
