@@ -1,4 +1,4 @@
-//! Detection on a machine whose files, lists, links and commands say what a fuzzer likes.
+//! Detection and the doctor on a machine whose files, lists, links and commands say what a fuzzer likes.
 #![no_main]
 
 #[path = "../../crates/detect/tests/hostile/mod.rs"]
@@ -7,7 +7,7 @@ mod hostile;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use aitk_detect::{Tables, detect};
+use aitk_detect::{Tables, detect, examine};
 use aitk_system::Replay;
 use hostile::Hostile;
 use libfuzzer_sys::fuzz_target;
@@ -37,5 +37,6 @@ fuzz_target!(|data: &[u8]| {
         nonsense: nonsense.to_vec(),
     };
     // Probes run in threads: libFuzzer's panic hook ends the process wherever one panics.
-    let _ = detect(&system, TABLES.get_or_init(Tables::default));
+    let tables = TABLES.get_or_init(Tables::default);
+    let _ = examine(&system, &detect(&system, tables).machine, tables, None);
 });

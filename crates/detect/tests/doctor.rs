@@ -2,12 +2,16 @@
 //! file it has none. A new machine is a new folder.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod hostile;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
 use aitk_detect::{Finding, Tables, detect, examine, looked_at};
 use aitk_system::{Command, Real, Replay, System};
+use hostile::Hostile;
+use proptest::prelude::*;
 
 const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
 
@@ -160,4 +164,26 @@ fn damaged_files_are_no_findings() {
     // A hundred thousand lines that each look like the beginning of something.
     let long = "- \n# >>> conda initialize >>>\nStatus: \nPackage: \nchannels: [\n".repeat(20_000);
     examined(|path| Real.write(path, long.as_bytes(), 0o644).unwrap());
+}
+
+#[test]
+fn no_probe_panics_whatever_a_machine_answers() {
+    let machines: Vec<_> =
+        gallery().into_keys().map(|name| Path::new(MACHINES).join(name)).collect();
+    let config =
+        ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() };
+    let wishes =
+        (0..machines.len(), any::<u64>(), 1..100_u64, prop::collection::vec(any::<u8>(), 0..300));
+    let mut runner = proptest::test_runner::TestRunner::new(config);
+    runner
+        .run(&wishes, |(machine, seed, share, nonsense)| {
+            let tables = Tables::default();
+            let whole = Replay::open(&machines[machine]).unwrap();
+            let facts = detect(&whole, &tables).machine;
+            let found =
+                examine(&Hostile { inner: whole, seed, share, nonsense }, &facts, &tables, None);
+            prop_assert!(found.len() <= looked_at());
+            Ok(())
+        })
+        .unwrap();
 }
