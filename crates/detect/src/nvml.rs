@@ -1,6 +1,6 @@
 //! NVIDIA's library, asked no oftener than needed: on a machine where it wakes every device up first, that takes seconds.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use aitk_system::{Nvml, NvmlFailure, System};
@@ -61,7 +61,7 @@ fn kept(system: &dyn System, path: &Path, key: &Kept) -> Option<Nvml> {
 }
 
 /// Keeps an answer where that is allowed; it is no loss where it is not.
-fn keep(system: &dyn System, path: &PathBuf, kept: Kept) {
+fn keep(system: &dyn System, path: &Path, kept: Kept) {
     if let Ok(json) = serde_json::to_vec(&kept) {
         let _ = system.write(path, &json, 0o644);
     }
