@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use aitk_detect::Note;
 use aitk_plan::Warning;
-use aitk_system::Explain;
+use aitk_system::{Explain, stdout_width};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
@@ -144,4 +144,22 @@ pub fn print_error(error: &dyn Explain) {
 /// Every line of a text, indented.
 pub fn indented(text: &str, by: &str) -> String {
     text.lines().map(|line| format!("{by}{line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// A page is no wider than this, however wide the terminal is: longer lines are hard to read.
+const WIDEST_PAGE: usize = 100;
+/// Nor is it narrower than this, however narrow the terminal.
+const NARROWEST_PAGE: usize = 30;
+
+/// How many columns a page for people has.
+pub fn page_width() -> usize {
+    stdout_width().unwrap_or(WIDEST_PAGE).clamp(NARROWEST_PAGE, WIDEST_PAGE)
+}
+
+/// Lines of this width, broken at spaces only: a path or an option that is cut at its hyphens cannot be copied.
+pub fn wrapping<'a>(width: usize, first: &'a str, rest: &'a str) -> textwrap::Options<'a> {
+    textwrap::Options::new(width)
+        .initial_indent(first)
+        .subsequent_indent(rest)
+        .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }

@@ -40,10 +40,12 @@ fn a_recording_of_this_machine_tells_the_same_facts_and_not_whose_it_is() {
     assert_eq!(replayed, serde_json::from_str::<Value>(&expected).unwrap());
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
     for secret in [user, host.trim()].into_iter().filter(|secret| secret.len() >= 4) {
-        let found = std::process::Command::new("grep").args(["-rIlw", secret, folder]).output().unwrap();
+        let found =
+            std::process::Command::new("grep").args(["-rIlw", secret, folder]).output().unwrap();
         // Lists of files and packages may have a word of the same letters.
         let places = text(&found.stdout);
-        let places: Vec<_> = places.lines().filter(|path| !path.contains("/var/lib/dpkg/")).collect();
+        let places: Vec<_> =
+            places.lines().filter(|path| !path.contains("/var/lib/dpkg/")).collect();
         assert!(places.is_empty(), "{secret} is still in {places:?}");
     }
     // Nothing is overwritten.

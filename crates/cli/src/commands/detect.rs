@@ -4,16 +4,14 @@ use std::process::ExitCode;
 
 use aitk_detect::{Detection, Disk, Gpu, Machine, Python, Sudo, detect, folders};
 use aitk_plan::{Bytes, Catalog, VramFit};
-use aitk_system::{Real, Replay, stdout_width};
+use aitk_system::{Real, Replay};
 
 use super::capture::capture;
 use crate::args::{Common, Detect};
 use crate::error::CliError;
-use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
 use crate::session::{Session, catalog};
 
-/// A page is no wider than this, however wide the terminal is: longer lines are hard to read.
-const WIDEST: usize = 100;
 /// Below this a label has a line of its own.
 const NARROW: usize = 60;
 /// The column in which the facts begin.
@@ -51,7 +49,7 @@ struct Page {
 
 impl Page {
     fn new() -> Self {
-        Self { width: stdout_width().unwrap_or(WIDEST).clamp(30, WIDEST), text: String::new() }
+        Self { width: page_width(), text: String::new() }
     }
 
     /// A fact.
@@ -65,9 +63,7 @@ impl Page {
         }
         let label = format!("{label:INDENT$}");
         let indent = " ".repeat(INDENT);
-        let options =
-            textwrap::Options::new(self.width).initial_indent(&indent).subsequent_indent(&indent);
-        let wrapped = textwrap::fill(text, options);
+        let wrapped = textwrap::fill(text, wrapping(self.width, &indent, &indent));
         // What is wrapped has no colours in it, which would count as letters.
         self.text += &format!("{}{}\n", styled(HEAD, label), &wrapped[INDENT.min(wrapped.len())..]);
     }
@@ -75,18 +71,14 @@ impl Page {
     /// What a fact means, below it.
     fn means(&mut self, text: &str) {
         let indent = " ".repeat(if self.width < NARROW { 2 } else { INDENT });
-        let options =
-            textwrap::Options::new(self.width).initial_indent(&indent).subsequent_indent(&indent);
-        for line in textwrap::wrap(text, options) {
+        for line in textwrap::wrap(text, wrapping(self.width, &indent, &indent)) {
             self.text += &format!("{}\n", styled(DIM, line));
         }
     }
 
     /// Plain lines.
     fn lines(&mut self, text: &str, indent: &str) {
-        let options =
-            textwrap::Options::new(self.width).initial_indent(indent).subsequent_indent(indent);
-        self.text += &(textwrap::fill(text, options) + "\n");
+        self.text += &(textwrap::fill(text, wrapping(self.width, indent, indent)) + "\n");
     }
 }
 

@@ -3,16 +3,13 @@
 use std::process::ExitCode;
 
 use aitk_detect::{Finding, Severity, examine, is_environment, looked_at, own_environment};
-use aitk_system::stdout_width;
 use serde_json::json;
 
 use crate::args::{Common, Doctor};
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
 use crate::session::Session;
 
-/// A page is no wider than this, however wide the terminal is: longer lines are hard to read.
-const WIDEST: usize = 100;
 /// Something was found that should be mended.
 const FOUND: u8 = 2;
 
@@ -37,8 +34,7 @@ pub fn run(common: &Common, args: &Doctor, output: &Output) -> Result<ExitCode, 
 
 /// The findings on a page, the worst first.
 fn page(findings: &[Finding], with_environment: bool) -> String {
-    let mut page =
-        Page { width: stdout_width().unwrap_or(WIDEST).clamp(30, WIDEST), text: String::new() };
+    let mut page = Page { width: page_width(), text: String::new() };
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         for finding in findings.iter().filter(|finding| finding.severity == severity) {
             page.finding(finding);
@@ -107,13 +103,11 @@ impl Page {
     }
 
     fn wrapped(&mut self, text: &str, first: &str, rest: &str) {
-        let options =
-            textwrap::Options::new(self.width).initial_indent(first).subsequent_indent(rest);
-        self.text += &(textwrap::fill(text, options) + "\n");
+        self.text += &(textwrap::fill(text, wrapping(self.width, first, rest)) + "\n");
     }
 
     fn dim(&mut self, text: &str) {
-        for line in textwrap::wrap(text, self.width) {
+        for line in textwrap::wrap(text, wrapping(self.width, "", "")) {
             self.text += &format!("{}\n", styled(DIM, line));
         }
     }
