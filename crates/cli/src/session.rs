@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aitk_detect::{Machine, Note, detect};
-use aitk_env::{EnvError, Environments, Locks, Settings, channel_answers, without_secrets};
+use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
 use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, Warning};
 use aitk_system::{Explain, Real, Replay, System};
@@ -64,16 +64,21 @@ impl Session {
         let machine = described.unwrap_or(detection.machine);
         let local_folders = aitk_detect::folders(&*local);
         let config = Config::load(&*local, &local_folders)?;
-        let open: Vec<_> = config.channels.iter().map(|channel| without_secrets(channel)).collect();
+        let mut secrets = Vec::new();
+        let mut open = |address: &String| opened(address, &mut secrets);
+        let sources = Settings {
+            index_url: config.index_url.as_ref().map(&mut open),
+            torch_index: config.torch_index.as_ref().map(&mut open),
+            channels: config.channels.iter().map(&mut open).collect(),
+            channel_alias: config.channel_alias.as_ref().map(&mut open),
+            offline: common.offline,
+            ..Settings::default()
+        };
         let settings = |folders: &aitk_detect::Folders| Settings {
             data: folders.data.clone(),
             cache: folders.cache.clone(),
-            index_url: config.index_url.clone(),
-            torch_index: config.torch_index.clone(),
-            channels: open.iter().map(|(channel, _)| channel.clone()).collect(),
-            channel_alias: config.channel_alias.clone(),
-            secrets: open.iter().filter_map(|(_, secret)| secret.clone()).collect(),
-            offline: common.offline,
+            secrets: secrets.clone(),
+            ..sources.clone()
         };
         Ok(Self {
             settings: settings(&machine.folders),
@@ -116,14 +121,20 @@ impl Session {
         if args.python.is_some() {
             choices.python.clone_from(&args.python);
         }
+        // Choices are kept and shown; what opens a source is neither.
+        let mut secrets = Vec::new();
+        let mut open = |address: &String| opened(address, &mut secrets);
         if !args.channels.is_empty() {
-            // Choices are kept and shown; what opens a channel is neither.
-            let open = args.channels.iter().map(|channel| without_secrets(channel));
-            let (channels, secrets): (Vec<_>, Vec<_>) = open.unzip();
-            choices.channels = channels;
-            for settings in [&mut self.settings, &mut self.local_settings] {
-                settings.secrets.splice(0..0, secrets.iter().flatten().cloned());
-            }
+            choices.channels = args.channels.iter().map(&mut open).collect();
+        }
+        if let Some(index) = &args.index_url {
+            choices.index_url = Some(open(index));
+        }
+        if let Some(index) = &args.torch_index {
+            choices.torch_index = Some(open(index));
+        }
+        for settings in [&mut self.settings, &mut self.local_settings] {
+            settings.secrets.splice(0..0, secrets.iter().cloned());
         }
         if let Some(base) = &args.conda_base {
             let base = std::path::absolute(base).map_err(CliError::io(base))?;
@@ -132,12 +143,6 @@ impl Session {
         choices.init_shell |= args.init_shell;
         choices.user_only |= args.user_only;
         choices.no_upgrade |= args.no_upgrade;
-        if args.index_url.is_some() {
-            choices.index_url.clone_from(&args.index_url);
-        }
-        if args.torch_index.is_some() {
-            choices.torch_index.clone_from(&args.torch_index);
-        }
         Ok(wish)
     }
 
@@ -175,7 +180,7 @@ impl Session {
     }
 
     /// The manager that a wish means here, and what a person should know of it.
-    fn manager(&self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
+    fn manager(&mut self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
         match wish.choices.manager {
             ManagerChoice::Conda => return (Manager::Conda, None),
             ManagerChoice::Venv => return (Manager::Venv, None),
@@ -199,7 +204,11 @@ impl Session {
         }
         match channel_answers(settings) {
             Ok(()) => (Manager::Conda, None),
-            Err(error) => (Manager::Venv, Some(instead(&error))),
+            Err(error) => {
+                self.settings.waited = true;
+                self.local_settings.waited = true;
+                (Manager::Venv, Some(instead(&error)))
+            }
         }
     }
 
@@ -213,6 +222,13 @@ impl Session {
         context.locked = locked;
         context
     }
+}
+
+/// A source's address without what opens it, which is kept apart.
+fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
+    let (address, secret) = without_secrets(address);
+    secrets.extend(secret);
+    address
 }
 
 /// What is said where a channel does not answer and nobody insisted on conda.

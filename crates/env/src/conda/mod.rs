@@ -13,8 +13,7 @@ use aitk_plan::{LayerRequest, Manager as Kind, Package};
 use aitk_system::Permit;
 use rattler_conda_types::RepoDataRecord;
 
-pub(crate) use channel::credentials;
-pub use channel::{channel_answers, without_secrets};
+pub use channel::channel_answers;
 pub(crate) use meta::CondaMeta;
 
 use crate::error::EnvError;

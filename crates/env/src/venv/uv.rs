@@ -10,7 +10,9 @@ use semver::Version;
 
 use super::index::find_file;
 use crate::error::EnvError;
-use crate::fetch::{Client, FetchProgress, block_on, fetch_all, hash_of, place, unpack};
+use crate::fetch::{
+    Client, FetchProgress, HESITATION, block_on, fetch_all, hash_of, place, unpack,
+};
 use crate::lock::Locked;
 use crate::{Settings, text};
 
@@ -148,8 +150,8 @@ fn from_index(
     settings: &Settings,
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
-    let client = Client::new(settings)?;
-    let url = block_on(find_file(&client, index, "uv", &wheel.filename))??;
+    let asking = Client::asking(settings)?;
+    let url = block_on(find_file(&asking, index, "uv", &wheel.filename))??;
     let locked = Locked {
         package: Package {
             name: "uv".to_owned(),
@@ -161,7 +163,7 @@ fn from_index(
         },
         ..Locked::default()
     };
-    fetch_all(&client, &[&locked], &settings.wheels(), false, progress)
+    fetch_all(&Client::new(settings)?, &[&locked], &settings.wheels(), false, progress)
 }
 
 /// Lets pip download the wheel: it knows the default index, and the one that the user has configured for it.
@@ -185,7 +187,8 @@ fn from_pip(
     let command = Command::changes([&text(&python.path), "-m", "pip", "download"])
         .args(["--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"])
         .args(["--no-deps", "--only-binary", ":all:", "--require-hashes"])
-        .args(["--retries", "1", "--timeout", "5"])
+        .args(["--retries", if settings.waited { "0" } else { "1" }])
+        .args(["--timeout", &HESITATION.as_secs().to_string()])
         .args(["--dest", &text(&folder), "--requirement", &text(&wanted)])
         .timeout(Duration::from_secs(600));
     let output = match system.run(&command) {
