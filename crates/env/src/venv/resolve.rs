@@ -13,12 +13,16 @@ use serde::Deserialize;
 use super::uv::Uv;
 use super::wheel::measure;
 use crate::error::EnvError;
-use crate::fetch::{Client, HESITATION};
+use crate::fetch::Client;
 use crate::lock::{Lock, Locked, Target, into_layers, normalized};
 use crate::{Settings, text};
 
 /// glibc versions that uv has a platform name for.
 const GLIBC_KNOWN: [u32; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
+
+/// How long uv waits for a source, in seconds: twice this and the pause between are still within the 10 s after which
+/// a person is told. Whoever has set another time keeps it.
+const PATIENCE: &str = "3";
 
 /// What an environment shall hold.
 #[derive(Debug, Clone, Copy)]
@@ -110,7 +114,7 @@ fn attempt(
     system.write(&input, all.as_bytes(), 0o644).map_err(EnvError::io(&input))?;
 
     let indexes = Indexes::write(system, settings, backend.is_some(), &folder)?;
-    let compile = compile(uv, settings, request, backend, &folder, indexes.as_ref());
+    let compile = compile(system, uv, settings, request, backend, &folder, indexes.as_ref());
     let source = match (backend, &settings.torch_index) {
         (Some(_), None) => "the framework's own index",
         _ => "the Python package index",
@@ -160,6 +164,7 @@ fn attempt(
 }
 
 fn compile(
+    system: &dyn System,
     uv: &Uv,
     settings: &Settings,
     request: Wishes<'_>,
@@ -172,12 +177,14 @@ fn compile(
         .arg(&request.target.python)
         .env("UV_CACHE_DIR", text(&settings.uv_cache()))
         .env("UV_HTTP_RETRIES", if settings.waited { "0" } else { "1" })
-        .env("UV_HTTP_CONNECT_TIMEOUT", "3")
-        .env("UV_HTTP_TIMEOUT", HESITATION.as_secs().to_string())
+        .env("UV_HTTP_CONNECT_TIMEOUT", PATIENCE)
         .env("UV_PYTHON_DOWNLOADS", "never")
         .env("UV_SYSTEM_CERTS", "true")
         .env("NO_COLOR", "1")
         .timeout(Duration::from_secs(300));
+    if system.env("UV_HTTP_TIMEOUT").is_none() {
+        command = command.env("UV_HTTP_TIMEOUT", PATIENCE);
+    }
     command.cwd = Some(folder.to_owned());
     match request.interpreter {
         Some(interpreter) => command = command.args(["--python", interpreter]),
