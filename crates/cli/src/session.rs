@@ -149,7 +149,7 @@ impl Session {
     /// The plan for a wish: pure, but for the one question to a channel where the manager is not known yet. A lock
     /// decides it by what it is for.
     pub fn plan(&mut self, wish: &Wish, locks: Option<&Locks>, ask: Ask) -> Result<Plan, CliError> {
-        let choices = &wish.choices;
+        let choices = &with_python_of(locks, &wish.choices, &self.machine);
         let profile = match &choices.profile {
             Some(path) => {
                 let text = Real.read(Path::new(path)).map_err(CliError::io(path))?;
@@ -181,10 +181,11 @@ impl Session {
 
     /// The manager that a wish means here, and what a person should know of it.
     fn manager(&mut self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
-        match wish.choices.manager {
-            ManagerChoice::Conda => return (Manager::Conda, None),
-            ManagerChoice::Venv => return (Manager::Venv, None),
-            ManagerChoice::Auto => {}
+        match (wish.choices.manager, wish.manager) {
+            (ManagerChoice::Conda, _) => return (Manager::Conda, None),
+            (ManagerChoice::Venv, _) => return (Manager::Venv, None),
+            (ManagerChoice::Auto, Some(taken)) => return (taken, None),
+            (ManagerChoice::Auto, None) => {}
         }
         // What was decided once stays: another manager would be another environment.
         let there = Environments::new(&self.settings.data, &wish.choices.env);
@@ -240,9 +241,28 @@ fn instead(error: &EnvError) -> Warning {
     )
 }
 
-/// The locks in the file that the user names.
-pub fn locked(args: &ChoiceArgs) -> Result<Option<Locks>, CliError> {
-    Ok(args.locked.as_deref().map(|path| Locks::read(path, &Real)).transpose()?)
+/// The choices with the Python that a lock is for, where none was chosen and the machine can have it.
+fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -> Choices {
+    let mut choices = choices.clone();
+    let Some(lock) = locks.map(|locks| &locks.environment) else { return choices };
+    let python = &lock.target.python;
+    let there = |python: &aitk_detect::Python| {
+        python
+            .minor()
+            .is_some_and(|(major, minor)| format!("{major}.{minor}") == lock.target.python)
+    };
+    if choices.python.is_none()
+        && (lock.manager == Manager::Conda || machine.python.iter().any(there))
+    {
+        choices.python = Some(python.clone());
+    }
+    choices
+}
+
+/// The locks in the file that the user names, for a machine.
+pub fn locked(args: &ChoiceArgs, machine: &Machine) -> Result<Option<Locks>, CliError> {
+    let read = |path: &Path| Locks::read(path, &Real, machine);
+    Ok(args.locked.as_deref().map(read).transpose()?)
 }
 
 /// A recording, or the JSON of a machine; the latter answers nothing but the facts.

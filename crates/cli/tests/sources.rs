@@ -41,6 +41,16 @@ fn what_opens_a_channel_reaches_it_on_any_port_and_is_seen_nowhere() {
         }
         assert_eq!(files_with(home.path(), &[secret]), [] as [std::path::PathBuf; 0]);
 
+        // A bundle holds the exact plan.
+        let mut tar = std::process::Command::new("tar");
+        let saved = tar.args(["-xOf", &bundle, "plan.json"]).output().unwrap().stdout;
+        let saved: serde_json::Value = serde_json::from_slice(&saved).unwrap();
+        let steps = saved["data"]["steps"].as_array().unwrap();
+        let libraries = steps.iter().find(|step| step["id"] == "libraries").unwrap();
+        assert!(
+            text(libraries["packages"].to_string().as_bytes()).contains("numpy-1.0-py_0.conda")
+        );
+
         // Without it, the channel says no.
         let open = format!("http://{}/conda-forge", served.place);
         let args = [&["lock"][..], &self::wish(&open, &machine)].concat();

@@ -182,7 +182,7 @@ impl Generation {
             reason: "the generation is not whole".to_owned(),
         })?;
         let path = self.path.join(lock::file_name(record.manager));
-        let lock = Locks::read(&path, system)?.environment;
+        let lock = Locks::read_for(&path, system, None)?.environment;
         Ok(lock.in_layers(&record.layers))
     }
 

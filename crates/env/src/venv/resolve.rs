@@ -295,7 +295,7 @@ fn askers(annotated: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The project that a requirement names.
-fn project(requirement: &str) -> String {
+pub(super) fn project(requirement: &str) -> String {
     let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
     normalized(&requirement[..end.unwrap_or(requirement.len())])
 }
@@ -348,7 +348,7 @@ impl UvPackage {
 
 /// How well a wheel fits, better is greater; `None` where it does not. The order is that of PEP 425: the most
 /// specific Python first, then the newest platform.
-fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
+pub(super) fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
     let file = url.split(['#', '?']).next()?.rsplit('/').next()?;
     let mut tags = file.strip_suffix(".whl")?.rsplitn(4, '-');
     let (platforms, abis, pythons) = (tags.next()?, tags.next()?, tags.next()?);

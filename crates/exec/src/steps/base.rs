@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Damage, Environments, Lock, Request, base_files};
+use aitk_env::{Damage, EnvError, Environments, Lock, Request, base_files};
 use aitk_plan::{Action, LayerRequest, Plan, Step, digest_of};
 
 use super::layer::{filled, mend};
@@ -166,11 +166,25 @@ fn fault(
     if cx.fresh && !is_resolved_here(cx, step) {
         return one("it is resolved anew");
     }
-    let Some((generation, record)) = environments(cx).current(cx.system) else {
+    let there = environments(cx).current(cx.system);
+    let of_lock = cx.locked.map(|locks| locks.base.as_ref());
+    if let (Some(None), None) = (of_lock, &there) {
+        return Err(EnvError::unfit(
+            "it has no environment `base`, from which conda itself is installed",
+            "name a conda that is there already with --conda-base DIR",
+        )
+        .into());
+    }
+    let Some((generation, record)) = there else {
         return one("there is no conda of aitk's");
     };
-    let wanted = cx.locked.and_then(|locks| locks.base.as_ref()).map(Lock::digest);
-    if record.request != spec.digest || wanted.is_some_and(|wanted| wanted != generation.name()) {
+    let fits = match of_lock {
+        Some(Some(wanted)) => record.request == spec.digest && wanted.digest() == generation.name(),
+        // A lock solves nothing: what is there does.
+        Some(None) => true,
+        None => record.request == spec.digest,
+    };
+    if !fits {
         return one("the conda that is there is another one");
     }
     let mut damage = cx.damage(&generation, None, deep)?;
@@ -212,6 +226,9 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Option<Lock>, Exe
         return Ok(Some(lock.clone().layered(&spec.layers)));
     }
     let there = environments(cx).current(cx.system);
+    if cx.locked.is_some() {
+        return Ok(there.map(|(generation, _)| generation.lock(cx.system)).transpose()?);
+    }
     if let Some((generation, record)) = &there
         && record.request == spec.digest
         && !cx.fresh

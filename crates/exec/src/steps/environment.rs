@@ -69,6 +69,7 @@ impl Kind for Environment {
         if cx.memo().built.contains(&step.id) {
             return Ok(Check::Holds);
         }
+        accept(cx, &spec)?;
         let current = cx.environments(&spec).current(cx.system);
         let is_it =
             |name: &str| current.as_ref().is_some_and(|(current, _)| current.name() == name);
@@ -113,18 +114,23 @@ impl From<Lock> for Resolved {
     }
 }
 
+/// Refuses a lock of the user's that cannot be what the plan asks for here.
+fn accept(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Result<(), ExecError> {
+    let Some(locks) = cx.locked else { return Ok(()) };
+    let lock = &locks.environment;
+    if lock.manager != spec.manager {
+        return Err(ExecError::OtherManager { lock: lock.manager, plan: spec.manager });
+    }
+    Ok(cx.manager(spec.manager, &no_log()).accept(lock, &spec.request())?)
+}
+
 /// The lock of a plan's environment: the user's own, that of the environment that is there, else a new one.
 pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecError> {
     let Some(spec) = environment(plan) else {
         return Err(ExecError::StillMissing { reason: "the plan has no environment".to_owned() });
     };
+    accept(cx, &spec)?;
     if let Some(locks) = cx.locked {
-        if locks.environment.manager != spec.manager {
-            return Err(ExecError::OtherManager {
-                lock: locks.environment.manager,
-                plan: spec.manager,
-            });
-        }
         return Ok(locks.environment.clone().layered(spec.layers).into());
     }
     let environments = cx.environments(&spec);
