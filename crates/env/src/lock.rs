@@ -220,6 +220,20 @@ impl Lock {
         Self { layers, ..self }
     }
 
+    /// The exact version of every package, by the name that tells it from others.
+    pub fn versions(&self) -> BTreeMap<String, String> {
+        self.packages().map(|locked| (locked.key(), locked.exact_version())).collect()
+    }
+
+    /// Whether it has the package that a requirement names.
+    pub fn has(&self, requirement: &str) -> bool {
+        let name = match self.manager {
+            Manager::Conda => conda::name_of(requirement),
+            Manager::Venv => venv::project(requirement),
+        };
+        self.packages().any(|locked| locked.key() == name)
+    }
+
     /// All packages.
     pub fn packages(&self) -> impl Iterator<Item = &Locked> {
         self.layers.iter().flat_map(|layer| &layer.packages)

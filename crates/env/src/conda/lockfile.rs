@@ -59,7 +59,8 @@ pub(crate) fn read(
         let all: Vec<_> = environment.platforms().collect();
         let of = |arch: &str| all.iter().find(|p| architecture(p.subdir().as_str()) == Some(arch));
         let Some(platform) = arch.map_or(all.first(), of) else {
-            let names: Vec<_> = all.iter().map(|platform| platform.subdir().as_str()).collect();
+            let mut names: Vec<_> = all.iter().map(|platform| platform.subdir().as_str()).collect();
+            names.sort_unstable();
             let machine = arch.unwrap_or("no machine at all");
             return Err(bad(format!(
                 "it is for {}, and this machine is {machine}",

@@ -14,6 +14,7 @@ use aitk_detect::detect;
 use aitk_plan::Manager as Kind;
 use aitk_system::{Command, FileKind, RunError, System};
 
+pub(crate) use resolve::project;
 pub use uv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
 
 use crate::error::EnvError;
@@ -90,7 +91,7 @@ impl Manager for Venv<'_> {
         }
         for layer in request.layers {
             let has = |name: &String| lock.packages().any(|locked| locked.key() == *name);
-            let names = request.names(layer, resolve::project, has);
+            let names = request.names(layer, project, has);
             if let Some(missing) = names.iter().find(|name| !has(name)) {
                 return Err(lacks(missing, &layer.step));
             }

@@ -295,7 +295,7 @@ fn askers(annotated: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The project that a requirement names.
-pub(super) fn project(requirement: &str) -> String {
+pub(crate) fn project(requirement: &str) -> String {
     let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
     normalized(&requirement[..end.unwrap_or(requirement.len())])
 }
