@@ -8,6 +8,7 @@ mod solve;
 mod virtual_packages;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use aitk_plan::{LayerRequest, Manager as Kind, Package};
 use aitk_system::Permit;
@@ -17,6 +18,7 @@ pub use channel::channel_answers;
 pub(crate) use meta::CondaMeta;
 
 use crate::error::EnvError;
+use crate::fetch::{Client, FetchProgress, fetch_all};
 use crate::generation::Generation;
 use crate::lock::{Layer, Lock, Locked, Target, into_layers};
 use crate::manager::{Manager, Request, Site, lacks};
@@ -199,6 +201,24 @@ impl Conda<'_> {
             layers,
         })
     }
+}
+
+/// A program out of a package of the channels, at exactly this version; `None` where they have none. The archive is
+/// checked against the hash that the channel names, and unpacked into the cache.
+pub(crate) fn fetch_program(
+    settings: &Settings,
+    arch: &str,
+    name: &str,
+    version: &str,
+    progress: &dyn FetchProgress,
+) -> Result<Option<PathBuf>, EnvError> {
+    channel_answers(settings)?;
+    let Some(record) = solve::find(settings, arch, name, version)? else { return Ok(None) };
+    let locked = locked(&record)?;
+    let folder = settings.packages(Kind::Conda);
+    fetch_all(&Client::new(settings)?, &[&locked], &folder, false, progress)?;
+    let program = packages::unpack_one(settings, &locked)?.join("bin").join(name);
+    Ok(Some(program))
 }
 
 /// What the records are for: the version of their Python, on this architecture.

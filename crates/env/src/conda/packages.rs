@@ -112,6 +112,12 @@ impl Drop for Aside {
     }
 }
 
+/// Unpacks one package into the cache; its folder there.
+pub(super) fn unpack_one(settings: &Settings, locked: &Locked) -> Result<PathBuf, EnvError> {
+    block_on_threads(unpack(settings, &cache(settings), std::slice::from_ref(locked)))??;
+    Ok(unpacked(settings, locked))
+}
+
 fn records<'a>(
     packages: impl IntoIterator<Item = &'a Locked>,
 ) -> Result<Vec<RepoDataRecord>, EnvError> {

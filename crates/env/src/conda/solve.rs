@@ -8,12 +8,13 @@ use std::time::Duration;
 
 use futures_util::future::{Either, select};
 use rattler_conda_types::{
-    Channel, GenericVirtualPackage, MatchSpec, PackageName, ParseMatchSpecOptions, RepoDataRecord,
-    Subdir, Version,
+    Channel, GenericVirtualPackage, MatchSpec, Matches, PackageName, ParseMatchSpecOptions,
+    RepoDataRecord, Subdir, Version,
 };
 use rattler_repodata_gateway::fetch::CacheAction;
 use rattler_repodata_gateway::{
-    ChannelConfig, DownloadReporter, Gateway, GatewayError, Reporter, SourceConfig,
+    ChannelConfig, DownloadReporter, Gateway, GatewayError, RepoDataQueryOutput, Reporter,
+    SourceConfig,
 };
 use rattler_solve::{ChannelPriority, SolveError, SolverImpl, SolverTask, resolvo};
 use url::Url;
@@ -54,23 +55,7 @@ pub(super) fn solve(
             })
         })
         .collect();
-    let channels = channels(settings)?;
-    let subdir = subdir(arch)?;
-    let gateway = gateway(settings)?;
-    let watch = Arc::new(Watch::default());
-    let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs.clone());
-    let query = query.recursive(true).with_reporter(Watching(Arc::clone(&watch)));
-    let answer = block_on(async {
-        match select(pin!(query.execute()), pin!(watch.silence())).await {
-            Either::Left((answer, _)) => {
-                answer.map_err(|error| unusable(&channels, settings.offline, &error))
-            }
-            Either::Right(_) => Err(EnvError::Unreachable {
-                source_name: format!("the channel {}", names(&channels)),
-                reason: format!("nothing more came within {} s", HESITATION.as_secs()),
-            }),
-        }
-    })??;
+    let answer = ask(settings, arch, specs.clone(), true)?;
     tracing::debug!(records = answer.iter().map(|part| part.len()).sum::<usize>(), "repodata");
     let task = SolverTask {
         virtual_packages,
@@ -85,6 +70,48 @@ pub(super) fn solve(
     let mut records = solution.records;
     records.sort_by(|one, other| one.package_record.name.cmp(&other.package_record.name));
     Ok(records)
+}
+
+/// The newest build of a package with exactly this version, and nothing of what it needs.
+pub(super) fn find(
+    settings: &Settings,
+    arch: &str,
+    name: &str,
+    version: &str,
+) -> Result<Option<RepoDataRecord>, EnvError> {
+    let spec =
+        MatchSpec::from_str(&format!("{name} =={version}"), ParseMatchSpecOptions::lenient());
+    let spec = spec.map_err(|error| EnvError::Unsolvable { reason: error.to_string() })?;
+    let answer = ask(settings, arch, vec![spec.clone()], false)?;
+    let records = answer.iter().flat_map(|part| part.iter());
+    let records = records.filter(|record| spec.matches(*record));
+    Ok(records.max_by_key(|record| record.package_record.build_number).cloned())
+}
+
+/// What the channels have of these, and where asked for of everything that they need.
+fn ask(
+    settings: &Settings,
+    arch: &str,
+    specs: Vec<MatchSpec>,
+    recursive: bool,
+) -> Result<RepoDataQueryOutput, EnvError> {
+    let channels = channels(settings)?;
+    let subdir = subdir(arch)?;
+    let gateway = gateway(settings)?;
+    let watch = Arc::new(Watch::default());
+    let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs);
+    let query = query.recursive(recursive).with_reporter(Watching(Arc::clone(&watch)));
+    block_on(async {
+        match select(pin!(query.execute()), pin!(watch.silence())).await {
+            Either::Left((answer, _)) => {
+                answer.map_err(|error| unusable(&channels, settings.offline, &error))
+            }
+            Either::Right(_) => Err(EnvError::Unreachable {
+                source_name: format!("the channel {}", names(&channels)),
+                reason: format!("nothing more came within {} s", HESITATION.as_secs()),
+            }),
+        }
+    })?
 }
 
 /// The folder of a channel that has the packages for an architecture.
