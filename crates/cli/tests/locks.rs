@@ -1,6 +1,11 @@
 //! Locks that are given: what they are for is compared with the machine and with what is asked for, before anything
 //! is done.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests look from outside"
+)]
 
 mod common;
 

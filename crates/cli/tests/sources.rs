@@ -1,5 +1,10 @@
 //! Sources on loopback: those that want credentials, and those that stay silent.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests look from outside"
+)]
 
 mod common;
 

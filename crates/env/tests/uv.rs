@@ -1,5 +1,10 @@
 //! uv from a configured index, on loopback: found by the simple API, checked by its hash, put into aitk's own place.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests look from outside"
+)]
 
 use std::io::{BufRead, BufReader, Cursor, Write};
 use std::net::TcpListener;

@@ -1,5 +1,6 @@
 //! What the tests of the command line share.
 #![allow(dead_code, reason = "not every test uses all of it")]
+#![allow(clippy::disallowed_types, reason = "tests look from outside")]
 
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
