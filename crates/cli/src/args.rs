@@ -178,10 +178,10 @@ pub struct ChoiceArgs {
     #[arg(long, env = "AITK_INIT_SHELL")]
     pub init_shell: bool,
     /// Index of Python packages, instead of the one that pip and uv use
-    #[arg(long, value_name = "URL", env = "AITK_INDEX_URL")]
+    #[arg(long, value_name = "URL", env = "AITK_INDEX_URL", hide_env_values = true)]
     pub index_url: Option<String>,
     /// Index of PyTorch's builds, instead of PyTorch's own
-    #[arg(long, value_name = "URL", env = "AITK_TORCH_INDEX")]
+    #[arg(long, value_name = "URL", env = "AITK_TORCH_INDEX", hide_env_values = true)]
     pub torch_index: Option<String>,
     /// Install exactly this lock and resolve nothing
     #[arg(long, value_name = "FILE", env = "AITK_LOCKED")]

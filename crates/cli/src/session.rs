@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aitk_detect::{Folders, Machine, Note, Tables, detect};
-use aitk_env::{EnvError, Environments, Locks, Settings, channel_answers, without_secrets};
+use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
 use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, Warning, parse_toml};
 use aitk_system::{Explain, Real, Replay, System};
@@ -65,16 +65,21 @@ impl Session {
         let catalog = catalog(&*local, &local_folders)?;
         let detection = detect(&*system, &catalog.tables);
         let machine = described.unwrap_or(detection.machine);
-        let open: Vec<_> = config.channels.iter().map(|channel| without_secrets(channel)).collect();
+        let mut secrets = Vec::new();
+        let mut open = |address: &String| opened(address, &mut secrets);
+        let sources = Settings {
+            index_url: config.index_url.as_ref().map(&mut open),
+            torch_index: config.torch_index.as_ref().map(&mut open),
+            channels: config.channels.iter().map(&mut open).collect(),
+            channel_alias: config.channel_alias.as_ref().map(&mut open),
+            offline: common.offline,
+            ..Settings::default()
+        };
         let settings = |folders: &aitk_detect::Folders| Settings {
             data: folders.data.clone(),
             cache: folders.cache.clone(),
-            index_url: config.index_url.clone(),
-            torch_index: config.torch_index.clone(),
-            channels: open.iter().map(|(channel, _)| channel.clone()).collect(),
-            channel_alias: config.channel_alias.clone(),
-            secrets: open.iter().filter_map(|(_, secret)| secret.clone()).collect(),
-            offline: common.offline,
+            secrets: secrets.clone(),
+            ..sources.clone()
         };
         Ok(Self {
             settings: settings(&machine.folders),
@@ -117,14 +122,20 @@ impl Session {
         if args.python.is_some() {
             choices.python.clone_from(&args.python);
         }
+        // Choices are kept and shown; what opens a source is neither.
+        let mut secrets = Vec::new();
+        let mut open = |address: &String| opened(address, &mut secrets);
         if !args.channels.is_empty() {
-            // Choices are kept and shown; what opens a channel is neither.
-            let open = args.channels.iter().map(|channel| without_secrets(channel));
-            let (channels, secrets): (Vec<_>, Vec<_>) = open.unzip();
-            choices.channels = channels;
-            for settings in [&mut self.settings, &mut self.local_settings] {
-                settings.secrets.splice(0..0, secrets.iter().flatten().cloned());
-            }
+            choices.channels = args.channels.iter().map(&mut open).collect();
+        }
+        if let Some(index) = &args.index_url {
+            choices.index_url = Some(open(index));
+        }
+        if let Some(index) = &args.torch_index {
+            choices.torch_index = Some(open(index));
+        }
+        for settings in [&mut self.settings, &mut self.local_settings] {
+            settings.secrets.splice(0..0, secrets.iter().cloned());
         }
         if let Some(base) = &args.conda_base {
             let base = std::path::absolute(base).map_err(CliError::io(base))?;
@@ -133,19 +144,13 @@ impl Session {
         choices.init_shell |= args.init_shell;
         choices.user_only |= args.user_only;
         choices.no_upgrade |= args.no_upgrade;
-        if args.index_url.is_some() {
-            choices.index_url.clone_from(&args.index_url);
-        }
-        if args.torch_index.is_some() {
-            choices.torch_index.clone_from(&args.torch_index);
-        }
         Ok(wish)
     }
 
     /// The plan for a wish: pure, but for the one question to a channel where the manager is not known yet. A lock
     /// decides it by what it is for.
     pub fn plan(&mut self, wish: &Wish, locks: Option<&Locks>, ask: Ask) -> Result<Plan, CliError> {
-        let choices = &wish.choices;
+        let choices = &with_python_of(locks, &wish.choices, &self.machine);
         let profile = match &choices.profile {
             Some(path) => {
                 let text = Real.read(Path::new(path)).map_err(CliError::io(path))?;
@@ -176,11 +181,12 @@ impl Session {
     }
 
     /// The manager that a wish means here, and what a person should know of it.
-    fn manager(&self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
-        match wish.choices.manager {
-            ManagerChoice::Conda => return (Manager::Conda, None),
-            ManagerChoice::Venv => return (Manager::Venv, None),
-            ManagerChoice::Auto => {}
+    fn manager(&mut self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
+        match (wish.choices.manager, wish.manager) {
+            (ManagerChoice::Conda, _) => return (Manager::Conda, None),
+            (ManagerChoice::Venv, _) => return (Manager::Venv, None),
+            (ManagerChoice::Auto, Some(taken)) => return (taken, None),
+            (ManagerChoice::Auto, None) => {}
         }
         // What was decided once stays: another manager would be another environment.
         let there = Environments::new(&self.settings.data, &wish.choices.env);
@@ -200,7 +206,11 @@ impl Session {
         }
         match channel_answers(settings) {
             Ok(()) => (Manager::Conda, None),
-            Err(error) => (Manager::Venv, Some(instead(&error))),
+            Err(error) => {
+                self.settings.waited = true;
+                self.local_settings.waited = true;
+                (Manager::Venv, Some(instead(&error)))
+            }
         }
     }
 
@@ -229,6 +239,13 @@ pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliErr
     Ok(Catalog::with(tables)?)
 }
 
+/// A source's address without what opens it, which is kept apart.
+fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
+    let (address, secret) = without_secrets(address);
+    secrets.extend(secret);
+    address
+}
+
 /// What is said where a channel does not answer and nobody insisted on conda.
 fn instead(error: &EnvError) -> Warning {
     Warning::new(
@@ -238,9 +255,28 @@ fn instead(error: &EnvError) -> Warning {
     )
 }
 
-/// The locks in the file that the user names.
-pub fn locked(args: &ChoiceArgs) -> Result<Option<Locks>, CliError> {
-    Ok(args.locked.as_deref().map(|path| Locks::read(path, &Real)).transpose()?)
+/// The choices with the Python that a lock is for, where none was chosen and the machine can have it.
+fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -> Choices {
+    let mut choices = choices.clone();
+    let Some(lock) = locks.map(|locks| &locks.environment) else { return choices };
+    let python = &lock.target.python;
+    let there = |python: &aitk_detect::Python| {
+        python
+            .minor()
+            .is_some_and(|(major, minor)| format!("{major}.{minor}") == lock.target.python)
+    };
+    if choices.python.is_none()
+        && (lock.manager == Manager::Conda || machine.python.iter().any(there))
+    {
+        choices.python = Some(python.clone());
+    }
+    choices
+}
+
+/// The locks in the file that the user names, for a machine.
+pub fn locked(args: &ChoiceArgs, machine: &Machine) -> Result<Option<Locks>, CliError> {
+    let read = |path: &Path| Locks::read(path, &Real, machine);
+    Ok(args.locked.as_deref().map(read).transpose()?)
 }
 
 /// A recording, or the JSON of a machine; the latter answers nothing but the facts.

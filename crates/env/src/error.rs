@@ -99,6 +99,14 @@ pub enum EnvError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A lock that was given is for something else.
+    #[error("the lock does not fit: {reason}")]
+    UnfitLock {
+        /// What does not fit.
+        reason: String,
+        /// What to choose so that it fits.
+        remedy: String,
+    },
     /// The user interrupted the run.
     #[error("interrupted")]
     Interrupted,
@@ -117,6 +125,11 @@ pub enum EnvError {
 }
 
 impl EnvError {
+    /// A lock that does not fit, with what to choose so that it does.
+    pub fn unfit(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::UnfitLock { reason: reason.into(), remedy: remedy.into() }
+    }
+
     /// An error of the operating system about a path; a full disk has an error of its own.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -163,7 +176,7 @@ impl Explain for EnvError {
             Self::NoUv { .. } => "AITK-E06",
             Self::Uv { .. } => "AITK-E07",
             Self::NoSpace { .. } => "AITK-E08",
-            Self::BadLock { .. } => "AITK-E09",
+            Self::BadLock { .. } | Self::UnfitLock { .. } => "AITK-E09",
             Self::NoPython => "AITK-E12",
             Self::BadChannel { .. } => "AITK-E13",
             Self::BadPackage { .. } => "AITK-E14",
@@ -196,6 +209,9 @@ impl Explain for EnvError {
                  run the same command again: it continues"
             }
             Self::BadLock { .. } => "make a new one with `aitk lock -o FILE`",
+            Self::UnfitLock { remedy, .. } => {
+                return Some(format!("{remedy}, or make a new one with `aitk lock -o FILE`"));
+            }
             Self::NoPython => {
                 "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip \
                  python3-venv), or choose --manager conda, which brings its own"
@@ -218,7 +234,10 @@ impl Explain for EnvError {
     fn exit(&self) -> Exit {
         match self {
             Self::Unreachable { .. } | Self::Offline { .. } => Exit::Unavailable,
-            Self::BadLock { .. } | Self::BadChannel { .. } | Self::BadBundle { .. } => Exit::Config,
+            Self::BadLock { .. }
+            | Self::UnfitLock { .. }
+            | Self::BadChannel { .. }
+            | Self::BadBundle { .. } => Exit::Config,
             _ => Exit::Failed,
         }
     }

@@ -9,30 +9,35 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aitk_system::{Real, System, interrupted};
+use async_trait::async_trait;
 use futures_util::stream::{self, StreamExt, TryStreamExt};
+use http::Extensions;
 use rattler_networking::AuthenticationMiddleware;
 use reqwest::header::{CONTENT_RANGE, RANGE};
-use reqwest::{Certificate, Response, StatusCode};
-use reqwest_middleware::{ClientBuilder, ClientWithMiddleware};
+use reqwest::{Certificate, Request, Response, StatusCode};
+use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::Settings;
-use crate::conda::credentials;
 use crate::error::EnvError;
 use crate::lock::Locked;
+use crate::secrets::{Opener, stored};
 
 /// How many downloads run at a time.
 const PARALLEL: usize = 8;
 /// How often a broken download is taken up again.
 const TRIES: u32 = 4;
-/// How long a server may take to accept, and to send anything at all.
+/// How long a server may take to accept.
 const CONNECT: Duration = Duration::from_secs(4);
+/// How long it may then send nothing at all: in the middle of a download …
 const SILENCE: Duration = Duration::from_secs(30);
+/// … and while a plan is made, which somebody is waiting for.
+pub(crate) const HESITATION: Duration = Duration::from_secs(4);
 
 /// What a download reports while it runs.
 pub trait FetchProgress: Sync {
@@ -47,11 +52,21 @@ pub struct Client {
 }
 
 impl Client {
-    /// A client for all requests of a run.
+    /// A client for downloads.
     ///
     /// # Errors
     /// Where the system's certificates cannot be read.
     pub fn new(settings: &Settings) -> Result<Self, EnvError> {
+        Self::patient(settings, SILENCE)
+    }
+
+    /// A client for the questions of a plan: a source that stays silent is given up soon, and not asked again.
+    pub(crate) fn asking(settings: &Settings) -> Result<Self, EnvError> {
+        let Self { http } = Self::patient(settings, HESITATION)?;
+        Ok(Self { http: ClientBuilder::from_client(http).with(GivenUp::default()).build() })
+    }
+
+    fn patient(settings: &Settings, silence: Duration) -> Result<Self, EnvError> {
         // A second call finds the provider in place, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let builder = || {
@@ -60,7 +75,7 @@ impl Client {
                 // One connection a download: several large files in one HTTP/2 connection wait for each other.
                 .http1_only()
                 .connect_timeout(CONNECT)
-                .read_timeout(SILENCE)
+                .read_timeout(silence)
         };
         let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| Real.env(name).is_some());
         let built = match builder().build() {
@@ -72,8 +87,9 @@ impl Client {
             source_name: "the network".to_owned(),
             reason: cause(&error),
         })?;
-        let opening = AuthenticationMiddleware::from_auth_storage(credentials(settings));
-        Ok(Self { http: ClientBuilder::new(http).with(opening).build() })
+        // What an address was given with has the last word.
+        let stored = AuthenticationMiddleware::from_auth_storage(stored());
+        Ok(Self { http: ClientBuilder::new(http).with(stored).with(Opener::new(settings)).build() })
     }
 
     /// The client itself, for those who ask their questions by themselves.
@@ -101,12 +117,59 @@ impl Client {
             request = request.header(*name, *value);
         }
         let answer = request.send().await.map_err(|error| unreachable(url, &cause(&error)))?;
-        if answer.status().is_success() {
-            Ok(answer)
-        } else {
-            let file = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
-            let file = file.unwrap_or_default();
-            Err(unreachable(url, &format!("it answers {} for {file}", answer.status())))
+        useful(url, answer)
+    }
+
+    /// Asks for a file from a byte on; `None` where it has no more than what comes before that.
+    async fn get_from(&self, url: &str, start: u64) -> Result<Option<Response>, EnvError> {
+        let request = self.http.get(url);
+        let request =
+            if start > 0 { request.header(RANGE, format!("bytes={start}-")) } else { request };
+        let answer = request.send().await.map_err(|error| unreachable(url, &cause(&error)))?;
+        if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
+            return Ok(None);
+        }
+        useful(url, answer).map(Some)
+    }
+}
+
+/// An answer with something in it.
+fn useful(url: &str, answer: Response) -> Result<Response, EnvError> {
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let file = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
+    let file = file.unwrap_or_default();
+    Err(unreachable(url, &format!("it answers {} for {file}", answer.status())))
+}
+
+/// The places that were silent once: waiting for each of a hundred answers from there would take as often as long.
+#[derive(Default)]
+struct GivenUp(Mutex<BTreeSet<String>>);
+
+#[derive(Debug, thiserror::Error)]
+#[error("nothing came within {} s", HESITATION.as_secs())]
+struct Silent;
+
+#[async_trait]
+impl Middleware for GivenUp {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let place = request.url().origin().ascii_serialization();
+        let places = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if places().contains(&place) {
+            return Err(reqwest_middleware::Error::middleware(Silent));
+        }
+        match next.run(request, extensions).await {
+            Err(reqwest_middleware::Error::Reqwest(error)) if error.is_timeout() => {
+                places().insert(place);
+                Err(reqwest_middleware::Error::middleware(Silent))
+            }
+            answer => answer,
         }
     }
 }
@@ -257,14 +320,9 @@ async fn continue_part(
 ) -> Result<String, EnvError> {
     let mut hasher = Sha256::new();
     let mut have = hash_of_part(part, &mut hasher).map_err(EnvError::io(part))?;
-    let range = format!("bytes={have}-");
-    let headers: &[(&str, &str)] = if have > 0 { &[(RANGE.as_str(), &range)] } else { &[] };
-    let mut answer = match client.get(url, headers).await {
+    let Some(mut answer) = client.get_from(url, have).await? else {
         // The part is already the whole file.
-        Err(EnvError::Unreachable { reason, .. }) if reason.contains("416") => {
-            return Ok(hex(&hasher.finalize()));
-        }
-        answer => answer?,
+        return Ok(hex(&hasher.finalize()));
     };
     if have > 0 && answer.status() != StatusCode::PARTIAL_CONTENT {
         hasher = Sha256::new();

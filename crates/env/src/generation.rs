@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::EnvError;
-use crate::lock::{self, Layer, Lock, Locks, normalized};
+use crate::lock::{self, Layer, Lock, Locked, Locks, normalized};
 use crate::manager::{Installed, inventory};
 
 /// Written last: a folder without it is half-built.
@@ -51,6 +51,27 @@ impl Environments {
         let generation = Generation { path: self.root.join(target) };
         let record = generation.record(system)?;
         Some((generation, record))
+    }
+
+    /// Whether a generation is the one in use, whole or not.
+    pub fn in_use(&self, system: &dyn System, generation: &Generation) -> bool {
+        let target = system.read_link(&self.current_path());
+        target.is_ok_and(|target| self.root.join(target) == generation.path)
+    }
+
+    /// The generation in use with the lock that it keeps, where it has lost what it says of itself: the packages are
+    /// there, and what the user has added.
+    pub fn unrecorded(&self, system: &dyn System) -> Option<(Generation, Lock)> {
+        let target = system.read_link(&self.current_path()).ok()?;
+        let generation = Generation { path: self.root.join(target) };
+        if generation.record(system).is_some() {
+            return None;
+        }
+        let lock = [Manager::Conda, Manager::Venv].into_iter().find_map(|manager| {
+            let path = generation.path.join(lock::file_name(manager));
+            Some(Locks::read_for(&path, system, None).ok()?.environment)
+        })?;
+        (lock.digest() == generation.name()).then_some((generation, lock))
     }
 
     /// The whole generation that was built for a request, the current one first: what a cut link leaves behind.
@@ -102,6 +123,18 @@ pub struct Record {
     pub build: Option<String>,
     /// Packages and versions by the step that installed them.
     pub layers: BTreeMap<String, BTreeMap<String, String>>,
+}
+
+impl Record {
+    /// The exact version of every package, by the name that tells it from others.
+    pub fn versions(&self) -> BTreeMap<String, String> {
+        let key = |name: &String| match self.manager {
+            Manager::Conda => name.clone(),
+            Manager::Venv => normalized(name),
+        };
+        let all = self.layers.values().flatten();
+        all.map(|(name, version)| (key(name), version.clone())).collect()
+    }
 }
 
 /// A package that the user has put into an environment.
@@ -182,15 +215,20 @@ impl Generation {
             reason: "the generation is not whole".to_owned(),
         })?;
         let path = self.path.join(lock::file_name(record.manager));
-        let lock = Locks::read(&path, system)?.environment;
+        let lock = Locks::read_for(&path, system, None)?.environment;
         Ok(lock.in_layers(&record.layers))
     }
 
-    /// Clears the place, whatever was half-built there before.
+    /// Clears the place, whatever was half-built there before. Where the environment in use is, nothing is ever cleared.
     ///
     /// # Errors
     /// What the operating system says.
     pub fn begin(&self, system: &dyn System) -> Result<(), EnvError> {
+        let root = self.path.parent().unwrap_or(&self.path).to_owned();
+        if (Environments { root }).in_use(system, self) {
+            let in_use = std::io::Error::other("it is the environment in use");
+            return Err(EnvError::io(&self.path)(in_use));
+        }
         system.remove(&self.path).map_err(EnvError::io(&self.path))?;
         let parent = self.path.parent().unwrap_or(&self.path);
         system.create_dir(parent).map_err(EnvError::io(parent))
@@ -208,14 +246,21 @@ impl Generation {
 
     /// Whether every package of a layer has been installed completely.
     pub fn has(&self, system: &dyn System, manager: Manager, layer: &Layer) -> bool {
+        self.missing(system, manager, layer).packages.is_empty()
+    }
+
+    /// The packages of a layer that have not been installed completely.
+    pub fn missing(&self, system: &dyn System, manager: Manager, layer: &Layer) -> Layer {
         let there = inventory(manager).installed(system, &self.path);
-        layer.packages.iter().all(|locked| {
+        let has = |locked: &Locked| {
             there.iter().any(|one| {
                 one.name == locked.key()
                     && same_version(&one.version, &locked.exact_version())
                     && system.exists(self.path.join(&one.record))
             })
-        })
+        };
+        let packages = layer.packages.iter().filter(|locked| !has(locked)).cloned().collect();
+        Layer { step: layer.step.clone(), packages }
     }
 
     /// Notes every file and, last of all, that the generation is whole.
@@ -357,6 +402,38 @@ impl Generation {
         added.map(|one| Added { name: one.name, version: one.version, by: one.by }).collect()
     }
 
+    /// What the user has added or replaced since the generation was built, and another one with these packages, for
+    /// which these requirements were `carried` over, does not have.
+    pub fn lost(
+        &self,
+        system: &dyn System,
+        other: &BTreeMap<String, String>,
+        carried: &[String],
+    ) -> Vec<Added> {
+        let Some(record) = self.record(system) else { return Vec::new() };
+        let inventory = inventory(record.manager);
+        let mine = record.versions();
+        let version_of = |exact: &str| exact.split('=').next().unwrap_or_default().to_owned();
+        let mut lost = self.installed_by_hand(system);
+        lost.retain(|one| {
+            let there = other.get(&one.name);
+            let same = there
+                .is_some_and(|exact| same_version(&version_of(exact), &version_of(&one.version)));
+            if one.by != Manager::Conda {
+                return !same;
+            }
+            let asked = inventory.requested(system, &self.path, one);
+            match asked.is_empty() {
+                // It came along with something else.
+                true => there.is_none() && !mine.contains_key(&one.name),
+                false => !same && !asked.iter().all(|spec| carried.contains(spec)),
+            }
+        });
+        lost.into_iter()
+            .map(|one| Added { name: one.name, version: one.version, by: one.by })
+            .collect()
+    }
+
     /// What the user has asked for by hand and the next generation shall have as well, as its manager writes it.
     pub fn carried(&self, system: &dyn System) -> Vec<String> {
         let Some(record) = self.record(system) else { return Vec::new() };
@@ -376,15 +453,7 @@ impl Generation {
 
     fn installed_by_hand(&self, system: &dyn System) -> Vec<Installed> {
         let Some(record) = self.record(system) else { return Vec::new() };
-        let known: BTreeMap<_, _> = record
-            .layers
-            .values()
-            .flatten()
-            .map(|(name, version)| match record.manager {
-                Manager::Conda => (name.clone(), version),
-                Manager::Venv => (normalized(name), version),
-            })
-            .collect();
+        let known = record.versions();
         let mut all = inventory(record.manager).installed(system, &self.path);
         all.retain(|one| {
             one.by != record.manager
@@ -423,7 +492,10 @@ impl Generation {
         names: &BTreeSet<String>,
     ) -> Result<Vec<PathBuf>, EnvError> {
         let path = self.path.join(FILES);
-        let list = system.text(&path).map_err(EnvError::io(&path))?;
+        let list = match system.text(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
+            list => list.map_err(EnvError::io(&path))?,
+        };
         let mut wanted = false;
         let mut files = Vec::new();
         for line in list.lines() {
@@ -454,4 +526,93 @@ fn same_version(folder: &str, version: &str) -> bool {
 /// The hash of a file as wheels write it.
 pub(crate) fn digest(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::Real;
+
+    use super::*;
+
+    const SITE: &str = "lib/python3.12/site-packages";
+
+    /// A generation of a manager, built with `a` 1.0 and `b` 1.0.
+    fn generation(folder: &Path, manager: Manager) -> Generation {
+        let generation = Environments::new(folder, "ai").generation("0123");
+        let version = if manager == Manager::Conda { "1.0=py_0" } else { "1.0" };
+        let layer = ["a", "b"].map(|name| (name.to_owned(), version.to_owned()));
+        let record = Record {
+            schema: 1,
+            manager,
+            request: String::new(),
+            added: Vec::new(),
+            python: "3.12".to_owned(),
+            build: None,
+            layers: [("libraries".to_owned(), layer.into())].into(),
+        };
+        put(&generation, RECORD, &serde_json::to_string(&record).unwrap());
+        generation
+    }
+
+    fn put(generation: &Generation, file: &str, text: &str) {
+        Real.write(&generation.path.join(file), text.as_bytes(), 0o644).unwrap();
+    }
+
+    fn by_pip(generation: &Generation, name: &str, version: &str) {
+        put(generation, &format!("{SITE}/{name}-{version}.dist-info/RECORD"), "");
+        put(generation, &format!("{SITE}/{name}-{version}.dist-info/INSTALLER"), "pip\n");
+    }
+
+    fn by_conda(generation: &Generation, name: &str, version: &str, asked: &[&str]) {
+        let record = serde_json::json!({ "requested_specs": asked });
+        let file = format!("conda-meta/{name}-{version}-py_0.json");
+        put(generation, &file, &record.to_string());
+    }
+
+    fn lost(generation: &Generation, other: &[(&str, &str)], carried: &[&str]) -> Vec<String> {
+        let other = other.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let carried: Vec<_> = carried.iter().map(|spec| (*spec).to_owned()).collect();
+        let lost = generation.lost(&Real, &other, &carried);
+        lost.iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn a_version_that_was_changed_by_hand_is_not_lost_unsaid() {
+        let folder = tempfile::tempdir().unwrap();
+        let venv = generation(folder.path(), Manager::Venv);
+        by_pip(&venv, "a", "0.9");
+        by_pip(&venv, "b", "1.0");
+        by_pip(&venv, "new_one", "3.0");
+        assert_eq!(lost(&venv, &[("a", "1.1"), ("b", "1.1")], &[]), ["a==0.9", "new-one==3.0"]);
+        assert_eq!(lost(&venv, &[("a", "0.9"), ("new-one", "3.0")], &[]), [""; 0]);
+    }
+
+    #[test]
+    fn what_conda_was_asked_for_is_carried_or_not_lost_unsaid() {
+        let folder = tempfile::tempdir().unwrap();
+        let conda = generation(folder.path(), Manager::Conda);
+        by_conda(&conda, "a", "0.9", &["a=0.9"]);
+        by_conda(&conda, "b", "0.8", &[]);
+        by_conda(&conda, "new", "3.0", &["new"]);
+        let other = [("a", "1.1=py_0"), ("b", "1.1=py_0"), ("new", "3.1=py_0")];
+        assert_eq!(lost(&conda, &other, &["a=0.9", "new"]), [""; 0]);
+        assert_eq!(lost(&conda, &other, &["new"]), ["a=0.9=py_0"]);
+        assert_eq!(lost(&conda, &other[..2], &["a=0.9"]), ["new=3.0=py_0"]);
+    }
+
+    #[test]
+    fn the_environment_in_use_is_never_cleared() {
+        let folder = tempfile::tempdir().unwrap();
+        let venv = generation(folder.path(), Manager::Venv);
+        let environments = Environments::new(folder.path(), "ai");
+        environments.activate(&Real, &venv).unwrap();
+        Real.remove(&venv.path.join(RECORD)).unwrap();
+        put(&venv, "mine", "");
+        venv.begin(&Real).unwrap_err();
+        assert!((&Real as &dyn System).exists(venv.path.join("mine")));
+        let other = environments.generation("4567");
+        put(&other, "half-built", "");
+        other.begin(&Real).unwrap();
+        assert!(!(&Real as &dyn System).exists(other.path.join("half-built")));
+    }
 }

@@ -10,18 +10,19 @@ mod fetch;
 mod generation;
 mod lock;
 mod manager;
+mod secrets;
 mod venv;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
-pub use conda::{base_files, channel_answers, without_secrets};
+pub use conda::{base_files, channel_answers};
 pub use error::EnvError;
 pub use fetch::{Client, FetchProgress, fetch_all};
 pub use generation::{Added, Damage, Environments, Generation, Record};
 pub use lock::{Layer, Lock, Locked, Locks, Target};
 pub use manager::{Manager, Request, Site, manager};
+pub use secrets::{Secret, without_secrets};
 pub use venv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
@@ -39,20 +40,12 @@ pub struct Settings {
     pub channels: Vec<String>,
     /// Where channels that are named and not addressed are; conda's own default where `None`.
     pub channel_alias: Option<String>,
-    /// Addresses of channels with the credentials that they were given with.
+    /// Addresses of channels and indexes with the credentials that they were given with.
     pub secrets: Vec<Secret>,
     /// Ask no source.
     pub offline: bool,
-}
-
-/// Something that is never shown.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(pub String);
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("…")
-    }
+    /// A source has been waited for in vain already: the next one is asked only once.
+    pub waited: bool,
 }
 
 impl Settings {

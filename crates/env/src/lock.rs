@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use aitk_detect::Machine;
 use aitk_plan::{LayerRequest, Manager, Package, digest_of};
 use aitk_system::System;
 use serde::{Deserialize, Serialize};
@@ -34,15 +35,31 @@ pub struct Locks {
 }
 
 impl Locks {
-    /// Reads a lock of either manager, whichever the file is.
+    /// Reads a lock of either manager, whichever the file is; of one for several platforms, the part for the machine.
+    /// Whether it fits there and what is wished for, [`crate::Manager::accept`] says.
     ///
     /// # Errors
     /// [`EnvError::BadLock`] where it is none, or lacks what installing takes.
-    pub fn read(path: &Path, system: &dyn System) -> Result<Self, EnvError> {
+    pub fn read(path: &Path, system: &dyn System, machine: &Machine) -> Result<Self, EnvError> {
+        let mut locks = Self::read_for(path, system, Some(&machine.arch))?;
+        if locks.environment.manager == Manager::Venv {
+            // What it was resolved on may have had an older or a newer one: what counts is whether its wheels fit.
+            let libc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+            locks.environment.target.glibc = libc.and_then(|libc| libc.version.clone());
+        }
+        Ok(locks)
+    }
+
+    /// As [`Locks::read`]; for whatever the file is for where there is no `arch`.
+    pub(crate) fn read_for(
+        path: &Path,
+        system: &dyn System,
+        arch: Option<&str>,
+    ) -> Result<Self, EnvError> {
         if path.extension().is_some_and(|extension| extension == "toml") {
             Ok(Self { environment: venv::pylock::read(path, system)?, base: None })
         } else {
-            conda::lockfile::read(path, system)
+            conda::lockfile::read(path, system, arch)
         }
     }
 
@@ -153,6 +170,30 @@ impl Lock {
         digest_of(&(&self.target, files))
     }
 
+    /// Whether it is for a machine and a version of Python at all; why not, in words.
+    pub(crate) fn suits(&self, arch: &str, python: Option<&str>) -> Result<(), String> {
+        let target = &self.target;
+        if target.arch != arch {
+            return Err(format!("it is for {}, and this machine is {arch}", target.arch));
+        }
+        match python {
+            Some(python) if python != target.python => Err(format!(
+                "it is for Python {}, and Python {python} is what the environment is to have",
+                target.python
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// The packages that these names lead to.
+    pub(crate) fn reached(
+        &self,
+        names: Vec<String>,
+        needs_of: impl Fn(&Locked) -> Vec<String>,
+    ) -> BTreeSet<String> {
+        reached(self.packages(), names, needs_of)
+    }
+
     /// Gives the packages of a lock that knows no layers to those that ask for them, each to the first.
     pub fn layered(self, requests: &[LayerRequest]) -> Self {
         if self.manager == Manager::Venv {
@@ -179,6 +220,20 @@ impl Lock {
         Self { layers, ..self }
     }
 
+    /// The exact version of every package, by the name that tells it from others.
+    pub fn versions(&self) -> BTreeMap<String, String> {
+        self.packages().map(|locked| (locked.key(), locked.exact_version())).collect()
+    }
+
+    /// Whether it has the package that a requirement names.
+    pub fn has(&self, requirement: &str) -> bool {
+        let name = match self.manager {
+            Manager::Conda => conda::name_of(requirement),
+            Manager::Venv => venv::project(requirement),
+        };
+        self.packages().any(|locked| locked.key() == name)
+    }
+
     /// All packages.
     pub fn packages(&self) -> impl Iterator<Item = &Locked> {
         self.layers.iter().flat_map(|layer| &layer.packages)
@@ -201,15 +256,8 @@ pub(crate) fn into_layers(
     let mut left = packages;
     let mut layers = Vec::new();
     for (index, (step, requirements)) in wishes.iter().enumerate() {
-        let mut reached = BTreeSet::new();
-        let mut open: Vec<String> = requirements.iter().map(|r| name_of(r)).collect();
-        while let Some(name) = open.pop() {
-            if let Some(locked) = left.iter().find(|locked| locked.key() == name)
-                && reached.insert(name)
-            {
-                open.extend(needs_of(locked));
-            }
-        }
+        let names = requirements.iter().map(|requirement| name_of(requirement)).collect();
+        let reached = reached(&left, names, &needs_of);
         let is_last = index + 1 == wishes.len();
         let (here, rest) =
             left.into_iter().partition(|locked| is_last || reached.contains(&locked.key()));
@@ -217,4 +265,24 @@ pub(crate) fn into_layers(
         left = rest;
     }
     layers
+}
+
+/// The packages that these names lead to, themselves or through what they need.
+fn reached<'a>(
+    packages: impl IntoIterator<Item = &'a Locked>,
+    names: Vec<String>,
+    needs_of: impl Fn(&Locked) -> Vec<String>,
+) -> BTreeSet<String> {
+    let all: BTreeMap<String, &Locked> =
+        packages.into_iter().map(|locked| (locked.key(), locked)).collect();
+    let mut open = names;
+    let mut reached = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if let Some(locked) = all.get(&name)
+            && reached.insert(name)
+        {
+            open.extend(needs_of(locked));
+        }
+    }
+    reached
 }

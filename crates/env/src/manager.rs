@@ -59,6 +59,12 @@ pub trait Manager {
     /// What the sources answer; [`EnvError::NoPython`] where an earlier step brings the interpreter.
     fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError>;
 
+    /// Whether a lock that was given can be what is asked for, on this machine.
+    ///
+    /// # Errors
+    /// [`EnvError::UnfitLock`] with what does not fit.
+    fn accept(&self, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError>;
+
     /// Begins a generation: everything that belongs to no package.
     ///
     /// # Errors
@@ -91,6 +97,32 @@ pub trait Manager {
 
     /// Bytes on disk and files that a package takes once it is installed.
     fn footprint(&self, locked: &Locked) -> (u64, Option<u64>);
+}
+
+impl Request<'_> {
+    /// The packages that a layer asks for by name: of the framework's builds, those of the one that a lock has.
+    pub(crate) fn names<'a>(
+        &'a self,
+        layer: &'a LayerRequest,
+        name_of: fn(&str) -> String,
+        has: impl Fn(&String) -> bool,
+    ) -> Vec<String> {
+        let names = |all: &[String]| all.iter().map(|one| name_of(one)).collect::<Vec<_>>();
+        let builds = || self.builds.iter().map(|build| &build.requirements);
+        let other = builds()
+            .any(|requirements| *requirements == layer.requirements)
+            .then(|| builds().map(|all| names(all)).find(|names| names.iter().all(&has)))
+            .flatten();
+        other.unwrap_or_else(|| names(&layer.requirements))
+    }
+}
+
+/// A lock without something that is asked for.
+pub(crate) fn lacks(name: &str, step: &str) -> EnvError {
+    EnvError::unfit(
+        format!("it has no {name}, which `{step}` asks for"),
+        "choose the budget and the --framework that it was made with",
+    )
 }
 
 /// The manager of a kind, at work on a site.

@@ -1,5 +1,10 @@
 //! uv from a configured index, on loopback: found by the simple API, checked by its hash, put into aitk's own place.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests look from outside"
+)]
 
 use std::io::{BufRead, BufReader, Cursor, Write};
 use std::net::TcpListener;
@@ -116,7 +121,63 @@ fn a_wrong_hash_is_refused() {
 #[test]
 fn without_an_index_and_without_python_there_is_no_way_yet() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = settings(folder.path(), None);
+    let channels = vec![format!("file://{}", folder.path().display())];
+    let settings = Settings { channels, ..settings(folder.path(), None) };
     let result = fetch_uv(&Real, &Machine::default(), &catalog(true), &settings, &Silent);
     assert!(matches!(result, Err(EnvError::NoUv { .. })), "{result:?}");
+}
+
+/// A channel in a folder that has a uv which says this version, and calls itself 9.9.9.
+fn channel(folder: &Path, says: &str) -> String {
+    const WRITE: &str = r##"
+import hashlib, io, json, pathlib, sys, tarfile
+root, says, subdir = pathlib.Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+record = dict(name="uv", version="9.9.9", build="h_0", build_number=0, depends=["other"], subdir=subdir)
+program = f"#!/bin/sh\necho uv {says}\n".encode()
+paths = [dict(_path="bin/uv", path_type="hardlink", sha256=hashlib.sha256(program).hexdigest(), size_in_bytes=len(program))]
+files = {"bin/uv": program, "info/index.json": json.dumps(record), "info/files": "bin/uv\n",
+         "info/paths.json": json.dumps(dict(paths=paths, paths_version=1))}
+archive = root / subdir / "uv-9.9.9-h_0.tar.bz2"
+archive.parent.mkdir(parents=True)
+with tarfile.open(archive, "w:bz2") as tar:
+    for name, content in files.items():
+        content = content if isinstance(content, bytes) else content.encode()
+        info = tarfile.TarInfo(name)
+        info.size, info.mode = len(content), 0o755
+        tar.addfile(info, io.BytesIO(content))
+data = archive.read_bytes()
+record |= dict(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+for folder in (subdir, "noarch"):
+    (root / folder).mkdir(exist_ok=True)
+    packages = {archive.name: record} if folder == subdir else {}
+    index = dict(info=dict(subdir=folder), packages=packages)
+    (root / folder / "repodata.json").write_text(json.dumps(index))
+"##;
+    let subdir = if Real.host().arch == "aarch64" { "linux-aarch64" } else { "linux-64" };
+    let root = folder.join("channel");
+    let written = std::process::Command::new("python3")
+        .args(["-c", WRITE])
+        .arg(&root)
+        .args([says, subdir])
+        .status();
+    assert!(written.unwrap().success());
+    format!("file://{}", root.display())
+}
+
+#[test]
+fn where_nothing_else_has_it_the_channel_does() {
+    for (says, found) in [("9.9.9", true), ("9.9.8", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        let channels = vec![channel(folder.path(), says)];
+        let settings = Settings { channels, ..settings(folder.path(), None) };
+        let fetched = fetch_uv(&Real, &Machine::default(), &catalog(true), &settings, &Silent);
+        if found {
+            let said = (&Real as &dyn System)
+                .run(&Command::reads([fetched.unwrap().path.to_string_lossy()]))
+                .unwrap();
+            assert_eq!(said.stdout, "uv 9.9.9\n");
+        } else {
+            assert!(matches!(fetched, Err(EnvError::NoUv { .. })), "{fetched:?}");
+        }
+    }
 }

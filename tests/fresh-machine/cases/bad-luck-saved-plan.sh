@@ -37,8 +37,14 @@ expect_code 0
 SHOW=5 aitk user -- apply other.json --yes
 expect_code 78
 
-step "the plan itself"
+step "the plan itself, though a channel answers by now"
+mkdir -p "$home/.config/aitk" "$WORK/empty"
+CHANNEL=$WORK/empty serve_channel
+echo "channels = [\"$CHANNEL_URL/conda-forge\"]" >"$home/.config/aitk/config.toml"
 aitk user -- apply plan.json --yes
 expect_code 0
+[[ ! -s $CHANNEL_LOG ]] || die "the channel was asked, though the plan has its manager: $(cat "$CHANNEL_LOG")"
+jq -e '.environments.ai.manager == "venv"' "$home/.local/state/aitk/receipt.json" >/dev/null || die "another manager is noted"
+stop_channel
 SHOW=0 aitk user -- verify
 expect_code 0

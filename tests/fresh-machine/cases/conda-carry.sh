@@ -43,6 +43,7 @@ sed 's/^requirements = \["jupyterlab", "ipykernel", "pip"\]/&\nconda = ["jupyter
     "$HERE/../../profiles/low.toml" >"$home/more.toml"
 aitk plain -- apply --profile more.toml "${WISH[@]}"
 expect_code 0
+expect_said 'AITK-W09|is not carried over: aitk-test-wheel==1.0'
 expect_said 'pip install aitk-test-wheel==1.0'
 [[ $(as plain readlink .local/share/aitk/envs/ai/current) != "$before" ]] || die "it is the same generation"
 as plain sh -c 'ls .local/share/aitk/envs/ai/current/conda-meta/aitk-test-generic-*.json .local/share/aitk/envs/ai/current/conda-meta/aitk-test-prefix-*.json'
@@ -54,3 +55,22 @@ step "and the one after it"
 SHOW=6 aitk plain -- apply --budget low "${WISH[@]}" --env ai
 expect_code 0
 as plain sh -c 'ls .local/share/aitk/envs/ai/current/conda-meta/aitk-test-generic-*.json'
+
+step "what the environment in use says of itself is lost: nothing of it is taken away"
+as plain touch .local/share/aitk/envs/ai/current/mine
+as plain sh -c 'rm .local/share/aitk/envs/ai/current/aitk-generation.json .local/share/aitk/envs/ai/current/conda-meta/numpy-*.json'
+there=$(as plain readlink .local/share/aitk/envs/ai/current)
+SHOW=6 aitk plain -- apply --yes
+expect_code 0
+[[ $(as plain readlink .local/share/aitk/envs/ai/current) == "$there" ]] || die "it was built anew"
+as plain sh -c 'ls .local/share/aitk/envs/ai/current/mine .local/share/aitk/envs/ai/current/conda-meta/aitk-test-generic-*.json'
+SHOW=3 aitk plain -- verify --deep
+expect_code 0
+
+step "what was added to conda's own environment is in the next two of it"
+as plain aitk run -- conda install -y --offline -n base "./$name"
+for folder in plain conda-forge; do
+    SHOW=3 aitk plain -- apply "${WISH[@]/conda-forge/$folder}"
+    expect_code 0
+    as plain sh -c 'ls .local/share/aitk/envs/base/current/conda-meta/aitk-test-generic-*.json'
+done

@@ -36,8 +36,8 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     };
     let saved = args.plan.as_ref().filter(|_| bundle.is_none());
     let lock = match &bundle {
-        Some(bundle) => Some(Locks::read(&bundle.lock, &Real)?),
-        None => locked(&args.choices)?,
+        Some(bundle) => Some(Locks::read(&bundle.lock, &Real, &session.machine)?),
+        None => locked(&args.choices, &session.machine)?,
     };
     let wish = match (saved, &bundle) {
         (Some(path), _) => wish_of(&load(path, &machine_digest(&session.machine))?),
@@ -45,7 +45,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         (None, None) => session.wish(&args.choices)?,
     };
     let fresh = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
-    let wish = Wish { manager: Some(fresh.manager), ..wish };
+    let wish = Wish { manager: Some(fresh.manager), choices: fresh.choices.clone(), ..wish };
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let mut plan = match saved {
         Some(path) => load(path, &fresh.machine)?,

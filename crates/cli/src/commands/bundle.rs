@@ -20,15 +20,18 @@ use crate::session::{Ask, Session, Wish, locked};
 pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
     let wish = session.wish(&args.choices)?;
-    let lock = locked(&args.choices)?;
+    let lock = locked(&args.choices, &session.machine)?;
     let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
-    let wish = Wish { manager: Some(plan.manager), ..wish };
+    let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner("asking the package sources …");
     let locks = aitk_exec::lock(&context, &plan)?;
-    aitk_exec::survey(&context, &mut plan, false)?;
+    // What is on this machine already does not count: the bundle is for another.
+    let mut context = session.context(&system, Some(&locks));
+    context.fresh = true;
+    aitk_exec::survey(&context, &mut plan, true)?;
     drop(spinner);
 
     let settings = &session.local_settings;

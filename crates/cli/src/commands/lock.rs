@@ -13,7 +13,7 @@ use crate::session::{Ask, Session, locked};
 pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
     let wish = session.wish(&args.choices)?;
-    let lock = locked(&args.choices)?;
+    let lock = locked(&args.choices, &session.machine)?;
     let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());

@@ -20,7 +20,7 @@ const WIDTH: usize = 94;
 pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
     let wish = session.wish(&args.choices)?;
-    let lock = locked(&args.choices)?;
+    let lock = locked(&args.choices, &session.machine)?;
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
     let mut plan = session.plan(&wish, lock.as_ref(), ask)?;
     let system = Deny(std::sync::Arc::clone(&session.system));

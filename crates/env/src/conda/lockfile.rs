@@ -44,22 +44,38 @@ pub(crate) fn write(locks: &Locks) -> Result<String, EnvError> {
     builder.finish().render_to_string().map_err(|error| bad(error.to_string()))
 }
 
-/// Reads a lock file. It knows no layers: see [`Lock::layered`].
-pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Locks, EnvError> {
+/// Reads the part of a lock file for an architecture. It knows no layers: see [`Lock::layered`].
+pub(crate) fn read(
+    path: &Path,
+    system: &dyn System,
+    arch: Option<&str>,
+) -> Result<Locks, EnvError> {
     let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
     let text = system.text(path).map_err(EnvError::io(path))?;
     let file = LockFile::from_str_with_base_directory(&text, path.parent())
         .map_err(|error| bad(error.to_string()))?;
     let lock = |name: &str| -> Result<Option<Lock>, EnvError> {
         let Some(environment) = file.environment(name) else { return Ok(None) };
-        let Some(platform) = environment.platforms().next() else { return Ok(None) };
-        let arch = match platform.subdir().as_str() {
-            "linux-64" => "x86_64",
-            "linux-aarch64" => "aarch64",
-            other => return Err(bad(format!("it is for {other}"))),
+        let all: Vec<_> = environment.platforms().collect();
+        let of = |arch: &str| all.iter().find(|p| architecture(p.subdir().as_str()) == Some(arch));
+        let Some(platform) = arch.map_or(all.first(), of) else {
+            let mut names: Vec<_> = all.iter().map(|platform| platform.subdir().as_str()).collect();
+            names.sort_unstable();
+            let machine = arch.unwrap_or("no machine at all");
+            return Err(bad(format!(
+                "it is for {}, and this machine is {machine}",
+                names.join(", ")
+            )));
         };
+        let subdir = platform.subdir().as_str();
+        let arch = architecture(subdir).ok_or_else(|| bad(format!("it is for {subdir}")))?;
+        if environment.has_pypi_packages(*platform) {
+            return Err(bad(
+                "it has packages of PyPI, which aitk does not install beside conda's".to_owned()
+            ));
+        }
         let records: Vec<RepoDataRecord> = environment
-            .conda_repodata_records(platform)
+            .conda_repodata_records(*platform)
             .map_err(|error| bad(error.to_string()))?
             .unwrap_or_default();
         let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
@@ -76,10 +92,19 @@ pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Locks, EnvError> 
     Ok(Locks { environment, base: lock(BASE)? })
 }
 
+/// As `uname -m` names the architecture of a channel's folder.
+fn architecture(subdir: &str) -> Option<&'static str> {
+    ["x86_64", "aarch64", "ppc64le"]
+        .into_iter()
+        .find(|arch| super::solve::subdir(arch).is_ok_and(|known| known.as_str() == subdir))
+}
+
 #[cfg(test)]
 mod tests {
+    use aitk_detect::Machine;
     use aitk_plan::{LayerRequest, Package};
     use aitk_system::Real;
+    use rattler_conda_types::Subdir;
 
     use super::*;
     use crate::lock::Locked;
@@ -130,7 +155,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("pixi.lock");
         Real.write(&path, locks.to_text().unwrap().as_bytes(), 0o644).unwrap();
-        let read = Locks::read(&path, &Real).unwrap();
+        let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
+        let read = Locks::read(&path, &Real, &machine).unwrap();
         let wish = |step: &str, spec: &str| LayerRequest {
             step: step.to_owned(),
             requirements: vec![spec.to_owned()],
@@ -152,5 +178,35 @@ mod tests {
         };
         assert_eq!(constrains(&layered), constrains(&lock));
         assert_eq!(read.base.unwrap().packages().count(), 1);
+    }
+
+    /// As pixi writes one for several platforms.
+    #[test]
+    fn of_several_platforms_the_machines_own_is_read() {
+        let subdirs = [Subdir::LinuxAarch64, Subdir::Linux64];
+        let platforms = subdirs.map(|subdir| PlatformData {
+            name: PlatformName::from(&subdir),
+            subdir,
+            virtual_packages: Vec::new(),
+        });
+        let mut builder = LockFile::builder().with_platforms(platforms.to_vec()).unwrap();
+        builder.set_channels(DEFAULT_ENVIRONMENT_NAME, ["https://channel.example/".to_owned()]);
+        for (subdir, name) in subdirs.iter().zip(["numpy", "python"]) {
+            let data = CondaPackageData::from(record(&package(name, "h1_0", &[])).unwrap());
+            builder.add_conda_package(DEFAULT_ENVIRONMENT_NAME, subdir.as_str(), data).unwrap();
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pixi.lock");
+        let text = builder.finish().render_to_string().unwrap();
+        Real.write(&path, text.as_bytes(), 0o644).unwrap();
+        let names = |arch: &str| {
+            let machine = Machine { arch: arch.to_owned(), ..Machine::default() };
+            let locks = Locks::read(&path, &Real, &machine);
+            locks.map(|locks| locks.environment.packages().map(Locked::key).collect::<Vec<_>>())
+        };
+        assert_eq!(names("x86_64").unwrap(), ["python"]);
+        assert_eq!(names("aarch64").unwrap(), ["numpy"]);
+        let error = names("ppc64le").unwrap_err().to_string();
+        assert!(error.contains("linux-64, linux-aarch64") && error.contains("ppc64le"), "{error}");
     }
 }

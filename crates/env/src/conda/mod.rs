@@ -8,19 +8,20 @@ mod solve;
 mod virtual_packages;
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 
 use aitk_plan::{LayerRequest, Manager as Kind, Package};
 use aitk_system::Permit;
 use rattler_conda_types::RepoDataRecord;
 
-pub(crate) use channel::credentials;
-pub use channel::{channel_answers, without_secrets};
+pub use channel::channel_answers;
 pub(crate) use meta::CondaMeta;
 
 use crate::error::EnvError;
+use crate::fetch::{Client, FetchProgress, fetch_all};
 use crate::generation::Generation;
 use crate::lock::{Layer, Lock, Locked, Target, into_layers};
-use crate::manager::{Manager, Request, Site};
+use crate::manager::{Manager, Request, Site, lacks};
 use crate::{Settings, text};
 
 /// The manager `conda`.
@@ -49,6 +50,47 @@ impl Manager for Conda<'_> {
         match last {
             Some(error) => Err(error),
             None => self.attempt(request, request.layers, None),
+        }
+    }
+
+    fn accept(&self, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError> {
+        lock.suits(&self.site.machine.arch, request.python).map_err(|reason| {
+            EnvError::unfit(
+                reason,
+                format!("choose that version with --python {}", lock.target.python),
+            )
+        })?;
+        let here = self.virtual_packages();
+        for locked in lock.packages() {
+            if let Some(need) = needs(locked).find(|need| !virtual_packages::meet(&here, need)) {
+                let reason = format!(
+                    "{} needs {need}, and this machine does not meet that",
+                    locked.package.name
+                );
+                return Err(EnvError::unfit(
+                    reason,
+                    "choose a machine like the one that it was made for",
+                ));
+            }
+        }
+        let has = |name: &String| lock.packages().any(|locked| locked.key() == *name);
+        let mut asked_for = Vec::new();
+        for layer in request.layers {
+            let names = request.names(layer, name_of, has);
+            if let Some(missing) = names.iter().find(|name| !has(name)) {
+                return Err(lacks(missing, &layer.step));
+            }
+            asked_for.extend(names);
+        }
+        let reached = lock.reached(asked_for, needs_of);
+        let frameworks = self.site.catalog.frameworks.iter().flat_map(|f| &f.conda.requirements);
+        match frameworks.map(|spec| name_of(spec)).find(|name| has(name) && !reached.contains(name))
+        {
+            Some(name) => Err(EnvError::unfit(
+                format!("it has {name}, which is not wished for here"),
+                "choose the --framework that it was made with",
+            )),
+            None => Ok(()),
         }
     }
 
@@ -118,6 +160,13 @@ impl Manager for Conda<'_> {
 }
 
 impl Conda<'_> {
+    fn virtual_packages(&self) -> Vec<(&'static str, String, String)> {
+        let site = &self.site;
+        virtual_packages::of(site.machine, |name| {
+            site.is_local.then(|| site.local.env(name)).flatten()
+        })
+    }
+
     fn attempt(
         &self,
         request: &Request<'_>,
@@ -134,9 +183,7 @@ impl Conda<'_> {
             .chain(request.added)
             .map(String::as_str)
             .collect();
-        let virtual_packages = virtual_packages::of(site.machine, |name| {
-            site.is_local.then(|| site.local.env(name)).flatten()
-        });
+        let virtual_packages = self.virtual_packages();
         let records =
             solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
         let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
@@ -155,6 +202,24 @@ impl Conda<'_> {
             layers,
         })
     }
+}
+
+/// A program out of a package of the channels, at exactly this version; `None` where they have none. The archive is
+/// checked against the hash that the channel names, and unpacked into the cache.
+pub(crate) fn fetch_program(
+    settings: &Settings,
+    arch: &str,
+    name: &str,
+    version: &str,
+    progress: &dyn FetchProgress,
+) -> Result<Option<PathBuf>, EnvError> {
+    channel_answers(settings)?;
+    let Some(record) = solve::find(settings, arch, name, version)? else { return Ok(None) };
+    let locked = locked(&record)?;
+    let folder = settings.packages(Kind::Conda);
+    fetch_all(&Client::new(settings)?, &[&locked], &folder, false, progress)?;
+    let program = packages::unpack_one(settings, &locked)?.join("bin").join(name);
+    Ok(Some(program))
 }
 
 /// What the records are for: the version of their Python, on this architecture.
@@ -213,9 +278,13 @@ pub(crate) fn name_of(requirement: &str) -> String {
 
 /// The names of the packages that a package needs.
 pub(crate) fn needs_of(locked: &Locked) -> Vec<String> {
+    needs(locked).map(name_of).collect()
+}
+
+/// What a package needs, as its record has it.
+fn needs(locked: &Locked) -> impl Iterator<Item = &str> {
     let depends = locked.package.record.as_ref().and_then(|record| record["depends"].as_array());
-    let depends = depends.into_iter().flatten().filter_map(|need| need.as_str());
-    depends.map(name_of).collect()
+    depends.into_iter().flatten().filter_map(|need| need.as_str())
 }
 
 /// What makes conda's own environment know its channels, and the environments by their names.

@@ -42,7 +42,8 @@ pub(super) fn link(
     })?
 }
 
-/// Removes these files and links the layer's packages again, from archives that are unpacked anew.
+/// Links the layer's packages again in place of these files, from archives that are unpacked anew. Until that is done the
+/// files are only laid aside: damaged ones are better than none.
 pub(super) fn link_again(
     settings: &Settings,
     prefix: &Path,
@@ -50,14 +51,6 @@ pub(super) fn link_again(
     files: &[PathBuf],
     log: &Path,
 ) -> Result<(), EnvError> {
-    for file in files {
-        match fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(EnvError::io(file)(error));
-            }
-            _ => {}
-        }
-    }
     let names: Vec<_> = layer.packages.iter().map(Locked::key).collect();
     let installed = installed(prefix, &names)?;
     let mut all: Vec<RepoDataRecord> =
@@ -76,8 +69,53 @@ pub(super) fn link_again(
         }
         let cache = cache(settings);
         unpack(settings, &cache, &layer.packages).await?;
-        install(prefix, cache, installed, all, log).await
+        let aside = Aside::lay(prefix, files)?;
+        install(prefix, cache, installed, all, log).await?;
+        aside.forget()
     })?
+}
+
+/// Files that were moved out of the way. They go back to their places unless they are forgotten.
+struct Aside {
+    folder: PathBuf,
+    moved: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Aside {
+    fn lay(prefix: &Path, files: &[PathBuf]) -> Result<Self, EnvError> {
+        let folder = prefix.join(".aitk-aside");
+        fs::create_dir_all(&folder).map_err(EnvError::io(&folder))?;
+        let mut aside = Self { folder, moved: Vec::new() };
+        for (number, file) in files.iter().enumerate() {
+            let place = aside.folder.join(number.to_string());
+            match fs::rename(file, &place) {
+                Ok(()) => aside.moved.push((file.clone(), place)),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(error) => return Err(EnvError::io(file)(error)),
+            }
+        }
+        Ok(aside)
+    }
+
+    fn forget(mut self) -> Result<(), EnvError> {
+        self.moved.clear();
+        fs::remove_dir_all(&self.folder).map_err(EnvError::io(&self.folder))
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        for (file, place) in &self.moved {
+            let _ = fs::rename(place, file);
+        }
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// Unpacks one package into the cache; its folder there.
+pub(super) fn unpack_one(settings: &Settings, locked: &Locked) -> Result<PathBuf, EnvError> {
+    block_on_threads(unpack(settings, &cache(settings), std::slice::from_ref(locked)))??;
+    Ok(unpacked(settings, locked))
 }
 
 fn records<'a>(
@@ -252,4 +290,60 @@ fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_package_that_cannot_be_linked_again_stays_as_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = Settings { cache: folder.path().join("cache"), ..Settings::default() };
+        let prefix = folder.path().join("prefix");
+        let file = prefix.join("bin/a");
+        fs::create_dir_all(prefix.join("bin")).unwrap();
+        fs::write(&file, "damaged").unwrap();
+        let sha256 = "ab".repeat(32);
+        let record = serde_json::json!({
+            "name": "a", "version": "1.0", "build": "h1_0", "build_number": 0, "subdir": "noarch", "depends": [],
+            "sha256": sha256, "fn": "a-1.0-h1_0.conda", "url": "https://channel.example/noarch/a-1.0-h1_0.conda",
+            "channel": null,
+        });
+        let package = Package {
+            name: "a".to_owned(),
+            version: "1.0".to_owned(),
+            build: Some("h1_0".to_owned()),
+            sha256: Some(sha256),
+            url: Some("https://channel.example/noarch/a-1.0-h1_0.conda".to_owned()),
+            record: Some(record),
+            ..Package::default()
+        };
+        let locked = Locked { package, ..Locked::default() };
+        let layer = Layer { step: "libraries".to_owned(), packages: vec![locked] };
+        let files = [file.clone(), prefix.join("bin/gone")];
+        let log = folder.path().join("log");
+        // Its archive is not there.
+        link_again(&settings, &prefix, &layer, &files, &log).unwrap_err();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "damaged");
+    }
+
+    #[test]
+    fn what_is_laid_aside_goes_back_unless_it_is_forgotten() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("a");
+        for forgotten in [false, true] {
+            fs::write(&file, "old").unwrap();
+            let aside = Aside::lay(folder.path(), std::slice::from_ref(&file)).unwrap();
+            fs::write(&file, "new").unwrap();
+            if forgotten {
+                aside.forget().unwrap();
+            } else {
+                drop(aside);
+            }
+            let there = fs::read_to_string(&file).unwrap();
+            assert_eq!(there, if forgotten { "new" } else { "old" });
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        }
+    }
 }

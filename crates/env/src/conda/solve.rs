@@ -1,19 +1,28 @@
 //! From specifications to records: the channels' repodata, and one solve over all of it.
 
 use std::error::Error;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::time::Duration;
 
+use futures_util::future::{Either, select};
 use rattler_conda_types::{
-    Channel, GenericVirtualPackage, MatchSpec, PackageName, ParseMatchSpecOptions, RepoDataRecord,
-    Subdir, Version,
+    Channel, GenericVirtualPackage, MatchSpec, Matches, PackageName, ParseMatchSpecOptions,
+    RepoDataRecord, Subdir, Version,
 };
 use rattler_repodata_gateway::fetch::CacheAction;
-use rattler_repodata_gateway::{ChannelConfig, Gateway, GatewayError, SourceConfig};
+use rattler_repodata_gateway::{
+    ChannelConfig, DownloadReporter, Gateway, GatewayError, RepoDataQueryOutput, Reporter,
+    SourceConfig,
+};
 use rattler_solve::{ChannelPriority, SolveError, SolverImpl, SolverTask, resolvo};
+use url::Url;
 
 use super::channel::channels;
 use crate::Settings;
 use crate::error::EnvError;
-use crate::fetch::{Client, block_on};
+use crate::fetch::{Client, HESITATION, block_on};
 
 /// How many questions are asked of the channels at a time.
 const PARALLEL: usize = 24;
@@ -46,12 +55,7 @@ pub(super) fn solve(
             })
         })
         .collect();
-    let channels = channels(settings)?;
-    let subdir = subdir(arch)?;
-    let gateway = gateway(settings)?;
-    let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs.clone());
-    let answer = block_on(query.recursive(true).execute())?
-        .map_err(|error| unusable(&channels, settings.offline, &error))?;
+    let answer = ask(settings, arch, specs.clone(), true)?;
     tracing::debug!(records = answer.iter().map(|part| part.len()).sum::<usize>(), "repodata");
     let task = SolverTask {
         virtual_packages,
@@ -68,6 +72,48 @@ pub(super) fn solve(
     Ok(records)
 }
 
+/// The newest build of a package with exactly this version, and nothing of what it needs.
+pub(super) fn find(
+    settings: &Settings,
+    arch: &str,
+    name: &str,
+    version: &str,
+) -> Result<Option<RepoDataRecord>, EnvError> {
+    let spec =
+        MatchSpec::from_str(&format!("{name} =={version}"), ParseMatchSpecOptions::lenient());
+    let spec = spec.map_err(|error| EnvError::Unsolvable { reason: error.to_string() })?;
+    let answer = ask(settings, arch, vec![spec.clone()], false)?;
+    let records = answer.iter().flat_map(|part| part.iter());
+    let records = records.filter(|record| spec.matches(*record));
+    Ok(records.max_by_key(|record| record.package_record.build_number).cloned())
+}
+
+/// What the channels have of these, and where asked for of everything that they need.
+fn ask(
+    settings: &Settings,
+    arch: &str,
+    specs: Vec<MatchSpec>,
+    recursive: bool,
+) -> Result<RepoDataQueryOutput, EnvError> {
+    let channels = channels(settings)?;
+    let subdir = subdir(arch)?;
+    let gateway = gateway(settings)?;
+    let watch = Arc::new(Watch::default());
+    let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs);
+    let query = query.recursive(recursive).with_reporter(Watching(Arc::clone(&watch)));
+    block_on(async {
+        match select(pin!(query.execute()), pin!(watch.silence())).await {
+            Either::Left((answer, _)) => {
+                answer.map_err(|error| unusable(&channels, settings.offline, &error))
+            }
+            Either::Right(_) => Err(EnvError::Unreachable {
+                source_name: format!("the channel {}", names(&channels)),
+                reason: format!("nothing more came within {} s", HESITATION.as_secs()),
+            }),
+        }
+    })?
+}
+
 /// The folder of a channel that has the packages for an architecture.
 pub(super) fn subdir(arch: &str) -> Result<Subdir, EnvError> {
     match arch {
@@ -75,6 +121,60 @@ pub(super) fn subdir(arch: &str) -> Result<Subdir, EnvError> {
         "aarch64" => Ok(Subdir::LinuxAarch64),
         "ppc64le" => Ok(Subdir::LinuxPpc64le),
         other => Err(EnvError::Unsolvable { reason: format!("conda has no packages for {other}") }),
+    }
+}
+
+fn names(channels: &[Channel]) -> String {
+    channels.iter().map(Channel::canonical_name).collect::<Vec<_>>().join(", ")
+}
+
+/// Sees whether anything still comes in: a download that stands still would be taken up again and again.
+#[derive(Default)]
+struct Watch {
+    open: AtomicUsize,
+    /// Beats since something came. A beat that is late because the processor was busy counts once.
+    beats: AtomicU32,
+}
+
+const BEAT: Duration = Duration::from_millis(200);
+
+impl Watch {
+    fn sign(&self) {
+        self.beats.store(0, Ordering::Relaxed);
+    }
+
+    /// Ends when open downloads have brought nothing for too long.
+    async fn silence(&self) {
+        while BEAT * self.beats.load(Ordering::Relaxed) < HESITATION {
+            tokio::time::sleep(BEAT).await;
+            if self.open.load(Ordering::Relaxed) > 0 {
+                self.beats.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl DownloadReporter for Watch {
+    fn on_download_start(&self, _: &Url) -> usize {
+        self.sign();
+        self.open.fetch_add(1, Ordering::Relaxed)
+    }
+
+    fn on_download_progress(&self, _: &Url, _: usize, _: usize, _: Option<usize>) {
+        self.sign();
+    }
+
+    fn on_download_complete(&self, _: &Url, _: usize) {
+        self.sign();
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+struct Watching(Arc<Watch>);
+
+impl Reporter for Watching {
+    fn download_reporter(&self) -> Option<&dyn DownloadReporter> {
+        Some(&*self.0)
     }
 }
 
@@ -86,7 +186,7 @@ fn gateway(settings: &Settings) -> Result<Gateway, EnvError> {
         ..ChannelConfig::default()
     };
     Ok(Gateway::builder()
-        .with_client(Client::new(settings)?.into_http())
+        .with_client(Client::asking(settings)?.into_http())
         .with_cache_dir(settings.cache.join("repodata"))
         .with_channel_config(config)
         .with_max_concurrent_requests(PARALLEL)
@@ -95,7 +195,7 @@ fn gateway(settings: &Settings) -> Result<Gateway, EnvError> {
 
 /// What the channels' failure means.
 fn unusable(channels: &[Channel], offline: bool, error: &GatewayError) -> EnvError {
-    let channel = channels.iter().map(Channel::canonical_name).collect::<Vec<_>>().join(", ");
+    let channel = names(channels);
     let mut reason = error.to_string();
     let mut innermost: &dyn Error = error;
     while let Some(source) = innermost.source() {

@@ -1,6 +1,7 @@
 //! What conda must know of a machine: its virtual packages, from the facts and never by looking.
 
 use aitk_detect::{Gpu, Machine};
+use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
 
 /// The virtual packages of a machine as `name`, `version`, `build`.
 ///
@@ -42,6 +43,21 @@ pub(super) fn of(
             })
         })
         .collect()
+}
+
+/// Whether a need of a package is met by what a machine has; needs of other packages are no concern of the machine.
+pub(super) fn meet(here: &[(&'static str, String, String)], need: &str) -> bool {
+    if !need.starts_with("__") {
+        return true;
+    }
+    let Ok(spec) = MatchSpec::from_str(need, ParseMatchSpecOptions::lenient()) else { return true };
+    here.iter().filter(|(name, ..)| *name == super::name_of(need)).any(|(_, version, build)| {
+        let version = version.parse::<Version>().ok();
+        spec.version
+            .as_ref()
+            .is_none_or(|spec| version.is_some_and(|version| spec.matches(&version)))
+            && spec.build.as_ref().is_none_or(|spec| spec.matches(build))
+    })
 }
 
 /// As archspec names it: `x86_64_v3`, `aarch64`.
@@ -105,6 +121,23 @@ mod tests {
                 "__archspec=1=x86_64_v3"
             ]
         );
+    }
+
+    #[test]
+    fn needs_are_met_or_not() {
+        let here = of(&machine(), |_| None);
+        for (need, met) in [
+            ("numpy >=99", true),
+            ("__glibc", true),
+            ("__glibc >=2.28,<3.0.a0", true),
+            ("__glibc >=2.39", false),
+            ("__cuda >=12.4", true),
+            ("__cuda >=13", false),
+            ("__osx", false),
+            ("__archspec 1 x86_64_v3", true),
+        ] {
+            assert_eq!(meet(&here, need), met, "{need}");
+        }
     }
 
     #[test]

@@ -42,11 +42,6 @@ pub(crate) async fn find_file(
 fn resolved(base: &Url, link: &str) -> Option<String> {
     let mut url = base.join(link).ok()?;
     url.set_fragment(None);
-    // A private index wants the same credentials for its files, if they are on the same host.
-    if url.host() == base.host() && url.username().is_empty() && !base.username().is_empty() {
-        url.set_username(base.username()).ok()?;
-        url.set_password(base.password()).ok()?;
-    }
     Some(url.to_string())
 }
 
@@ -73,8 +68,9 @@ fn from_html(body: &str) -> BTreeMap<String, String> {
             let (_, rest) = rest.split_once("href=")?;
             let quote = rest.chars().next().filter(|c| "\"'".contains(*c))?;
             let (link, rest) = rest[1..].split_once(quote)?;
-            let (_, rest) = rest.split_once('>')?;
-            let (name, _) = rest.split_once("</a>")?;
+            let (inside, _) = rest.split_once("</a>")?;
+            // Other attributes may hold a `>`, as the versions of Python that a file is for.
+            let (_, name) = inside.rsplit_once('>')?;
             Some((name.trim().to_owned(), link.replace("&amp;", "&")))
         })
         .collect()
@@ -90,20 +86,10 @@ mod tests {
             <a href='b.whl'>b.whl</a></body></html>"#;
         let files = from_html(html);
         assert_eq!(files["b.whl"], "b.whl");
+        let base = Url::parse("https://index.example/simple/uv/").unwrap();
+        let link = resolved(&base, &files["a-1-py3-none-any.whl"]).unwrap();
+        assert_eq!(link, "https://index.example/packages/a-1-py3-none-any.whl");
         let json = r#"{"files": [{"filename": "a.whl", "url": "/f/a.whl", "hashes": {}}]}"#;
         assert_eq!(from_json(json)["a.whl"], "/f/a.whl");
-    }
-
-    #[test]
-    fn credentials_follow_to_the_same_host_only() {
-        let base = Url::parse("https://me:secret@index.example/simple/uv/").unwrap();
-        assert_eq!(
-            resolved(&base, "../../f/a.whl#sha256=0").unwrap(),
-            "https://me:secret@index.example/f/a.whl"
-        );
-        assert_eq!(
-            resolved(&base, "https://files.example/a.whl").unwrap(),
-            "https://files.example/a.whl"
-        );
     }
 }

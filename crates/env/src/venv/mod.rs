@@ -14,13 +14,14 @@ use aitk_detect::{Tables, detect};
 use aitk_plan::Manager as Kind;
 use aitk_system::{Command, FileKind, RunError, System};
 
+pub(crate) use resolve::project;
 pub use uv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
 
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::generation::{Generation, digest};
 use crate::lock::{Layer, Lock, Locked, Target, normalized};
-use crate::manager::{Installed, Inventory, Manager, Request, Site};
+use crate::manager::{Installed, Inventory, Manager, Request, Site, lacks};
 use crate::text;
 
 /// The manager `venv`.
@@ -62,6 +63,40 @@ impl Manager for Venv<'_> {
                 interpreter: interpreter.as_deref(),
             },
         )
+    }
+
+    fn accept(&self, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError> {
+        let machine = self.site.machine;
+        lock.suits(&machine.arch, request.python).map_err(|reason| {
+            EnvError::unfit(
+                reason,
+                format!("choose that version with --python {}", lock.target.python),
+            )
+        })?;
+        let too_new = |locked: &&Locked| resolve::rank(&locked.filename(), &lock.target).is_none();
+        if let Some(locked) = lock.packages().find(too_new) {
+            let glibc = lock.target.glibc.as_deref().unwrap_or("none");
+            let reason = format!("{} does not run here (glibc: {glibc})", locked.filename());
+            return Err(EnvError::unfit(reason, "use a newer release of the system"));
+        }
+        let wanted = |step: &str| request.layers.iter().any(|layer| layer.step == step);
+        let more = lock.layers.iter().find(|l| !l.packages.is_empty() && !wanted(&l.step));
+        if let Some(layer) = more {
+            let reason =
+                format!("it has packages for `{}`, which is not wished for here", layer.step);
+            return Err(EnvError::unfit(
+                reason,
+                "choose the budget and the --framework that it was made with",
+            ));
+        }
+        for layer in request.layers {
+            let has = |name: &String| lock.packages().any(|locked| locked.key() == *name);
+            let names = request.names(layer, project, has);
+            if let Some(missing) = names.iter().find(|name| !has(name)) {
+                return Err(lacks(missing, &layer.step));
+            }
+        }
+        Ok(())
     }
 
     fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -19,6 +19,10 @@ use crate::{Settings, text};
 
 /// glibc versions that uv has a platform name for.
 const GLIBC_KNOWN: [u32; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
+
+/// How long uv waits for a source, in seconds: twice this and the pause between are still within the 10 s after which
+/// a person is told. Whoever has set another time keeps it.
+const PATIENCE: &str = "3";
 
 /// What an environment shall hold.
 #[derive(Debug, Clone, Copy)]
@@ -109,7 +113,8 @@ fn attempt(
         .collect();
     system.write(&input, all.as_bytes(), 0o644).map_err(EnvError::io(&input))?;
 
-    let compile = compile(uv, settings, request, backend, &folder)?;
+    let indexes = Indexes::write(system, settings, backend.is_some(), &folder)?;
+    let compile = compile(system, uv, settings, request, backend, &folder, indexes.as_ref());
     let source = match (backend, &settings.torch_index) {
         (Some(_), None) => "the framework's own index",
         _ => "the Python package index",
@@ -136,7 +141,7 @@ fn attempt(
     let (sizes, via) = thread::scope(|scope| {
         let sizes = scope.spawn(|| match settings.offline {
             true => Ok(()),
-            false => measure(&Client::new(settings)?, &mut packages),
+            false => measure(&Client::asking(settings)?, &mut packages),
         });
         let via = run(system, &via, source);
         (sizes.join().unwrap_or_else(|panic| resume_unwind(panic)), via)
@@ -159,41 +164,95 @@ fn attempt(
 }
 
 fn compile(
+    system: &dyn System,
     uv: &Uv,
     settings: &Settings,
     request: Wishes<'_>,
     backend: Option<&str>,
-    folder: &std::path::Path,
-) -> Result<Command, EnvError> {
+    folder: &Path,
+    indexes: Option<&Indexes<'_>>,
+) -> Command {
     let mut command = Command::changes([&text(&uv.path), "pip", "compile"])
         .args(["requirements.in", "--only-binary", ":all:", "--python-version"])
         .arg(&request.target.python)
         .env("UV_CACHE_DIR", text(&settings.uv_cache()))
-        .env("UV_HTTP_RETRIES", "1")
-        .env("UV_HTTP_CONNECT_TIMEOUT", "3")
+        .env("UV_HTTP_RETRIES", if settings.waited { "0" } else { "1" })
+        .env("UV_HTTP_CONNECT_TIMEOUT", PATIENCE)
         .env("UV_PYTHON_DOWNLOADS", "never")
         .env("UV_SYSTEM_CERTS", "true")
         .env("NO_COLOR", "1")
         .timeout(Duration::from_secs(300));
+    if system.env("UV_HTTP_TIMEOUT").is_none() {
+        command = command.env("UV_HTTP_TIMEOUT", PATIENCE);
+    }
     command.cwd = Some(folder.to_owned());
     match request.interpreter {
         Some(interpreter) => command = command.args(["--python", interpreter]),
         None => command = command.args(["--python-platform", &platform(request.target)]),
     }
-    if let Some(index) = &settings.index_url {
-        command = command.args(["--default-index", index]);
+    match (&settings.index_url, indexes) {
+        (Some(index), None) => command = command.args(["--default-index", index]),
+        // No other setting of uv's may come before the file.
+        (Some(_), Some(_)) => {
+            command =
+                command.env("UV_DEFAULT_INDEX", "").env("UV_INDEX_URL", "").arg("--no-config");
+        }
+        (None, _) => {}
+    }
+    if let Some(indexes) = indexes {
+        command = command.arg(text(&indexes.0));
     }
     if settings.offline {
         command = command.arg("--offline");
     }
     match (backend, &settings.torch_index) {
         (Some(_), Some(index)) => {
-            command = command.args(["--index", index, "--index-strategy", "unsafe-best-match"])
+            command = command.args(["--index-strategy", "unsafe-best-match"]);
+            if indexes.is_none() {
+                command = command.args(["--index", index]);
+            }
         }
         (Some(name), None) => command = command.args(["--torch-backend", name]),
         (None, _) => {}
     }
-    Ok(command)
+    command
+}
+
+/// Indexes with their credentials, for uv to read. Its arguments and variables are logged, and everybody may see them
+/// while it runs; this file is the user's own, and is gone afterwards.
+struct Indexes<'a>(PathBuf, &'a dyn System);
+
+impl<'a> Indexes<'a> {
+    /// `None` where no index was given with credentials.
+    fn write(
+        system: &'a dyn System,
+        settings: &Settings,
+        with_torch: bool,
+        folder: &Path,
+    ) -> Result<Option<Self>, EnvError> {
+        let indexes = [
+            ("--index-url", settings.index_url.as_deref()),
+            ("--extra-index-url", settings.torch_index.as_deref().filter(|_| with_torch)),
+        ];
+        let given = || indexes.into_iter().filter_map(|(option, index)| Some((option, index?)));
+        if given().all(|(_, index)| settings.opened(index).is_none()) {
+            return Ok(None);
+        }
+        let lines: String = given()
+            .map(|(option, index)| {
+                format!("{option} {}\n", settings.opened(index).unwrap_or(index))
+            })
+            .collect();
+        let path = folder.join(format!("indexes-{}.in", std::process::id()));
+        system.write(&path, lines.as_bytes(), 0o600).map_err(EnvError::io(&path))?;
+        Ok(Some(Self(path, system)))
+    }
+}
+
+impl Drop for Indexes<'_> {
+    fn drop(&mut self) {
+        let _ = self.1.remove(&self.0);
+    }
 }
 
 /// uv's name for a machine that is not this one.
@@ -236,7 +295,7 @@ fn askers(annotated: &str) -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// The project that a requirement names.
-fn project(requirement: &str) -> String {
+pub(crate) fn project(requirement: &str) -> String {
     let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
     normalized(&requirement[..end.unwrap_or(requirement.len())])
 }
@@ -289,7 +348,7 @@ impl UvPackage {
 
 /// How well a wheel fits, better is greater; `None` where it does not. The order is that of PEP 425: the most
 /// specific Python first, then the newest platform.
-fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
+pub(super) fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
     let file = url.split(['#', '?']).next()?.rsplit('/').next()?;
     let mut tags = file.strip_suffix(".whl")?.rsplitn(4, '-');
     let (platforms, abis, pythons) = (tags.next()?, tags.next()?, tags.next()?);

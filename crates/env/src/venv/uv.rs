@@ -9,10 +9,16 @@ use aitk_system::{Command, Permit, RunError, System};
 use semver::Version;
 
 use super::index::find_file;
+use crate::conda::fetch_program;
 use crate::error::EnvError;
-use crate::fetch::{Client, FetchProgress, block_on, fetch_all, hash_of, place, unpack};
+use crate::fetch::{
+    Client, FetchProgress, HESITATION, block_on, fetch_all, hash_of, place, unpack,
+};
 use crate::lock::Locked;
 use crate::{Settings, text};
+
+/// How long a program may take to say its version.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A uv that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,9 +82,45 @@ pub fn fetch_uv(
     if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
         return Ok(Uv { path, origin: "to be fetched".to_owned() });
     }
-    let (file, origin) = fetch_uv_wheel(system, machine, catalog, settings, progress)?;
-    unpack(&file, ".data/scripts/uv", &path)?;
-    Ok(Uv { path, origin: origin.to_owned() })
+    match fetch_uv_wheel(system, machine, catalog, settings, progress) {
+        Ok((file, origin)) => {
+            unpack(&file, ".data/scripts/uv", &path)?;
+            Ok(Uv { path, origin: origin.to_owned() })
+        }
+        // There is no other way yet; a channel that was waited for already is none.
+        Err(error @ EnvError::NoUv { .. }) if !settings.offline && !settings.waited => {
+            match from_channel(system, version, &path, settings, progress) {
+                Ok(true) => Ok(Uv { path, origin: "the conda channel".to_owned() }),
+                Ok(false) => Err(error),
+                Err(of_channel) => {
+                    tracing::debug!(error = %of_channel, "no uv from the channel");
+                    Err(error)
+                }
+            }
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes uv from the conda channel, if it has the pinned version and that runs here. Its archive is another than the
+/// wheel, so it is the channel's hash that it is checked against.
+fn from_channel(
+    system: &dyn System,
+    version: &str,
+    path: &Path,
+    settings: &Settings,
+    progress: &dyn FetchProgress,
+) -> Result<bool, EnvError> {
+    let arch = system.host().arch;
+    let Some(program) = fetch_program(settings, &arch, "uv", version, progress)? else {
+        return Ok(false);
+    };
+    let said = system.run(&Command::reads([&text(&program), "--version"]).timeout(PATIENCE))?;
+    let is_it = said.success() && said.stdout.split_whitespace().nth(1) == Some(version);
+    if is_it {
+        place(&program, path)?;
+    }
+    Ok(is_it)
 }
 
 /// The wheel of the pinned uv in the cache of wheels, downloaded if need be, and where it came from.
@@ -148,8 +190,8 @@ fn from_index(
     settings: &Settings,
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
-    let client = Client::new(settings)?;
-    let url = block_on(find_file(&client, index, "uv", &wheel.filename))??;
+    let asking = Client::asking(settings)?;
+    let url = block_on(find_file(&asking, index, "uv", &wheel.filename))??;
     let locked = Locked {
         package: Package {
             name: "uv".to_owned(),
@@ -161,7 +203,7 @@ fn from_index(
         },
         ..Locked::default()
     };
-    fetch_all(&client, &[&locked], &settings.wheels(), false, progress)
+    fetch_all(&Client::new(settings)?, &[&locked], &settings.wheels(), false, progress)
 }
 
 /// Lets pip download the wheel: it knows the default index, and the one that the user has configured for it.
@@ -185,7 +227,8 @@ fn from_pip(
     let command = Command::changes([&text(&python.path), "-m", "pip", "download"])
         .args(["--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"])
         .args(["--no-deps", "--only-binary", ":all:", "--require-hashes"])
-        .args(["--retries", "1", "--timeout", "5"])
+        .args(["--retries", if settings.waited { "0" } else { "1" }])
+        .args(["--timeout", &HESITATION.as_secs().to_string()])
         .args(["--dest", &text(&folder), "--requirement", &text(&wanted)])
         .timeout(Duration::from_secs(600));
     let output = match system.run(&command) {

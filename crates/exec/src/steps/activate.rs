@@ -1,8 +1,9 @@
 //! The generation is the one in use.
 
 use aitk_env::Generation;
-use aitk_plan::{Action, Manager, Plan, Status, Step};
+use aitk_plan::{Action, Plan, Status, Step};
 
+use super::environment::{add_again, list};
 use super::{Check, Exact, Kind, Made, Work};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
@@ -63,7 +64,7 @@ impl Kind for Activate {
         };
         environments.activate(cx.system, &generation)?;
         if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
-            && let Some(text) = left_behind(cx, &old, &generation)
+            && let Some(text) = left_behind(cx, &old, &generation, "")
         {
             work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
         }
@@ -72,29 +73,21 @@ impl Kind for Activate {
 }
 
 /// What the user had added to the generation that was replaced and is not in the new one, so that nothing is lost
-/// unsaid.
-fn left_behind(cx: &Context<'_>, old: &Generation, new: &Generation) -> Option<String> {
-    let there: Vec<String> =
-        new.record(cx.system)?.layers.into_values().flat_map(|layer| layer.into_keys()).collect();
-    let mut left = old.added(cx.system);
-    left.retain(|added| !there.contains(&added.name));
-    if left.is_empty() {
-        return None;
-    }
-    let list = |by: Manager| -> Vec<String> {
-        left.iter().filter(|added| added.by == by).map(ToString::to_string).collect()
-    };
-    let (conda, pip) = (list(Manager::Conda), list(Manager::Venv));
-    let commands = [("pip install", &pip), ("conda install", &conda)];
-    let commands: Vec<_> = commands
-        .into_iter()
-        .filter(|(_, names)| !names.is_empty())
-        .map(|(command, names)| format!("`aitk run -- {command} {}`", names.join(" ")))
-        .collect();
-    Some(format!(
-        "you had added {} to the environment that was replaced; it is still in {}, and {} adds it here",
-        pip.iter().chain(&conda).cloned().collect::<Vec<_>>().join(", "),
-        old.path().display(),
-        commands.join(" and ")
-    ))
+/// unsaid. `of` is as in [`add_again`].
+pub(super) fn left_behind(
+    cx: &Context<'_>,
+    old: &Generation,
+    new: &Generation,
+    of: &str,
+) -> Option<String> {
+    let record = new.record(cx.system)?;
+    let lost = old.lost(cx.system, &record.versions(), &record.added);
+    (!lost.is_empty()).then(|| {
+        format!(
+            "you had added {} to the environment that was replaced; it is still in {}, and {} adds it here",
+            list(&lost),
+            old.path().display(),
+            add_again(&lost, of)
+        )
+    })
 }

@@ -2,14 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Damage, Environments, Lock, Request, base_files};
+use aitk_env::{Damage, EnvError, Environments, Generation, Lock, Request, base_files};
 use aitk_plan::{Action, LayerRequest, Plan, Step, digest_of};
 
+use super::activate::left_behind;
+use super::environment::{Resolved, complete, does_not_go};
 use super::layer::{filled, mend};
 use super::{Check, Exact, Kind, Made, Work, may_download};
 use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 use crate::receipt::Provenance;
+use crate::report::Event;
 
 pub(super) struct Base;
 
@@ -71,9 +74,9 @@ impl Kind for Base {
         let known = format!("ln -s {} {}", current(cx, plan).display(), link.display());
         let there = match fault(cx, &spec, step, true)? {
             None => None,
-            Some(_) => resolve(cx, plan)?,
+            Some(_) => resolved(cx, plan)?,
         };
-        let Some(lock) = there else {
+        let Some(Resolved { lock, left_out, .. }) = there else {
             let none = Step {
                 commands: vec![known],
                 download: Some(0),
@@ -94,7 +97,8 @@ impl Kind for Base {
         let Some(layer) = lock.layer(&step.id) else { return Ok(Exact::one(step)) };
         let mut exact = filled(cx, &*manager, &generation, &step, layer, plan.manager);
         exact.commands.push(known);
-        Ok(Exact::one(exact))
+        let warnings = does_not_go(&left_out).into_iter().collect();
+        Ok(Exact { warnings, ..Exact::one(exact) })
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -166,11 +170,25 @@ fn fault(
     if cx.fresh && !is_resolved_here(cx, step) {
         return one("it is resolved anew");
     }
-    let Some((generation, record)) = environments(cx).current(cx.system) else {
+    let there = environments(cx).current(cx.system);
+    let of_lock = cx.locked.map(|locks| locks.base.as_ref());
+    if let (Some(None), None) = (of_lock, &there) {
+        return Err(EnvError::unfit(
+            "it has no environment `base`, from which conda itself is installed",
+            "name a conda that is there already with --conda-base DIR",
+        )
+        .into());
+    }
+    let Some((generation, record)) = there else {
         return one("there is no conda of aitk's");
     };
-    let wanted = cx.locked.and_then(|locks| locks.base.as_ref()).map(Lock::digest);
-    if record.request != spec.digest || wanted.is_some_and(|wanted| wanted != generation.name()) {
+    let fits = match of_lock {
+        Some(Some(wanted)) => record.request == spec.digest && wanted.digest() == generation.name(),
+        // A lock solves nothing: what is there does.
+        Some(None) => true,
+        None => record.request == spec.digest,
+    };
+    if !fits {
         return one("the conda that is there is another one");
     }
     let mut damage = cx.damage(&generation, None, deep)?;
@@ -203,24 +221,41 @@ fn links(cx: &Context<'_>, spec: &Spec<'_>) -> Vec<PathBuf> {
 
 /// The lock of conda's own environment; `None` where the user brings one, or the plan has none.
 pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Option<Lock>, ExecError> {
+    Ok(resolved(cx, plan)?.map(|resolved| resolved.lock))
+}
+
+fn resolved(cx: &Context<'_>, plan: &Plan) -> Result<Option<Resolved>, ExecError> {
     let step = plan.steps.iter().find(|step| matches!(step.action, Action::Base { .. }));
     let Some(spec) = step.and_then(|step| spec(plan, step)) else { return Ok(None) };
     if spec.adopt.is_some() {
         return Ok(None);
     }
     if let Some(lock) = cx.locked.and_then(|locks| locks.base.as_ref()) {
-        return Ok(Some(lock.clone().layered(&spec.layers)));
+        return Ok(Some(lock.clone().layered(&spec.layers).into()));
     }
     let there = environments(cx).current(cx.system);
-    if let Some((generation, record)) = &there
-        && record.request == spec.digest
-        && !cx.fresh
-    {
-        return Ok(Some(generation.lock(cx.system)?));
+    let kept = |generation: &Generation| Ok(Some(generation.lock(cx.system)?.into()));
+    match &there {
+        Some((generation, _)) if cx.locked.is_some() => return kept(generation),
+        None if cx.locked.is_some() => return Ok(None),
+        Some((generation, record)) if record.request == spec.digest && !cx.fresh => {
+            return kept(generation);
+        }
+        _ => {}
+    }
+    if let Some((_, lock)) = environments(cx).unrecorded(cx.system).filter(|_| !cx.fresh) {
+        return Ok(Some(lock.layered(&spec.layers).into()));
     }
     let added = there.map_or_else(Vec::new, |(generation, _)| generation.carried(cx.system));
     let log = no_log();
-    Ok(Some(cx.manager(plan.manager, &log).resolve(&spec.request(&added))?))
+    let manager = cx.manager(plan.manager, &log);
+    Ok(Some(match manager.resolve(&spec.request(&added)) {
+        Err(EnvError::Unsolvable { .. }) if !added.is_empty() => {
+            let lock = manager.resolve(&spec.request(&[]))?;
+            Resolved { lock, added: Vec::new(), left_out: added }
+        }
+        lock => Resolved { lock: lock?, added, left_out: Vec::new() },
+    }))
 }
 
 /// Builds conda's own environment aside, or mends the one that is there.
@@ -240,12 +275,28 @@ fn build(
         }
         Ok(())
     };
-    if generation.record(cx.system).is_some() {
-        if !cx.damage(&generation, None, true)?.is_empty() {
+    let before = environments.current(cx.system);
+    // What is carried over is carried over again next time.
+    let carried = before.as_ref().map_or_else(Vec::new, |(old, _)| old.carried(cx.system));
+    let carried: Vec<_> = carried.into_iter().filter(|spec| lock.has(spec)).collect();
+    if let Some(record) = generation.record(cx.system) {
+        // The same packages may come from other channels than before.
+        let other = record.request != spec.digest;
+        if other || !cx.damage(&generation, None, true)?.is_empty() {
             own_files()?;
             manager.mend_itself(&spec.request(&[]), &generation)?;
         }
         mend(cx, work, &*manager, &generation)?;
+        if other && !cx.dry {
+            generation.finish(cx.system, lock, &spec.digest, &carried)?;
+        }
+    } else if environments.in_use(cx.system, &generation) {
+        own_files()?;
+        manager.mend_itself(&spec.request(&[]), &generation)?;
+        complete(cx, work, &*manager, &generation, lock)?;
+        if !cx.dry {
+            generation.finish(cx.system, lock, &spec.digest, &carried)?;
+        }
     } else {
         if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
             cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
@@ -257,10 +308,15 @@ fn build(
         cx.downloads.wait(&work.step.id, work.reporter)?;
         manager.install(&generation, lock, &work.step.id)?;
         if !cx.dry {
-            generation.finish(cx.system, lock, &spec.digest, &[])?;
+            generation.finish(cx.system, lock, &spec.digest, &carried)?;
         }
     }
     environments.activate(cx.system, &generation)?;
+    if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
+        && let Some(text) = left_behind(cx, &old, &generation, NAME)
+    {
+        work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
+    }
     let made = |path: &Path| Made { provenance: Provenance::Created, ..Made::path(path, None) };
     Ok(vec![made(generation.path()), made(&environments.current_path())])
 }

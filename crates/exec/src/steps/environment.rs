@@ -1,6 +1,6 @@
 //! A generation exists for the environment's lock.
 
-use aitk_env::{Damage, EnvError, Lock};
+use aitk_env::{Added, Damage, EnvError, Generation, Lock};
 use aitk_plan::{Action, BuildRequest, Bytes, FrameworkPlan, Manager, Plan, Step, Warning};
 
 use super::layer::{filled, mend};
@@ -41,6 +41,14 @@ impl Kind for Environment {
             }
             return Ok(Vec::new());
         }
+        if cx.environments(&spec).in_use(cx.system, &generation) {
+            manager.mend_itself(&spec.request(), &generation)?;
+            complete(cx, work, &*manager, &generation, &lock)?;
+            if !cx.dry {
+                generation.finish(cx.system, &lock, &spec.digest, spec.added)?;
+            }
+            return Ok(Vec::new());
+        }
         if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
             cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
         }
@@ -69,6 +77,7 @@ impl Kind for Environment {
         if cx.memo().built.contains(&step.id) {
             return Ok(Check::Holds);
         }
+        accept(cx, &spec)?;
         let current = cx.environments(&spec).current(cx.system);
         let is_it =
             |name: &str| current.as_ref().is_some_and(|(current, _)| current.name() == name);
@@ -100,6 +109,29 @@ impl Kind for Environment {
     }
 }
 
+/// Installs what is missing in an environment that is in use and has lost what it says of itself. Nothing of it is taken
+/// away: it may be whole, and hold what the user has added.
+pub(super) fn complete(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    manager: &dyn aitk_env::Manager,
+    generation: &Generation,
+    lock: &Lock,
+) -> Result<(), ExecError> {
+    for layer in &lock.layers {
+        let missing = generation.missing(cx.system, lock.manager, layer);
+        if missing.packages.is_empty() {
+            continue;
+        }
+        if may_download(cx, &format!("download {} packages", missing.packages.len()))? {
+            cx.downloads.begin(cx.settings, lock.manager, std::slice::from_ref(&missing));
+            cx.downloads.wait(&missing.step, work.reporter)?;
+        }
+        manager.mend(generation, &missing)?;
+    }
+    Ok(())
+}
+
 /// A lock, and what the user had added by hand: what of it is carried over, and what does not go with the rest.
 pub(crate) struct Resolved {
     pub lock: Lock,
@@ -113,18 +145,23 @@ impl From<Lock> for Resolved {
     }
 }
 
+/// Refuses a lock of the user's that cannot be what the plan asks for here.
+fn accept(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Result<(), ExecError> {
+    let Some(locks) = cx.locked else { return Ok(()) };
+    let lock = &locks.environment;
+    if lock.manager != spec.manager {
+        return Err(ExecError::OtherManager { lock: lock.manager, plan: spec.manager });
+    }
+    Ok(cx.manager(spec.manager, &no_log()).accept(lock, &spec.request())?)
+}
+
 /// The lock of a plan's environment: the user's own, that of the environment that is there, else a new one.
 pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecError> {
     let Some(spec) = environment(plan) else {
         return Err(ExecError::StillMissing { reason: "the plan has no environment".to_owned() });
     };
+    accept(cx, &spec)?;
     if let Some(locks) = cx.locked {
-        if locks.environment.manager != spec.manager {
-            return Err(ExecError::OtherManager {
-                lock: locks.environment.manager,
-                plan: spec.manager,
-            });
-        }
         return Ok(locks.environment.clone().layered(spec.layers).into());
     }
     let environments = cx.environments(&spec);
@@ -136,6 +173,13 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
         let mut lock = generation.lock(cx.system)?;
         lock.build = record.build;
         return Ok(Resolved { lock, added: record.added, left_out: Vec::new() });
+    }
+    if let Some((_, lock)) = environments.unrecorded(cx.system)
+        && lock.manager == spec.manager
+        && !cx.fresh
+        && cx.manager(spec.manager, &no_log()).accept(&lock, &spec.request()).is_ok()
+    {
+        return Ok(lock.layered(spec.layers).into());
     }
     let before = environments.current(cx.system);
     let before = before.filter(|(_, record)| record.manager == spec.manager);
@@ -205,14 +249,60 @@ fn exact(
             step.why.push(why.clone());
         }
     }
-    if !resolved.left_out.is_empty() {
-        warnings.push(Warning::new(
-            "AITK-W09",
-            format!("what you added does not go with the rest any more: {}", resolved.left_out.join(", ")),
-            "it stays in the generation that is replaced; add it in another version once this is done",
-        ));
-    }
+    let carried: Vec<_> = resolved.added.iter().chain(&resolved.left_out).cloned().collect();
+    let before = cx.environments(spec).current(cx.system);
+    let lost = before
+        .filter(|(before, _)| *before != generation)
+        .map_or_else(Vec::new, |(before, _)| before.lost(cx.system, &lock.versions(), &carried));
+    warnings.extend(does_not_go(&resolved.left_out));
+    warnings.extend(is_not_carried(&lost, ""));
     Exact { steps, framework, warnings }
+}
+
+/// What is said of what the user had added and the solver cannot have beside the rest.
+pub(super) fn does_not_go(left_out: &[String]) -> Option<Warning> {
+    (!left_out.is_empty()).then(|| {
+        Warning::new(
+            "AITK-W09",
+            format!("what you added does not go with the rest any more: {}", left_out.join(", ")),
+            "it stays in the generation that is replaced; add it in another version once this is done",
+        )
+    })
+}
+
+/// What is said of what the user had added and nobody can carry over.
+fn is_not_carried(lost: &[Added], of: &str) -> Option<Warning> {
+    (!lost.is_empty()).then(|| {
+        Warning::new(
+            "AITK-W09",
+            format!("what you added is not carried over: {}", list(lost)),
+            format!(
+                "it stays in the generation that is replaced; once this is done, {} adds it again",
+                add_again(lost, of)
+            ),
+        )
+    })
+}
+
+/// Packages as their own tools write them.
+pub(super) fn list(added: &[Added]) -> String {
+    added.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// The commands that add these packages again; `of` names another environment than the one that `aitk run` works in.
+pub(super) fn add_again(added: &[Added], of: &str) -> String {
+    let in_it = if of.is_empty() { String::new() } else { format!("conda run -n {of} ") };
+    let named = if of.is_empty() { String::new() } else { format!("-n {of} ") };
+    let tools = [
+        (Manager::Venv, format!("{in_it}pip install")),
+        (Manager::Conda, format!("conda install {named}").trim_end().to_owned()),
+    ];
+    let command = |(manager, command): (Manager, String)| {
+        let of_it = added.iter().filter(|added| added.by == manager);
+        let names: Vec<_> = of_it.map(ToString::to_string).collect();
+        (!names.is_empty()).then(|| format!("`aitk run -- {command} {}`", names.join(" ")))
+    };
+    tools.into_iter().filter_map(command).collect::<Vec<_>>().join(" and ")
 }
 
 /// Which build of the framework was taken, and what a person should know of it.

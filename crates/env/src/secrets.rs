@@ -1,0 +1,191 @@
+//! Credentials that addresses carry: taken out of what is shown and kept, put back into requests to the same place.
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::Extensions;
+use http::header::{AUTHORIZATION, HeaderValue};
+use percent_encoding::percent_decode_str;
+use rattler_networking::AuthenticationStorage;
+use reqwest::{Request, Response};
+use reqwest_middleware::{Middleware, Next};
+use url::Url;
+
+use crate::Settings;
+
+/// An address with what opens it. It is never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(Arc<str>);
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
+/// The address of a channel or an index without the user, password or token that it may carry, and what it carried.
+pub fn without_secrets(address: &str) -> (String, Option<Secret>) {
+    let Ok(mut url) = Url::parse(address) else { return (without_user(address), None) };
+    let is_open = token(&url).is_none() && url.username().is_empty() && url.password().is_none();
+    if is_open || url.cannot_be_a_base() {
+        return (address.to_owned(), None);
+    }
+    if let Some(path) = without_token(&url) {
+        url.set_path(&path);
+    }
+    // Neither fails for an address that can be a base.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    (url.to_string().trim_end_matches('/').to_owned(), Some(Secret(address.into())))
+}
+
+/// What is no address, as one with a `#` in its password, is not shown whole either.
+fn without_user(address: &str) -> String {
+    match (address.find("://"), address.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme + 3 <= at => {
+            format!("{}{}", &address[..scheme + 3], &address[at + 1..])
+        }
+        _ => address.to_owned(),
+    }
+}
+
+/// The token of an address as anaconda's servers have it: `…/t/TOKEN/channel`.
+fn token(url: &Url) -> Option<&str> {
+    let mut parts = url.path_segments()?;
+    if parts.next()? == "t" { parts.next() } else { None }
+}
+
+/// The path behind a token.
+fn without_token(url: &Url) -> Option<String> {
+    token(url).map(|token| url.path().replacen(&format!("/t/{token}"), "", 1))
+}
+
+impl Settings {
+    /// An address as it was given with its credentials, if it was given with any.
+    pub(crate) fn opened(&self, address: &str) -> Option<&str> {
+        let secret = self.secrets.iter().find(|secret| without_secrets(&secret.0).0 == address);
+        secret.map(|secret| &*secret.0)
+    }
+}
+
+/// Credentials that rattler and conda know: `RATTLER_AUTH_FILE`, rattler's own file, and `.netrc`.
+pub(crate) fn stored() -> AuthenticationStorage {
+    AuthenticationStorage::from_env_and_defaults().unwrap_or_else(|error| {
+        tracing::warn!(%error, "stored credentials cannot be read");
+        AuthenticationStorage::empty()
+    })
+}
+
+/// Puts the credentials that addresses were given with into requests to the same scheme, host and port. Of several for
+/// one place, the one whose address has most in common with the request's is taken.
+pub(crate) struct Opener(Vec<Url>);
+
+impl Opener {
+    pub fn new(settings: &Settings) -> Self {
+        Self(settings.secrets.iter().filter_map(|secret| Url::parse(&secret.0).ok()).collect())
+    }
+
+    fn open(&self, request: &mut Request) {
+        let url = request.url();
+        let same_place = self.0.iter().filter(|secret| secret.origin() == url.origin());
+        let Some(secret) = same_place.max_by_key(|secret| shared(secret, url)) else { return };
+        if let Some(token) = token(secret).filter(|_| token(url).is_none()) {
+            let path = format!("/t/{token}{}", url.path());
+            request.url_mut().set_path(&path);
+        }
+        if !secret.username().is_empty() || secret.password().is_some() {
+            let mut pair = percent_decode_str(secret.username()).collect::<Vec<u8>>();
+            pair.push(b':');
+            pair.extend(percent_decode_str(secret.password().unwrap_or_default()));
+            let basic = HeaderValue::try_from(format!("Basic {}", STANDARD.encode(pair)));
+            if let Ok(mut basic) = basic {
+                basic.set_sensitive(true);
+                request.headers_mut().insert(AUTHORIZATION, basic);
+            }
+        }
+    }
+}
+
+/// How many parts of their paths two addresses share.
+fn shared(secret: &Url, url: &Url) -> usize {
+    let open = without_token(secret).unwrap_or_else(|| secret.path().to_owned());
+    let (one, other) = (open.trim_matches('/').split('/'), url.path().trim_matches('/').split('/'));
+    one.zip(other).take_while(|(one, other)| one == other).count()
+}
+
+#[async_trait]
+impl Middleware for Opener {
+    async fn handle(
+        &self,
+        mut request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        self.open(&mut request);
+        next.run(request, extensions).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reqwest::Method;
+
+    use super::*;
+
+    #[test]
+    fn secrets_leave_an_address() {
+        for (given, open) in [
+            ("conda-forge", "conda-forge"),
+            ("https://mirror.example/conda-forge", "https://mirror.example/conda-forge"),
+            ("https://mirror.example/t/ab-12/conda-forge", "https://mirror.example/conda-forge"),
+            ("https://me:secret@mirror.example/get/own/", "https://mirror.example/get/own"),
+            ("http://me:secret@mirror.example:8080/own", "http://mirror.example:8080/own"),
+            ("/srv/channel", "/srv/channel"),
+        ] {
+            let (address, secret) = without_secrets(given);
+            assert_eq!(address, open);
+            assert_eq!(secret.is_some(), given != open, "{given}");
+            assert!(!format!("{secret:?}").contains("ab-12"));
+        }
+        // No address, as the port would be `pa`; it is not shown nevertheless.
+        assert_eq!(without_secrets("http://me:pa#ss@host/x").0, "http://host/x");
+    }
+
+    /// What is sent to an address, where these were given with credentials.
+    fn sent(given: &[&str], to: &str) -> (String, Option<String>) {
+        let secrets = given.iter().filter_map(|address| without_secrets(address).1).collect();
+        let opener = Opener::new(&Settings { secrets, ..Settings::default() });
+        let mut request = Request::new(Method::GET, Url::parse(to).unwrap());
+        opener.open(&mut request);
+        let basic = request.headers().get(AUTHORIZATION).map(|value| {
+            let value = value.to_str().unwrap().strip_prefix("Basic ").unwrap();
+            String::from_utf8(STANDARD.decode(value).unwrap()).unwrap()
+        });
+        (request.url().to_string(), basic)
+    }
+
+    #[test]
+    fn credentials_go_where_they_were_given_for_and_nowhere_else() {
+        let given =
+            ["http://me:p%40ss@127.0.0.1:8001/simple", "http://127.0.0.1:8002/t/tok/conda-forge"];
+        let basic = |to: &str| sent(&given, to).1;
+        assert_eq!(basic("http://127.0.0.1:8001/files/a.whl").as_deref(), Some("me:p@ss"));
+        assert_eq!(basic("http://127.0.0.1:8002/conda-forge/x"), None);
+        assert_eq!(basic("http://127.0.0.1/files/a.whl"), None);
+        assert_eq!(basic("http://other.example:8001/files/a.whl"), None);
+        let with_token = sent(&given, "http://127.0.0.1:8002/conda-forge/noarch/a.conda").0;
+        assert_eq!(with_token, "http://127.0.0.1:8002/t/tok/conda-forge/noarch/a.conda");
+        assert_eq!(sent(&given, &with_token).0, with_token, "not twice");
+    }
+
+    #[test]
+    fn two_channels_of_one_host_have_their_own() {
+        let given = ["https://me:one@host.example/first", "https://me:two@host.example/second"];
+        let basic = |to: &str| sent(&given, to).1.unwrap();
+        assert_eq!(basic("https://host.example/first/noarch/repodata.json"), "me:one");
+        assert_eq!(basic("https://host.example/second/noarch/repodata.json"), "me:two");
+    }
+}
