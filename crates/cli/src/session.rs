@@ -1,12 +1,12 @@
 //! What every command begins with: the machine, the settings, and what the user wants.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aitk_detect::{Machine, Note, detect};
 use aitk_env::{EnvError, Environments, Locks, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
-use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, Warning};
+use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, ProfileError, Warning};
 use aitk_system::{Explain, Real, Replay, System};
 use serde::{Deserialize, Serialize};
 
@@ -147,7 +147,9 @@ impl Session {
         let choices = &wish.choices;
         let profile = match &choices.profile {
             Some(path) => {
-                let text = Real.read(Path::new(path)).map_err(CliError::io(path))?;
+                let unreadable =
+                    |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
+                let text = Real.read(Path::new(path)).map_err(unreadable)?;
                 Profile::from_toml(path, &String::from_utf8_lossy(&text))?
             }
             None => Profile::builtin(&wish.budget)?,

@@ -83,6 +83,29 @@ fn steps_share_the_room_of_one_disk() {
 }
 
 #[test]
+fn the_disk_of_the_cache_counts_as_well() {
+    let root = disk("/", &["data", "var"], 50 * GB, None);
+    let small = disk("/cache", &["cache"], GB / 5, None);
+    let plan = concluded(&machine(vec![root, small]));
+    assert_eq!(blocked(&plan)[..2], ["libraries", "notebook"]);
+    let step = plan.step("libraries").unwrap();
+    assert!(step.why.last().unwrap().contains("/cache has 182 MB left"), "{:?}", step.why);
+    let remedy = step.remedy.as_ref().unwrap();
+    assert!(remedy.contains("AITK_CACHE_DIR") && !remedy.contains("AITK_DATA_DIR"), "{remedy}");
+}
+
+#[test]
+fn what_is_copied_to_another_disk_counts_on_both_and_archives_do_not() {
+    let root = disk("/", &["var"], 50 * GB, None);
+    let cache = disk("/cache", &["cache"], 50 * GB, None);
+    // Both layers unpacked take 670 MB less what was downloaded: 523 MB.
+    let fits = disk("/home", &["data"], GB * 6 / 10, None);
+    assert_eq!(blocked(&concluded(&machine(vec![root.clone(), cache.clone(), fits]))), [""; 0]);
+    let tight = disk("/home", &["data"], GB * 4 / 10, None);
+    assert_eq!(blocked(&concluded(&machine(vec![root, cache, tight])))[0], "notebook");
+}
+
+#[test]
 fn a_disk_without_inodes_is_told_from_a_full_one() {
     let all = disk("/", &["data", "cache", "var"], 50 * GB, Some(5_000));
     let plan = concluded(&machine(vec![all]));
