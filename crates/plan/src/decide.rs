@@ -291,6 +291,15 @@ impl Context<'_> {
             (StepKind::Framework | StepKind::FrameworkCheck, Decision::Block(why, remedy)) => {
                 step.block(why.clone(), remedy.clone());
             }
+            (StepKind::Environment | StepKind::Base(_), _) if self.manager == Manager::Conda => {
+                let data = self.machine.folders.data.to_string_lossy();
+                if data.contains(['\'', '"', '\\']) {
+                    step.block(
+                        format!("conda's packages write the name of their folder into programs, where {data} cannot stand"),
+                        "set AITK_DATA_DIR to a folder without quotes in its name, or add --manager venv",
+                    );
+                }
+            }
             (StepKind::Environment, _) => {
                 if let PythonChoice::Missing { why, remedy } = self.python {
                     step.block(why.clone(), remedy.clone());
