@@ -79,3 +79,19 @@ impl Kind for Kernelspec {
         ours.then(|| Made::path(&path, None)).into_iter().collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_told_to_be_aitks_by_the_python_that_it_starts() {
+        let ours =
+            br#"{"argv": ["/data/envs/ai/current/bin/python", "-m"], "display_name": "new"}"#;
+        let before = br#"{"argv": ["/data/envs/ai/current/bin/python"], "display_name": "old"}"#;
+        assert!(is_ours(before, ours));
+        for other in [&br#"{"argv": ["/usr/bin/python3"]}"#[..], b"{}", b"no kernel"] {
+            assert!(!is_ours(other, ours));
+        }
+    }
+}
