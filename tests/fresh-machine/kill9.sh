@@ -73,6 +73,8 @@ kill9_round() {
     local round=$1 from=$2 wheels=$3 when=$4 job since at
     step "round $round: killed at $when"
     new_machine "round$round" "$from" "$wheels"
+    files_of user >"$WORK/files.before"
+    packages_of >"$WORK/packages.before"
     since=$EPOCHREALTIME
     as_killable user aitk "${APPLY[@]}" >"$WORK/killed.out" 2>"$WORK/killed.err" &
     job=$!
@@ -96,6 +98,8 @@ kill9_round() {
         expect_code 0
     fi
     [[ -z $(as root dpkg --audit) ]] || die "dpkg has unfinished packages"
+    # Whatever was noted or not when it was killed, it knows what is its own.
+    taken_back user
     power_off
     discard "round$round"
 }

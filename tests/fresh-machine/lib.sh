@@ -220,6 +220,30 @@ apt_traces() {
     )
 }
 
+# Every file and link in the home of a user, but for caches, what aitk notes, and the mark that sudo leaves.
+files_of() {
+    (cd "$(home_of "$1")" && find . \( -path ./.cache -o -path ./.local/state/aitk -o -name .sudo_as_admin_successful \) -prune -o ! -type d -print | sort)
+}
+
+# The packages of the system that are installed.
+packages_of() {
+    awk '$1 == "Package:" { name = $2 } /^Status: install ok installed$/ { print name }' \
+        "$ROOT/var/lib/dpkg/status" | sort -u
+}
+
+# `taken_back USER`: after `remove` the home is as it was when $WORK/files.before was written, and it tells just the
+# packages that are new since $WORK/packages.before.
+taken_back() {
+    packages_of >"$WORK/packages.after"
+    SHOW=0 aitk "$1" -- remove --yes --json
+    expect_code 0
+    comm -13 "$WORK/packages.before" "$WORK/packages.after" >"$WORK/packages.new"
+    jq -r '.data.system_packages[]' "$OUT" | sort >"$WORK/packages.told"
+    expect_same "$WORK/packages.new" "$WORK/packages.told" "what it says of the packages that it has brought"
+    files_of "$1" >"$WORK/files.after"
+    expect_same "$WORK/files.before" "$WORK/files.after" "the home folder"
+}
+
 # --- the downloads ----------------------------------------------------------------------------------------------
 
 # Cases that are not about downloads start with the wheels that an earlier case has left, as files of their own user.

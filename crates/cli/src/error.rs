@@ -26,6 +26,9 @@ pub enum CliError {
     /// A saved plan of another machine.
     #[error("{path} was made for another machine")]
     OtherMachine { path: PathBuf },
+    /// Flags beside a saved plan or a bundle, which has been decided already.
+    #[error("{path} is decided already, and this asks for something else: {}", .flags.join(", "))]
+    Fixed { path: PathBuf, flags: Vec<&'static str> },
     /// A recording or description of a machine that cannot be read.
     #[error("{path}: {reason}")]
     BadMachine { path: PathBuf, reason: String },
@@ -92,6 +95,7 @@ impl Explain for CliError {
             Self::NoEnvironment { .. } => "AITK-C09",
             Self::Io { .. } => "AITK-C10",
             Self::Other(_) => "AITK-C11",
+            Self::Fixed { .. } => "AITK-C12",
             Self::NotAnEnvironment { .. } => "AITK-C13",
         }
     }
@@ -104,6 +108,9 @@ impl Explain for CliError {
             Self::NoBudget => "add --budget low; `aitk profiles` lists what can be chosen",
             Self::BadPlan { .. } | Self::OtherMachine { .. } => {
                 "make a new one here with `aitk plan -o FILE`"
+            }
+            Self::Fixed { .. } => {
+                "leave these out, or make a new plan with them (`aitk plan … -o FILE`)"
             }
             Self::BadMachine { .. } => "record one with `aitk detect --capture DIR`",
             Self::NeedsRoot { commands } => {
@@ -130,7 +137,10 @@ impl Explain for CliError {
             Self::Profile(error) => error.exit(),
             Self::Env(error) => error.exit(),
             Self::Exec(error) => error.exit(),
-            Self::NoBudget | Self::NotConfirmed | Self::NotAnEnvironment { .. } => Exit::Usage,
+            Self::NoBudget
+            | Self::NotConfirmed
+            | Self::NotAnEnvironment { .. }
+            | Self::Fixed { .. } => Exit::Usage,
             Self::BadPlan { .. }
             | Self::OtherMachine { .. }
             | Self::BadMachine { .. }

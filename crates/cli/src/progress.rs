@@ -192,6 +192,9 @@ impl Reporter for Progress {
                     Bytes(*download),
                     Bytes(*disk)
                 ));
+                if !detail.removes.is_empty() {
+                    self.line(&format!("    apt removes for it: {}", detail.removes.join(", ")));
+                }
                 let shown = if self.verbose { detail.packages.as_slice() } else { &[] };
                 for package in shown {
                     self.line(&format!("    {} {}", package.name, package.version));

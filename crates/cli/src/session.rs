@@ -1,12 +1,14 @@
 //! What every command begins with: the machine, the settings, and what the user wants.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aitk_detect::{Folders, Machine, Note, Tables, detect};
 use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
-use aitk_plan::{Catalog, Choices, Manager, ManagerChoice, Plan, Profile, Warning, parse_toml};
+use aitk_plan::{
+    Catalog, Choices, Manager, ManagerChoice, Plan, Profile, ProfileError, Warning, parse_toml,
+};
 use aitk_system::{Explain, Real, Replay, System};
 use serde::{Deserialize, Serialize};
 
@@ -153,7 +155,9 @@ impl Session {
         let choices = &with_python_of(locks, &wish.choices, &self.machine);
         let profile = match &choices.profile {
             Some(path) => {
-                let text = Real.read(Path::new(path)).map_err(CliError::io(path))?;
+                let unreadable =
+                    |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
+                let text = Real.read(Path::new(path)).map_err(unreadable)?;
                 Profile::from_toml(path, &String::from_utf8_lossy(&text))?
             }
             None => Profile::builtin(&wish.budget)?,

@@ -52,6 +52,18 @@ fn a_bad_profile_is_78_with_file_line_and_column() {
 }
 
 #[test]
+fn a_profile_that_is_not_there_is_78() {
+    fails(&Home::new(), &["plan", "--profile", "/nope"], 78, &["AITK-P03", "/nope"]);
+}
+
+#[test]
+fn a_dry_removal_leaves_nothing_behind() {
+    let home = Home::new();
+    assert!(home.aitk(&["remove", "--dry-run"]).status.success());
+    assert!(!home.path().join(".local").exists(), "it made files");
+}
+
+#[test]
 fn a_bad_configuration_is_78_with_its_place() {
     let home = Home::new();
     let folder = home.path().join(".config/aitk");

@@ -9,11 +9,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use aitk_system::{Real, System, interrupted};
 use async_trait::async_trait;
+use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::Extensions;
 use rattler_networking::AuthenticationMiddleware;
@@ -30,6 +32,8 @@ use crate::secrets::{Opener, stored};
 
 /// How many downloads run at a time.
 const PARALLEL: usize = 8;
+/// How often it is looked whether the user wants to stop.
+const BEAT: Duration = Duration::from_millis(100);
 /// How often a broken download is taken up again.
 const TRIES: u32 = 4;
 /// How long a server may take to accept.
@@ -210,7 +214,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, EnvError> 
         .enable_all()
         .build()
         .map_err(EnvError::io(PathBuf::from("the runtime")))?;
-    Ok(runtime.block_on(work))
+    runtime.block_on(unless_interrupted(work))
 }
 
 /// Runs asynchronous work that computes as well, on all processors, to its end.
@@ -219,7 +223,21 @@ pub(crate) fn block_on_threads<T>(work: impl Future<Output = T>) -> Result<T, En
         .enable_all()
         .build()
         .map_err(EnvError::io(PathBuf::from("the runtime")))?;
-    Ok(runtime.block_on(work))
+    runtime.block_on(unless_interrupted(work))
+}
+
+/// Leaves work where it is once the user wants to stop: what is half-built or half-downloaded is told from what is
+/// whole.
+async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
+    let stop = async {
+        while !interrupted() {
+            tokio::time::sleep(BEAT).await;
+        }
+    };
+    match select(pin!(work), pin!(stop)).await {
+        Either::Left((done, _)) => Ok(done),
+        Either::Right(_) => Err(EnvError::Interrupted),
+    }
 }
 
 /// Downloads what is not yet in `folder`, each under its own file name, and checks every file's hash.

@@ -11,6 +11,7 @@ use aitk_system::{Command, Line, Output, RunError, System, interrupted};
 
 use crate::context::Context;
 use crate::error::ExecError;
+use crate::receipt::{Provenance, Receipt};
 use crate::report::{Event, Reporter};
 
 const STATUS: &str = "/var/lib/dpkg/status";
@@ -35,6 +36,15 @@ pub(crate) struct Installed {
     pub state: String,
 }
 
+/// The packages of the system that aitk has brought and that are still there.
+pub fn brought(receipt: &Receipt, system: &dyn System) -> Vec<String> {
+    let there = installed(system).unwrap_or_default();
+    let is_there = |name: &&str| there.get(*name).is_some_and(|p| p.state == "installed");
+    let created = receipt.objects.iter().filter(|(_, o)| o.provenance == Provenance::Created);
+    let names = created.filter_map(|(key, _)| key.strip_prefix("apt:"));
+    names.filter(is_there).map(str::to_owned).collect()
+}
+
 /// Everything that dpkg knows, by name, read from its own file: asking `dpkg-query` takes ten times as long.
 pub(crate) fn installed(system: &dyn System) -> Result<BTreeMap<String, Installed>, ExecError> {
     Ok(parse_status(&status(system)?))
@@ -48,15 +58,32 @@ fn status(system: &dyn System) -> Result<String, ExecError> {
     }
 }
 
+/// One paragraph of a file of apt or dpkg.
+#[derive(Clone, Copy)]
+struct Stanza<'a>(&'a str);
+
+impl<'a> Stanza<'a> {
+    fn all(text: &'a str) -> impl Iterator<Item = Self> {
+        text.split("\n\n").map(Self)
+    }
+
+    fn field(self, name: &str) -> Option<&'a str> {
+        self.0.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
+    }
+
+    /// Bytes that the package takes on disk.
+    fn installed_size(self) -> u64 {
+        let kibibytes = self.field("Installed-Size").and_then(|size| size.parse::<u64>().ok());
+        kibibytes.unwrap_or(0) * 1024
+    }
+}
+
 fn parse_status(text: &str) -> BTreeMap<String, Installed> {
     let mut packages = BTreeMap::new();
-    for stanza in text.split("\n\n") {
-        let field = |name: &str| {
-            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
-        if let (Some(name), Some(status)) = (field("Package"), field("Status")) {
+    for stanza in Stanza::all(text) {
+        if let (Some(name), Some(status)) = (stanza.field("Package"), stanza.field("Status")) {
             let state = status.rsplit(' ').next().unwrap_or_default().to_owned();
-            let version = field("Version").unwrap_or_default().to_owned();
+            let version = stanza.field("Version").unwrap_or_default().to_owned();
             // Of two architectures of one package the installed one counts.
             let known = packages.get(name).is_some_and(|p: &Installed| p.state == "installed");
             if !known {
@@ -104,6 +131,8 @@ pub(crate) fn fingerprint(system: &dyn System) -> Option<String> {
 pub(crate) struct Simulation {
     /// What would be installed or upgraded.
     pub packages: Vec<Package>,
+    /// What would be removed.
+    pub removes: Vec<String>,
     /// Bytes to download: archives that apt has already are not counted.
     pub download: u64,
     /// Bytes that more are taken on disk, archives included.
@@ -126,18 +155,18 @@ fn ask(system: &dyn System, words: &[String]) -> Result<Simulation, ExecError> {
         let uris = scope.spawn(|| run_look(system, look(&["-y", "--print-uris", "-qq"], words)));
         (changes(system, words), uris.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
-    let changes = changes?;
-    if changes.is_empty() {
-        return Ok(Simulation::default());
+    let Changes { installs, removes } = changes?;
+    let mut simulation = Simulation { removes, ..Simulation::default() };
+    if installs.is_empty() {
+        return Ok(simulation);
     }
     let uris = uris?;
     let uris: Vec<_> = uris.stdout.lines().filter_map(uri_line).collect();
-    let names: Vec<_> = changes.iter().map(|c| format!("{}={}", c.name, c.version)).collect();
+    let names: Vec<_> = installs.iter().map(|c| format!("{}={}", c.name, c.version)).collect();
     let show = Command::reads(["apt-cache", "show", "--"]).args(names);
     let shown = parse_show(&run_look(system, show)?.stdout);
     let before = installed_sizes(system)?;
-    let mut simulation = Simulation::default();
-    for change in changes {
+    for change in installs {
         let known = shown.get(&(change.name.clone(), change.version.clone()));
         let after = known.map_or(0, |known| known.installed);
         let earlier = before.get(&change.name).copied().unwrap_or(0);
@@ -164,12 +193,24 @@ pub(crate) struct Change {
     pub version: String,
 }
 
+/// What an apt command would do, by names and versions.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Changes {
+    pub installs: Vec<Change>,
+    pub removes: Vec<String>,
+}
+
 /// Asks apt just for the names and versions.
-pub(crate) fn changes(system: &dyn System, words: &[String]) -> Result<Vec<Change>, ExecError> {
-    let plan = run_look(system, look(&["-s", "-qq"], words))?;
-    let mut changes: Vec<_> = plan.stdout.lines().filter_map(inst_line).collect();
-    changes.sort();
-    Ok(changes)
+pub(crate) fn changes(system: &dyn System, words: &[String]) -> Result<Changes, ExecError> {
+    Ok(parse_changes(&run_look(system, look(&["-s", "-qq"], words))?.stdout))
+}
+
+fn parse_changes(simulation: &str) -> Changes {
+    let mut installs: Vec<_> = simulation.lines().filter_map(inst_line).collect();
+    let mut removes: Vec<_> = simulation.lines().filter_map(remv_line).collect();
+    installs.sort();
+    removes.sort();
+    Changes { installs, removes }
 }
 
 fn look(args: &[&str], words: &[String]) -> Command {
@@ -182,6 +223,12 @@ fn inst_line(line: &str) -> Option<Change> {
     let name = rest.split(' ').next()?.to_owned();
     let version = rest.split_once('(')?.1.split(' ').next()?.to_owned();
     Some(Change { name, version })
+}
+
+/// Reads `Remv vim-tiny [2:9.1.1230-2]`, and `Purg` the same.
+fn remv_line(line: &str) -> Option<String> {
+    let rest = line.strip_prefix("Remv ").or_else(|| line.strip_prefix("Purg "))?;
+    Some(rest.split(' ').next()?.to_owned())
 }
 
 #[derive(Debug)]
@@ -207,35 +254,27 @@ struct Shown {
 }
 
 fn parse_show(text: &str) -> BTreeMap<(String, String), Shown> {
-    text.split("\n\n")
+    Stanza::all(text)
         .filter_map(|stanza| {
-            let field = |name: &str| {
-                stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-            };
             let shown = Shown {
-                size: field("Size")?.parse().ok()?,
-                installed: kibibytes(field("Installed-Size")),
-                sha256: field("SHA256").map(str::to_owned),
+                size: stanza.field("Size")?.parse().ok()?,
+                installed: stanza.installed_size(),
+                sha256: stanza.field("SHA256").map(str::to_owned),
             };
-            Some(((field("Package")?.to_owned(), field("Version")?.to_owned()), shown))
+            let (name, version) = (stanza.field("Package")?, stanza.field("Version")?);
+            Some(((name.to_owned(), version.to_owned()), shown))
         })
         .collect()
 }
 
-fn kibibytes(field: Option<&str>) -> u64 {
-    field.and_then(|size| size.parse::<u64>().ok()).unwrap_or(0) * 1024
-}
-
 fn installed_sizes(system: &dyn System) -> Result<BTreeMap<String, u64>, ExecError> {
     let text = status(system)?;
-    let sizes = text.split("\n\n").filter_map(|stanza| {
-        let field = |name: &str| {
-            stanza.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": "))
-        };
-        field("Status")
+    let sizes = Stanza::all(&text).filter_map(|stanza| {
+        stanza
+            .field("Status")
             .filter(|status| status.ends_with(" installed"))
-            .and(field("Package"))
-            .map(|name| (name.to_owned(), kibibytes(field("Installed-Size"))))
+            .and(stanza.field("Package"))
+            .map(|name| (name.to_owned(), stanza.installed_size()))
     });
     Ok(sizes.collect())
 }
@@ -261,9 +300,12 @@ pub(crate) fn command(system: &dyn System, words: &[String]) -> Command {
         .env("LC_ALL", "C");
     // sudo drops these, and a machine behind a proxy often has them in the user's environment only.
     for name in ["http_proxy", "https_proxy", "no_proxy"] {
-        if let Some(value) = system.env(name) {
-            command = command.env(name, value);
-        }
+        command = match system.env(name) {
+            // A password is nobody else's to see: not in the plan, nor in a log, nor in the list of processes.
+            Some(value) if value.contains('@') => command.pass(name),
+            Some(value) => command.env(name, value),
+            None => command,
+        };
     }
     command
 }
@@ -300,7 +342,8 @@ pub(crate) fn run(
     }
 }
 
-fn wait_for_locks(
+/// Waits until nobody holds a lock of apt or dpkg.
+pub(crate) fn wait_for_locks(
     system: &dyn System,
     wait: Duration,
     step: &str,
@@ -405,7 +448,12 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
     ];
     let broken =
         ["dpkg was interrupted", "Unmet dependencies", "unmet dependencies", "--fix-broken"];
-    let missing = ["Unable to locate package", "was not found", "has no installation candidate"];
+    let missing = [
+        "Unable to locate package",
+        "was not found",
+        "has no installation candidate",
+        "remove is disabled",
+    ];
     let silent = [
         "Failed to fetch",
         "Could not resolve",
@@ -463,6 +511,48 @@ mod tests {
         assert_eq!(inst_line("Conf curl (7.88-1)"), None);
         let uri = uri_line("'http://mirror.example/c.deb' c.deb 12 SHA256:ab").unwrap();
         assert_eq!((uri.size, uri.sha256.as_deref()), (12, Some("ab")));
+    }
+
+    #[test]
+    fn what_would_be_removed_is_read() {
+        // apt-get -s -qq install sudo-ldap, on Debian 12.
+        let said = "NOTE: This is only a simulation!\n\
+            Remv sudo [1.9.13p3-1+deb12u4]\n\
+            Inst libldap-2.5-0 (2.5.13+dfsg-5 Debian:12.12/oldstable [amd64])\n\
+            Inst sudo-ldap (1.9.13p3-1+deb12u4 Debian:12.12/oldstable [amd64])\n\
+            Conf libldap-2.5-0 (2.5.13+dfsg-5 Debian:12.12/oldstable [amd64])\n\
+            Conf sudo-ldap (1.9.13p3-1+deb12u4 Debian:12.12/oldstable [amd64])\n\
+            Purg left-over [3]\n";
+        let changes = parse_changes(said);
+        assert_eq!(changes.removes, ["left-over", "sudo"]);
+        let names: Vec<_> = changes.installs.iter().map(|change| &*change.name).collect();
+        assert_eq!(names, ["libldap-2.5-0", "sudo-ldap"]);
+    }
+
+    /// A machine with these variables and nothing else.
+    fn with_environment(variables: &[(&str, &str)]) -> aitk_system::Replay {
+        let folder = tempfile::tempdir().unwrap();
+        let variables: BTreeMap<_, _> = variables.iter().copied().collect();
+        let answers = serde_json::json!({ "schema": 1, "env": variables }).to_string();
+        aitk_system::Real
+            .write(&folder.path().join("answers.json"), answers.as_bytes(), 0o600)
+            .unwrap();
+        aitk_system::Replay::open(folder.path()).unwrap()
+    }
+
+    #[test]
+    fn the_password_of_a_proxy_is_nobody_elses_to_see() {
+        let system = with_environment(&[
+            ("http_proxy", "http://me:geheim@127.0.0.1:3128"),
+            ("https_proxy", "http://127.0.0.1:3129"),
+        ]);
+        let command = command(&system, &["update".to_owned()]);
+        for shown in [command.to_string(), command.typed(true), command.words(1000).join(" ")] {
+            assert!(!shown.contains("geheim"), "{shown}");
+            assert!(shown.contains("https_proxy=http://127.0.0.1:3129"), "{shown}");
+        }
+        assert!(command.to_string().starts_with("sudo --preserve-env=http_proxy env "));
+        assert!(!serde_json::to_string(&command).unwrap().contains("geheim"));
     }
 
     #[test]

@@ -18,7 +18,8 @@ use aitk_system::{Command, System};
 use crate::apt::Simulation;
 use crate::downloads::Downloads;
 use crate::error::ExecError;
-use crate::receipt::Receipt;
+use crate::receipt::{Object, Receipt};
+use crate::steps::Made;
 
 /// The surroundings of a survey, a run or a verification.
 pub struct Context<'a> {
@@ -101,6 +102,26 @@ impl<'a> Context<'a> {
     /// The receipt as it stands.
     pub fn receipt(&self) -> Receipt {
         self.memo().receipt.clone()
+    }
+
+    /// Notes what a step has made or is about to make.
+    pub(crate) fn note(&self, step: &str, made: impl IntoIterator<Item = Made>) {
+        let at = self.system.now().to_string();
+        for made in made {
+            let Made { key, provenance, detail } = made;
+            let object = Object { step: step.to_owned(), provenance, detail, at: at.clone() };
+            self.memo().receipt.note(key, object);
+        }
+    }
+
+    /// Writes the receipt, if it says anything new.
+    pub(crate) fn save_receipt(&self) -> Result<(), ExecError> {
+        // Both lanes write it, and the later one must not write what is older.
+        let memo = self.memo();
+        if self.dry || memo.receipt == Receipt::load(self.state, self.system)? {
+            return Ok(());
+        }
+        memo.receipt.save(self.state, self.system)
     }
 
     /// A command as its user would type it.

@@ -7,14 +7,13 @@ use std::thread;
 use std::time::Duration;
 
 use aitk_env::Environments;
-use aitk_plan::{Action, Bytes, Plan, Status, Step};
+use aitk_plan::{Action, Bytes, Plan, Status, Step, charges};
 use aitk_system::{Explain, interrupted};
 
 use crate::apt;
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
-use crate::receipt::{Object, Receipt};
 use crate::report::{Event, Outcome, Reporter};
 use crate::steps::{Check, Work, kind};
 
@@ -48,6 +47,7 @@ pub fn apply(
     let ids = plan.steps.iter().map(|step| step.id.clone()).collect();
     let budget = plan.budget.clone();
     journal.write(cx, Entry::RunStarted { budget, steps: ids })?;
+    note_own(cx, &plan)?;
     reporter.event(&Event::RunStarted { totals: plan.totals });
     let run = Run {
         cx,
@@ -68,7 +68,7 @@ pub fn apply(
     };
     match failure {
         None => settle(cx, &plan)?,
-        Some(_) => save_receipt(cx)?,
+        Some(_) => cx.save_receipt()?,
     }
     journal.write(cx, Entry::RunFinished { outcome: name(outcome) })?;
     let seconds = cx.system.now().duration_since(since).as_secs_f64();
@@ -86,10 +86,15 @@ pub fn settle(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
     if cx.dry {
         return Ok(());
     }
-    let is_upgrade =
-        |step: &Step| step.action == Action::AptUpgrade && step.status != Status::Skipped;
-    let upgraded = apt::fingerprint(cx.system).filter(|_| plan.steps.iter().any(is_upgrade));
-    cx.memo().receipt.upgraded = upgraded;
+    let now = apt::fingerprint(cx.system);
+    let ensured = |action: &Action| {
+        let is_it = |step: &&Step| step.action == *action && step.status != Status::Skipped;
+        plan.steps.iter().find(is_it).and(now.clone())
+    };
+    let (upgraded, whole) = (ensured(&Action::AptUpgrade), ensured(&Action::AptRepair));
+    let mut memo = cx.memo();
+    (memo.receipt.upgraded, memo.receipt.whole) = (upgraded, whole);
+    drop(memo);
     let environments = environment(plan).map(|spec| cx.environments(&spec));
     for environments in
         environments.into_iter().chain([Environments::new(&cx.settings.data, "base")])
@@ -102,10 +107,18 @@ pub fn settle(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
             generation.note_seen(cx.system, &seen)?;
         }
     }
-    if cx.receipt() == Receipt::load(cx.state, cx.system)? {
-        return Ok(());
+    note_own(cx, plan)
+}
+
+/// Notes what there is of aitk's: a run that was killed may have made it and not come to noting it.
+///
+/// # Errors
+/// Where the receipt cannot be written.
+pub fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
+    for step in &plan.steps {
+        cx.note(&step.id, kind(&step.action).own(cx, plan, step));
     }
-    save_receipt(cx)
+    cx.save_receipt()
 }
 
 fn name(outcome: Outcome) -> String {
@@ -224,6 +237,8 @@ impl Run<'_> {
         let Self { cx, reporter, .. } = self;
         let behaviour = kind(&step.action);
         if behaviour.check(cx, plan, step)? == Check::Holds {
+            cx.note(&step.id, behaviour.own(cx, plan, step));
+            cx.save_receipt()?;
             return Ok(Outcome::AlreadyDone);
         }
         let exact = if step.estimated { Some(self.make_exact(plan, step)?) } else { None };
@@ -240,19 +255,9 @@ impl Run<'_> {
         if let Check::Missing(faults) = behaviour.check(cx, plan, step)? {
             return Err(ExecError::StillMissing { reason: faults.join("; ") });
         }
-        let at = cx.system.now().to_string();
-        let mut memo = cx.memo();
-        for made in made {
-            let object = Object {
-                step: step.id.clone(),
-                provenance: made.provenance,
-                detail: made.detail,
-                at: at.clone(),
-            };
-            memo.receipt.note(made.key, object);
-        }
-        drop(memo);
-        save_receipt(cx)?;
+        cx.note(&step.id, made);
+        cx.note(&step.id, behaviour.own(cx, plan, step));
+        cx.save_receipt()?;
         Ok(Outcome::Done)
     }
 
@@ -266,7 +271,7 @@ impl Run<'_> {
         let plan = shared.plan.clone();
         drop(shared);
         for detail in plan.steps.iter().filter(|step| changed.contains(&step.id)) {
-            if !detail.packages.is_empty() {
+            if !detail.packages.is_empty() || !detail.removes.is_empty() {
                 self.reporter.event(&Event::Exact {
                     detail,
                     step: &detail.id,
@@ -282,20 +287,18 @@ impl Run<'_> {
 
 /// Looks whether there is room for a step before it begins.
 fn enough_room(cx: &Context<'_>, step: &Step) -> Result<(), ExecError> {
-    let folder = if step.root { Path::new("/var") } else { &cx.settings.data };
-    let there = folder.ancestors().find_map(|path| Some((path, cx.system.space(path).ok()?)));
-    let (Some(needed), Some((path, space))) = (step.disk, there) else { return Ok(()) };
-    if needed <= space.free {
-        return Ok(());
+    for charge in charges(step, cx.machine) {
+        let folder = match charge.purpose {
+            "var" => Path::new("/var"),
+            "cache" => &cx.settings.cache,
+            _ => &cx.settings.data,
+        };
+        let there = folder.ancestors().find_map(|path| Some((path, cx.system.space(path).ok()?)));
+        let Some((path, space)) = there.filter(|(_, space)| charge.bytes > space.free) else {
+            continue;
+        };
+        let (free, needed) = (Bytes(space.free).to_string(), Bytes(charge.bytes).to_string());
+        return Err(ExecError::NoSpace { path: path.to_owned(), free, needed });
     }
-    let (free, needed) = (Bytes(space.free).to_string(), Bytes(needed).to_string());
-    Err(ExecError::NoSpace { path: path.to_owned(), free, needed })
-}
-
-fn save_receipt(cx: &Context<'_>) -> Result<(), ExecError> {
-    if cx.dry {
-        return Ok(());
-    }
-    let receipt = cx.receipt();
-    receipt.save(cx.state, cx.system)
+    Ok(())
 }

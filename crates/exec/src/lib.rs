@@ -15,12 +15,13 @@ mod steps;
 mod survey;
 mod verify;
 
+pub use apt::brought;
 pub use context::Context;
-pub use engine::{Summary, apply, settle};
+pub use engine::{Summary, apply, note_own, settle};
 pub use error::ExecError;
 pub use journal::{Journal, interrupted_run};
 pub use receipt::{Object, Provenance, Receipt};
 pub use report::{Event, Outcome, Reporter};
-pub use steps::without_init;
+pub use steps::{kept_kernel, without_init};
 pub use survey::{lock, survey};
 pub use verify::{Finding, verify};

@@ -22,6 +22,8 @@ pub struct Receipt {
     pub lists_refreshed: Option<i64>,
     /// The state of apt and dpkg in which no upgrade was waiting.
     pub upgraded: Option<String>,
+    /// The state of apt and dpkg in which everything that is installed had what it needs.
+    pub whole: Option<String>,
     /// What the environment was asked to be, by its name: the budget and the choices.
     pub environments: BTreeMap<String, serde_json::Value>,
 }
@@ -92,7 +94,7 @@ impl Receipt {
     /// one that tells who brought it.
     pub(crate) fn note(&mut self, key: String, object: Object) {
         match self.objects.get_mut(&key) {
-            Some(known) => known.detail = object.detail,
+            Some(known) => known.detail = object.detail.or_else(|| known.detail.take()),
             None => _ = self.objects.insert(key, object),
         }
     }

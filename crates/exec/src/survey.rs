@@ -63,6 +63,8 @@ pub fn lock(cx: &Context<'_>, plan: &Plan) -> Result<Locks, ExecError> {
 /// Whether a step holds; on a recorded machine that was not asked this, nothing does.
 fn holds(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> {
     match kind(&step.action).check(cx, plan, step) {
+        // apt says nothing about upgrades as long as what is installed does not fit together.
+        Err(ExecError::AptBroken { .. }) => Ok(false),
         Err(ExecError::Run(RunError::NotRecorded { .. })) => Ok(false),
         check => Ok(check? == Check::Holds),
     }
@@ -108,12 +110,11 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
     let resolve = |steps: Vec<&Step>| -> Result<Vec<Exact>, ExecError> {
         steps
             .into_iter()
-            .filter_map(|step| {
-                let exact = kind(&step.action).resolve(cx, plan_before, step);
-                match exact {
-                    Err(error) if comes_later(plan_before, &error) => None,
-                    exact => Some(exact),
+            .map(|step| match kind(&step.action).resolve(cx, plan_before, step) {
+                Err(error) if comes_later(plan_before, &error) => {
+                    Ok(Exact::one(Step { estimated: true, ..step.clone() }))
                 }
+                exact => exact,
             })
             .collect()
     };

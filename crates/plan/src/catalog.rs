@@ -222,6 +222,7 @@ mod tests {
         for framework in &catalog.frameworks {
             assert!(!framework.source.is_empty() && framework.as_of.len() == 10);
             assert!(!framework.builds.is_empty());
+            assert!(crate::CHECKS.iter().any(|(name, _)| *name == framework.check));
         }
         assert!(catalog.distro("debian", "13").is_some());
     }

@@ -1,7 +1,5 @@
 //! The decisions: which steps a profile means on this machine, which cannot be done there, and what to warn about.
 
-use std::collections::BTreeMap;
-
 use aitk_detect::{Disk, Machine, Sudo, VirtualizationKind};
 
 use crate::catalog::{Build, Catalog, Framework};
@@ -65,39 +63,88 @@ pub fn plan(
 /// The last word, once the machine has been surveyed: what does not fit on its disks is blocked, and with it and
 /// everything else that is blocked what needs it.
 pub fn conclude(plan: &mut Plan, machine: &Machine) {
-    let mut left: BTreeMap<usize, (u64, Option<u64>)> = machine
-        .disks
-        .iter()
-        .enumerate()
-        .map(|(index, disk)| (index, (disk.free, disk.free_inodes)))
-        .collect();
+    let mut disks = machine.disks.clone();
     for step in plan.steps.iter_mut().filter(|step| step.status == Status::Needed) {
-        let purpose = if step.root { "var" } else { "data" };
-        let Some(index) = machine.disks.iter().position(|disk| serves(disk, purpose)) else {
-            continue;
-        };
-        let Some((free, inodes)) = left.get_mut(&index) else { continue };
-        let (disk, files) = (step.disk.unwrap_or(0), step.files.unwrap_or(0));
-        let mount = machine.disks[index].mount.display();
-        if disk > *free {
-            step.block(
-                format!("it takes {} and {mount} has {} left", Bytes(disk), Bytes(*free)),
-                format!("free at least {} on {mount}, or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk", Bytes(disk - *free)),
-            );
-        } else if let Some(inodes) = inodes
-            && files > *inodes
-        {
-            step.block(
-                format!("it creates {files} files and {mount} can hold only {inodes} more"),
-                format!("delete files on {mount} (inodes are used up, not bytes: see `df -i`)"),
-            );
-        } else {
-            *free -= disk;
-            *inodes = inodes.map(|left| left - files);
+        let charges = charges(step, machine);
+        match charges.iter().find_map(|charge| charge.refusal(&disks)) {
+            Some((why, remedy)) => step.block(why, remedy),
+            None => charges.iter().for_each(|charge| charge.take(&mut disks)),
         }
     }
     block_the_rest(&mut plan.steps);
     plan.add_up();
+}
+
+/// What a step takes on one file system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charge {
+    /// What the file system is used for: `var`, `data` or `cache`.
+    pub purpose: &'static str,
+    /// Bytes.
+    pub bytes: u64,
+    /// Files.
+    pub files: u64,
+}
+
+/// What a step takes, and where. apt keeps all that it does below `/var`, or on the same disk. Packages of an
+/// environment are downloaded and unpacked in the cache; the environment shares these files with it, unless it is on
+/// another file system and gets copies.
+pub fn charges(step: &Step, machine: &Machine) -> Vec<Charge> {
+    let (bytes, files) = (step.disk.unwrap_or(0), step.files.unwrap_or(0));
+    let whole = |purpose| Charge { purpose, bytes, files };
+    let place = |purpose| machine.disks.iter().position(|disk| serves(disk, purpose));
+    if step.root {
+        return vec![whole("var")];
+    }
+    match (place("cache"), place("data")) {
+        (Some(cache), Some(data)) if cache != data => {
+            let archives = step.download.unwrap_or(0);
+            let copies = Charge { bytes: bytes.saturating_sub(archives), ..whole("data") };
+            // uv itself is unpacked where it stays.
+            let kept = match step.action {
+                Action::Uv => Charge { purpose: "cache", bytes: archives, files: 1 },
+                _ => whole("cache"),
+            };
+            vec![kept, copies]
+        }
+        _ => vec![whole("data")],
+    }
+}
+
+impl Charge {
+    fn disk(self, disks: &[Disk]) -> Option<usize> {
+        disks.iter().position(|disk| serves(disk, self.purpose))
+    }
+
+    /// Why it does not fit on what is left, and what to do.
+    fn refusal(self, disks: &[Disk]) -> Option<(String, String)> {
+        let disk = &disks[self.disk(disks)?];
+        let mount = disk.mount.display();
+        if self.bytes > disk.free {
+            let missing = Bytes(self.bytes - disk.free);
+            let elsewhere = match self.purpose {
+                "cache" => ", or set AITK_CACHE_DIR to a larger disk",
+                "data" => ", or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk",
+                _ => "",
+            };
+            return Some((
+                format!("it takes {} and {mount} has {} left", Bytes(self.bytes), Bytes(disk.free)),
+                format!("free at least {missing} on {mount}{elsewhere}"),
+            ));
+        }
+        let inodes = disk.free_inodes.filter(|inodes| self.files > *inodes)?;
+        Some((
+            format!("it creates {} files and {mount} can hold only {inodes} more", self.files),
+            format!("delete files on {mount} (inodes are used up, not bytes: see `df -i`)"),
+        ))
+    }
+
+    fn take(self, disks: &mut [Disk]) {
+        let Some(index) = self.disk(disks) else { return };
+        let disk = &mut disks[index];
+        disk.free = disk.free.saturating_sub(self.bytes);
+        disk.free_inodes = disk.free_inodes.map(|left| left.saturating_sub(self.files));
+    }
 }
 
 fn serves(disk: &Disk, purpose: &str) -> bool {
@@ -140,6 +187,7 @@ impl Context<'_> {
             root: is_apt(&from.kind),
             commands: Vec::new(),
             packages: Vec::new(),
+            removes: Vec::new(),
             download: Some(estimate.download.0),
             disk: Some(estimate.disk.0),
             files: (estimate.files > 0).then_some(estimate.files),
@@ -242,6 +290,15 @@ impl Context<'_> {
             }
             (StepKind::Framework | StepKind::FrameworkCheck, Decision::Block(why, remedy)) => {
                 step.block(why.clone(), remedy.clone());
+            }
+            (StepKind::Environment | StepKind::Base(_), _) if self.manager == Manager::Conda => {
+                let data = self.machine.folders.data.to_string_lossy();
+                if data.contains(['\'', '"', '\\']) {
+                    step.block(
+                        format!("conda's packages write the name of their folder into programs, where {data} cannot stand"),
+                        "set AITK_DATA_DIR to a folder without quotes in its name, or add --manager venv",
+                    );
+                }
             }
             (StepKind::Environment, _) => {
                 if let PythonChoice::Missing { why, remedy } = self.python {

@@ -13,11 +13,11 @@ mod size;
 
 pub use catalog::{Build, Catalog, Fit, Framework, MemoryFit, UvPin, VramFit, Wheel};
 pub use choices::{Choices, FrameworkChoice, Manager, ManagerChoice};
-pub use decide::{conclude, plan};
+pub use decide::{Charge, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use model::{
     Accelerator, Action, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase, Plan, Status,
     Step, Totals, Warning,
 };
-pub use profile::{Estimate, Profile, ProfileError, Requirements, parse as parse_toml};
+pub use profile::{CHECKS, Estimate, Profile, ProfileError, Requirements, parse as parse_toml};
 pub use size::Bytes;

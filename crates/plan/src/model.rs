@@ -145,6 +145,9 @@ pub struct Step {
     pub commands: Vec<String>,
     /// What will be installed.
     pub packages: Vec<Package>,
+    /// Packages of the system that go.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub removes: Vec<String>,
     /// Bytes to download.
     pub download: Option<u64>,
     /// Bytes that it takes on disk.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 
 use aitk_system::{Exit, Explain};
 use serde::Deserialize;
@@ -14,6 +15,16 @@ use crate::size::Bytes;
 
 /// The profiles that come with the program.
 const BUILTIN: [(&str, &str); 1] = [("low", include_str!("../../../profiles/low.toml"))];
+
+/// The proofs that come with the program, and their scripts.
+pub const CHECKS: [(&str, &str); 6] = [
+    ("libraries.py", include_str!("../../../profiles/checks/libraries.py")),
+    ("notebook.py", include_str!("../../../profiles/checks/notebook.py")),
+    ("lab.py", include_str!("../../../profiles/checks/lab.py")),
+    ("pytorch.py", include_str!("../../../profiles/checks/pytorch.py")),
+    ("tensorflow.py", include_str!("../../../profiles/checks/tensorflow.py")),
+    ("jax.py", include_str!("../../../profiles/checks/jax.py")),
+];
 
 /// A budget's recommendation.
 #[derive(Debug, Clone, PartialEq)]
@@ -159,6 +170,15 @@ pub enum ProfileError {
         /// The name that is nearest to it.
         nearest: Option<String>,
     },
+    /// The file cannot be read.
+    #[error("{path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The text is not a profile.
     #[error("{file}:{line}:{column}: {message}")]
     Invalid {
@@ -178,6 +198,7 @@ impl Explain for ProfileError {
         match self {
             Self::Unknown { .. } => "AITK-P01",
             Self::Invalid { .. } => "AITK-P02",
+            Self::Unreadable { .. } => "AITK-P03",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -189,13 +210,14 @@ impl Explain for ProfileError {
                 "choose one of: {}",
                 BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
             )),
+            Self::Unreadable { .. } => Some("name a profile that is there".into()),
             Self::Invalid { .. } => Some("correct the file at that place, then try again".into()),
         }
     }
     fn exit(&self) -> Exit {
         match self {
             Self::Unknown { .. } => Exit::Usage,
-            Self::Invalid { .. } => Exit::Config,
+            Self::Invalid { .. } | Self::Unreadable { .. } => Exit::Config,
         }
     }
 }
@@ -229,15 +251,17 @@ impl Profile {
     /// # Errors
     /// [`ProfileError::Invalid`] with file, line and column.
     pub fn from_toml(file: &str, text: &str) -> Result<Self, ProfileError> {
-        let raw: RawProfile = parse(file, text)?;
         let at = |span: Range<usize>, message: String| invalid(file, text, span.start, message);
-        if *raw.schema.get_ref() != 1 {
+        // Another form may have other keys, so the form comes first.
+        let Form { schema } = parse(file, text)?;
+        if *schema.get_ref() != 1 {
             let message = format!(
                 "this profile has form {}, and this version of aitk reads form 1",
-                raw.schema.get_ref()
+                schema.get_ref()
             );
-            return Err(at(raw.schema.span(), message));
+            return Err(at(schema.span(), message));
         }
+        let raw: RawProfile = parse(file, text)?;
         let places: BTreeMap<&str, usize> =
             raw.step.iter().enumerate().map(|(i, step)| (step.id.get_ref().as_str(), i)).collect();
         for (index, step) in raw.step.iter().enumerate() {
@@ -254,6 +278,9 @@ impl Profile {
         }
         if let Some((span, path)) = cycle(&raw.step, &places) {
             return Err(at(span, format!("steps need each other in a circle: {path}")));
+        }
+        if let Some((span, message)) = homeless(&raw.step) {
+            return Err(at(span, message));
         }
         let steps = raw
             .step
@@ -276,9 +303,15 @@ impl Profile {
 }
 
 #[derive(Deserialize)]
+struct Form {
+    schema: Spanned<u32>,
+}
+
+#[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawProfile {
-    schema: Spanned<u32>,
+    #[serde(rename = "schema")]
+    _schema: u32,
     name: String,
     title: String,
     summary: String,
@@ -304,7 +337,7 @@ struct RawStep {
     packages: Option<Vec<String>>,
     requirements: Option<Vec<String>>,
     conda: Option<Vec<String>>,
-    script: Option<String>,
+    script: Option<Spanned<String>>,
     max_age_hours: Option<u64>,
 }
 
@@ -359,7 +392,9 @@ impl RawStep {
             RawKind::Framework => StepKind::Framework,
             RawKind::Activate => StepKind::Activate,
             RawKind::Kernelspec => StepKind::Kernelspec,
-            RawKind::Check => StepKind::Check(script.take().ok_or_else(|| lacks("script"))?),
+            RawKind::Check => {
+                StepKind::Check(known_check(script.take().ok_or_else(|| lacks("script"))?)?)
+            }
             RawKind::FrameworkCheck => StepKind::FrameworkCheck,
         };
         let left = [
@@ -384,6 +419,48 @@ impl RawStep {
             estimate: self.estimate,
         })
     }
+}
+
+impl RawKind {
+    /// Whether a step of this kind works in the environment that an earlier one makes.
+    fn needs_environment(self) -> bool {
+        use RawKind::{Activate, Check, Framework, FrameworkCheck, Kernelspec, Layer};
+        matches!(self, Activate | Check | Framework | FrameworkCheck | Kernelspec | Layer)
+    }
+}
+
+/// The first step for which there is no environment, or an environment too many, with one manager or the other.
+fn homeless(steps: &[RawStep]) -> Option<(Range<usize>, String)> {
+    [Manager::Conda, Manager::Venv].into_iter().find_map(|manager| {
+        let mut there = false;
+        let mut of_it = steps.iter().filter(|step| step.manager.is_none_or(|of| of == manager));
+        of_it.find_map(|step| {
+            let fault = |message: String| Some((step.kind.span(), message));
+            match *step.kind.get_ref() {
+                RawKind::Environment if there => {
+                    fault(format!("there is an environment for {manager} already"))
+                }
+                RawKind::Environment => {
+                    there = true;
+                    None
+                }
+                kind if kind.needs_environment() && !there => fault(format!(
+                    "a step of this kind needs one of the kind `environment` before it, and with {manager} there is none"
+                )),
+                _ => None,
+            }
+        })
+    })
+}
+
+/// The name of a proof that there is.
+fn known_check(script: Spanned<String>) -> Result<String, (Range<usize>, String)> {
+    let (span, name) = (script.span(), script.into_inner());
+    let known: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
+    if known.contains(&name.as_str()) {
+        return Ok(name);
+    }
+    Err((span, format!("there is no check `{name}`; there are {}", known.join(", "))))
 }
 
 /// The first circle of needs: where it closes, and its steps.
@@ -470,6 +547,39 @@ mod tests {
     }
 
     #[test]
+    fn a_newer_form_is_named_before_its_keys() {
+        let error =
+            Profile::from_toml("t.toml", "# new\nschema = 2\nbudget = \"t\"\n").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "t.toml:2:10: this profile has form 2, and this version of aitk reads form 1"
+        );
+    }
+
+    #[test]
+    fn what_works_in_an_environment_needs_one_before_it_with_either_manager() {
+        let layer = step("l", "kind = \"layer\"\nrequirements = [\"numpy\"]");
+        let said = error(&layer);
+        assert!(said.starts_with("t.toml:11:8: ") && said.contains("`environment`"), "{said}");
+        let only_conda = step("e", "kind = \"environment\"\nmanager = \"conda\"");
+        let said = error(&(only_conda.clone() + &layer));
+        assert!(said.starts_with("t.toml:18:8: ") && said.contains("with venv"), "{said}");
+        let said = error(&(layer.clone() + &step("e", "kind = \"environment\"")));
+        assert!(said.starts_with("t.toml:11:8: "), "it comes too late: {said}");
+        let both = step("e", "kind = \"environment\"");
+        assert!(Profile::from_toml("t.toml", &format!("{HEAD}{both}{layer}")).is_ok());
+        assert!(error(&(both + &only_conda.replace("\"e\"", "\"f\""))).contains("already"));
+    }
+
+    #[test]
+    fn a_check_that_there_is_not_is_named_at_its_place() {
+        let environment = step("e", "kind = \"environment\"");
+        let said = error(&(environment + &step("c", "kind = \"check\"\nscript = \"nosuch.py\"")));
+        assert!(said.starts_with("t.toml:18:10: there is no check `nosuch.py`"), "{said}");
+        assert!(said.contains("libraries.py"), "{said}");
+    }
+
+    #[test]
     fn faults_are_named_with_file_line_and_column() {
         assert_eq!(
             error(&step("a", "kind = \"uv\"\ncolour = 1")),
@@ -483,8 +593,8 @@ mod tests {
             "t.toml:12:10: there is no step `b`"
         );
         assert_eq!(
-            error(&step("a", "kind = \"layer\"")),
-            "t.toml:11:8: a step of this kind needs `requirements`"
+            error(&(step("e", "kind = \"environment\"") + &step("a", "kind = \"layer\""))),
+            "t.toml:17:8: a step of this kind needs `requirements`"
         );
         assert_eq!(
             error(&step("a", "kind = \"uv\"\nscript = \"x\"")),

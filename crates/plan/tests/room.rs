@@ -1,4 +1,4 @@
-//! What does not fit on the disks is blocked, with what is missing and what to do.
+//! What does not fit on the disks, or cannot stand in its folder, is blocked, with what is missing and what to do.
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use aitk_detect::{Disk, Libc, Machine, Os, Python, Tool};
@@ -47,9 +47,13 @@ fn disk(mount: &str, uses: &[&str], free: u64, free_inodes: Option<u64>) -> Disk
 }
 
 fn concluded(machine: &Machine) -> Plan {
+    concluded_with(machine, Manager::Venv)
+}
+
+fn concluded_with(machine: &Machine, manager: Manager) -> Plan {
     let choices = Choices { framework: FrameworkChoice::None, ..Choices::default() };
     let profile = Profile::builtin("low").unwrap();
-    let mut plan = plan(machine, &profile, &choices, Manager::Venv, &Catalog::builtin().unwrap());
+    let mut plan = plan(machine, &profile, &choices, manager, &Catalog::builtin().unwrap());
     conclude(&mut plan, machine);
     plan
 }
@@ -77,9 +81,45 @@ fn a_full_disk_blocks_what_does_not_fit_and_what_needs_it() {
 }
 
 #[test]
+fn conda_cannot_stand_in_a_folder_with_quotes_in_its_name_and_a_virtual_environment_can() {
+    let mut machine = machine(vec![disk("/", &["data", "cache", "var"], 50 * GB, None)]);
+    machine.folders.data = "/home/a new été/.local/share/aitk".into();
+    assert_eq!(blocked(&concluded_with(&machine, Manager::Conda)), [""; 0]);
+    machine.folders.data = "/home/l'été/.local/share/aitk".into();
+    let plan = concluded_with(&machine, Manager::Conda);
+    assert_eq!(blocked(&plan)[..2], ["manager.base", "manager.environment"]);
+    let remedy = plan.step("manager.environment").unwrap().remedy.clone().unwrap();
+    assert!(remedy.contains("AITK_DATA_DIR"), "{remedy}");
+    assert_eq!(blocked(&concluded_with(&machine, Manager::Venv)), [""; 0]);
+}
+
+#[test]
 fn steps_share_the_room_of_one_disk() {
     let all = disk("/", &["data", "cache", "var"], GB * 7 / 10, None);
     assert_eq!(blocked(&concluded(&machine(vec![all])))[0], "notebook", "the libraries still fit");
+}
+
+#[test]
+fn the_disk_of_the_cache_counts_as_well() {
+    let root = disk("/", &["data", "var"], 50 * GB, None);
+    let small = disk("/cache", &["cache"], GB / 5, None);
+    let plan = concluded(&machine(vec![root, small]));
+    assert_eq!(blocked(&plan)[..2], ["libraries", "notebook"]);
+    let step = plan.step("libraries").unwrap();
+    assert!(step.why.last().unwrap().contains("/cache has 182 MB left"), "{:?}", step.why);
+    let remedy = step.remedy.as_ref().unwrap();
+    assert!(remedy.contains("AITK_CACHE_DIR") && !remedy.contains("AITK_DATA_DIR"), "{remedy}");
+}
+
+#[test]
+fn what_is_copied_to_another_disk_counts_on_both_and_archives_do_not() {
+    let root = disk("/", &["var"], 50 * GB, None);
+    let cache = disk("/cache", &["cache"], 50 * GB, None);
+    // Both layers unpacked take 670 MB less what was downloaded: 523 MB.
+    let fits = disk("/home", &["data"], GB * 6 / 10, None);
+    assert_eq!(blocked(&concluded(&machine(vec![root.clone(), cache.clone(), fits]))), [""; 0]);
+    let tight = disk("/home", &["data"], GB * 4 / 10, None);
+    assert_eq!(blocked(&concluded(&machine(vec![root, cache, tight])))[0], "notebook");
 }
 
 #[test]

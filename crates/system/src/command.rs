@@ -35,6 +35,9 @@ pub struct Command {
     /// Variables set on top of the program's own environment; an empty value removes one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, String)>,
+    /// Variables of the program's own environment that `sudo` is to pass on: what they hold is never shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pass: Vec<String>,
     /// The folder to run in; the program's own where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<PathBuf>,
@@ -56,6 +59,7 @@ impl Command {
         Self {
             argv: argv.into_iter().map(Into::into).collect(),
             env: Vec::new(),
+            pass: Vec::new(),
             cwd: None,
             timeout: None,
             privilege: Privilege::User,
@@ -95,6 +99,13 @@ impl Command {
         self
     }
 
+    /// Passes a variable of the program's own environment on by its name alone, for one that holds a secret.
+    #[must_use]
+    pub fn pass(mut self, name: impl Into<String>) -> Self {
+        self.pass.push(name.into());
+        self
+    }
+
     /// Limits how long it may take.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
@@ -128,6 +139,7 @@ impl Command {
         let mut parts = Vec::new();
         if self.privilege == Privilege::Root && !as_root {
             parts.push("sudo".to_owned());
+            parts.extend(self.preserved());
             if !self.env.is_empty() {
                 parts.push("env".to_owned());
             }
@@ -140,10 +152,17 @@ impl Command {
     }
 }
 
+impl Command {
+    /// The option by which `sudo` passes variables on.
+    pub(crate) fn preserved(&self) -> Option<String> {
+        (!self.pass.is_empty()).then(|| format!("--preserve-env={}", self.pass.join(",")))
+    }
+}
+
 /// A word as a POSIX shell has to be given it.
-fn quote(word: &str) -> String {
+pub fn quote(word: &str) -> String {
     let plain = |c: char| c.is_alphanumeric() || "-_=+./:,@%~".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
+    if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
         word.to_owned()
     } else {
         format!("'{}'", word.replace('\'', r"'\''"))
@@ -248,6 +267,13 @@ mod tests {
         let command = Command::as_root(["apt-get", "install", "a b", "it's"]).env("X", "1 2");
         assert_eq!(command.to_string(), r"sudo env X='1 2' apt-get install 'a b' 'it'\''s'");
         assert_eq!(command.typed(true), r"X='1 2' apt-get install 'a b' 'it'\''s'");
+    }
+
+    #[test]
+    fn a_variable_that_is_passed_on_shows_its_name_alone() {
+        let command = Command::as_root(["apt-get", "update"]).env("X", "1").pass("http_proxy");
+        assert_eq!(command.to_string(), "sudo --preserve-env=http_proxy env X=1 apt-get update");
+        assert_eq!(command.typed(true), "X=1 apt-get update");
     }
 
     #[test]

@@ -17,6 +17,7 @@ pub(crate) fn words(command: &Command, uid: u32) -> Vec<String> {
     let mut words = Vec::new();
     if command.privilege == Privilege::Root && uid != 0 {
         words.extend(["sudo".to_owned(), "-n".to_owned()]);
+        words.extend(command.preserved());
         // sudo drops the caller's environment, so what the command needs is passed in the open.
         if !command.env.is_empty() {
             words.push("env".to_owned());
@@ -88,5 +89,8 @@ mod tests {
         assert_eq!(words(&command, 0), ["apt-get", "update"]);
         assert_eq!(words(&command, 1000), ["sudo", "-n", "env", "LC_ALL=C", "apt-get", "update"]);
         assert_eq!(words(&Command::reads(["id"]), 1000), ["id"]);
+        let secret = Command::as_root(["apt-get"]).pass("http_proxy").pass("https_proxy");
+        let preserve = "--preserve-env=http_proxy,https_proxy";
+        assert_eq!(words(&secret, 1000), ["sudo", "-n", preserve, "apt-get"]);
     }
 }

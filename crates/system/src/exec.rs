@@ -5,7 +5,11 @@ use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::process::Command as Process;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+
 use crate::command::Command;
+use crate::interrupt::interrupted;
 
 /// Lets a command take the place of this program, with the same terminal. Comes back only with the reason why it
 /// could not be started.
@@ -31,13 +35,27 @@ pub fn stderr_is_terminal() -> bool {
     io::stderr().is_terminal()
 }
 
-/// One line from the keyboard.
+/// One line from the keyboard; `None` where the user wants to stop instead.
 ///
 /// # Errors
 /// Where standard input cannot be read.
-pub fn read_line() -> io::Result<String> {
+pub fn read_line() -> io::Result<Option<String>> {
+    let stdin = io::stdin();
+    // Reading is taken up again after a signal, so it begins only once there is something to read.
+    while !interrupted() {
+        let beat = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+        match poll(&mut [PollFd::new(&stdin, PollFlags::IN)], Some(&beat)) {
+            Ok(0) | Err(Errno::INTR) => {}
+            Ok(_) => return Ok(Some(read(&stdin)?)),
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(None)
+}
+
+fn read(stdin: &io::Stdin) -> io::Result<String> {
     let mut line = String::new();
-    io::stdin().lock().read_line(&mut line)?;
+    stdin.lock().read_line(&mut line)?;
     Ok(line.trim().to_owned())
 }
 

@@ -27,7 +27,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-pub use command::{Command, Effect, Line, Output, Privilege, RunError};
+pub use command::{Command, Effect, Line, Output, Privilege, RunError, quote};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate};
 pub use exec::{free_port, is_terminal, read_line, replace, stderr_is_terminal, stdout_width};

@@ -27,7 +27,45 @@ interrupt_when() {
     [[ -z $(pgrep -x 'aitk|apt-get|dpkg|uv|pip' || true) ]] || die "something still runs: $(pgrep -l .)"
 }
 
+# Ctrl-C on a terminal as soon as it asks; `as` gives no terminal, so this is one of its own.
+interrupt_the_question() {
+    python3 - "$ROOT" "${SESSION[@]}" <<'PYTHON'
+import os, pty, sys, time
+
+root, session = sys.argv[1], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.chroot(root)
+    os.chdir("/home/user")
+    os.execvp("runuser", ["runuser", "-u", "user", "--", "env", "-i", "HOME=/home/user", *session, "aitk", "apply",
+                          "--budget", "low", "--framework", "none"])
+said = b""
+asked = None
+while True:
+    try:
+        more = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not more:
+        break
+    said += more
+    if b"Go ahead?" in said and asked is None:
+        time.sleep(0.5)
+        asked = time.monotonic()
+        os.write(terminal, b"\x03")
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+text = said.decode(errors="replace")
+print(text[-600:])
+assert asked is not None, "it never asked"
+assert code == 1 and "AITK-X01" in text, f"it ended with {code}"
+assert time.monotonic() - asked < 10, "it took its time"
+PYTHON
+}
+
 machine stopped "$RELEASE"
+step "while it asks whether to go ahead"
+interrupt_the_question || die "Ctrl-C does not end the question"
+[[ ! -e $(home_of user)/.local/share/aitk ]] || die "something was built"
 step "while apt installs"
 interrupt_when 'Install Python …' group
 step "while wheels are downloaded"

@@ -37,6 +37,12 @@ expect_code 0
 SHOW=5 aitk user -- apply other.json --yes
 expect_code 78
 
+step "flags that ask for something else"
+SHOW=5 aitk user -- apply plan.json --yes --framework pytorch --env other
+expect_code 64
+expect_one_error 'framework, --env'
+[[ ! -e $state/envs ]] || die "something was built from it"
+
 step "the plan itself, though a channel answers by now"
 mkdir -p "$home/.config/aitk" "$WORK/empty"
 CHANNEL=$WORK/empty serve_channel

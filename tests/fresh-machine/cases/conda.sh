@@ -8,6 +8,13 @@ WISH=(--budget low --manager conda --channel "$CHANNEL_URL/conda-forge" --python
 machine fresh "$RELEASE"
 [[ -z $(chroot "$ROOT" sh -c 'command -v python3') ]] || die "this machine has a Python already"
 
+home=$(home_of user)
+# Somebody's own kernel stands where aitk's will be.
+kernel=.local/share/jupyter/kernels/aitk-ai/kernel.json
+as user sh -c "mkdir -p ${kernel%/*} && echo '{\"argv\": [\"mine\"]}' >$kernel"
+files_of user >"$WORK/files.before"
+packages_of >"$WORK/packages.before"
+
 step "the plan is exact"
 aitk user -- plan "${WISH[@]}" --json
 expect_code 0
@@ -28,7 +35,6 @@ aitk user -- status --json
 jq -e '.data.environment.manager == "conda"' "$OUT" >/dev/null || die "status does not say conda"
 
 step "what is there is what was planned"
-home=$(home_of user)
 there=$(find "$home/.local/share/aitk/envs" -path '*/conda-meta/*.json' -exec jq -r '"\(.name) \(.version) \(.build)"' {} + | sort -u)
 diff <(sort -u <<<"$planned") <(echo "$there") >&2 || die "the environments hold something else than the plan"
 
@@ -52,7 +58,11 @@ sed 's/ /-/g' "$WORK/listed" | sort -u >"$WORK/listed.names"
 diff "$WORK/locked" "$WORK/listed.names" >&2 || die "conda lists something else than the lock names"
 
 step "remove takes back what aitk has made, and the shell's file is as it was"
-aitk user -- remove --yes
+rm "$home/locked.lock"
+SHOW=10 aitk user -- remove --dry-run
 expect_code 0
-[[ ! -e $home/.local/share/aitk/envs/ai/current ]] || die "the environment is still there"
+[[ -L $home/.local/share/aitk/envs/ai/current ]] || die "a dry run removed the environment"
+taken_back user
 ! grep -q aitk "$home/.bashrc" || die "aitk's lines are still in .bashrc"
+[[ $(jq -r '.argv[0]' "$home/$kernel") == mine ]] || die "the kernel that was there is not put back"
+[[ ! -e $home/.local/share/aitk ]] || die "aitk's own folder is still there"

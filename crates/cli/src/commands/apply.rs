@@ -1,19 +1,20 @@
 //! `aitk apply`
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use aitk_detect::Sudo;
 use aitk_env::{Bundle, Locks, open_bundle};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
-use aitk_plan::{Bytes, Plan, Status, machine_digest};
+use aitk_plan::{Bytes, Choices, Manager, ManagerChoice, Plan, Status, machine_digest};
 use aitk_system::{
-    Deny, Explain, KeepAlive, Real, Report, System, authenticate, is_terminal,
+    Deny, Explain, KeepAlive, Real, Report, System, authenticate, interrupted, is_terminal,
     listen_for_interrupts, read_line,
 };
 use serde_json::json;
 
-use crate::args::{Apply, Common};
+use crate::args::{Apply, ChoiceArgs, Common};
 use crate::commands::plan::{load, show};
 use crate::error::{CliError, steps};
 use crate::output::{DIM, Diagnostic, GOOD, HEAD, Output, styled};
@@ -44,6 +45,9 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         (None, Some(bundle)) => wish_in(bundle, common)?,
         (None, None) => session.wish(&args.choices)?,
     };
+    if let Some(path) = &args.plan {
+        refuse_flags(path, &args.choices, &wish)?;
+    }
     let fresh = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     let wish = Wish { manager: Some(fresh.manager), choices: fresh.choices.clone(), ..wish };
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
@@ -102,6 +106,43 @@ fn context<'a>(
 fn wish_of(plan: &Plan) -> Wish {
     let choices = plan.choices.clone();
     Wish { budget: plan.budget.clone(), choices, manager: Some(plan.manager) }
+}
+
+/// What has been decided in a file is not decided anew: flags that ask for something else would do nothing.
+fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), CliError> {
+    let Wish { budget, choices, manager } = decided;
+    let is_profile = |path: &PathBuf| {
+        let path = std::path::absolute(path).ok();
+        path.map(|path| path.to_string_lossy().into_owned()) == choices.profile
+    };
+    let is_manager = |wanted: ManagerChoice| match (wanted, manager) {
+        (ManagerChoice::Conda, Some(manager)) => *manager == Manager::Conda,
+        (ManagerChoice::Venv, Some(manager)) => *manager == Manager::Venv,
+        (wanted, _) => wanted == choices.manager,
+    };
+    let base = args.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
+    let differs = [
+        ("--budget", args.budget.as_ref().is_some_and(|wanted| wanted != budget)),
+        ("--profile", args.profile.as_ref().is_some_and(|wanted| !is_profile(wanted))),
+        ("--framework", args.framework.is_some_and(|one| choices.framework != one.into())),
+        ("--manager", args.manager.is_some_and(|wanted| !is_manager(wanted.into()))),
+        ("--python", args.python.is_some() && args.python != choices.python),
+        ("--env", args.env != Choices::default().env && args.env != choices.env),
+        ("--user-only", args.user_only && !choices.user_only),
+        ("--no-upgrade", args.no_upgrade && !choices.no_upgrade),
+        ("--channel", !args.channels.is_empty() && args.channels != choices.channels),
+        ("--conda-base", base.is_some() && base != choices.base),
+        ("--init-shell", args.init_shell && !choices.init_shell),
+        ("--index-url", args.index_url.is_some() && args.index_url != choices.index_url),
+        ("--torch-index", args.torch_index.is_some() && args.torch_index != choices.torch_index),
+        ("--locked", args.locked.is_some()),
+    ];
+    let flags: Vec<_> =
+        differs.into_iter().filter(|(_, differs)| *differs).map(|(flag, _)| flag).collect();
+    if flags.is_empty() {
+        return Ok(());
+    }
+    Err(CliError::Fixed { path: path.to_owned(), flags })
 }
 
 /// What a bundle is for. Without a network the system's packages stay as they are.
@@ -187,7 +228,8 @@ pub fn confirm(yes: bool) -> Result<(), CliError> {
         return Err(CliError::NotConfirmed);
     }
     anstream::eprint!("\nGo ahead? [Y/n] ");
-    let answer = read_line().map_err(CliError::io("the terminal"))?.to_lowercase();
+    let answer = read_line().map_err(CliError::io("the terminal"))?;
+    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
     if ["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
         Ok(())
     } else {
@@ -206,6 +248,7 @@ pub fn elevate(session: &Session, plan: &Plan) -> Result<Option<KeepAlive>, CliE
         Sudo::Passwordless => Ok(None),
         Sudo::Password if is_terminal() => match authenticate() {
             Ok(ticket) => Ok(Some(ticket)),
+            Err(_) if interrupted() => Err(ExecError::Interrupted.into()),
             Err(_) => Err(ExecError::NeedsPassword.into()),
         },
         _ => {
@@ -316,5 +359,38 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             });
             Ok(ExitCode::SUCCESS)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_plan::FrameworkChoice;
+    use clap::Parser;
+
+    use super::*;
+    use crate::args::{Args, Verb};
+
+    /// The flags that a plan for conda without a framework refuses.
+    fn refused(flags: &[&str]) -> Vec<&'static str> {
+        let words = ["aitk", "apply", "plan.json"].iter().chain(flags);
+        let Verb::Apply(apply) = Args::parse_from(words).verb else { panic!("it is apply") };
+        let choices = Choices { framework: FrameworkChoice::None, ..Choices::default() };
+        let wish = Wish { budget: "low".to_owned(), choices, manager: Some(Manager::Conda) };
+        match refuse_flags(Path::new("plan.json"), &apply.choices, &wish) {
+            Ok(()) => Vec::new(),
+            Err(CliError::Fixed { flags, .. }) => flags,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    #[test]
+    fn flags_that_ask_for_something_else_than_a_saved_plan_are_refused() {
+        assert_eq!(refused(&["--yes", "--lock-wait", "3"]), [""; 0]);
+        let same = ["--budget", "low", "--framework", "none", "--manager", "conda", "--env", "ai"];
+        assert_eq!(refused(&same), [""; 0]);
+        let other = ["--framework", "jax", "--manager", "venv", "--python", "3.12", "--env", "b"];
+        assert_eq!(refused(&other), ["--framework", "--manager", "--python", "--env"]);
+        assert_eq!(refused(&["--user-only", "--locked", "l"]), ["--user-only", "--locked"]);
+        assert_eq!(refused(&["--channel", "other"]), ["--channel"]);
     }
 }

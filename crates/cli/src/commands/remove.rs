@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_exec::{Provenance, Receipt, without_init};
+use aitk_exec::{Provenance, Receipt, brought, kept_kernel, note_own, without_init};
 use aitk_system::{Real, System};
 use serde_json::json;
 
@@ -11,7 +11,7 @@ use crate::args::{Common, Remove};
 use crate::commands::apply;
 use crate::error::CliError;
 use crate::output::{BAD, DIM, GOOD, Output, styled};
-use crate::session::Session;
+use crate::session::{Ask, Session};
 
 /// What the receipt says aitk has made here and can take away.
 struct Made {
@@ -25,17 +25,12 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     if common.machine.is_some() {
         return Err(CliError::Other("`remove` works on this machine only".to_owned()));
     }
-    let session = Session::open(common)?;
-    let _hold = apply::take_turn(&session)?;
+    let mut session = Session::open(common)?;
+    let _hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
+    let mut receipt = whole_receipt(&mut session, args.dry_run)?;
     let state = &session.machine.folders.state;
-    let mut receipt = Receipt::load(state, &Real)?;
     let made = made(&receipt);
-    let system: Vec<String> = receipt
-        .objects
-        .iter()
-        .filter(|(_, object)| object.provenance == Provenance::Created)
-        .filter_map(|(key, _)| key.strip_prefix("apt:").map(str::to_owned))
-        .collect();
+    let system = brought(&receipt, &Real);
     let paths: Vec<_> = made.iter().map(|made| &made.path).collect();
     let data = json!({ "removed": paths, "system_packages": system, "dry_run": args.dry_run });
     if !output.json {
@@ -61,6 +56,7 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     apply::confirm(args.yes)?;
     for made in &made {
         take_away(made)?;
+        prune(&made.path, &session)?;
         receipt.objects.remove(&made.key);
         // After each, so that an interruption leaves nothing unsaid.
         receipt.save(state, &Real)?;
@@ -72,6 +68,22 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
         format!("{} What aitk had made here is gone.", styled(GOOD, "✓"))
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The receipt, with what a run that was killed has made and not noted.
+fn whole_receipt(session: &mut Session, dry: bool) -> Result<Receipt, CliError> {
+    session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
+    let names: Vec<_> = session.receipt.environments.keys().cloned().collect();
+    for name in names {
+        let Ok(wish) = session.applied(&name) else { continue };
+        // A profile of the user's own may be gone; what is noted counts all the same.
+        let Ok(plan) = session.plan(&wish, None, Ask::Nobody) else { continue };
+        let mut context = session.context(&Real, None);
+        context.dry = dry;
+        note_own(&context, &plan)?;
+        session.receipt = context.receipt();
+    }
+    Ok(session.receipt.clone())
 }
 
 /// What is to go, the last in the order of the alphabet first, so that links go before what they lead to.
@@ -110,8 +122,33 @@ fn take_away(made: &Made) -> Result<(), CliError> {
 
 /// Somebody's own file that was kept beside aitk's comes back.
 fn put_back(path: &Path) -> Result<(), CliError> {
-    let kept = path.with_extension("json.before-aitk");
+    let kept = kept_kernel(path);
     let Ok(bytes) = Real.read(&kept) else { return Ok(()) };
     Real.write(path, &bytes, 0o644).map_err(CliError::io(path))?;
     Real.remove(&kept).map_err(CliError::io(kept))
+}
+
+/// Folders that are left empty go as well, if they are aitk's own; and what a run that was killed was about to put in
+/// place.
+fn prune(path: &Path, session: &Session) -> Result<(), CliError> {
+    let kernels = session.machine.folders.jupyter.join("kernels");
+    let own = |folder: &&Path| {
+        folder.starts_with(&session.settings.data) || folder.parent() == Some(&kernels)
+    };
+    for folder in path.ancestors().skip(1).take_while(own) {
+        let (half, whole): (Vec<_>, Vec<_>) = Real
+            .list(folder)
+            .unwrap_or_default()
+            .into_iter()
+            .partition(|name| name.starts_with(".aitk-"));
+        for name in half {
+            let path = folder.join(name);
+            Real.remove(&path).map_err(CliError::io(&path))?;
+        }
+        if !whole.is_empty() {
+            break;
+        }
+        Real.remove(folder).map_err(CliError::io(folder))?;
+    }
+    Ok(())
 }

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use aitk_env::{Environments, Generation};
-use aitk_exec::{Provenance, interrupted_run};
+use aitk_exec::{brought, interrupted_run};
 use aitk_system::System;
 use serde_json::json;
 
@@ -19,13 +19,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
     let current = environments.current(system);
     let interrupted = interrupted_run(&session.machine.folders.state, system);
     let wish = session.applied(&args.env).ok();
-    let created = |prefix: &str| {
-        let made = session.receipt.objects.iter();
-        made.filter(|(key, object)| {
-            key.starts_with(prefix) && object.provenance == Provenance::Created
-        })
-        .count()
-    };
+    let brought = brought(&session.receipt, system);
     let environment = current.as_ref().map(|(generation, record)| {
         json!({
             "name": args.env,
@@ -41,7 +35,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
     let data = json!({
         "environment": environment,
         "wish": wish,
-        "system_packages": created("apt:"),
+        "system_packages": brought.len(),
         "interrupted": interrupted,
     });
     output.result("status", &data, Vec::new(), || {
@@ -69,7 +63,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                     text += &row("Framework", format!("{} ({build})", wish.choices.framework));
                 }
                 text +=
-                    &row("Packages", format!("{packages}, and {} of the system", created("apt:")));
+                    &row("Packages", format!("{packages}, and {} of the system", brought.len()));
                 let added = added(generation, system);
                 if !added.is_empty() {
                     text += &row("Added by you", added.join(", "));

@@ -7,7 +7,7 @@ use aitk_detect::{VirtualizationKind, folders};
 use aitk_env::Environments;
 use aitk_exec::Receipt;
 use aitk_plan::Manager;
-use aitk_system::{Command, Real, System, free_port, replace};
+use aitk_system::{Command, Real, System, free_port, quote, replace};
 
 use crate::args::{Common, Lab, Run, Which};
 use crate::error::CliError;
@@ -75,7 +75,7 @@ impl Environment {
 
     /// What a shell reads to be in the environment.
     fn activation(&self) -> String {
-        let quoted = |path: &Path| format!("'{}'", path.to_string_lossy().replace('\'', r"'\''"));
+        let quoted = |path: &Path| quote(&path.to_string_lossy());
         match self.manager {
             Manager::Venv => format!(". {}\n", quoted(&self.path.join("bin/activate"))),
             // Without conda's own function the variables are what there is, and they are set already.
@@ -126,7 +126,11 @@ pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
         }
         (Some("fish"), Manager::Venv) => {
             let script = environment.path.join("bin/activate.fish");
-            Command::changes([shell.as_str(), "-C", &format!("source '{}'", script.display())])
+            Command::changes([
+                shell.as_str(),
+                "-C",
+                &format!("source {}", quote(&script.to_string_lossy())),
+            ])
         }
         _ => Command::changes(environment.activated(vec![shell.clone(), "-i".to_owned()])),
     };

@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use aitk_plan::{Action, Package, Plan, Step};
 use aitk_system::RunError;
 
+use super::apt_change::{self, is_installed};
 use super::{Check, Exact, Kind, Made, Work};
-use crate::apt::{self, Change, Installed, Simulation};
+use crate::apt::{self, Installed, Simulation};
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::receipt::Provenance;
 
 pub(super) struct AptPackages;
 
@@ -18,10 +18,6 @@ fn wanted(step: &Step) -> &[String] {
         Action::AptPackages { packages } => packages,
         _ => &[],
     }
-}
-
-fn is_installed(packages: &BTreeMap<String, Installed>, name: &str) -> bool {
-    packages.get(name).is_some_and(|package| package.state == "installed")
 }
 
 /// `install`, with the versions that were resolved.
@@ -58,45 +54,38 @@ impl Kind for AptPackages {
         let simulation = match apt::simulate(cx, &words(&unpinned, &together)) {
             // There are no lists yet, or this is a recorded machine: the names are all that is known.
             Err(ExecError::AptMissing { .. } | ExecError::Run(RunError::NotRecorded { .. })) => {
-                let commands = vec![cx.typed(&apt::command(cx.system, &words_now))];
+                let words = apt_change::guarded(&words_now, &[]);
+                let commands = vec![cx.typed(&apt::command(cx.system, &words))];
                 return Ok(Exact::one(Step { commands, estimated: true, ..unpinned }));
             }
             simulation => simulation?,
         };
         let before = earlier(cx, plan, step, &installed)?;
         let new = |package: &Package| !before.packages.contains(package);
-        let exact = Step {
+        let goes = |name: &String| !before.removes.contains(name);
+        let own = Simulation {
             packages: simulation.packages.into_iter().filter(new).collect(),
-            download: Some(simulation.download.saturating_sub(before.download)),
-            disk: Some(simulation.disk.saturating_sub(before.disk)),
-            estimated: false,
-            ..step.clone()
+            removes: simulation.removes.into_iter().filter(goes).collect(),
+            download: simulation.download.saturating_sub(before.download),
+            disk: simulation.disk.saturating_sub(before.disk),
         };
-        let commands = vec![cx.typed(&apt::command(cx.system, &words(&exact, &missing)))];
-        Ok(Exact::one(Step { commands, ..exact }))
+        let pinned = words(&Step { packages: own.packages.clone(), ..step.clone() }, &missing);
+        Ok(Exact::one(apt_change::exact(cx, &pinned, own, step)))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let before = apt::installed(cx.system)?;
         let missing: Vec<_> =
             wanted(work.step).iter().filter(|name| !is_installed(&before, name)).collect();
-        let words = words(work.step, &missing);
-        same_as_planned(cx, work.step, &words)?;
-        let command = apt::command(cx.system, &words);
-        apt::run(cx.system, &command, cx.lock_wait, &work.step.id, work.reporter, &work.log)?;
-        let after = apt::installed(cx.system)?;
-        let made = |name: &String, provenance| Made {
-            key: format!("apt:{name}"),
-            provenance,
-            detail: after.get(name).map(|package| package.version.clone()),
-        };
-        let created =
-            after.keys().filter(|name| is_installed(&after, name) && !is_installed(&before, name));
-        let found = wanted(work.step).iter().filter(|name| is_installed(&before, name));
-        Ok(created
-            .map(|name| made(name, Provenance::Created))
-            .chain(found.map(|name| made(name, Provenance::Found)))
-            .collect())
+        let brought = apt_change::carry_out(cx, work, &words(work.step, &missing))?;
+        let found = wanted(work.step).iter().filter_map(|name| apt_change::found(name, &before));
+        Ok(brought.into_iter().chain(found).collect())
+    }
+
+    /// What a run that was killed had brought is in the receipt already.
+    fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
+        let installed = apt::installed(cx.system).unwrap_or_default();
+        wanted(step).iter().filter_map(|name| apt_change::found(name, &installed)).collect()
     }
 }
 
@@ -126,23 +115,4 @@ fn earlier(
         return Ok(Simulation::default());
     }
     apt::simulate(cx, &words(&Step { packages: Vec::new(), ..step.clone() }, &missing))
-}
-
-/// apt must do just what the plan shows. The root lane has changed the system since the plan was made, so packages
-/// that an earlier step has brought meanwhile may be left, but nothing may be new.
-fn same_as_planned(cx: &Context<'_>, step: &Step, words: &[String]) -> Result<(), ExecError> {
-    if step.packages.is_empty() {
-        return Ok(());
-    }
-    let planned = |change: &Change| {
-        step.packages.iter().any(|p| p.name == change.name && p.version == change.version)
-    };
-    match apt::changes(cx.system, words)?.iter().find(|change| !planned(change)) {
-        None => Ok(()),
-        Some(Change { name, version }) => Err(ExecError::AptMissing {
-            reason: format!(
-                "it would now also install {name} {version}, which the plan does not show"
-            ),
-        }),
-    }
 }

@@ -1,40 +1,64 @@
 //! No package is half-installed.
 
 use aitk_plan::{Plan, Step};
-use aitk_system::Command;
+use aitk_system::{Command, RunError};
 
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Exact, Kind, Made, Work, apt_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
 
 pub(super) struct AptRepair;
 
-fn commands(cx: &Context<'_>) -> [Command; 2] {
-    let configure =
-        Command::as_root(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"])
-            .env("DEBIAN_FRONTEND", "noninteractive")
-            .env("LC_ALL", "C");
-    [configure, apt::command(cx.system, &["--fix-broken".into(), "install".into()])]
+fn configure() -> Command {
+    Command::as_root(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"])
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("LC_ALL", "C")
+}
+
+/// Installs what is missing, or removes what can never work.
+fn fix() -> [String; 2] {
+    ["--fix-broken".to_owned(), "install".to_owned()]
 }
 
 impl Kind for AptRepair {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
-        Ok(match apt::unfinished(cx.system)? {
-            unfinished if unfinished.is_empty() => Check::Holds,
-            unfinished => Check::Missing(unfinished),
-        })
+        let unfinished = apt::unfinished(cx.system)?;
+        if !unfinished.is_empty() {
+            return Ok(Check::Missing(unfinished));
+        }
+        // dpkg has done all that it was asked to; whether it fits together only apt tells.
+        let now = apt::fingerprint(cx.system);
+        if now.is_none() || now == cx.memo().receipt.whole {
+            return Ok(Check::Holds);
+        }
+        match apt::changes(cx.system, &["check".to_owned()]) {
+            Err(ExecError::AptBroken { reason }) => Ok(Check::missing(reason)),
+            Err(ExecError::Run(RunError::NotRecorded { .. })) => Ok(Check::Holds),
+            looked => looked.map(|_| Check::Holds),
+        }
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let commands = commands(cx).iter().map(|command| cx.typed(command)).collect();
-        Ok(Exact::one(Step { commands, ..step.clone() }))
+        let simulation = match apt::simulate(cx, &fix()) {
+            // As long as dpkg was interrupted apt does not say what it would do.
+            Err(ExecError::AptBroken { .. } | ExecError::Run(RunError::NotRecorded { .. })) => {
+                apt::Simulation::default()
+            }
+            simulation => simulation?,
+        };
+        let mut exact = apt_change::exact(cx, &fix(), simulation, step);
+        exact.commands.insert(0, cx.typed(&configure()));
+        Ok(Exact::one(exact))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        for command in &commands(cx) {
-            apt::run(cx.system, command, cx.lock_wait, &work.step.id, work.reporter, &work.log)?;
+        let Work { step, reporter, log, .. } = work;
+        // What lacks another package cannot be configured before that one is there.
+        match apt::run(cx.system, &configure(), cx.lock_wait, &step.id, *reporter, log) {
+            Ok(()) | Err(ExecError::Failed { .. } | ExecError::AptBroken { .. }) => {}
+            Err(error) => return Err(error),
         }
-        Ok(Vec::new())
+        apt_change::carry_out(cx, work, &fix())
     }
 }

@@ -2,7 +2,7 @@
 
 use aitk_plan::{Plan, Step};
 
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Exact, Kind, Made, Work, apt_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
@@ -20,7 +20,7 @@ impl Kind for AptUpgrade {
             return Ok(Check::Holds);
         }
         let waiting = apt::changes(cx.system, &words())?;
-        Ok(match waiting.as_slice() {
+        Ok(match waiting.installs.as_slice() {
             [] => Check::Holds,
             [one] => Check::missing(format!("an upgrade is waiting: {}", one.name)),
             [one, rest @ ..] => Check::missing(format!(
@@ -33,20 +33,11 @@ impl Kind for AptUpgrade {
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let simulation = apt::simulate(cx, &words())?;
-        Ok(Exact::one(Step {
-            commands: vec![cx.typed(&apt::command(cx.system, &words()))],
-            packages: simulation.packages,
-            download: Some(simulation.download),
-            disk: Some(simulation.disk),
-            estimated: false,
-            ..step.clone()
-        }))
+        Ok(Exact::one(apt_change::exact(cx, &words(), simulation, step)))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let command = apt::command(cx.system, &words());
-        apt::run(cx.system, &command, cx.lock_wait, &work.step.id, work.reporter, &work.log)?;
-        Ok(Vec::new())
+        apt_change::carry_out(cx, work, &words())
     }
 
     /// An upgrade that came out since is no damage.

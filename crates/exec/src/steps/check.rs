@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aitk_plan::{Action, Plan, Step, digest_of};
+use aitk_plan::{Action, CHECKS, Plan, Step, digest_of};
 use aitk_system::{Command, RunError};
 
 use super::{Check, Exact, Kind, Made, Work};
@@ -12,21 +12,12 @@ use crate::report::Event;
 
 pub(super) struct Proof;
 
-/// The scripts that come with the program.
-const SCRIPTS: [(&str, &str); 6] = [
-    ("libraries.py", include_str!("../../../../profiles/checks/libraries.py")),
-    ("notebook.py", include_str!("../../../../profiles/checks/notebook.py")),
-    ("lab.py", include_str!("../../../../profiles/checks/lab.py")),
-    ("pytorch.py", include_str!("../../../../profiles/checks/pytorch.py")),
-    ("tensorflow.py", include_str!("../../../../profiles/checks/tensorflow.py")),
-    ("jax.py", include_str!("../../../../profiles/checks/jax.py")),
-];
 /// How long a proof may take on a slow machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
 fn script(step: &Step) -> Result<&'static str, ExecError> {
     let Action::Check { script } = &step.action else { return Ok("") };
-    let known = SCRIPTS.iter().find(|(name, _)| name == script);
+    let known = CHECKS.iter().find(|(name, _)| name == script);
     known
         .map(|(_, text)| *text)
         .ok_or_else(|| ExecError::StillMissing { reason: format!("there is no script `{script}`") })

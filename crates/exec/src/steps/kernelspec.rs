@@ -1,6 +1,6 @@
 //! Jupyter knows the environment.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aitk_plan::{Action, Plan, Step};
 use serde_json::json;
@@ -8,7 +8,6 @@ use serde_json::json;
 use super::{Check, Exact, Kind, Made, Work};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
-use crate::receipt::Provenance;
 
 pub(super) struct Kernelspec;
 
@@ -30,6 +29,20 @@ fn wanted(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<(PathBuf, Vec<u8
     Some((path, bytes))
 }
 
+/// Whether a kernel's file is aitk's: it starts the environment's own Python, by way of the link that only aitk makes.
+fn is_ours(found: &[u8], wanted: &[u8]) -> bool {
+    let python = |bytes: &[u8]| {
+        let kernel: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+        kernel["argv"][0].as_str().map(str::to_owned)
+    };
+    python(wanted).is_some() && python(found) == python(wanted)
+}
+
+/// Where somebody's own kernel is kept while aitk's has its place.
+pub fn kept_kernel(path: &Path) -> PathBuf {
+    path.with_extension("json.before-aitk")
+}
+
 impl Kind for Kernelspec {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
         let Some((path, bytes)) = wanted(cx, plan, step) else { return Ok(Check::Holds) };
@@ -48,18 +61,37 @@ impl Kind for Kernelspec {
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let Some((path, bytes)) = wanted(cx, work.plan, work.step) else { return Ok(Vec::new()) };
-        let there = cx.system.exists(&path);
-        if there {
-            // Somebody's own file of the same name is kept beside ours.
-            let ours = format!("path:{}", path.display());
-            if !cx.memo().receipt.objects.contains_key(&ours) {
-                let kept = path.with_extension("json.before-aitk");
-                let old = cx.system.read(&path).map_err(ExecError::io(&path))?;
+        // Somebody's own file of the same name is kept beside ours, and `remove` puts it back.
+        match cx.system.read(&path) {
+            Ok(old) if !is_ours(&old, &bytes) => {
+                let kept = kept_kernel(&path);
                 cx.system.write(&kept, &old, 0o644).map_err(ExecError::io(&kept))?;
             }
+            _ => {}
         }
         cx.system.write(&path, &bytes, 0o644).map_err(ExecError::io(&path))?;
-        let provenance = if there { Provenance::Found } else { Provenance::Created };
-        Ok(vec![Made { provenance, ..Made::path(&path, None) }])
+        Ok(vec![Made::path(&path, None)])
+    }
+
+    fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
+        let Some((path, bytes)) = wanted(cx, plan, step) else { return Vec::new() };
+        let ours = cx.system.read(&path).is_ok_and(|found| is_ours(&found, &bytes));
+        ours.then(|| Made::path(&path, None)).into_iter().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kernel_is_told_to_be_aitks_by_the_python_that_it_starts() {
+        let ours =
+            br#"{"argv": ["/data/envs/ai/current/bin/python", "-m"], "display_name": "new"}"#;
+        let before = br#"{"argv": ["/data/envs/ai/current/bin/python"], "display_name": "old"}"#;
+        assert!(is_ours(before, ours));
+        for other in [&br#"{"argv": ["/usr/bin/python3"]}"#[..], b"{}", b"no kernel"] {
+            assert!(!is_ours(other, ours));
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The kinds of step, one file each.
 
 mod activate;
+mod apt_change;
 mod apt_lists;
 mod apt_packages;
 mod apt_repair;
@@ -10,6 +11,7 @@ mod check;
 mod environment;
 mod kernelspec;
 mod layer;
+mod own;
 mod shell_init;
 mod uv;
 
@@ -21,6 +23,7 @@ use aitk_system::Permit;
 
 pub(crate) use base::resolve as resolve_base;
 pub(crate) use environment::resolve as resolve_environment;
+pub use kernelspec::kept_kernel;
 pub use shell_init::without_init;
 
 use crate::context::Context;
@@ -106,6 +109,12 @@ pub(crate) trait Kind: Sync {
 
     /// Makes it true.
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError>;
+
+    /// What of its own is there once it holds, as far as it can be told to be aitk's: a run that was killed may have
+    /// made it and not noted it.
+    fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
+        own::of_environments(cx, plan, step)
+    }
 
     /// Whether it holds, looked at as closely as asked.
     fn verify(

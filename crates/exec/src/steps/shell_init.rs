@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Plan, Step};
+use aitk_system::quote;
 
 use super::{Check, Exact, Kind, Made, Work, base};
 use crate::context::Context;
@@ -23,7 +24,7 @@ struct Wanted {
 fn wanted(cx: &Context<'_>, plan: &Plan) -> Wanted {
     let home = &cx.machine.folders.home;
     let shell = cx.system.env("SHELL").unwrap_or_default();
-    let quoted = |path: PathBuf| format!("'{}'", path.display().to_string().replace('\'', r"'\''"));
+    let quoted = |path: PathBuf| quote(&path.to_string_lossy());
     let conda = base::folder(cx, plan);
     let (file, lines) = match shell.rsplit('/').next() {
         Some("fish") => {
@@ -83,13 +84,27 @@ impl Kind for ShellInit {
             text.push('\n');
         }
         text += &lines;
-        // A link to the file, as dotfile managers make, stays one.
-        let place =
-            cx.system.read_link(&file).map_or(file.clone(), |target| file.with_file_name(target));
+        let place = place(cx, &file);
         let mode = cx.system.stat(&place).map_or(0o644, |stat| stat.mode);
         cx.system.write(&place, text.as_bytes(), mode).map_err(ExecError::io(&place))?;
-        Ok(vec![Made { key: format!("init:{}", place.display()), ..Made::path(&place, None) }])
+        Ok(vec![made(&place)])
     }
+
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+        let place = place(cx, &wanted(cx, plan).file);
+        let ours = read(cx, &place).is_ok_and(|text| without_init(&text) != text);
+        ours.then(|| made(&place)).into_iter().collect()
+    }
+}
+
+/// The file itself: a link to it, as dotfile managers make, stays one.
+fn place(cx: &Context<'_>, file: &Path) -> PathBuf {
+    let target = cx.system.read_link(file);
+    target.map_or_else(|_| file.to_owned(), |target| file.with_file_name(target))
+}
+
+fn made(place: &Path) -> Made {
+    Made { key: format!("init:{}", place.display()), ..Made::path(place, None) }
 }
 
 #[cfg(test)]

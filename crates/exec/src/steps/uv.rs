@@ -48,6 +48,14 @@ impl Kind for Uv {
         let path = install_uv(cx.system, &uv, cx.catalog, cx.settings)?;
         Ok(vec![Made::path(&path, Some(cx.catalog.uv.version.clone()))])
     }
+
+    /// Whatever is among aitk's tools.
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+        let tools = cx.settings.data.join("tools");
+        let names = cx.system.list(&tools).unwrap_or_default().into_iter();
+        let uvs = names.filter(|name| name.starts_with("uv-"));
+        uvs.map(|name| Made::path(&tools.join(name).join("uv"), None)).collect()
+    }
 }
 
 /// Bytes as they come in.
