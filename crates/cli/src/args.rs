@@ -66,7 +66,7 @@ pub struct Common {
     #[arg(long, global = true, env = "AITK_JSON")]
     pub json: bool,
     /// Say more: once for every package and command, twice for what happens inside
-    #[arg(short, long, global = true, action = ArgAction::Count)]
+    #[arg(short, long, global = true, action = ArgAction::Count, env = "AITK_VERBOSE")]
     pub verbose: u8,
     /// Say only what went wrong
     #[arg(short, long, global = true, conflicts_with = "verbose", env = "AITK_QUIET")]

@@ -136,6 +136,22 @@ fn debian_13_with_python_and_no_framework() {
 
 /// As in a pipeline: a recorded machine, a lock, no network.
 #[test]
+fn a_lock_is_told_as_json_as_well() {
+    let home = Home::new();
+    let (machine, lock) =
+        (machine("ubuntu-24.04-laptop"), machine("ubuntu-24.04-laptop/pylock.toml"));
+    let choices = ["--budget", "low", "--framework", "none", "--machine", &machine];
+    let args = [&["lock", "--locked", &lock, "--offline"], &choices[..]].concat();
+    let plain = home.aitk(&args);
+    assert_eq!(plain.status.code(), Some(0), "{}", text(&plain.stderr));
+    let json = home.aitk(&[&args[..], &["--json"]].concat());
+    let told: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!(told["kind"], "lock");
+    assert_eq!(told["data"]["text"], text(&plain.stdout));
+    assert!(told["data"]["packages"].as_array().unwrap().len() > 50);
+}
+
+#[test]
 fn a_locked_plan_needs_no_source_and_is_exact() {
     let home = Home::new();
     let (machine, lock) =

@@ -3,10 +3,11 @@
 use std::process::ExitCode;
 
 use aitk_system::{Deny, Real, System};
+use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::{Diagnostic, Output};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, locked};
 
@@ -23,13 +24,22 @@ pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCo
     drop(spinner);
     output.warn(&plan.warnings);
     let text = locks.to_text()?;
-    let count = locks.environment.packages().count();
-    match &args.output {
-        Some(path) => {
-            Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
-            output.say(format!("{count} packages in {}", path.display()));
-        }
-        None => anstream::print!("{text}"),
+    let packages: Vec<_> = locks.environment.packages().map(|locked| &locked.package).collect();
+    if let Some(path) = &args.output {
+        Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+        output.say(format!("{} packages in {}", packages.len(), path.display()));
+    }
+    if output.json {
+        let data = json!({
+            "manager": plan.manager,
+            "file": args.output,
+            "packages": packages,
+            "text": args.output.is_none().then_some(&text),
+        });
+        let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
+        output.result("lock", &data, diagnostics, String::new);
+    } else if args.output.is_none() {
+        anstream::print!("{text}");
     }
     Ok(ExitCode::SUCCESS)
 }
