@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aitk_plan::{FrameworkChoice, ManagerChoice};
+use aitk_plan::{AcceleratorChoice, FrameworkChoice, ManagerChoice};
 use anstream::ColorChoice;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
@@ -153,9 +153,9 @@ pub struct ChoiceArgs {
     /// Deep learning framework [default: pytorch]
     #[arg(long, value_name = "NAME", env = "AITK_FRAMEWORK")]
     pub framework: Option<Framework>,
-    /// What computes; this version installs builds for the CPU
-    #[arg(long, value_name = "NAME", default_value = "auto", env = "AITK_ACCELERATOR")]
-    pub accelerator: AcceleratorArg,
+    /// What computes: with conda the build for the machine's GPU where it can be used, with venv the CPU's [default: auto]
+    #[arg(long, value_name = "NAME", env = "AITK_ACCELERATOR")]
+    pub accelerator: Option<AcceleratorArg>,
     /// Environment manager [default: auto]
     #[arg(long, value_name = "NAME", env = "AITK_MANAGER")]
     pub manager: Option<Manager>,
@@ -233,6 +233,15 @@ pub enum Manager {
     Conda,
     /// A virtual environment, filled by uv
     Venv,
+}
+
+impl From<AcceleratorArg> for AcceleratorChoice {
+    fn from(accelerator: AcceleratorArg) -> Self {
+        match accelerator {
+            AcceleratorArg::Auto => Self::Auto,
+            AcceleratorArg::Cpu => Self::Cpu,
+        }
+    }
 }
 
 impl From<Manager> for ManagerChoice {

@@ -118,6 +118,9 @@ impl Session {
         if let Some(framework) = args.framework {
             choices.framework = framework.into();
         }
+        if let Some(accelerator) = args.accelerator {
+            choices.accelerator = accelerator.into();
+        }
         if let Some(manager) = args.manager {
             choices.manager = manager.into();
         }

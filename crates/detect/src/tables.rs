@@ -211,6 +211,21 @@ impl NvidiaTable {
         self.cuda.iter().find(|row| !is_newer(&row.driver, driver))
     }
 
+    /// The newest CUDA that a solver of conda packages may be told of: what the driver serves, or less where builds for
+    /// newer ones hold no code for a device of this compute capability.
+    pub fn conda_cuda(&self, served: &str, capability: &str) -> String {
+        let is_older = |one: &str, other: &str| is_newer(other, one);
+        let blind =
+            self.kernels.iter().filter(|row| row.origin == "conda-forge" && !row.serve(capability));
+        let blind = blind
+            .flat_map(|row| &row.cuda)
+            .reduce(|first, next| if is_older(next, first) { next } else { first });
+        let capped = blind
+            .filter(|first| !is_older(served, first))
+            .and_then(|first| self.cuda.iter().find(|row| is_older(&row.version, first)));
+        capped.map_or_else(|| served.to_owned(), |row| row.version.clone())
+    }
+
     /// What a build of PyTorch holds code for; `None` where that is not known.
     pub fn kernels(&self, origin: &str, torch: &str, cuda: &str, arch: &str) -> Option<&Kernels> {
         let torch = torch.split('+').next().unwrap_or_default();
@@ -560,6 +575,17 @@ mod tests {
         assert_eq!(serves("pytorch", "2.9.1+cu128", "12.8", "x86_64", "7.0"), None);
         assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "6.1"), Some(true));
         assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "13.0"), Some(true));
+    }
+
+    #[test]
+    fn a_solver_is_told_of_no_cuda_that_leaves_a_device_without_code() {
+        let tables = Tables::default();
+        let told = |served, capability| tables.nvidia().conda_cuda(served, capability);
+        assert_eq!(told("13.0", "8.6"), "13.0");
+        assert_eq!(told("13.2", "6.1"), "12.9");
+        assert_eq!(told("13.0", "5.2"), "12.9");
+        assert_eq!(told("12.4", "6.1"), "12.4");
+        assert_eq!(told("13.0", "12.0"), "13.0");
     }
 
     #[test]

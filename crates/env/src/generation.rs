@@ -1,6 +1,7 @@
 //! Generations: environments built aside, each in a folder named after its lock, with a link to the current one.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use aitk_plan::Manager;
@@ -513,7 +514,16 @@ impl Generation {
     }
 
     fn hash(&self, system: &dyn System, file: &str) -> Option<String> {
-        system.read(&self.path.join(file)).ok().map(|bytes| digest(&bytes))
+        // A library of a framework may be larger than the memory that is free.
+        let mut content = system.open(&self.path.join(file)).ok()?;
+        let mut hash = Sha256::new();
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match content.read(&mut buffer).ok()? {
+                0 => return Some(URL_SAFE_NO_PAD.encode(hash.finalize())),
+                read => hash.update(&buffer[..read]),
+            }
+        }
     }
 }
 

@@ -49,6 +49,8 @@ pub struct Request<'a> {
     pub builds: &'a [BuildRequest],
     /// What the user has added by hand and wants to keep, as the manager writes requirements.
     pub added: &'a [String],
+    /// No GPU counts: the user wants the processor to compute.
+    pub cpu_only: bool,
 }
 
 /// An environment manager: resolves wishes to a lock, builds a generation from it, mends one.

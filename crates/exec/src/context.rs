@@ -11,7 +11,8 @@ use aitk_env::{
     Settings, Site, Target, manager,
 };
 use aitk_plan::{
-    Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
+    AcceleratorChoice, Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step,
+    digest_of,
 };
 use aitk_system::{Command, System};
 
@@ -145,6 +146,7 @@ pub(crate) struct EnvironmentSpec<'a> {
     pub layers: &'a [LayerRequest],
     pub builds: &'a [BuildRequest],
     pub added: &'a [String],
+    pub cpu_only: bool,
     pub generation: Option<&'a str>,
     /// Digest of everything that is asked for.
     pub digest: String,
@@ -160,6 +162,7 @@ impl<'a> EnvironmentSpec<'a> {
             layers: self.layers,
             builds: self.builds,
             added: self.added,
+            cpu_only: self.cpu_only,
         }
     }
 }
@@ -178,9 +181,10 @@ pub(crate) fn environment(plan: &Plan) -> Option<EnvironmentSpec<'_>> {
                 layers,
                 builds,
                 added,
+                cpu_only: choices.accelerator == AcceleratorChoice::Cpu,
                 generation: generation.as_deref(),
                 digest: digest_of(&(
-                    (plan.manager, layers, names),
+                    (plan.manager, layers, names, choices.accelerator),
                     (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
                 )),
             })

@@ -12,6 +12,9 @@ pub struct Choices {
     pub profile: Option<String>,
     /// Deep learning framework.
     pub framework: FrameworkChoice,
+    /// What computes.
+    #[serde(skip_serializing_if = "AcceleratorChoice::is_auto")]
+    pub accelerator: AcceleratorChoice,
     /// Environment manager.
     pub manager: ManagerChoice,
     /// Python version, `3.12`; the manager's own choice where `None`.
@@ -39,6 +42,7 @@ impl Default for Choices {
         Self {
             profile: None,
             framework: FrameworkChoice::default(),
+            accelerator: AcceleratorChoice::default(),
             manager: ManagerChoice::default(),
             python: None,
             env: "ai".to_owned(),
@@ -76,6 +80,23 @@ impl fmt::Display for FrameworkChoice {
             Self::Jax => "jax",
             Self::None => "none",
         })
+    }
+}
+
+/// What computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcceleratorChoice {
+    /// What fits the machine.
+    #[default]
+    Auto,
+    /// The processor, whatever else is there.
+    Cpu,
+}
+
+impl AcceleratorChoice {
+    fn is_auto(&self) -> bool {
+        *self == Self::Auto
     }
 }
 

@@ -1,9 +1,9 @@
 //! The decisions: which steps a profile means on this machine, which cannot be done there, and what to warn about.
 
-use aitk_detect::{Disk, Machine, Sudo, VirtualizationKind};
+use aitk_detect::{Disk, Gpu, Machine, Sudo, VirtualizationKind};
 
 use crate::catalog::{Build, Catalog, Framework};
-use crate::choices::{Choices, FrameworkChoice, Manager};
+use crate::choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager};
 use crate::digest::machine_digest;
 use crate::model::{
     Accelerator, Action, BuildRequest, FrameworkPlan, LayerRequest, Plan, Status, Step, Totals,
@@ -38,7 +38,7 @@ pub fn plan(
         machine: machine_digest(machine),
         choices: choices.clone(),
         manager,
-        accelerator: accelerator(machine),
+        accelerator: accelerator(machine, choices, manager),
         framework: framework.planned(manager),
         steps: Vec::new(),
         totals: Totals::default(),
@@ -735,13 +735,33 @@ fn choose_framework(
     Decision::Take { framework: Box::new(framework.clone()), builds }
 }
 
-fn accelerator(machine: &Machine) -> Accelerator {
-    let why = if machine.gpus.is_empty() {
-        "no GPU was found".to_owned()
-    } else {
-        "this version installs the CPU build; the GPU is left as it is".to_owned()
+/// What is known of the accelerator before the framework's build is: with conda the solver takes that.
+fn accelerator(machine: &Machine, choices: &Choices, manager: Manager) -> Accelerator {
+    let mut usable = machine.gpus.iter().filter(|gpu| gpu.usable);
+    let why = match machine.gpus.first() {
+        None => vec!["no GPU was found".to_owned()],
+        _ if choices.accelerator == AcceleratorChoice::Cpu => {
+            vec!["--accelerator cpu: the GPU is left as it is".to_owned()]
+        }
+        _ if manager == Manager::Conda && usable.any(|gpu| gpu.vendor == "nvidia") => {
+            vec!["the framework's build decides, which the solver takes".to_owned()]
+        }
+        _ => machine.gpus.iter().map(|gpu| unused(gpu, manager)).collect(),
     };
-    Accelerator { kind: "none".to_owned(), gpus: Vec::new(), why: vec![why] }
+    Accelerator { kind: "none".to_owned(), gpus: Vec::new(), why }
+}
+
+/// Why a GPU is not used.
+fn unused(gpu: &Gpu, manager: Manager) -> String {
+    let name = gpu.name.as_deref().or(gpu.pci_id.as_deref()).unwrap_or(&gpu.vendor);
+    let why = match (gpu.usable, gpu.vendor.as_str(), manager) {
+        (false, ..) => gpu.why.as_str(),
+        (true, "nvidia", Manager::Venv) => {
+            "this version installs the CPU build into virtual environments; --manager conda takes the build for CUDA"
+        }
+        (true, ..) => "this version has builds for NVIDIA only",
+    };
+    format!("{name}: {why}")
 }
 
 /// A step that the plan leaves out hands its needs down to those that need it; one of another manager does not, for

@@ -12,7 +12,7 @@ mod profile;
 mod size;
 
 pub use catalog::{Build, Catalog, Fit, Framework, MemoryFit, UvPin, VramFit, Wheel};
-pub use choices::{Choices, FrameworkChoice, Manager, ManagerChoice};
+pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
 pub use decide::{Charge, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use model::{

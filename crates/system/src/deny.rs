@@ -21,6 +21,9 @@ impl<S: System> System for Deny<S> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.0.read(path)
     }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        self.0.open(path)
+    }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.0.list(path)
     }

@@ -136,6 +136,8 @@ pub enum Permit {
 pub trait System: Send + Sync {
     /// The content of a regular file of at most [`READ_LIMIT`] bytes; anything else is an error.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// A regular file of any size, to be read piece by piece.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>>;
     /// The names in a folder, sorted.
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// What a path is; symbolic links are not followed.
@@ -205,6 +207,9 @@ impl dyn System + '_ {
 impl<S: System + ?Sized> System for Arc<S> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         (**self).read(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        (**self).open(path)
     }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         (**self).list(path)

@@ -35,6 +35,10 @@ impl System for Real {
         read(path)
     }
 
+    fn open(&self, path: &Path) -> io::Result<Box<dyn Read>> {
+        Ok(Box::new(open(path)?.0))
+    }
+
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let mut names = fs::read_dir(path)?
             .map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()))
@@ -208,24 +212,28 @@ impl System for Real {
     }
 }
 
-/// The content of a regular file. A pipe or a terminal in its place would be waited for without end.
-fn read(path: &Path) -> io::Result<Vec<u8>> {
+/// A regular file and its length. A pipe or a terminal in its place would be waited for without end.
+fn open(path: &Path) -> io::Result<(File, u64)> {
     let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
     let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
     let meta = file.metadata()?;
-    match meta.len() {
-        _ if meta.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
-        _ if !meta.is_file() => return Err(io::ErrorKind::InvalidInput.into()),
-        // Most files of /proc and /sys say that they are empty, so that what is read counts as well.
-        READ_LIMIT.. => return Err(io::ErrorKind::FileTooLarge.into()),
-        _ => {}
+    match meta.is_file() {
+        true => Ok((file, meta.len())),
+        false if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        false => Err(io::ErrorKind::InvalidInput.into()),
     }
-    let mut bytes = Vec::with_capacity(meta.len().min(READ_LIMIT) as usize);
-    file.take(READ_LIMIT + 1).read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > READ_LIMIT {
-        Err(io::ErrorKind::FileTooLarge.into())
-    } else {
-        Ok(bytes)
+}
+
+/// The content of a regular file. Most of /proc and /sys say that they are empty, so that what is read counts as well.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    let (file, length) = open(path)?;
+    let mut bytes = Vec::with_capacity(length.min(READ_LIMIT) as usize);
+    if length <= READ_LIMIT {
+        file.take(READ_LIMIT + 1).read_to_end(&mut bytes)?;
+    }
+    match length.max(bytes.len() as u64) > READ_LIMIT {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(bytes),
     }
 }
 

@@ -94,6 +94,10 @@ impl<S: System> System for Record<S> {
         files.insert(path.to_owned(), bytes.clone());
         Ok(bytes)
     }
+    /// What is too large to be read whole is not kept either.
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        self.inner.open(path)
+    }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let names = self.inner.list(path)?;
         self.note(|answers| _ = answers.lists.insert(path.to_owned(), names.clone()));

@@ -105,6 +105,9 @@ impl System for Replay {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         Real.read(&self.inside(path)?)
     }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        Real.open(&self.inside(path)?)
+    }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         match self.answers.lists.get(path) {
             Some(names) => Ok(names.clone()),

@@ -31,6 +31,9 @@ impl<S: System, F: Fn(&str) + Send + Sync> System for Report<S, F> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.inner.read(path)
     }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        self.inner.open(path)
+    }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         self.inner.list(path)
     }

@@ -1,6 +1,7 @@
 //! Every implementation of `System`, on real files and real commands.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
 
+use std::io::Read;
 use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
@@ -100,6 +101,23 @@ fn a_daemon_that_keeps_the_output_open_does_not_keep_the_command_waiting() {
     let output = (&Real as &dyn System).run(&command).unwrap();
     assert_eq!(output.stdout, "done\n");
     assert!(since.elapsed() < Duration::from_secs(4));
+}
+
+#[test]
+fn a_large_file_is_read_piece_by_piece_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    let file = std::fs::File::create(&path).unwrap();
+    file.set_len(aitk_system::READ_LIMIT + 1).unwrap();
+    assert_eq!(Real.read(&path).unwrap_err().kind(), std::io::ErrorKind::FileTooLarge);
+    let mut size = 0;
+    let mut content = Real.open(&path).unwrap();
+    let mut buffer = vec![1; 1 << 20];
+    while let read @ 1.. = content.read(&mut buffer).unwrap() {
+        size += read as u64;
+    }
+    assert_eq!(size, aitk_system::READ_LIMIT + 1);
+    assert!(Real.open(folder.path()).is_err(), "a folder is no file");
 }
 
 #[test]

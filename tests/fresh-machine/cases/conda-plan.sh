@@ -23,19 +23,24 @@ version_of() { jq -r --arg name "$1" '[.data.steps[].packages[] | select(.name =
 step "the build of the framework is that for the machine"
 SHOW=0 aitk plain -- detect --json
 cp "$OUT" "$WORK/facts.json"
-# `builds_for CUDA BUILD REASON`: a machine whose driver serves this CUDA, none for `null`.
+# `builds_for CUDA BUILD REASON [CAPABILITY [FLAG…]]`: a machine whose driver serves this CUDA, none for `null`.
 builds_for() {
-    jq --argjson cuda "$1" '.data.gpus = if $cuda == null then [] else
-        [{vendor: "nvidia", pci_id: "10de:2504", compute_capability: "8.6", driver: {name: "nvidia", version: "1", cuda: $cuda},
-          usable: true, why: "it has a driver"}] end' "$WORK/facts.json" >"$home/machine.json"
-    SHOW=0 aitk plain -- plan --budget low --channel "$CHANNEL_URL/conda-forge" "${WISH[@]}" --machine machine.json --json
+    jq --argjson cuda "$1" --arg capability "${4:-8.6}" --argjson usable "${USABLE:-true}" '.data.gpus = if $cuda == null then [] else
+        [{vendor: "nvidia", pci_id: "10de:2504", compute_capability: $capability, driver: {name: "nvidia", version: "1", cuda: $cuda},
+          usable: $usable, why: "it has a driver"}] end' "$WORK/facts.json" >"$home/machine.json"
+    SHOW=0 aitk plain -- plan --budget low --channel "$CHANNEL_URL/conda-forge" "${WISH[@]}" --machine machine.json --json "${@:5}"
     expect_code 0
     [[ $(jq -r .data.framework.build "$OUT") == "$2" ]] || die "the build is $(jq .data.framework "$OUT")"
     jq -r '.data.framework.why[-1]' "$OUT" | grep -qE -- "$3" || die "the plan does not say why: $(jq .data.framework.why "$OUT")"
 }
 builds_for '"13.0"' cuda130 'needs: __cuda, __glibc >=2.28, cuda-version >=13'
 builds_for '"12.4"' cuda129 'needs: __cuda, cuda-version >=12.9'
+[[ $(jq -c .data.accelerator "$OUT") == '{"kind":"cuda","gpus":[0],'* ]] || die "what computes is $(jq -c .data.accelerator "$OUT")"
 builds_for null cpu 'asks nothing of a GPU'
+builds_for '"13.0"' cuda129 'needs: __cuda, cuda-version >=12.9' 6.1
+builds_for '"13.0"' cpu 'asks nothing of a GPU' 8.6 --accelerator cpu
+[[ $(jq -r .data.accelerator.kind "$OUT") == none ]] || die "what computes is $(jq -c .data.accelerator "$OUT")"
+USABLE=false builds_for '"13.0"' cpu 'asks nothing of a GPU'
 
 step "two wishes that clash are both named"
 profile clash.toml aitk-test-left aitk-test-right

@@ -73,6 +73,9 @@ impl<S: System> System for Hostile<S> {
             Damage::Long => whole().map(|bytes| bytes.repeat(200)),
         }
     }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        Ok(Box::new(io::Cursor::new(self.read(path)?)))
+    }
     fn list(&self, path: &Path) -> io::Result<Vec<String>> {
         let whole = || self.inner.list(path);
         match self.damage("list", path) {

@@ -60,7 +60,7 @@ impl Manager for Conda<'_> {
                 format!("choose that version with --python {}", lock.target.python),
             )
         })?;
-        let here = self.virtual_packages();
+        let here = self.virtual_packages(request.cpu_only);
         for locked in lock.packages() {
             if let Some(need) = needs(locked).find(|need| !virtual_packages::meet(&here, need)) {
                 let reason = format!(
@@ -160,9 +160,9 @@ impl Manager for Conda<'_> {
 }
 
 impl Conda<'_> {
-    fn virtual_packages(&self) -> Vec<(&'static str, String, String)> {
+    fn virtual_packages(&self, cpu_only: bool) -> Vec<(&'static str, String, String)> {
         let site = &self.site;
-        virtual_packages::of(site.machine, |name| {
+        virtual_packages::of(site.machine, site.catalog.tables.nvidia(), cpu_only, |name| {
             site.is_local.then(|| site.local.env(name)).flatten()
         })
     }
@@ -183,7 +183,7 @@ impl Conda<'_> {
             .chain(request.added)
             .map(String::as_str)
             .collect();
-        let virtual_packages = self.virtual_packages();
+        let virtual_packages = self.virtual_packages(request.cpu_only);
         let records =
             solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
         let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;

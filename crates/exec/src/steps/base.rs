@@ -46,6 +46,8 @@ impl Spec<'_> {
             layers: &self.layers,
             builds: &[],
             added,
+            // Nothing in it computes.
+            cpu_only: true,
         }
     }
 }

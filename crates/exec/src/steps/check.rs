@@ -23,10 +23,14 @@ fn script(step: &Step) -> Result<&'static str, ExecError> {
         .ok_or_else(|| ExecError::StillMissing { reason: format!("there is no script `{script}`") })
 }
 
-/// What a success would prove: this script, on this generation.
+/// What a success would prove: this script, on this generation and what computes there.
 fn claim(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<String> {
     let (generation, _) = cx.environments(&environment(plan)?).current(cx.system)?;
-    Some(format!("{} {}", generation.name(), digest_of(&script(step).ok()?)))
+    let claim = format!("{} {}", generation.name(), digest_of(&script(step).ok()?));
+    Some(match plan.accelerator.kind.as_str() {
+        "none" => claim,
+        kind => format!("{claim} {kind}"),
+    })
 }
 
 /// Runs the script; `Ok` holds its last line, which says what was proven.
@@ -48,6 +52,7 @@ fn prove(
         .arg("import os; exec(compile(os.environ['AITK_CHECK'], 'check', 'exec'))")
         .env("AITK_CHECK", script(step)?)
         .env("AITK_KERNEL", kernel.unwrap_or_default())
+        .env("AITK_ACCELERATOR_KIND", &plan.accelerator.kind)
         .env("PYTHONNOUSERSITE", "1")
         .env("PYTHONPATH", "")
         .env("PYTHONHOME", "")

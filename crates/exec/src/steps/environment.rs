@@ -1,7 +1,9 @@
 //! A generation exists for the environment's lock.
 
 use aitk_env::{Added, Damage, EnvError, Generation, Lock};
-use aitk_plan::{Action, BuildRequest, Bytes, FrameworkPlan, Manager, Plan, Step, Warning};
+use aitk_plan::{
+    Accelerator, Action, BuildRequest, Bytes, FrameworkPlan, Manager, Plan, Step, Warning,
+};
 
 use super::layer::{filled, mend};
 use super::{Check, Exact, Kind, Made, Work, may_download};
@@ -239,6 +241,7 @@ fn exact(
         steps.push(Step { commands, ..step.clone() });
     }
     let (framework, mut warnings) = framework(plan, spec, lock);
+    let accelerator = accelerator(cx, plan, spec, lock);
     let wishes = spec.builds.first().map(|build| &build.requirements);
     if let (Manager::Conda, Some(framework)) = (spec.manager, &framework) {
         let is_it = |step: &&mut Step| match &step.action {
@@ -256,7 +259,7 @@ fn exact(
         .map_or_else(Vec::new, |(before, _)| before.lost(cx.system, &lock.versions(), &carried));
     warnings.extend(does_not_go(&resolved.left_out));
     warnings.extend(is_not_carried(&lost, ""));
-    Exact { steps, framework, warnings }
+    Exact { steps, framework, accelerator, warnings }
 }
 
 /// What is said of what the user had added and the solver cannot have beside the rest.
@@ -338,6 +341,36 @@ fn framework(
         ));
     }
     (Some(framework), warnings)
+}
+
+/// What computes, now that the framework's build is known: those of conda are called after what they are for.
+fn accelerator(
+    cx: &Context<'_>,
+    plan: &Plan,
+    spec: &EnvironmentSpec<'_>,
+    lock: &Lock,
+) -> Option<Accelerator> {
+    if spec.manager != Manager::Conda || spec.cpu_only || plan.framework.is_none() {
+        return None;
+    }
+    let gpus = cx.machine.gpus.iter().enumerate();
+    let gpus: Vec<usize> = gpus
+        .filter(|(_, gpu)| gpu.usable && gpu.vendor == "nvidia")
+        .map(|(index, _)| index)
+        .collect();
+    if gpus.is_empty() {
+        return None;
+    }
+    let build = lock.build.as_deref().unwrap_or_default();
+    Some(if build.starts_with("cuda") {
+        let why = vec![format!("the solver took the build {build}, which the driver serves")];
+        Accelerator { kind: "cuda".to_owned(), gpus, why }
+    } else {
+        let why = format!(
+            "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
+        );
+        Accelerator { kind: "none".to_owned(), gpus: Vec::new(), why: vec![why] }
+    })
 }
 
 /// Which build the solver took, and which of the machine's facts its needs met.

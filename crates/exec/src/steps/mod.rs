@@ -18,7 +18,7 @@ mod uv;
 use std::path::{Path, PathBuf};
 
 use aitk_env::EnvError;
-use aitk_plan::{Action, FrameworkPlan, Plan, Step, Warning};
+use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning};
 use aitk_system::Permit;
 
 pub(crate) use base::resolve as resolve_base;
@@ -51,6 +51,7 @@ impl Check {
 pub(crate) struct Exact {
     pub steps: Vec<Step>,
     pub framework: Option<FrameworkPlan>,
+    pub accelerator: Option<Accelerator>,
     pub warnings: Vec<Warning>,
 }
 
@@ -68,6 +69,9 @@ impl Exact {
         }
         if self.framework.is_some() {
             plan.framework = self.framework;
+        }
+        if let Some(accelerator) = self.accelerator {
+            plan.accelerator = accelerator;
         }
         for warning in self.warnings {
             plan.warn(warning);
