@@ -1,5 +1,6 @@
 """JupyterLab answers on 127.0.0.1 with its token, refuses without it, and is not to be reached from outside."""
 
+import http.client
 import os
 import secrets
 import socket
@@ -11,12 +12,17 @@ import urllib.error
 import urllib.request
 
 token = secrets.token_hex(24)
-with socket.socket() as probe:
-    probe.bind(("127.0.0.1", 0))
-    port = probe.getsockname()[1]
+# How often another port is tried: between the look for a free one and the server's start somebody else may take it.
+ATTEMPTS = 5
 
 
-def status(path, token=None):
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def status(port, path, token=None):
     request = urllib.request.Request(f"http://127.0.0.1:{port}{path}")
     if token:
         request.add_header("Authorization", f"token {token}")
@@ -28,7 +34,7 @@ def status(path, token=None):
         return error.code
 
 
-def listeners():
+def listeners(port):
     """Addresses that listen on the port, as the kernel writes them."""
     found = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -43,7 +49,31 @@ def listeners():
     return found
 
 
-with tempfile.TemporaryDirectory() as folder:
+def wait_for(server, port, log):
+    """The answer to the token, or None where somebody else has the port."""
+    deadline = time.monotonic() + 120
+    answer = None
+    while answer != 200:
+        try:
+            # As long as the server has not found the port taken, another program may answer, in whatever language.
+            answer = status(port, "/api/status", token)
+        except (OSError, http.client.HTTPException):
+            answer = None
+        if server.poll() is not None:
+            log.seek(0)
+            said = log.read()
+            if "in use" in said:
+                return None
+            raise SystemExit("JupyterLab did not start:\n" + said[-2000:])
+        if time.monotonic() > deadline:
+            return answer or 0
+        time.sleep(0.1)
+    return answer
+
+
+def look(folder):
+    """What the server answers with and without its token, and where it listens; None where the port was taken."""
+    port = free_port()
     environment = dict(os.environ, JUPYTER_TOKEN=token)
     for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"):
         environment[name] = os.path.join(folder, name.lower())
@@ -54,19 +84,10 @@ with tempfile.TemporaryDirectory() as folder:
     with open(os.path.join(folder, "log"), "w+") as log:
         server = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
         try:
-            deadline = time.monotonic() + 120
-            while True:
-                try:
-                    with_token = status("/api/status", token)
-                    break
-                except OSError:
-                    if server.poll() is not None or time.monotonic() > deadline:
-                        log.seek(0)
-                        raise SystemExit("JupyterLab did not start:\n" + log.read()[-2000:])
-                    time.sleep(0.1)
-            without = status("/api/contents")
-            page = status("/lab", token)
-            addresses = listeners()
+            with_token = wait_for(server, port, log)
+            if with_token is None:
+                return None
+            return with_token, status(port, "/api/contents"), status(port, "/lab", token), listeners(port)
         finally:
             server.terminate()
             try:
@@ -75,6 +96,14 @@ with tempfile.TemporaryDirectory() as folder:
                 server.kill()
                 server.wait()
 
+
+for _ in range(ATTEMPTS):
+    with tempfile.TemporaryDirectory() as folder:
+        if found := look(folder):
+            break
+else:
+    raise SystemExit(f"JupyterLab found {ATTEMPTS} ports taken that were free just before")
+with_token, without, page, addresses = found
 if with_token != 200 or page != 200:
     raise SystemExit(f"JupyterLab answers {with_token} and {page} to the right token")
 if without not in (401, 403):
