@@ -112,7 +112,7 @@ pub enum EnvError {
     Interrupted,
     /// A command could not be run.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(RunError),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -161,6 +161,16 @@ impl EnvError {
             Self::Unsolvable { reason: output }
         } else {
             Self::Uv { output }
+        }
+    }
+}
+
+/// Whichever command was under way: whoever interrupts is told how to go on.
+impl From<RunError> for EnvError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Interrupted { .. } => Self::Interrupted,
+            error => Self::Run(error),
         }
     }
 }

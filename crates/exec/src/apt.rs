@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_plan::Package;
-use aitk_system::{Command, Line, Output, RunError, System, interrupted};
+use aitk_system::{Command, Line, Output, System, interrupted};
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -323,14 +323,11 @@ pub(crate) fn run(
     loop {
         wait_for_locks(system, wait.saturating_sub(since.elapsed()), step, reporter)?;
         let mut meter = Meter::default();
-        let output = match system.run_watched(&command.clone().log(log), &mut |line| {
+        let output = system.run_watched(&command.clone().log(log), &mut |line| {
             if let Some(done) = meter.read(line) {
                 reporter.event(&Event::Progress { step, done, total: 100 });
             }
-        }) {
-            Err(RunError::Interrupted { .. }) => return Err(ExecError::Interrupted),
-            output => output?,
-        };
+        })?;
         if output.success() {
             return Ok(());
         }

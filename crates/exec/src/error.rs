@@ -94,7 +94,7 @@ pub enum ExecError {
     Interrupted,
     /// A command could not be run.
     #[error(transparent)]
-    Run(#[from] RunError),
+    Run(RunError),
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -111,6 +111,16 @@ impl ExecError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| Self::Io { path, source }
+    }
+}
+
+/// Whichever command was under way: whoever interrupts is told how to go on.
+impl From<RunError> for ExecError {
+    fn from(error: RunError) -> Self {
+        match error {
+            RunError::Interrupted { .. } => Self::Interrupted,
+            error => Self::Run(error),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use aitk_detect::{Tables, detect};
 use aitk_plan::Manager as Kind;
-use aitk_system::{Command, FileKind, RunError, System};
+use aitk_system::{Command, FileKind, System};
 
 pub(crate) use resolve::project;
 pub use uv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
@@ -212,10 +212,7 @@ impl Venv<'_> {
             .env("NO_COLOR", "1")
             .timeout(Duration::from_secs(3600))
             .log(self.site.log);
-        let output = match self.site.system.run(&command) {
-            Err(RunError::Interrupted { .. }) => return Err(EnvError::Interrupted),
-            output => output?,
-        };
+        let output = self.site.system.run(&command)?;
         if output.success() {
             Ok(())
         } else {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aitk_plan::{Action, CHECKS, Plan, Step, digest_of};
-use aitk_system::{Command, RunError};
+use aitk_system::Command;
 
 use super::{Check, Exact, Kind, Made, Work};
 use crate::context::{Context, environment, no_log};
@@ -62,10 +62,7 @@ fn prove(
     if !keep_bytecode {
         command = command.env("PYTHONDONTWRITEBYTECODE", "1");
     }
-    let output = match cx.system.run(&command.log(&log)) {
-        Err(RunError::Interrupted { .. }) => return Err(ExecError::Interrupted),
-        output => output?,
-    };
+    let output = cx.system.run(&command.log(&log))?;
     if output.success() {
         Ok(output.stdout.lines().last().unwrap_or_default().to_owned())
     } else {
