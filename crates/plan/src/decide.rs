@@ -629,6 +629,7 @@ impl Decision {
             name: build.name.clone(),
             requirements: build.requirements.clone(),
             torch_backend: build.torch_backend.clone(),
+            index: None,
             note: build.note.clone(),
         };
         builds.iter().map(request).collect()
@@ -748,7 +749,13 @@ fn accelerator(machine: &Machine, choices: &Choices, manager: Manager) -> Accele
         }
         _ => machine.gpus.iter().map(|gpu| unused(gpu, manager)).collect(),
     };
-    Accelerator { kind: "none".to_owned(), gpus: Vec::new(), why }
+    Accelerator {
+        kind: "none".to_owned(),
+        gpus: Vec::new(),
+        cuda: None,
+        compute_capability: None,
+        why,
+    }
 }
 
 /// Why a GPU is not used.

@@ -16,7 +16,7 @@ pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerC
 pub use decide::{Charge, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use model::{
-    Accelerator, Action, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase, Plan, Status,
+    Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase, Plan, Status,
     Step, Totals, Warning,
 };
 pub use profile::{CHECKS, Estimate, Profile, ProfileError, Requirements, parse as parse_toml};

@@ -68,6 +68,12 @@ pub struct Accelerator {
     pub kind: String,
     /// Positions in the machine's list of GPUs.
     pub gpus: Vec<usize>,
+    /// The newest CUDA that may be used: what conda's solver is told of the driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cuda: Option<String>,
+    /// The least compute capability of the devices that compute.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute_capability: Option<String>,
     /// The reasons.
     pub why: Vec<String>,
 }
@@ -255,6 +261,39 @@ pub enum Action {
         /// Their names.
         packages: Vec<String>,
     },
+    /// apt knows a vendor's repository, and takes from it only what is meant to come from it.
+    AptSource(AptSource),
+    /// A file of the system says this.
+    SystemFile {
+        /// The file; it is wholly aitk's.
+        path: String,
+        /// What stands in it.
+        content: String,
+    },
+    /// The user belongs to these groups, once logged in again.
+    Groups {
+        /// Their names.
+        groups: Vec<String>,
+    },
+    /// This session belongs to these groups.
+    Login {
+        /// Their names.
+        groups: Vec<String>,
+    },
+    /// The machine was started again after these steps.
+    Restart {
+        /// Steps of the plan.
+        after: Vec<String>,
+    },
+    /// There is swap space in a file, now and after a restart.
+    SwapFile {
+        /// The file.
+        path: String,
+        /// Bytes.
+        size: u64,
+    },
+    /// Containers can use NVIDIA's GPUs.
+    ContainerGpu,
     /// A uv that is good enough is there.
     Uv,
     /// A conda and a mamba are there and know the environment by its name.
@@ -308,6 +347,25 @@ pub enum Action {
     },
 }
 
+/// A vendor's repository of packages, with the key that signs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AptSource {
+    /// What its files are called after: `nvidia`.
+    pub name: String,
+    /// Address of the repository.
+    pub uri: String,
+    /// Distribution in it, `trixie`; it ends with a slash where the repository is flat.
+    pub suite: String,
+    /// Parts of the distribution; empty where the repository is flat.
+    pub components: Vec<String>,
+    /// Address of the key that signs it.
+    pub key: String,
+    /// That key's fingerprint: 40 hexadecimal digits.
+    pub fingerprint: String,
+    /// The packages that may come from it, as apt's preferences write patterns: nothing else does.
+    pub packages: Vec<String>,
+}
+
 /// What one layer asks for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LayerRequest {
@@ -326,6 +384,9 @@ pub struct BuildRequest {
     pub requirements: Vec<String>,
     /// The name under which uv knows the framework's own index.
     pub torch_backend: Option<String>,
+    /// Address of an index of the vendor's own, which comes before the general one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub index: Option<String>,
     /// What a person should know when it is taken.
     pub note: Option<String>,
 }

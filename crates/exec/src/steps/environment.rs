@@ -364,12 +364,17 @@ fn accelerator(
     let build = lock.build.as_deref().unwrap_or_default();
     Some(if build.starts_with("cuda") {
         let why = vec![format!("the solver took the build {build}, which the driver serves")];
-        Accelerator { kind: "cuda".to_owned(), gpus, why }
+        Accelerator { kind: "cuda".to_owned(), gpus, why, ..plan.accelerator.clone() }
     } else {
         let why = format!(
             "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
         );
-        Accelerator { kind: "none".to_owned(), gpus: Vec::new(), why: vec![why] }
+        Accelerator {
+            kind: "none".to_owned(),
+            gpus: Vec::new(),
+            why: vec![why],
+            ..plan.accelerator.clone()
+        }
     })
 }
 

@@ -139,6 +139,13 @@ pub(crate) fn kind(action: &Action) -> &'static dyn Kind {
         Action::AptLists { .. } => &apt_lists::AptLists,
         Action::AptUpgrade => &apt_upgrade::AptUpgrade,
         Action::AptPackages { .. } => &apt_packages::AptPackages,
+        Action::AptSource(_)
+        | Action::SystemFile { .. }
+        | Action::Groups { .. }
+        | Action::Login { .. }
+        | Action::Restart { .. }
+        | Action::SwapFile { .. }
+        | Action::ContainerGpu => unreachable!("PLACEHOLDER"),
         Action::Uv => &uv::Uv,
         Action::Base { .. } => &base::Base,
         Action::ShellInit => &shell_init::ShellInit,
