@@ -35,12 +35,20 @@ def prove(device: torch.device, name: str) -> None:
     print(f"PyTorch {torch.__version__} multiplies matrices on {name} at {rate:.0f} GFLOP/s")
 
 
-if os.environ.get("AITK_ACCELERATOR_KIND") == "cuda":
-    # That it is "available" proves nothing: only a kernel that ran does.
+kind = os.environ.get("AITK_ACCELERATOR_KIND", "none")
+# That a device is "available" proves nothing: only a kernel that ran does.
+if kind in ("cuda", "rocm", "jetson"):
+    # PyTorch calls AMD's devices `cuda` as well.
     if not torch.cuda.is_available():
-        raise SystemExit("PyTorch sees no GPU, though the build for CUDA was installed for one: see `aitk doctor`")
+        raise SystemExit(f"PyTorch sees no GPU, though the build for {kind} was installed for one: see `aitk doctor`")
     for index in range(torch.cuda.device_count()):
-        major, minor = torch.cuda.get_device_capability(index)
-        prove(torch.device("cuda", index), f"{torch.cuda.get_device_name(index)} ({major}.{minor})")
+        properties = torch.cuda.get_device_properties(index)
+        what = getattr(properties, "gcnArchName", None) or f"{properties.major}.{properties.minor}"
+        prove(torch.device("cuda", index), f"{properties.name} ({what})")
+elif kind == "xpu":
+    if not torch.xpu.is_available():
+        raise SystemExit("PyTorch sees no GPU of Intel's, though the build for one was installed: see `aitk doctor`")
+    for index in range(torch.xpu.device_count()):
+        prove(torch.device("xpu", index), torch.xpu.get_device_name(index))
 else:
     prove(torch.device("cpu"), "the CPU")

@@ -1,5 +1,6 @@
-"""TensorFlow multiplies matrices on the CPU and agrees with NumPy."""
+"""TensorFlow multiplies matrices on each device that was chosen and agrees with NumPy."""
 
+import os
 import time
 
 import numpy as np
@@ -8,18 +9,36 @@ import tensorflow as tf
 random = np.random.default_rng(0)
 one = random.standard_normal((768, 768), dtype=np.float32)
 other = random.standard_normal((768, 768), dtype=np.float32)
-with tf.device("/CPU:0"):
-    tf.matmul(one, other)
-    since = time.perf_counter()
-    product = tf.matmul(one, other).numpy()
-    seconds = time.perf_counter() - since
-    variable = tf.Variable(5.0)
-    with tf.GradientTape() as tape:
-        square = variable * variable
-    slope = tape.gradient(square, variable).numpy()
-if not np.allclose(product, one.astype(np.float64) @ other.astype(np.float64), rtol=1e-3, atol=1e-2):
-    raise SystemExit("TensorFlow multiplies matrices wrongly")
-if slope != 10.0:
-    raise SystemExit(f"TensorFlow finds the slope {slope} instead of 10")
-rate = 2 * 768**3 / seconds / 1e9
-print(f"TensorFlow {tf.__version__} multiplies matrices on the CPU at {rate:.0f} GFLOP/s")
+expected = one.astype(np.float64) @ other.astype(np.float64)
+
+
+def prove(device: str, name: str) -> None:
+    with tf.device(device):
+        tf.matmul(one, other).numpy()
+        since = time.perf_counter()
+        product = tf.matmul(one, other).numpy()
+        seconds = time.perf_counter() - since
+        variable = tf.Variable(5.0)
+        with tf.GradientTape() as tape:
+            square = variable * variable
+        slope = tape.gradient(square, variable).numpy()
+    if not np.allclose(product, expected, rtol=1e-3, atol=1e-2):
+        raise SystemExit(f"TensorFlow multiplies matrices wrongly on {name}")
+    if slope != 10.0:
+        raise SystemExit(f"TensorFlow finds the slope {slope} instead of 10 on {name}")
+    rate = 2 * 768**3 / seconds / 1e9
+    print(f"TensorFlow {tf.__version__} multiplies matrices on {name} at {rate:.0f} GFLOP/s")
+
+
+if os.environ.get("AITK_ACCELERATOR_KIND") == "cuda":
+    # A device that is not there would be replaced by the processor in silence.
+    tf.config.set_soft_device_placement(False)
+    gpus = tf.config.list_physical_devices("GPU")
+    if not gpus:
+        raise SystemExit("TensorFlow sees no GPU, though the build for CUDA was installed for one: see `aitk doctor`")
+    for index, gpu in enumerate(gpus):
+        details = tf.config.experimental.get_device_details(gpu)
+        capability = ".".join(map(str, details.get("compute_capability", ())))
+        prove(f"/GPU:{index}", f"{details.get('device_name', gpu.name)} ({capability})")
+else:
+    prove("/CPU:0", "the CPU")

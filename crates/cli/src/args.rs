@@ -144,7 +144,7 @@ pub struct Doctor {
 #[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Choices")]
 pub struct ChoiceArgs {
-    /// What you can spend: low (a local machine, VM, WSL2 or cheap VPS)
+    /// What you can spend: low (a local machine, VM, WSL2 or cheap VPS) or workstation (a PC with a GPU, or a Jetson)
     #[arg(long, value_name = "NAME", env = "AITK_BUDGET")]
     pub budget: Option<String>,
     /// A profile of your own instead of a budget
@@ -153,9 +153,15 @@ pub struct ChoiceArgs {
     /// Deep learning framework [default: pytorch]
     #[arg(long, value_name = "NAME", env = "AITK_FRAMEWORK")]
     pub framework: Option<Framework>,
-    /// What computes: with conda the build for the machine's GPU where it can be used, with venv the CPU's [default: auto]
+    /// What computes: the GPU where a build fits it, else the processor; xpu on request alone [default: auto]
     #[arg(long, value_name = "NAME", env = "AITK_ACCELERATOR")]
     pub accelerator: Option<AcceleratorArg>,
+    /// Install NVIDIA's driver where the GPU needs one (a restart follows)
+    #[arg(long, env = "AITK_DRIVERS")]
+    pub drivers: bool,
+    /// What is wanted besides (`aitk profiles NAME` lists it); can be given several times
+    #[arg(long = "with", value_name = "NAME", value_delimiter = ',', env = "AITK_WITH")]
+    pub with: Vec<String>,
     /// Environment manager [default: auto]
     #[arg(long, value_name = "NAME", env = "AITK_MANAGER")]
     pub manager: Option<Manager>,
@@ -222,6 +228,12 @@ pub enum AcceleratorArg {
     Auto,
     /// The processor
     Cpu,
+    /// A GPU of NVIDIA's, also where its driver is still missing
+    Cuda,
+    /// A GPU of AMD's
+    Rocm,
+    /// A GPU of Intel's
+    Xpu,
 }
 
 /// Environment managers.
@@ -240,6 +252,9 @@ impl From<AcceleratorArg> for AcceleratorChoice {
         match accelerator {
             AcceleratorArg::Auto => Self::Auto,
             AcceleratorArg::Cpu => Self::Cpu,
+            AcceleratorArg::Cuda => Self::Cuda,
+            AcceleratorArg::Rocm => Self::Rocm,
+            AcceleratorArg::Xpu => Self::Xpu,
         }
     }
 }

@@ -147,6 +147,13 @@ impl Session {
             choices.base = Some(base.to_string_lossy().into_owned());
         }
         choices.init_shell |= args.init_shell;
+        choices.drivers |= args.drivers;
+        for name in &args.with {
+            if !choices.with.contains(name) {
+                choices.with.push(name.clone());
+            }
+        }
+        choices.with.sort();
         choices.user_only |= args.user_only;
         choices.no_upgrade |= args.no_upgrade;
         Ok(wish)
@@ -165,6 +172,7 @@ impl Session {
             }
             None => Profile::builtin(&wish.budget)?,
         };
+        profile.has_options(&choices.with)?;
         for settings in [&mut self.settings, &mut self.local_settings] {
             if choices.index_url.is_some() {
                 settings.index_url.clone_from(&choices.index_url);

@@ -92,7 +92,14 @@ impl Tables {
     }
 
     fn load<T: DeserializeOwned>(&self, name: &str) -> Result<T, toml::de::Error> {
-        let text = BUILTIN.iter().find(|(own, _)| *own == name).map_or("", |(_, text)| text);
+        self.read(name, BUILTIN.iter().find(|(own, _)| *own == name).map_or("", |(_, text)| text))
+    }
+
+    /// Reads a table, with the user's rows of this name in front.
+    ///
+    /// # Errors
+    /// What is wrong with the first row that does not fit its table.
+    pub fn read<T: DeserializeOwned>(&self, name: &str, text: &str) -> Result<T, toml::de::Error> {
         let Some(toml::Value::Table(added)) = self.overlay.get(name) else {
             return toml::from_str(text);
         };
@@ -165,6 +172,8 @@ pub struct Distro {
     pub python: Option<String>,
     /// The version of glibc.
     pub glibc: Option<String>,
+    /// The version of the kernel that it came with, where its drivers are named after kernels.
+    pub kernel: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
@@ -211,22 +220,7 @@ impl NvidiaTable {
         self.cuda.iter().find(|row| !is_newer(&row.driver, driver))
     }
 
-    /// The newest CUDA that a solver of conda packages may be told of: what the driver serves, or less where builds for
-    /// newer ones hold no code for a device of this compute capability.
-    pub fn conda_cuda(&self, served: &str, capability: &str) -> String {
-        let is_older = |one: &str, other: &str| is_newer(other, one);
-        let blind =
-            self.kernels.iter().filter(|row| row.origin == "conda-forge" && !row.serve(capability));
-        let blind = blind
-            .flat_map(|row| &row.cuda)
-            .reduce(|first, next| if is_older(next, first) { next } else { first });
-        let capped = blind
-            .filter(|first| !is_older(served, first))
-            .and_then(|first| self.cuda.iter().find(|row| is_older(&row.version, first)));
-        capped.map_or_else(|| served.to_owned(), |row| row.version.clone())
-    }
-
-    /// What a build of PyTorch holds code for; `None` where that is not known.
+    /// What a build of a framework holds code for; `None` where that is not known.
     pub fn kernels(&self, origin: &str, torch: &str, cuda: &str, arch: &str) -> Option<&Kernels> {
         let torch = torch.split('+').next().unwrap_or_default();
         self.kernels.iter().find(|row| {
@@ -299,13 +293,13 @@ pub struct CudaRow {
     pub as_of: String,
 }
 
-/// The compute capabilities that builds of PyTorch hold code for.
+/// The compute capabilities that builds of frameworks hold code for.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Kernels {
-    /// Who builds them: `pytorch` (wheels) or `conda-forge`.
+    /// Who builds them: `pytorch` (wheels), `conda-forge` (its PyTorch), `tensorflow` or `jax`.
     pub origin: String,
-    /// The first PyTorch that is built so; any where it is left out.
+    /// The first version of the framework that is built so; any where it is left out.
     pub torch: Option<String>,
     /// The versions of CUDA that they are built for.
     pub cuda: Vec<String>,
@@ -325,12 +319,24 @@ pub struct Kernels {
 impl Kernels {
     /// Whether a device of this compute capability finds code: machine code runs on later devices of its generation.
     pub fn serve(&self, capability: &str) -> bool {
+        self.has_code(capability) || self.translate(capability)
+    }
+
+    /// Whether there is machine code for it.
+    fn has_code(&self, capability: &str) -> bool {
         let major = |text: &str| text.split('.').next().map(str::to_owned);
         let of_generation =
             |own: &&String| major(own) == major(capability) && !is_newer(own, capability);
-        let translated =
-            self.ptx && self.capabilities.last().is_some_and(|last| is_newer(capability, last));
-        translated || self.capabilities.iter().any(|own| of_generation(&own))
+        self.capabilities.iter().any(|own| of_generation(&own))
+    }
+
+    /// Whether only code that the driver translates serves it: that takes a driver as new as the build's CUDA.
+    pub fn only_translate(&self, capability: &str) -> bool {
+        !self.has_code(capability) && self.translate(capability)
+    }
+
+    fn translate(&self, capability: &str) -> bool {
+        self.ptx && self.capabilities.last().is_some_and(|last| is_newer(capability, last))
     }
 }
 
@@ -575,17 +581,6 @@ mod tests {
         assert_eq!(serves("pytorch", "2.9.1+cu128", "12.8", "x86_64", "7.0"), None);
         assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "6.1"), Some(true));
         assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "13.0"), Some(true));
-    }
-
-    #[test]
-    fn a_solver_is_told_of_no_cuda_that_leaves_a_device_without_code() {
-        let tables = Tables::default();
-        let told = |served, capability| tables.nvidia().conda_cuda(served, capability);
-        assert_eq!(told("13.0", "8.6"), "13.0");
-        assert_eq!(told("13.2", "6.1"), "12.9");
-        assert_eq!(told("13.0", "5.2"), "12.9");
-        assert_eq!(told("12.4", "6.1"), "12.4");
-        assert_eq!(told("13.0", "12.0"), "13.0");
     }
 
     #[test]

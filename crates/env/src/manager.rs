@@ -49,8 +49,17 @@ pub struct Request<'a> {
     pub builds: &'a [BuildRequest],
     /// What the user has added by hand and wants to keep, as the manager writes requirements.
     pub added: &'a [String],
-    /// No GPU counts: the user wants the processor to compute.
-    pub cpu_only: bool,
+    /// The CUDA that a GPU offers, and its compute capability; `None` where none shall compute.
+    pub cuda: Option<Cuda<'a>>,
+}
+
+/// What a solver may assume of NVIDIA's devices.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Cuda<'a> {
+    /// The newest version that counts.
+    pub version: &'a str,
+    /// The least compute capability of the devices, where it is known.
+    pub capability: Option<&'a str>,
 }
 
 /// An environment manager: resolves wishes to a lock, builds a generation from it, mends one.

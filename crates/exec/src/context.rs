@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
 use aitk_env::{
-    Damage, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Record, Request,
+    Cuda, Damage, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Record, Request,
     Settings, Site, Target, manager,
 };
 use aitk_plan::{
-    AcceleratorChoice, Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step,
-    digest_of,
+    Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
 };
 use aitk_system::{Command, System};
 
@@ -146,7 +145,7 @@ pub(crate) struct EnvironmentSpec<'a> {
     pub layers: &'a [LayerRequest],
     pub builds: &'a [BuildRequest],
     pub added: &'a [String],
-    pub cpu_only: bool,
+    pub cuda: Option<Cuda<'a>>,
     pub generation: Option<&'a str>,
     /// Digest of everything that is asked for.
     pub digest: String,
@@ -162,7 +161,7 @@ impl<'a> EnvironmentSpec<'a> {
             layers: self.layers,
             builds: self.builds,
             added: self.added,
-            cpu_only: self.cpu_only,
+            cuda: self.cuda,
         }
     }
 }
@@ -181,7 +180,10 @@ pub(crate) fn environment(plan: &Plan) -> Option<EnvironmentSpec<'_>> {
                 layers,
                 builds,
                 added,
-                cpu_only: choices.accelerator == AcceleratorChoice::Cpu,
+                cuda: plan.accelerator.cuda.as_deref().map(|version| Cuda {
+                    version,
+                    capability: plan.accelerator.compute_capability.as_deref(),
+                }),
                 generation: generation.as_deref(),
                 digest: digest_of(&(
                     (plan.manager, layers, names, choices.accelerator),

@@ -1,8 +1,12 @@
 //! The dated tables: what frameworks need, which uv is pinned, which Python a distribution brings.
 
+use std::collections::BTreeMap;
+
 use aitk_detect::{Distro, Tables};
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
+use crate::choices::Manager;
 use crate::profile::{Estimate, ProfileError, Requirements, parse};
 
 /// All tables that planning reads.
@@ -12,6 +16,10 @@ pub struct Catalog {
     pub uv: UvPin,
     /// Frameworks by name.
     pub frameworks: Vec<Framework>,
+    /// Builds of them, the preferred ones first.
+    pub builds: Vec<Build>,
+    /// Vendors' repositories and NVIDIA's drivers.
+    pub apt: AptTable,
     /// What fits into how much memory.
     pub fit: Fit,
     /// What detection reads as well: distributions, devices, drivers.
@@ -32,13 +40,13 @@ impl Catalog {
     /// # Errors
     /// Where a table is damaged, which a test rules out.
     pub fn with(tables: Tables) -> Result<Self, ProfileError> {
-        let frameworks: Frameworks = parse(
-            "catalog/frameworks.toml",
-            include_str!("../../../profiles/catalog/frameworks.toml"),
-        )?;
+        let text = include_str!("../../../profiles/catalog/frameworks.toml");
+        let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
         Ok(Self {
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
+            apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
             frameworks: frameworks.framework,
+            builds: frameworks.build,
             fit: parse("catalog/fit.toml", include_str!("../../../profiles/catalog/fit.toml"))?,
             tables,
         })
@@ -47,6 +55,15 @@ impl Catalog {
     /// The row of a distribution's release.
     pub fn distro(&self, id: &str, version: &str) -> Option<&Distro> {
         self.tables.distro(id, Some(version))
+    }
+
+    /// The builds of a framework that a manager installs, the preferred ones first.
+    pub fn builds<'a>(
+        &'a self,
+        framework: &'a str,
+        manager: Manager,
+    ) -> impl Iterator<Item = &'a Build> {
+        self.builds.iter().filter(move |row| row.framework == framework && row.manager == manager)
     }
 
     /// The row of a framework.
@@ -117,6 +134,21 @@ pub struct MemoryFit {
 #[serde(deny_unknown_fields)]
 struct Frameworks {
     framework: Vec<Framework>,
+    build: Vec<Build>,
+}
+
+/// A table with rows of the user's own in front.
+fn overlaid<T: DeserializeOwned>(
+    tables: &Tables,
+    name: &str,
+    text: &str,
+) -> Result<T, ProfileError> {
+    tables.read(name, text).map_err(|error| ProfileError::Invalid {
+        file: format!("catalog.toml ({name})"),
+        line: 1,
+        column: 1,
+        message: error.message().to_owned(),
+    })
 }
 
 /// The pinned uv.
@@ -174,11 +206,6 @@ pub struct Framework {
     pub source: String,
     /// When it was checked.
     pub as_of: String,
-    /// Its builds on package indexes, the preferred one first.
-    #[serde(rename = "build")]
-    pub builds: Vec<Build>,
-    /// Its package on conda channels; the solver takes the build that fits the machine.
-    pub conda: Build,
 }
 
 impl Framework {
@@ -193,22 +220,140 @@ impl Framework {
     }
 }
 
-/// One build of a framework.
+/// One build of a framework; `frameworks.toml` says how the rows are read.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Build {
+    /// The framework's name.
+    pub framework: String,
+    /// The manager that installs it.
+    pub manager: Manager,
     /// `cpu`, `cu132`, …
     pub name: String,
+    /// What computes: `none` (the processor), `cuda`, `rocm`, `xpu` or `jetson`.
+    pub kind: String,
     /// Architectures that it exists for.
     pub arch: Vec<String>,
+    /// The oldest Python that it is made for.
+    pub python_min: Option<String>,
+    /// The newest.
+    pub python_max: Option<String>,
+    /// The oldest NVIDIA driver that it runs on.
+    pub driver: Option<String>,
+    /// The least compute capability of a device for it.
+    pub capability_min: Option<String>,
+    /// The CUDA that it is built with.
+    pub cuda: Option<String>,
+    /// Who builds it, as the rows of `kernels` in `nvidia.toml` name it.
+    pub kernels: Option<String>,
+    /// Whose targets of AMD's it serves.
+    pub targets: Option<Targets>,
+    /// The releases of JetPack that it is made for.
+    #[serde(default)]
+    pub jetpack: Vec<String>,
+    /// Whether it brings an older version of the framework than others.
+    #[serde(default)]
+    pub older: bool,
     /// What is asked of the index.
     pub requirements: Vec<String>,
     /// The name under which uv knows the framework's own index.
     pub torch_backend: Option<String>,
-    /// What a person should know when this build is taken.
+    /// Address of an index of the vendor's own.
+    pub index: Option<String>,
+    /// What a person should know when this build stands in for one whose source does not answer.
     pub note: Option<String>,
     /// What it takes, as long as no source can be asked.
     pub estimate: Estimate,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// `apt.toml`.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AptTable {
+    /// Vendors' repositories.
+    pub source: Vec<AptSourceRow>,
+    /// NVIDIA's drivers.
+    pub driver: Vec<DriverRow>,
+}
+
+/// A vendor's repository; `apt.toml` says how the rows are read.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AptSourceRow {
+    /// What steps and drivers call it.
+    pub name: String,
+    /// The distribution; any where it is left out.
+    pub os: Option<String>,
+    /// Its releases; any where there are none.
+    #[serde(default)]
+    pub versions: Vec<String>,
+    /// For WSL alone, or for everything else; both where it is left out.
+    pub wsl: Option<bool>,
+    /// Its address.
+    pub uri: String,
+    /// The distribution in it.
+    pub suite: String,
+    /// Parts of that.
+    #[serde(default)]
+    pub components: Vec<String>,
+    /// The vendor's names of architectures, by those of `uname -m`.
+    pub arches: BTreeMap<String, String>,
+    /// Address of the key that signs it.
+    pub key: String,
+    /// That key's fingerprint.
+    pub fingerprint: String,
+    /// What may come from it.
+    pub packages: Vec<String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// A driver of NVIDIA's as a distribution packages it.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DriverRow {
+    /// The distribution.
+    pub os: String,
+    /// Its releases.
+    pub versions: Vec<String>,
+    /// Whether it has NVIDIA's open kernel modules.
+    pub open: bool,
+    /// Whether it is for machines without a screen.
+    pub server: bool,
+    /// The least version that it brings.
+    pub version: String,
+    /// The repository that it comes from; the distribution's own where it is left out.
+    pub source_name: Option<String>,
+    /// Flavours of kernels that have signed modules.
+    #[serde(default)]
+    pub kernels: Vec<String>,
+    /// What is installed for these.
+    #[serde(default)]
+    pub packages: Vec<String>,
+    /// What is installed for other kernels.
+    pub custom: Vec<String>,
+    /// What it takes.
+    pub estimate: Estimate,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Whose packages have kernels for a target of AMD's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Targets {
+    /// PyTorch's own ROCm index.
+    Pytorch,
+    /// AMD's index.
+    Amd,
 }
 
 #[cfg(test)]
@@ -221,8 +366,21 @@ mod tests {
         assert!(!catalog.uv.source.is_empty());
         for framework in &catalog.frameworks {
             assert!(!framework.source.is_empty() && framework.as_of.len() == 10);
-            assert!(!framework.builds.is_empty());
             assert!(crate::CHECKS.iter().any(|(name, _)| *name == framework.check));
+        }
+        for build in &catalog.builds {
+            let known = catalog.framework(&build.framework).is_some();
+            assert!(known && !build.source.is_empty() && build.as_of.len() == 10, "{build:?}");
+        }
+        for row in &catalog.apt.source {
+            let hex = |c: char| c.is_ascii_hexdigit();
+            assert!(row.fingerprint.len() == 40 && row.fingerprint.chars().all(hex), "{row:?}");
+            assert!(!row.source.is_empty() && row.as_of.len() == 10, "{row:?}");
+        }
+        for row in &catalog.apt.driver {
+            assert!(!row.source.is_empty() && row.as_of.len() == 10, "{row:?}");
+            let named = |source: &AptSourceRow| Some(&source.name) == row.source_name.as_ref();
+            assert!(row.source_name.is_none() || catalog.apt.source.iter().any(named), "{row:?}");
         }
         assert!(catalog.distro("debian", "13").is_some());
     }

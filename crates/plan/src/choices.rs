@@ -15,6 +15,12 @@ pub struct Choices {
     /// What computes.
     #[serde(skip_serializing_if = "AcceleratorChoice::is_auto")]
     pub accelerator: AcceleratorChoice,
+    /// Install NVIDIA's driver where one is needed.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub drivers: bool,
+    /// What is wanted besides, by name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub with: Vec<String>,
     /// Environment manager.
     pub manager: ManagerChoice,
     /// Python version, `3.12`; the manager's own choice where `None`.
@@ -43,6 +49,8 @@ impl Default for Choices {
             profile: None,
             framework: FrameworkChoice::default(),
             accelerator: AcceleratorChoice::default(),
+            drivers: false,
+            with: Vec::new(),
             manager: ManagerChoice::default(),
             python: None,
             env: "ai".to_owned(),
@@ -92,6 +100,12 @@ pub enum AcceleratorChoice {
     Auto,
     /// The processor, whatever else is there.
     Cpu,
+    /// A GPU of NVIDIA's, with a driver or still without.
+    Cuda,
+    /// A GPU of AMD's.
+    Rocm,
+    /// A GPU of Intel's.
+    Xpu,
 }
 
 impl AcceleratorChoice {

@@ -1,10 +1,12 @@
 //! The decisions: which steps a profile means on this machine, which cannot be done there, and what to warn about.
 
-use aitk_detect::{Disk, Gpu, Machine, Sudo, VirtualizationKind};
+use aitk_detect::{Disk, Machine, Sudo, VirtualizationKind};
 
+use crate::accelerate::{self, Answer, Question};
 use crate::catalog::{Build, Catalog, Framework};
-use crate::choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager};
+use crate::choices::{Choices, FrameworkChoice, Manager};
 use crate::digest::machine_digest;
+use crate::driver::{Driver, driver};
 use crate::model::{
     Accelerator, Action, BuildRequest, FrameworkPlan, LayerRequest, Plan, Status, Step, Totals,
     Warning,
@@ -32,13 +34,20 @@ pub fn plan(
         Manager::Conda => PythonChoice::Own { minor: own_python(choices, catalog) },
         Manager::Venv => choose_python(machine, choices, catalog),
     };
-    let framework = choose_framework(machine, choices, manager, catalog, &python);
+    let driver = driver(machine, catalog);
+    let arriving = match &driver {
+        Driver::Install { row, .. } if choices.drivers && !choices.user_only => {
+            Some(row.version.as_str())
+        }
+        _ => None,
+    };
+    let framework = choose_framework(machine, choices, manager, catalog, &python, arriving);
     let mut plan = Plan {
         budget: profile.name.clone(),
         machine: machine_digest(machine),
         choices: choices.clone(),
         manager,
-        accelerator: accelerator(machine, choices, manager),
+        accelerator: framework.accelerator(machine),
         framework: framework.planned(manager),
         steps: Vec::new(),
         totals: Totals::default(),
@@ -52,6 +61,7 @@ pub fn plan(
         catalog,
         python: &python,
         framework: &framework,
+        driver: &driver,
     };
     plan.steps = profile.steps.iter().filter_map(|step| context.step(step)).collect();
     close_gaps(&mut plan, profile, manager);
@@ -159,13 +169,26 @@ struct Context<'a> {
     catalog: &'a Catalog,
     python: &'a PythonChoice,
     framework: &'a Decision,
+    driver: &'a Driver<'a>,
 }
+
+/// Groups that may use the devices of AMD and Intel.
+const GPU_GROUPS: [&str; 2] = ["render", "video"];
+
+/// What keeps unattended upgrades off NVIDIA's driver.
+const HOLD: (&str, &str) = (
+    "/etc/apt/apt.conf.d/60aitk-nvidia",
+    "// Written by aitk: a driver that is upgraded while it runs stops working until the next restart.\n\
+     Unattended-Upgrade::Package-Blacklist { \"nvidia-\"; \"libnvidia-\"; \"linux-modules-nvidia-\"; };\n",
+);
 
 impl Context<'_> {
     /// The step of the plan that a step of the profile means here; `None` where it means none.
     fn step(&self, from: &ProfileStep) -> Option<Step> {
         if from.manager.is_some_and(|manager| manager != self.manager)
-            || from.kind == StepKind::ShellInit && !self.choices.init_shell
+            || from.with.as_ref().is_some_and(|name| !self.choices.with.contains(name))
+            || from.gpu.as_ref().is_some_and(|maker| !self.has_gpu(maker))
+            || !self.concerns(&from.kind)
         {
             return None;
         }
@@ -179,12 +202,12 @@ impl Context<'_> {
             id: from.id.clone(),
             phase: from.phase,
             title: from.title.clone(),
-            action: self.action(&from.kind),
+            action: self.action(from),
             status: Status::Needed,
             why: vec![from.why.clone()],
             remedy: None,
             needs: from.needs.clone(),
-            root: is_apt(&from.kind),
+            root: is_root(&from.kind),
             commands: Vec::new(),
             packages: Vec::new(),
             removes: Vec::new(),
@@ -201,6 +224,13 @@ impl Context<'_> {
     fn estimate(&self, from: &ProfileStep) -> Estimate {
         match (&from.kind, self.framework) {
             (StepKind::Framework, Decision::Take { builds, .. }) => builds[0].estimate,
+            (StepKind::Driver, _) => match self.driver {
+                Driver::Install { row, .. } => row.estimate,
+                _ => Estimate::default(),
+            },
+            (StepKind::SwapFile, _) => {
+                Estimate { disk: self.profile.memory.swap_size, ..Estimate::default() }
+            }
             (StepKind::Uv, _) => {
                 let size =
                     self.catalog.uv.wheels.iter().find(|wheel| wheel.arch == self.machine.arch);
@@ -212,8 +242,83 @@ impl Context<'_> {
         }
     }
 
-    fn action(&self, kind: &StepKind) -> Action {
+    fn has_gpu(&self, maker: &str) -> bool {
+        self.machine.gpus.iter().any(|gpu| gpu.vendor == maker)
+    }
+
+    /// Whether a step of this kind means anything here.
+    fn concerns(&self, kind: &StepKind) -> bool {
+        let computes = |kinds: &[&str]| match self.framework {
+            Decision::Take { accelerator, .. } => {
+                kinds.contains(&accelerator.kind.as_str()) && !accelerator.gpus.is_empty()
+            }
+            _ => false,
+        };
+        let installs = self.choices.drivers
+            && !self.choices.user_only
+            && matches!(self.driver, Driver::Install { .. });
         match kind {
+            StepKind::ShellInit => self.choices.init_shell,
+            StepKind::SwapFile => self.lacks_swap() && self.may_have_swap(),
+            StepKind::DriverSource => {
+                installs && matches!(self.driver, Driver::Install { source: Some(_), .. })
+            }
+            StepKind::Driver => !matches!(self.driver, Driver::Fine),
+            StepKind::DriverHold | StepKind::Restart => installs,
+            StepKind::Groups | StepKind::Login => {
+                computes(&["rocm", "xpu"]) && !self.machine.privilege.root
+            }
+            _ => true,
+        }
+    }
+
+    fn lacks_swap(&self) -> bool {
+        let (memory, thresholds) = (&self.machine.memory, &self.profile.memory);
+        memory.usable().is_some_and(|usable| !at_least(usable, thresholds.swap_below))
+            && memory.swap.unwrap_or(0) < thresholds.swap_below.0 / 2
+    }
+
+    /// Whether swap is this machine's own business, and not that of what it runs in.
+    fn may_have_swap(&self) -> bool {
+        matches!(
+            self.machine.virtualization.kind,
+            VirtualizationKind::BareMetal | VirtualizationKind::Vm
+        )
+    }
+
+    fn action(&self, from: &ProfileStep) -> Action {
+        let kinds = |wanted: fn(&StepKind) -> bool| {
+            let of_it = self.profile.steps.iter().filter(move |step| wanted(&step.kind));
+            of_it.map(|step| step.id.clone()).collect()
+        };
+        match &from.kind {
+            StepKind::AptSource(name) => match self.catalog.apt_source(name, self.machine) {
+                Some(source) => Action::AptSource(source),
+                None => Action::AptPackages { packages: Vec::new() },
+            },
+            StepKind::SwapFile => Action::SwapFile {
+                path: "/swapfile".to_owned(),
+                size: self.profile.memory.swap_size.0,
+            },
+            StepKind::DriverSource => match self.driver {
+                Driver::Install { source: Some(source), .. } => Action::AptSource(source.clone()),
+                _ => Action::AptPackages { packages: Vec::new() },
+            },
+            StepKind::Driver => Action::AptPackages {
+                packages: match self.driver {
+                    Driver::Install { packages, .. } => packages.clone(),
+                    _ => Vec::new(),
+                },
+            },
+            StepKind::DriverHold => {
+                Action::SystemFile { path: HOLD.0.to_owned(), content: HOLD.1.to_owned() }
+            }
+            StepKind::Groups => Action::Groups { groups: GPU_GROUPS.map(str::to_owned).to_vec() },
+            StepKind::Login => Action::Login { groups: GPU_GROUPS.map(str::to_owned).to_vec() },
+            StepKind::Restart => {
+                Action::Restart { after: kinds(|kind| matches!(kind, StepKind::Driver)) }
+            }
+            StepKind::ContainerGpu => Action::ContainerGpu,
             StepKind::AptRepair => Action::AptRepair,
             StepKind::AptLists { max_age_hours } => {
                 Action::AptLists { max_age_hours: *max_age_hours }
@@ -284,6 +389,9 @@ impl Context<'_> {
         if step.root {
             self.judge_root(from, step);
         }
+        if step.status == Status::Needed {
+            self.judge_system(from, step);
+        }
         match (&from.kind, self.framework) {
             (StepKind::Framework | StepKind::FrameworkCheck, Decision::Skip(why)) => {
                 step.skip(why.clone());
@@ -314,6 +422,36 @@ impl Context<'_> {
         }
     }
 
+    /// What vendors' drivers and repositories take.
+    fn judge_system(&self, from: &ProfileStep, step: &mut Step) {
+        match (&from.kind, self.driver) {
+            (StepKind::Driver, Driver::Person { why, remedy }) => {
+                step.skip(why.clone());
+                step.remedy = Some(remedy.clone());
+            }
+            (StepKind::Driver, Driver::Install { why, .. }) => {
+                step.why.push(why.clone());
+                if !self.choices.drivers {
+                    step.skip(
+                        "a driver is installed only where it is asked for by name: add --drivers",
+                    );
+                }
+            }
+            (StepKind::AptSource(name), _)
+                if self.catalog.apt_source(name, self.machine).is_none() =>
+            {
+                step.block(
+                    format!(
+                        "there is no repository `{name}` for {} on {}",
+                        self.machine.os.name, self.machine.arch
+                    ),
+                    "leave out the --with that asks for it",
+                );
+            }
+            _ => {}
+        }
+    }
+
     fn judge_root(&self, from: &ProfileStep, step: &mut Step) {
         let machine = self.machine;
         let os = &machine.os;
@@ -321,12 +459,12 @@ impl Context<'_> {
             step.skip("left out by --user-only");
         } else if self.choices.no_upgrade && from.kind == StepKind::AptUpgrade {
             step.skip("left out by --no-upgrade");
-        } else if !machine.tools.contains_key("apt-get") {
+        } else if is_apt(&from.kind) && !machine.tools.contains_key("apt-get") {
             step.block(
                 format!("{} has no apt", os.name),
                 "install Python 3.10 to 3.14 with its own package manager, then add --user-only",
             );
-        } else if past_support(machine, self.catalog) {
+        } else if is_apt(&from.kind) && past_support(machine, self.catalog) {
             let end = os.end_of_support.as_deref().unwrap_or_default();
             step.block(
                 format!("{} is past its support, which ended on {end}: no security fixes come any more", os.name),
@@ -343,20 +481,22 @@ impl Context<'_> {
     fn warnings(&self, plan: &mut Plan) {
         let machine = self.machine;
         let thresholds = &self.profile.memory;
-        if let Some(memory) = machine.memory.usable() {
-            let swap = machine.memory.swap.unwrap_or(0);
-            if !at_least(memory, thresholds.minimum) {
-                plan.warn(Warning::new(
+        if let Some(memory) = machine.memory.usable()
+            && !at_least(memory, thresholds.minimum)
+        {
+            plan.warn(Warning::new(
                     "AITK-W01",
                     format!("{} of memory: {} are the minimum for working at ease, {} are comfortable",
                         Bytes(memory).binary(), thresholds.minimum.binary(), thresholds.comfortable.binary()),
                     "small data sets fit; close other programs, and use a hosted notebook for larger ones",
                 ));
-            }
-            if !at_least(memory, thresholds.swap_below) && swap < thresholds.swap_below.0 / 2 {
-                plan.warn(swap_proposal(machine, thresholds.swap_size));
-            }
         }
+        if self.lacks_swap() && !self.may_have_swap() {
+            plan.warn(swap_elsewhere(machine, thresholds.swap_size));
+        }
+        self.warn_of_gpus(plan);
+        self.warn_of_hardware(plan);
+        self.warn_of_age(plan);
         if let Decision::Skip(why) = self.framework {
             plan.warn(Warning::new("AITK-W03", why.clone(), "the rest of the plan stands"));
         }
@@ -402,26 +542,125 @@ impl Context<'_> {
     }
 }
 
-/// The swap file that a small machine needs, as commands to paste.
-fn swap_proposal(machine: &Machine, size: Bytes) -> Warning {
+/// Days after which the tables are old.
+const OLD: i64 = 180;
+
+impl Context<'_> {
+    /// GPUs that do not compute, and what would have to change.
+    fn warn_of_gpus(&self, plan: &mut Plan) {
+        let Decision::Take { idle, builds, accelerator, .. } = self.framework else { return };
+        let driver_step = plan.step("accelerator.driver").cloned();
+        let remedy = match (self.driver, &driver_step) {
+            (Driver::Person { remedy, .. }, _) => Some(remedy.clone()),
+            (Driver::Install { .. }, Some(step)) if step.status != Status::Needed => {
+                Some("add --drivers, and the plan installs the driver that it takes".to_owned())
+            }
+            _ => None,
+        };
+        // What is part of a processor is expected to stand by.
+        let counts =
+            |gpu: &&aitk_detect::Gpu| gpu.integrated != Some(true) || gpu.vendor != "intel";
+        if !self.machine.gpus.iter().any(|gpu| counts(&gpu)) {
+            return;
+        }
+        if accelerator.kind == "none" && !idle.is_empty() {
+            plan.warn(Warning {
+                code: "AITK-W11".to_owned(),
+                message: format!("the GPU is not used: {}", idle.join("; ")),
+                hint: remedy
+                    .or_else(|| Some("what is planned computes on the processor".to_owned())),
+            });
+        } else if builds[0].older {
+            plan.warn(Warning {
+                code: "AITK-W12".to_owned(),
+                message: format!(
+                    "an older version is taken: {} is the newest build for this GPU and its driver ({})",
+                    builds[0].name,
+                    builds[0].requirements.join(" ")
+                ),
+                hint: remedy.or_else(|| Some("--manager conda may have a newer version for it".to_owned())),
+            });
+        } else if !idle.is_empty() && accelerator.kind != "none" {
+            let idle = self.machine.gpus.iter().enumerate().filter(|(index, gpu)| {
+                !accelerator.gpus.contains(index) && gpu.integrated != Some(true)
+            });
+            let names: Vec<_> = idle.map(|(_, gpu)| accelerate::called(gpu).to_owned()).collect();
+            if !names.is_empty() {
+                plan.warn(Warning {
+                    code: "AITK-W11".to_owned(),
+                    message: format!("not every GPU is used: {}", plan.accelerator.why.join("; ")),
+                    hint: remedy.or_else(|| Some("the others compute".to_owned())),
+                });
+            }
+        }
+    }
+
+    /// What the profile says a machine for it should have.
+    fn warn_of_hardware(&self, plan: &mut Plan) {
+        let Some(hardware) = &self.profile.hardware else { return };
+        let most = self.machine.gpus.iter().filter_map(|gpu| gpu.vram).max();
+        // Drivers keep a few per cent of what a card is sold with.
+        if let Some(vram) = most.filter(|vram| !at_least(*vram, hardware.vram)) {
+            let fits = self.catalog.fit.vram(vram);
+            let fits = fits.map(|row| format!(": models of {} in 4 bits fit", row.four_bit));
+            plan.warn(Warning::new(
+                "AITK-W13",
+                format!("{} on the GPU{}", Bytes(vram).binary(), fits.unwrap_or_default()),
+                format!(
+                    "{} is what this budget is meant for ({})",
+                    hardware.vram.binary(),
+                    hardware.example
+                ),
+            ));
+        }
+        let slow = self.machine.disks.iter().find(|disk| {
+            serves(disk, "data") && disk.kind.as_ref().is_some_and(|kind| *kind != hardware.disk)
+        });
+        if let Some(disk) = slow {
+            plan.warn(Warning::new(
+                "AITK-W13",
+                format!(
+                    "{} is on a {}",
+                    disk.mount.display(),
+                    disk.kind.as_deref().unwrap_or_default()
+                ),
+                "data loads faster from an NVMe disk: set AITK_DATA_DIR to one if there is one",
+            ));
+        }
+    }
+
+    /// Tables that are old do not know today's builds.
+    fn warn_of_age(&self, plan: &mut Plan) {
+        let newest = self.catalog.builds.iter().map(|build| build.as_of.as_str()).max();
+        let Some(newest) = newest else { return };
+        let days = |date: &str| date.parse::<jiff::civil::Date>().ok();
+        let (Some(today), Some(then)) = (days(&self.machine.date), days(newest)) else { return };
+        let Ok(age) = today.since(then) else { return };
+        if i64::from(age.get_days()) > OLD {
+            plan.warn(Warning::new(
+                "AITK-W14",
+                format!(
+                    "the tables of builds and drivers are {} days old ({newest})",
+                    age.get_days()
+                ),
+                "get a newer aitk, or add rows of your own to catalog.toml",
+            ));
+        }
+    }
+}
+
+/// How a small machine gets swap space that is not its own to make.
+fn swap_elsewhere(machine: &Machine, size: Bytes) -> Warning {
     let hint = match machine.virtualization.kind {
         VirtualizationKind::Container => {
-            "raise the container's memory limit: swap belongs to its host".to_owned()
+            "raise the container's memory limit: swap belongs to its host"
         }
-        VirtualizationKind::Wsl1 | VirtualizationKind::Wsl2 => {
-            "raise `memory` and `swap` in .wslconfig, then run `wsl --shutdown` in PowerShell"
-                .to_owned()
-        }
-        _ => format!(
-            "sudo fallocate -l {} /swapfile && sudo chmod 600 /swapfile && sudo mkswap /swapfile && \
-             sudo swapon /swapfile && echo '/swapfile none swap sw 0 0' | sudo tee -a /etc/fstab",
-            size.0
-        ),
+        _ => "raise `memory` and `swap` in .wslconfig, then run `wsl --shutdown` in PowerShell",
     };
     Warning::new(
         "AITK-W02",
         format!(
-            "little memory and no swap: a swap file of {} keeps programs from being killed",
+            "little memory and no swap: {} of it keep programs from being killed",
             size.binary()
         ),
         hint,
@@ -435,7 +674,18 @@ fn is_apt(kind: &StepKind) -> bool {
             | StepKind::AptLists { .. }
             | StepKind::AptUpgrade
             | StepKind::AptPackages(_)
+            | StepKind::AptSource(_)
+            | StepKind::DriverSource
+            | StepKind::Driver
     )
+}
+
+fn is_root(kind: &StepKind) -> bool {
+    is_apt(kind)
+        || matches!(
+            kind,
+            StepKind::SwapFile | StepKind::DriverHold | StepKind::Groups | StepKind::ContainerGpu
+        )
 }
 
 fn is_foreign(filesystem: &str) -> bool {
@@ -510,7 +760,7 @@ fn unmet(machine: &Machine, requires: &Requirements) -> Option<(String, String)>
 }
 
 /// `3.12` and `3.12.4` as numbers.
-fn version_pair(text: &str) -> Option<(u32, u32)> {
+pub(crate) fn version_pair(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.').map(|part| part.parse().ok());
     Some((parts.next()??, parts.next()??))
 }
@@ -617,7 +867,12 @@ fn choose_python(machine: &Machine, choices: &Choices, catalog: &Catalog) -> Pyt
 #[derive(Debug, Clone, PartialEq)]
 enum Decision {
     None,
-    Take { framework: Box<Framework>, builds: Vec<Build> },
+    Take {
+        framework: Box<Framework>,
+        builds: Vec<Build>,
+        accelerator: Box<Accelerator>,
+        idle: Vec<String>,
+    },
     Skip(String),
     Block(String, String),
 }
@@ -629,7 +884,7 @@ impl Decision {
             name: build.name.clone(),
             requirements: build.requirements.clone(),
             torch_backend: build.torch_backend.clone(),
-            index: None,
+            index: build.index.clone(),
             note: build.note.clone(),
         };
         builds.iter().map(request).collect()
@@ -650,26 +905,49 @@ impl Decision {
     }
 
     fn planned(&self, manager: Manager) -> Option<FrameworkPlan> {
-        let Self::Take { framework, builds } = self else { return None };
+        let Self::Take { framework, builds, accelerator, .. } = self else { return None };
+        let computes = match (manager, accelerator.kind.as_str()) {
+            (_, "none") => ", and computes on the CPU here".to_owned(),
+            // The solver takes the build, and says what for.
+            (Manager::Conda, _) => String::new(),
+            (Manager::Venv, _) => format!(", as the build {}", builds[0].name),
+        };
         Some(FrameworkPlan {
             name: framework.name.clone(),
             build: builds[0].name.clone(),
             requirement: builds[0].requirements.join(" "),
-            source: source_of(builds[0].torch_backend.as_deref()),
-            why: vec![match manager {
-                // The solver takes the build, and says what for.
-                Manager::Conda => format!("{} was chosen", framework.title),
-                Manager::Venv => {
-                    format!("{} was chosen, and computes on the CPU here", framework.title)
-                }
-            }],
+            source: source_of(&builds[0]),
+            why: vec![format!("{} was chosen{computes}", framework.title)],
         })
+    }
+
+    /// What computes.
+    fn accelerator(&self, machine: &Machine) -> Accelerator {
+        if let Self::Take { accelerator, .. } = self {
+            return (**accelerator).clone();
+        }
+        let why = match machine.gpus.is_empty() {
+            true => "no GPU was found",
+            false => "no framework is installed that would compute on a GPU",
+        };
+        Accelerator {
+            kind: "none".to_owned(),
+            gpus: Vec::new(),
+            cuda: None,
+            compute_capability: None,
+            why: vec![why.to_owned()],
+        }
     }
 }
 
 /// Where a build comes from, in one word for a script.
-pub(crate) fn source_of(torch_backend: Option<&str>) -> String {
-    torch_backend.map_or_else(|| "index".to_owned(), |name| format!("torch-backend {name}"))
+fn source_of(build: &Build) -> String {
+    match (build.manager, &build.torch_backend, &build.index) {
+        (Manager::Conda, ..) => "conda channel".to_owned(),
+        (_, Some(name), _) => format!("torch-backend {name}"),
+        (_, None, Some(index)) => index.clone(),
+        (_, None, None) => "index".to_owned(),
+    }
 }
 
 fn choose_framework(
@@ -678,6 +956,7 @@ fn choose_framework(
     manager: Manager,
     catalog: &Catalog,
     python: &PythonChoice,
+    driver: Option<&str>,
 ) -> Decision {
     let Some(framework) = catalog.framework(&choices.framework.to_string()) else {
         return Decision::None;
@@ -721,54 +1000,37 @@ fn choose_framework(
             );
         }
     }
-    let known = match manager {
-        Manager::Conda => std::slice::from_ref(&framework.conda),
-        Manager::Venv => &framework.builds,
-    };
-    let builds: Vec<_> =
-        known.iter().filter(|build| build.arch.contains(&machine.arch)).cloned().collect();
-    if builds.is_empty() {
+    let any = |row: &Build| row.arch.contains(&machine.arch);
+    if !catalog.builds(&framework.name, manager).any(any) {
         return Decision::Block(
             format!("{} has no packages for {}", framework.title, machine.arch),
             "choose another --framework, or none".to_owned(),
         );
     }
-    Decision::Take { framework: Box::new(framework.clone()), builds }
-}
-
-/// What is known of the accelerator before the framework's build is: with conda the solver takes that.
-fn accelerator(machine: &Machine, choices: &Choices, manager: Manager) -> Accelerator {
-    let mut usable = machine.gpus.iter().filter(|gpu| gpu.usable);
-    let why = match machine.gpus.first() {
-        None => vec!["no GPU was found".to_owned()],
-        _ if choices.accelerator == AcceleratorChoice::Cpu => {
-            vec!["--accelerator cpu: the GPU is left as it is".to_owned()]
-        }
-        _ if manager == Manager::Conda && usable.any(|gpu| gpu.vendor == "nvidia") => {
-            vec!["the framework's build decides, which the solver takes".to_owned()]
-        }
-        _ => machine.gpus.iter().map(|gpu| unused(gpu, manager)).collect(),
+    let question = Question {
+        machine,
+        catalog,
+        choices,
+        manager,
+        framework: &framework.name,
+        python: python.version(),
+        driver,
     };
-    Accelerator {
-        kind: "none".to_owned(),
-        gpus: Vec::new(),
-        cuda: None,
-        compute_capability: None,
-        why,
+    match accelerate::choose(question) {
+        Ok(Answer { builds, accelerator, idle }) => Decision::Take {
+            framework: Box::new(framework.clone()),
+            builds,
+            accelerator: Box::new(accelerator),
+            idle,
+        },
+        Err(reasons) => Decision::Block(
+            match reasons.is_empty() {
+                true => format!("{} has no such build", framework.title),
+                false => format!("no build of {} fits: {}", framework.title, reasons.join("; ")),
+            },
+            "leave out --accelerator, or choose another --framework".to_owned(),
+        ),
     }
-}
-
-/// Why a GPU is not used.
-fn unused(gpu: &Gpu, manager: Manager) -> String {
-    let name = gpu.name.as_deref().or(gpu.pci_id.as_deref()).unwrap_or(&gpu.vendor);
-    let why = match (gpu.usable, gpu.vendor.as_str(), manager) {
-        (false, ..) => gpu.why.as_str(),
-        (true, "nvidia", Manager::Venv) => {
-            "this version installs the CPU build into virtual environments; --manager conda takes the build for CUDA"
-        }
-        (true, ..) => "this version has builds for NVIDIA only",
-    };
-    format!("{name}: {why}")
 }
 
 /// A step that the plan leaves out hands its needs down to those that need it; one of another manager does not, for

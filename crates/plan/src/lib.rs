@@ -3,21 +3,26 @@
 //! [`plan`] decides what is to be ensured. What only a source can tell (versions, sizes, hashes) is filled in by
 //! the crates that can ask it; [`conclude`] then looks once more whether it all fits.
 
+mod accelerate;
 mod catalog;
 mod choices;
 mod decide;
 mod digest;
+mod driver;
 mod model;
 mod profile;
 mod size;
 
-pub use catalog::{Build, Catalog, Fit, Framework, MemoryFit, UvPin, VramFit, Wheel};
+pub use catalog::{
+    AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, MemoryFit, Targets, UvPin,
+    VramFit, Wheel,
+};
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
 pub use decide::{Charge, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use model::{
-    Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase, Plan, Status,
-    Step, Totals, Warning,
+    Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
+    Plan, Status, Step, Totals, Warning,
 };
 pub use profile::{CHECKS, Estimate, Profile, ProfileError, Requirements, parse as parse_toml};
 pub use size::Bytes;

@@ -14,7 +14,10 @@ use crate::model::Phase;
 use crate::size::Bytes;
 
 /// The profiles that come with the program.
-const BUILTIN: [(&str, &str); 1] = [("low", include_str!("../../../profiles/low.toml"))];
+const BUILTIN: [(&str, &str); 2] = [
+    ("low", include_str!("../../../profiles/low.toml")),
+    ("workstation", include_str!("../../../profiles/workstation.toml")),
+];
 
 /// The proofs that come with the program, and their scripts.
 pub const CHECKS: [(&str, &str); 6] = [
@@ -37,6 +40,8 @@ pub struct Profile {
     pub summary: String,
     /// Thresholds of memory.
     pub memory: MemoryThresholds,
+    /// What a machine for it should have.
+    pub hardware: Option<Hardware>,
     /// The steps, each after those that it needs.
     pub steps: Vec<ProfileStep>,
 }
@@ -55,6 +60,18 @@ pub struct MemoryThresholds {
     pub swap_size: Bytes,
 }
 
+/// What a machine should have, for words.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Hardware {
+    /// Memory of a graphics processor.
+    pub vram: Bytes,
+    /// What has so much, for people.
+    pub example: String,
+    /// The kind of disk, as [`aitk_detect::Disk::kind`] has it.
+    pub disk: String,
+}
+
 /// A step as a profile describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileStep {
@@ -68,6 +85,10 @@ pub struct ProfileStep {
     pub why: String,
     /// The manager that it belongs to; `None` where it belongs to both.
     pub manager: Option<Manager>,
+    /// What the user must have asked for (`--with`) for it to be there.
+    pub with: Option<String>,
+    /// The maker of a GPU that must be here for it to be there.
+    pub gpu: Option<String>,
     /// Steps that come before it.
     pub needs: Vec<String>,
     /// What it ensures.
@@ -92,6 +113,24 @@ pub enum StepKind {
     AptUpgrade,
     /// These packages are installed.
     AptPackages(Vec<String>),
+    /// apt knows a vendor's repository.
+    AptSource(String),
+    /// Memory is little, so there is a swap file.
+    SwapFile,
+    /// apt knows the repository that NVIDIA's driver comes from.
+    DriverSource,
+    /// NVIDIA's driver is installed, where the user wishes so.
+    Driver,
+    /// Unattended upgrades leave NVIDIA's driver alone.
+    DriverHold,
+    /// The user may use the GPU.
+    Groups,
+    /// So may this session.
+    Login,
+    /// The machine was started again since the driver was installed.
+    Restart,
+    /// Containers can use NVIDIA's GPUs.
+    ContainerGpu,
     /// A uv that is good enough is there.
     Uv,
     /// The environment's generation exists.
@@ -170,6 +209,16 @@ pub enum ProfileError {
         /// The name that is nearest to it.
         nearest: Option<String>,
     },
+    /// The profile has nothing of this name to add (`--with`).
+    #[error("the budget has no `{name}` to add")]
+    NoOption {
+        /// What was asked for.
+        name: String,
+        /// The name that is nearest to it.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
     /// The file cannot be read.
     #[error("{path}: {source}")]
     Unreadable {
@@ -199,6 +248,7 @@ impl Explain for ProfileError {
             Self::Unknown { .. } => "AITK-P01",
             Self::Invalid { .. } => "AITK-P02",
             Self::Unreadable { .. } => "AITK-P03",
+            Self::NoOption { .. } => "AITK-P04",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -210,13 +260,20 @@ impl Explain for ProfileError {
                 "choose one of: {}",
                 BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
             )),
+            Self::NoOption { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `--with {nearest}`?"))
+            }
+            Self::NoOption { known, .. } => Some(match known.is_empty() {
+                true => "leave out --with".to_owned(),
+                false => format!("choose among: {}", known.join(", ")),
+            }),
             Self::Unreadable { .. } => Some("name a profile that is there".into()),
             Self::Invalid { .. } => Some("correct the file at that place, then try again".into()),
         }
     }
     fn exit(&self) -> Exit {
         match self {
-            Self::Unknown { .. } => Exit::Usage,
+            Self::Unknown { .. } | Self::NoOption { .. } => Exit::Usage,
             Self::Invalid { .. } | Self::Unreadable { .. } => Exit::Config,
         }
     }
@@ -237,11 +294,31 @@ impl Profile {
             Some((name, text)) => Self::from_toml(&format!("{name}.toml"), text),
             None => Err(ProfileError::Unknown {
                 name: name.to_owned(),
-                nearest: Self::names()
-                    .map(|known| (strsim::damerau_levenshtein(name, known), known))
-                    .filter(|(distance, known)| *distance < known.len())
-                    .min()
-                    .map(|(_, known)| known.to_owned()),
+                nearest: nearest(name, Self::names()),
+            }),
+        }
+    }
+
+    /// What can be added to it (`--with`), in the order of its steps.
+    pub fn options(&self) -> Vec<&str> {
+        let mut names: Vec<&str> =
+            self.steps.iter().filter_map(|step| step.with.as_deref()).collect();
+        names.dedup();
+        names
+    }
+
+    /// Looks whether there is everything that is to be added.
+    ///
+    /// # Errors
+    /// [`ProfileError::NoOption`] with the first that there is not.
+    pub fn has_options(&self, wanted: &[String]) -> Result<(), ProfileError> {
+        let known = self.options();
+        match wanted.iter().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(()),
+            Some(name) => Err(ProfileError::NoOption {
+                name: name.clone(),
+                nearest: nearest(name, known.iter().copied()),
+                known: known.into_iter().map(str::to_owned).collect(),
             }),
         }
     }
@@ -261,7 +338,20 @@ impl Profile {
             );
             return Err(at(schema.span(), message));
         }
-        let raw: RawProfile = parse(file, text)?;
+        let mut raw: RawProfile = parse(file, text)?;
+        let borrowed = match raw.steps_of.take() {
+            None => None,
+            Some(other) => {
+                let (span, name) = (other.span(), other.into_inner());
+                if !raw.step.is_empty() {
+                    return Err(at(
+                        span,
+                        "a profile has the steps of another or its own".to_owned(),
+                    ));
+                }
+                Some(Self::builtin(&name).map_err(|error| at(span, error.to_string()))?.steps)
+            }
+        };
         let places: BTreeMap<&str, usize> =
             raw.step.iter().enumerate().map(|(i, step)| (step.id.get_ref().as_str(), i)).collect();
         for (index, step) in raw.step.iter().enumerate() {
@@ -297,9 +387,20 @@ impl Profile {
             title: raw.title,
             summary: raw.summary,
             memory: raw.memory,
-            steps,
+            hardware: raw.hardware,
+            steps: borrowed.unwrap_or(steps),
         })
     }
+}
+
+/// The name that is most like another, if any is.
+fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+    known
+        .map(|known| (strsim::damerau_levenshtein(name, known), known))
+        // Half of it may be wrong.
+        .filter(|(distance, known)| *distance <= known.len().div_ceil(2))
+        .min()
+        .map(|(_, known)| known.to_owned())
 }
 
 #[derive(Deserialize)]
@@ -316,6 +417,9 @@ struct RawProfile {
     title: String,
     summary: String,
     memory: MemoryThresholds,
+    hardware: Option<Hardware>,
+    steps_of: Option<Spanned<String>>,
+    #[serde(default)]
     step: Vec<RawStep>,
 }
 
@@ -328,6 +432,8 @@ struct RawStep {
     title: String,
     why: String,
     manager: Option<Manager>,
+    with: Option<String>,
+    gpu: Option<String>,
     #[serde(default)]
     needs: Vec<Spanned<String>>,
     #[serde(default)]
@@ -338,6 +444,7 @@ struct RawStep {
     requirements: Option<Vec<String>>,
     conda: Option<Vec<String>>,
     script: Option<Spanned<String>>,
+    source: Option<String>,
     max_age_hours: Option<u64>,
 }
 
@@ -348,6 +455,15 @@ enum RawKind {
     AptLists,
     AptUpgrade,
     AptPackages,
+    AptSource,
+    SwapFile,
+    DriverSource,
+    Driver,
+    DriverHold,
+    Groups,
+    Login,
+    Restart,
+    ContainerGpu,
     Uv,
     Base,
     Environment,
@@ -369,6 +485,7 @@ impl RawStep {
         let mut requirements = self.requirements;
         let mut conda = self.conda;
         let mut script = self.script;
+        let mut source = self.source;
         let mut max_age_hours = self.max_age_hours;
         let kind = match *self.kind.get_ref() {
             RawKind::AptRepair => StepKind::AptRepair,
@@ -379,6 +496,17 @@ impl RawStep {
             RawKind::AptPackages => {
                 StepKind::AptPackages(packages.take().ok_or_else(|| lacks("packages"))?)
             }
+            RawKind::AptSource => {
+                StepKind::AptSource(source.take().ok_or_else(|| lacks("source"))?)
+            }
+            RawKind::SwapFile => StepKind::SwapFile,
+            RawKind::DriverSource => StepKind::DriverSource,
+            RawKind::Driver => StepKind::Driver,
+            RawKind::DriverHold => StepKind::DriverHold,
+            RawKind::Groups => StepKind::Groups,
+            RawKind::Login => StepKind::Login,
+            RawKind::Restart => StepKind::Restart,
+            RawKind::ContainerGpu => StepKind::ContainerGpu,
             RawKind::Uv => StepKind::Uv,
             RawKind::Environment => StepKind::Environment,
             RawKind::Base => {
@@ -402,6 +530,7 @@ impl RawStep {
             ("requirements", requirements.is_some()),
             ("conda", conda.is_some()),
             ("script", script.is_some()),
+            ("source", source.is_some()),
             ("max_age_hours", max_age_hours.is_some()),
         ];
         if let Some((key, _)) = left.iter().find(|(_, there)| *there) {
@@ -413,6 +542,8 @@ impl RawStep {
             title: self.title,
             why: self.why,
             manager: self.manager,
+            with: self.with,
+            gpu: self.gpu,
             needs: self.needs.into_iter().map(Spanned::into_inner).collect(),
             kind,
             requires: self.requires,
@@ -547,6 +678,29 @@ mod tests {
     }
 
     #[test]
+    fn what_can_be_added_is_known_and_the_nearest_is_named() {
+        let low = Profile::builtin("low").unwrap();
+        assert_eq!(low.options(), ["docker", "cuda-toolkit"]);
+        assert!(low.has_options(&["docker".to_owned()]).is_ok());
+        let error = low.has_options(&["dokcer".to_owned()]).unwrap_err();
+        assert_eq!(error.hint().unwrap(), "did you mean `--with docker`?");
+        assert_eq!(error.exit(), Exit::Usage);
+    }
+
+    #[test]
+    fn a_profile_takes_the_steps_of_another_or_has_its_own() {
+        let (low, workstation) =
+            (Profile::builtin("low").unwrap(), Profile::builtin("workstation").unwrap());
+        assert_eq!(low.steps, workstation.steps);
+        let head = HEAD.replace("memory", "steps_of = \"low\"\nmemory");
+        let both = format!("{head}{}", step("a", "kind = \"uv\""));
+        let said = Profile::from_toml("t.toml", &both).unwrap_err().to_string();
+        assert!(said.starts_with("t.toml:5:12: "), "{said}");
+        let other = head.replace("\"low\"", "\"lwo\"");
+        assert!(Profile::from_toml("t.toml", &other).is_err());
+    }
+
+    #[test]
     fn a_newer_form_is_named_before_its_keys() {
         let error =
             Profile::from_toml("t.toml", "# new\nschema = 2\nbudget = \"t\"\n").unwrap_err();
@@ -584,8 +738,8 @@ mod tests {
         assert_eq!(
             error(&step("a", "kind = \"uv\"\ncolour = 1")),
             "t.toml:12:1: unknown field `colour`, expected one of `id`, `phase`, `kind`, `title`, \
-             `why`, `manager`, `needs`, `requires`, `estimate`, `packages`, `requirements`, \
-             `conda`, `script`, `max_age_hours`"
+             `why`, `manager`, `with`, `gpu`, `needs`, `requires`, `estimate`, `packages`, \
+             `requirements`, `conda`, `script`, `source`, `max_age_hours`"
         );
         assert!(error(&step("a", "kind = 3")).starts_with("t.toml:11:8: "));
         assert_eq!(

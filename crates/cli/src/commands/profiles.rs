@@ -20,9 +20,9 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
             let steps: Vec<_> = profile
                 .steps
                 .iter()
-                .map(|step| json!({ "id": step.id, "title": step.title, "why": step.why }))
+                .map(|step| json!({ "id": step.id, "title": step.title, "why": step.why, "with": step.with }))
                 .collect();
-            json!({ "name": profile.name, "title": profile.title, "summary": profile.summary, "steps": steps })
+            json!({ "name": profile.name, "title": profile.title, "summary": profile.summary, "with": profile.options(), "steps": steps })
         })
         .collect();
     output.result("profiles", &data, Vec::new(), || {
@@ -33,9 +33,14 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
                 profile.title,
                 profile.summary
             );
+            if !profile.options().is_empty() {
+                text += &format!("    --with {}\n", profile.options().join(", "));
+            }
             if args.name.is_some() {
                 for step in &profile.steps {
-                    text += &format!("    {:22} {}\n", step.id, step.title);
+                    let with = step.with.as_ref().map(|name| format!(" (--with {name})"));
+                    let with = with.unwrap_or_default();
+                    text += &format!("    {:22} {}{with}\n", step.id, step.title);
                     text += &format!("    {:22} {}\n", "", styled(DIM, &step.why));
                 }
             }

@@ -21,7 +21,7 @@ use crate::error::EnvError;
 use crate::fetch::{Client, FetchProgress, fetch_all};
 use crate::generation::Generation;
 use crate::lock::{Layer, Lock, Locked, Target, into_layers};
-use crate::manager::{Manager, Request, Site, lacks};
+use crate::manager::{Cuda, Manager, Request, Site, lacks};
 use crate::{Settings, text};
 
 /// The manager `conda`.
@@ -60,7 +60,7 @@ impl Manager for Conda<'_> {
                 format!("choose that version with --python {}", lock.target.python),
             )
         })?;
-        let here = self.virtual_packages(request.cpu_only);
+        let here = self.virtual_packages(request.cuda);
         for locked in lock.packages() {
             if let Some(need) = needs(locked).find(|need| !virtual_packages::meet(&here, need)) {
                 let reason = format!(
@@ -83,7 +83,8 @@ impl Manager for Conda<'_> {
             asked_for.extend(names);
         }
         let reached = lock.reached(asked_for, needs_of);
-        let frameworks = self.site.catalog.frameworks.iter().flat_map(|f| &f.conda.requirements);
+        let builds = self.site.catalog.builds.iter().filter(|row| row.manager == Kind::Conda);
+        let frameworks = builds.filter_map(|row| row.requirements.first());
         match frameworks.map(|spec| name_of(spec)).find(|name| has(name) && !reached.contains(name))
         {
             Some(name) => Err(EnvError::unfit(
@@ -160,9 +161,9 @@ impl Manager for Conda<'_> {
 }
 
 impl Conda<'_> {
-    fn virtual_packages(&self, cpu_only: bool) -> Vec<(&'static str, String, String)> {
+    fn virtual_packages(&self, cuda: Option<Cuda<'_>>) -> Vec<(&'static str, String, String)> {
         let site = &self.site;
-        virtual_packages::of(site.machine, site.catalog.tables.nvidia(), cpu_only, |name| {
+        virtual_packages::of(site.machine, cuda, |name| {
             site.is_local.then(|| site.local.env(name)).flatten()
         })
     }
@@ -183,7 +184,7 @@ impl Conda<'_> {
             .chain(request.added)
             .map(String::as_str)
             .collect();
-        let virtual_packages = self.virtual_packages(request.cpu_only);
+        let virtual_packages = self.virtual_packages(request.cuda);
         let records =
             solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
         let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;

@@ -1,43 +1,29 @@
 //! What conda must know of a machine: its virtual packages, from the facts and never by looking.
 
-use aitk_detect::{Gpu, Machine, NvidiaTable};
+use aitk_detect::Machine;
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
+
+use crate::manager::Cuda;
 
 /// The virtual packages of a machine as `name`, `version`, `build`.
 ///
-/// Only what can be used counts, and nothing of it where the processor shall compute (`cpu_only`). `env` tells conda's own variables, `CONDA_OVERRIDE_CUDA` and the like, which have the last word; an empty one takes
-/// the package away.
+/// Of GPUs only what the plan computes on counts (`cuda`). `env` tells conda's own variables, `CONDA_OVERRIDE_CUDA`
+/// and the like, which have the last word; an empty one takes the package away.
 pub(super) fn of(
     machine: &Machine,
-    table: &NvidiaTable,
-    cpu_only: bool,
+    cuda: Option<Cuda<'_>>,
     env: impl Fn(&str) -> Option<String>,
 ) -> Vec<(&'static str, String, String)> {
     let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
-    let nvidia: Vec<&Gpu> = machine
-        .gpus
-        .iter()
-        .filter(|gpu| gpu.vendor == "nvidia" && gpu.usable && !cpu_only)
-        .collect();
-    let driver = nvidia.iter().filter_map(|gpu| gpu.driver.as_ref()).find_map(|d| d.cuda.clone());
-    // The least of all GPUs: a build must run on each of them.
-    let capability = nvidia
-        .iter()
-        .filter_map(|gpu| gpu.compute_capability.as_deref())
-        .min_by_key(|capability| pair(capability));
-    let driver = driver.map(|cuda| match capability {
-        Some(capability) => table.conda_cuda(&cuda, capability),
-        None => cuda,
-    });
     let facts = [
         ("__unix", None, Some("0".to_owned())),
         ("__linux", Some("LINUX"), machine.kernel.as_deref().map(digits)),
         ("__glibc", Some("GLIBC"), glibc.and_then(|libc| libc.version.clone())),
-        ("__cuda", Some("CUDA"), driver.clone()),
+        ("__cuda", Some("CUDA"), cuda.map(|cuda| cuda.version.to_owned())),
         (
             "__cuda_arch",
             Some("CUDA_ARCH"),
-            capability.filter(|_| driver.is_some()).map(str::to_owned),
+            cuda.and_then(|cuda| cuda.capability).map(str::to_owned),
         ),
         ("__archspec", Some("ARCHSPEC"), Some(microarchitecture(machine))),
     ];
@@ -84,62 +70,36 @@ fn digits(kernel: &str) -> String {
     kernel[..end].trim_end_matches('.').to_owned()
 }
 
-fn pair(capability: &str) -> (u32, u32) {
-    let mut parts = capability.split('.').map(|part| part.parse().unwrap_or(0));
-    (parts.next().unwrap_or(0), parts.next().unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
-    use aitk_detect::{Driver, Libc, Tables};
+    use aitk_detect::Libc;
 
     use super::*;
 
     fn machine() -> Machine {
-        let gpu = |capability: &str| Gpu {
-            vendor: "nvidia".to_owned(),
-            compute_capability: Some(capability.to_owned()),
-            driver: Some(Driver { cuda: Some("12.4".to_owned()), ..Driver::default() }),
-            usable: true,
-            ..Gpu::default()
-        };
         let mut machine = Machine {
             arch: "x86_64".to_owned(),
             kernel: Some("6.1.0-13-amd64".to_owned()),
             libc: Some(Libc { family: "glibc".to_owned(), version: Some("2.36".to_owned()) }),
-            gpus: vec![gpu("12.0"), gpu("8.6")],
             ..Machine::default()
         };
         machine.cpu.level = Some("x86-64-v3".to_owned());
         machine
     }
 
+    const CUDA: Cuda<'_> = Cuda { version: "12.4", capability: Some("8.6") };
+
     fn of(
         machine: &Machine,
         env: impl Fn(&str) -> Option<String>,
     ) -> Vec<(&'static str, String, String)> {
-        super::of(machine, Tables::default().nvidia(), false, env)
+        super::of(machine, Some(CUDA), env)
     }
 
     #[test]
-    fn what_cannot_be_used_or_shall_not_is_not_told() {
-        let names = |machine: &Machine, cpu_only| {
-            let found = super::of(machine, Tables::default().nvidia(), cpu_only, |_| None);
-            found.iter().map(|(name, version, _)| format!("{name} {version}")).collect::<Vec<_>>()
-        };
-        let mut machine = machine();
-        assert!(names(&machine, false).contains(&"__cuda 12.4".to_owned()));
-        assert!(!names(&machine, true).iter().any(|one| one.starts_with("__cuda")));
-        // A Pascal card and a driver for CUDA 13, whose builds have no code for it.
-        machine.gpus[1].compute_capability = Some("6.1".to_owned());
-        for gpu in &mut machine.gpus {
-            gpu.driver.as_mut().unwrap().cuda = Some("13.0".to_owned());
-        }
-        assert!(names(&machine, false).contains(&"__cuda 12.9".to_owned()));
-        for gpu in &mut machine.gpus {
-            gpu.usable = false;
-        }
-        assert!(!names(&machine, false).iter().any(|one| one.starts_with("__cuda")));
+    fn what_shall_not_compute_is_not_told() {
+        let found = super::of(&machine(), None, |_| None);
+        assert!(!found.iter().any(|(name, ..)| name.starts_with("__cuda")), "{found:?}");
     }
 
     fn told(found: &[(&str, String, String)]) -> Vec<String> {

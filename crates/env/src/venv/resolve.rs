@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aitk_plan::{BuildRequest, LayerRequest, Manager, Package, digest_of};
 use aitk_system::{Command, RunError, System};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::uv::Uv;
 use super::wheel::measure;
@@ -102,9 +102,9 @@ fn attempt(
             }
         })
         .collect();
-    let backend = build.and_then(|build| build.torch_backend.as_deref());
+    let origin = Origin::of(build, settings);
     let folder =
-        settings.cache.join("resolve").join(digest_of(&(&wishes, backend, request.target)));
+        settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, request.target)));
     let input = folder.join("requirements.in");
     let all: String = wishes
         .iter()
@@ -113,11 +113,11 @@ fn attempt(
         .collect();
     system.write(&input, all.as_bytes(), 0o644).map_err(EnvError::io(&input))?;
 
-    let indexes = Indexes::write(system, settings, backend.is_some(), &folder)?;
-    let compile = compile(system, uv, settings, request, backend, &folder, indexes.as_ref());
-    let source = match (backend, &settings.torch_index) {
-        (Some(_), None) => "the framework's own index",
-        _ => "the Python package index",
+    let indexes = Indexes::write(system, settings, &origin, &folder)?;
+    let compile = compile(system, uv, settings, request, &origin, &folder, indexes.as_ref());
+    let source = match origin {
+        Origin::Backend(_) | Origin::Vendor(_) => "the framework's own index",
+        Origin::General | Origin::Mirror(_) => "the Python package index",
     };
     let pylock = run(system, &compile.clone().args(["--format", "pylock.toml", "-q"]), source)?;
     let bad = |reason: String| EnvError::BadLock { path: PathBuf::from("uv's answer"), reason };
@@ -128,6 +128,7 @@ fn attempt(
         .map(|package| package.locked(request.target))
         .collect::<Result<Vec<_>, _>>()?;
     packages.sort_by(|one, other| one.package.name.cmp(&other.package.name));
+    build.map_or(Ok(()), |build| is_that_build(&packages, build))?;
 
     // Who asked for whom: the same question again, answered from the cache with the versions just found.
     let pins = folder.join("pins.txt");
@@ -163,12 +164,90 @@ fn attempt(
     })
 }
 
+/// Where the framework comes from.
+#[derive(Debug, Serialize)]
+enum Origin {
+    /// The index of everything else.
+    General,
+    /// PyTorch's own index, by the name that uv knows it by.
+    Backend(String),
+    /// A mirror of that index, which has other packages too, in any versions.
+    Mirror(Address),
+    /// A vendor's own index: what it has comes from there, whatever newer there is elsewhere.
+    Vendor(Address),
+}
+
+/// The address of an index, in which `{build}` stands for the build.
+#[derive(Debug, Serialize)]
+struct Address {
+    template: String,
+    build: String,
+}
+
+impl Address {
+    fn plain(&self) -> String {
+        self.of(&self.template)
+    }
+
+    /// With the credentials that it was given with, if any.
+    fn opened(&self, settings: &Settings) -> Option<String> {
+        settings.opened(&self.template).map(|address| self.of(address))
+    }
+
+    fn of(&self, address: &str) -> String {
+        address.replace("{build}", &self.build).replace("%7Bbuild%7D", &self.build)
+    }
+}
+
+impl Origin {
+    fn of(build: Option<&BuildRequest>, settings: &Settings) -> Self {
+        let Some(build) = build else { return Self::General };
+        let address = |template: &String, build: &String| Address {
+            template: template.clone(),
+            build: build.clone(),
+        };
+        match (&build.torch_backend, &build.index, &settings.torch_index) {
+            (Some(name), _, Some(own)) => Self::Mirror(address(own, name)),
+            (Some(name), _, None) => Self::Backend(name.clone()),
+            (None, Some(_), Some(own)) => Self::Vendor(address(own, &build.name)),
+            (None, Some(index), None) => Self::Vendor(address(index, &build.name)),
+            (None, None, _) => Self::General,
+        }
+    }
+
+    /// The index that is named to uv.
+    fn index(&self) -> Option<&Address> {
+        match self {
+            Self::Mirror(index) | Self::Vendor(index) => Some(index),
+            Self::General | Self::Backend(_) => None,
+        }
+    }
+}
+
+/// Whether the framework is the build that was asked for: the general index may have a newer one of another kind.
+fn is_that_build(packages: &[Locked], build: &BuildRequest) -> Result<(), EnvError> {
+    let Some(backend) = build.torch_backend.as_deref().filter(|name| *name != "cpu") else {
+        return Ok(());
+    };
+    let name = build.requirements.first().map(|requirement| project(requirement));
+    let taken = packages.iter().find(|locked| Some(&locked.package.name) == name.as_ref());
+    match taken {
+        Some(locked) if !locked.package.version.ends_with(&format!("+{backend}")) => {
+            let (name, version) = (&locked.package.name, &locked.package.version);
+            Err(EnvError::Unsolvable {
+                reason: format!("the index has no {name} for {backend} as new as {name} {version}"),
+            })
+        }
+        _ => Ok(()),
+    }
+}
+
 fn compile(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
     request: Wishes<'_>,
-    backend: Option<&str>,
+    origin: &Origin,
     folder: &Path,
     indexes: Option<&Indexes<'_>>,
 ) -> Command {
@@ -205,15 +284,14 @@ fn compile(
     if settings.offline {
         command = command.arg("--offline");
     }
-    match (backend, &settings.torch_index) {
-        (Some(_), Some(index)) => {
-            command = command.args(["--index-strategy", "unsafe-best-match"]);
-            if indexes.is_none() {
-                command = command.args(["--index", index]);
-            }
-        }
-        (Some(name), None) => command = command.args(["--torch-backend", name]),
-        (None, _) => {}
+    match origin {
+        Origin::General => {}
+        Origin::Backend(name) => command = command.args(["--torch-backend", name]),
+        Origin::Mirror(_) => command = command.args(["--index-strategy", "unsafe-best-match"]),
+        Origin::Vendor(_) => command = command.args(["--index-strategy", "first-index"]),
+    }
+    if let (Some(index), None) = (origin.index(), indexes) {
+        command = command.args(["--index", &index.plain()]);
     }
     command
 }
@@ -227,21 +305,23 @@ impl<'a> Indexes<'a> {
     fn write(
         system: &'a dyn System,
         settings: &Settings,
-        with_torch: bool,
+        origin: &Origin,
         folder: &Path,
     ) -> Result<Option<Self>, EnvError> {
-        let indexes = [
-            ("--index-url", settings.index_url.as_deref()),
-            ("--extra-index-url", settings.torch_index.as_deref().filter(|_| with_torch)),
+        let general = settings.index_url.as_deref();
+        let opened = [
+            general.and_then(|index| settings.opened(index)).map(str::to_owned),
+            origin.index().and_then(|index| index.opened(settings)),
         ];
-        let given = || indexes.into_iter().filter_map(|(option, index)| Some((option, index?)));
-        if given().all(|(_, index)| settings.opened(index).is_none()) {
+        if opened.iter().all(Option::is_none) {
             return Ok(None);
         }
-        let lines: String = given()
-            .map(|(option, index)| {
-                format!("{option} {}\n", settings.opened(index).unwrap_or(index))
-            })
+        let plain = [general.map(str::to_owned), origin.index().map(Address::plain)];
+        let lines: String = ["--index-url", "--extra-index-url"]
+            .into_iter()
+            .zip(opened.into_iter().zip(plain))
+            .filter_map(|(option, (opened, plain))| Some((option, opened.or(plain)?)))
+            .map(|(option, index)| format!("{option} {index}\n"))
             .collect();
         let path = folder.join(format!("indexes-{}.in", std::process::id()));
         system.write(&path, lines.as_bytes(), 0o600).map_err(EnvError::io(&path))?;

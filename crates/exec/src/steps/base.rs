@@ -47,7 +47,7 @@ impl Spec<'_> {
             builds: &[],
             added,
             // Nothing in it computes.
-            cpu_only: true,
+            cuda: None,
         }
     }
 }

@@ -59,6 +59,9 @@ fn prove(
         .env("PYTHONUTF8", "1")
         .env("TF_CPP_MIN_LOG_LEVEL", "3")
         .timeout(LIMIT);
+    for (name, value) in chosen_devices(cx, plan) {
+        command = command.env(name, &value);
+    }
     if !keep_bytecode {
         command = command.env("PYTHONDONTWRITEBYTECODE", "1");
     }
@@ -69,6 +72,24 @@ fn prove(
         let log = (log != no_log()).then_some(log);
         Err(ExecError::CheckFailed { reason: output.tail(3), log })
     }
+}
+
+/// What makes programs see the devices that were chosen and no other one of their maker; nothing where all were.
+fn chosen_devices(cx: &Context<'_>, plan: &Plan) -> Vec<(&'static str, String)> {
+    let (maker, variable) = match plan.accelerator.kind.as_str() {
+        "cuda" => ("nvidia", "CUDA_VISIBLE_DEVICES"),
+        "rocm" => ("amd", "HIP_VISIBLE_DEVICES"),
+        _ => return Vec::new(),
+    };
+    // Both are in the order of the PCI bus.
+    let gpus = cx.machine.gpus.iter().enumerate().filter(|(_, gpu)| gpu.vendor == maker);
+    let chosen: Vec<bool> = gpus.map(|(index, _)| plan.accelerator.gpus.contains(&index)).collect();
+    if chosen.iter().all(|is_it| *is_it) || !chosen.contains(&true) {
+        return Vec::new();
+    }
+    let numbers = chosen.iter().enumerate().filter(|(_, is_it)| **is_it);
+    let numbers: Vec<_> = numbers.map(|(number, _)| number.to_string()).collect();
+    vec![("CUDA_DEVICE_ORDER", "PCI_BUS_ID".to_owned()), (variable, numbers.join(","))]
 }
 
 impl Kind for Proof {

@@ -241,7 +241,8 @@ fn exact(
         steps.push(Step { commands, ..step.clone() });
     }
     let (framework, mut warnings) = framework(plan, spec, lock);
-    let accelerator = accelerator(cx, plan, spec, lock);
+    let accelerator = accelerator(plan, spec, lock);
+    warnings.extend(on_the_cpu(accelerator.as_ref()));
     let wishes = spec.builds.first().map(|build| &build.requirements);
     if let (Manager::Conda, Some(framework)) = (spec.manager, &framework) {
         let is_it = |step: &&mut Step| match &step.action {
@@ -320,11 +321,15 @@ fn framework(
     }
     let taken = spec.builds.iter().find(|build| Some(&build.name) == lock.build.as_ref());
     let Some(taken) = taken else { return (None, Vec::new()) };
-    let backend = taken.torch_backend.as_deref();
+    let source = match (&taken.torch_backend, &taken.index) {
+        (Some(name), _) => format!("torch-backend {name}"),
+        (None, Some(index)) => index.clone(),
+        (None, None) => "index".to_owned(),
+    };
     let mut framework = FrameworkPlan {
         build: taken.name.clone(),
         requirement: taken.requirements.join(" "),
-        source: backend.map_or_else(|| "index".to_owned(), |name| format!("torch-backend {name}")),
+        source,
         ..planned.clone()
     };
     let mut warnings = Vec::new();
@@ -336,46 +341,41 @@ fn framework(
         warnings.push(Warning::new(
             "AITK-W08",
             format!("{note}: {size} to download"),
-            "set --torch-index (or `torch-index` in config.toml) to a mirror of PyTorch's CPU index, or choose \
+            "set --torch-index (or `torch-index` in config.toml) to a mirror of PyTorch's index, or choose \
              --framework none",
         ));
     }
     (Some(framework), warnings)
 }
 
-/// What computes, now that the framework's build is known: those of conda are called after what they are for.
-fn accelerator(
-    cx: &Context<'_>,
-    plan: &Plan,
-    spec: &EnvironmentSpec<'_>,
-    lock: &Lock,
-) -> Option<Accelerator> {
-    if spec.manager != Manager::Conda || spec.cpu_only || plan.framework.is_none() {
-        return None;
-    }
-    let gpus = cx.machine.gpus.iter().enumerate();
-    let gpus: Vec<usize> = gpus
-        .filter(|(_, gpu)| gpu.usable && gpu.vendor == "nvidia")
-        .map(|(index, _)| index)
-        .collect();
-    if gpus.is_empty() {
+/// What computes, now that the solver has taken a build: those of conda are called after what they are for.
+fn accelerator(plan: &Plan, spec: &EnvironmentSpec<'_>, lock: &Lock) -> Option<Accelerator> {
+    let planned = &plan.accelerator;
+    if spec.manager != Manager::Conda || plan.framework.is_none() || planned.kind == "none" {
         return None;
     }
     let build = lock.build.as_deref().unwrap_or_default();
-    Some(if build.starts_with("cuda") {
-        let why = vec![format!("the solver took the build {build}, which the driver serves")];
-        Accelerator { kind: "cuda".to_owned(), gpus, why, ..plan.accelerator.clone() }
+    let mut accelerator = planned.clone();
+    if build.starts_with("cuda") {
+        accelerator.why.push(format!("the solver took the build {build}"));
     } else {
-        let why = format!(
+        "none".clone_into(&mut accelerator.kind);
+        accelerator.gpus.clear();
+        accelerator.why = vec![format!(
             "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
-        );
-        Accelerator {
-            kind: "none".to_owned(),
-            gpus: Vec::new(),
-            why: vec![why],
-            ..plan.accelerator.clone()
-        }
-    })
+        )];
+    }
+    Some(accelerator)
+}
+
+/// What is said where the plan meant a GPU, and the solver found no build for it.
+fn on_the_cpu(accelerator: Option<&Accelerator>) -> Option<Warning> {
+    let found = accelerator.filter(|accelerator| accelerator.kind == "none")?;
+    Some(Warning::new(
+        "AITK-W11",
+        found.why.join("; "),
+        "name a channel that has builds for CUDA (--channel), or add --manager venv",
+    ))
 }
 
 /// Which build the solver took, and which of the machine's facts its needs met.

@@ -1,0 +1,372 @@
+//! Which build of a framework fits a machine, and what computes then: the rows of `frameworks.toml` against the
+//! machine's devices.
+
+use std::cmp::Reverse;
+
+use aitk_detect::{Gpu, Machine, is_newer};
+
+use crate::catalog::{Build, Catalog, Targets};
+use crate::choices::{AcceleratorChoice, Choices, Manager};
+use crate::model::Accelerator;
+
+/// What is asked.
+#[derive(Clone, Copy)]
+pub(crate) struct Question<'a> {
+    pub machine: &'a Machine,
+    pub catalog: &'a Catalog,
+    pub choices: &'a Choices,
+    pub manager: Manager,
+    /// The framework's name.
+    pub framework: &'a str,
+    /// The environment's Python, where it is known.
+    pub python: Option<(u32, u32)>,
+    /// The NVIDIA driver that the plan itself installs.
+    pub driver: Option<&'a str>,
+}
+
+/// What fits.
+pub(crate) struct Answer {
+    /// The build, and those that stand in for it where its source does not answer.
+    pub builds: Vec<Build>,
+    pub accelerator: Accelerator,
+    /// Devices that do not compute, each with the reason.
+    pub idle: Vec<String>,
+}
+
+/// The kinds of accelerator, in the order in which they are preferred.
+const KINDS: [&str; 5] = ["cuda", "rocm", "jetson", "xpu", "none"];
+
+/// A build that fits, with the devices that it computes on.
+struct Fit<'a> {
+    build: &'a Build,
+    gpus: Vec<usize>,
+}
+
+/// The build that fits best.
+///
+/// # Errors
+/// The reasons, where none does.
+pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<String>> {
+    let mut refusals = Refusals::default();
+    let rows = question.catalog.builds(question.framework, question.manager);
+    let fits: Vec<Fit<'_>> = rows.filter_map(|build| question.fit(build, &mut refusals)).collect();
+    let rank = |fit: &&Fit<'_>| {
+        let kind = KINDS.iter().position(|kind| *kind == fit.build.kind);
+        (kind.unwrap_or(KINDS.len()), fit.build.older, Reverse(fit.gpus.len()))
+    };
+    let Some(best) = fits.iter().min_by_key(rank) else { return Err(refusals.all()) };
+    let stands_in = |fit: &&Fit<'_>| {
+        fit.build.note.is_some() && fit.build.kind == best.build.kind && fit.gpus == best.gpus
+    };
+    let builds = std::iter::once(best).chain(fits.iter().filter(stands_in));
+    let builds = builds.map(|fit| question.filled(fit)).collect();
+    let idle = question.idle(best, &refusals);
+    Ok(Answer { builds, accelerator: question.accelerator(best, &refusals, &idle), idle })
+}
+
+/// Why builds were not taken: by the device that they were looked at for, if any.
+#[derive(Default)]
+struct Refusals(Vec<(Option<usize>, String)>);
+
+impl Refusals {
+    fn note(&mut self, gpu: Option<usize>, why: String) {
+        if !self.0.iter().any(|(of, said)| *of == gpu && *said == why) {
+            self.0.push((gpu, why));
+        }
+    }
+
+    fn of(&self, gpu: usize) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(of, _)| *of == Some(gpu)).map(|(_, why)| why.as_str())
+    }
+
+    fn all(self) -> Vec<String> {
+        self.0.into_iter().map(|(_, why)| why).collect()
+    }
+}
+
+impl<'a> Question<'a> {
+    /// Whether a build fits, and the devices that it computes on.
+    fn fit(self, build: &'a Build, refusals: &mut Refusals) -> Option<Fit<'a>> {
+        if !build.arch.contains(&self.machine.arch) || !self.wants(&build.kind) {
+            return None;
+        }
+        if build.kind == "none" {
+            return self.python_fits(build).map_or_else(
+                |why| {
+                    refusals.note(None, why);
+                    None
+                },
+                |()| Some(Fit { build, gpus: Vec::new() }),
+            );
+        }
+        let mut gpus = Vec::new();
+        for (index, gpu) in self.machine.gpus.iter().enumerate() {
+            if !self.is_for(build, gpu) {
+                continue;
+            }
+            match self.serves(build, gpu).and_then(|()| self.python_fits(build)) {
+                Ok(()) => gpus.push(index),
+                Err(why) => refusals.note(Some(index), why),
+            }
+        }
+        // For a machine whose device is still to come, or was not detected.
+        let blind = self.forced() && !self.machine.gpus.iter().any(|gpu| self.is_for(build, gpu));
+        if blind && let Err(why) = self.python_fits(build) {
+            refusals.note(None, why);
+            return None;
+        }
+        (blind && build.kind != "jetson" || !gpus.is_empty()).then_some(Fit { build, gpus })
+    }
+
+    /// Whether the user's choice leaves room for a kind.
+    fn wants(self, kind: &str) -> bool {
+        match self.choices.accelerator {
+            // Intel's builds are young: only who asks for them gets them.
+            AcceleratorChoice::Auto => kind != "xpu",
+            AcceleratorChoice::Cpu => kind == "none",
+            AcceleratorChoice::Cuda => kind == "cuda" || kind == "jetson",
+            AcceleratorChoice::Rocm => kind == "rocm",
+            AcceleratorChoice::Xpu => kind == "xpu",
+        }
+    }
+
+    /// Whether the user insists on a kind of device.
+    fn forced(self) -> bool {
+        !matches!(self.choices.accelerator, AcceleratorChoice::Auto | AcceleratorChoice::Cpu)
+    }
+
+    /// Whether a build is for devices of this maker.
+    fn is_for(self, build: &Build, gpu: &Gpu) -> bool {
+        match build.kind.as_str() {
+            "cuda" => gpu.vendor == "nvidia" && self.machine.jetson.is_none(),
+            "jetson" => gpu.vendor == "nvidia" && self.machine.jetson.is_some(),
+            "rocm" => gpu.vendor == "amd",
+            "xpu" => gpu.vendor == "intel",
+            _ => false,
+        }
+    }
+
+    fn serves(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+        match build.kind.as_str() {
+            "cuda" => self.serves_nvidia(build, gpu),
+            "jetson" => self.serves_jetson(build, gpu),
+            "rocm" => self.serves_amd(build, gpu),
+            _ => usable(gpu),
+        }
+    }
+
+    fn serves_nvidia(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+        let there = gpu.driver.as_ref().and_then(|driver| driver.version.as_deref());
+        match self.driver {
+            Some(_) => {}
+            None if self.forced() && !gpu.usable => {}
+            None => usable(gpu)?,
+        }
+        let driver = self.driver.or(there);
+        if let (Some(least), Some(driver)) = (&build.driver, driver)
+            && is_newer(least, driver)
+        {
+            return Err(format!(
+                "{} takes driver {least} or newer, and {driver} is here",
+                build.name
+            ));
+        }
+        self.has_kernels(build, gpu)
+    }
+
+    fn serves_jetson(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+        usable(gpu)?;
+        let jetpack = self.machine.jetson.as_ref().and_then(|jetson| jetson.jetpack.as_deref());
+        let jetpack = jetpack.unwrap_or_default();
+        let is_it = |own: &String| {
+            jetpack == own || jetpack.strip_prefix(own.as_str()).is_some_and(|r| r.starts_with('.'))
+        };
+        if !build.jetpack.iter().any(is_it) {
+            let made_for = build.jetpack.join(" and ");
+            return Err(format!("{} is made for JetPack {made_for}", build.name));
+        }
+        // Code for 8.0 runs on later devices of its generation, the check has the last word.
+        self.has_kernels(build, gpu)
+    }
+
+    fn serves_amd(self, build: &Build, gpu: &Gpu) -> Result<(), String> {
+        let row = gpu.gfx.as_deref().and_then(|gfx| self.catalog.tables.amd().target(gfx));
+        // The plan itself brings the user into the groups that this takes.
+        let shut_out = self.machine.rocm.as_ref().is_some_and(|rocm| rocm.access == Some(false));
+        if !(shut_out && row.is_some()) {
+            usable(gpu)?;
+        }
+        let Some(gfx) = &gpu.gfx else {
+            // Windows lends it under no name.
+            return match build.targets {
+                Some(Targets::Pytorch) if self.forced() => Ok(()),
+                _ => Err("which of AMD's targets it is cannot be told here: --accelerator rocm tries PyTorch's build".to_owned()),
+            };
+        };
+        let served = row.is_some_and(|row| match build.targets {
+            Some(Targets::Pytorch) => row.pytorch,
+            Some(Targets::Amd) => row.amd,
+            None => false,
+        });
+        if served { Ok(()) } else { Err(format!("{} has no kernels for {gfx}", build.name)) }
+    }
+
+    /// Whether a build holds code for a device.
+    fn has_kernels(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+        let Some(capability) = &gpu.compute_capability else { return Ok(()) };
+        if let Some(least) =
+            build.capability_min.as_ref().filter(|least| is_newer(least, capability))
+        {
+            return Err(format!(
+                "{} as it stands takes compute capability {least}, and this is {capability}",
+                build.name
+            ));
+        }
+        let (Some(origin), Some(cuda)) = (&build.kernels, &build.cuda) else { return Ok(()) };
+        // Rows that begin with a later version of the framework are about the newest one.
+        let row = self.catalog.tables.nvidia().kernels(origin, "999", cuda, &self.machine.arch);
+        match row {
+            Some(row) if !row.serve(capability) => Err(format!(
+                "{} has no code for compute capability {capability} ({})",
+                build.name,
+                gpu.architecture.as_deref().unwrap_or("unknown architecture")
+            )),
+            Some(row)
+                if row.only_translate(capability)
+                    && self.served(gpu).is_some_and(|served| is_newer(cuda, served)) =>
+            {
+                Err(format!(
+                    "{} has code for compute capability {capability} that a driver for CUDA {cuda} would have to translate",
+                    build.name
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The newest CUDA that the driver of a device serves, once the plan is carried out.
+    fn served(self, gpu: &'a Gpu) -> Option<&'a str> {
+        match self.driver {
+            Some(driver) => {
+                self.catalog.tables.nvidia().cuda(driver).map(|row| row.version.as_str())
+            }
+            None => gpu.driver.as_ref()?.cuda.as_deref(),
+        }
+    }
+
+    fn python_fits(self, build: &Build) -> Result<(), String> {
+        let Some(python) = self.python else { return Ok(()) };
+        let pair = |text: &Option<String>| text.as_deref().and_then(crate::decide::version_pair);
+        let fits = pair(&build.python_min).is_none_or(|least| python >= least)
+            && pair(&build.python_max).is_none_or(|most| python <= most);
+        if fits {
+            return Ok(());
+        }
+        let bounds = match (&build.python_min, &build.python_max) {
+            (Some(least), Some(most)) if least == most => format!("Python {least}"),
+            (Some(least), Some(most)) => format!("Python {least} to {most}"),
+            (Some(least), None) => format!("Python {least} or newer"),
+            (_, most) => format!("Python up to {}", most.as_deref().unwrap_or_default()),
+        };
+        Err(format!(
+            "{} is made for {bounds}, and the environment has {}.{}",
+            build.name, python.0, python.1
+        ))
+    }
+
+    /// The build with the device's target in its requirements.
+    fn filled(self, fit: &Fit<'_>) -> Build {
+        let gfx = fit.gpus.first().and_then(|index| self.machine.gpus[*index].gfx.clone());
+        let mut build = fit.build.clone();
+        for requirement in &mut build.requirements {
+            *requirement = requirement.replace("{gfx}", gfx.as_deref().unwrap_or("all"));
+        }
+        build
+    }
+
+    /// What computes with a build.
+    fn accelerator(self, fit: &Fit<'_>, refusals: &Refusals, idle: &[String]) -> Accelerator {
+        let Fit { build, gpus } = fit;
+        let devices = gpus.iter().map(|index| &self.machine.gpus[*index]);
+        let capability = devices
+            .clone()
+            .filter_map(|gpu| gpu.compute_capability.as_deref())
+            .reduce(|least, next| if is_newer(least, next) { next } else { least });
+        let served = devices.clone().find_map(|gpu| self.served(gpu));
+        let mut why = Vec::new();
+        if self.machine.gpus.is_empty() && build.kind == "none" {
+            why.push("no GPU was found".to_owned());
+        } else if self.choices.accelerator == AcceleratorChoice::Cpu {
+            why.push("--accelerator cpu: the GPU is left as it is".to_owned());
+        } else if gpus.is_empty() && build.kind != "none" {
+            why.push(format!("{}, as you asked: no such device is known here", build.name));
+        }
+        for (index, gpu) in gpus.iter().map(|index| (*index, &self.machine.gpus[*index])) {
+            why.push(format!("{}: {} computes on it", described(gpu), build.name));
+            let better = refusals.of(index).filter(|_| build.older);
+            why.extend(better.map(|reason| format!("{}: {reason}", called(gpu))));
+        }
+        why.extend(idle.iter().cloned());
+        Accelerator {
+            kind: build.kind.clone(),
+            gpus: gpus.clone(),
+            cuda: build.cuda.as_ref().map(|own| told(own, served)),
+            compute_capability: capability.map(str::to_owned),
+            why,
+        }
+    }
+
+    /// Devices that do not compute, with the reasons.
+    fn idle(self, best: &Fit<'_>, refusals: &Refusals) -> Vec<String> {
+        if self.choices.accelerator == AcceleratorChoice::Cpu {
+            return Vec::new();
+        }
+        let idle = self.machine.gpus.iter().enumerate().filter(|(i, _)| !best.gpus.contains(i));
+        idle.map(|(index, gpu)| {
+            let reasons: Vec<_> = refusals.of(index).collect();
+            let why = match (reasons[..].is_empty(), gpu.vendor.as_str()) {
+                (false, _) => reasons.join("; "),
+                (true, _) if !gpu.usable => gpu.why.clone(),
+                (true, "intel") => "used on request alone: --accelerator xpu".to_owned(),
+                (true, _) if best.build.kind != "none" => {
+                    format!("{} is for other devices", best.build.name)
+                }
+                (true, _) => format!("{} has no builds for it", self.title()),
+            };
+            format!("{}: {why}", called(gpu))
+        })
+        .collect()
+    }
+
+    fn title(self) -> &'a str {
+        self.catalog.framework(self.framework).map_or("the framework", |row| &row.title)
+    }
+}
+
+/// The newest CUDA that conda's solver may assume: what the driver serves, but none of a later generation than the
+/// build that was chosen, for that would hold no code for the devices.
+fn told(build: &str, served: Option<&str>) -> String {
+    let major = |version: &str| version.split('.').next().map(str::to_owned);
+    match served {
+        Some(served) if major(served) == major(build) => served.to_owned(),
+        _ => build.to_owned(),
+    }
+}
+
+fn usable(gpu: &Gpu) -> Result<(), String> {
+    if gpu.usable { Ok(()) } else { Err(gpu.why.clone()) }
+}
+
+/// A device's name.
+pub(crate) fn called(gpu: &Gpu) -> &str {
+    gpu.name.as_deref().or(gpu.pci_id.as_deref()).unwrap_or(&gpu.vendor)
+}
+
+/// A device's name, with what counts of it.
+fn described(gpu: &Gpu) -> String {
+    let what = gpu.compute_capability.as_ref().or(gpu.gfx.as_ref());
+    let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
+    let driver = gpu.driver.as_ref().and_then(|driver| driver.version.as_ref());
+    let driver = driver.map(|version| format!(", driver {version}")).unwrap_or_default();
+    format!("{}{what}{driver}", called(gpu))
+}

@@ -1,0 +1,164 @@
+//! NVIDIA's driver: whether this machine needs another one, who can install it, and which packages that takes.
+
+use aitk_detect::{Gpu, Machine, VirtualizationKind, is_newer};
+
+use crate::accelerate::called;
+use crate::catalog::{AptSourceRow, Catalog, DriverRow};
+use crate::model::AptSource;
+
+/// What is to be done about the driver.
+pub(crate) enum Driver<'a> {
+    /// Nothing.
+    Fine,
+    /// Something that aitk cannot do: why, and what a person can.
+    Person { why: String, remedy: String },
+    /// It can be installed.
+    Install { why: String, row: &'a DriverRow, source: Option<AptSource>, packages: Vec<String> },
+}
+
+/// Looks at the devices that no driver of NVIDIA's serves, or one that is too old for today's frameworks.
+pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> {
+    let table = catalog.tables.nvidia();
+    let architecture = |gpu: &Gpu| gpu.pci_id.as_deref().and_then(|id| table.architecture(id));
+    let gpus: Vec<&Gpu> = machine
+        .gpus
+        .iter()
+        .filter(|gpu| gpu.vendor == "nvidia" && machine.jetson.is_none())
+        .filter(|gpu| architecture(gpu).is_none_or(|row| row.served))
+        .filter(|gpu| gpu.driver.as_ref().is_none_or(|driver| driver.name != "vfio-pci"))
+        .collect();
+    let newest = catalog.apt.driver.iter().map(|row| row.version.as_str());
+    let Some(newest) = newest.reduce(|one, next| if is_newer(next, one) { next } else { one })
+    else {
+        return Driver::Fine;
+    };
+    let Some((gpu, lack)) = gpus.iter().find_map(|gpu| Some((gpu, lack(gpu, newest)?))) else {
+        return Driver::Fine;
+    };
+    let why = format!("{}: {lack}", called(gpu));
+    let person = |remedy: &str| Driver::Person { why: why.clone(), remedy: remedy.to_owned() };
+    let series = newest.split('.').next().unwrap_or_default();
+    match machine.virtualization.kind {
+        VirtualizationKind::Wsl1 => {
+            return person("in PowerShell: wsl --set-version <distribution> 2");
+        }
+        VirtualizationKind::Wsl2 => {
+            return person(&format!(
+                "in Windows, install NVIDIA's driver {series} or newer, then `wsl --shutdown` in PowerShell; no Linux driver belongs here"
+            ));
+        }
+        VirtualizationKind::Container => {
+            return person(&format!(
+                "install driver {series} or newer on the host: a container uses that one"
+            ));
+        }
+        VirtualizationKind::BareMetal | VirtualizationKind::Vm => {}
+    }
+    // The open modules run every device, or none of them is open.
+    let open = gpus.iter().all(|gpu| architecture(gpu).is_none_or(|row| row.open));
+    let server = gpus.iter().all(|gpu| is_for_servers(gpu));
+    let rows = catalog.apt.driver.iter().filter(|row| {
+        row.os == machine.os.id
+            && machine.os.version.as_ref().is_some_and(|version| row.versions.contains(version))
+            && row.open == open
+    });
+    let row = rows.clone().find(|row| row.server == server).or_else(|| rows.clone().next());
+    let (Some(row), true) = (row, machine.tools.contains_key("apt-get")) else {
+        return person(&format!(
+            "install NVIDIA's driver {series} or newer as your system does it"
+        ));
+    };
+    let Some(release) = machine.kernel.as_deref() else {
+        return person("which kernel runs is not known, so no module can be chosen for it");
+    };
+    let flavour = flavour(machine, catalog, release);
+    let ready = flavour
+        .filter(|flavour| row.kernels.iter().any(|known| flavour.split('-').next() == Some(known)));
+    if ready.is_none() && machine.secure_boot == Some(true) {
+        return person(
+            "Secure Boot refuses a module that is built on this machine until its key is enrolled: switch Secure Boot off in the firmware, or install the driver by hand and enrol the key with mokutil",
+        );
+    }
+    let packages = match &ready {
+        Some(flavour) => {
+            row.packages.iter().map(|name| name.replace("{kernel}", flavour)).collect()
+        }
+        None => row.custom.iter().map(|name| name.replace("{release}", release)).collect(),
+    };
+    let source = match &row.source_name {
+        None => None,
+        Some(name) => match catalog.apt_source(name, machine) {
+            Some(source) => Some(source),
+            None => return person("NVIDIA has no repository for this system"),
+        },
+    };
+    Driver::Install { why, row, source, packages }
+}
+
+/// What a device lacks of a driver.
+fn lack(gpu: &Gpu, newest: &str) -> Option<String> {
+    let driver = gpu.driver.as_ref();
+    match (driver.map(|driver| driver.name.as_str()), driver.and_then(|d| d.version.as_deref())) {
+        (Some("nvidia" | "dxgkrnl"), Some(version)) if is_newer(newest, version) => Some(format!(
+            "driver {version} is older than {newest}, which today's builds for CUDA 13 take"
+        )),
+        // What else is wrong with a driver that is there, a newer one does not mend.
+        (Some("nvidia" | "dxgkrnl"), _) => None,
+        _ => Some(gpu.why.clone()),
+    }
+}
+
+/// Whether a device is made for machines without a screen.
+fn is_for_servers(gpu: &Gpu) -> bool {
+    let name = gpu.name.as_deref().unwrap_or_default();
+    !name.is_empty()
+        && !["GeForce", "RTX", "Quadro", "TITAN", "GTX", "Laptop", "Mobile", "NVS"]
+            .iter()
+            .any(|word| name.contains(word))
+}
+
+/// The flavour of the running kernel's package, as Ubuntu names modules for it; `None` for a kernel of one's own.
+fn flavour(machine: &Machine, catalog: &Catalog, release: &str) -> Option<String> {
+    let mut parts = release.splitn(3, '-');
+    let (version, _, name) = (parts.next()?, parts.next()?, parts.next()?);
+    let row = catalog.distro(&machine.os.id, machine.os.version.as_deref()?)?;
+    let shipped = row.kernel.as_deref()?;
+    let is_shipped =
+        version.strip_prefix(shipped).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    // The kernels of clouds follow newer ones under the same name.
+    Some(match is_shipped || name != "generic" {
+        true => name.to_owned(),
+        false => format!("{name}-hwe-{}", row.version),
+    })
+}
+
+impl Catalog {
+    /// A vendor's repository for a machine, by its name.
+    pub(crate) fn apt_source(&self, name: &str, machine: &Machine) -> Option<AptSource> {
+        let wsl = matches!(
+            machine.virtualization.kind,
+            VirtualizationKind::Wsl1 | VirtualizationKind::Wsl2
+        );
+        let version = machine.os.version.as_deref().unwrap_or_default();
+        let fits = |row: &&AptSourceRow| {
+            row.name == name
+                && row.os.as_ref().is_none_or(|os| *os == machine.os.id)
+                && (row.versions.is_empty() || row.versions.iter().any(|own| own == version))
+                && row.wsl.is_none_or(|own| own == wsl)
+        };
+        let row = self.apt.source.iter().find(fits)?;
+        let arch = row.arches.get(&machine.arch)?;
+        let filled = |text: &str| {
+            text.replace("{arch}", arch).replace("{version}", &version.replace('.', ""))
+        };
+        Some(AptSource {
+            name: row.name.clone(),
+            uri: filled(&row.uri),
+            suite: row.suite.clone(),
+            components: row.components.clone(),
+            key: filled(&row.key),
+            fingerprint: row.fingerprint.clone(),
+            packages: row.packages.clone(),
+        })
+    }
+}

@@ -1,0 +1,317 @@
+//! Which build of which framework every machine of the gallery gets, with either manager: `tests/machines/decisions.tsv`
+//! says so, written from the facts and not from what the program answers. A machine without a row makes the test fail.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::LazyLock;
+
+use aitk_detect::{Driver, Gpu, Machine, VirtualizationKind, is_newer};
+use aitk_plan::{
+    AcceleratorChoice, Action, Build, Catalog, Choices, FrameworkChoice, Manager, Plan, Profile,
+    Status, plan,
+};
+
+const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
+const FRAMEWORKS: [FrameworkChoice; 3] =
+    [FrameworkChoice::Pytorch, FrameworkChoice::Tensorflow, FrameworkChoice::Jax];
+const MANAGERS: [Manager; 2] = [Manager::Venv, Manager::Conda];
+
+static LOW: LazyLock<Profile> = LazyLock::new(|| Profile::builtin("low").unwrap());
+static CATALOG: LazyLock<Catalog> = LazyLock::new(|| Catalog::builtin().unwrap());
+
+fn machines() -> BTreeMap<String, Machine> {
+    let folders = std::fs::read_dir(MACHINES).unwrap().map(|entry| entry.unwrap().path());
+    let read = |folder: &Path| {
+        let facts = std::fs::read(folder.join("expected.json")).unwrap();
+        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, serde_json::from_slice(&facts).unwrap())
+    };
+    folders.filter(|path| path.is_dir()).map(|folder| read(&folder)).collect()
+}
+
+fn planned(machine: &Machine, choices: &Choices, manager: Manager) -> Plan {
+    plan(machine, &LOW, choices, manager, &CATALOG)
+}
+
+/// Build, kind and devices, as a row of the table has them.
+fn decided(plan: &Plan) -> [String; 3] {
+    let status = plan.step("framework").map(|step| step.status);
+    let build = match (&plan.framework, status) {
+        (Some(framework), _) => framework.build.clone(),
+        (None, Some(Status::Skipped)) => "skipped".to_owned(),
+        (None, _) => "blocked".to_owned(),
+    };
+    let gpus: Vec<_> = plan.accelerator.gpus.iter().map(ToString::to_string).collect();
+    let gpus = if gpus.is_empty() { "-".to_owned() } else { gpus.join(",") };
+    [build, plan.accelerator.kind.clone(), gpus]
+}
+
+#[test]
+fn every_machine_gets_the_build_that_the_table_says() {
+    let machines = machines();
+    let table = std::fs::read_to_string(Path::new(MACHINES).join("decisions.tsv")).unwrap();
+    let mut rows = BTreeMap::new();
+    for line in table.lines().skip(1) {
+        let cells: Vec<&str> = line.split('\t').collect();
+        let [machine, framework, manager, build, kind, gpus, reason] = cells[..] else {
+            panic!("not seven cells: {line}")
+        };
+        assert!(!reason.is_empty(), "no reason: {line}");
+        let key = (machine.to_owned(), framework.to_owned(), manager.to_owned());
+        let expected = [build, kind, gpus].map(str::to_owned);
+        assert!(rows.insert(key, expected).is_none(), "twice: {line}");
+    }
+    assert!(rows.len() >= 300, "{} rows", rows.len());
+    let mut wrong = Vec::new();
+    for (name, machine) in &machines {
+        for framework in FRAMEWORKS {
+            for manager in MANAGERS {
+                let key = (name.clone(), framework.to_string(), manager.to_string());
+                let expected = rows.remove(&key).unwrap_or_else(|| panic!("no row for {key:?}"));
+                let choices = Choices { framework, ..Choices::default() };
+                let plan = planned(machine, &choices, manager);
+                let found = decided(&plan);
+                if found != expected {
+                    let why = plan.accelerator.why.join("; ");
+                    wrong.push(format!("{key:?}: {found:?} instead of {expected:?} ({why})"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(rows.is_empty(), "rows of no machine: {:?}", rows.keys());
+}
+
+/// The gallery, and each of its machines with other drivers and other devices.
+fn variants() -> Vec<(String, Machine)> {
+    let mut all: Vec<(String, Machine)> = machines().into_iter().collect();
+    let drivers = [
+        ("450.80.02", "11.0"),
+        ("525.60.13", "12.0"),
+        ("535.261.03", "12.2"),
+        ("550.163.01", "12.4"),
+        ("575.57.08", "12.9"),
+        ("580.65.05", "12.9"),
+        ("580.95.05", "13.0"),
+        ("595.10", "13.2"),
+    ];
+    let capabilities =
+        ["3.5", "5.2", "6.1", "7.0", "7.5", "8.0", "8.6", "8.9", "9.0", "10.0", "12.0", "12.1"];
+    for (name, machine) in machines() {
+        let usable = |gpu: &Gpu| gpu.vendor == "nvidia" && gpu.usable;
+        if !machine.gpus.iter().any(usable) || machine.jetson.is_some() {
+            continue;
+        }
+        for (version, cuda) in drivers {
+            for capability in capabilities {
+                let mut machine = machine.clone();
+                // Of several devices the last one stays what it was.
+                let gpu = machine.gpus.iter_mut().find(|gpu| usable(gpu)).unwrap();
+                gpu.compute_capability = Some(capability.to_owned());
+                for gpu in machine.gpus.iter_mut().filter(|gpu| usable(gpu)) {
+                    let driver = gpu.driver.get_or_insert_with(Driver::default);
+                    driver.version = Some(version.to_owned());
+                    driver.cuda = Some(cuda.to_owned());
+                }
+                all.push((format!("{name} with {version} and {capability}"), machine));
+            }
+        }
+    }
+    all
+}
+
+/// The row of the build that a plan has.
+fn row<'a>(catalog: &'a Catalog, plan: &'a Plan) -> Option<&'a Build> {
+    let framework = plan.framework.as_ref()?;
+    catalog.builds(&framework.name, plan.manager).find(|row| {
+        // A requirement may hold the device's target.
+        let first = |text: &str| text.split("{gfx}").next().unwrap_or_default().to_owned();
+        row.name == framework.build
+            && row.kind == plan.accelerator.kind
+            && framework.requirement.starts_with(&first(&row.requirements.join(" ")))
+    })
+}
+
+#[test]
+fn whatever_is_decided_can_run() {
+    let catalog = &*CATALOG;
+    let accelerators = [
+        AcceleratorChoice::Auto,
+        AcceleratorChoice::Cpu,
+        AcceleratorChoice::Cuda,
+        AcceleratorChoice::Rocm,
+        AcceleratorChoice::Xpu,
+    ];
+    let (mut plans, mut on_gpus) = (0, 0);
+    for (name, machine) in variants() {
+        for framework in FRAMEWORKS {
+            for manager in MANAGERS {
+                for accelerator in accelerators {
+                    let choices = Choices { framework, accelerator, ..Choices::default() };
+                    let plan = planned(&machine, &choices, manager);
+                    plans += 1;
+                    let what = format!("{name}, {framework}, {manager}, {accelerator:?}");
+                    assert!(!plan.accelerator.why.is_empty(), "{what}: no reason");
+                    let Some(taken) = &plan.framework else { continue };
+                    let row =
+                        row(catalog, &plan).unwrap_or_else(|| panic!("{what}: no row {taken:?}"));
+                    assert!(row.arch.contains(&machine.arch), "{what}");
+                    match accelerator {
+                        AcceleratorChoice::Auto => assert_ne!(row.kind, "xpu", "{what}"),
+                        AcceleratorChoice::Cpu => assert_eq!(row.kind, "none", "{what}"),
+                        AcceleratorChoice::Cuda => {
+                            assert!(["cuda", "jetson"].contains(&row.kind.as_str()), "{what}");
+                        }
+                        AcceleratorChoice::Rocm => assert_eq!(row.kind, "rocm", "{what}"),
+                        AcceleratorChoice::Xpu => assert_eq!(row.kind, "xpu", "{what}"),
+                    }
+                    on_gpus += plan.accelerator.gpus.len();
+                    for index in &plan.accelerator.gpus {
+                        can_run(catalog, &machine, row, &machine.gpus[*index], &what);
+                    }
+                    // Nobody's GPU is passed over in silence.
+                    for (index, gpu) in machine.gpus.iter().enumerate() {
+                        let said = plan.accelerator.why.join("; ");
+                        let its_name = gpu.name.as_deref().or(gpu.pci_id.as_deref());
+                        let named = said.contains(its_name.unwrap_or(&gpu.vendor));
+                        let used = plan.accelerator.gpus.contains(&index);
+                        assert!(used || named || accelerator != AcceleratorChoice::Auto, "{what}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(plans > 20_000 && on_gpus > 5_000, "{plans} plans, {on_gpus} devices in use");
+}
+
+fn can_run(catalog: &Catalog, machine: &Machine, row: &Build, gpu: &Gpu, what: &str) {
+    let version = gpu.driver.as_ref().and_then(|driver| driver.version.as_deref());
+    if let (Some(least), Some(version), "cuda") = (&row.driver, version, row.kind.as_str()) {
+        assert!(!is_newer(least, version), "{what}: driver {version} for {}", row.name);
+    }
+    if let (Some(origin), Some(cuda), Some(capability)) =
+        (&row.kernels, &row.cuda, &gpu.compute_capability)
+    {
+        let kernels = catalog.tables.nvidia().kernels(origin, "999", cuda, &machine.arch);
+        let serves = kernels.is_none_or(|kernels| kernels.serve(capability));
+        assert!(serves, "{what}: {} has no code for {capability}", row.name);
+    }
+    match row.kind.as_str() {
+        "cuda" => assert!(gpu.vendor == "nvidia" && machine.jetson.is_none(), "{what}"),
+        "jetson" => assert!(machine.jetson.is_some(), "{what}"),
+        "rocm" => assert_eq!(gpu.vendor, "amd", "{what}"),
+        "xpu" => {
+            assert_eq!((gpu.vendor.as_str(), gpu.integrated), ("intel", Some(false)), "{what}")
+        }
+        kind => panic!("{what}: a GPU for {kind}"),
+    }
+}
+
+#[test]
+fn a_driver_is_installed_only_where_it_belongs_and_only_by_name() {
+    let mut installed = 0;
+    for (name, machine) in variants() {
+        for (drivers, user_only) in [(false, false), (true, false), (true, true)] {
+            let choices = Choices { drivers, user_only, ..Choices::default() };
+            let plan = planned(&machine, &choices, Manager::Venv);
+            let touches = |step: &&aitk_plan::Step| match &step.action {
+                Action::AptPackages { packages } => packages
+                    .iter()
+                    .any(|package| package.contains("nvidia") || package.starts_with("cuda")),
+                Action::AptSource(_) | Action::Restart { .. } => true,
+                _ => false,
+            };
+            let needed: Vec<_> =
+                plan.steps.iter().filter(touches).filter(|s| s.status == Status::Needed).collect();
+            if needed.is_empty() {
+                continue;
+            }
+            installed += 1;
+            assert!(drivers && !user_only, "{name}: {needed:?}");
+            assert!(machine.jetson.is_none(), "{name}");
+            let kind = machine.virtualization.kind;
+            assert!(
+                [VirtualizationKind::BareMetal, VirtualizationKind::Vm].contains(&kind),
+                "{name}: a driver on {kind:?}"
+            );
+            // No open module for what it does not run, and no other one for what needs it.
+            let table = CATALOG.tables.nvidia();
+            let packages: Vec<_> = needed
+                .iter()
+                .filter_map(|step| match &step.action {
+                    Action::AptPackages { packages } => Some(packages.join(" ")),
+                    _ => None,
+                })
+                .collect();
+            let is_open = packages.join(" ").contains("-open");
+            for gpu in machine.gpus.iter().filter(|gpu| gpu.vendor == "nvidia") {
+                let row = gpu.pci_id.as_deref().and_then(|id| table.architecture(id));
+                if let Some(row) = row.filter(|row| row.served) {
+                    assert!(row.open || !is_open, "{name}: {packages:?} for {}", row.name);
+                }
+            }
+        }
+    }
+    assert!(installed > 50, "{installed} plans install a driver");
+}
+
+#[test]
+fn no_python_without_packages_of_the_framework() {
+    let catalog = &*CATALOG;
+    let pair = |text: &str| {
+        let (major, minor) = text.split_once('.').unwrap();
+        (major.parse::<u32>().unwrap(), minor.parse::<u32>().unwrap())
+    };
+    for (name, mut machine) in machines() {
+        for minor in 8..16 {
+            for python in &mut machine.python {
+                python.version = format!("3.{minor}.1");
+            }
+            for framework in FRAMEWORKS {
+                let choices = Choices { framework, ..Choices::default() };
+                let plan = planned(&machine, &choices, Manager::Venv);
+                let Some(row) = row(catalog, &plan) else { continue };
+                let python = plan.steps.iter().find_map(|step| match &step.action {
+                    Action::Environment { python, .. } => python.clone(),
+                    _ => None,
+                });
+                let Some(python) = python.map(|python| pair(&python)) else { continue };
+                let limits = catalog.framework(&row.framework).unwrap();
+                let least = row.python_min.as_deref().unwrap_or(&limits.python_min);
+                let most = row.python_max.as_deref().unwrap_or(&limits.python_max);
+                let fits = (pair(least)..=pair(most)).contains(&python);
+                assert!(fits, "{name}, {framework}: {} for Python {python:?}", row.name);
+            }
+        }
+    }
+}
+
+#[test]
+fn a_row_of_the_users_own_counts_before_the_programs() {
+    let machine = &machines()["rtx3060-driver-580"];
+    let overlay = "[[frameworks.build]]\nframework = \"pytorch\"\nmanager = \"venv\"\nname = \"cu140\"\n\
+        kind = \"cuda\"\narch = [\"x86_64\"]\nrequirements = [\"torch\"]\ntorch_backend = \"cu140\"\n\
+        driver = \"580\"\ncuda = \"14.0\"\nestimate = { download = \"1 MB\" }\nsource = \"me\"\nas_of = \"2027-01-01\"";
+    let tables = aitk_detect::Tables::with(toml::from_str(overlay).unwrap()).unwrap();
+    let catalog = Catalog::with(tables).unwrap();
+    let profile = Profile::builtin("low").unwrap();
+    let plan = plan(machine, &profile, &Choices::default(), Manager::Venv, &catalog);
+    assert_eq!(plan.framework.unwrap().build, "cu140");
+    let wrong = overlay.replace("kind", "sort");
+    let tables = aitk_detect::Tables::with(toml::from_str(&wrong).unwrap()).unwrap();
+    assert!(Catalog::with(tables).unwrap_err().to_string().contains("sort"));
+}
+
+#[test]
+fn tables_that_are_old_are_said_to_be() {
+    let mut machine = machines().remove("rtx3060-driver-580").unwrap();
+    let warned = |machine: &Machine| {
+        let plan = planned(machine, &Choices::default(), Manager::Venv);
+        plan.warnings.iter().any(|warning| warning.code == "AITK-W14")
+    };
+    machine.date = "2027-05-20".to_owned();
+    assert!(!warned(&machine));
+    machine.date = "2027-05-24".to_owned();
+    assert!(warned(&machine));
+}
