@@ -451,6 +451,13 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         "has no installation candidate",
         "remove is disabled",
     ];
+    let untrusted = [
+        "GPG error",
+        "OpenPGP signature verification failed",
+        "signatures couldn't be verified",
+        "signatures were invalid",
+        "is not signed",
+    ];
     let silent = [
         "Failed to fetch",
         "Could not resolve",
@@ -467,6 +474,8 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         ExecError::AptBroken { reason }
     } else if let Some(reason) = line_with(&missing) {
         ExecError::AptMissing { reason }
+    } else if let Some(reason) = line_with(&untrusted) {
+        ExecError::AptUntrusted { reason }
     } else if let Some(reason) = line_with(&silent) {
         ExecError::AptUnreachable { reason }
     } else {

@@ -16,8 +16,8 @@ pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerC
 pub use decide::{Charge, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use model::{
-    Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase, Plan, Status,
-    Step, Totals, Warning,
+    Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
+    Plan, Status, Step, Totals, Warning,
 };
 pub use profile::{CHECKS, Estimate, Profile, ProfileError, Requirements, parse as parse_toml};
 pub use size::Bytes;
