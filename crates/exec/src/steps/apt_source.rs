@@ -120,6 +120,39 @@ fn is_listed(cx: &Context<'_>, source: &Source) -> bool {
     names.iter().any(described)
 }
 
+/// A file of somebody else's that names the same source. Where the key is another file, apt refuses both; and what may
+/// come from a source of the user's own is the user's choice.
+fn named_elsewhere(cx: &Context<'_>, source: &Source) -> Option<PathBuf> {
+    let folder = Path::new("/etc/apt/sources.list.d");
+    let names = cx.system.list(folder).unwrap_or_default();
+    let files = names.into_iter().map(|name| folder.join(name));
+    let own = Files::of(&source.name).source;
+    std::iter::once(PathBuf::from("/etc/apt/sources.list"))
+        .chain(files.filter(|path| *path != own))
+        .find(|path| cx.system.text(path).is_ok_and(|text| names_it(path, &text, source)))
+}
+
+/// Whether an entry of a file of either of apt's forms, lines or stanzas, names a source.
+fn names_it(path: &Path, text: &str, source: &Source) -> bool {
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let entries: Vec<String> = match path.extension().and_then(|ending| ending.to_str()) {
+        Some("list") => lines.map(str::to_owned).collect(),
+        Some("sources") => {
+            let text = lines.collect::<Vec<_>>().join("\n");
+            text.split("\n\n").map(str::to_owned).collect()
+        }
+        _ => Vec::new(),
+    };
+    let bare = |word: &str| word.trim_end_matches('/').to_owned();
+    entries.iter().any(|entry| {
+        let words: Vec<_> = entry.split_whitespace().collect();
+        let disabled = entry.lines().any(|line| line.trim_end() == "Enabled: no");
+        !disabled
+            && words.iter().any(|word| bare(word) == bare(&source.uri))
+            && words.contains(&source.suite.as_str())
+    })
+}
+
 /// The key of the catalog among those in a file.
 fn the_key(file: &[u8], source: &Source) -> Option<Key> {
     keys(file).into_iter().find(|key| key.fingerprint.eq_ignore_ascii_case(&source.fingerprint))
@@ -179,6 +212,9 @@ pub(super) fn undo(name: &str, system: &dyn System) -> Vec<Command> {
 impl Kind for AptSource {
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
         let Some(source) = wanted(step) else { return Ok(Check::Holds) };
+        if is_listed(cx, source) && named_elsewhere(cx, source).is_some() {
+            return Ok(Check::Holds);
+        }
         let mut missing = Vec::new();
         for (path, text) in texts(source) {
             if root::content(cx, &path)?.as_deref() != Some(text.as_bytes()) {
@@ -197,6 +233,7 @@ impl Kind for AptSource {
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(source) = wanted(step) else { return Ok(Exact::default()) };
+        refuse_foreign(cx, source)?;
         if cx.is_local {
             for (path, text) in texts(source) {
                 root::stage(cx, cx.local, &path, text.as_bytes())?;
@@ -216,6 +253,7 @@ impl Kind for AptSource {
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let Some(source) = wanted(work.step) else { return Ok(Vec::new()) };
+        refuse_foreign(cx, source)?;
         let files = Files::of(&source.name);
         if may_change(cx, &format!("download {}", source.key))? == Permit::Granted {
             root::stage(cx, cx.system, &files.key, &fetch_key(cx, source)?)?;
@@ -235,8 +273,11 @@ impl Kind for AptSource {
                 Ok(()) | Err(ExecError::Interrupted) => done,
                 // A source that apt does not take would disturb every later update.
                 Err(error) => {
-                    root::run(cx, work, &files.delete(cx.system))?;
-                    Err(taken_back(work, source, error))
+                    Err(match root::run(cx, work, &files.delete(cx.system)) {
+                        Ok(()) => taken_back(work, source, error),
+                        // They are noted, so the next run or `aitk remove` takes them away.
+                        Err(_) => error,
+                    })
                 }
             }
         })?;
@@ -249,6 +290,10 @@ impl Kind for AptSource {
         let there = !Files::of(&source.name).delete(cx.system).is_empty();
         there.then(|| made(&source.name)).into_iter().collect()
     }
+}
+
+fn refuse_foreign(cx: &Context<'_>, source: &Source) -> Result<(), ExecError> {
+    named_elsewhere(cx, source).map_or(Ok(()), |path| Err(ExecError::Foreign { path }))
 }
 
 /// Says that the source's files are gone again.
@@ -340,6 +385,36 @@ mod tests {
         // Another key beside it would be trusted as well.
         machine.file(key, KEYS);
         assert_eq!(faults(&machine), 1);
+    }
+
+    #[test]
+    fn a_source_of_the_users_own_is_used_as_it_is() {
+        let machine = Machine::new("{}");
+        let step = step(Action::AptSource(source()));
+        let own = "/etc/apt/sources.list.d/own.list";
+        machine.file(own, "deb https://repo.vendor.example:8443/debian_12 /\n");
+        let refused = machine.apply(&AptSource, step.action.clone(), Receipt::default());
+        assert!(matches!(refused, Err(ExecError::Foreign { path }) if path == Path::new(own)));
+        let list = "/var/lib/apt/lists/repo.vendor.example:8443_debian%5f12_InRelease";
+        machine.file(list, "signed");
+        assert_eq!(machine.check(&AptSource, &step).unwrap(), Check::Holds);
+        machine.file(own, "# deb https://repo.vendor.example:8443/debian_12 /\n");
+        assert_ne!(machine.check(&AptSource, &step).unwrap(), Check::Holds);
+    }
+
+    #[test]
+    fn the_same_source_is_found_in_both_forms_of_apts() {
+        let source = Source { suite: "trixie".to_owned(), ..source() };
+        let list = |text: &str| names_it(Path::new("a.list"), text, &source);
+        let stanza = |text: &str| names_it(Path::new("a.sources"), text, &source);
+        let address = "https://repo.vendor.example:8443/debian_12";
+        assert!(list(&format!("deb [arch=amd64] {address} trixie main")));
+        assert!(!list(&format!("deb {address} sid main\ndeb https://other.example trixie main")));
+        let text = format!("Types: deb\nURIs: {address}/\nSuites: trixie\nComponents: main\n");
+        assert!(stanza(&text));
+        assert!(!stanza(&format!("Enabled: no\n{text}")));
+        assert!(stanza(&format!("Types: deb\nURIs: https://other.example\nSuites: sid\n\n{text}")));
+        assert!(!names_it(Path::new("a.list.save"), &text, &source));
     }
 
     #[test]
