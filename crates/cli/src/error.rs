@@ -40,7 +40,7 @@ pub enum CliError {
     Catalog { path: PathBuf, reason: String },
     /// Root is needed, and there is no way to it.
     #[error("root is needed, and sudo can ask for no password here")]
-    NeedsRoot { commands: Vec<String> },
+    NeedsRoot { commands: Vec<String>, avoidable: bool },
     /// `apply` without anybody to ask.
     #[error("nobody can be asked whether to go ahead: this is no terminal")]
     NotConfirmed,
@@ -113,11 +113,10 @@ impl Explain for CliError {
                 "leave these out, or make a new plan with them (`aitk plan … -o FILE`)"
             }
             Self::BadMachine { .. } => "record one with `aitk detect --capture DIR`",
-            Self::NeedsRoot { commands } => {
-                return Some(format!(
-                    "run these by hand, then try again; or add --user-only:\n{}",
-                    commands.join("\n")
-                ));
+            Self::NeedsRoot { commands, avoidable } => {
+                let or = if *avoidable { "; or add --user-only" } else { "" };
+                let commands = commands.join("\n");
+                return Some(format!("run these by hand, then try again{or}:\n{commands}"));
             }
             Self::Catalog { .. } => "the tables in profiles/catalog show what a row has",
             Self::NotConfirmed => "look at `aitk plan`, then add --yes",

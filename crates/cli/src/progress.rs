@@ -144,6 +144,7 @@ impl Progress {
             Outcome::Done => (styled(GOOD, "✓"), String::new()),
             Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
             Outcome::Reported => (styled(DIM, "·"), " (dry run)".to_owned()),
+            Outcome::Paused => (styled(CARE, "·"), " waits for you".to_owned()),
             Outcome::Failed => (styled(BAD, "✗"), " failed".to_owned()),
             Outcome::Interrupted => (styled(CARE, "✗"), " interrupted".to_owned()),
         };

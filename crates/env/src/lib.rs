@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use conda::{base_files, channel_answers};
 pub use error::EnvError;
-pub use fetch::{Client, FetchProgress, fetch_all};
+pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
 pub use generation::{Added, Damage, Environments, Generation, Record};
 pub use lock::{Layer, Lock, Locked, Locks, Target};
 pub use manager::{Cuda, Manager, Request, Site, manager};

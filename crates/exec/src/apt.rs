@@ -435,7 +435,7 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
     let all = format!("{}\n{}", output.stderr, output.stdout);
     let line_with = |signs: &[&str]| {
         let line = all.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
-        Some(line.trim().trim_start_matches("E: ").to_owned())
+        Some(line.trim().trim_start_matches("E: ").trim_start_matches("W: ").to_owned())
     };
     let password = ["sudo: a password is required", "sudo: a terminal is required"];
     let locked = [
@@ -450,6 +450,13 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         "was not found",
         "has no installation candidate",
         "remove is disabled",
+    ];
+    let untrusted = [
+        "GPG error",
+        "OpenPGP signature verification failed",
+        "signatures couldn't be verified",
+        "signatures were invalid",
+        "is not signed",
     ];
     let silent = [
         "Failed to fetch",
@@ -467,6 +474,8 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         ExecError::AptBroken { reason }
     } else if let Some(reason) = line_with(&missing) {
         ExecError::AptMissing { reason }
+    } else if let Some(reason) = line_with(&untrusted) {
+        ExecError::AptUntrusted { reason }
     } else if let Some(reason) = line_with(&silent) {
         ExecError::AptUnreachable { reason }
     } else {
@@ -586,6 +595,12 @@ mod tests {
         assert_eq!(say("E: dpkg was interrupted, you must manually run"), "AITK-A03");
         assert_eq!(say("E: Unable to locate package nosuch"), "AITK-A04");
         assert_eq!(say("W: Failed to fetch http://x  Could not resolve 'x'"), "AITK-A02");
+        assert_eq!(
+            say(
+                "W: GPG error: http://x  InRelease: NO_PUBKEY\nE: The repository 'http://x' is not signed."
+            ),
+            "AITK-A05"
+        );
         assert_eq!(say("sudo: a password is required"), "AITK-X06");
         assert_eq!(say("E: Sub-process /usr/bin/dpkg returned an error code (1)"), "AITK-X03");
     }

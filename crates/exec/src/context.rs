@@ -114,6 +114,27 @@ impl<'a> Context<'a> {
         }
     }
 
+    /// Does what makes things. They are noted before it is done, so that a run that is killed still knows afterwards
+    /// whose they are, and forgotten again where it fails and nothing of them is `there`.
+    pub(crate) fn about_to(
+        &self,
+        step: &str,
+        made: &[Made],
+        there: impl Fn() -> bool,
+        act: impl FnOnce() -> Result<(), ExecError>,
+    ) -> Result<(), ExecError> {
+        let known = self.receipt().objects;
+        self.note(step, made.iter().cloned());
+        self.save_receipt()?;
+        let result = act();
+        if result.is_err() && !there() {
+            for new in made.iter().filter(|made| !known.contains_key(&made.key)) {
+                self.memo().receipt.objects.remove(&new.key);
+            }
+        }
+        result
+    }
+
     /// Writes the receipt, if it says anything new.
     pub(crate) fn save_receipt(&self) -> Result<(), ExecError> {
         // Both lanes write it, and the later one must not write what is older.

@@ -8,14 +8,14 @@ use std::time::Duration;
 
 use aitk_env::Environments;
 use aitk_plan::{Action, Bytes, Plan, Status, Step, charges};
-use aitk_system::{Explain, interrupted};
+use aitk_system::{Exit, Explain, interrupted};
 
 use crate::apt;
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
 use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, Work, kind};
+use crate::steps::{Check, Work, boot_id, kind};
 
 /// How often a waiting lane looks whether the user wants to stop.
 const BEAT: Duration = Duration::from_millis(200);
@@ -29,7 +29,7 @@ pub struct Summary {
     pub seconds: f64,
     /// The plan as it was carried out: exact where it had been estimated.
     pub plan: Plan,
-    /// What went wrong, with the step.
+    /// What went wrong, or what the person has to do before it goes on, with the step.
     pub failure: Option<(String, ExecError)>,
 }
 
@@ -60,8 +60,9 @@ pub fn apply(
         scope.spawn(|| run.lane(true));
         run.lane(false);
     });
-    let Shared { plan, outcomes, failure } =
+    let Shared { plan, outcomes, failure, pause } =
         run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let failure = failure.or(pause);
     let outcome = match &failure {
         None => Outcome::Done,
         Some((_, error)) => outcome_of(error),
@@ -132,6 +133,8 @@ fn outcome_of(error: &ExecError) -> Outcome {
     // The code says it for every layer of the error.
     if error.code() == ExecError::Interrupted.code() {
         Outcome::Interrupted
+    } else if error.exit() == Exit::Resume {
+        Outcome::Paused
     } else {
         Outcome::Failed
     }
@@ -141,11 +144,39 @@ struct Shared {
     plan: Plan,
     outcomes: BTreeMap<String, Outcome>,
     failure: Option<(String, ExecError)>,
+    /// What stops only the steps that need it.
+    pause: Option<(String, ExecError)>,
+}
+
+/// What a step's turn brings.
+enum Turn {
+    /// It begins, with the plan as it stands.
+    Begin(Box<Plan>),
+    /// Something that it needs waits for the person, and so does it.
+    Wait,
+    /// Nothing begins any more.
+    Stop,
 }
 
 impl Shared {
     fn new(plan: Plan) -> Self {
-        Self { plan, outcomes: BTreeMap::new(), failure: None }
+        Self { plan, outcomes: BTreeMap::new(), failure: None, pause: None }
+    }
+
+    /// Keeps why it does not go on.
+    fn stop(&mut self, step: String, error: ExecError) {
+        if outcome_of(&error) != Outcome::Paused {
+            // The first failure is the one that explains; an interruption explains nothing.
+            self.failure.get_or_insert((step, error));
+        } else if self.pause.is_none() || matches!(error, ExecError::Restart { .. }) {
+            // Whoever restarts logs in again as well.
+            self.pause = Some((step, error));
+        }
+    }
+
+    /// Whether something that a step needs waits for the person.
+    fn waits(&self, step: &Step) -> bool {
+        step.needs.iter().any(|need| self.outcomes.get(need) == Some(&Outcome::Paused))
     }
 
     /// Whether everything that a step needs is there.
@@ -170,7 +201,8 @@ impl Run<'_> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Does the steps of one lane until all are done, one fails in either lane, or the user wants to stop.
+    /// Does the steps of one lane until all are done, one fails in either lane, or the user wants to stop. A pause keeps
+    /// only those steps back that need what waits.
     fn lane(&self, root: bool) {
         let steps: Vec<String> = self
             .shared()
@@ -181,7 +213,15 @@ impl Run<'_> {
             .map(|step| step.id.clone())
             .collect();
         for id in steps {
-            let Some(plan) = self.wait_for_turn(&id) else { return };
+            let plan = match self.wait_for_turn(&id) {
+                Turn::Begin(plan) => plan,
+                Turn::Stop => return,
+                Turn::Wait => {
+                    self.shared().outcomes.insert(id, Outcome::Paused);
+                    self.changed.notify_all();
+                    continue;
+                }
+            };
             let Some(step) = plan.step(&id) else { return };
             let result = self.step(&plan, step);
             let mut shared = self.shared();
@@ -189,8 +229,7 @@ impl Run<'_> {
                 Ok(outcome) => _ = shared.outcomes.insert(id, outcome),
                 Err(error) => {
                     shared.outcomes.insert(id.clone(), outcome_of(&error));
-                    // The first failure is the one that explains; an interruption explains nothing.
-                    shared.failure.get_or_insert((id, error));
+                    shared.stop(id, error);
                 }
             }
             drop(shared);
@@ -198,19 +237,22 @@ impl Run<'_> {
         }
     }
 
-    /// The plan as it stands when a step may begin; `None` when it must not begin any more.
-    fn wait_for_turn(&self, id: &str) -> Option<Plan> {
+    /// Waits until a step may begin, or must not.
+    fn wait_for_turn(&self, id: &str) -> Turn {
         let mut shared = self.shared();
         loop {
             if shared.failure.is_some() {
-                return None;
+                return Turn::Stop;
             }
             if interrupted() {
                 shared.failure = Some((id.to_owned(), ExecError::Interrupted));
-                return None;
+                return Turn::Stop;
             }
-            if shared.plan.step(id).is_some_and(|step| shared.ready(step)) {
-                return Some(shared.plan.clone());
+            if let Some(step) = shared.plan.step(id).filter(|step| shared.ready(step)) {
+                return match shared.waits(step) {
+                    true => Turn::Wait,
+                    false => Turn::Begin(Box::new(shared.plan.clone())),
+                };
             }
             (shared, _) =
                 self.changed.wait_timeout(shared, BEAT).unwrap_or_else(PoisonError::into_inner);
@@ -248,6 +290,7 @@ impl Run<'_> {
         };
         enough_room(cx, step)?;
         let work = Work { plan, step, reporter: *reporter, log: self.journal.log(&step.id) };
+        note_boot(cx, plan, step)?;
         let made = behaviour.apply(cx, &work)?;
         if cx.dry {
             return Ok(Outcome::Reported);
@@ -285,6 +328,17 @@ impl Run<'_> {
     }
 }
 
+/// Notes in which start of the machine a step is carried out, if it counts only in a later one. Before it is: a run that
+/// is killed knows afterwards.
+fn note_boot(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<(), ExecError> {
+    let names_it = |other: &Step| matches!(&other.action, Action::Restart { after } if after.contains(&step.id));
+    let Some(boot) = boot_id(cx.system).filter(|_| plan.steps.iter().any(names_it)) else {
+        return Ok(());
+    };
+    cx.memo().receipt.boots.insert(step.id.clone(), boot);
+    cx.save_receipt()
+}
+
 /// Looks whether there is room for a step before it begins.
 fn enough_room(cx: &Context<'_>, step: &Step) -> Result<(), ExecError> {
     for charge in charges(step, cx.machine) {
@@ -301,4 +355,95 @@ fn enough_room(cx: &Context<'_>, step: &Step) -> Result<(), ExecError> {
         return Err(ExecError::NoSpace { path: path.to_owned(), free, needed });
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use aitk_detect::detect;
+    use aitk_env::Settings;
+    use aitk_plan::Catalog;
+    use aitk_system::{Real, Replay};
+
+    use super::*;
+    use crate::receipt::Receipt;
+    use crate::steps::boot_id;
+    use crate::steps::testing::{Silent, plan, step};
+
+    /// The machine's own, but for the home folder.
+    fn run(home: &Path, plan: Plan, boots: BTreeMap<String, String>) -> (Summary, Receipt) {
+        let catalog = Catalog::builtin().unwrap();
+        let bare = Arc::new(Replay::tree(home));
+        let mut machine = detect(&*bare, &catalog.tables).machine;
+        machine.folders.home = home.to_owned();
+        machine.folders.state = home.join("state");
+        let settings = Settings { data: home.join("data"), ..Settings::default() };
+        let receipt = Receipt { boots, ..Receipt::default() };
+        let cx = Context::new(&Real, &Real, &machine, &catalog, &settings, receipt);
+        let journal = Journal::begin(&machine.folders.state, &Real);
+        let summary = apply(&cx, plan, &journal, &Silent).unwrap();
+        (summary, Receipt::load(&machine.folders.state, &Real).unwrap())
+    }
+
+    fn named(id: &str, needs: &[&str], action: Action) -> Step {
+        let needs = needs.iter().map(|need| (*need).to_owned()).collect();
+        Step { id: id.to_owned(), root: false, needs, ..step(action) }
+    }
+
+    #[test]
+    fn a_pause_keeps_only_those_back_that_need_what_waits() {
+        let home = tempfile::tempdir().unwrap();
+        let restart = Action::Restart { after: vec!["driver".to_owned()] };
+        let proof = Action::Check { script: "none.py".to_owned() };
+        let steps = vec![
+            named("restart", &[], restart),
+            named("proof", &["restart"], proof.clone()),
+            named("proof of the proof", &["proof"], proof),
+            named("shell", &[], Action::ShellInit),
+        ];
+        let boots = BTreeMap::from([("driver".to_owned(), boot_id(&Real).unwrap())]);
+        let (summary, _) = run(home.path(), plan(steps), boots);
+        let (step, error) = summary.failure.unwrap();
+        assert_eq!(
+            (step.as_str(), error.code(), error.exit()),
+            ("restart", "AITK-X12", Exit::Resume)
+        );
+        for waits in ["restart", "proof", "proof of the proof"] {
+            assert_eq!(summary.outcomes[waits], Outcome::Paused, "{waits}");
+        }
+        assert_eq!(summary.outcomes["shell"], Outcome::Done);
+    }
+
+    #[test]
+    fn a_step_that_counts_after_a_restart_waits_for_one_only_when_it_was_carried_out() {
+        let home = tempfile::tempdir().unwrap();
+        let steps = || {
+            let restart = Action::Restart { after: vec!["shell".to_owned()] };
+            let steps =
+                [named("shell", &[], Action::ShellInit), named("restart", &["shell"], restart)];
+            plan(steps.into())
+        };
+        let (summary, receipt) = run(home.path(), steps(), BTreeMap::new());
+        assert_eq!(summary.outcomes["restart"], Outcome::Paused);
+        assert_eq!(receipt.boots.get("shell"), boot_id(&Real).as_ref());
+        // As it is after a restart: what was made is there, in an earlier start of the machine.
+        let boots = BTreeMap::from([("shell".to_owned(), "earlier".to_owned())]);
+        let (summary, _) = run(home.path(), steps(), boots);
+        assert_eq!(summary.outcomes["shell"], Outcome::AlreadyDone);
+        assert_eq!(summary.outcomes["restart"], Outcome::AlreadyDone);
+    }
+
+    #[test]
+    fn a_failure_explains_more_than_a_pause_and_a_restart_more_than_a_login() {
+        let mut shared = Shared::new(plan(Vec::new()));
+        let login = || ExecError::LogIn { groups: "video".to_owned() };
+        shared.stop("login".to_owned(), login());
+        shared.stop("restart".to_owned(), ExecError::Restart { after: String::new() });
+        shared.stop("login".to_owned(), login());
+        assert!(shared.failure.is_none());
+        assert_eq!(shared.pause.as_ref().map(|(step, _)| step.as_str()), Some("restart"));
+        shared.stop("proof".to_owned(), ExecError::NeedsPassword);
+        assert_eq!(shared.failure.map(|(step, _)| step).as_deref(), Some("proof"));
+    }
 }

@@ -38,6 +38,22 @@ pub enum ExecError {
         /// What apt says.
         reason: String,
     },
+    /// A package source is not signed by a key that apt knows for it.
+    #[error("apt does not trust a package source: {reason}")]
+    AptUntrusted {
+        /// What apt says.
+        reason: String,
+    },
+    /// The key of a package source is another one than the catalog names.
+    #[error("the key at {address} is {found}, and not {expected}; nothing was changed")]
+    WrongKey {
+        /// Where it was taken from.
+        address: String,
+        /// The fingerprint in the catalog.
+        expected: String,
+        /// What came, in words.
+        found: String,
+    },
     /// A command failed for another reason.
     #[error("`{command}` failed:\n{output}")]
     Failed {
@@ -82,6 +98,34 @@ pub enum ExecError {
         lock: aitk_plan::Manager,
         /// The plan's.
         plan: aitk_plan::Manager,
+    },
+    /// A file stands where aitk would put one, and somebody else has made it.
+    #[error("{path} is there already, and aitk has not made it")]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// There can be no swap file at a place.
+    #[error("there can be no swap file {path}: {reason}")]
+    NoSwapFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// What to do instead.
+        remedy: &'static str,
+    },
+    /// The user belongs to groups that this session does not know of.
+    #[error("this session does not belong to {groups} yet: a new one does")]
+    LogIn {
+        /// The groups.
+        groups: String,
+    },
+    /// The machine must be started again before it goes on.
+    #[error("what was done counts once the machine has been restarted: {after}")]
+    Restart {
+        /// After which steps.
+        after: String,
     },
     /// Another run of aitk is under way.
     #[error("another run of aitk is under way ({holder})")]
@@ -132,6 +176,8 @@ impl Explain for ExecError {
             Self::AptUnreachable { .. } => "AITK-A02",
             Self::AptBroken { .. } => "AITK-A03",
             Self::AptMissing { .. } => "AITK-A04",
+            Self::AptUntrusted { .. } => "AITK-A05",
+            Self::WrongKey { .. } => "AITK-A06",
             Self::Interrupted => "AITK-X01",
             Self::AlreadyRunning { .. } => "AITK-X02",
             Self::Failed { .. } => "AITK-X03",
@@ -140,6 +186,10 @@ impl Explain for ExecError {
             Self::NeedsPassword => "AITK-X06",
             Self::NoSpace { .. } => "AITK-X07",
             Self::OtherManager { .. } => "AITK-X10",
+            Self::LogIn { .. } => "AITK-X11",
+            Self::Restart { .. } => "AITK-X12",
+            Self::Foreign { .. } => "AITK-X13",
+            Self::NoSwapFile { .. } => "AITK-X14",
             Self::Run(_) => "AITK-X08",
             Self::Io { .. } => "AITK-X09",
         }
@@ -159,6 +209,24 @@ impl Explain for ExecError {
                 "sudo dpkg --configure -a && sudo apt-get --fix-broken install, then try again"
             }
             Self::AptMissing { .. } => "make a new plan: the package lists have changed since",
+            Self::AptUntrusted { .. } => {
+                "try again later; if it stays so, the source has a new key or something on the way \
+                 changes what it delivers"
+            }
+            Self::WrongKey { .. } => {
+                "make sure that the source itself announces this key; then a newer aitk, or a row \
+                 of your own in catalog.toml, names it"
+            }
+            Self::Foreign { .. } => {
+                "look at it; move it away if it is not needed, then run the same command again"
+            }
+            Self::NoSwapFile { remedy, .. } => remedy,
+            Self::LogIn { .. } => {
+                "log out and in again, then run the same command again: it continues"
+            }
+            Self::Restart { .. } => {
+                "restart the machine, then run the same command again: it continues"
+            }
             Self::Failed { log: Some(log), .. } | Self::CheckFailed { log: Some(log), .. } => {
                 return Some(format!("everything it printed is in {}", log.display()));
             }
@@ -185,6 +253,7 @@ impl Explain for ExecError {
             Self::AptUnreachable { .. } => Exit::Unavailable,
             Self::NeedsPassword => Exit::NotPermitted,
             Self::OtherManager { .. } => Exit::Usage,
+            Self::LogIn { .. } | Self::Restart { .. } => Exit::Resume,
             _ => Exit::Failed,
         }
     }

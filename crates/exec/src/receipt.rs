@@ -24,6 +24,8 @@ pub struct Receipt {
     pub upgraded: Option<String>,
     /// The state of apt and dpkg in which everything that is installed had what it needs.
     pub whole: Option<String>,
+    /// In which start of the machine, by its boot id, steps that count only after a restart were last carried out.
+    pub boots: BTreeMap<String, String>,
     /// What the environment was asked to be, by its name: the budget and the choices.
     pub environments: BTreeMap<String, serde_json::Value>,
 }
@@ -88,6 +90,11 @@ impl Receipt {
         let json = serde_json::to_vec_pretty(&Self { schema: 1, ..self.clone() })
             .map_err(|error| ExecError::io(&path)(error.into()))?;
         system.write(&path, &json, 0o600).map_err(ExecError::io(&path))
+    }
+
+    /// Whether aitk made a thing.
+    pub(crate) fn made(&self, key: &str) -> bool {
+        self.objects.get(key).is_some_and(|object| object.provenance == Provenance::Created)
     }
 
     /// Notes a thing. What was once found stays found, and what was once made stays made: the first note is the

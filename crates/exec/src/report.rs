@@ -80,6 +80,8 @@ pub enum Outcome {
     Done,
     /// It would have been done: a dry run.
     Reported,
+    /// It waits for the person to log in again or to restart the machine.
+    Paused,
     /// It failed.
     Failed,
     /// The user interrupted it.

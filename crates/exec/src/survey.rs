@@ -10,7 +10,7 @@ use aitk_system::RunError;
 
 use crate::context::{Context, environment, layer_of, no_log};
 use crate::error::ExecError;
-use crate::steps::{Check, Exact, kind, resolve_base, resolve_environment};
+use crate::steps::{Check, Exact, group_may_come, kind, resolve_base, resolve_environment};
 
 /// Marks the steps that hold and makes the others exact.
 ///
@@ -44,6 +44,7 @@ pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), Ex
         }
     }
     built_together(plan);
+    wait_for_earlier(cx, plan)?;
     if resolve {
         resolve_all(cx, plan)?;
     }
@@ -93,6 +94,26 @@ fn built_together(plan: &mut Plan) {
             }
         }
     }
+}
+
+/// What holds now may not hold any more once earlier steps are done: then it is looked at when its time comes.
+fn wait_for_earlier(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
+    for at in 0..plan.steps.len() {
+        let before: &Plan = plan;
+        let step = &before.steps[at];
+        let needed = |id: &String| before.step(id).is_some_and(|s| s.status == Status::Needed);
+        let opens = step.status == Status::Done
+            && match &step.action {
+                Action::Restart { after } => after.iter().any(needed),
+                Action::Groups { .. } => group_may_come(cx, before, step)?,
+                Action::Login { .. } => step.needs.iter().any(needed) && !cx.machine.privilege.root,
+                _ => false,
+            };
+        if opens {
+            plan.steps[at].status = Status::Needed;
+        }
+    }
+    Ok(())
 }
 
 /// Resolves the needed steps; the sources of apt and of Python are asked at the same time.

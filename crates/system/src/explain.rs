@@ -15,6 +15,8 @@ pub enum Exit {
     NotPermitted = 77,
     /// Bad configuration or profile.
     Config = 78,
+    /// A pause and no failure: the person has something to do, and the same command then continues.
+    Resume = 100,
 }
 
 /// An error that has a stable code and says what to do next.

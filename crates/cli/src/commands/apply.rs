@@ -9,7 +9,7 @@ use aitk_env::{Bundle, Locks, open_bundle};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
 use aitk_plan::{Bytes, Choices, Manager, ManagerChoice, Plan, Status, machine_digest};
 use aitk_system::{
-    Deny, Explain, KeepAlive, Real, Report, System, authenticate, interrupted, is_terminal,
+    Deny, Exit, Explain, KeepAlive, Real, Report, System, authenticate, interrupted, is_terminal,
     listen_for_interrupts, read_line,
 };
 use serde_json::json;
@@ -17,7 +17,7 @@ use serde_json::json;
 use crate::args::{Apply, ChoiceArgs, Common};
 use crate::commands::plan::{load, show};
 use crate::error::{CliError, steps};
-use crate::output::{DIM, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked};
 
@@ -81,7 +81,12 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         return dry_run(&session, plan, lock.as_ref(), args, output, &progress);
     }
     confirm(args.yes)?;
-    let _ticket = elevate(&session, &plan)?;
+    let root: Vec<_> =
+        plan.steps.iter().filter(|step| step.root && step.status == Status::Needed).collect();
+    let _ticket = match root.is_empty() {
+        true => None,
+        false => elevate(&session, root.iter().flat_map(|step| &step.commands), true)?,
+    };
     remember(&session, &wish)?;
     session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
     let context = context(&session, &Real, lock.as_ref(), args);
@@ -240,11 +245,14 @@ pub fn confirm(yes: bool) -> Result<(), CliError> {
     }
 }
 
-/// Gets sudo's password before anything is drawn, where it is needed.
-pub fn elevate(session: &Session, plan: &Plan) -> Result<Option<KeepAlive>, CliError> {
-    let needed = |step: &&aitk_plan::Step| step.root && step.status == Status::Needed;
+/// Gets sudo's password before anything is drawn, for these commands.
+pub fn elevate<'a>(
+    session: &Session,
+    commands: impl IntoIterator<Item = &'a String>,
+    avoidable: bool,
+) -> Result<Option<KeepAlive>, CliError> {
     let privilege = &session.machine.privilege;
-    if privilege.root || !plan.steps.iter().any(|step| needed(&step)) {
+    if privilege.root {
         return Ok(None);
     }
     match privilege.sudo {
@@ -255,10 +263,8 @@ pub fn elevate(session: &Session, plan: &Plan) -> Result<Option<KeepAlive>, CliE
             Err(_) => Err(ExecError::NeedsPassword.into()),
         },
         _ => {
-            let steps = plan.steps.iter().filter(needed);
-            let commands =
-                steps.flat_map(|step| &step.commands).map(|c| format!("  {c}")).collect();
-            Err(CliError::NeedsRoot { commands })
+            let commands = commands.into_iter().map(|command| format!("  {command}")).collect();
+            Err(CliError::NeedsRoot { commands, avoidable })
         }
     }
 }
@@ -300,17 +306,24 @@ fn dry_run(
     Ok(ExitCode::SUCCESS)
 }
 
+/// A text with a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).chain(['.']).collect()
+    })
+}
+
 /// What was done, how long it took, how to start.
 pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
     let done = summary.outcomes.values().filter(|outcome| **outcome == Outcome::Done).count();
-    let failed = summary
-        .failure
-        .as_ref()
-        .map(|(step, error)| (step.clone(), error.code(), error.to_string()));
+    let failed =
+        summary.failure.as_ref().map(|(step, error)| (step.clone(), error.code(), error.exit()));
     if output.json {
         let outcome = match &failed {
             None => "done",
-            Some((_, code, _)) if *code == "AITK-X01" => "interrupted",
+            Some((_, _, Exit::Resume)) => "paused",
+            Some((_, "AITK-X01", _)) => "interrupted",
             Some(_) => "failed",
         };
         let data = json!({
@@ -324,7 +337,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
         if let Some((_, error)) = &summary.failure {
             diagnostics.push(Diagnostic {
                 code: error.code().to_owned(),
-                severity: "error",
+                severity: if error.exit() == Exit::Resume { "info" } else { "error" },
                 message: error.to_string(),
                 hint: error.hint(),
             });
@@ -334,6 +347,21 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
         return Ok(ExitCode::from(code));
     }
     match summary.failure {
+        Some((_, error)) if error.exit() == Exit::Resume => {
+            let waiting = summary.outcomes.values().filter(|one| **one == Outcome::Paused).count();
+            output.say(format!(
+                "\n{} {} done so far, and {} for you. {} [{}]",
+                styled(CARE, "·"),
+                steps(done),
+                if waiting == 1 { "1 waits".to_owned() } else { format!("{waiting} wait") },
+                sentence(&error.to_string()),
+                error.code(),
+            ));
+            if let Some(hint) = error.hint() {
+                output.say(format!("  {} {hint}", styled(HEAD, "what to do:")));
+            }
+            Ok(ExitCode::from(error.exit() as u8))
+        }
         Some((step, error)) => {
             if done > 0 {
                 output.say(format!(

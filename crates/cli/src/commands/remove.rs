@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_exec::{Provenance, Receipt, brought, kept_kernel, note_own, without_init};
+use aitk_exec::{
+    ExecError, Provenance, Receipt, Undo, brought, kept_kernel, note_own, undo, without_init,
+};
 use aitk_system::{Real, System};
 use serde_json::json;
 
@@ -31,12 +33,24 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     let state = &session.machine.folders.state;
     let made = made(&receipt);
     let system = brought(&receipt, &Real);
+    let undone = undo(&receipt, &Real);
+    let as_root = session.machine.privilege.root;
+    let commands: Vec<_> = undone.iter().flat_map(|undo| &undo.commands).collect();
+    let commands: Vec<_> = commands.iter().map(|command| command.typed(as_root)).collect();
     let paths: Vec<_> = made.iter().map(|made| &made.path).collect();
-    let data = json!({ "removed": paths, "system_packages": system, "dry_run": args.dry_run });
+    let data = json!({ "removed": paths, "commands": commands, "system_packages": system, "dry_run": args.dry_run });
     if !output.json {
         for made in &made {
             let what = if made.lines_only { " (aitk's lines)" } else { "" };
             output.say(format!("  {} {}{what}", styled(BAD, "-"), made.path.display()));
+        }
+        for undo in &undone {
+            for command in &undo.commands {
+                output.say(format!("  {} {}", styled(BAD, "-"), command.typed(as_root)));
+            }
+            if let Some(note) = &undo.note {
+                output.say(styled(DIM, format!("  {note}")));
+            }
         }
         output.say(styled(DIM, format!("  the cache {} stays", session.settings.cache.display())));
         if !system.is_empty() {
@@ -44,8 +58,9 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
             output.say(styled(DIM, format!("  sudo apt-get remove {}", system.join(" "))));
         }
     }
-    if args.dry_run || made.is_empty() {
-        let text = if made.is_empty() {
+    let nothing = made.is_empty() && commands.is_empty();
+    if args.dry_run || nothing {
+        let text = if nothing {
             "There is nothing of aitk's here."
         } else {
             "Nothing was removed: this was a dry run."
@@ -54,6 +69,15 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
         return Ok(ExitCode::SUCCESS);
     }
     apply::confirm(args.yes)?;
+    let _ticket = match commands.is_empty() {
+        true => None,
+        false => apply::elevate(&session, &commands, false)?,
+    };
+    for undo in undone.iter().filter(|undo| !undo.commands.is_empty()) {
+        take_back(undo)?;
+        receipt.objects.remove(&undo.key);
+        receipt.save(state, &Real)?;
+    }
     for made in &made {
         take_away(made)?;
         prune(&made.path, &session)?;
@@ -63,6 +87,7 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     }
     receipt.environments.clear();
     receipt.proofs.clear();
+    receipt.boots.clear();
     receipt.save(state, &Real)?;
     output.result("removal", &data, Vec::new(), || {
         format!("{} What aitk had made here is gone.", styled(GOOD, "✓"))
@@ -101,6 +126,18 @@ fn made(receipt: &Receipt) -> Vec<Made> {
     let mut made: Vec<_> = made.filter(|made| Real.stat(&made.path).is_ok()).collect();
     made.sort_by(|one, other| other.path.cmp(&one.path));
     made
+}
+
+/// What root has to do.
+fn take_back(undo: &Undo) -> Result<(), CliError> {
+    for command in &undo.commands {
+        let output = (&Real as &dyn System).run(command).map_err(ExecError::from)?;
+        if !output.success() {
+            let (command, output) = (command.to_string(), output.tail(8));
+            return Err(ExecError::Failed { command, output, log: None }.into());
+        }
+    }
+    Ok(())
 }
 
 fn take_away(made: &Made) -> Result<(), CliError> {

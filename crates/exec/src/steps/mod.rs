@@ -5,14 +5,25 @@ mod apt_change;
 mod apt_lists;
 mod apt_packages;
 mod apt_repair;
+mod apt_source;
 mod apt_upgrade;
 mod base;
 mod check;
+mod container_gpu;
 mod environment;
+mod groups;
 mod kernelspec;
 mod layer;
+mod login;
 mod own;
+mod restart;
+mod root;
 mod shell_init;
+mod swap_file;
+mod system_file;
+#[cfg(test)]
+pub(crate) mod testing;
+mod undo;
 mod uv;
 
 use std::path::{Path, PathBuf};
@@ -23,8 +34,11 @@ use aitk_system::Permit;
 
 pub(crate) use base::resolve as resolve_base;
 pub(crate) use environment::resolve as resolve_environment;
+pub(crate) use groups::may_come as group_may_come;
 pub use kernelspec::kept_kernel;
+pub(crate) use restart::boot_id;
 pub use shell_init::without_init;
+pub use undo::{Undo, undo};
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -82,15 +96,24 @@ impl Exact {
 /// A thing that a step made or found, for the receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Made {
-    /// `apt:curl`, `path:/…`
+    /// `apt:curl`, `path:/…` for what is the user's; `file:/…`, `group:video`, `runtime:nvidia`, `source:nvidia` and
+    /// `swap:/…` for what root takes away.
     pub key: String,
     pub provenance: Provenance,
     pub detail: Option<String>,
 }
 
 impl Made {
+    pub fn created(key: String, detail: Option<String>) -> Self {
+        Self { key, provenance: Provenance::Created, detail }
+    }
+
+    pub fn found(key: String, detail: Option<String>) -> Self {
+        Self { key, provenance: Provenance::Found, detail }
+    }
+
     pub fn path(path: &Path, detail: Option<String>) -> Self {
-        Self { key: format!("path:{}", path.display()), provenance: Provenance::Created, detail }
+        Self::created(format!("path:{}", path.display()), detail)
     }
 }
 
@@ -139,13 +162,13 @@ pub(crate) fn kind(action: &Action) -> &'static dyn Kind {
         Action::AptLists { .. } => &apt_lists::AptLists,
         Action::AptUpgrade => &apt_upgrade::AptUpgrade,
         Action::AptPackages { .. } => &apt_packages::AptPackages,
-        Action::AptSource(_)
-        | Action::SystemFile { .. }
-        | Action::Groups { .. }
-        | Action::Login { .. }
-        | Action::Restart { .. }
-        | Action::SwapFile { .. }
-        | Action::ContainerGpu => unreachable!("PLACEHOLDER"),
+        Action::AptSource(_) => &apt_source::AptSource,
+        Action::SystemFile { .. } => &system_file::SystemFile,
+        Action::Groups { .. } => &groups::Groups,
+        Action::Login { .. } => &login::Login,
+        Action::Restart { .. } => &restart::Restart,
+        Action::SwapFile { .. } => &swap_file::SwapFile,
+        Action::ContainerGpu => &container_gpu::ContainerGpu,
         Action::Uv => &uv::Uv,
         Action::Base { .. } => &base::Base,
         Action::ShellInit => &shell_init::ShellInit,
@@ -157,9 +180,13 @@ pub(crate) fn kind(action: &Action) -> &'static dyn Kind {
     }
 }
 
-/// Whether this system lets downloads happen; a dry run does not.
-pub(crate) fn may_download(cx: &Context<'_>, what: &str) -> Result<bool, ExecError> {
+/// Whether this system lets something happen that it does not do itself; a dry run does not.
+pub(crate) fn may_change(cx: &Context<'_>, what: &str) -> Result<Permit, ExecError> {
     let path = cx.settings.cache.clone();
-    let permit = cx.system.permit(what).map_err(|source| EnvError::Io { path, source })?;
-    Ok(permit == Permit::Granted)
+    Ok(cx.system.permit(what).map_err(|source| EnvError::Io { path, source })?)
+}
+
+/// The same for downloads.
+pub(crate) fn may_download(cx: &Context<'_>, what: &str) -> Result<bool, ExecError> {
+    Ok(may_change(cx, what)? == Permit::Granted)
 }

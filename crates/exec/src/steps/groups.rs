@@ -1,0 +1,211 @@
+//! The user belongs to groups, once logged in again.
+
+use aitk_plan::{Action, Plan, Status, Step};
+use aitk_system::{Command, System};
+
+use super::{Check, Exact, Kind, Made, Work, root};
+use crate::context::Context;
+use crate::error::ExecError;
+
+pub(super) struct Groups;
+
+const GROUPS: &str = "/etc/group";
+
+/// One line of `group(5)`.
+pub(super) struct Group<'a> {
+    pub name: &'a str,
+    pub gid: u32,
+    members: Vec<&'a str>,
+}
+
+pub(super) fn groups(text: &str) -> impl Iterator<Item = Group<'_>> {
+    text.lines().filter_map(|line| {
+        let fields: Vec<&str> = line.split(':').collect();
+        let [name, _, gid, members] = fields[..] else { return None };
+        Some(Group { name, gid: gid.parse().ok()?, members: members.split(',').collect() })
+    })
+}
+
+fn wanted(step: &Step) -> &[String] {
+    match &step.action {
+        Action::Groups { groups } => groups,
+        _ => &[],
+    }
+}
+
+/// The user's name. A user who comes from the network stands in no file.
+fn user(cx: &Context<'_>) -> Result<String, ExecError> {
+    let uid = cx.system.host().uid.to_string();
+    let users = root::text(cx, "/etc/passwd")?;
+    let named = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == uid).then(|| name.to_owned())
+    });
+    let named = named.or_else(|| cx.system.env("USER")).or_else(|| cx.system.env("LOGNAME"));
+    named.ok_or_else(|| ExecError::io("/etc/passwd")(std::io::ErrorKind::NotFound.into()))
+}
+
+/// How the user stands to the groups that a step wants.
+#[derive(Default)]
+struct State {
+    user: String,
+    belongs: Vec<String>,
+    lacks: Vec<String>,
+    absent: Vec<String>,
+}
+
+fn state(cx: &Context<'_>, step: &Step) -> Result<State, ExecError> {
+    let host = cx.system.host();
+    // Root may do everything without them.
+    if host.uid == 0 {
+        return Ok(State::default());
+    }
+    let text = root::text(cx, GROUPS)?;
+    let mut state = State { user: user(cx)?, ..State::default() };
+    for name in wanted(step) {
+        let place = match groups(&text).find(|group| group.name == name) {
+            None => &mut state.absent,
+            Some(group) if group.gid == host.gid || group.members.contains(&&*state.user) => {
+                &mut state.belongs
+            }
+            Some(_) => &mut state.lacks,
+        };
+        place.push(name.clone());
+    }
+    Ok(state)
+}
+
+fn command(groups: &[String], user: &str) -> Command {
+    Command::as_root(["usermod", "-aG", &groups.join(","), user])
+}
+
+fn key(group: &str) -> String {
+    format!("group:{group}")
+}
+
+/// Whether an earlier step of the plan may bring a group that is not there yet.
+pub(crate) fn may_come(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> {
+    let pending = |need: &String| plan.step(need).is_some_and(|need| need.status == Status::Needed);
+    Ok(step.needs.iter().any(pending) && !state(cx, step)?.absent.is_empty())
+}
+
+/// What takes the user, whose name was noted, out of a group again.
+pub(super) fn undo(group: &str, user: &str, system: &dyn System) -> Vec<Command> {
+    let text = system.text(GROUPS).unwrap_or_default();
+    let belongs = groups(&text).any(|g| g.name == group && g.members.contains(&user));
+    belongs.then(|| Command::as_root(["gpasswd", "-d", user, group])).into_iter().collect()
+}
+
+impl Kind for Groups {
+    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
+        let State { user, lacks, .. } = state(cx, step)?;
+        let missing: Vec<_> =
+            lacks.iter().map(|group| format!("{user} does not belong to {group}")).collect();
+        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+    }
+
+    fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        let estimated = may_come(cx, plan, step)?;
+        let State { user, mut lacks, absent, .. } = state(cx, step)?;
+        if estimated {
+            lacks.extend(absent);
+        }
+        let commands = match lacks.is_empty() {
+            true => Vec::new(),
+            false => root::typed(cx, &[command(&lacks, &user)]),
+        };
+        Ok(Exact::one(Step { commands, estimated, ..step.clone() }))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let State { user, lacks, .. } = state(cx, work.step)?;
+        if lacks.is_empty() {
+            return Ok(Vec::new());
+        }
+        let made: Vec<_> =
+            lacks.iter().map(|group| Made::created(key(group), Some(user.clone()))).collect();
+        let there =
+            || self.check(cx, work.plan, work.step).is_ok_and(|check| check == Check::Holds);
+        let commands = [command(&lacks, &user)];
+        cx.about_to(&work.step.id, &made, there, || root::run(cx, work, &commands))?;
+        Ok(made)
+    }
+
+    /// What aitk has made is noted before it is there, so the rest was there before.
+    fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
+        let State { user, belongs, .. } = state(cx, step).unwrap_or_default();
+        belongs.iter().map(|group| Made::found(key(group), Some(user.clone()))).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::Receipt;
+    use crate::steps::testing::{Machine, NOTED, step};
+
+    const HOST: &str = r#"{"host": {"uid": 1000, "gid": 1000, "groups": [1000], "arch": ""}}"#;
+
+    const ROOT: &str = r#"{"host": {"uid": 0, "gid": 0, "groups": [], "arch": ""}}"#;
+
+    fn action() -> Action {
+        let groups = ["render", "video", "docker"];
+        Action::Groups { groups: groups.map(str::to_owned).into() }
+    }
+
+    fn machine(host: &str, groups: &str) -> Machine {
+        let machine = Machine::new(host);
+        machine.file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nkim:x:1000:1000::/home/user:\n");
+        machine.file(GROUPS, groups);
+        machine
+    }
+
+    #[test]
+    fn groups_that_are_not_there_are_left_out() {
+        let machine = machine(HOST, "broken\nrender:x:105:\nvideo:x:44:joe,kim\n");
+        let lacks = Check::missing("kim does not belong to render");
+        assert_eq!(machine.check(&Groups, &step(action())).unwrap(), lacks);
+        let ran = machine.apply(&Groups, action(), Receipt::default()).unwrap();
+        assert_eq!(ran.commands, ["sudo usermod -aG render kim"]);
+        assert_eq!(ran.did, [NOTED, "run sudo usermod -aG render kim"]);
+        assert!(ran.receipt.made("group:render") && !ran.receipt.made("group:video"));
+    }
+
+    #[test]
+    fn members_and_root_need_nothing() {
+        let member = machine(HOST, "render:x:1000:\nvideo:x:44:joe,kim\n");
+        assert_eq!(member.check(&Groups, &step(action())).unwrap(), Check::Holds);
+        let near = machine(HOST, "video:x:44:kimberly\n");
+        assert_ne!(near.check(&Groups, &step(action())).unwrap(), Check::Holds);
+        let root = machine(ROOT, "render:x:105:\nvideo:x:44:\n");
+        assert_eq!(root.check(&Groups, &step(action())).unwrap(), Check::Holds);
+    }
+
+    #[test]
+    fn a_group_that_an_earlier_step_brings_is_waited_for() {
+        let machine = machine(HOST, "render:x:105:kim\nvideo:x:44:kim\n");
+        let mut groups = step(action());
+        groups.needs = vec!["earlier".to_owned()];
+        let mut earlier = step(Action::AptUpgrade);
+        earlier.id = "earlier".to_owned();
+        let commands = |status| {
+            let plan = machine.plan(vec![Step { status, ..earlier.clone() }, groups.clone()]);
+            machine.resolve(&Groups, &plan, &groups).unwrap()
+        };
+        let waits = commands(Status::Needed);
+        assert_eq!(
+            (waits.commands, waits.estimated),
+            (vec!["sudo usermod -aG docker kim".to_owned()], true)
+        );
+        assert_eq!(commands(Status::Done).commands, [""; 0]);
+    }
+
+    #[test]
+    fn only_a_member_is_taken_out() {
+        let machine = machine(HOST, "render:x:105:kim\nvideo:x:44:\n");
+        let typed = |group| undo(group, "kim", machine.system()).first().map(Command::to_string);
+        assert_eq!(typed("render").as_deref(), Some("sudo gpasswd -d kim render"));
+        assert_eq!(typed("video"), None);
+    }
+}

@@ -1,0 +1,75 @@
+//! The machine was started again after steps that count only then.
+
+use aitk_plan::{Action, Plan, Step};
+use aitk_system::{Permit, System};
+
+use super::{Check, Exact, Kind, Made, Work, may_change};
+use crate::context::Context;
+use crate::error::ExecError;
+
+pub(super) struct Restart;
+
+/// What tells one start of the machine from another.
+pub(crate) fn boot_id(system: &dyn System) -> Option<String> {
+    let id = system.text("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// The titles of the steps that were last carried out since the machine was started. What aitk never carried out counts
+/// already.
+fn fresh(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<String> {
+    let Action::Restart { after } = &step.action else { return Vec::new() };
+    let Some(now) = boot_id(cx.system) else { return Vec::new() };
+    let memo = cx.memo();
+    let fresh = after.iter().filter(|id| memo.receipt.boots.get(*id) == Some(&now));
+    fresh.map(|id| plan.step(id).map_or_else(|| id.clone(), |step| step.title.clone())).collect()
+}
+
+impl Kind for Restart {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+        let missing: Vec<_> = fresh(cx, plan, step)
+            .iter()
+            .map(|title| format!("the machine was not restarted since: {title}"))
+            .collect();
+        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+    }
+
+    /// Nothing is run.
+    fn resolve(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        Ok(Exact::one(Step { commands: Vec::new(), estimated: false, ..step.clone() }))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        match may_change(cx, "restart the machine")? {
+            Permit::Reported => Ok(Vec::new()),
+            Permit::Granted => {
+                Err(ExecError::Restart { after: fresh(cx, work.plan, work.step).join(", ") })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::Receipt;
+    use crate::steps::testing::{Machine, step};
+
+    #[test]
+    fn it_holds_in_a_later_start_of_the_machine_than_the_step_was_made_in() {
+        let machine = Machine::new("{}");
+        let restart = step(Action::Restart { after: vec!["driver".to_owned()] });
+        let check = |boots: &[(&str, &str)]| {
+            let note = |(step, boot): &(&str, &str)| ((*step).to_owned(), (*boot).to_owned());
+            let boots = boots.iter().map(note).collect();
+            machine.check_with(&Restart, &restart, Receipt { boots, ..Receipt::default() }).unwrap()
+        };
+        machine.file("/proc/sys/kernel/random/boot_id", "one\n");
+        let missing = Check::missing("the machine was not restarted since: driver");
+        assert_eq!(check(&[("driver", "one")]), missing);
+        assert_eq!(check(&[]), Check::Holds);
+        assert_eq!(check(&[("other", "one")]), Check::Holds);
+        machine.file("/proc/sys/kernel/random/boot_id", "two\n");
+        assert_eq!(check(&[("driver", "one")]), Check::Holds);
+    }
+}

@@ -1,0 +1,215 @@
+//! A machine for the tests of steps: its files are put into a folder, and what would change it is reported.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aitk_detect::detect;
+use aitk_env::Settings;
+use aitk_plan::{Accelerator, Action, Catalog, Phase, Plan, Status, Step, Totals};
+use aitk_system::{Deny, Real, Replay, Report, System};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{Check, Kind, Work};
+use crate::context::{Context, no_log};
+use crate::error::ExecError;
+use crate::receipt::Receipt;
+use crate::report::{Event, Reporter};
+
+/// What is said when the receipt is written.
+pub(crate) const NOTED: &str = "write /home/user/.local/state/aitk/receipt.json";
+
+/// Nobody listens.
+pub(crate) struct Silent;
+
+impl Reporter for Silent {
+    fn event(&self, _: &Event<'_>) {}
+}
+
+/// A machine of a user with the id 1000, whose home is `/home/user`.
+pub(crate) struct Machine {
+    folder: TempDir,
+    replay: Arc<Replay>,
+}
+
+/// What became of a step.
+#[derive(Debug)]
+pub(crate) struct Ran {
+    /// What the plan shows.
+    pub commands: Vec<String>,
+    /// What would have been done.
+    pub did: Vec<String>,
+    pub receipt: Receipt,
+}
+
+impl Machine {
+    /// A machine that gives these answers, of those in a recording's file.
+    pub fn new(answers: &str) -> Self {
+        let mut all = json!({
+            "schema": 1,
+            "env": {"HOME": "/home/user"},
+            "host": {"uid": 1000, "gid": 1000, "groups": [1000], "arch": "x86_64"},
+        });
+        let Value::Object(answers) = serde_json::from_str(answers).unwrap() else { panic!() };
+        all.as_object_mut().unwrap().extend(answers);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("answers.json");
+        Real.write(&path, all.to_string().as_bytes(), 0o644).unwrap();
+        let replay = Arc::new(Replay::open(folder.path()).unwrap());
+        Self { folder, replay }
+    }
+
+    pub fn system(&self) -> &dyn System {
+        &self.replay
+    }
+
+    /// Where a file of the machine lies.
+    pub fn path(&self, path: &str) -> PathBuf {
+        self.folder.path().join("root").join(path.trim_start_matches('/'))
+    }
+
+    pub fn file(&self, path: &str, content: &str) {
+        Real.write(&self.path(path), content.as_bytes(), 0o644).unwrap();
+    }
+
+    /// A receipt that says that aitk made these.
+    pub fn made(&self, keys: &[&str]) -> Receipt {
+        self.with(Receipt::default(), |cx| {
+            let made = |key: &&str| super::Made::created((*key).to_owned(), None);
+            cx.note("a step", keys.iter().map(made));
+            cx.receipt()
+        })
+    }
+
+    pub fn plan(&self, steps: Vec<Step>) -> Plan {
+        plan(steps)
+    }
+
+    /// Looks at the machine, of which nothing can be changed.
+    pub fn with<T>(&self, receipt: Receipt, look: impl FnOnce(&Context<'_>) -> T) -> T {
+        self.on(&self.replay, &Deny(Real), receipt, true, look)
+    }
+
+    /// The same where sources are asked.
+    pub fn online<T>(&self, look: impl FnOnce(&Context<'_>) -> T) -> T {
+        self.on(&self.replay, &Deny(Real), Receipt::default(), false, look)
+    }
+
+    fn on<T>(
+        &self,
+        system: &dyn System,
+        local: &dyn System,
+        receipt: Receipt,
+        offline: bool,
+        look: impl FnOnce(&Context<'_>) -> T,
+    ) -> T {
+        let catalog = Catalog::builtin().unwrap();
+        let machine = detect(&self.replay, &catalog.tables).machine;
+        let folders = &machine.folders;
+        let settings = Settings {
+            data: folders.data.clone(),
+            cache: folders.cache.clone(),
+            offline,
+            ..Settings::default()
+        };
+        let mut cx = Context::new(system, local, &machine, &catalog, &settings, receipt);
+        cx.lock_wait = Duration::ZERO;
+        look(&cx)
+    }
+
+    pub fn check(&self, kind: &dyn Kind, step: &Step) -> Result<Check, ExecError> {
+        self.check_with(kind, step, Receipt::default())
+    }
+
+    pub fn check_with(
+        &self,
+        kind: &dyn Kind,
+        step: &Step,
+        receipt: Receipt,
+    ) -> Result<Check, ExecError> {
+        self.with(receipt, |cx| kind.check(cx, &plan(vec![step.clone()]), step))
+    }
+
+    /// The receipt with what a step says of its own.
+    pub fn own(&self, kind: &dyn Kind, step: &Step, receipt: Receipt) -> Receipt {
+        self.with(receipt, |cx| {
+            cx.note(&step.id, kind.own(cx, &plan(vec![step.clone()]), step));
+            cx.receipt()
+        })
+    }
+
+    /// What a plan shows of a step.
+    pub fn resolve(&self, kind: &dyn Kind, plan: &Plan, step: &Step) -> Result<Step, ExecError> {
+        let local = Report::new(Deny(Real), |_: &str| {});
+        self.on(&self.replay, &local, Receipt::default(), true, |cx| {
+            Ok(kind.resolve(cx, plan, step)?.steps.remove(0))
+        })
+    }
+
+    /// Resolves a step and carries it out, as far as that is possible without changing anything.
+    pub fn apply(
+        &self,
+        kind: &dyn Kind,
+        action: Action,
+        receipt: Receipt,
+    ) -> Result<Ran, ExecError> {
+        let did = Mutex::new(Vec::new());
+        let say = |change: &str| did.lock().unwrap().push(change.to_owned());
+        let system = Report::new(Deny(Arc::clone(&self.replay)), say);
+        let local = Report::new(Deny(Real), |_: &str| {});
+        let step = step(action);
+        let plan = plan(vec![step.clone()]);
+        let (commands, receipt) = self.on(&system, &local, receipt, true, |cx| {
+            let commands = kind.resolve(cx, &plan, &step)?.steps.remove(0).commands;
+            let work = Work { plan: &plan, step: &step, reporter: &Silent, log: no_log() };
+            let made = kind.apply(cx, &work)?;
+            cx.note(&step.id, made);
+            Ok::<_, ExecError>((commands, cx.receipt()))
+        })?;
+        let did = did.lock().unwrap().clone();
+        Ok(Ran { commands, did, receipt })
+    }
+}
+
+pub(crate) fn plan(steps: Vec<Step>) -> Plan {
+    Plan {
+        budget: String::new(),
+        machine: String::new(),
+        choices: Default::default(),
+        manager: Default::default(),
+        accelerator: Accelerator {
+            kind: "none".to_owned(),
+            gpus: Vec::new(),
+            cuda: None,
+            compute_capability: None,
+            why: Vec::new(),
+        },
+        framework: None,
+        steps,
+        totals: Totals::default(),
+        warnings: Vec::new(),
+    }
+}
+
+/// A step that does this and is to be done.
+pub(crate) fn step(action: Action) -> Step {
+    Step {
+        id: "step".to_owned(),
+        phase: Phase::System,
+        title: String::new(),
+        action,
+        status: Status::Needed,
+        why: Vec::new(),
+        remedy: None,
+        needs: Vec::new(),
+        root: true,
+        commands: Vec::new(),
+        packages: Vec::new(),
+        removes: Vec::new(),
+        download: None,
+        disk: None,
+        files: None,
+        estimated: false,
+    }
+}
