@@ -64,23 +64,31 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<String>> {
     Ok(Answer { builds, accelerator: question.accelerator(best, &refusals, &idle), idle })
 }
 
-/// Why builds were not taken: by the device that they were looked at for, if any.
+/// Why a build was not taken: for the device that it was looked at for, if for any.
+struct Refusal {
+    build: String,
+    gpu: Option<usize>,
+    why: String,
+}
+
 #[derive(Default)]
-struct Refusals(Vec<(Option<usize>, String)>);
+struct Refusals(Vec<Refusal>);
 
 impl Refusals {
-    fn note(&mut self, gpu: Option<usize>, why: String) {
-        if !self.0.iter().any(|(of, said)| *of == gpu && *said == why) {
-            self.0.push((gpu, why));
+    /// What stands in for another build is refused for the same reasons as that.
+    fn note(&mut self, build: &Build, gpu: Option<usize>, why: String) {
+        let said = self.0.iter().any(|other| other.gpu == gpu && other.why == why);
+        if build.note.is_none() && !said {
+            self.0.push(Refusal { build: build.name.clone(), gpu, why });
         }
     }
 
-    fn of(&self, gpu: usize) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(of, _)| *of == Some(gpu)).map(|(_, why)| why.as_str())
+    fn of(&self, gpu: usize) -> impl Iterator<Item = &Refusal> {
+        self.0.iter().filter(move |refusal| refusal.gpu == Some(gpu))
     }
 
     fn all(self) -> Vec<String> {
-        self.0.into_iter().map(|(_, why)| why).collect()
+        self.0.into_iter().map(|refusal| refusal.why).collect()
     }
 }
 
@@ -93,7 +101,7 @@ impl<'a> Question<'a> {
         if build.kind == "none" {
             return self.python_fits(build).map_or_else(
                 |why| {
-                    refusals.note(None, why);
+                    refusals.note(build, None, why);
                     None
                 },
                 |()| Some(Fit { build, gpus: Vec::new() }),
@@ -106,13 +114,13 @@ impl<'a> Question<'a> {
             }
             match self.serves(build, gpu).and_then(|()| self.python_fits(build)) {
                 Ok(()) => gpus.push(index),
-                Err(why) => refusals.note(Some(index), why),
+                Err(why) => refusals.note(build, Some(index), why),
             }
         }
         // For a machine whose device is still to come, or was not detected.
         let blind = self.forced() && !self.machine.gpus.iter().any(|gpu| self.is_for(build, gpu));
         if blind && let Err(why) = self.python_fits(build) {
-            refusals.note(None, why);
+            refusals.note(build, None, why);
             return None;
         }
         (blind && build.kind != "jetson" || !gpus.is_empty()).then_some(Fit { build, gpus })
@@ -304,7 +312,7 @@ impl<'a> Question<'a> {
         for (index, gpu) in gpus.iter().map(|index| (*index, &self.machine.gpus[*index])) {
             why.push(format!("{}: {} computes on it", described(gpu), build.name));
             let better = refusals.of(index).filter(|_| build.older);
-            why.extend(better.map(|reason| format!("{}: {reason}", called(gpu))));
+            why.extend(better.map(|refusal| refusal.why.clone()));
         }
         why.extend(idle.iter().cloned());
         Accelerator {
@@ -323,7 +331,12 @@ impl<'a> Question<'a> {
         }
         let idle = self.machine.gpus.iter().enumerate().filter(|(i, _)| !best.gpus.contains(i));
         idle.map(|(index, gpu)| {
-            let reasons: Vec<_> = refusals.of(index).collect();
+            // Of the build that others compute with, that one's reason says it all.
+            let of_it = refusals.of(index).filter(|refusal| refusal.build == best.build.name);
+            let mut reasons: Vec<_> = of_it.map(|refusal| refusal.why.as_str()).collect();
+            if reasons.is_empty() {
+                reasons = refusals.of(index).map(|refusal| refusal.why.as_str()).collect();
+            }
             let why = match (reasons[..].is_empty(), gpu.vendor.as_str()) {
                 (false, _) => reasons.join("; "),
                 (true, _) if !gpu.usable => gpu.why.clone(),

@@ -1,5 +1,7 @@
 //! The decisions: which steps a profile means on this machine, which cannot be done there, and what to warn about.
 
+use std::path::Path;
+
 use aitk_detect::{Disk, Machine, Sudo, VirtualizationKind};
 
 use crate::accelerate::{self, Answer, Question};
@@ -172,6 +174,10 @@ struct Context<'a> {
     driver: &'a Driver<'a>,
 }
 
+/// Where a swap file goes, and file systems that take one without care of their own.
+const SWAP_FOLDER: &str = "/";
+const HOLD_SWAP: [&str; 4] = ["ext4", "ext3", "ext2", "xfs"];
+
 /// Groups that may use the devices of AMD and Intel.
 const GPU_GROUPS: [&str; 2] = ["render", "video"];
 
@@ -217,6 +223,12 @@ impl Context<'_> {
             // An environment is an estimate until it is resolved, though it takes nothing itself.
             estimated: estimate != Estimate::default() || from.kind == StepKind::Environment,
         };
+        if let (StepKind::Framework, Some(framework)) =
+            (&from.kind, self.framework.planned(self.manager))
+        {
+            step.why.extend(framework.why);
+            step.why.extend(self.framework.accelerator(self.machine).why);
+        }
         self.judge(from, &mut step);
         Some(step)
     }
@@ -278,12 +290,15 @@ impl Context<'_> {
             && memory.swap.unwrap_or(0) < thresholds.swap_below.0 / 2
     }
 
-    /// Whether swap is this machine's own business, and not that of what it runs in.
+    /// Whether a swap file is this machine's own business, and its file system can hold one.
     fn may_have_swap(&self) -> bool {
-        matches!(
+        let own = matches!(
             self.machine.virtualization.kind,
             VirtualizationKind::BareMetal | VirtualizationKind::Vm
-        )
+        );
+        let root = self.machine.disks.iter().filter(|disk| Path::new(SWAP_FOLDER).starts_with(&disk.mount));
+        let root = root.max_by_key(|disk| disk.mount.as_os_str().len());
+        own && root.is_none_or(|disk| HOLD_SWAP.contains(&disk.filesystem.as_str()))
     }
 
     fn action(&self, from: &ProfileStep) -> Action {
@@ -297,7 +312,7 @@ impl Context<'_> {
                 None => Action::AptPackages { packages: Vec::new() },
             },
             StepKind::SwapFile => Action::SwapFile {
-                path: "/swapfile".to_owned(),
+                path: format!("{SWAP_FOLDER}swapfile"),
                 size: self.profile.memory.swap_size.0,
             },
             StepKind::DriverSource => match self.driver {
@@ -581,15 +596,20 @@ impl Context<'_> {
                 hint: remedy.or_else(|| Some("--manager conda may have a newer version for it".to_owned())),
             });
         } else if !idle.is_empty() && accelerator.kind != "none" {
-            let idle = self.machine.gpus.iter().enumerate().filter(|(index, gpu)| {
+            let cards = self.machine.gpus.iter().enumerate().filter(|(index, gpu)| {
                 !accelerator.gpus.contains(index) && gpu.integrated != Some(true)
             });
-            let names: Vec<_> = idle.map(|(_, gpu)| accelerate::called(gpu).to_owned()).collect();
-            if !names.is_empty() {
+            let names: Vec<_> = cards.map(|(_, gpu)| accelerate::called(gpu)).collect();
+            let of_cards = |said: &&String| names.iter().any(|name| said.starts_with(name));
+            let reasons: Vec<_> = idle.iter().filter(of_cards).cloned().collect();
+            if !reasons.is_empty() {
                 plan.warn(Warning {
                     code: "AITK-W11".to_owned(),
-                    message: format!("not every GPU is used: {}", plan.accelerator.why.join("; ")),
-                    hint: remedy.or_else(|| Some("the others compute".to_owned())),
+                    message: format!("not every GPU is used: {}", reasons.join("; ")),
+                    hint: remedy.or_else(|| match self.manager {
+                        Manager::Venv => Some("--manager conda may have one build for all of them".to_owned()),
+                        Manager::Conda => None,
+                    }),
                 });
             }
         }
@@ -654,6 +674,9 @@ fn swap_elsewhere(machine: &Machine, size: Bytes) -> Warning {
     let hint = match machine.virtualization.kind {
         VirtualizationKind::Container => {
             "raise the container's memory limit: swap belongs to its host"
+        }
+        VirtualizationKind::BareMetal | VirtualizationKind::Vm => {
+            "its file system takes a swap file only with care (btrfs: `btrfs filesystem mkswapfile`): add one by hand, or a partition for swap"
         }
         _ => "raise `memory` and `swap` in .wslconfig, then run `wsl --shutdown` in PowerShell",
     };

@@ -114,7 +114,11 @@ fn show_step(step: &Step, verbose: bool) -> String {
     text += "\n";
     match step.status {
         Status::Done => return text,
-        Status::Skipped => return text + &note(step.why.last().map_or("", String::as_str)),
+        Status::Skipped => {
+            text += &note(step.why.last().map_or("", String::as_str));
+            let remedy = step.remedy.as_ref().map(|remedy| note(&format!("→ {remedy}")));
+            return text + &remedy.unwrap_or_default();
+        }
         Status::Blocked => {
             for why in step.why.iter().skip(1) {
                 text += &note(why);
