@@ -30,5 +30,15 @@ for device in jax.devices() if cuda else jax.devices()[:1]:
         slope = float(jax.grad(lambda x: x * x)(5.0))
     if slope != 10.0:
         raise SystemExit(f"JAX finds the slope {slope} instead of 10 on {name}")
+    if cuda:
+        # Convolutions come from a library of their own (cuDNN), which may not know a device that multiplies well.
+        image = random.standard_normal((1, 3, 32, 32), dtype=np.float32)
+        kernel = random.standard_normal((8, 3, 3, 3), dtype=np.float32)
+        with jax.default_device(device):
+            here = np.asarray(jax.lax.conv(jnp.asarray(image), jnp.asarray(kernel), (1, 1), "VALID"))
+        windows = np.lib.stride_tricks.sliding_window_view(image[0], (3, 3), axis=(1, 2))
+        there = np.einsum("cyxij,ocij->oyx", windows, kernel)
+        if not np.allclose(here[0], there, rtol=1e-2, atol=1e-1):
+            raise SystemExit(f"JAX convolves wrongly on {name}")
     rate = 2 * 768**3 / seconds / 1e9
     print(f"JAX {jax.__version__} multiplies matrices on {name} at {rate:.0f} GFLOP/s")

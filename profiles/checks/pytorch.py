@@ -20,6 +20,14 @@ def prove(device: torch.device, name: str) -> None:
     if not np.allclose(product.numpy(), expected, rtol=1e-3, atol=1e-2):
         raise SystemExit(f"PyTorch multiplies matrices wrongly on {name}")
 
+    if device.type != "cpu":
+        # Convolutions come from a library of their own (cuDNN, MIOpen), which may not know a device that multiplies well.
+        image, kernel = torch.randn(1, 3, 32, 32, device=device), torch.randn(8, 3, 3, 3, device=device)
+        here = torch.nn.functional.conv2d(image, kernel).cpu()
+        there = torch.nn.functional.conv2d(image.cpu(), kernel.cpu())
+        if not torch.allclose(here, there, rtol=1e-2, atol=1e-2):
+            raise SystemExit(f"PyTorch convolves wrongly on {name}")
+
     x = torch.linspace(-1, 1, 64, device=device).unsqueeze(1)
     y = 3 * x + 2
     model = torch.nn.Linear(1, 1).to(device)

@@ -351,6 +351,9 @@ pub struct Verify {
     /// Compare the content of every installed file with its record
     #[arg(long)]
     pub deep: bool,
+    /// Write what this machine is, what was proven on it and how fast it computes into a new file that can be sent in
+    #[arg(long, value_name = "FILE")]
+    pub report: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, ClapArgs)]

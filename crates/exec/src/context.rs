@@ -62,6 +62,8 @@ pub(crate) struct Memo {
     pub receipt: Receipt,
     /// What apt said it would do, by its words and the state in which it said so.
     pub simulations: BTreeMap<(Option<String>, Vec<String>), Simulation>,
+    /// What proofs said that succeeded, by step.
+    pub said: BTreeMap<String, String>,
     /// Steps whose layer was installed by this run into a generation that is not yet whole.
     pub built: BTreeSet<String>,
 }
@@ -97,6 +99,11 @@ impl<'a> Context<'a> {
 
     pub(crate) fn memo(&self) -> MutexGuard<'_, Memo> {
         self.memo.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the proofs said that succeeded so far, by step.
+    pub fn said(&self) -> BTreeMap<String, String> {
+        self.memo().said.clone()
     }
 
     /// The receipt as it stands.

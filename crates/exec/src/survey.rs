@@ -10,7 +10,9 @@ use aitk_system::RunError;
 
 use crate::context::{Context, environment, layer_of, no_log};
 use crate::error::ExecError;
-use crate::steps::{Check, Exact, group_may_come, kind, resolve_base, resolve_environment};
+use crate::steps::{
+    Check, Exact, as_built, group_may_come, kind, resolve_base, resolve_environment,
+};
 
 /// Marks the steps that hold and makes the others exact.
 ///
@@ -20,6 +22,7 @@ use crate::steps::{Check, Exact, group_may_come, kind, resolve_base, resolve_env
 /// # Errors
 /// What a source or the machine answers.
 pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), ExecError> {
+    as_built(cx, plan);
     // Checks only look, so they look at the same time.
     let before: &Plan = plan;
     let held: Vec<Result<bool, ExecError>> = thread::scope(|scope| {

@@ -5,7 +5,7 @@ use aitk_plan::{Action, Plan, Status, Step};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, kind};
+use crate::steps::{Check, as_built, kind};
 
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -29,6 +29,9 @@ pub fn verify(
     reporter: &dyn Reporter,
 ) -> Result<Vec<Finding>, ExecError> {
     let mut findings = Vec::new();
+    let mut plan = plan.clone();
+    as_built(cx, &mut plan);
+    let plan = &plan;
     for step in plan.steps.iter().filter(|step| step.status == Status::Needed) {
         // What fails because something under it is damaged is no finding of its own.
         let damaged = |id: &str| findings.iter().any(|found: &Finding| found.step == id);

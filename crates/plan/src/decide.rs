@@ -296,7 +296,11 @@ impl Context<'_> {
             self.machine.virtualization.kind,
             VirtualizationKind::BareMetal | VirtualizationKind::Vm
         );
-        let root = self.machine.disks.iter().filter(|disk| Path::new(SWAP_FOLDER).starts_with(&disk.mount));
+        let root = self
+            .machine
+            .disks
+            .iter()
+            .filter(|disk| Path::new(SWAP_FOLDER).starts_with(&disk.mount));
         let root = root.max_by_key(|disk| disk.mount.as_os_str().len());
         own && root.is_none_or(|disk| HOLD_SWAP.contains(&disk.filesystem.as_str()))
     }
@@ -607,7 +611,9 @@ impl Context<'_> {
                     code: "AITK-W11".to_owned(),
                     message: format!("not every GPU is used: {}", reasons.join("; ")),
                     hint: remedy.or_else(|| match self.manager {
-                        Manager::Venv => Some("--manager conda may have one build for all of them".to_owned()),
+                        Manager::Venv => {
+                            Some("--manager conda may have one build for all of them".to_owned())
+                        }
                         Manager::Conda => None,
                     }),
                 });

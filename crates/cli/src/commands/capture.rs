@@ -20,10 +20,7 @@ pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Dete
     for path in ["/var/lib/apt/lists", "/var/lib/dpkg/updates"] {
         let _ = (record.list(path.as_ref()), record.stat(path.as_ref()));
     }
-    let home = &detection.machine.folders.home;
-    let user = home.file_name().and_then(|name| name.to_str());
-    let host = (&Real as &dyn System).text("/proc/sys/kernel/hostname").ok();
-    let mut scrub = Scrub::new(user, host.as_deref().map(str::trim));
+    let mut scrub = scrub();
     record.save(folder, &mut scrub).map_err(CliError::io(folder))?;
     let removed: Vec<_> =
         scrub.removed().iter().map(|(what, count)| format!("{what} ({count})")).collect();
@@ -34,6 +31,14 @@ pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Dete
     ));
     replayed(folder, &detection.machine, catalog, &mut scrub, output)?;
     Ok(detection)
+}
+
+/// What takes out of texts what identifies this machine and its user.
+pub fn scrub() -> Scrub {
+    let home = aitk_detect::folders(&Real).home;
+    let user = home.file_name().and_then(|name| name.to_str());
+    let host = (&Real as &dyn System).text("/proc/sys/kernel/hostname").ok();
+    Scrub::new(user, host.as_deref().map(str::trim))
 }
 
 /// Says which facts a replay of the recording does not give again: a recording that tells another machine is worth little.

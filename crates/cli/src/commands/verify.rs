@@ -1,12 +1,16 @@
 //! `aitk verify`
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::process::ExitCode;
 
 use aitk_exec::Finding;
-use aitk_system::{Deny, Real};
+use aitk_plan::{Action, Plan};
+use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
 use crate::args::{Common, Verify};
+use crate::commands::capture::scrub;
 use crate::error::CliError;
 use crate::output::{BAD, DIM, GOOD, Output, styled};
 use crate::progress::Progress;
@@ -20,6 +24,10 @@ pub fn run(common: &Common, args: &Verify, output: &Output) -> Result<ExitCode, 
     let context = session.context(&system, None);
     let progress = Progress::new(common.progress, output);
     let findings = aitk_exec::verify(&context, &plan, args.deep, &progress)?;
+    if let Some(path) = &args.report {
+        let report = report(&session, &plan, &findings, &context.said());
+        write_report(path, &report, output)?;
+    }
     let list: Vec<_> = findings
         .iter()
         .map(|found| json!({ "step": found.step, "title": found.title, "message": found.message }))
@@ -27,6 +35,51 @@ pub fn run(common: &Common, args: &Verify, output: &Output) -> Result<ExitCode, 
     let data = json!({ "env": args.which.env, "deep": args.deep, "ok": findings.is_empty(), "findings": list });
     output.result("verification", &data, Vec::new(), || show(&findings, args.deep));
     Ok(ExitCode::from(if findings.is_empty() { 0 } else { 2 }))
+}
+
+/// What a machine is and what was proven on it.
+fn report(
+    session: &Session,
+    plan: &Plan,
+    findings: &[Finding],
+    said: &BTreeMap<String, String>,
+) -> serde_json::Value {
+    let checks = plan.steps.iter().filter(|step| matches!(step.action, Action::Check { .. }));
+    let checks: Vec<_> = checks
+        .map(|step| {
+            let faults = findings.iter().filter(|found| found.step == step.id);
+            let faults: Vec<_> = faults.map(|found| &found.message).collect();
+            let said = said.get(&step.id);
+            json!({ "step": step.id, "title": step.title, "ok": said.is_some(), "said": said, "faults": faults })
+        })
+        .collect();
+    json!({
+        "schema": 1,
+        "kind": "report",
+        "data": {
+            "aitk": env!("CARGO_PKG_VERSION"),
+            "machine": session.machine,
+            "manager": plan.manager,
+            "framework": plan.framework,
+            "accelerator": plan.accelerator,
+            "checks": checks,
+            "ok": findings.is_empty(),
+        },
+    })
+}
+
+/// Writes the report without what identifies a person or a machine.
+fn write_report(path: &Path, report: &serde_json::Value, output: &Output) -> Result<(), CliError> {
+    if Real.stat(path).is_ok() {
+        let there = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
+        return Err(CliError::io(path)(there));
+    }
+    let mut scrub = scrub();
+    let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
+    let text = scrub.text("report", &text);
+    Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+    output.say(format!("The report is in {}. Look through it before you send it.", path.display()));
+    Ok(())
 }
 
 fn show(findings: &[Finding], deep: bool) -> String {

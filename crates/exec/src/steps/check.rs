@@ -33,7 +33,7 @@ fn claim(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<String> {
     })
 }
 
-/// Runs the script; `Ok` holds its last line, which says what was proven.
+/// Runs the script; `Ok` holds what it says was proven.
 fn prove(
     cx: &Context<'_>,
     plan: &Plan,
@@ -67,7 +67,10 @@ fn prove(
     }
     let output = cx.system.run(&command.log(&log))?;
     if output.success() {
-        Ok(output.stdout.lines().last().unwrap_or_default().to_owned())
+        // A line for each device.
+        let said = output.stdout.trim().to_owned();
+        cx.memo().said.insert(step.id.clone(), said.clone());
+        Ok(said)
     } else {
         let log = (log != no_log()).then_some(log);
         Err(ExecError::CheckFailed { reason: output.tail(3), log })

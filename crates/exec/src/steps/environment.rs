@@ -241,7 +241,7 @@ fn exact(
         steps.push(Step { commands, ..step.clone() });
     }
     let (framework, mut warnings) = framework(plan, spec, lock);
-    let accelerator = accelerator(plan, spec, lock);
+    let accelerator = accelerator(plan, spec, lock.build.as_deref());
     warnings.extend(on_the_cpu(accelerator.as_ref()));
     let wishes = spec.builds.first().map(|build| &build.requirements);
     if let (Manager::Conda, Some(framework)) = (spec.manager, &framework) {
@@ -348,13 +348,30 @@ fn framework(
     (Some(framework), warnings)
 }
 
+/// Puts into a plan what is known of an environment that was built for it: which build of the framework it has.
+pub(crate) fn as_built(cx: &Context<'_>, plan: &mut Plan) {
+    let Some(spec) = environment(plan) else { return };
+    let Some((_, record)) = cx.built(&spec) else { return };
+    let accelerator = accelerator(plan, &spec, record.build.as_deref());
+    if let (Some(framework), Some(build)) = (&mut plan.framework, record.build) {
+        framework.build = build;
+    }
+    if let Some(accelerator) = accelerator {
+        plan.accelerator = accelerator;
+    }
+}
+
 /// What computes, now that the solver has taken a build: those of conda are called after what they are for.
-fn accelerator(plan: &Plan, spec: &EnvironmentSpec<'_>, lock: &Lock) -> Option<Accelerator> {
+fn accelerator(
+    plan: &Plan,
+    spec: &EnvironmentSpec<'_>,
+    build: Option<&str>,
+) -> Option<Accelerator> {
     let planned = &plan.accelerator;
     if spec.manager != Manager::Conda || plan.framework.is_none() || planned.kind == "none" {
         return None;
     }
-    let build = lock.build.as_deref().unwrap_or_default();
+    let build = build.unwrap_or_default();
     let mut accelerator = planned.clone();
     if build.starts_with("cuda") {
         accelerator.why.push(format!("the solver took the build {build}"));
