@@ -313,6 +313,14 @@ serve_apt() {
     APT_URL=$URL
 }
 
+# `serve_indexes`: what `tests/support/index/build` builds. Leaves INDEXES_URL.
+serve_indexes() {
+    "$HERE/../support/index/build" "$WORK/indexes"
+    serve indexes "$WORK/indexes"
+    # shellcheck disable=SC2034  # the cases use it
+    INDEXES_URL=$URL
+}
+
 # The version of the channel's Python: that of the machine which built it.
 channel_python() {
     jq -r '[.["packages.conda"][] | select(.name == "python") | .version][0] | split(".")[:2] | join(".")' \
