@@ -273,27 +273,52 @@ keep_wheels() {
     done
 }
 
-# --- the channel ------------------------------------------------------------------------------------------------
+# --- what is served ---------------------------------------------------------------------------------------------
 
-# `serve_channel [ARGUMENT…]`: the channel of the tests on loopback, with the arguments of `tests/support/channel/serve`.
-# Leaves CHANNEL_URL, CHANNEL_LOG and CHANNEL_FAULTS, a file of faults which may be written at any time.
-serve_channel() {
-    local port=$WORK/channel.port
-    CHANNEL_LOG=$WORK/channel.log CHANNEL_FAULTS=$WORK/channel.faults
+# `serve NAME FOLDER [ARGUMENT…]`: a folder on loopback, with the arguments of `tests/support/channel/serve`. Leaves URL
+# and SERVER, its process; what is asked for is in $WORK/NAME.log, and faults may be written to $WORK/NAME.faults at any
+# time.
+serve() {
+    local name=$1 folder=$2 port=$WORK/$1.port
+    shift 2
     rm -f "$port"
-    python3 "$HERE/../support/channel/serve" "$CHANNEL" --port-file "$port" --log "$CHANNEL_LOG" \
-        --fault "$CHANNEL_FAULTS" "$@" >"$WORK/channel.out" 2>&1 &
-    CHANNEL_SERVER=$!
+    python3 "$HERE/../support/channel/serve" "$folder" --port-file "$port" --log "$WORK/$name.log" \
+        --fault "$WORK/$name.faults" "$@" >"$WORK/$name.out" 2>&1 &
+    SERVER=$!
     until [[ -s $port ]]; do
-        kill -0 "$CHANNEL_SERVER" || die "the channel is not served: $(cat "$WORK/channel.out")"
+        kill -0 "$SERVER" || die "$name is not served: $(cat "$WORK/$name.out")"
         sleep 0.05
     done
-    # shellcheck disable=SC2034  # the cases use it
-    CHANNEL_URL=http://127.0.0.1:$(cat "$port")
+    URL=http://127.0.0.1:$(cat "$port")
+}
+
+# `serve_channel [ARGUMENT…]`: the channel of the tests. Leaves CHANNEL_URL, CHANNEL_LOG and CHANNEL_FAULTS.
+serve_channel() {
+    serve channel "$CHANNEL" "$@"
+    # shellcheck disable=SC2034  # the cases use them
+    CHANNEL_URL=$URL CHANNEL_LOG=$WORK/channel.log CHANNEL_FAULTS=$WORK/channel.faults CHANNEL_SERVER=$SERVER
 }
 
 stop_channel() {
     if kill "$CHANNEL_SERVER"; then wait "$CHANNEL_SERVER" 2>/dev/null || true; fi
+}
+
+# `serve_apt`: a signed repository of drivers, as `tests/support/apt/build` describes it. Leaves APT_URL, and the folder
+# in APT.
+serve_apt() {
+    APT=$WORK/apt
+    "$HERE/../support/apt/build" "$APT"
+    serve apt "$APT"
+    # shellcheck disable=SC2034  # the cases use it
+    APT_URL=$URL
+}
+
+# `serve_indexes`: what `tests/support/index/build` builds. Leaves INDEXES_URL.
+serve_indexes() {
+    "$HERE/../support/index/build" "$WORK/indexes"
+    serve indexes "$WORK/indexes"
+    # shellcheck disable=SC2034  # the cases use it
+    INDEXES_URL=$URL
 }
 
 # The version of the channel's Python: that of the machine which built it.
