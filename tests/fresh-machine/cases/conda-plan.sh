@@ -25,8 +25,10 @@ SHOW=0 aitk plain -- detect --json
 cp "$OUT" "$WORK/facts.json"
 # `builds_for CUDA BUILD REASON [CAPABILITY [FLAG…]]`: a machine whose driver serves this CUDA, none for `null`.
 builds_for() {
-    jq --argjson cuda "$1" --arg capability "${4:-8.6}" --argjson usable "${USABLE:-true}" '.data.gpus = if $cuda == null then [] else
-        [{vendor: "nvidia", pci_id: "10de:2504", compute_capability: $capability, driver: {name: "nvidia", version: "1", cuda: $cuda},
+    local driver=550.163.01
+    [[ $1 != *13* ]] || driver=580.95.05
+    jq --argjson cuda "$1" --arg driver "$driver" --arg capability "${4:-8.6}" --argjson usable "${USABLE:-true}" '.data.gpus = if $cuda == null then [] else
+        [{vendor: "nvidia", pci_id: "10de:2504", compute_capability: $capability, driver: {name: "nvidia", version: $driver, cuda: $cuda},
           usable: $usable, why: "it has a driver"}] end' "$WORK/facts.json" >"$home/machine.json"
     SHOW=0 aitk plain -- plan --budget low --channel "$CHANNEL_URL/conda-forge" "${WISH[@]}" --machine machine.json --json "${@:5}"
     expect_code 0

@@ -1,0 +1,75 @@
+# shellcheck shell=bash
+# NVIDIA's driver from the vendor's repository: only by name, only with the right key, only what is meant to come from it,
+# held back from unattended upgrades, in use after a restart alone, and taken back.
+
+# shellcheck source=tests/fresh-machine/driver.sh
+source "$HERE/driver.sh"
+serve_apt
+machine driver "$RELEASE-apt"
+tell_of_device chroot "$ROOT"
+home=$(home_of user)
+mkdir -p "$home/.config/aitk"
+driver_profile >"$home/driver.toml"
+WISH=(--profile driver.toml --framework none --yes)
+catalog() { driver_rows "$APT_URL" "$@" >"$home/.config/aitk/catalog.toml"; }
+# What belongs to apt's settings, with its content.
+settings_of() { (cd "$ROOT/etc" && find apt modprobe.d -type f -print0 2>/dev/null | sort -z | xargs -0 -r sha256sum); }
+settings_of >"$WORK/settings.before"
+packages_of >"$WORK/packages.before"
+changed_nothing() {
+    settings_of >"$WORK/settings.after"
+    packages_of >"$WORK/packages.after"
+    expect_same "$WORK/settings.before" "$WORK/settings.after" "apt's settings"
+    expect_same "$WORK/packages.before" "$WORK/packages.after" "the installed packages"
+}
+
+step "without --drivers none is installed, and the plan says how"
+catalog "$(cat "$APT/fingerprint")"
+aitk user -- apply "${WISH[@]}"
+expect_code 0
+changed_nothing
+SHOW=60 aitk user -- plan --profile driver.toml --framework none
+expect_said 'add --drivers'
+
+step "a key that is not the catalog's is refused before anything changes"
+catalog "$(cat "$APT/fingerprint")" wrong.asc
+aitk user -- apply "${WISH[@]}" --drivers
+expect_code 1
+expect_one_error 'AITK-A06'
+changed_nothing
+
+step "a repository that the key did not sign is refused, and nothing of it stays"
+other=$(gpg --show-keys --with-colons "$APT/wrong.asc" 2>/dev/null | awk -F: '$1 == "fpr" { print $10; exit }')
+catalog "$other" wrong.asc
+aitk user -- apply "${WISH[@]}" --drivers
+expect_code 1
+expect_one_error 'AITK-A05'
+changed_nothing
+
+step "with the right one the driver comes, and the run ends with a restart to make"
+catalog "$(cat "$APT/fingerprint")"
+aitk user -- apply "${WISH[@]}" --drivers
+expect_code 100
+expect_said '[Rr]estart'
+chroot "$ROOT" dpkg-query -W nvidia-open
+[[ -e $ROOT/run/reboot-required ]] || die "the stand-in did not ask for a restart: it was not configured"
+grep -q nvidia- "$ROOT/etc/apt/apt.conf.d/60aitk-nvidia" || die "unattended upgrades are not kept off it"
+
+step "nothing else comes from there"
+candidate=$(chroot "$ROOT" apt-cache policy curl | awk '$1 == "Candidate:" { print $2 }')
+[[ $candidate != 99* ]] || die "apt would take curl $candidate from the vendor"
+chroot "$ROOT" apt-cache policy curl | grep -q ' 99' || die "the decoy is not there, so this shows nothing"
+
+step "the same command before the restart asks for it again and does nothing else"
+apt_traces >"$WORK/apt.before"
+aitk user -- apply "${WISH[@]}" --drivers
+expect_code 100
+apt_traces >"$WORK/apt.after"
+expect_same "$WORK/apt.before" "$WORK/apt.after" "what apt and dpkg keep"
+
+step "remove takes the repository back, tells the packages, and leaves the rest as it was found"
+aitk user -- remove --yes
+expect_code 0
+settings_of | grep -v ' modprobe.d/' >"$WORK/settings.after"
+expect_same "$WORK/settings.before" "$WORK/settings.after" "apt's settings"
+expect_said 'nvidia-open'
