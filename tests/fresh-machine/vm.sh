@@ -143,13 +143,14 @@ vm_wait() {
     vm_ssh "$VM_USER" -M -fN >"$VM/ssh.log" 2>&1 || die "nobody but root can log in: $(cat "$VM/ssh.log")"
 }
 
-vm_ssh() {
-    local user=$1
+vm_ssh() (
+    user=$1
     shift
-    ssh -F none -i "$VM/key" -S "$VM/login.$user" -p "$VM_PORT" -l "$user" -o BatchMode=yes -o ConnectTimeout=10 \
+    # The name of a socket must be short, and that of the folder need not be.
+    cd "$VM" && exec ssh -F none -i key -S "login.$user" -p "$VM_PORT" -l "$user" -o BatchMode=yes -o ConnectTimeout=10 \
         -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o LogLevel=ERROR -o ExitOnForwardFailure=yes \
         -o ServerAliveInterval=15 127.0.0.1 "$@"
-}
+)
 
 vm_as() {
     local user=$1
