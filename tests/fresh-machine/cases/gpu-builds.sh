@@ -9,7 +9,7 @@ mkdir -p "$ROOT/srv/machines" "$home/.config/aitk"
 mount --bind "$HERE/../machines" "$ROOT/srv/machines"
 MIRROR=(--torch-index "$INDEXES_URL/whl/{build}")
 
-# What the vendors' own indexes are, here; and every row again for a machine without a device, one profile each.
+# Rows that say where the vendors' own indexes are, here.
 cat >"$WORK/rows.py" <<'PYTHON'
 import sys, tomllib
 catalog, indexes = sys.argv[1:]
@@ -28,9 +28,6 @@ for row in tomllib.load(open(catalog, "rb"))["build"]:
                 value = quoted(value)
             print(key, "=", value)
 PYTHON
-python3 "$WORK/rows.py" "$HERE/../../profiles/catalog/frameworks.toml" "$INDEXES_URL" >"$home/.config/aitk/catalog.toml"
-cat "$home/.config/aitk/catalog.toml"
-
 # The framework alone: what else there is, other cases show.
 awk -v RS= '/^# The budget/ || /\[memory\]/ || /id = "(manager.uv|manager.environment|framework|environment.current|check.framework)"/ { print $0 "\n" }' \
     "$HERE/../../profiles/low.toml" | sed -E 's/^needs = .*/needs = []/' >"$home/torch.toml"
@@ -58,9 +55,17 @@ comes arc-a770 2.15.0+xpu "${MIRROR[@]}" --accelerator xpu
 comes t4-kvm 2.14.1+cu126 "${MIRROR[@]}"
 comes gb10-spark 2.15.0+cu130 "${MIRROR[@]}"
 # A vendor's index has older versions than the general one, and only these have code for the device.
-comes rx6700xt 2.13.0+rocm7.14.0 || comes rx6700xt 2.13.0
+python3 "$WORK/rows.py" "$HERE/../../profiles/catalog/frameworks.toml" "$INDEXES_URL" >"$home/.config/aitk/catalog.toml"
+comes rx6700xt 2.13.0+rocm7.14.0
 comes jetson-orin-nano-jp6.2 2.8.0
 comes jetson-thor-jp7.1 2.9.1
+
+step "a vendor's index that has nothing of it is not passed over in silence"
+sed -i 's#/amd/#/nothing/#' "$home/.config/aitk/catalog.toml"
+aitk plain -- plan --profile torch.toml --manager venv --user-only --machine /srv/machines/rx6700xt
+expect_code 1
+expect_one_error 'AITK-E03'
+rm "$home/.config/aitk/catalog.toml"
 
 step "a mirror that lags behind gives no other build in silence"
 rm -r "$WORK/indexes/whl/cu130"
@@ -77,9 +82,9 @@ for build in cpu cu126 cu132 rocm7.2; do
         cpu) kind=cpu ;;
         rocm*) kind=rocm ;;
     esac
-    # The row comes first for a machine without a device.
+    # The row comes first for a machine without a device, whatever newer there is.
     row=$(awk -v RS= -v name="name = \"$build\"" '/manager = "venv"/ && /framework = "pytorch"/ && index($0, name)' "$HERE/../../profiles/catalog/frameworks.toml")
-    { echo "${row/\[\[build\]\]/[[frameworks.build]]}"; } >"$home/.config/aitk/catalog.toml"
+    sed 's/^\[\[build/[[frameworks.build/; /^older/d' <<<"$row" >"$home/.config/aitk/catalog.toml"
     aitk plain -- apply --profile torch.toml --manager venv --user-only --env "${build//[^a-z0-9]/}" --accelerator "$kind" "${MIRROR[@]}" --yes
     version=$(as plain ".local/share/aitk/envs/${build//[^a-z0-9]/}/current/bin/python" -c 'import torch; print(torch.__version__)')
     [[ $version == *+$build ]] || die "torch $version was installed for $build"

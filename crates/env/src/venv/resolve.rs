@@ -138,7 +138,7 @@ fn attempt(
         .collect();
     system.write(&pins, lines.as_bytes(), 0o644).map_err(EnvError::io(&pins))?;
     let via = compile.args(["--constraint", &text(&pins), "--annotation-style", "line"]);
-    let via = via.args(["--no-header", "--no-emit-index-url", "-q"]);
+    let via = via.args(["--no-header", "--no-emit-index-url", "--emit-index-annotation", "-q"]);
     let (sizes, via) = thread::scope(|scope| {
         let sizes = scope.spawn(|| match settings.offline {
             true => Ok(()),
@@ -148,7 +148,11 @@ fn attempt(
         (sizes.join().unwrap_or_else(|panic| resume_unwind(panic)), via)
     });
     sizes?;
-    let askers = askers(&via?);
+    let via = via?;
+    if let (Origin::Vendor(index), Some(build)) = (&origin, build) {
+        comes_from(&via, build, &index.plain())?;
+    }
+    let askers = askers(&via);
     let needs = |locked: &Locked| {
         let asks = |(name, via): (&String, &BTreeSet<String>)| {
             via.contains(&locked.key()).then(|| name.clone())
@@ -239,6 +243,21 @@ fn is_that_build(packages: &[Locked], build: &BuildRequest) -> Result<(), EnvErr
             })
         }
         _ => Ok(()),
+    }
+}
+
+/// Whether the framework comes from the vendor's index: uv goes on to the general one where that has nothing of it.
+fn comes_from(annotated: &str, build: &BuildRequest, index: &str) -> Result<(), EnvError> {
+    let name = build.requirements.first().map(|requirement| project(requirement));
+    let mut lines = annotated
+        .lines()
+        .skip_while(|line| line.split_once("==").map(|(own, _)| project(own)) != name);
+    let from = lines.nth(1).and_then(|line| line.trim().strip_prefix("# from "));
+    match from {
+        Some(from) if from.trim_end_matches('/') == index.trim_end_matches('/') => Ok(()),
+        _ => Err(EnvError::Unsolvable {
+            reason: format!("{index} has no {} for this machine", name.unwrap_or_default()),
+        }),
     }
 }
 
@@ -531,6 +550,27 @@ mod tests {
             .map(|layer| layer.packages.iter().map(|l| l.package.name.as_str()).collect())
             .collect();
         assert_eq!(names, [vec!["a", "b", "c"], vec!["d", "e-e"]]);
+    }
+
+    #[test]
+    fn a_vendors_build_comes_from_the_vendor() {
+        let build = BuildRequest {
+            name: "rocm-amd".to_owned(),
+            requirements: vec!["torch[device-gfx1100]".to_owned()],
+            torch_backend: None,
+            index: Some("https://amd.test/whl/".to_owned()),
+            note: None,
+        };
+        let from = |index: &str| {
+            format!(
+                "numpy==2.5.5    # via torch\n    # from https://general.test/simple\n\
+                 torch[device-gfx1100]==2.13.0    # via -r requirements.in\n    # from {index}\n"
+            )
+        };
+        let checked = |text: &str| comes_from(text, &build, "https://amd.test/whl/");
+        assert!(checked(&from("https://amd.test/whl")).is_ok());
+        assert!(checked(&from("https://general.test/simple")).is_err());
+        assert!(checked("").is_err());
     }
 
     #[test]
