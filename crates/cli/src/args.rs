@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use aitk_plan::{AcceleratorChoice, FrameworkChoice, ManagerChoice};
+use aitk_plan::{AcceleratorChoice, FrameworkChoice, Language, ManagerChoice};
 use anstream::ColorChoice;
-use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use clap_complete::Shell;
 
 /// Turns a budget into a working AI environment: looks at the machine, says what fits, shows an exact plan, carries
@@ -29,6 +29,8 @@ pub enum Verb {
     Detect(Detect),
     /// Say what is wrong with this machine or an environment on it, and what to do; changes nothing
     Doctor(Doctor),
+    /// Find the budget that fits: a few questions, or flags, and why, what it costs and what comes next
+    Advise(Advise),
     /// Show what would be done here, in order, with reasons, sizes and privileges; changes nothing
     Plan(Plan),
     /// Do it: a saved plan, or plan and do; asks once
@@ -83,6 +85,27 @@ pub struct Common {
     /// Look at another machine: a recording (`aitk detect --capture`) or the JSON of `aitk detect`
     #[arg(long, global = true, value_name = "FILE|DIR", env = "AITK_MACHINE")]
     pub machine: Option<PathBuf>,
+    /// Language of `advise` [default: the locale's]; everything else speaks English
+    #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG")]
+    pub lang: Option<Lang>,
+}
+
+/// Languages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Lang {
+    /// English
+    En,
+    /// French
+    Fr,
+}
+
+impl From<Lang> for Language {
+    fn from(lang: Lang) -> Self {
+        match lang {
+            Lang::En => Self::English,
+            Lang::Fr => Self::French,
+        }
+    }
 }
 
 /// When to use colours.
@@ -138,6 +161,37 @@ pub struct Doctor {
     /// An environment to look at, of venv or conda, whoever made it [default: aitk's own]
     #[arg(long, value_name = "PATH")]
     pub env: Option<PathBuf>,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "In a terminal it asks what no flag answers. `?` explains a question, `b` goes back."
+)]
+pub struct Advise {
+    /// What it is for: to learn and prototype, to bring something into production soon, or scale and governance
+    #[arg(long, value_name = "GOAL", value_parser = ["learn", "ship", "scale"], env = "AITK_GOAL")]
+    pub goal: Option<String>,
+    /// For `learn`: whether there is a machine of your own to work on
+    #[arg(long, value_name = "ANSWER", value_parser = ["yes", "no"], env = "AITK_LOCAL")]
+    pub local: Option<String>,
+    /// For `ship`: whether there is a team for operations
+    #[arg(long, value_name = "TEAM", value_parser = ["none", "dedicated"], env = "AITK_TEAM")]
+    pub team: Option<String>,
+    /// For `scale`: how large the data are
+    #[arg(long, value_name = "SIZE", value_parser = ["large", "small"], env = "AITK_DATA")]
+    pub data: Option<String>,
+    /// What you can spend in a month, in US dollars
+    #[arg(long, value_name = "AMOUNT", value_parser = amount, allow_negative_numbers = true, env = "AITK_SPEND")]
+    pub spend: Option<f64>,
+    /// Memory of a GPU that you need, in GB
+    #[arg(long, value_name = "GB", value_parser = value_parser!(u32).range(1..=1024), env = "AITK_VRAM")]
+    pub vram: Option<u32>,
+    /// Hours a month that you need it [default: 40]
+    #[arg(long, value_name = "HOURS", value_parser = value_parser!(u32).range(1..=744), env = "AITK_HOURS")]
+    pub hours: Option<u32>,
+    /// Compare what there is for a need, instead of advice: everything, or what belongs to the answers
+    #[arg(long, env = "AITK_COMPARE")]
+    pub compare: bool,
 }
 
 /// What the user chooses; the same for every command that plans.
@@ -398,6 +452,11 @@ pub struct Profiles {
     pub name: Option<String>,
 }
 
+fn amount(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "an amount such as 20 is expected".to_owned())
+}
+
 fn python_version(text: &str) -> Result<String, String> {
     let parts: Vec<_> = text.split('.').collect();
     match parts.as_slice() {
@@ -441,5 +500,18 @@ mod tests {
     fn the_arguments_are_consistent() {
         use clap::CommandFactory;
         Args::command().debug_assert();
+    }
+
+    #[test]
+    fn the_flags_of_advise_are_the_questions_of_the_tree() {
+        use clap::CommandFactory;
+        let command = Args::command();
+        let advise = command.find_subcommand("advise").unwrap();
+        for question in aitk_plan::Tree::builtin().unwrap().questions {
+            let flag = advise.get_arguments().find(|flag| flag.get_id() == question.id.as_str());
+            let values = flag.unwrap().get_possible_values();
+            let values: Vec<_> = values.iter().map(|value| value.get_name()).collect();
+            assert_eq!(values, question.choices(), "{}", question.id);
+        }
     }
 }

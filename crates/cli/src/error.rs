@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use aitk_env::EnvError;
 use aitk_exec::ExecError;
-use aitk_plan::ProfileError;
+use aitk_plan::{AdviceError, ProfileError};
 use aitk_system::{Exit, Explain};
 
 /// Why a command could not be carried out.
@@ -13,6 +13,8 @@ use aitk_system::{Exit, Explain};
 pub enum CliError {
     #[error(transparent)]
     Profile(#[from] ProfileError),
+    #[error(transparent)]
+    Advice(#[from] AdviceError),
     #[error(transparent)]
     Env(#[from] EnvError),
     #[error(transparent)]
@@ -81,6 +83,7 @@ impl Explain for CliError {
     fn code(&self) -> &'static str {
         match self {
             Self::Profile(error) => error.code(),
+            Self::Advice(error) => error.code(),
             Self::Env(error) => error.code(),
             Self::Exec(error) => error.code(),
             Self::NoBudget => "AITK-C01",
@@ -103,6 +106,7 @@ impl Explain for CliError {
     fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Profile(error) => return error.hint(),
+            Self::Advice(error) => return error.hint(),
             Self::Env(error) => return error.hint(),
             Self::Exec(error) => return error.hint(),
             Self::NoBudget => "add --budget low; `aitk profiles` lists what can be chosen",
@@ -134,6 +138,7 @@ impl Explain for CliError {
     fn exit(&self) -> Exit {
         match self {
             Self::Profile(error) => error.exit(),
+            Self::Advice(error) => error.exit(),
             Self::Env(error) => error.exit(),
             Self::Exec(error) => error.exit(),
             Self::NoBudget

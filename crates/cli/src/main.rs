@@ -37,6 +37,7 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
     match &args.verb {
         Verb::Detect(detect) => commands::detect::run(&args.common, detect, output),
         Verb::Doctor(doctor) => commands::doctor::run(&args.common, doctor, output),
+        Verb::Advise(advise) => commands::advise::run(&args.common, advise, output),
         Verb::Plan(plan) => commands::plan::run(&args.common, plan, output),
         Verb::Lock(lock) => commands::lock::run(&args.common, lock, output),
         Verb::Apply(apply) => commands::apply::run(&args.common, apply, output),

@@ -6,6 +6,7 @@ use aitk_detect::{Distro, Tables};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::advice::Offer;
 use crate::choices::Manager;
 use crate::profile::{Estimate, ProfileError, Requirements, parse};
 
@@ -22,6 +23,8 @@ pub struct Catalog {
     pub apt: AptTable,
     /// What fits into how much memory.
     pub fit: Fit,
+    /// What can be rented, bought or used for nothing.
+    pub offers: Vec<Offer>,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -42,7 +45,10 @@ impl Catalog {
     pub fn with(tables: Tables) -> Result<Self, ProfileError> {
         let text = include_str!("../../../profiles/catalog/frameworks.toml");
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
+        let text = include_str!("../../../profiles/catalog/offers.toml");
+        let offers: Offers = overlaid(&tables, "offers", text)?;
         Ok(Self {
+            offers: offers.offer,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
             frameworks: frameworks.framework,
@@ -128,6 +134,12 @@ pub struct MemoryFit {
     pub source: String,
     /// When it was true.
     pub as_of: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Offers {
+    offer: Vec<Offer>,
 }
 
 #[derive(Deserialize)]

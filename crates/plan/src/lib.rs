@@ -4,6 +4,7 @@
 //! the crates that can ask it; [`conclude`] then looks once more whether it all fits.
 
 mod accelerate;
+mod advice;
 mod catalog;
 mod choices;
 mod decide;
@@ -12,7 +13,12 @@ mod driver;
 mod model;
 mod profile;
 mod size;
+mod texts;
 
+pub use advice::{
+    Advice, AdviceError, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold, Per, Place,
+    Question, State, Tree, advise, compare, describe,
+};
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, MemoryFit, Targets, UvPin,
     VramFit, Wheel,
@@ -26,3 +32,4 @@ pub use model::{
 };
 pub use profile::{CHECKS, Estimate, Profile, ProfileError, Requirements, parse as parse_toml};
 pub use size::Bytes;
+pub use texts::{Language, Texts};

@@ -1,0 +1,291 @@
+//! `aitk advise`
+
+use std::process::ExitCode;
+
+use aitk_detect::Machine;
+use aitk_exec::ExecError;
+use aitk_plan::{
+    Advice, Answers, Dialogue, HOURS, Heard, Language, Need, OfferTold, Per, Place, Question,
+    State, Texts, Tree, compare, describe,
+};
+use aitk_system::{Real, System, is_terminal, quote, read_line};
+use serde_json::json;
+
+use crate::args::{Advise, Common};
+use crate::error::CliError;
+use crate::output::{
+    CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, page_width, styled, wrapping,
+};
+use crate::session::Session;
+
+pub fn run(common: &Common, args: &Advise, output: &Output) -> Result<ExitCode, CliError> {
+    let session = Session::open(common)?;
+    let texts = Texts::of(language(common, &Real))?;
+    let tree = Tree::builtin()?;
+    let machine = &session.machine;
+    let need = Need { vram: args.vram, hours: args.hours, spend: args.spend };
+    let given = given(args);
+    let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
+    if args.compare {
+        let leaf = match tree.place(&given)?.0 {
+            Place::Leaf(leaf) => Some(leaf),
+            Place::Question(_) => None,
+        };
+        let offers = compare(&session.catalog.offers, leaf, &need, &texts, &machine.date);
+        let leaf = leaf.map(|leaf| leaf.id.as_str());
+        let data = json!({ "leaf": leaf, "need": need, "offers": offers });
+        output.result("offers", &data, diagnostics, || table(&offers, &need, &texts));
+        return Ok(ExitCode::SUCCESS);
+    }
+    // What does not go together is said before anything is asked.
+    tree.place(&given)?;
+    let answers = if is_terminal() { ask(&tree, machine, &texts, given)? } else { given };
+    let offers = &session.catalog.offers;
+    let mut advice = aitk_plan::advise(&tree, offers, &texts, machine, &answers, &need)?;
+    if let Some(path) = &common.machine {
+        advice.command += &format!(" --machine {}", quote(&path.to_string_lossy()));
+    }
+    output.result("advice", &advice, diagnostics, || page(&advice, &texts));
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The language that is asked for, else that of the locale, in the order of POSIX.
+fn language(common: &Common, system: &dyn System) -> Language {
+    let variables = ["LC_ALL", "LC_MESSAGES", "LANG"];
+    let set = |name: &&str| system.env(name).filter(|value| !value.is_empty());
+    let locale = || variables.iter().find_map(set).unwrap_or_default();
+    common.lang.map_or_else(|| Language::of_locale(&locale()), Language::from)
+}
+
+/// The answers that flags give.
+fn given(args: &Advise) -> Answers {
+    let flags =
+        [("goal", &args.goal), ("local", &args.local), ("team", &args.team), ("data", &args.data)];
+    let given = |(question, answer): (&str, &Option<String>)| {
+        answer.as_ref().map(|answer| (question.to_owned(), answer.clone()))
+    };
+    flags.into_iter().filter_map(given).collect()
+}
+
+/// Asks a person what the flags leave open.
+fn ask(tree: &Tree, machine: &Machine, texts: &Texts, given: Answers) -> Result<Answers, CliError> {
+    let mut dialogue = Dialogue::new(tree, machine, texts, given);
+    while let Some(question) = dialogue.question()? {
+        anstream::eprint!("{}", put(question, machine, texts));
+        loop {
+            anstream::eprint!("> ");
+            let line = read_line().map_err(CliError::io("the terminal"))?;
+            match dialogue.hear(question, &line.ok_or(ExecError::Interrupted)?) {
+                Heard::Answer | Heard::Back => break,
+                Heard::Explain => {
+                    say(texts.get(&format!("question.{}.explain", question.id)));
+                }
+                Heard::First => say(texts.get("word.first")),
+                Heard::Unknown => say(texts.get("word.unknown")),
+            }
+        }
+        anstream::eprintln!();
+    }
+    Ok(dialogue.answers())
+}
+
+fn say(text: &str) {
+    anstream::eprintln!("{}", textwrap::fill(text, wrapping(page_width(), "  ", "  ")));
+}
+
+/// A question with its answers, the default marked.
+fn put(question: &Question, machine: &Machine, texts: &Texts) -> String {
+    let says = |answer: &str| texts.get(&format!("question.{}.{answer}", question.id));
+    let default = question.default_on(machine);
+    let mut text = format!("{}\n", styled(HEAD, says("ask")));
+    if question.machine.is_some() {
+        text += &format!("  {}\n", styled(DIM, describe(machine, texts)));
+    }
+    for (number, answer) in question.choices().iter().enumerate() {
+        let sign = if answer == default { styled(GOOD, "*") } else { " ".to_owned() };
+        text += &format!("{sign} {}  {}\n", number + 1, says(answer));
+    }
+    let help = texts.fill("word.ask_help", &[("default", says(default))]);
+    text + &format!("  {}\n", styled(DIM, help))
+}
+
+/// Lines as they come.
+struct Page {
+    width: usize,
+    text: String,
+}
+
+impl Page {
+    fn new() -> Self {
+        Self { width: page_width(), text: String::new() }
+    }
+
+    fn head(&mut self, text: &str) {
+        self.text += &format!("\n{}\n", styled(HEAD, text));
+    }
+
+    fn lines(&mut self, text: &str) {
+        self.text += &(textwrap::fill(text, wrapping(self.width, "  ", "  ")) + "\n");
+    }
+
+    fn point(&mut self, text: &str) {
+        self.text += &(textwrap::fill(text, wrapping(self.width, "  • ", "    ")) + "\n");
+    }
+
+    fn dim(&mut self, text: &str) {
+        for line in textwrap::wrap(text, wrapping(self.width, "    ", "    ")) {
+            self.text += &format!("{}\n", styled(DIM, line));
+        }
+    }
+
+    /// An offer with all that is known of it.
+    fn offer(&mut self, offer: &OfferTold, texts: &Texts) {
+        let marks = marks(offer, texts);
+        let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
+        self.point(&format!("{}{marks} – {}", offer.name, offer.price));
+        self.dim(&offer.gives);
+        self.dim(&offer.limits);
+        self.dim(&format!("{}, {}", offer.link, offer.as_of));
+    }
+}
+
+/// What one should know of a row before one relies on it.
+fn marks(offer: &OfferTold, texts: &Texts) -> String {
+    let status = match offer.status {
+        State::Alive => None,
+        State::Renamed => Some("status.renamed"),
+        State::Uncertain => Some("status.uncertain"),
+        State::Retired => Some("status.retired"),
+    };
+    let status = status.map(|key| texts.get(key).to_owned());
+    let doubts = Some(doubts(offer.sure, offer.stale, texts)).filter(|doubts| !doubts.is_empty());
+    [status, doubts].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// What makes one doubt a price.
+fn doubts(sure: bool, stale: bool, texts: &Texts) -> String {
+    let unsure = (!sure).then(|| texts.get("word.unsure"));
+    let stale = stale.then(|| texts.get("word.stale"));
+    [unsure, stale].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The advice on a page.
+fn page(advice: &Advice, texts: &Texts) -> String {
+    let mut page = Page::new();
+    let heading = |name: &str| texts.get(&format!("heading.{name}"));
+    let budget = texts.fill("word.budget", &[("budget", &advice.budget)]);
+    let name = styled(GOOD, format!("{}  {}", advice.leaf, advice.title));
+    page.text += &format!("{name}  {}\n", styled(DIM, format!("({budget})")));
+    page.head(heading("what"));
+    page.lines(&advice.what.join(" · "));
+    page.head(heading("why"));
+    for why in &advice.why {
+        page.point(why);
+    }
+    page.head(heading("cost"));
+    page.lines(&advice.cost.text);
+    let cost = &advice.cost;
+    let mut from =
+        texts.fill("word.as_of", &[("source", cost.source.as_str()), ("date", &cost.as_of)]);
+    let marks = doubts(cost.sure, cost.stale, texts);
+    if !marks.is_empty() {
+        from += &format!(" ({marks})");
+    }
+    page.dim(&from);
+    page.head(heading("offers"));
+    for offer in advice.offers.iter().filter(|offer| offer.unfit.is_none()) {
+        page.offer(offer, texts);
+    }
+    if advice.offers.iter().all(|offer| offer.unfit.is_some()) {
+        page.lines(heading("none"));
+    }
+    page.head(heading("aside"));
+    for aside in &advice.set_aside {
+        page.point(&aside.why);
+    }
+    for offer in &advice.offers {
+        if let Some(why) = &offer.why {
+            page.point(&format!("{} – {why}", offer.name));
+        }
+    }
+    page.head(heading("next"));
+    page.lines(&match &advice.next_up {
+        Some(next) => {
+            let title = format!("{}  {}", next.leaf, next.title);
+            texts.fill("word.when", &[("title", title.as_str()), ("when", &next.when)])
+        }
+        None => texts.get(&format!("leaf.{}.next", advice.leaf)).to_owned(),
+    });
+    page.head(heading("today"));
+    page.lines(&advice.today);
+    page.head(heading("command"));
+    page.text += &indented(&advice.command, "      ");
+    page.text
+}
+
+/// The offers as a table, those that do not fit below it.
+fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
+    let mut page = Page::new();
+    let fit: Vec<_> = offers.iter().filter(|offer| offer.unfit.is_none()).collect();
+    if fit.is_empty() {
+        page.lines(texts.get("heading.none"));
+    }
+    let columns = |text: &str| text.chars().count();
+    let name = fit.iter().map(|offer| columns(&offer.name)).max().unwrap_or(0);
+    let costs: Vec<_> = fit.iter().map(|offer| cost(offer, need, texts)).collect();
+    let wide = costs.iter().map(|cost| columns(cost)).max().unwrap_or(0);
+    for (offer, cost) in fit.into_iter().zip(costs) {
+        let vram = offer.vram.map(|vram| format!("{vram} GB")).unwrap_or_default();
+        let marks = marks(offer, texts);
+        page.text += &format!(
+            "{}  {vram:>5}  {cost:wide$}  {}",
+            styled(HEAD, format!("{:name$}", offer.name)),
+            offer.as_of,
+        );
+        if !marks.is_empty() {
+            page.text += &format!("  {}", styled(CARE, marks));
+        }
+        page.text += "\n";
+        let kind = texts.get(&format!("kind.{}", serde_word(offer.kind)));
+        page.dim(&format!("{kind} – {}", offer.limits));
+        page.dim(&offer.link);
+    }
+    let aside: Vec<_> = offers.iter().filter(|offer| offer.unfit.is_some()).collect();
+    if !aside.is_empty() {
+        page.head(texts.get("heading.aside"));
+    }
+    for offer in aside {
+        page.point(&format!("{} – {}", offer.name, offer.why.as_deref().unwrap_or_default()));
+    }
+    let hours = need.hours.unwrap_or(HOURS).to_string();
+    page.text += "\n";
+    page.lines(&texts.fill("word.price_note", &[("hours", &hours)]));
+    page.text
+}
+
+/// The name of a unit variant as JSON has it.
+fn serde_word(value: impl serde::Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// What an offer costs, in few words.
+fn cost(offer: &OfferTold, need: &Need, texts: &Texts) -> String {
+    let (Some(usd), Some(per)) = (offer.usd, offer.per) else {
+        return texts.get("per.usage").to_owned();
+    };
+    if usd == 0.0 {
+        return texts.get("per.free").to_owned();
+    }
+    let price = texts.fill(&format!("per.{}", serde_word(per)), &[("usd", &texts.number(usd))]);
+    let price = texts.fill("per.least", &[("price", &price)]);
+    match (per, offer.month_usd) {
+        (Per::Hour, Some(month)) => {
+            let hours = need.hours.unwrap_or(HOURS).to_string();
+            let month = texts.number(month);
+            let total = texts.fill("per.total", &[("usd", month.as_str()), ("hours", &hours)]);
+            format!("{price}, {total}")
+        }
+        _ => price,
+    }
+}

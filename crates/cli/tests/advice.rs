@@ -1,0 +1,176 @@
+//! `aitk advise` from outside: the six ends of the tree, its languages, its errors, and its picture.
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+
+mod common;
+
+use aitk_plan::{Language, Texts, Tree};
+use common::{Home, machine, repository, text};
+use serde_json::Value;
+
+fn advise(name: &str, args: &[&str]) -> Value {
+    let machine = machine(name);
+    let output = Home::new().aitk(&[&["advise", "--json", "--machine", &machine], args].concat());
+    assert!(output.status.success(), "{args:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+const LAPTOP: &str = "ubuntu-24.04-laptop";
+
+/// The ways to the six ends, with the budget of each.
+const ENDS: [(&str, &str, &[&str]); 6] = [
+    ("B1", "low", &["--goal", "learn", "--local", "yes"]),
+    ("B2", "free", &["--goal", "learn", "--local", "no"]),
+    ("C1", "sme", &["--goal", "ship", "--team", "none"]),
+    ("C2", "sme", &["--goal", "ship", "--team", "dedicated"]),
+    ("D1", "enterprise", &["--goal", "scale", "--data", "large"]),
+    ("D2", "enterprise", &["--goal", "scale", "--data", "small"]),
+];
+
+#[test]
+fn flags_lead_to_the_six_ends_and_the_next_command_works() {
+    let home = Home::new();
+    for (leaf, budget, flags) in ENDS {
+        let json = advise(LAPTOP, flags);
+        let data = &json["data"];
+        assert_eq!((&json["kind"], &data["leaf"]), (&"advice".into(), &leaf.into()));
+        assert_eq!(data["budget"], budget, "{leaf}");
+        // As a person would copy it; `plan` asks no source here.
+        let command = data["command"].as_str().unwrap();
+        let mut words: Vec<_> = command.split(' ').skip(1).collect();
+        if words[0] == "plan" {
+            words.push("--no-resolve");
+        }
+        let output = home.aitk(&words);
+        assert!(output.status.success(), "{command}: {}", text(&output.stderr));
+    }
+}
+
+#[test]
+fn a_usable_gpu_or_a_jetson_means_a_workstation() {
+    for name in ["rtx3060-driver-580", "jetson-orin-nano-jp6.2"] {
+        let json = advise(name, ENDS[0].2);
+        assert_eq!(json["data"]["budget"], "workstation", "{name}");
+    }
+    assert_eq!(advise("rtx3060-nouveau", ENDS[0].2)["data"]["budget"], "low");
+}
+
+#[test]
+fn the_json_of_advice_keeps_its_form() {
+    let mut json = advise(LAPTOP, &[ENDS[2].2, &["--spend", "25"]].concat());
+    // Where the recording lies is another place on each machine.
+    let command = json["data"]["command"].as_str().unwrap().split(" --machine").next().unwrap();
+    json["data"]["command"] = command.into();
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path(repository().join("tests/advice"));
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_json_snapshot!("small-team", json));
+}
+
+#[test]
+fn every_end_is_told_in_the_language_that_is_asked_for_or_of_the_locale() {
+    let (home, machine) = (Home::new(), machine(LAPTOP));
+    for (leaf, _, flags) in ENDS {
+        let args = [&["advise", "--machine", &machine], flags].concat();
+        let french = text(&home.aitk_with(&[("LANG", "fr_FR.UTF-8")], &args).stdout);
+        let asked = text(&home.aitk(&[&args[..], &["--lang", "fr"]].concat()).stdout);
+        let english = text(&home.aitk(&args).stdout);
+        assert_eq!(french, asked, "{leaf}");
+        assert!(french.contains("Écarté") && french.contains("Prochaine commande"), "{french}");
+        assert!(english.contains("Set aside") && english.contains("Next command"), "{english}");
+        assert!(!french.contains('{') && !english.contains('{'), "a word is not filled in");
+    }
+    let by_variable = [("LC_ALL", "fr_CA.UTF-8"), ("AITK_LANG", "en")];
+    let args = [&["advise", "--machine", &machine], ENDS[0].2].concat();
+    let said = text(&home.aitk_with(&by_variable, &args).stdout);
+    assert!(said.contains("Next command"), "what aitk is told comes before the locale: {said}");
+}
+
+#[test]
+fn wrong_answers_are_64_and_say_what_to_do() {
+    let home = Home::new();
+    for (args, words) in [
+        (&[][..], &["AITK-T01", "--goal is missing", "learn|ship|scale"][..]),
+        (&["--goal", "ship"], &["AITK-T01", "--team is missing", "none|dedicated"]),
+        (
+            &["--goal", "learn", "--team", "none"],
+            &["AITK-T02", "--team does not go with --goal learn"],
+        ),
+        (&["--goal", "learn", "--data", "large", "--compare"], &["AITK-T02"]),
+        (&["--goal", "win"], &["win", "learn"]),
+        (&["--spend", "-3"], &["amount"]),
+        (&["--spend", "much"], &["amount"]),
+        (&["--spend", "nan"], &["amount"]),
+        (&["--hours", "745"], &["744"]),
+        (&["--vram", "0"], &["1024"]),
+        (&["--lang", "de"], &["en", "fr"]),
+    ] {
+        let output = home.aitk(&[&["advise"], args].concat());
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{args:?} does not say {word:?}: {said}");
+        }
+        assert!(output.stdout.is_empty());
+    }
+}
+
+#[test]
+fn offers_are_compared_for_a_need() {
+    let need = ["--compare", "--vram", "16", "--hours", "100", "--spend", "60"];
+    let json = advise(LAPTOP, &need);
+    assert_eq!((&json["kind"], &json["data"]["leaf"]), (&"offers".into(), &Value::Null));
+    let offer = |id: &str| {
+        let all = json["data"]["offers"].as_array().unwrap();
+        all.iter().find(|offer| offer["id"] == id).unwrap().clone()
+    };
+    assert_eq!(
+        (&offer("azure-ml")["month_usd"], &offer("azure-ml")["unfit"]),
+        (&53.0.into(), &Value::Null)
+    );
+    assert_eq!(offer("sagemaker")["unfit"], "spend");
+    assert_eq!(offer("colab")["unfit"], "hours");
+    assert_eq!(offer("rtx-12gb")["unfit"], "vram");
+    let machine = machine(LAPTOP);
+    let output = Home::new().aitk(&["advise", "--machine", &machine, "--compare"]);
+    let said = text(&output.stdout);
+    assert!(said.contains("older than 180 days") && said.contains("not checked"), "{said}");
+}
+
+#[test]
+fn rows_of_ones_own_come_with_their_words() {
+    let home = Home::new();
+    let folder = home.path().join(".config/aitk");
+    std::fs::create_dir_all(&folder).unwrap();
+    let row = "[[offers.offer]]\nid = \"ours\"\nkind = \"gpu\"\nname = \"Our cluster\"\nstatus = \"alive\"\n\
+               usd = 0\nper = \"month\"\ngpu = true\nlink = \"https://cluster.example\"\nsource = \"the wiki\"\n\
+               as_of = \"2026-11-01\"\ngives = \"GPUs\"\nlimits = \"ask the administrators first\"\nprice = \"free\"\n";
+    std::fs::write(folder.join("catalog.toml"), row).unwrap();
+    let said = text(&home.aitk(&["advise", "--compare"]).stdout);
+    assert!(
+        said.contains("Our cluster") && said.contains("ask the administrators first"),
+        "{said}"
+    );
+}
+
+/// `UPDATE_DOCS=1` writes it anew.
+#[test]
+fn the_picture_in_the_documentation_is_the_tree() {
+    let tree = Tree::builtin().unwrap();
+    let picture = |language| {
+        let texts = Texts::of(language).unwrap();
+        format!("```mermaid\n{}```\n", tree.mermaid(&texts))
+    };
+    let page = format!(
+        "# The decision tree\n\n`aitk advise` walks it. This page is made from `profiles/decision-tree.toml` and \
+         `profiles/texts`; a test compares\nit, and `UPDATE_DOCS=1 cargo test -p aitk --test advice` writes it \
+         anew.\n\n{}\nEn français :\n\n{}",
+        picture(Language::English),
+        picture(Language::French)
+    );
+    let path = repository().join("docs/decision-tree.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page);
+}
