@@ -223,6 +223,9 @@ fn page(advice: &Advice, texts: &Texts) -> String {
     page.text
 }
 
+/// The width of a table's columns for memory and date, with the spaces between all.
+const COLUMNS: usize = 2 + 5 + 2 + 2 + 10;
+
 /// The offers as a table, those that do not fit below it.
 fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
     let mut page = Page::new();
@@ -237,11 +240,10 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
     for (offer, cost) in fit.into_iter().zip(costs) {
         let vram = offer.vram.map(|vram| format!("{vram} GB")).unwrap_or_default();
         let marks = marks(offer, texts);
-        page.text += &format!(
-            "{}  {vram:>5}  {cost:wide$}  {}",
-            styled(HEAD, format!("{:name$}", offer.name)),
-            offer.as_of,
-        );
+        // The name has a line of its own where the columns do not fit.
+        let between = if name + wide + COLUMNS > page.width { "\n  " } else { "  " };
+        let title = styled(HEAD, format!("{:name$}", offer.name));
+        page.text += &format!("{title}{between}{vram:>5}  {cost:wide$}  {}", offer.as_of);
         if !marks.is_empty() {
             page.text += &format!("  {}", styled(CARE, marks));
         }
