@@ -192,7 +192,7 @@ impl Context<'_> {
     /// The step of the plan that a step of the profile means here; `None` where it means none.
     fn step(&self, from: &ProfileStep) -> Option<Step> {
         if from.manager.is_some_and(|manager| manager != self.manager)
-            || from.with.as_ref().is_some_and(|name| !self.choices.with.contains(name))
+            || !self.is_wished(from)
             || from.gpu.as_ref().is_some_and(|maker| !self.has_gpu(maker))
             || !self.concerns(&from.kind)
         {
@@ -252,6 +252,16 @@ impl Context<'_> {
             }
             _ => from.estimate,
         }
+    }
+
+    /// Whether a step is there for everybody, or the user asked for it.
+    fn is_wished(&self, from: &ProfileStep) -> bool {
+        from.with.as_ref().is_none_or(|name| self.choices.with.contains(name))
+    }
+
+    fn is_wsl(&self) -> bool {
+        let kind = self.machine.virtualization.kind;
+        matches!(kind, VirtualizationKind::Wsl1 | VirtualizationKind::Wsl2)
     }
 
     fn has_gpu(&self, maker: &str) -> bool {
@@ -377,6 +387,7 @@ impl Context<'_> {
             .profile
             .steps
             .iter()
+            .filter(|step| self.is_wished(step))
             .filter_map(|step| match &step.kind {
                 // A manager that brings its own Python installs it with the environment itself.
                 StepKind::Environment => match self.python {
@@ -443,6 +454,11 @@ impl Context<'_> {
 
     /// What vendors' drivers and repositories take.
     fn judge_system(&self, from: &ProfileStep, step: &mut Step) {
+        if let (Some(instead), true) = (&from.wsl, self.is_wsl()) {
+            step.skip("in WSL this is Windows' business");
+            step.remedy = Some(instead.clone());
+            return;
+        }
         match (&from.kind, self.driver) {
             (StepKind::Driver, Driver::Person { why, remedy }) => {
                 step.skip(why.clone());
