@@ -3,7 +3,7 @@
 
 machine with "$RELEASE-apt"
 lend_wheels user
-WISH=(--budget low --framework none --manager venv --with mlflow,pytest,poetry --yes)
+WISH=(--budget low --framework none --manager venv --with "mlflow,pytest,poetry" --yes)
 aitk user -- apply "${WISH[@]}"
 expect_code 0
 for proof in 'MLflow .* logs a run' 'pytest .* tells' 'Poetry .* begins'; do expect_said "$proof"; done
