@@ -986,7 +986,7 @@ impl Decision {
             name: framework.name.clone(),
             build: builds[0].name.clone(),
             requirement: builds[0].requirements.join(" "),
-            source: source_of(&builds[0]),
+            source: self.builds()[0].source(manager),
             why: vec![format!("{} was chosen{computes}", framework.title)],
         })
     }
@@ -1007,16 +1007,6 @@ impl Decision {
             compute_capability: None,
             why: vec![why.to_owned()],
         }
-    }
-}
-
-/// Where a build comes from, in one word for a script.
-fn source_of(build: &Build) -> String {
-    match (build.manager, &build.torch_backend, &build.index) {
-        (Manager::Conda, ..) => "conda channel".to_owned(),
-        (_, Some(name), _) => format!("torch-backend {name}"),
-        (_, None, Some(index)) => index.clone(),
-        (_, None, None) => "index".to_owned(),
     }
 }
 

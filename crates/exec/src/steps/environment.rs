@@ -334,15 +334,10 @@ fn framework(
     }
     let taken = spec.builds.iter().find(|build| Some(&build.name) == lock.build.as_ref());
     let Some(taken) = taken else { return (None, Vec::new()) };
-    let source = match (&taken.torch_backend, &taken.index) {
-        (Some(name), _) => format!("torch-backend {name}"),
-        (None, Some(index)) => index.clone(),
-        (None, None) => "index".to_owned(),
-    };
     let mut framework = FrameworkPlan {
         build: taken.name.clone(),
         requirement: taken.requirements.join(" "),
-        source,
+        source: taken.source(spec.manager),
         ..planned.clone()
     };
     let mut warnings = Vec::new();
@@ -427,7 +422,6 @@ fn conda_framework(
     let mut framework = FrameworkPlan {
         build: lock.build.clone().unwrap_or_else(|| planned.build.clone()),
         requirement: requirements.join(" "),
-        source: "conda channel".to_owned(),
         ..planned.clone()
     };
     framework.why.push(format!(
