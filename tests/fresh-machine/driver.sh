@@ -15,6 +15,17 @@ tell_of_device() {
 driver_rows() {
     cat <<TOML
 [[apt.source]]
+name = "nvidia-container-toolkit"
+uri = "$1/"
+suite = "./"
+arches = { x86_64 = "amd64", aarch64 = "arm64" }
+key = "$1/${3:-key.asc}"
+fingerprint = "$2"
+packages = ["nvidia-container-toolkit*", "libnvidia-container*"]
+source = "the tests"
+as_of = "2026-11-24"
+
+[[apt.source]]
 name = "nvidia"
 uri = "$1/"
 suite = "./"
@@ -39,10 +50,16 @@ as_of = "2026-11-24"
 TOML
 }
 
-# The steps about the driver, and none that take a network.
-driver_profile() {
-    awk -v RS= '/^# The budget/ || /\[memory\]/ || /id = "(accelerator.source|accelerator.driver|accelerator.hold|check.restart)"/ { print $0 "\n" }' \
-        "$HERE/../../profiles/low.toml" |
-        sed -E '/"check.restart"/,$ s/^needs = .*/needs = ["accelerator.hold"]/
-            s/^needs = .*"system.*/needs = []/; s/^needs = \["accelerator.source".*/needs = ["accelerator.source"]/'
+# `profile_of ID…`: a profile with these steps of the budget, which need each other in this order.
+profile_of() {
+    local ids=$*
+    awk -v RS= -v ids="^(${ids// /|})\$" '
+        /^# The budget/ || /\[memory\]/ { print $0 "\n" }
+        match($0, /id = "[^"]*"/) {
+            id = substr($0, RSTART + 6, RLENGTH - 7)
+            if (id !~ ids) next
+            sub(/needs = \[[^\]]*\]/, "needs = [" (before ? "\"" before "\"" : "") "]")
+            before = id
+            print $0 "\n"
+        }' "$HERE/../../profiles/low.toml"
 }

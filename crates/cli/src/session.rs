@@ -26,6 +26,8 @@ pub struct Session {
     pub settings: Settings,
     pub local_settings: Settings,
     pub receipt: Receipt,
+    /// Whether what an environment was built with counts as long as it fits.
+    pub keeps: bool,
 }
 
 /// What was asked of an environment, as the receipt keeps it.
@@ -90,6 +92,7 @@ impl Session {
             catalog,
             system,
             is_local,
+            keeps: true,
             machine,
             notes: detection.notes,
         })
@@ -188,11 +191,18 @@ impl Session {
             (Some(locks), ManagerChoice::Auto) => (locks.environment.manager, None),
             _ => self.manager(wish, ask),
         };
+        let choices = &Choices { build: self.built(&choices.env), ..choices.clone() };
         let mut plan = aitk_plan::plan(&self.machine, &profile, choices, manager, &self.catalog);
         if let Some(warning) = warning {
             plan.warn(warning);
         }
         Ok(plan)
+    }
+
+    /// The framework's build in the environment that is in use.
+    fn built(&self, env: &str) -> Option<String> {
+        let there = Environments::new(&self.settings.data, env).current(&*self.system);
+        there.and_then(|(_, record)| record.build).filter(|_| self.keeps)
     }
 
     /// The manager that a wish means here, and what a person should know of it.

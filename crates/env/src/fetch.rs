@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aitk_system::{Real, System, interrupted};
@@ -253,26 +253,43 @@ pub fn fetch_all(
     offline: bool,
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
+    fetch_each(client, packages, folder, offline, progress, |_| async { Ok(()) })
+}
+
+/// Like [`fetch_all`], and does with every file what is to be done `then`, while others still come in.
+pub(crate) fn fetch_each<'a, F: Future<Output = Result<(), EnvError>>>(
+    client: &Client,
+    packages: &[&'a Locked],
+    folder: &Path,
+    offline: bool,
+    progress: &dyn FetchProgress,
+    then: impl Fn(&'a Locked) -> F,
+) -> Result<(), EnvError> {
     fs::create_dir_all(folder).map_err(EnvError::io(folder))?;
-    let mut missing = Vec::new();
+    let mut files = Vec::new();
     let mut seen = BTreeSet::new();
     for package in packages {
-        if seen.insert(package.filename()) && !package.is_in(folder, &Real) {
-            missing.push(*package);
-        } else {
+        let anew = seen.insert(package.filename());
+        let missing = anew && !package.is_in(folder, &Real);
+        if missing && offline {
+            return Err(EnvError::Offline { what: package.filename() });
+        }
+        if !missing {
             progress.bytes(package.package.size.unwrap_or(0));
         }
-    }
-    if let (true, Some(first)) = (offline, missing.first()) {
-        return Err(EnvError::Offline { what: first.filename() });
+        if anew {
+            files.push((*package, missing));
+        }
     }
     // The large ones first, so that none is left alone at the end.
-    missing.sort_by_key(|locked| std::cmp::Reverse(locked.package.size));
-    let client = Arc::new(client.clone());
+    files.sort_by_key(|(locked, _)| std::cmp::Reverse(locked.package.size));
+    let then = &then;
     block_on(
-        stream::iter(missing.into_iter().map(|package| {
-            let client = Arc::clone(&client);
-            async move { fetch(&client, package, folder, progress).await }
+        stream::iter(files.into_iter().map(|(package, missing)| async move {
+            if missing {
+                fetch(client, package, folder, progress).await?;
+            }
+            then(package).await
         }))
         .buffer_unordered(PARALLEL)
         .try_collect::<Vec<()>>(),

@@ -21,7 +21,7 @@ pub use error::EnvError;
 pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
 pub use generation::{Added, Damage, Environments, Generation, Record};
 pub use lock::{Layer, Lock, Locked, Locks, Target};
-pub use manager::{Cuda, Manager, Request, Site, manager};
+pub use manager::{Cuda, Manager, Request, Site, fetch, manager};
 pub use secrets::{Secret, without_secrets};
 pub use venv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
 

@@ -9,6 +9,7 @@ use aitk_system::System;
 use crate::Settings;
 use crate::conda::{self, Conda};
 use crate::error::EnvError;
+use crate::fetch::{Client, FetchProgress, fetch_all};
 use crate::generation::Generation;
 use crate::lock::{Layer, Lock, Locked};
 use crate::venv::{self, Venv};
@@ -175,6 +176,25 @@ pub(crate) struct Installed {
     pub by: Kind,
     /// Where its own record is, relative to the environment.
     pub record: PathBuf,
+}
+
+/// Downloads packages as far as they are not there yet, and makes them ready to be installed.
+///
+/// # Errors
+/// The first failure; what is complete by then stays, what is not is taken up again next time.
+pub fn fetch(
+    kind: Kind,
+    settings: &Settings,
+    packages: &[&Locked],
+    progress: &dyn FetchProgress,
+) -> Result<(), EnvError> {
+    match kind {
+        Kind::Conda => conda::fetch(settings, packages, progress),
+        Kind::Venv => {
+            let client = Client::new(settings)?;
+            fetch_all(&client, packages, &settings.wheels(), settings.offline, progress)
+        }
+    }
 }
 
 /// How a manager notes what it installs.

@@ -6,7 +6,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use aitk_env::{Client, EnvError, FetchProgress, Layer, Locked, Settings, fetch_all};
+use aitk_env::{EnvError, FetchProgress, Layer, Locked, Settings, fetch};
 use aitk_plan::Manager;
 use aitk_system::interrupted;
 
@@ -24,6 +24,7 @@ pub(crate) struct Downloads {
 
 #[derive(Debug, Default)]
 struct LayerDownload {
+    packages: Vec<Locked>,
     total: u64,
     bytes: AtomicU64,
     result: Mutex<Option<Result<(), EnvError>>>,
@@ -37,29 +38,37 @@ impl FetchProgress for LayerDownload {
 }
 
 impl Downloads {
-    /// Begins to download the packages of these layers, in this order, in the background.
+    /// Begins to download the packages of these layers, in this order, in the background. What has been begun already
+    /// goes on.
     pub fn begin(&self, settings: &Settings, manager: Manager, layers: &[Layer]) {
         let mut queue = Vec::new();
         let mut known = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         for layer in layers.iter().filter(|layer| !layer.packages.is_empty()) {
-            let total = layer.packages.iter().filter_map(|locked| locked.package.size).sum();
-            let download = Arc::new(LayerDownload { total, ..LayerDownload::default() });
+            if known.get(&layer.step).is_some_and(|begun| begun.packages == layer.packages) {
+                continue;
+            }
+            let packages = layer.packages.clone();
+            let total = packages.iter().filter_map(|locked| locked.package.size).sum();
+            let download = LayerDownload { packages, total, ..LayerDownload::default() };
+            let download = Arc::new(download);
             known.insert(layer.step.clone(), Arc::clone(&download));
-            queue.push((layer.packages.clone(), download));
+            queue.push(download);
         }
         drop(known);
         let settings = settings.clone();
         thread::spawn(move || {
-            for (packages, download) in queue {
-                let packages: Vec<&Locked> = packages.iter().collect();
-                let folder = settings.packages(manager);
-                let result = Client::new(&settings).and_then(|client| {
-                    fetch_all(&client, &packages, &folder, settings.offline, &*download)
-                });
+            for download in queue {
+                let packages: Vec<&Locked> = download.packages.iter().collect();
+                let result = fetch(manager, &settings, &packages, &*download);
                 *download.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 download.ended.notify_all();
             }
         });
+    }
+
+    /// Whether the downloads of a layer have begun: they take up the room that its step was said to need.
+    pub fn begun(&self, step: &str) -> bool {
+        self.layers.lock().unwrap_or_else(PoisonError::into_inner).contains_key(step)
     }
 
     /// Waits until a layer's packages are there.

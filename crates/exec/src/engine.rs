@@ -339,8 +339,12 @@ fn note_boot(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<(), ExecError
     cx.save_receipt()
 }
 
-/// Looks whether there is room for a step before it begins.
+/// Looks whether there is room for a step before it begins. What its downloads take already is not free any more, and
+/// whether there is room for all of them together was looked at when the plan was made.
 fn enough_room(cx: &Context<'_>, step: &Step) -> Result<(), ExecError> {
+    if cx.downloads.begun(&step.id) {
+        return Ok(());
+    }
     for charge in charges(step, cx.machine) {
         let folder = match charge.purpose {
             "var" => Path::new("/var"),

@@ -52,11 +52,16 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<String>> {
     let fits: Vec<Fit<'_>> = rows.filter_map(|build| question.fit(build, &mut refusals)).collect();
     let rank = |fit: &&Fit<'_>| {
         let kind = KINDS.iter().position(|kind| *kind == fit.build.kind);
-        (kind.unwrap_or(KINDS.len()), fit.build.older, Reverse(fit.gpus.len()))
+        // Another build of the same framework is no reason to build an environment anew.
+        let has = question.choices.build.as_ref() == Some(&fit.build.name);
+        let is_new = !has || fit.build.note.is_some();
+        (kind.unwrap_or(KINDS.len()), fit.build.older, Reverse(fit.gpus.len()), is_new)
     };
     let Some(best) = fits.iter().min_by_key(rank) else { return Err(refusals.all()) };
     let stands_in = |fit: &&Fit<'_>| {
-        fit.build.note.is_some() && fit.build.kind == best.build.kind && fit.gpus == best.gpus
+        fit.build.note.is_some()
+            && (&fit.build.kind, &fit.build.cuda) == (&best.build.kind, &best.build.cuda)
+            && fit.gpus == best.gpus
     };
     let builds = std::iter::once(best).chain(fits.iter().filter(stands_in));
     let builds = builds.map(|fit| question.filled(fit)).collect();
@@ -344,7 +349,10 @@ impl<'a> Question<'a> {
                 (true, _) if best.build.kind != "none" => {
                     format!("{} is for other devices", best.build.name)
                 }
-                (true, _) => format!("{} has no builds for it", self.title()),
+                (true, _) => match self.manager {
+                    Manager::Conda => format!("{} has no conda packages for it", self.title()),
+                    Manager::Venv => format!("{} has no builds for it", self.title()),
+                },
             };
             format!("{}: {why}", called(gpu))
         })

@@ -21,6 +21,10 @@ pub struct Choices {
     /// What is wanted besides, by name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
+    /// The build that the environment has already: it stays where a newer one brings nothing but a newer CUDA. No wish of
+    /// the user's, so it is not kept.
+    #[serde(skip)]
+    pub build: Option<String>,
     /// Environment manager.
     pub manager: ManagerChoice,
     /// Python version, `3.12`; the manager's own choice where `None`.
@@ -51,6 +55,7 @@ impl Default for Choices {
             accelerator: AcceleratorChoice::default(),
             drivers: false,
             with: Vec::new(),
+            build: None,
             manager: ManagerChoice::default(),
             python: None,
             env: "ai".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aitk_detect::{Disk, Machine, Sudo, VirtualizationKind};
+use aitk_detect::{Disk, Gpu, Machine, Sudo, VirtualizationKind};
 
 use crate::accelerate::{self, Answer, Question};
 use crate::catalog::{Build, Catalog, Framework};
@@ -192,7 +192,7 @@ impl Context<'_> {
     /// The step of the plan that a step of the profile means here; `None` where it means none.
     fn step(&self, from: &ProfileStep) -> Option<Step> {
         if from.manager.is_some_and(|manager| manager != self.manager)
-            || from.with.as_ref().is_some_and(|name| !self.choices.with.contains(name))
+            || !self.is_wished(from)
             || from.gpu.as_ref().is_some_and(|maker| !self.has_gpu(maker))
             || !self.concerns(&from.kind)
         {
@@ -252,6 +252,16 @@ impl Context<'_> {
             }
             _ => from.estimate,
         }
+    }
+
+    /// Whether a step is there for everybody, or the user asked for it.
+    fn is_wished(&self, from: &ProfileStep) -> bool {
+        from.with.as_ref().is_none_or(|name| self.choices.with.contains(name))
+    }
+
+    fn is_wsl(&self) -> bool {
+        let kind = self.machine.virtualization.kind;
+        matches!(kind, VirtualizationKind::Wsl1 | VirtualizationKind::Wsl2)
     }
 
     fn has_gpu(&self, maker: &str) -> bool {
@@ -377,6 +387,7 @@ impl Context<'_> {
             .profile
             .steps
             .iter()
+            .filter(|step| self.is_wished(step))
             .filter_map(|step| match &step.kind {
                 // A manager that brings its own Python installs it with the environment itself.
                 StepKind::Environment => match self.python {
@@ -443,6 +454,11 @@ impl Context<'_> {
 
     /// What vendors' drivers and repositories take.
     fn judge_system(&self, from: &ProfileStep, step: &mut Step) {
+        if let (Some(instead), true) = (&from.wsl, self.is_wsl()) {
+            step.skip("in WSL this is Windows' business");
+            step.remedy = Some(instead.clone());
+            return;
+        }
         match (&from.kind, self.driver) {
             (StepKind::Driver, Driver::Person { why, remedy }) => {
                 step.skip(why.clone());
@@ -565,60 +581,85 @@ impl Context<'_> {
 const OLD: i64 = 180;
 
 impl Context<'_> {
-    /// GPUs that do not compute, and what would have to change.
+    /// GPUs that do not compute as they could, and what would have to change.
     fn warn_of_gpus(&self, plan: &mut Plan) {
         let Decision::Take { idle, builds, accelerator, .. } = self.framework else { return };
-        let driver_step = plan.step("accelerator.driver").cloned();
-        let remedy = match (self.driver, &driver_step) {
-            (Driver::Person { remedy, .. }, _) => Some(remedy.clone()),
-            (Driver::Install { .. }, Some(step)) if step.status != Status::Needed => {
-                Some("add --drivers, and the plan installs the driver that it takes".to_owned())
-            }
-            _ => None,
-        };
         // What is part of a processor is expected to stand by.
-        let counts =
-            |gpu: &&aitk_detect::Gpu| gpu.integrated != Some(true) || gpu.vendor != "intel";
-        if !self.machine.gpus.iter().any(|gpu| counts(&gpu)) {
-            return;
-        }
-        if accelerator.kind == "none" && !idle.is_empty() {
-            plan.warn(Warning {
-                code: "AITK-W11".to_owned(),
-                message: format!("the GPU is not used: {}", idle.join("; ")),
-                hint: remedy
-                    .or_else(|| Some("what is planned computes on the processor".to_owned())),
-            });
-        } else if builds[0].older {
-            plan.warn(Warning {
-                code: "AITK-W12".to_owned(),
-                message: format!(
+        let is_card = |gpu: &Gpu| gpu.integrated != Some(true) || gpu.vendor != "intel";
+        let of_cards = |said: &&String| {
+            let cards = self.machine.gpus.iter().filter(|gpu| is_card(gpu));
+            cards.into_iter().any(|gpu| said.starts_with(accelerate::called(gpu)))
+        };
+        let idle: Vec<_> = idle.iter().filter(of_cards).cloned().collect();
+        let (code, message) = match (accelerator.kind.as_str(), &idle[..]) {
+            ("none", []) => return,
+            ("none", idle) => ("AITK-W11", format!("the GPU is not used: {}", idle.join("; "))),
+            _ if builds[0].older => (
+                "AITK-W12",
+                format!(
                     "an older version is taken: {} is the newest build for this GPU and its driver ({})",
                     builds[0].name,
                     builds[0].requirements.join(" ")
                 ),
-                hint: remedy.or_else(|| Some("--manager conda may have a newer version for it".to_owned())),
-            });
-        } else if !idle.is_empty() && accelerator.kind != "none" {
-            let cards = self.machine.gpus.iter().enumerate().filter(|(index, gpu)| {
-                !accelerator.gpus.contains(index) && gpu.integrated != Some(true)
-            });
-            let names: Vec<_> = cards.map(|(_, gpu)| accelerate::called(gpu)).collect();
-            let of_cards = |said: &&String| names.iter().any(|name| said.starts_with(name));
-            let reasons: Vec<_> = idle.iter().filter(of_cards).cloned().collect();
-            if !reasons.is_empty() {
-                plan.warn(Warning {
-                    code: "AITK-W11".to_owned(),
-                    message: format!("not every GPU is used: {}", reasons.join("; ")),
-                    hint: remedy.or_else(|| match self.manager {
-                        Manager::Venv => {
-                            Some("--manager conda may have one build for all of them".to_owned())
-                        }
-                        Manager::Conda => None,
-                    }),
-                });
+            ),
+            (_, []) => return,
+            (_, idle) => ("AITK-W11", format!("not every GPU is used: {}", idle.join("; "))),
+        };
+        let ways: Vec<_> =
+            self.driver_remedy(plan).into_iter().chain(self.other_manager()).collect();
+        let hint = (!ways.is_empty()).then(|| ways.join("; or "));
+        plan.warn(Warning { code: code.to_owned(), message, hint });
+    }
+
+    /// What can be done about the driver.
+    fn driver_remedy(&self, plan: &Plan) -> Option<String> {
+        let is_needed = |step: &Step| step.status == Status::Needed;
+        match self.driver {
+            Driver::Person { remedy, .. } => Some(remedy.clone()),
+            Driver::Install { .. }
+                if !plan
+                    .steps
+                    .iter()
+                    .any(|step| step.id == "accelerator.driver" && is_needed(step)) =>
+            {
+                Some("add --drivers, and the plan installs the driver that it takes".to_owned())
             }
+            _ => None,
         }
+    }
+
+    /// The other manager, where it has a build that makes more of the devices.
+    fn other_manager(&self) -> Option<String> {
+        let Decision::Take { builds, accelerator, framework, .. } = self.framework else {
+            return None;
+        };
+        let manager = match self.manager {
+            Manager::Conda => Manager::Venv,
+            Manager::Venv => Manager::Conda,
+        };
+        let python = match manager {
+            Manager::Conda => PythonChoice::Own { minor: own_python(self.choices, self.catalog) },
+            Manager::Venv => choose_python(self.machine, self.choices, self.catalog),
+        };
+        let other = accelerate::choose(Question {
+            machine: self.machine,
+            catalog: self.catalog,
+            choices: self.choices,
+            manager,
+            framework: &framework.name,
+            python: python.version(),
+            driver: None,
+        })
+        .ok()?;
+        let worth = |kind: &str, build: &Build, gpus: usize| (kind != "none", !build.older, gpus);
+        let here = worth(&accelerator.kind, &builds[0], accelerator.gpus.len());
+        let there = worth(&other.accelerator.kind, &other.builds[0], other.accelerator.gpus.len());
+        (there > here).then(|| {
+            format!(
+                "add --manager {manager}: its build {} makes more of the GPU",
+                other.builds[0].name
+            )
+        })
     }
 
     /// What the profile says a machine for it should have.
@@ -945,7 +986,7 @@ impl Decision {
             name: framework.name.clone(),
             build: builds[0].name.clone(),
             requirement: builds[0].requirements.join(" "),
-            source: source_of(&builds[0]),
+            source: self.builds()[0].source(manager),
             why: vec![format!("{} was chosen{computes}", framework.title)],
         })
     }
@@ -966,16 +1007,6 @@ impl Decision {
             compute_capability: None,
             why: vec![why.to_owned()],
         }
-    }
-}
-
-/// Where a build comes from, in one word for a script.
-fn source_of(build: &Build) -> String {
-    match (build.manager, &build.torch_backend, &build.index) {
-        (Manager::Conda, ..) => "conda channel".to_owned(),
-        (_, Some(name), _) => format!("torch-backend {name}"),
-        (_, None, Some(index)) => index.clone(),
-        (_, None, None) => "index".to_owned(),
     }
 }
 

@@ -27,17 +27,18 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
         .filter(|gpu| architecture(gpu).is_none_or(|row| row.served))
         .filter(|gpu| gpu.driver.as_ref().is_none_or(|driver| driver.name != "vfio-pci"))
         .collect();
-    let newest = catalog.apt.driver.iter().map(|row| row.version.as_str());
-    let Some(newest) = newest.reduce(|one, next| if is_newer(next, one) { next } else { one })
+    // What today's builds take: the least that any of the drivers brings.
+    let drivers = catalog.apt.driver.iter().map(|row| row.version.as_str());
+    let Some(least) = drivers.reduce(|one, next| if is_newer(one, next) { next } else { one })
     else {
         return Driver::Fine;
     };
-    let Some((gpu, lack)) = gpus.iter().find_map(|gpu| Some((gpu, lack(gpu, newest)?))) else {
+    let Some((gpu, lack)) = gpus.iter().find_map(|gpu| Some((gpu, lack(gpu, least)?))) else {
         return Driver::Fine;
     };
     let why = format!("{}: {lack}", called(gpu));
     let person = |remedy: &str| Driver::Person { why: why.clone(), remedy: remedy.to_owned() };
-    let series = newest.split('.').next().unwrap_or_default();
+    let series = least.split('.').next().unwrap_or_default();
     match machine.virtualization.kind {
         VirtualizationKind::Wsl1 => {
             return person("in PowerShell: wsl --set-version <distribution> 2");
@@ -96,11 +97,11 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
 }
 
 /// What a device lacks of a driver.
-fn lack(gpu: &Gpu, newest: &str) -> Option<String> {
+fn lack(gpu: &Gpu, least: &str) -> Option<String> {
     let driver = gpu.driver.as_ref();
     match (driver.map(|driver| driver.name.as_str()), driver.and_then(|d| d.version.as_deref())) {
-        (Some("nvidia" | "dxgkrnl"), Some(version)) if is_newer(newest, version) => Some(format!(
-            "driver {version} is older than {newest}, which today's builds for CUDA 13 take"
+        (Some("nvidia" | "dxgkrnl"), Some(version)) if is_newer(least, version) => Some(format!(
+            "driver {version} is older than {least}, which today's builds for CUDA 13 take"
         )),
         // What else is wrong with a driver that is there, a newer one does not mend.
         (Some("nvidia" | "dxgkrnl"), _) => None,

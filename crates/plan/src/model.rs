@@ -391,6 +391,18 @@ pub struct BuildRequest {
     pub note: Option<String>,
 }
 
+impl BuildRequest {
+    /// Where it comes from, in one word for a script.
+    pub fn source(&self, manager: Manager) -> String {
+        match (manager, &self.torch_backend, &self.index) {
+            (Manager::Conda, ..) => "conda channel".to_owned(),
+            (_, Some(name), _) => format!("torch-backend {name}"),
+            (_, None, Some(index)) => index.clone(),
+            (_, None, None) => "index".to_owned(),
+        }
+    }
+}
+
 /// Something that will be installed, exactly.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Package {

@@ -20,13 +20,16 @@ const BUILTIN: [(&str, &str); 2] = [
 ];
 
 /// The proofs that come with the program, and their scripts.
-pub const CHECKS: [(&str, &str); 6] = [
+pub const CHECKS: [(&str, &str); 9] = [
     ("libraries.py", include_str!("../../../profiles/checks/libraries.py")),
     ("notebook.py", include_str!("../../../profiles/checks/notebook.py")),
     ("lab.py", include_str!("../../../profiles/checks/lab.py")),
     ("pytorch.py", include_str!("../../../profiles/checks/pytorch.py")),
     ("tensorflow.py", include_str!("../../../profiles/checks/tensorflow.py")),
     ("jax.py", include_str!("../../../profiles/checks/jax.py")),
+    ("mlflow.py", include_str!("../../../profiles/checks/mlflow.py")),
+    ("pytest.py", include_str!("../../../profiles/checks/pytest.py")),
+    ("poetry.py", include_str!("../../../profiles/checks/poetry.py")),
 ];
 
 /// A budget's recommendation.
@@ -89,6 +92,8 @@ pub struct ProfileStep {
     pub with: Option<String>,
     /// The maker of a GPU that must be here for it to be there.
     pub gpu: Option<String>,
+    /// What to do instead in WSL, where the step is left out then.
+    pub wsl: Option<String>,
     /// Steps that come before it.
     pub needs: Vec<String>,
     /// What it ensures.
@@ -301,9 +306,12 @@ impl Profile {
 
     /// What can be added to it (`--with`), in the order of its steps.
     pub fn options(&self) -> Vec<&str> {
-        let mut names: Vec<&str> =
-            self.steps.iter().filter_map(|step| step.with.as_deref()).collect();
-        names.dedup();
+        let mut names = Vec::new();
+        for name in self.steps.iter().filter_map(|step| step.with.as_deref()) {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
         names
     }
 
@@ -434,6 +442,7 @@ struct RawStep {
     manager: Option<Manager>,
     with: Option<String>,
     gpu: Option<String>,
+    wsl: Option<String>,
     #[serde(default)]
     needs: Vec<Spanned<String>>,
     #[serde(default)]
@@ -544,6 +553,7 @@ impl RawStep {
             manager: self.manager,
             with: self.with,
             gpu: self.gpu,
+            wsl: self.wsl,
             needs: self.needs.into_iter().map(Spanned::into_inner).collect(),
             kind,
             requires: self.requires,
@@ -680,7 +690,10 @@ mod tests {
     #[test]
     fn what_can_be_added_is_known_and_the_nearest_is_named() {
         let low = Profile::builtin("low").unwrap();
-        assert_eq!(low.options(), ["docker", "cuda-toolkit"]);
+        assert_eq!(
+            low.options(),
+            ["mlflow", "pytest", "poetry", "docker", "cuda-toolkit", "vscode"]
+        );
         assert!(low.has_options(&["docker".to_owned()]).is_ok());
         let error = low.has_options(&["dokcer".to_owned()]).unwrap_err();
         assert_eq!(error.hint().unwrap(), "did you mean `--with docker`?");
@@ -738,7 +751,7 @@ mod tests {
         assert_eq!(
             error(&step("a", "kind = \"uv\"\ncolour = 1")),
             "t.toml:12:1: unknown field `colour`, expected one of `id`, `phase`, `kind`, `title`, \
-             `why`, `manager`, `with`, `gpu`, `needs`, `requires`, `estimate`, `packages`, \
+             `why`, `manager`, `with`, `gpu`, `wsl`, `needs`, `requires`, `estimate`, `packages`, \
              `requirements`, `conda`, `script`, `source`, `max_age_hours`"
         );
         assert!(error(&step("a", "kind = 3")).starts_with("t.toml:11:8: "));

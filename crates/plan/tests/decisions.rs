@@ -304,6 +304,22 @@ fn a_row_of_the_users_own_counts_before_the_programs() {
 }
 
 #[test]
+fn a_newer_driver_is_no_reason_to_build_an_environment_anew() {
+    let machine = &machines()["rtx5090-driver-595"];
+    let build = |has: Option<&str>, machine: &Machine| {
+        let choices = Choices { build: has.map(str::to_owned), ..Choices::default() };
+        planned(machine, &choices, Manager::Venv).framework.unwrap().build
+    };
+    assert_eq!(build(None, machine), "cu132");
+    assert_eq!(build(Some("cu130"), machine), "cu130");
+    // A GPU that can be used now is one, and so is a newer version of the framework.
+    assert_eq!(build(Some("cpu"), machine), "cu132");
+    assert_eq!(build(Some("cu128"), machine), "cu132");
+    // What does not run any more is not kept.
+    assert_eq!(build(Some("cu132"), &machines()["rtx3060-driver-580"]), "cu130");
+}
+
+#[test]
 fn tables_that_are_old_are_said_to_be() {
     let mut machine = machines().remove("rtx3060-driver-580").unwrap();
     let warned = |machine: &Machine| {

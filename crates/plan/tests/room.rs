@@ -130,3 +130,36 @@ fn a_disk_without_inodes_is_told_from_a_full_one() {
     assert_eq!(step.status, Status::Blocked);
     assert!(step.remedy.as_ref().unwrap().contains("df -i"), "{step:?}");
 }
+
+#[test]
+fn what_is_asked_for_besides_is_resolved_with_the_rest_and_nothing_else_is_there() {
+    let machine = machine(Vec::new());
+    let steps = |with: &[&str], machine: &Machine| {
+        let with = with.iter().map(|name| (*name).to_owned()).collect();
+        let choices = Choices { framework: FrameworkChoice::None, with, ..Choices::default() };
+        let profile = Profile::builtin("low").unwrap();
+        plan(machine, &profile, &choices, Manager::Venv, &Catalog::builtin().unwrap())
+    };
+    let plain = steps(&[], &machine);
+    assert!(
+        !plain.steps.iter().any(|step| step.id.contains("mlflow") || step.id.contains("vscode"))
+    );
+    let more = steps(&["mlflow", "vscode"], &machine);
+    for id in ["with.mlflow", "check.mlflow", "tools.vscode.source", "tools.vscode"] {
+        assert_eq!(more.step(id).map(|step| step.status), Some(Status::Needed), "{id}");
+    }
+    let asked = |plan: &Plan| {
+        let layers = plan.steps.iter().find_map(|step| match &step.action {
+            aitk_plan::Action::Environment { layers, .. } => Some(layers.clone()),
+            _ => None,
+        });
+        layers.unwrap().into_iter().any(|layer| layer.requirements == ["mlflow"])
+    };
+    assert!(asked(&more) && !asked(&plain));
+    let mut wsl = machine;
+    wsl.virtualization.kind = aitk_detect::VirtualizationKind::Wsl2;
+    let there = steps(&["vscode"], &wsl);
+    let code = there.step("tools.vscode").unwrap();
+    assert_eq!(code.status, Status::Skipped);
+    assert!(code.remedy.as_ref().unwrap().contains("Windows"));
+}

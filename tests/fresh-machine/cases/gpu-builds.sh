@@ -60,6 +60,18 @@ comes rx6700xt 2.13.0+rocm7.14.0
 comes jetson-orin-nano-jp6.2 2.8.0
 comes jetson-thor-jp7.1 2.9.1
 
+step "a machine with a GPU is locked for where there is none, and planned for without a network"
+GTX=(--profile torch.toml --manager venv --user-only --machine /srv/machines/gtx1080ti-driver-580)
+aitk plain -- lock "${GTX[@]}" "${MIRROR[@]}" -o gtx.toml
+expect_code 0
+for turn in 1 2; do
+    SHOW=0 AS=as_offline aitk plain -- plan "${GTX[@]}" --locked gtx.toml --offline --json
+    expect_code 0
+    cp "$OUT" "$WORK/plan.$turn"
+done
+expect_same "$WORK/plan.1" "$WORK/plan.2" "the plan"
+grep -q '"2.14.1+cu126"' "$OUT" || die "the lock's torch is not in the plan"
+
 step "a vendor's index that has nothing of it is not passed over in silence"
 sed -i 's#/amd/#/nothing/#' "$home/.config/aitk/catalog.toml"
 aitk plain -- plan --profile torch.toml --manager venv --user-only --machine /srv/machines/rx6700xt

@@ -9,7 +9,7 @@ machine driver "$RELEASE-apt"
 tell_of_device chroot "$ROOT"
 home=$(home_of user)
 mkdir -p "$home/.config/aitk"
-driver_profile >"$home/driver.toml"
+profile_of accelerator.source accelerator.driver accelerator.hold check.restart >"$home/driver.toml"
 WISH=(--profile driver.toml --framework none --yes)
 catalog() { driver_rows "$APT_URL" "$@" >"$home/.config/aitk/catalog.toml"; }
 # What belongs to apt's settings, with its content.
@@ -67,7 +67,17 @@ expect_code 100
 apt_traces >"$WORK/apt.after"
 expect_same "$WORK/apt.before" "$WORK/apt.after" "what apt and dpkg keep"
 
-step "remove takes the repository back, tells the packages, and leaves the rest as it was found"
+step "Docker is told of the GPU, without touching what it was told before"
+profile_of tools.docker.source tools.docker.toolkit tools.docker.gpu >"$home/docker.toml"
+aitk user -- apply --profile docker.toml --framework none --with docker --env docker --yes
+expect_code 0
+grep -q nvidia-container-runtime "$ROOT/etc/docker/daemon.json" || die "Docker knows nothing of it"
+[[ -s $ROOT/etc/cdi/nvidia.yaml ]] || die "there is no description of the devices (CDI)"
+aitk user -- apply --profile docker.toml --framework none --with docker --env docker --yes
+expect_code 0
+expect_said 'Nothing to do'
+
+step "remove takes the repositories back, tells the packages, and leaves the rest as it was found"
 aitk user -- remove --yes
 expect_code 0
 settings_of >"$WORK/settings.after"

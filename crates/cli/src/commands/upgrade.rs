@@ -19,6 +19,7 @@ use crate::session::{Ask, Session, Wish};
 pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode, CliError> {
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
     let mut session = Session::open(common)?;
+    session.keeps = false;
     let wish = session.applied(&args.which.env)?;
     let mut plan = session.plan(&wish, None, Ask::Sources)?;
     let wish = Wish { manager: Some(plan.manager), ..wish };

@@ -16,9 +16,10 @@ use rattler_conda_types::RepoDataRecord;
 
 pub use channel::channel_answers;
 pub(crate) use meta::CondaMeta;
+pub(crate) use packages::fetch;
 
 use crate::error::EnvError;
-use crate::fetch::{Client, FetchProgress, fetch_all};
+use crate::fetch::FetchProgress;
 use crate::generation::Generation;
 use crate::lock::{Layer, Lock, Locked, Target, into_layers};
 use crate::manager::{Cuda, Manager, Request, Site, lacks};
@@ -217,8 +218,7 @@ pub(crate) fn fetch_program(
     channel_answers(settings)?;
     let Some(record) = solve::find(settings, arch, name, version)? else { return Ok(None) };
     let locked = locked(&record)?;
-    let folder = settings.packages(Kind::Conda);
-    fetch_all(&Client::new(settings)?, &[&locked], &folder, false, progress)?;
+    fetch(settings, &[&locked], progress)?;
     let program = packages::unpack_one(settings, &locked)?.join("bin").join(name);
     Ok(Some(program))
 }

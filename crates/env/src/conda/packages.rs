@@ -4,9 +4,11 @@
     reason = "rattler unpacks and links by itself; System::permit has been asked before"
 )]
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use aitk_plan::{Manager, Package};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -15,15 +17,41 @@ use rattler::install::link_script::{LinkScriptError, PrePostLinkResult};
 use rattler_cache::package_cache::PackageCache;
 use rattler_cache::validation::ValidationMode;
 use rattler_conda_types::{PrefixRecord, RepoDataRecord, Subdir};
+use tokio::sync::Semaphore;
 
 use super::record;
 use crate::Settings;
 use crate::error::EnvError;
-use crate::fetch::block_on_threads;
+use crate::fetch::{Client, FetchProgress, block_on_threads, fetch_each};
 use crate::lock::{Layer, Locked};
 
 /// How many packages are unpacked at a time.
 const PARALLEL: usize = 4;
+
+/// The folders of packages that this process has unpacked or looked through, with the hashes of their archives. Each is
+/// looked through once: two environments of a run share many.
+static WHOLE: Mutex<BTreeMap<PathBuf, String>> = Mutex::new(BTreeMap::new());
+
+fn whole() -> MutexGuard<'static, BTreeMap<PathBuf, String>> {
+    WHOLE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Downloads packages, and unpacks each as soon as it is there: the processors work while the network does.
+pub(crate) fn fetch(
+    settings: &Settings,
+    packages: &[&Locked],
+    progress: &dyn FetchProgress,
+) -> Result<(), EnvError> {
+    let client = Client::new(settings)?;
+    let folder = settings.packages(Manager::Conda);
+    let cache = cache(settings, ValidationMode::Fast);
+    let room = Semaphore::new(PARALLEL);
+    let (cache, room) = (&cache, &room);
+    fetch_each(&client, packages, &folder, settings.offline, progress, |locked| async move {
+        let _place = room.acquire().await;
+        unpack(settings, cache, locked).await
+    })
+}
 
 /// Links the last of these layers into a prefix that has those before it.
 pub(super) fn link(
@@ -36,9 +64,8 @@ pub(super) fn link(
     let records = records(layers.iter().flat_map(|layer| &layer.packages))?;
     let installed = installed(prefix, &[])?;
     block_on_threads(async {
-        let cache = cache(settings);
-        unpack(settings, &cache, &layer.packages).await?;
-        install(prefix, cache, installed, records, log).await
+        unpack_all(settings, &layer.packages).await?;
+        install(settings, prefix, installed, records, log).await
     })?
 }
 
@@ -60,6 +87,7 @@ pub(super) fn link_again(
         // What is shared with the cache is as damaged there.
         for locked in &layer.packages {
             let folder = unpacked(settings, locked);
+            whole().remove(&folder);
             match fs::remove_dir_all(&folder) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(EnvError::io(folder)(error));
@@ -67,10 +95,9 @@ pub(super) fn link_again(
                 _ => {}
             }
         }
-        let cache = cache(settings);
-        unpack(settings, &cache, &layer.packages).await?;
+        unpack_all(settings, &layer.packages).await?;
         let aside = Aside::lay(prefix, files)?;
-        install(prefix, cache, installed, all, log).await?;
+        install(settings, prefix, installed, all, log).await?;
         aside.forget()
     })?
 }
@@ -114,7 +141,7 @@ impl Drop for Aside {
 
 /// Unpacks one package into the cache; its folder there.
 pub(super) fn unpack_one(settings: &Settings, locked: &Locked) -> Result<PathBuf, EnvError> {
-    block_on_threads(unpack(settings, &cache(settings), std::slice::from_ref(locked)))??;
+    block_on_threads(unpack_all(settings, std::slice::from_ref(locked)))??;
     Ok(unpacked(settings, locked))
 }
 
@@ -130,41 +157,45 @@ pub(super) fn unpacked(settings: &Settings, locked: &Locked) -> PathBuf {
     settings.unpacked().join(format!("{name}-{version}-{}", build.as_deref().unwrap_or_default()))
 }
 
-/// The cache looks only whether a package's files are there: their content was checked when it was downloaded, and
-/// [`is_touched`] finds what was changed since.
-fn cache(settings: &Settings) -> PackageCache {
-    PackageCache::new_layered([settings.unpacked()], false, ValidationMode::Fast)
+fn cache(settings: &Settings, looks: ValidationMode) -> PackageCache {
+    PackageCache::new_layered([settings.unpacked()], false, looks)
 }
 
-/// Unpacks what is not unpacked yet, or was changed since, from the archives that have been downloaded.
-async fn unpack(
-    settings: &Settings,
-    cache: &PackageCache,
-    packages: &[Locked],
-) -> Result<(), EnvError> {
-    let archives = settings.packages(Manager::Conda);
+async fn unpack_all(settings: &Settings, packages: &[Locked]) -> Result<(), EnvError> {
+    let cache = cache(settings, ValidationMode::Fast);
     stream::iter(packages)
-        .map(|locked| {
-            let archive = archives.join(locked.filename());
-            async move {
-                let folder = unpacked(settings, locked);
-                let touched = {
-                    let folder = folder.clone();
-                    tokio::task::spawn_blocking(move || is_touched(&folder)).await.unwrap_or(true)
-                };
-                if touched {
-                    let _ = fs::remove_dir_all(&folder);
-                }
-                let record = record(locked)?.package_record;
-                let there = cache.get_or_fetch_from_path(&archive, Some(&record), None).await;
-                let there = there.map_err(|error| bad(locked, &error))?;
-                tracing::trace!(folder = %there.path().display(), "unpacked");
-                Ok(())
-            }
-        })
+        .map(|locked| unpack(settings, &cache, locked))
         .buffer_unordered(PARALLEL)
         .try_collect()
         .await
+}
+
+/// Unpacks a package that is not unpacked yet, or was changed since, from the archive that has been downloaded. The
+/// cache looks only whether the files are there: their content was checked when the archive was unpacked, and
+/// [`is_touched`] finds what was changed since.
+async fn unpack(
+    settings: &Settings,
+    cache: &PackageCache,
+    locked: &Locked,
+) -> Result<(), EnvError> {
+    let folder = unpacked(settings, locked);
+    if whole().get(&folder).is_some_and(|hash| Some(hash) == locked.package.sha256.as_ref()) {
+        return Ok(());
+    }
+    let touched = {
+        let folder = folder.clone();
+        tokio::task::spawn_blocking(move || is_touched(&folder)).await.unwrap_or(true)
+    };
+    if touched {
+        let _ = fs::remove_dir_all(&folder);
+    }
+    let record = record(locked)?.package_record;
+    let archive = settings.packages(Manager::Conda).join(locked.filename());
+    let there = cache.get_or_fetch_from_path(&archive, Some(&record), None).await;
+    there.map_err(|error| bad(locked, &error))?;
+    tracing::trace!(folder = %folder.display(), "unpacked");
+    whole().insert(folder, locked.package.sha256.clone().unwrap_or_default());
+    Ok(())
 }
 
 /// Whether a file was written to after the package was unpacked, as happens when a file of an environment, which is
@@ -207,10 +238,10 @@ fn installed(prefix: &Path, except: &[String]) -> Result<Vec<PrefixRecord>, EnvE
     Ok(records)
 }
 
-/// Brings a prefix to these records. Nothing is downloaded: the cache has them all.
+/// Brings a prefix to these records. Nothing is downloaded: the cache has them all, and they have been looked through.
 async fn install(
+    settings: &Settings,
     prefix: &Path,
-    cache: PackageCache,
     installed: Vec<PrefixRecord>,
     records: Vec<RepoDataRecord>,
     log: &Path,
@@ -220,7 +251,7 @@ async fn install(
         reason,
     };
     let result = Installer::new()
-        .with_package_cache(cache)
+        .with_package_cache(cache(settings, ValidationMode::Skip))
         .with_target_platform(Subdir::current().unwrap_or(Subdir::Linux64))
         .with_installed_packages(installed)
         .with_execute_link_scripts(true)

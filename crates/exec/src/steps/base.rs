@@ -6,7 +6,7 @@ use aitk_env::{Damage, EnvError, Environments, Generation, Lock, Request, base_f
 use aitk_plan::{Action, LayerRequest, Plan, Step, digest_of};
 
 use super::activate::left_behind;
-use super::environment::{Resolved, complete, does_not_go};
+use super::environment::{Resolved, ahead, complete, does_not_go};
 use super::layer::{filled, mend};
 use super::{Check, Exact, Kind, Made, Work, may_download};
 use crate::context::{Context, environment, no_log};
@@ -300,8 +300,11 @@ fn build(
             generation.finish(cx.system, lock, &spec.digest, &carried)?;
         }
     } else {
-        if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
-            cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
+        // The network need not rest while these are installed.
+        let layers: Vec<_> = lock.layers.iter().cloned().chain(ahead(cx, work.plan)).collect();
+        let count: usize = layers.iter().map(|layer| layer.packages.len()).sum();
+        if may_download(cx, &format!("download {count} packages"))? {
+            cx.downloads.begin(cx.settings, lock.manager, &layers);
         }
         generation.begin(cx.system)?;
         own_files()?;

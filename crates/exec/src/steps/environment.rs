@@ -1,8 +1,8 @@
 //! A generation exists for the environment's lock.
 
-use aitk_env::{Added, Damage, EnvError, Generation, Lock};
+use aitk_env::{Added, Damage, EnvError, Generation, Layer, Lock};
 use aitk_plan::{
-    Accelerator, Action, BuildRequest, Bytes, FrameworkPlan, Manager, Plan, Step, Warning,
+    Accelerator, Action, BuildRequest, Bytes, FrameworkPlan, Manager, Plan, Status, Step, Warning,
 };
 
 use super::layer::{filled, mend};
@@ -109,6 +109,19 @@ impl Kind for Environment {
             found => Check::Missing(found),
         })
     }
+}
+
+/// The layers of an environment that is to be built and is exactly known: they can come in ahead of its step.
+pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<Layer> {
+    let needed = plan.steps.iter().any(|step| {
+        matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
+    });
+    let Some((spec, lock)) = environment(plan).zip(cx.lock_of(plan)) else { return Vec::new() };
+    let environments = cx.environments(&spec);
+    let generation = environments.generation(&lock.digest());
+    let there =
+        generation.record(cx.system).is_some() || environments.in_use(cx.system, &generation);
+    if needed && !there { lock.layers } else { Vec::new() }
 }
 
 /// Installs what is missing in an environment that is in use and has lost what it says of itself. Nothing of it is taken
@@ -321,15 +334,10 @@ fn framework(
     }
     let taken = spec.builds.iter().find(|build| Some(&build.name) == lock.build.as_ref());
     let Some(taken) = taken else { return (None, Vec::new()) };
-    let source = match (&taken.torch_backend, &taken.index) {
-        (Some(name), _) => format!("torch-backend {name}"),
-        (None, Some(index)) => index.clone(),
-        (None, None) => "index".to_owned(),
-    };
     let mut framework = FrameworkPlan {
         build: taken.name.clone(),
         requirement: taken.requirements.join(" "),
-        source,
+        source: taken.source(spec.manager),
         ..planned.clone()
     };
     let mut warnings = Vec::new();
@@ -414,7 +422,6 @@ fn conda_framework(
     let mut framework = FrameworkPlan {
         build: lock.build.clone().unwrap_or_else(|| planned.build.clone()),
         requirement: requirements.join(" "),
-        source: "conda channel".to_owned(),
         ..planned.clone()
     };
     framework.why.push(format!(

@@ -1,0 +1,17 @@
+"""pytest finds a test that holds and one that does not."""
+
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+with tempfile.TemporaryDirectory() as folder:
+    Path(folder, "test_sums.py").write_text("def test_right():\n    assert 1 + 1 == 2\n\n\ndef test_wrong():\n    assert 1 + 1 == 3\n")
+    # The environment stays as it is: nothing is cached.
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
+    ran = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if ran.returncode != 1 or "1 failed, 1 passed" not in ran.stdout:
+        raise SystemExit(f"pytest ends with {ran.returncode} and says: {(ran.stdout + ran.stderr).strip()}")
+import pytest
+
+print(f"pytest {pytest.__version__} tells a test that holds from one that does not")
