@@ -453,6 +453,16 @@ pub struct Need {
     pub spend: Option<f64>,
 }
 
+impl Need {
+    /// As it is typed.
+    fn flags(&self) -> String {
+        let vram = self.vram.map(|vram| format!(" --vram {vram}"));
+        let hours = self.hours.map(|hours| format!(" --hours {hours}"));
+        let spend = self.spend.map(|spend| format!(" --spend {spend}"));
+        [vram, hours, spend].into_iter().flatten().collect()
+    }
+}
+
 /// Why an offer does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -482,16 +492,15 @@ impl Offer {
     /// Why it does not fit a need; `None` where it does, as far as that is known.
     pub fn unfit(&self, need: &Need) -> Option<Unfit> {
         let gpu = |wanted: u32| !self.gpu || self.vram.is_some_and(|has| has < wanted);
+        // What use decides costs something.
+        let dear = |spend: f64| self.month_usd(need).map_or(spend == 0.0, |usd| usd > spend);
         if self.status == State::Retired {
             Some(Unfit::Retired)
         } else if need.vram.is_some_and(gpu) {
             Some(Unfit::Vram)
         } else if self.hours.is_some_and(|has| need.hours.is_some_and(|wanted| has < wanted)) {
             Some(Unfit::Hours)
-        } else if self
-            .month_usd(need)
-            .is_some_and(|usd| need.spend.is_some_and(|spend| usd > spend))
-        {
+        } else if need.spend.is_some_and(dear) {
             Some(Unfit::Spend)
         } else {
             None
@@ -719,7 +728,7 @@ pub fn advise(
     } else {
         let flags =
             passed.iter().map(|question| format!("--{} {} ", question.id, answers[&question.id]));
-        format!("aitk advise {}--compare", flags.collect::<String>())
+        format!("aitk advise {}--compare{}", flags.collect::<String>(), need.flags())
     };
     Ok(Advice {
         leaf: leaf.id.clone(),

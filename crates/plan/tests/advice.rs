@@ -237,7 +237,12 @@ fn a_need_sets_aside_what_does_not_meet_it_and_old_rows_are_marked() {
     let all = fit(Need::default());
     assert!(has(&all, "colab") && !has(&all, "gradient"), "what is retired never fits");
     let free = fit(Need { spend: Some(0.0), ..Need::default() });
-    assert!(has(&free, "kaggle") && !has(&free, "sagemaker") && !has(&free, "jetson-orin-nano"));
+    assert!(
+        has(&free, "kaggle")
+            && !has(&free, "databricks")
+            && !has(&free, "sagemaker")
+            && !has(&free, "jetson-orin-nano")
+    );
     let long = fit(Need { hours: Some(100), ..Need::default() });
     assert!(has(&long, "kaggle") && !has(&long, "colab"));
     let large = fit(Need { vram: Some(24), ..Need::default() });
