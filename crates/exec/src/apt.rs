@@ -456,8 +456,9 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         "OpenPGP signature verification failed",
         "signatures couldn't be verified",
         "signatures were invalid",
-        "is not signed",
     ];
+    // apt says so as well of a source that did not answer.
+    let unsigned = ["is not signed"];
     let silent = [
         "Failed to fetch",
         "Could not resolve",
@@ -478,6 +479,8 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         ExecError::AptUntrusted { reason }
     } else if let Some(reason) = line_with(&silent) {
         ExecError::AptUnreachable { reason }
+    } else if let Some(reason) = line_with(&unsigned) {
+        ExecError::AptUntrusted { reason }
     } else {
         let signs = ["E: ", "dpkg: error", "returned error exit status"];
         let said: Vec<_> =
@@ -600,6 +603,13 @@ mod tests {
                 "W: GPG error: http://x  InRelease: NO_PUBKEY\nE: The repository 'http://x' is not signed."
             ),
             "AITK-A05"
+        );
+        assert_eq!(say("E: The repository 'http://x' is not signed."), "AITK-A05");
+        assert_eq!(
+            say(
+                "E: The repository 'http://x' is not signed.\nE: Failed to fetch http://x/InRelease  403  Forbidden"
+            ),
+            "AITK-A02"
         );
         assert_eq!(say("sudo: a password is required"), "AITK-X06");
         assert_eq!(say("E: Sub-process /usr/bin/dpkg returned an error code (1)"), "AITK-X03");

@@ -13,9 +13,9 @@ pub fn digest_of(value: &impl Serialize) -> String {
 }
 
 /// What a plan depends on of a machine and what does not change from hour to hour: system, processor, memory,
-/// GPUs, user and folders; not free space, kernel or date.
+/// GPUs, user and folders; not free space, kernel or date, and not the GPUs' drivers, which a plan may itself install.
 pub fn machine_digest(machine: &Machine) -> String {
-    let gpus: Vec<_> = machine.gpus.iter().map(|gpu| (&gpu.pci_id, &gpu.driver)).collect();
+    let gpus: Vec<_> = machine.gpus.iter().map(|gpu| &gpu.pci_id).collect();
     digest_of(&(
         (&machine.os.id, &machine.os.version, &machine.arch, &machine.libc),
         (machine.virtualization.kind, &machine.cpu.model, &machine.cpu.level, &machine.jetson),
