@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use aitk_detect::{Driver, Gpu, Machine, VirtualizationKind, is_newer};
 use aitk_plan::{
     AcceleratorChoice, Action, Build, Catalog, Choices, FrameworkChoice, Manager, Plan, Profile,
-    Status, plan,
+    Status, machine_digest, plan,
 };
 
 const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
@@ -317,6 +317,16 @@ fn a_newer_driver_is_no_reason_to_build_an_environment_anew() {
     assert_eq!(build(Some("cu128"), machine), "cu132");
     // What does not run any more is not kept.
     assert_eq!(build(Some("cu132"), &machines()["rtx3060-driver-580"]), "cu130");
+}
+
+#[test]
+fn a_saved_plan_is_for_the_same_machine_with_another_driver_and_for_no_other() {
+    let machine = &machines()["rtx3060-driver-550"];
+    let mut later = machine.clone();
+    later.gpus[0].driver.as_mut().unwrap().version = Some("595.71.05".to_owned());
+    assert_eq!(machine_digest(machine), machine_digest(&later));
+    later.gpus[0].pci_id = Some("10de:2684".to_owned());
+    assert_ne!(machine_digest(machine), machine_digest(&later));
 }
 
 #[test]
