@@ -170,10 +170,12 @@ impl<'a> Question<'a> {
 
     fn serves_nvidia(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
         let there = gpu.driver.as_ref().and_then(|driver| driver.version.as_deref());
+        // What is handed on to a virtual machine no driver brings back.
+        let elsewhere = gpu.driver.as_ref().is_some_and(|driver| driver.name == "vfio-pci");
         match self.driver {
-            Some(_) => {}
+            Some(_) if !elsewhere => {}
             None if self.forced() && !gpu.usable => {}
-            None => usable(gpu)?,
+            _ => usable(gpu)?,
         }
         let driver = self.driver.or(there);
         if let (Some(least), Some(driver)) = (&build.driver, driver)

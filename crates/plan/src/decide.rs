@@ -38,9 +38,7 @@ pub fn plan(
     };
     let driver = driver(machine, catalog);
     let arriving = match &driver {
-        Driver::Install { row, .. } if choices.drivers && !choices.user_only => {
-            Some(row.version.as_str())
-        }
+        Driver::Install { row, .. } if installs(&driver, choices) => Some(row.version.as_str()),
         _ => None,
     };
     let framework = choose_framework(machine, choices, manager, catalog, &python, arriving);
@@ -163,6 +161,11 @@ fn serves(disk: &Disk, purpose: &str) -> bool {
     disk.uses.iter().any(|name| name == purpose)
 }
 
+/// Whether the plan installs a driver: where one is needed, and asked for by name.
+fn installs(driver: &Driver<'_>, choices: &Choices) -> bool {
+    matches!(driver, Driver::Install { .. }) && choices.drivers && !choices.user_only
+}
+
 struct Context<'a> {
     machine: &'a Machine,
     profile: &'a Profile,
@@ -276,9 +279,7 @@ impl Context<'_> {
             }
             _ => false,
         };
-        let installs = self.choices.drivers
-            && !self.choices.user_only
-            && matches!(self.driver, Driver::Install { .. });
+        let installs = installs(self.driver, self.choices);
         match kind {
             StepKind::ShellInit => self.choices.init_shell,
             StepKind::SwapFile => self.lacks_swap() && self.may_have_swap(),
@@ -605,23 +606,16 @@ impl Context<'_> {
             (_, []) => return,
             (_, idle) => ("AITK-W11", format!("not every GPU is used: {}", idle.join("; "))),
         };
-        let ways: Vec<_> =
-            self.driver_remedy(plan).into_iter().chain(self.other_manager()).collect();
+        let ways: Vec<_> = self.driver_remedy().into_iter().chain(self.other_manager()).collect();
         let hint = (!ways.is_empty()).then(|| ways.join("; or "));
         plan.warn(Warning { code: code.to_owned(), message, hint });
     }
 
     /// What can be done about the driver.
-    fn driver_remedy(&self, plan: &Plan) -> Option<String> {
-        let is_needed = |step: &Step| step.status == Status::Needed;
+    fn driver_remedy(&self) -> Option<String> {
         match self.driver {
             Driver::Person { remedy, .. } => Some(remedy.clone()),
-            Driver::Install { .. }
-                if !plan
-                    .steps
-                    .iter()
-                    .any(|step| step.id == "accelerator.driver" && is_needed(step)) =>
-            {
+            Driver::Install { .. } if !installs(self.driver, self.choices) => {
                 Some("add --drivers, and the plan installs the driver that it takes".to_owned())
             }
             _ => None,

@@ -257,6 +257,16 @@ fn a_driver_is_installed_only_where_it_belongs_and_only_by_name() {
 }
 
 #[test]
+fn a_driver_that_comes_serves_no_device_that_is_handed_on() {
+    let mut machine = machines().remove("rtx3060-no-driver").unwrap();
+    let mut handed_on = machine.gpus[0].clone();
+    handed_on.driver = Some(Driver { name: "vfio-pci".to_owned(), ..Driver::default() });
+    machine.gpus.push(handed_on);
+    let choices = Choices { drivers: true, ..Choices::default() };
+    assert_eq!(planned(&machine, &choices, Manager::Venv).accelerator.gpus, [0]);
+}
+
+#[test]
 fn no_python_without_packages_of_the_framework() {
     let catalog = &*CATALOG;
     let pair = |text: &str| {
