@@ -184,13 +184,6 @@ const HOLD_SWAP: [&str; 4] = ["ext4", "ext3", "ext2", "xfs"];
 /// Groups that may use the devices of AMD and Intel.
 const GPU_GROUPS: [&str; 2] = ["render", "video"];
 
-/// What keeps unattended upgrades off NVIDIA's driver.
-const HOLD: (&str, &str) = (
-    "/etc/apt/apt.conf.d/60aitk-nvidia",
-    "// Written by aitk: a driver that is upgraded while it runs stops working until the next restart.\n\
-     Unattended-Upgrade::Package-Blacklist { \"nvidia-\"; \"libnvidia-\"; \"linux-modules-nvidia-\"; };\n",
-);
-
 impl Context<'_> {
     /// The step of the plan that a step of the profile means here; `None` where it means none.
     fn step(&self, from: &ProfileStep) -> Option<Step> {
@@ -287,7 +280,7 @@ impl Context<'_> {
                 installs && matches!(self.driver, Driver::Install { source: Some(_), .. })
             }
             StepKind::Driver => !matches!(self.driver, Driver::Fine),
-            StepKind::DriverHold | StepKind::Restart => installs,
+            StepKind::DriverHold { .. } | StepKind::Restart => installs,
             StepKind::Groups | StepKind::Login => {
                 computes(&["rocm", "xpu"]) && !self.machine.privilege.root
             }
@@ -340,8 +333,8 @@ impl Context<'_> {
                     _ => Vec::new(),
                 },
             },
-            StepKind::DriverHold => {
-                Action::SystemFile { path: HOLD.0.to_owned(), content: HOLD.1.to_owned() }
+            StepKind::DriverHold { path, content } => {
+                Action::SystemFile { path: path.clone(), content: content.clone() }
             }
             StepKind::Groups => Action::Groups { groups: GPU_GROUPS.map(str::to_owned).to_vec() },
             StepKind::Login => Action::Login { groups: GPU_GROUPS.map(str::to_owned).to_vec() },
@@ -748,7 +741,10 @@ fn is_root(kind: &StepKind) -> bool {
     is_apt(kind)
         || matches!(
             kind,
-            StepKind::SwapFile | StepKind::DriverHold | StepKind::Groups | StepKind::ContainerGpu
+            StepKind::SwapFile
+                | StepKind::DriverHold { .. }
+                | StepKind::Groups
+                | StepKind::ContainerGpu
         )
 }
 

@@ -126,8 +126,13 @@ pub enum StepKind {
     DriverSource,
     /// NVIDIA's driver is installed, where the user wishes so.
     Driver,
-    /// Unattended upgrades leave NVIDIA's driver alone.
-    DriverHold,
+    /// Unattended upgrades leave NVIDIA's driver alone: a file of apt's settings says so.
+    DriverHold {
+        /// The file.
+        path: String,
+        /// What it says.
+        content: String,
+    },
     /// The user may use the GPU.
     Groups,
     /// So may this session.
@@ -454,6 +459,8 @@ struct RawStep {
     conda: Option<Vec<String>>,
     script: Option<Spanned<String>>,
     source: Option<String>,
+    path: Option<String>,
+    content: Option<String>,
     max_age_hours: Option<u64>,
 }
 
@@ -495,6 +502,8 @@ impl RawStep {
         let mut conda = self.conda;
         let mut script = self.script;
         let mut source = self.source;
+        let mut path = self.path;
+        let mut content = self.content;
         let mut max_age_hours = self.max_age_hours;
         let kind = match *self.kind.get_ref() {
             RawKind::AptRepair => StepKind::AptRepair,
@@ -511,7 +520,10 @@ impl RawStep {
             RawKind::SwapFile => StepKind::SwapFile,
             RawKind::DriverSource => StepKind::DriverSource,
             RawKind::Driver => StepKind::Driver,
-            RawKind::DriverHold => StepKind::DriverHold,
+            RawKind::DriverHold => StepKind::DriverHold {
+                path: path.take().ok_or_else(|| lacks("path"))?,
+                content: content.take().ok_or_else(|| lacks("content"))?,
+            },
             RawKind::Groups => StepKind::Groups,
             RawKind::Login => StepKind::Login,
             RawKind::Restart => StepKind::Restart,
@@ -540,6 +552,8 @@ impl RawStep {
             ("conda", conda.is_some()),
             ("script", script.is_some()),
             ("source", source.is_some()),
+            ("path", path.is_some()),
+            ("content", content.is_some()),
             ("max_age_hours", max_age_hours.is_some()),
         ];
         if let Some((key, _)) = left.iter().find(|(_, there)| *there) {
@@ -752,7 +766,7 @@ mod tests {
             error(&step("a", "kind = \"uv\"\ncolour = 1")),
             "t.toml:12:1: unknown field `colour`, expected one of `id`, `phase`, `kind`, `title`, \
              `why`, `manager`, `with`, `gpu`, `wsl`, `needs`, `requires`, `estimate`, `packages`, \
-             `requirements`, `conda`, `script`, `source`, `max_age_hours`"
+             `requirements`, `conda`, `script`, `source`, `path`, `content`, `max_age_hours`"
         );
         assert!(error(&step("a", "kind = 3")).starts_with("t.toml:11:8: "));
         assert_eq!(
