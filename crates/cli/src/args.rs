@@ -53,6 +53,8 @@ pub enum Verb {
     Remove(Remove),
     /// Put everything that a plan needs into one file, for a machine without a network
     Bundle(Bundle),
+    /// Write the plan in a form for somewhere else: a script, a Dockerfile, cloud-init, …
+    Export(Export),
     /// List the budgets, or show one
     Profiles(Profiles),
     /// Print a completion script for a shell
@@ -396,6 +398,24 @@ pub struct Bundle {
     /// Where to write it
     #[arg(short, long, value_name = "FILE", default_value = "aitk-bundle.tar")]
     pub output: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Export {
+    /// The form
+    #[arg(required_unless_present = "list")]
+    pub target: Option<String>,
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
+    /// Where to write it [default: standard output for one file, `aitk-TARGET` for a folder]
+    #[arg(short, long, value_name = "FILE|DIR", env = "AITK_OUTPUT")]
+    pub output: Option<PathBuf>,
+    /// Write also where there is something already
+    #[arg(long, env = "AITK_FORCE")]
+    pub force: bool,
+    /// List the forms, and when to use which
+    #[arg(long, exclusive = true)]
+    pub list: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use aitk_env::EnvError;
 use aitk_exec::ExecError;
+use aitk_export::ExportError;
 use aitk_plan::{AdviceError, ProfileError};
 use aitk_system::{Exit, Explain};
 
@@ -19,6 +20,11 @@ pub enum CliError {
     Env(#[from] EnvError),
     #[error(transparent)]
     Exec(#[from] ExecError),
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// Something stands where files are to be written.
+    #[error("{} is there already", .path.display())]
+    There { path: PathBuf },
     /// Neither a budget nor anything applied before.
     #[error("no budget is chosen")]
     NoBudget,
@@ -86,6 +92,7 @@ impl Explain for CliError {
             Self::Advice(error) => error.code(),
             Self::Env(error) => error.code(),
             Self::Exec(error) => error.code(),
+            Self::Export(error) => error.code(),
             Self::NoBudget => "AITK-C01",
             Self::BadPlan { .. } => "AITK-C02",
             Self::OtherMachine { .. } => "AITK-C03",
@@ -100,6 +107,7 @@ impl Explain for CliError {
             Self::Other(_) => "AITK-C11",
             Self::Fixed { .. } => "AITK-C12",
             Self::NotAnEnvironment { .. } => "AITK-C13",
+            Self::There { .. } => "AITK-C14",
         }
     }
 
@@ -109,6 +117,7 @@ impl Explain for CliError {
             Self::Advice(error) => return error.hint(),
             Self::Env(error) => return error.hint(),
             Self::Exec(error) => return error.hint(),
+            Self::Export(error) => return error.hint(),
             Self::NoBudget => "add --budget low; `aitk profiles` lists what can be chosen",
             Self::BadPlan { .. } | Self::OtherMachine { .. } => {
                 "make a new one here with `aitk plan -o FILE`"
@@ -127,6 +136,7 @@ impl Explain for CliError {
             Self::NotAnEnvironment { .. } => {
                 "name the folder that holds `pyvenv.cfg` (venv) or `conda-meta` (conda)"
             }
+            Self::There { .. } => "name another place, or add --force to write over it",
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
             Self::Blocked { .. } | Self::Declined | Self::Io { .. } | Self::Other(_) => {
                 return None;
@@ -141,9 +151,11 @@ impl Explain for CliError {
             Self::Advice(error) => error.exit(),
             Self::Env(error) => error.exit(),
             Self::Exec(error) => error.exit(),
+            Self::Export(error) => error.exit(),
             Self::NoBudget
             | Self::NotConfirmed
             | Self::NotAnEnvironment { .. }
+            | Self::There { .. }
             | Self::Fixed { .. } => Exit::Usage,
             Self::BadPlan { .. }
             | Self::OtherMachine { .. }

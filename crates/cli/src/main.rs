@@ -49,6 +49,7 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
         Verb::Run(run) => commands::work::run(&args.common, run),
         Verb::Shell(which) => commands::work::shell(&args.common, which),
         Verb::Lab(lab) => commands::work::lab(&args.common, lab, output),
+        Verb::Export(export) => commands::export::run(&args.common, export, output),
         Verb::Profiles(profiles) => commands::profiles::run(profiles, output),
         Verb::Completions { shell } => commands::completions::run(*shell),
     }

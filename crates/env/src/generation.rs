@@ -127,6 +127,31 @@ pub struct Record {
 }
 
 impl Record {
+    /// That of a generation which is built from a lock, for a request.
+    pub fn of(lock: &Lock, request: &str, added: &[String]) -> Self {
+        let names = |layer: &Layer| {
+            layer
+                .packages
+                .iter()
+                .map(|locked| (locked.package.name.clone(), locked.exact_version()))
+                .collect()
+        };
+        Self {
+            schema: 1,
+            manager: lock.manager,
+            request: request.to_owned(),
+            added: added.to_vec(),
+            python: lock.target.python.clone(),
+            build: lock.build.clone(),
+            layers: lock.layers.iter().map(|layer| (layer.step.clone(), names(layer))).collect(),
+        }
+    }
+
+    /// What stands in the generation's file.
+    pub fn to_text(&self) -> String {
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
     /// The exact version of every package, by the name that tells it from others.
     pub fn versions(&self) -> BTreeMap<String, String> {
         let key = |name: &String| match self.manager {
@@ -278,25 +303,9 @@ impl Generation {
         let path = self.path.join(FILES);
         let files = self.files(system, lock)?;
         system.write(&path, files.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
-        let names = |layer: &Layer| {
-            layer
-                .packages
-                .iter()
-                .map(|locked| (locked.package.name.clone(), locked.exact_version()))
-                .collect()
-        };
-        let record = Record {
-            schema: 1,
-            manager: lock.manager,
-            request: request.to_owned(),
-            added: added.to_vec(),
-            python: lock.target.python.clone(),
-            build: lock.build.clone(),
-            layers: lock.layers.iter().map(|layer| (layer.step.clone(), names(layer))).collect(),
-        };
         let path = self.path.join(RECORD);
-        let json = serde_json::to_vec_pretty(&record).unwrap_or_default();
-        system.write(&path, &json, 0o644).map_err(EnvError::io(&path))
+        let record = Record::of(lock, request, added).to_text();
+        system.write(&path, record.as_bytes(), 0o644).map_err(EnvError::io(&path))
     }
 
     /// What is wrong with a layer's packages, or with the environment itself where `step` is `None`. A package that
@@ -310,8 +319,7 @@ impl Generation {
         step: Option<&str>,
         deep: bool,
     ) -> Result<Vec<Damage>, EnvError> {
-        let path = self.path.join(FILES);
-        let list = system.text(&path).map_err(EnvError::io(&path))?;
+        let list = self.list(system)?;
         let mut folders: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
         let mut found = Vec::new();
         let replaced = self.replaced(system);
@@ -367,8 +375,7 @@ impl Generation {
     /// # Errors
     /// Where the list of files cannot be read, or the note not written.
     pub fn note_seen(&self, system: &dyn System, seen: &Path) -> Result<(), EnvError> {
-        let path = self.path.join(FILES);
-        let list = system.text(&path).map_err(EnvError::io(&path))?;
+        let list = self.list(system)?;
         let mut folders = BTreeSet::new();
         let mut owner = "";
         for line in list.lines() {
@@ -466,6 +473,18 @@ impl Generation {
     /// Packages of ours that stand here in another version.
     fn replaced(&self, system: &dyn System) -> BTreeSet<String> {
         self.added(system).into_iter().map(|added| added.name).collect()
+    }
+
+    /// The list of all files as it was noted; made anew where another program has built the generation from an export, and
+    /// left that to us.
+    fn list(&self, system: &dyn System) -> Result<String, EnvError> {
+        let path = self.path.join(FILES);
+        match system.text(&path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                self.files(system, &self.lock(system)?)
+            }
+            list => list.map_err(EnvError::io(&path)),
+        }
     }
 
     /// The list of all files: a line `# step, package` before the files of each.

@@ -24,5 +24,5 @@ pub use journal::{Journal, interrupted_run};
 pub use receipt::{Object, Provenance, Receipt};
 pub use report::{Event, Outcome, Reporter};
 pub use steps::{Undo, kept_kernel, undo, without_init};
-pub use survey::{lock, survey};
+pub use survey::{fill_in, lock, survey};
 pub use verify::{Finding, verify};

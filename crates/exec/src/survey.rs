@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread;
 
-use aitk_env::{EnvError, Locks};
+use aitk_env::{EnvError, Locks, Record};
 use aitk_plan::{Action, Manager, Plan, Status, Step, conclude};
 use aitk_system::RunError;
 
@@ -62,6 +62,24 @@ pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), Ex
 pub fn lock(cx: &Context<'_>, plan: &Plan) -> Result<Locks, ExecError> {
     let environment = resolve_environment(cx, plan)?.lock;
     Ok(Locks { environment, base: resolve_base(cx, plan)? })
+}
+
+/// Writes what locks hold into the steps of a plan that is for somewhere else, and gives what aitk would note in the
+/// environment there. Nothing of the machine is looked at.
+///
+/// # Errors
+/// Where the context has no lock, or one that does not fit.
+pub fn fill_in(cx: &Context<'_>, plan: &mut Plan) -> Result<Record, ExecError> {
+    let brings =
+        |action: &Action| matches!(action, Action::Environment { .. } | Action::Base { .. });
+    for at in (0..plan.steps.len()).filter(|at| brings(&plan.steps[*at].action)).collect::<Vec<_>>()
+    {
+        let step = &plan.steps[at];
+        kind(&step.action).resolve(cx, plan, step)?.fill(plan);
+    }
+    let missing = || ExecError::StillMissing { reason: "the plan has no environment".to_owned() };
+    let (spec, lock) = environment(plan).zip(cx.lock_of(plan)).ok_or_else(missing)?;
+    Ok(Record::of(&lock, &spec.digest, spec.added))
 }
 
 /// Whether a step holds; on a recorded machine that was not asked this, nothing does.

@@ -30,6 +30,8 @@ pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning,
 };
-pub use profile::{CHECKS, Estimate, Profile, ProfileError, Requirements, parse as parse_toml};
+pub use profile::{
+    CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
+};
 pub use size::Bytes;
 pub use texts::{Language, Texts};

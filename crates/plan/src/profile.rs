@@ -407,7 +407,7 @@ impl Profile {
 }
 
 /// The name that is most like another, if any is.
-fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
+pub fn nearest<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<String> {
     known
         .map(|known| (strsim::damerau_levenshtein(name, known), known))
         // Half of it may be wrong.

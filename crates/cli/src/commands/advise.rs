@@ -50,7 +50,7 @@ pub fn run(common: &Common, args: &Advise, output: &Output) -> Result<ExitCode, 
 }
 
 /// The language that is asked for, else that of the locale, in the order of POSIX.
-fn language(common: &Common, system: &dyn System) -> Language {
+pub fn language(common: &Common, system: &dyn System) -> Language {
     let variables = ["LC_ALL", "LC_MESSAGES", "LANG"];
     let set = |name: &&str| system.env(name).filter(|value| !value.is_empty());
     let locale = || variables.iter().find_map(set).unwrap_or_default();

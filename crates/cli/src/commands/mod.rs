@@ -7,6 +7,7 @@ pub mod capture;
 pub mod completions;
 pub mod detect;
 pub mod doctor;
+pub mod export;
 pub mod lock;
 pub mod plan;
 pub mod profiles;
