@@ -5,6 +5,7 @@
 
 mod error;
 mod pylock;
+mod script;
 mod source;
 
 pub use error::ExportError;
@@ -66,12 +67,20 @@ impl File {
 }
 
 /// All targets, in the order in which a person looks for them.
-pub const TARGETS: &[Target] = &[Target {
-    name: "pylock.toml",
-    makes: Makes::File("pylock.toml"),
-    manager: Some(Manager::Venv),
-    render: pylock::render,
-}];
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "script",
+        makes: Makes::File("aitk.sh"),
+        manager: Some(Manager::Venv),
+        render: script::render,
+    },
+    Target {
+        name: "pylock.toml",
+        makes: Makes::File("pylock.toml"),
+        manager: Some(Manager::Venv),
+        render: pylock::render,
+    },
+];
 
 impl Target {
     /// A target by its name.
