@@ -46,7 +46,8 @@ impl Messages {
     }
 
     fn read(file: &str, text: &str) -> Result<Self, ProfileError> {
-        let all: BTreeMap<String, String> = parse(file, text)?;
+        let mut all: BTreeMap<String, String> = parse(file, text)?;
+        all.values_mut().for_each(|text| *text = unbroken(text));
         let mut forms: Vec<_> = all.keys().filter_map(|english| Form::of(english)).collect();
         forms.retain(|form| form.letters() >= FEWEST_LETTERS);
         forms.sort_by_key(|form| std::cmp::Reverse(form.letters()));
@@ -105,7 +106,8 @@ impl Messages {
         // `PATH: a message`.
         listed.or_else(|| {
             let (what, message) = text.split_once(": ")?;
-            Some(format!("{}\u{a0}: {}", self.say(what), self.line(message)?))
+            let said = self.say(message);
+            (said != message).then(|| format!("{}\u{a0}: {said}", self.say(what)))
         })
     }
 }
@@ -145,6 +147,12 @@ impl Form {
         held.push(text);
         Some(held)
     }
+}
+
+/// A French text whose signs stay on the line of the word that they belong to.
+fn unbroken(text: &str) -> String {
+    let signs = [" :", " ;", " ?", " !", " »", "« "];
+    signs.iter().fold(text.to_owned(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")))
 }
 
 /// A text with its holes filled in.

@@ -28,6 +28,11 @@ impl Bytes {
         number.checked_mul(*factor).map(Self)
     }
 
+    /// The amount, or what it is about.
+    pub fn told(self, estimated: bool) -> String {
+        if estimated { format!("about {self}") } else { self.to_string() }
+    }
+
     /// In binary units, as memory is sold: `7.7 GiB`.
     pub fn binary(self) -> String {
         scaled(self.0, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
