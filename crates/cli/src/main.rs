@@ -26,7 +26,8 @@ fn main() -> ExitCode {
     args.common.color.write_global();
     log_to_stderr(args.common.verbose);
     let output = Output::new(&args.common);
-    let done = words::speak(words::chosen(args.common.lang, &Real)).and_then(|()| run(&args, &output));
+    let done =
+        words::speak(words::chosen(args.common.lang, &Real)).and_then(|()| run(&args, &output));
     match done {
         Ok(code) => code,
         Err(error) => output.fail(&error),

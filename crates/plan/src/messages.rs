@@ -11,7 +11,9 @@ use crate::texts::Language;
 /// A form with fewer letters of its own fits too much that is no message.
 const FEWEST_LETTERS: usize = 4;
 /// What stands between messages that are told in one line, in English and elsewhere.
-const BETWEEN: [(&str, &str); 2] = [("; ", "\u{a0}; "), (", ", ", ")];
+const BETWEEN: [(&str, &str); 3] = [("; or ", "\u{a0}; ou "), ("; ", "\u{a0}; "), (", ", ", ")];
+/// No message has as many of these in itself.
+const MOST_JOINTS: usize = 8;
 
 /// Messages of a language by their English.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -78,14 +80,32 @@ impl Messages {
         if text.is_empty() {
             return None;
         }
-        let whole = self.all.get(text).cloned().or_else(|| french_size(text));
-        whole.or_else(|| self.formed(text)).or_else(|| self.several(text))
+        self.one(text).or_else(|| self.several(text)).or_else(|| {
+            let (what, message) = text.split_once(": ")?;
+            Some(told_of(&self.say(what), message, &self.line(message.trim_start())?))
+        })
+    }
+
+    /// One message, alone or behind what it is about.
+    fn one(&self, text: &str) -> Option<String> {
+        let about = |say: &dyn Fn(&str) -> Option<String>| {
+            let (what, message) = text.split_once(": ")?;
+            Some(told_of(&self.say(what), message, &say(message.trim_start())?))
+        };
+        self.exact(text)
+            .or_else(|| about(&|message| self.exact(message)))
+            .or_else(|| self.formed(text))
+            .or_else(|| about(&|message| self.formed(message)))
+    }
+
+    /// A message without holes, or an amount.
+    fn exact(&self, text: &str) -> Option<String> {
+        self.all.get(text).cloned().or_else(|| french_size(text))
     }
 
     /// A message that fits a form; what stands in a hole may be a message in turn.
     fn formed(&self, text: &str) -> Option<String> {
-        let (form, held) =
-            self.forms.iter().find_map(|form| Some((form, form.holes_of(text)?)))?;
+        let (form, held) = self.forms.iter().find_map(|form| Some((form, form.holes_of(text)?)))?;
         let fill = |hole: &str| {
             let at = form.holes.iter().position(|name| name == hole)?;
             Some(self.say(held[at]).into_owned())
@@ -93,23 +113,49 @@ impl Messages {
         Some(filled(self.all.get(&form.english)?, fill))
     }
 
-    /// Messages that are told one after another.
+    /// Messages that are told one after another, or with something added to them.
     fn several(&self, text: &str) -> Option<String> {
-        let listed = BETWEEN.iter().filter(|(english, _)| text.contains(english)).find_map(
-            |(english, between)| {
-                let parts: Vec<_> = text.split(english).collect();
-                let said: Vec<_> = parts.iter().map(|part| self.say(part)).collect();
-                let known = parts.iter().zip(&said).any(|(part, said)| part != said);
-                known.then(|| said.join(between))
-            },
-        );
-        // `PATH: a message`.
-        listed.or_else(|| {
-            let (what, message) = text.split_once(": ")?;
-            let said = self.say(message);
-            (said != message).then(|| format!("{}\u{a0}: {said}", self.say(what)))
-        })
+        let mut said = String::new();
+        let mut known = false;
+        let mut rest = text;
+        let mut joint = ("", "");
+        loop {
+            // The longest beginning that is a message; else what stands before the first joint is none.
+            let joints = joints(rest);
+            let ends = joints.iter().rev().map(|(at, ..)| *at);
+            let message = std::iter::once(rest.len()).chain(ends).find_map(|end| {
+                let added = self.one(&format!("{}{}", joint.0, &rest[..end]));
+                let other = || Some(format!("{}{}", joint.1, self.one(&rest[..end])?));
+                Some((end, added.or_else(other)?))
+            });
+            known |= message.is_some();
+            let first = joints.first().map_or(rest.len(), |(at, ..)| *at);
+            let (end, told) =
+                message.unwrap_or_else(|| (first, format!("{}{}", joint.1, &rest[..first])));
+            said += &told;
+            let Some((_, english, other)) = joints.into_iter().find(|(at, ..)| *at == end) else {
+                return known.then_some(said);
+            };
+            joint = (english, other);
+            rest = &rest[end + english.len()..];
+        }
     }
+}
+
+/// `PATH: a message`, with the spaces that stand between the two.
+fn told_of(what: &str, message: &str, said: &str) -> String {
+    let indent = &message[..message.len() - message.trim_start().len()];
+    format!("{what}\u{a0}: {indent}{said}")
+}
+
+/// Where messages may be joined, the first places of a text, with the joint in English and elsewhere.
+fn joints(text: &str) -> Vec<(usize, &'static str, &'static str)> {
+    let signs = text.match_indices([';', ',']).filter_map(|(at, _)| {
+        let (english, other) =
+            BETWEEN.iter().find(|(english, _)| text[at..].starts_with(english))?;
+        Some((at, *english, *other))
+    });
+    signs.take(MOST_JOINTS).collect()
 }
 
 impl Form {
@@ -152,7 +198,9 @@ impl Form {
 /// A French text whose signs stay on the line of the word that they belong to.
 fn unbroken(text: &str) -> String {
     let signs = [" :", " ;", " ?", " !", " »", "« "];
-    signs.iter().fold(text.to_owned(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")))
+    signs
+        .iter()
+        .fold(text.to_owned(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")))
 }
 
 /// A text with its holes filled in.
@@ -214,6 +262,7 @@ mod tests {
 "{0} needs {need}, and it has {1}" = "il faut {need} à {0}, qui a {1}"
 "{0} of memory are too little" = "{0} de mémoire, c'est trop peu"
 "{0} at {1}" = "{0} à {1}"
+", on request" = ", sur demande"
 "#;
 
     fn french(text: &str) -> String {
@@ -223,9 +272,15 @@ mod tests {
     #[test]
     fn a_message_is_found_by_what_it_says_and_its_holes_are_kept() {
         assert_eq!(french("nothing was changed"), "rien n'a été modifié");
-        assert_eq!(french("p.json was made for another machine"), "p.json a été fait pour une autre machine");
+        assert_eq!(
+            french("p.json was made for another machine"),
+            "p.json a été fait pour une autre machine"
+        );
         assert_eq!(french("torch needs 2, and it has 1"), "il faut 2 à torch, qui a 1");
-        assert_eq!(french("1.5 GiB of memory are too little"), "1,5 Gio de mémoire, c'est trop peu");
+        assert_eq!(
+            french("1.5 GiB of memory are too little"),
+            "1,5 Gio de mémoire, c'est trop peu"
+        );
     }
 
     #[test]
@@ -238,8 +293,15 @@ mod tests {
             french("nothing was changed; no driver is bound to it"),
             "rien n'a été modifié\u{a0}; aucun pilote ne lui est associé"
         );
+        assert_eq!(
+            french("a, b: nothing was changed, on request, as you asked; x"),
+            "a, b\u{a0}: rien n'a été modifié, sur demande, as you asked\u{a0}; x"
+        );
         assert_eq!(french("p.json: nothing was changed"), "p.json\u{a0}: rien n'a été modifié");
-        assert_eq!(french("  nothing was changed\n\n  x: y\n"), "  rien n'a été modifié\n\n  x: y\n");
+        assert_eq!(
+            french("  nothing was changed\n\n  x: y\n"),
+            "  rien n'a été modifié\n\n  x: y\n"
+        );
     }
 
     #[test]
@@ -247,6 +309,8 @@ mod tests {
         for text in ["", " ", "conda at /opt/conda", "E: Unable to locate package", "a; b, c"] {
             assert_eq!(french(text), text);
         }
+        let many = "package, ".repeat(500);
+        assert_eq!(french(&many), many);
         let english = Messages::of(Language::English).unwrap();
         assert_eq!(english.say("nothing was changed"), "nothing was changed");
     }

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use aitk_detect::Machine;
 use aitk_exec::ExecError;
 use aitk_plan::{
-    Advice, Answers, Dialogue, HOURS, Heard, Need, OfferTold, Per, Place, Question,
-    State, Texts, Tree, compare, describe,
+    Advice, Answers, Dialogue, HOURS, Heard, Need, OfferTold, Per, Place, Question, State, Texts,
+    Tree, compare, describe,
 };
 use aitk_system::{is_terminal, quote, read_line};
 use serde_json::json;

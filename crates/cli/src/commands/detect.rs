@@ -170,7 +170,8 @@ fn processor(page: &mut Page, machine: &Machine) {
     let cpu = &machine.cpu;
     let mut parts = vec![cpu.model.clone().unwrap_or_else(|| "unknown".to_owned())];
     parts.extend(
-        cpu.cores.map(|cores| if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") }),
+        cpu.cores
+            .map(|cores| if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") }),
     );
     parts.extend(cpu.threads.map(|threads| format!("{threads} threads")));
     parts.extend(cpu.level.clone());
@@ -220,7 +221,7 @@ fn graphics(page: &mut Page, gpu: &Gpu, catalog: &Catalog) {
     let (style, sign) = if gpu.usable { (GOOD, "✓") } else { (CARE, "✗") };
     // The sign is put in afterwards: a colour would count as letters.
     let before = page.text.len();
-    page.means(&format!("? {}", gpu.why));
+    page.means(&format!("? {}", said(&gpu.why)));
     let told = page.text.split_off(before).replacen('?', &styled(style, sign), 1);
     page.text += &told;
     let memory = gpu.parts.iter().max().copied().or(gpu.vram);
@@ -281,7 +282,7 @@ fn software(page: &mut Page, machine: &Machine) {
         page.fact("", &interpreter(more));
     }
     for conda in &machine.conda {
-        page.fact("Conda", &format!("{} in {}", conda.version, conda.path.display()));
+        page.fact("Conda", &format!("{}{}{}", conda.version, said(" in "), conda.path.display()));
         page.means("it is left alone; --conda-base uses it instead of one of aitk's own");
     }
     let rights = match (machine.privilege.root, machine.privilege.sudo) {
@@ -296,5 +297,6 @@ fn software(page: &mut Page, machine: &Machine) {
 fn interpreter(python: &Python) -> String {
     let managed =
         if python.externally_managed { ", the system's own: packages go elsewhere" } else { "" };
-    format!("{} at {}{managed}", python.version, python.path.display())
+    let (at, managed) = (said(" at "), said(managed));
+    format!("{}{at}{}{managed}", python.version, python.path.display())
 }

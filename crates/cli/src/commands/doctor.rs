@@ -93,12 +93,12 @@ struct Page {
 impl Page {
     fn finding(&mut self, finding: &Finding) {
         let (style, word) = match finding.severity {
-            Severity::Error => (BAD, "error"),
-            Severity::Warning => (CARE, "warning"),
-            Severity::Info => (DIM, "good to know"),
+            Severity::Error => (BAD, "error:"),
+            Severity::Warning => (CARE, "warning:"),
+            Severity::Info => (DIM, "good to know:"),
         };
         let (word, title) = (said(word), said(&finding.title));
-        let head = format!("{}: {}", styled(style, word), styled(HEAD, title));
+        let head = format!("{} {}", styled(style, word), styled(HEAD, title));
         self.text += &format!("{head} {}\n", styled(DIM, format!("[{}]", finding.code)));
         for seen in &finding.evidence {
             self.wrapped(seen, "  • ", "    ");

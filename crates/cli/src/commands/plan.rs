@@ -133,7 +133,7 @@ fn show_step(step: &Step, verbose: bool) -> String {
         Status::Needed => {}
     }
     let reasons: Vec<_> = step.why.iter().map(said).collect();
-    text += &note(&reasons.join("; "));
+    text += &note(&reasons.join(&said("; ")));
     if verbose {
         for package in &step.packages {
             let size = package.size.map(|size| Bytes(size).to_string()).unwrap_or_default();
@@ -186,5 +186,9 @@ fn costs(step: &Step) -> String {
     if step.root {
         parts.push("as root".to_owned());
     }
-    if parts.is_empty() { String::new() } else { format!("  {}", parts.iter().map(said).collect::<Vec<_>>().join(", ")) }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", parts.iter().map(said).collect::<Vec<_>>().join(", "))
+    }
 }

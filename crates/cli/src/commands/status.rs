@@ -56,7 +56,12 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                 };
                 text += &row(
                     "Environment",
-                    format!("{} at {}", args.env, environments.current_path().display()),
+                    format!(
+                        "{}{}{}",
+                        args.env,
+                        said(" at "),
+                        environments.current_path().display()
+                    ),
                 );
                 text += &row("Manager", record.manager.to_string());
                 text += &row("Generation", generation.name());

@@ -66,7 +66,15 @@ fn files(folder: &Path, kind: &str) -> Vec<PathBuf> {
 
 /// Macros whose texts no user reads.
 const FOR_DEVELOPERS: [&str; 9] = [
-    "assert", "assert_eq", "concat", "debug", "env", "include_str", "trace", "unreachable", "warn",
+    "assert",
+    "assert_eq",
+    "concat",
+    "debug",
+    "env",
+    "include_str",
+    "trace",
+    "unreachable",
+    "warn",
 ];
 
 /// The strings of a source, but those of its tests and those for developers.
@@ -119,7 +127,9 @@ fn told(key: &str, value: &toml::Value, found: &mut Vec<String>) {
         toml::Value::String(text) if ["remedy", "uv_first"].contains(&key) => {
             found.extend(text.split_once("# ").map(|(_, comment)| format!("# {comment}")));
         }
-        toml::Value::String(text) if TOLD.contains(&key) || key == "wsl" => found.push(text.clone()),
+        toml::Value::String(text) if TOLD.contains(&key) || key == "wsl" => {
+            found.push(text.clone())
+        }
         _ => {}
     }
 }
@@ -164,7 +174,9 @@ fn messages(text: &str) -> Vec<String> {
 
 /// Whether a text is one for people: words with a space between them, or one with a capital in front.
 fn is_prose(text: &str) -> bool {
-    let own: String = holes(text).iter().fold(text.to_owned(), |own, hole| own.replace(&format!("{{{hole}}}"), "–"));
+    let own: String = holes(text)
+        .iter()
+        .fold(text.to_owned(), |own, hole| own.replace(&format!("{{{hole}}}"), "–"));
     let words = own.split(|c: char| !c.is_alphabetic()).filter(|word| word.len() > 1).count();
     let capital = own.starts_with(|c: char| c.is_ascii_uppercase())
         && own.trim_end_matches(':').chars().skip(1).all(|c| c.is_ascii_lowercase());
