@@ -87,7 +87,7 @@ fn explained(arg: Arg) -> Arg {
 }
 
 /// Words that clap puts into help and errors; it has no languages.
-const IN_HELP: [&str; 12] = [
+const IN_HELP: [&str; 14] = [
     "Usage:",
     "Commands:",
     "Arguments:",
@@ -95,8 +95,11 @@ const IN_HELP: [&str; 12] = [
     "Choices:",
     "[OPTIONS]",
     "Possible values:",
-    "[possible values: ",
-    "[default: ",
+    "[possible values:",
+    // A line may end between the two.
+    "[possible",
+    "values:",
+    "[default:",
     "Print help (see more with '--help')",
     "Print help (see a summary with '-h')",
     "Print help",

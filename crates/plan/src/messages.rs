@@ -67,7 +67,8 @@ impl Messages {
             return Cow::Borrowed(text);
         }
         let lines = text.split('\n').map(|line| {
-            let (indent, rest) = line.split_at(line.len() - line.trim_start().len());
+            let begin = line.trim_start_matches([' ', '\t', '→']);
+            let (indent, rest) = line.split_at(line.len() - begin.len());
             let (rest, end) = rest.split_at(rest.trim_end().len());
             let said = self.line(rest).unwrap_or_else(|| rest.to_owned());
             format!("{indent}{said}{end}")

@@ -116,7 +116,7 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
     }
     page.text += "\n";
     let usable = machine.gpus.iter().any(|gpu| gpu.usable);
-    let next = |command: &str, what: &str| format!("{command:27}{}", said(what));
+    let next = |command: &str, what: &str| format!("{command:31}{}", said(what));
     page.lines(&next("aitk doctor", "what stands in the way, and how to mend it"), "");
     let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
     let budget = if catalog_has(budget) { budget } else { "low" };

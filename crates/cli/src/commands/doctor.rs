@@ -72,7 +72,10 @@ fn verdict(findings: &[Finding]) -> String {
                 styled(GOOD, "✓")
             )
         }
-        (wrong, _) => format!("{}; {looked}.\n", styled(HEAD, wrong.join(&said(" and ")))),
+        (wrong, _) => {
+            let wrong = styled(HEAD, wrong.join(&said(" and ")));
+            format!("{wrong}{}{looked}.\n", said("; "))
+        }
     }
 }
 
