@@ -3,6 +3,7 @@
 //! A plan that is exported was made for a machine as it will be (nothing of it is done yet) and carries every package of
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
+mod ansible;
 mod error;
 mod pylock;
 mod source;
@@ -66,12 +67,15 @@ impl File {
 }
 
 /// All targets, in the order in which a person looks for them.
-pub const TARGETS: &[Target] = &[Target {
-    name: "pylock.toml",
-    makes: Makes::File("pylock.toml"),
-    manager: Some(Manager::Venv),
-    render: pylock::render,
-}];
+pub const TARGETS: &[Target] = &[
+    Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
+    Target {
+        name: "pylock.toml",
+        makes: Makes::File("pylock.toml"),
+        manager: Some(Manager::Venv),
+        render: pylock::render,
+    },
+];
 
 impl Target {
     /// A target by its name.
