@@ -9,20 +9,27 @@ use crate::{Export, ExportError, File, Source};
 const ROLE: &str = "roles/aitk";
 /// What is the same for every plan.
 const FILES: [(&str, &str); 6] = [
-    ("README.md", include_str!("../files/ansible/README.md")),
-    ("ansible.cfg", include_str!("../files/ansible/ansible.cfg")),
-    ("inventory.example.yml", include_str!("../files/ansible/inventory.example.yml")),
-    ("playbook.yml", include_str!("../files/ansible/playbook.yml")),
+    ("README.md", include_str!("../../../profiles/export/ansible/README.md")),
+    ("ansible.cfg", include_str!("../../../profiles/export/ansible/ansible.cfg")),
+    (
+        "inventory.example.yml",
+        include_str!("../../../profiles/export/ansible/inventory.example.yml"),
+    ),
+    ("playbook.yml", include_str!("../../../profiles/export/ansible/playbook.yml")),
     (
         "roles/aitk/meta/argument_specs.yml",
-        include_str!("../files/ansible/roles/aitk/meta/argument_specs.yml"),
+        include_str!("../../../profiles/export/ansible/roles/aitk/meta/argument_specs.yml"),
     ),
-    ("roles/aitk/tasks/aside.yml", include_str!("../files/ansible/roles/aitk/tasks/aside.yml")),
+    (
+        "roles/aitk/tasks/aside.yml",
+        include_str!("../../../profiles/export/ansible/roles/aitk/tasks/aside.yml"),
+    ),
 ];
-const TASKS: &str = include_str!("../files/ansible/roles/aitk/tasks/main.yml");
-const DEFAULTS: &str = include_str!("../files/ansible/roles/aitk/defaults/main.yml");
+const TASKS: &str = include_str!("../../../profiles/export/ansible/roles/aitk/tasks/main.yml");
+const DEFAULTS: &str =
+    include_str!("../../../profiles/export/ansible/roles/aitk/defaults/main.yml");
 /// What comes after the variables that are the plan's own.
-const VARIABLES: &str = include_str!("../files/ansible/roles/aitk/vars/main.yml");
+const VARIABLES: &str = include_str!("../../../profiles/export/ansible/roles/aitk/vars/main.yml");
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let lock = match source.plan.manager {

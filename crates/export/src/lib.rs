@@ -6,6 +6,7 @@
 mod ansible;
 mod error;
 mod pylock;
+mod script;
 mod source;
 
 pub use error::ExportError;
@@ -68,6 +69,12 @@ impl File {
 
 /// All targets, in the order in which a person looks for them.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "script",
+        makes: Makes::File("aitk.sh"),
+        manager: Some(Manager::Venv),
+        render: script::render,
+    },
     Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
     Target {
         name: "pylock.toml",
