@@ -27,11 +27,11 @@ ensure_fleet() {
         # Its server would listen on this host.
         printf '#!/bin/sh\nexit 101\n' >"$ROOT/usr/sbin/policy-rc.d"
         chmod 755 "$ROOT/usr/sbin/policy-rc.d"
-        as root apt-get update
-        as root DEBIAN_FRONTEND=noninteractive apt-get -y install --no-install-recommends openssh-server openssh-client
-        as root apt-get clean
-        as root python3 -m venv /opt/ansible
-        as root /opt/ansible/bin/pip install --quiet --no-cache-dir --disable-pip-version-check "${FLEET_TOOLS[@]}"
+        # shellcheck disable=SC2016 # expanded inside
+        quietly "$FLEET.log" as root DEBIAN_FRONTEND=noninteractive bash -c '
+            apt-get update && apt-get -y install --no-install-recommends openssh-server openssh-client && apt-get clean &&
+                python3 -m venv /opt/ansible && /opt/ansible/bin/pip install --no-cache-dir "$@"' bash "${FLEET_TOOLS[@]}" ||
+            die "the layer of a fleet could not be made; see $FLEET.log"
         rm -f "$ROOT/usr/sbin/policy-rc.d" "$ROOT"/etc/ssh/ssh_host_*
         mkdir -p "$ROOT/run/sshd"
         power_off

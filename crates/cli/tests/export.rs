@@ -10,7 +10,7 @@ mod common;
 
 use aitk_export::TARGETS;
 use aitk_plan::{Language, Texts};
-use common::{Home, machine, text};
+use common::{Home, Served, machine, small_channel, text};
 use serde_json::Value;
 
 #[test]
@@ -38,7 +38,7 @@ fn plan(home: &Home, flags: &[&str]) -> Value {
 /// What is exported for Ansible with these flags: the folder, and the flags that aitk gets on a machine.
 fn ansible(home: &Home, flags: &[&str]) -> (std::path::PathBuf, Vec<String>) {
     let (laptop, folder) = (machine("ubuntu-24.04-laptop"), home.path().join("fleet"));
-    let first = ["export", "ansible", "--offline", "--force", "--machine", &laptop];
+    let first = ["export", "ansible", "--force", "--machine", &laptop];
     let output = home.aitk(&[&first, flags, &["-o", folder.to_str().unwrap()]].concat());
     assert!(output.status.success(), "{flags:?}: {}", text(&output.stderr));
     let role = folder.join("roles/aitk");
@@ -90,4 +90,17 @@ fn ansible_carries_a_profile() {
     assert_eq!(got["choices"]["profile"], carried.to_str().unwrap());
     let defaults = std::fs::read_to_string(role.join("defaults/main.yml")).unwrap();
     assert!(defaults.ends_with("\naitk_user_only: false\n"), "{defaults}");
+}
+
+#[test]
+fn ansible_carries_the_lock_of_either_manager() {
+    let home = Home::new();
+    small_channel(&home.path().join("served/conda-forge"), &[]);
+    let served = Served::new(&home.path().join("served"), &[]);
+    let channel = format!("http://{}/conda-forge", served.place);
+    let given = ["--budget", "low", "--framework", "none", "--manager", "conda"];
+    let (role, flags) = ansible(&home, &[&given[..], &["--channel", &channel]].concat());
+    assert!(role.join("files/pixi.lock").exists());
+    let got = plan(&home, &flags.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!(got["manager"], "conda");
 }
