@@ -80,8 +80,10 @@ host_start() {
     until_apart "${HOST_PROCESS[$name]}"
     in_network ip link add "$name" type veth peer name eth0 netns "${HOST_PROCESS[$name]}"
     in_network ip link set "$name" master lan up
+    # shellcheck disable=SC2016 # expanded inside
     nsenter --net="/proc/${HOST_PROCESS[$name]}/ns/net" \
         bash -c 'ip link set lo up && ip addr add "$1/24" dev eth0 && ip link set eth0 up' bash "$address"
+    # shellcheck disable=SC2016 # expanded inside
     until in_network bash -c 'exec 3<>"/dev/tcp/$1/22"' bash "$address" 2>/dev/null; do
         kill -0 "${HOST_PROCESS[$name]}" || die "$name does not start: $(cat "$WORK/$name.sshd")"
         ((waits++ < 300)) || die "$name does not answer: $(cat "$WORK/$name.sshd")"

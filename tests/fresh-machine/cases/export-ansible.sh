@@ -64,17 +64,21 @@ aitk:
     three: {ansible_host: 10.77.0.13}
 END
 
-# `play ARGUMENT…`: leaves CODE, and in $OUT what Ansible says.
-play() {
+# `ansible COMMAND…`: a program of Ansible's in the folder that was exported; leaves CODE, and in $OUT what it says.
+ansible() {
+    local since=$EPOCHREALTIME
     RUN=$((RUN + 1))
     OUT=$WORK/output/$RUN.out ERR=$WORK/output/$RUN.err CODE=0
-    echo "+ ansible-playbook $*"
+    echo "+ $*"
     as_in_network user PATH=/opt/ansible/bin:/usr/local/bin:/usr/bin:/bin ANSIBLE_TIMEOUT=3 bash -c \
-        'cd fleet && exec ansible-playbook playbook.yml "$@"' bash "$@" >"$OUT" 2>"$ERR" || CODE=$?
+        'cd fleet && exec "$@"' bash "$@" >"$OUT" 2>"$ERR" || CODE=$?
     sed 's/^/  | /' "$OUT"
+    took "$since"
     sed 's/^/  ! /' "$ERR"
-    echo "  = $CODE"
+    echo "  = $CODE after $SECONDS_TAKEN s"
 }
+
+play() { ansible ansible-playbook playbook.yml "$@"; }
 
 # `recap HOST KEY`: how often that happened.
 recap() { sed -nE "s/^$1 +:.* $2=([0-9]+).*/\1/p" "$OUT"; }
@@ -83,6 +87,7 @@ recap() { sed -nE "s/^$1 +:.* $2=([0-9]+).*/\1/p" "$OUT"; }
 state_of() {
     ROOT=$WORK/machines/$1/root
     (cd "$ROOT/home/user" && find . \( -path ./.ansible -o -name .sudo_as_admin_successful \) -prune -o -printf '%p %y %s %T@ %l\n' | grep -v '^\. ' | sort)
+    find "$ROOT/tmp" -name 'aitk*'
     apt_traces
     packages_of
     ROOT=$OPERATOR
@@ -137,3 +142,8 @@ expect_code 4
 [[ $(recap two unreachable) == 1 ]] || die "two is not said to be unreachable"
 (($(recap one changed) > 0)) || die "one was not mended"
 [[ $(recap three failed) == 0 && $(recap three changed) == 0 ]] || die "three is not as it was"
+
+step "aitk takes back what it has made"
+ansible ansible three --module-name ansible.builtin.command --args '.local/bin/aitk remove --yes'
+expect_code 0
+[[ ! -e $WORK/machines/three/root/home/user/.local/share/aitk/envs ]] || die "the environment is still there"
