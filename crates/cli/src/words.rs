@@ -87,7 +87,7 @@ fn explained(arg: Arg) -> Arg {
 }
 
 /// Words that clap puts into help and errors; it has no languages.
-const IN_HELP: [&str; 14] = [
+const IN_HELP: [&str; 16] = [
     "Usage:",
     "Commands:",
     "Arguments:",
@@ -103,6 +103,8 @@ const IN_HELP: [&str; 14] = [
     "Print help (see more with '--help')",
     "Print help (see a summary with '-h')",
     "Print help",
+    "Print version",
+    "Print this message or the help of the given subcommand(s)",
 ];
 
 /// Shows help, or what is wrong with the arguments, and gives the exit code.

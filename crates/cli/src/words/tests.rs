@@ -94,10 +94,11 @@ fn strings(tokens: TokenStream, found: &mut Vec<String>) {
                     let _ = tokens.by_ref().find(|token| body(token) || is(token, ';'));
                 }
             }
-            TokenTree::Ident(name) if FOR_DEVELOPERS.contains(&name.to_string().as_str()) => {
-                if tokens.next_if(|token| is(token, '!')).is_some() {
-                    tokens.next();
-                }
+            TokenTree::Ident(name)
+                if FOR_DEVELOPERS.contains(&name.to_string().as_str())
+                    && tokens.next_if(|token| is(token, '!')).is_some() =>
+            {
+                tokens.next();
             }
             TokenTree::Group(group) => strings(group.stream(), found),
             TokenTree::Literal(literal) => {
