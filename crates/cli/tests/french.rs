@@ -108,7 +108,8 @@ fn errors_and_help_are_in_french() {
     }
     snapshot("errors-and-help", &all);
     // These grow with every step and flag.
-    for args in [&["profiles", "workstation"][..], &["-h"], &["plan", "--help"], &["apply", "-h"]] {
+    for args in [&["profiles", "workstation"][..], &["-h"], &["plan", "--help"], &["export", "-h"]]
+    {
         let said = said(&home, args);
         assert_eq!(english(&said), [""; 0], "{args:?}: {said}");
     }
