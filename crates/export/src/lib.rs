@@ -3,12 +3,17 @@
 //! A plan that is exported was made for a machine as it will be (nothing of it is done yet) and carries every package of
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
+mod cloud_init;
 mod error;
+mod key;
 mod pylock;
 mod script;
 mod source;
+mod vagrant;
+mod wsl;
 
 pub use error::ExportError;
+pub use key::PublicKey;
 pub use source::Source;
 
 use aitk_plan::{Manager, nearest};
@@ -74,6 +79,19 @@ pub const TARGETS: &[Target] = &[
         manager: Some(Manager::Venv),
         render: script::render,
     },
+    Target {
+        name: "cloud-init",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: cloud_init::render,
+    },
+    Target {
+        name: "vagrant",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: vagrant::render,
+    },
+    Target { name: "wsl", makes: Makes::Folder, manager: Some(Manager::Venv), render: wsl::render },
     Target {
         name: "pylock.toml",
         makes: Makes::File("pylock.toml"),

@@ -1,7 +1,9 @@
 //! What is exported.
 
 use aitk_detect::Machine;
-use aitk_plan::{Action, Catalog, Package, Plan, Step};
+use aitk_plan::{Action, Catalog, Image, MemoryThresholds, Package, Plan, Step, Texts};
+
+use crate::{ExportError, PublicKey};
 
 /// A plan with everything that another executor needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +20,12 @@ pub struct Source<'a> {
     pub record: &'a str,
     /// What aitk notes of what was wished for.
     pub receipt: &'a str,
+    /// The profile's thresholds of memory.
+    pub memory: MemoryThresholds,
+    /// What a person reads.
+    pub texts: &'a Texts,
+    /// What a server lets its user in by.
+    pub ssh_key: Option<&'a PublicKey>,
 }
 
 impl<'a> Source<'a> {
@@ -63,6 +71,31 @@ impl<'a> Source<'a> {
     /// The system that the plan is for, in words.
     pub fn system(&self) -> String {
         format!("{}, {}", self.machine.os.name, self.machine.arch)
+    }
+
+    /// Where the system that the plan is for comes from.
+    pub fn image(&self) -> Option<&'a Image> {
+        let os = &self.machine.os;
+        self.catalog.image(&os.id, os.version.as_deref()?)
+    }
+
+    /// That there is none for a target, with the systems that it has images of.
+    pub fn no_image(
+        &self,
+        target: &'static str,
+        of: impl Fn(&Image) -> Option<String>,
+    ) -> ExportError {
+        let known = self.catalog.images.iter().filter(|image| of(image).is_some());
+        let known = known.map(|image| format!("{} {}", image.os, image.version)).collect();
+        ExportError::NoImage { target, system: self.machine.os.name.clone(), known }
+    }
+
+    /// A text with `@NAME@` filled in: what every form says of its plan, then these.
+    pub fn fill(&self, text: &str, words: &[(&str, &str)]) -> String {
+        let all = [("BUDGET", self.plan.budget.as_str()), ("SYSTEM", &self.system())];
+        all.iter()
+            .chain(words)
+            .fold(text.to_owned(), |text, (name, word)| text.replace(&format!("@{name}@"), word))
     }
 
     /// The steps that install packages into the environment, in order, those without any left out.
