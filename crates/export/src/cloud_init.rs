@@ -46,13 +46,13 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         None => return Err(ExportError::NoKey),
     };
     let user_data = source.fill(form, &words);
-    if user_data.len() > LIMIT && !is_wsl {
-        return Err(ExportError::TooLarge { size: user_data.len(), limit: LIMIT });
+    if !is_wsl {
+        fits(&user_data)?;
     }
     let readme =
         source.texts.get(if is_wsl { "readme.cloud-init-wsl" } else { "readme.cloud-init" });
     let size = user_data.len().to_string();
-    let wsl = source.image().and_then(|image| image.wsl.as_deref()).unwrap_or("Ubuntu-24.04");
+    let wsl = source.guest().and_then(|guest| guest.wsl.as_deref()).unwrap_or("Ubuntu-24.04");
     let readme = source.fill(
         readme,
         &[("USER", USER), ("JUPYTER", &jupyter), ("SIZE", &size), ("DISTRIBUTION", wsl)],
@@ -63,6 +63,13 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         files.push(File::new("ssh_config", ssh_config()));
     }
     Ok(Export { files, without: script::without(source) })
+}
+
+fn fits(user_data: &str) -> Result<(), ExportError> {
+    match user_data.len() {
+        size if size > LIMIT => Err(ExportError::TooLarge { size, limit: LIMIT }),
+        _ => Ok(()),
+    }
 }
 
 /// What runs JupyterLab, as the user there types it.
@@ -104,4 +111,32 @@ fn indented(bytes: &[u8]) -> String {
 /// As YAML quotes a line.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn more_than_clouds_take_is_refused() {
+        assert!(fits(&"x".repeat(LIMIT)).is_ok());
+        let error = fits(&"x".repeat(LIMIT + 1)).unwrap_err();
+        assert!(error.to_string().contains("65536 bytes"), "{error}");
+    }
+
+    #[test]
+    fn the_script_is_compressed_without_time_or_name() {
+        let bytes = compressed("echo hello\n");
+        assert_eq!(bytes, compressed("echo hello\n"));
+        assert_eq!(&bytes[..8], [0x1f, 0x8b, 8, 0, 0, 0, 0, 0]);
+    }
+
+    #[test]
+    fn lines_of_base64_are_joined_to_the_same_bytes() {
+        let bytes: Vec<_> = (0..=255).collect();
+        let text = indented(&bytes);
+        assert!(text.lines().all(|line| line.len() <= 82));
+        assert_eq!(STANDARD.decode(text.replace([' ', '\n'], "")).unwrap(), bytes);
+        assert_eq!(quoted("o'brien: #"), "'o''brien: #'");
+    }
 }

@@ -46,7 +46,7 @@ pub enum ExportError {
     },
     /// Nobody makes an image of that system for the target.
     #[error("there is no image of {system} for `{target}`")]
-    NoImage {
+    NoGuest {
         /// The target.
         target: &'static str,
         /// The system of the plan.
@@ -71,7 +71,7 @@ impl Explain for ExportError {
             Self::PrivateKey => "AITK-O12",
             Self::NotAKey { .. } => "AITK-O13",
             Self::TooLarge { .. } => "AITK-O14",
-            Self::NoImage { .. } => "AITK-O15",
+            Self::NoGuest { .. } => "AITK-O15",
             Self::NoGpu { .. } => "AITK-O16",
         }
     }
@@ -95,7 +95,7 @@ impl Explain for ExportError {
                 "leave out some of --with, or copy what `aitk export script` writes to the server"
                     .to_owned()
             }
-            Self::NoImage { known, .. } => format!(
+            Self::NoGuest { known, .. } => format!(
                 "name a machine of another system with --machine; there are images of {}",
                 known.join(", ")
             ),

@@ -1,7 +1,7 @@
 //! What is exported.
 
 use aitk_detect::Machine;
-use aitk_plan::{Action, Catalog, Image, MemoryThresholds, Package, Plan, Step, Texts};
+use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Plan, Step, Texts};
 
 use crate::{ExportError, PublicKey};
 
@@ -74,20 +74,20 @@ impl<'a> Source<'a> {
     }
 
     /// Where the system that the plan is for comes from.
-    pub fn image(&self) -> Option<&'a Image> {
+    pub fn guest(&self) -> Option<&'a Guest> {
         let os = &self.machine.os;
-        self.catalog.image(&os.id, os.version.as_deref()?)
+        self.catalog.guest(&os.id, os.version.as_deref()?)
     }
 
     /// That there is none for a target, with the systems that it has images of.
-    pub fn no_image(
+    pub fn no_guest(
         &self,
         target: &'static str,
-        of: impl Fn(&Image) -> Option<String>,
+        of: impl Fn(&Guest) -> Option<String>,
     ) -> ExportError {
-        let known = self.catalog.images.iter().filter(|image| of(image).is_some());
-        let known = known.map(|image| format!("{} {}", image.os, image.version)).collect();
-        ExportError::NoImage { target, system: self.machine.os.name.clone(), known }
+        let known = self.catalog.guests.iter().filter(|guest| of(guest).is_some());
+        let known = known.map(|guest| format!("{} {}", guest.os, guest.version)).collect();
+        ExportError::NoGuest { target, system: self.machine.os.name.clone(), known }
     }
 
     /// A text with `@NAME@` filled in: what every form says of its plan, then these.

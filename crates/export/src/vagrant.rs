@@ -1,5 +1,7 @@
 //! `vagrant`: a virtual machine of VirtualBox or VMware, and the script that sets it up.
 
+use aitk_plan::Guest;
+
 use crate::{Export, ExportError, File, Source, script};
 
 const VAGRANTFILE: &str = include_str!("../../../profiles/export/Vagrantfile");
@@ -8,9 +10,9 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     if source.plan.accelerator.kind != "none" {
         return Err(ExportError::NoGpu { target: "vagrant" });
     }
-    let image = |image: &'_ aitk_plan::Image| image.vagrant.clone();
-    let name = source.image().and_then(image);
-    let name = name.ok_or_else(|| source.no_image("vagrant", image))?;
+    let name_of = |guest: &Guest| guest.vagrant.clone();
+    let name = source.guest().and_then(name_of);
+    let name = name.ok_or_else(|| source.no_guest("vagrant", image))?;
     let memory = (source.memory.minimum.0 >> 20).to_string();
     let words = [("BOX", name.as_str()), ("MEMORY", &memory), ("ENVIRONMENT", source.name())];
     let files = vec![

@@ -1,7 +1,7 @@
 //! `wsl`: a distribution in Windows, with the settings of WSL that AI work wants.
 
 use aitk_detect::{Machine, VirtualizationKind};
-use aitk_plan::MemoryThresholds;
+use aitk_plan::{Guest, MemoryThresholds};
 
 use crate::{Export, ExportError, File, Source, script};
 
@@ -9,9 +9,9 @@ const INSTALL: &str = include_str!("../../../profiles/export/install.ps1");
 const GIB: u64 = 1 << 30;
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
-    let image = |image: &'_ aitk_plan::Image| image.wsl.clone();
-    let name = source.image().and_then(image);
-    let name = name.ok_or_else(|| source.no_image("wsl", image))?;
+    let name_of = |guest: &Guest| guest.wsl.clone();
+    let name = source.guest().and_then(name_of);
+    let name = name.ok_or_else(|| source.no_guest("wsl", image))?;
     let (memory, swap) = memory_and_swap(source.machine, source.memory);
     let (memory, swap) = (memory.to_string(), swap.to_string());
     let words = [

@@ -26,7 +26,7 @@ pub struct Catalog {
     /// What can be rented, bought or used for nothing.
     pub offers: Vec<Offer>,
     /// Where a fresh system comes from.
-    pub images: Vec<Image>,
+    pub guests: Vec<Guest>,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -49,11 +49,11 @@ impl Catalog {
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
         let text = include_str!("../../../profiles/catalog/offers.toml");
         let offers: Offers = overlaid(&tables, "offers", text)?;
-        let text = include_str!("../../../profiles/catalog/images.toml");
-        let images: Images = overlaid(&tables, "images", text)?;
+        let text = include_str!("../../../profiles/catalog/guests.toml");
+        let guests: Guests = overlaid(&tables, "guests", text)?;
         Ok(Self {
             offers: offers.offer,
-            images: images.image,
+            guests: guests.guest,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
             frameworks: frameworks.framework,
@@ -69,8 +69,8 @@ impl Catalog {
     }
 
     /// Where a release of a distribution comes from.
-    pub fn image(&self, os: &str, version: &str) -> Option<&Image> {
-        self.images.iter().find(|row| row.os == os && row.version == version)
+    pub fn guest(&self, os: &str, version: &str) -> Option<&Guest> {
+        self.guests.iter().find(|row| row.os == os && row.version == version)
     }
 
     /// The builds of a framework that a manager installs, the preferred ones first.
@@ -154,8 +154,8 @@ struct Offers {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Images {
-    image: Vec<Image>,
+struct Guests {
+    guest: Vec<Guest>,
 }
 
 #[derive(Deserialize)]
@@ -301,7 +301,7 @@ pub struct Build {
 /// Where a fresh system comes from, for a virtual machine or WSL.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Image {
+pub struct Guest {
     /// The distribution.
     pub os: String,
     /// Its release.

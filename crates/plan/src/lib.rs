@@ -20,7 +20,7 @@ pub use advice::{
     Question, State, Tree, advise, compare, describe,
 };
 pub use catalog::{
-    AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, Image, MemoryFit, Targets,
+    AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, Guest, MemoryFit, Targets,
     UvPin, VramFit, Wheel,
 };
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
