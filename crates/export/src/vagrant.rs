@@ -12,7 +12,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     }
     let name_of = |guest: &Guest| guest.vagrant.clone();
     let name = source.guest().and_then(name_of);
-    let name = name.ok_or_else(|| source.no_guest("vagrant", image))?;
+    let name = name.ok_or_else(|| source.no_guest("vagrant", name_of))?;
     let memory = (source.memory.minimum.0 >> 20).to_string();
     let words = [("BOX", name.as_str()), ("MEMORY", &memory), ("ENVIRONMENT", source.name())];
     let files = vec![

@@ -11,7 +11,7 @@ const GIB: u64 = 1 << 30;
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let name_of = |guest: &Guest| guest.wsl.clone();
     let name = source.guest().and_then(name_of);
-    let name = name.ok_or_else(|| source.no_guest("wsl", image))?;
+    let name = name.ok_or_else(|| source.no_guest("wsl", name_of))?;
     let (memory, swap) = memory_and_swap(source.machine, source.memory);
     let (memory, swap) = (memory.to_string(), swap.to_string());
     let words = [

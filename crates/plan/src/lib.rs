@@ -31,7 +31,7 @@ pub use model::{
     Plan, Status, Step, Totals, Warning,
 };
 pub use profile::{
-    CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
+    ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
     parse as parse_toml,
 };
 pub use size::Bytes;
