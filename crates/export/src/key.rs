@@ -40,11 +40,10 @@ impl PublicKey {
         if !KINDS.contains(&kind) {
             return refuse("it does not begin with a kind of key that servers take");
         }
-        // The key itself begins with its kind once more.
-        let begins = [&(kind.len() as u32).to_be_bytes()[..], kind.as_bytes()].concat();
-        match STANDARD.decode(body) {
-            Ok(key) if key.len() > begins.len() && key.starts_with(&begins) => {}
-            _ => return refuse("it is damaged"),
+        let key = STANDARD.decode(body).unwrap_or_default();
+        // Its first field is its kind once more.
+        if fields(&key).is_none_or(|fields| fields.len() < 2 || fields[0] != kind.as_bytes()) {
+            return refuse("it is damaged");
         }
         if line.chars().any(char::is_control) {
             return refuse("there are control characters in it");
@@ -56,6 +55,18 @@ impl PublicKey {
     pub fn line(&self) -> &str {
         &self.0
     }
+}
+
+/// What a key is made of, each field behind its length; nothing where it ends in the midst of one.
+fn fields(mut key: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut fields = Vec::new();
+    while !key.is_empty() {
+        let (length, rest) = key.split_first_chunk()?;
+        let (field, rest) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        fields.push(field);
+        key = rest;
+    }
+    Some(fields)
 }
 
 #[cfg(test)]

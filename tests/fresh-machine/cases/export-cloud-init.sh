@@ -56,7 +56,7 @@ aitk user -- export cloud-init "${WISH[@]}" --ssh-key key.pub -o server
 expect_code 0
 aitk user -- export cloud-init "${WISH[@]}" --machine /tmp/machines/digitalocean-1gb --ssh-key key.pub -o small
 expect_code 0
-grep -A 3 '^swap:' "$home/small/user-data" || die "a server with 1 GB gets no swap"
+grep -A 2 '^swap:' "$home/small/user-data" | grep -x '  size: 2147483648' || die "a server with 1 GB gets no swap"
 aitk user -- export cloud-init "${WISH[@]}" --machine /tmp/machines/ubuntu-22.04-wsl2 -o windows
 expect_code 0
 for name in server small windows; do
@@ -98,9 +98,6 @@ as user cat key.pub | cmp - "$(home_of ai)/.ssh/authorized_keys" || die "the key
 as ai sudo -n true
 [[ $(stat -c '%a %s' "$ROOT/swapfile") == "600 2147483648" ]] || die "no swap: $(stat "$ROOT/swapfile")"
 grep '^/swapfile' "$ROOT/etc/fstab" || die "the swap is gone after a restart"
-# What cloud-init reckons where there is 1 GB.
-as root python3 -c 'from cloudinit.config.cc_mounts import suggested_swapsize as swap
-assert swap(memsize=1004150784, maxsize=2147483648, fsys="/") > 1 << 30'
 SHOW=3 aitk user -- export script "${WISH[@]}"
 cmp "$OUT" "$ROOT/opt/aitk/aitk.sh" || die "the script is another"
 shellcheck "$ROOT/opt/aitk/aitk.sh"
