@@ -57,9 +57,7 @@ impl Wish {
     /// The profile that it takes its steps from.
     pub fn profile(&self) -> Result<Profile, ProfileError> {
         let Some(path) = &self.choices.profile else { return Profile::builtin(&self.budget) };
-        let unreadable = |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
-        let text = Real.read(Path::new(path)).map_err(unreadable)?;
-        Profile::from_toml(path, &String::from_utf8_lossy(&text))
+        Profile::from_toml(path, &profile_text(path)?)
     }
 }
 
@@ -296,6 +294,13 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
         choices.python = Some(python.clone());
     }
     choices
+}
+
+/// What a profile of the user's own says.
+pub fn profile_text(path: &str) -> Result<String, ProfileError> {
+    let unreadable = |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
+    let text = Real.read(Path::new(path)).map_err(unreadable)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The locks in the file that the user names, for a machine.

@@ -10,8 +10,8 @@ use flate2::{Compression, GzBuilder};
 
 use crate::{Export, ExportError, File, Source, script};
 
-const SERVER: &str = include_str!("../../../profiles/export/server.yml");
-const WSL: &str = include_str!("../../../profiles/export/wsl.yml");
+const SERVER: &str = include_str!("../../../profiles/export/cloud-init/server.yml");
+const WSL: &str = include_str!("../../../profiles/export/cloud-init/wsl.yml");
 /// Who works in the environment there.
 const USER: &str = "ai";
 /// Where the script lies there.

@@ -3,6 +3,7 @@
 //! A plan that is exported was made for a machine as it will be (nothing of it is done yet) and carries every package of
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
+mod ansible;
 mod cloud_init;
 mod error;
 mod key;
@@ -79,6 +80,7 @@ pub const TARGETS: &[Target] = &[
         manager: Some(Manager::Venv),
         render: script::render,
     },
+    Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
     Target {
         name: "cloud-init",
         makes: Makes::Folder,

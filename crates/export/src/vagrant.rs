@@ -4,7 +4,7 @@ use aitk_plan::Guest;
 
 use crate::{Export, ExportError, File, Source, script};
 
-const VAGRANTFILE: &str = include_str!("../../../profiles/export/Vagrantfile");
+const VAGRANTFILE: &str = include_str!("../../../profiles/export/vagrant/Vagrantfile");
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     if source.plan.accelerator.kind != "none" {

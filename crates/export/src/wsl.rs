@@ -5,7 +5,7 @@ use aitk_plan::{Guest, MemoryThresholds};
 
 use crate::{Export, ExportError, File, Source, script};
 
-const INSTALL: &str = include_str!("../../../profiles/export/install.ps1");
+const INSTALL: &str = include_str!("../../../profiles/export/wsl/install.ps1");
 const GIB: u64 = 1 << 30;
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {

@@ -15,7 +15,7 @@ use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
-use crate::session::{Ask, Session, Wish, locked};
+use crate::session::{Ask, Session, Wish, locked, profile_text};
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
     let texts = Texts::of(language(common, &Real))?;
@@ -108,6 +108,7 @@ fn exported(
             _ => wish.manager = Some(can),
         }
     }
+    let profile = wish.choices.profile.as_deref().map(profile_text).transpose()?;
     let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
@@ -133,6 +134,7 @@ fn exported(
         machine: &session.machine,
         catalog: &session.catalog,
         lock: &locks.to_text()?,
+        profile: profile.as_deref(),
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
         memory: wish.profile()?.memory,
