@@ -3,8 +3,13 @@
 //! A plan that is exported was made for a machine as it will be (nothing of it is done yet) and carries every package of
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
+mod conda;
+mod environment;
 mod error;
+mod pixi;
 mod pylock;
+mod requirements;
+mod sbom;
 mod source;
 
 pub use error::ExportError;
@@ -66,12 +71,38 @@ impl File {
 }
 
 /// All targets, in the order in which a person looks for them.
-pub const TARGETS: &[Target] = &[Target {
-    name: "pylock.toml",
-    makes: Makes::File("pylock.toml"),
-    manager: Some(Manager::Venv),
-    render: pylock::render,
-}];
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "environment.yml",
+        makes: Makes::File("environment.yml"),
+        manager: Some(Manager::Conda),
+        render: environment::render,
+    },
+    Target {
+        name: "requirements.txt",
+        makes: Makes::File("requirements.txt"),
+        manager: Some(Manager::Venv),
+        render: requirements::render,
+    },
+    Target {
+        name: "pylock.toml",
+        makes: Makes::File("pylock.toml"),
+        manager: Some(Manager::Venv),
+        render: pylock::render,
+    },
+    Target {
+        name: "pixi.toml",
+        makes: Makes::Folder,
+        manager: Some(Manager::Conda),
+        render: pixi::render,
+    },
+    Target {
+        name: "sbom",
+        makes: Makes::File("sbom.cdx.json"),
+        manager: None,
+        render: sbom::render,
+    },
+];
 
 impl Target {
     /// A target by its name.

@@ -14,6 +14,8 @@ pub struct Source<'a> {
     pub catalog: &'a Catalog,
     /// The lock as a file: `pylock.toml` (PEP 751) for venv, pixi's form for conda.
     pub lock: &'a str,
+    /// The same without the conda that comes with it.
+    pub environment_lock: &'a str,
     /// What aitk notes in an environment that is whole, so that it knows it later.
     pub record: &'a str,
     /// What aitk notes of what was wished for.

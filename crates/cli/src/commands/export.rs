@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
 use aitk_plan::{Language, Manager, ManagerChoice, Texts};
@@ -130,6 +131,7 @@ fn exported(
         machine: &session.machine,
         catalog: &session.catalog,
         lock: &locks.to_text()?,
+        environment_lock: &Locks { base: None, ..locks.clone() }.to_text()?,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
     };
@@ -140,7 +142,9 @@ fn exported(
 fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliError> {
     let path = match (&args.output, target.makes) {
         (None, Makes::File(_)) => return Ok(None),
-        (None, Makes::Folder) => PathBuf::from(format!("aitk-{}", target.name)),
+        (None, Makes::Folder) => {
+            PathBuf::from(format!("aitk-{}", target.name.trim_end_matches(".toml")))
+        }
         (Some(path), _) => path.clone(),
     };
     let taken = match target.makes {
