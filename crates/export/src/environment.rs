@@ -2,7 +2,7 @@
 
 use aitk_plan::Package;
 
-use crate::conda::{channels, quoted, subdir};
+use crate::conda::{quoted, subdir};
 use crate::{Export, ExportError, File, Source};
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
@@ -15,10 +15,8 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         subdir(source),
         quoted(source.name()),
     );
-    let mut channels = channels(source);
-    channels.sort_by_key(|channel| preference(source, channel));
-    for channel in channels {
-        text += &format!("  - {channel}\n");
+    for channel in source.channels {
+        text += &format!("  - {}\n", channel.trim_end_matches('/'));
     }
     // No channel of the reader's own configuration comes between.
     text += "  - nodefaults\ndependencies:\n";
@@ -32,14 +30,4 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         files: vec![File::new("environment.yml", text)],
         without: vec!["system", "hashes"],
     })
-}
-
-/// Where a channel stands among those that were asked for, by name or by address.
-fn preference(source: &Source<'_>, channel: &str) -> usize {
-    let asked_for = &source.plan.choices.channels;
-    let is_it = |name: &String| {
-        let name = name.trim_end_matches('/');
-        channel == name || channel.ends_with(&format!("/{name}"))
-    };
-    asked_for.iter().position(is_it).unwrap_or(asked_for.len())
 }

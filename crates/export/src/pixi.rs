@@ -4,14 +4,14 @@ use std::collections::BTreeSet;
 
 use aitk_plan::{Action, Package};
 
-use crate::conda::{channels, quoted, subdir};
+use crate::conda::{quoted, subdir};
 use crate::{Export, ExportError, File, Source};
 
 /// The glibc that pixi takes for granted.
 const GLIBC: (u32, u32) = (2, 28);
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
-    let channels: Vec<_> = channels(source).iter().map(|channel| quoted(channel)).collect();
+    let channels: Vec<_> = source.channels.iter().map(|channel| quoted(channel)).collect();
     let mut text = format!(
         "# The environment `{0}`: what was asked for is here, and everything that it takes is in pixi.lock:\n\
          #     pixi install --locked\n\

@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
 use aitk_plan::{Language, Manager, ManagerChoice, Texts};
@@ -126,12 +125,14 @@ fn exported(
             .into(),
         ..Receipt::default()
     };
+    let channels = locks.environment.channels(&session.local_settings)?;
     let source = Source {
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
         lock: &locks.to_text()?,
-        environment_lock: &Locks { base: None, ..locks.clone() }.to_text()?,
+        environment_lock: &locks.environment.to_text(&channels)?,
+        channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
     };
