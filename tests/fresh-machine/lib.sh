@@ -344,8 +344,6 @@ whole_way() {
     expect_code 0
     keep_wheels "$user"
     step "verify"
-    aitk "$user" -- verify
-    expect_code 0
     aitk "$user" -- verify --deep
     expect_code 0
     step "apply again"

@@ -167,12 +167,7 @@ impl Session {
     pub fn plan(&mut self, wish: &Wish, locks: Option<&Locks>, ask: Ask) -> Result<Plan, CliError> {
         let choices = &with_python_of(locks, &wish.choices, &self.machine);
         let profile = match &choices.profile {
-            Some(path) => {
-                let unreadable =
-                    |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
-                let text = Real.read(Path::new(path)).map_err(unreadable)?;
-                Profile::from_toml(path, &String::from_utf8_lossy(&text))?
-            }
+            Some(path) => Profile::from_toml(path, &profile_text(path)?)?,
             None => Profile::builtin(&wish.budget)?,
         };
         profile.has_options(&choices.with)?;
@@ -296,6 +291,13 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
         choices.python = Some(python.clone());
     }
     choices
+}
+
+/// What a profile of the user's own says.
+pub fn profile_text(path: &str) -> Result<String, ProfileError> {
+    let unreadable = |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
+    let text = Real.read(Path::new(path)).map_err(unreadable)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The locks in the file that the user names, for a machine.

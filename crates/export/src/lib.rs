@@ -3,6 +3,7 @@
 //! A plan that is exported was made for a machine as it will be (nothing of it is done yet) and carries every package of
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
+mod ansible;
 mod conda;
 mod environment;
 mod error;
@@ -10,6 +11,7 @@ mod pixi;
 mod pylock;
 mod requirements;
 mod sbom;
+mod script;
 mod source;
 
 pub use error::ExportError;
@@ -72,6 +74,13 @@ impl File {
 
 /// All targets, in the order in which a person looks for them.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "script",
+        makes: Makes::File("aitk.sh"),
+        manager: Some(Manager::Venv),
+        render: script::render,
+    },
+    Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
     Target {
         name: "environment.yml",
         makes: Makes::File("environment.yml"),

@@ -15,7 +15,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
          #     uv pip install --require-hashes -r requirements.txt\n\
          --only-binary :all:\n",
         source.name(),
-        source.python().unwrap_or_default(),
+        source.python(),
         source.machine.arch,
     );
     for step in source.layers() {

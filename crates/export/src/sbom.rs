@@ -28,18 +28,14 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
             (purl, component)
         })
         .collect();
-    let property = |name: &str, value: Option<&str>| {
-        value.map(|value| json!({ "name": format!("aitk:{name}"), "value": value }))
-    };
-    let properties: Vec<_> = [
-        property("budget", Some(&source.plan.budget)),
-        property("manager", Some(&source.plan.manager.to_string())),
+    let property =
+        |name: &str, value: &str| json!({ "name": format!("aitk:{name}"), "value": value });
+    let properties = [
+        property("budget", &source.plan.budget),
+        property("manager", &source.plan.manager.to_string()),
         property("python", source.python()),
-        property("arch", Some(&source.machine.arch)),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+        property("arch", &source.machine.arch),
+    ];
     let subject = format!("aitk:{}", source.name());
     let refs: Vec<_> = components.keys().collect();
     let sbom = json!({
@@ -55,7 +51,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
                 "type": "platform",
                 "bom-ref": subject,
                 "name": source.name(),
-                "version": source.generation().unwrap_or_default(),
+                "version": source.generation(),
             },
             "properties": properties,
         },

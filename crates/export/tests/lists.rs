@@ -52,6 +52,7 @@ fn export(target: &str, plan: &Plan) -> Export {
             "https://our.example/own/".to_owned(),
             "https://channels.example/conda-forge/".to_owned(),
         ],
+        profile: None,
         record: "",
         receipt: "",
     };
