@@ -5,9 +5,14 @@
 
 mod ansible;
 mod cloud_init;
+mod conda;
+mod environment;
 mod error;
 mod key;
+mod pixi;
 mod pylock;
+mod requirements;
+mod sbom;
 mod script;
 mod source;
 mod vagrant;
@@ -95,10 +100,34 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "wsl", makes: Makes::Folder, manager: Some(Manager::Venv), render: wsl::render },
     Target {
+        name: "environment.yml",
+        makes: Makes::File("environment.yml"),
+        manager: Some(Manager::Conda),
+        render: environment::render,
+    },
+    Target {
+        name: "requirements.txt",
+        makes: Makes::File("requirements.txt"),
+        manager: Some(Manager::Venv),
+        render: requirements::render,
+    },
+    Target {
         name: "pylock.toml",
         makes: Makes::File("pylock.toml"),
         manager: Some(Manager::Venv),
         render: pylock::render,
+    },
+    Target {
+        name: "pixi.toml",
+        makes: Makes::Folder,
+        manager: Some(Manager::Conda),
+        render: pixi::render,
+    },
+    Target {
+        name: "sbom",
+        makes: Makes::File("sbom.cdx.json"),
+        manager: None,
+        render: sbom::render,
     },
 ];
 

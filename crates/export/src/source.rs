@@ -18,6 +18,10 @@ pub struct Source<'a> {
     pub lock: &'a str,
     /// The text of the profile, where it is one of the user's own.
     pub profile: Option<&'a str>,
+    /// The same without the conda that comes with it.
+    pub environment_lock: &'a str,
+    /// Addresses of the conda channels that its packages come from, the preferred one first.
+    pub channels: &'a [String],
     /// What aitk notes in an environment that is whole, so that it knows it later.
     pub record: &'a str,
     /// What aitk notes of what was wished for.
