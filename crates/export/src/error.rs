@@ -24,6 +24,12 @@ pub enum ExportError {
         /// The one that it can carry.
         can: Manager,
     },
+    /// It is not known what a container image for this is built on.
+    #[error("there is no container image for {what} in the catalog")]
+    NoImage {
+        /// A system, or a kind of accelerator.
+        what: String,
+    },
 }
 
 impl Explain for ExportError {
@@ -31,6 +37,7 @@ impl Explain for ExportError {
         match self {
             Self::Unknown { .. } => "AITK-O01",
             Self::OtherManager { .. } => "AITK-O02",
+            Self::NoImage { .. } => "AITK-O03",
         }
     }
 
@@ -42,6 +49,11 @@ impl Explain for ExportError {
             Self::Unknown { nearest: None, .. } => "`aitk export --list` lists them all".to_owned(),
             Self::OtherManager { can, .. } => {
                 format!("leave out --manager, or say --manager {can}")
+            }
+            Self::NoImage { .. } => {
+                "`--accelerator cpu` asks for no GPU; a row of your own in catalog.toml, \
+                 [[images.image]] or [[images.accelerator]], names what the catalog lacks"
+                    .to_owned()
             }
         })
     }

@@ -3,6 +3,8 @@
 //! A plan that is exported was made for a machine as it will be (nothing of it is done yet) and carries every package of
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
+mod devcontainer;
+mod dockerfile;
 mod error;
 mod pylock;
 mod script;
@@ -73,6 +75,18 @@ pub const TARGETS: &[Target] = &[
         makes: Makes::File("aitk.sh"),
         manager: Some(Manager::Venv),
         render: script::render,
+    },
+    Target {
+        name: "dockerfile",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: dockerfile::render,
+    },
+    Target {
+        name: "devcontainer",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: devcontainer::render,
     },
     Target {
         name: "pylock.toml",
