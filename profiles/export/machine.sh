@@ -188,9 +188,15 @@ END
     mv "$file.new" "$file"
 }
 
-# `prove`: runs the program on its standard input with the environment's Python.
+# `prove`: runs the program on its standard input with the environment's Python. What it says besides its answer is shown
+# where it fails.
 prove() {
-    AITK_CHECK=$(cat) AITK_KERNEL=$KERNEL AITK_ACCELERATOR_KIND=$ACCELERATOR PYTHONNOUSERSITE=1 PYTHONUTF8=1 \
+    local program
+    program=$(cat)
+    AITK_CHECK=$program AITK_KERNEL=$KERNEL AITK_ACCELERATOR_KIND=$ACCELERATOR PYTHONNOUSERSITE=1 PYTHONUTF8=1 \
         TF_CPP_MIN_LOG_LEVEL=3 "$ENVS/current/bin/python" -c \
-        "import os; exec(compile(os.environ['AITK_CHECK'], 'check', 'exec'))" </dev/null
+        "import os; exec(compile(os.environ['AITK_CHECK'], 'check', 'exec'))" </dev/null 2>"$STATE/proof.log" || {
+        cat "$STATE/proof.log" >&2
+        fail "the proof failed"
+    }
 }

@@ -31,7 +31,7 @@ pub use model::{
     Plan, Status, Step, Totals, Warning,
 };
 pub use profile::{
-    CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
+    ADVISED, CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};
