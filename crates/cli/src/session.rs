@@ -1,6 +1,6 @@
 //! What every command begins with: the machine, the settings, and what the user wants.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use aitk_detect::{Folders, Machine, Note, Tables, detect};
@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::args::{ChoiceArgs, Common};
 use crate::config::Config;
+use crate::commands::hosted::HostedError;
 use crate::error::CliError;
 
 /// The machine that a command is about, and the surroundings.
@@ -52,6 +53,10 @@ pub enum Ask {
 impl Wish {
     fn new(budget: &str, choices: Choices) -> Self {
         Self { budget: budget.to_owned(), choices, manager: None }
+    }
+
+    fn profile(&self) -> Result<Profile, ProfileError> {
+        profile(&self.budget, self.choices.profile.as_deref().map(Path::new))
     }
 }
 
@@ -107,6 +112,16 @@ impl Session {
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
     pub fn wish(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
+        let wish = self.wished(args)?;
+        let profile = wish.profile()?;
+        if profile.hosted {
+            return Err(HostedError::NotHere { budget: profile.name }.into());
+        }
+        Ok(wish)
+    }
+
+    /// The same, also where it is for hosted notebooks.
+    pub fn wished(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
         let mut wish = match (&args.budget, &args.profile) {
             (Some(budget), _) => Wish::new(budget, Choices::default()),
             (None, Some(path)) => {
@@ -166,15 +181,7 @@ impl Session {
     /// decides it by what it is for.
     pub fn plan(&mut self, wish: &Wish, locks: Option<&Locks>, ask: Ask) -> Result<Plan, CliError> {
         let choices = &with_python_of(locks, &wish.choices, &self.machine);
-        let profile = match &choices.profile {
-            Some(path) => {
-                let unreadable =
-                    |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
-                let text = Real.read(Path::new(path)).map_err(unreadable)?;
-                Profile::from_toml(path, &String::from_utf8_lossy(&text))?
-            }
-            None => Profile::builtin(&wish.budget)?,
-        };
+        let profile = wish.profile()?;
         profile.has_options(&choices.with)?;
         for settings in [&mut self.settings, &mut self.local_settings] {
             if choices.index_url.is_some() {
@@ -249,6 +256,14 @@ impl Session {
         context.locked = locked;
         context
     }
+}
+
+/// The profile of a budget, or one of the user's own.
+pub fn profile(budget: &str, path: Option<&Path>) -> Result<Profile, ProfileError> {
+    let Some(path) = path else { return Profile::builtin(budget) };
+    let unreadable = |source| ProfileError::Unreadable { path: path.to_owned(), source };
+    let text = Real.read(path).map_err(unreadable)?;
+    Profile::from_toml(&path.to_string_lossy(), &String::from_utf8_lossy(&text))
 }
 
 /// The catalog with the rows of the user's own `catalog.toml`, which stands beside `config.toml`.

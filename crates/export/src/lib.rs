@@ -4,10 +4,12 @@
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
 mod error;
+mod notebook;
 mod pylock;
 mod source;
 
 pub use error::ExportError;
+pub use notebook::hosted;
 pub use source::Source;
 
 use aitk_plan::{Manager, nearest};
@@ -66,12 +68,20 @@ impl File {
 }
 
 /// All targets, in the order in which a person looks for them.
-pub const TARGETS: &[Target] = &[Target {
-    name: "pylock.toml",
-    makes: Makes::File("pylock.toml"),
-    manager: Some(Manager::Venv),
-    render: pylock::render,
-}];
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "pylock.toml",
+        makes: Makes::File("pylock.toml"),
+        manager: Some(Manager::Venv),
+        render: pylock::render,
+    },
+    Target {
+        name: "notebook",
+        makes: Makes::File("notebook.ipynb"),
+        manager: Some(Manager::Venv),
+        render: notebook::render,
+    },
+];
 
 impl Target {
     /// A target by its name.

@@ -1,7 +1,7 @@
 //! What is exported.
 
 use aitk_detect::Machine;
-use aitk_plan::{Action, Catalog, Package, Plan, Step};
+use aitk_plan::{Action, Catalog, Package, Plan, Step, Texts};
 
 /// A plan with everything that another executor needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -12,6 +12,8 @@ pub struct Source<'a> {
     pub machine: &'a Machine,
     /// The tables.
     pub catalog: &'a Catalog,
+    /// The words for what a person reads.
+    pub texts: &'a Texts,
     /// The lock as a file: `pylock.toml` (PEP 751) for venv, pixi's form for conda.
     pub lock: &'a str,
     /// What aitk notes in an environment that is whole, so that it knows it later.

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::advice::Offer;
 use crate::choices::Manager;
+use crate::platform::Platforms;
 use crate::profile::{Estimate, ProfileError, Requirements, parse};
 
 /// All tables that planning reads.
@@ -25,6 +26,8 @@ pub struct Catalog {
     pub fit: Fit,
     /// What can be rented, bought or used for nothing.
     pub offers: Vec<Offer>,
+    /// Where notebooks are hosted.
+    pub platforms: Platforms,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -47,8 +50,10 @@ impl Catalog {
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
         let text = include_str!("../../../profiles/catalog/offers.toml");
         let offers: Offers = overlaid(&tables, "offers", text)?;
+        let text = include_str!("../../../profiles/catalog/platforms.toml");
         Ok(Self {
             offers: offers.offer,
+            platforms: overlaid(&tables, "platforms", text)?,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
             frameworks: frameworks.framework,

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
-use aitk_plan::{Language, Manager, ManagerChoice, Texts};
+use aitk_plan::{Language, Manager, ManagerChoice, Plan, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
@@ -107,10 +108,26 @@ fn exported(
             _ => wish.manager = Some(can),
         }
     }
-    let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
+    let render = |source: &Source<'_>| {
+        target.render(source).map(|export| (export, source.plan.warnings.clone()))
+    };
+    Ok(resolved(&session, common, plan, &wish, lock.as_ref(), output, render)??)
+}
+
+/// Resolves a plan for somewhere else, and renders it with everything that it holds then.
+pub fn resolved<R>(
+    session: &Session,
+    common: &Common,
+    mut plan: Plan,
+    wish: &Wish,
+    lock: Option<&Locks>,
+    output: &Output,
+    render: impl FnOnce(&Source<'_>) -> R,
+) -> Result<R, CliError> {
     let system = Deny(std::sync::Arc::clone(&session.system));
-    let mut context = session.context(&system, lock.as_ref());
+    let mut context = session.context(&system, lock);
     // What is on this machine already does not count.
     context.fresh = true;
     let progress = Progress::new(common.progress, output);
@@ -121,19 +138,19 @@ fn exported(
     let record = aitk_exec::fill_in(&context, &mut plan)?.to_text();
     let receipt = Receipt {
         schema: 1,
-        environments: [(wish.choices.env.clone(), serde_json::to_value(&wish).unwrap_or_default())]
+        environments: [(wish.choices.env.clone(), serde_json::to_value(wish).unwrap_or_default())]
             .into(),
         ..Receipt::default()
     };
-    let source = Source {
+    Ok(render(&Source {
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
+        texts: &Texts::of(language(common, &Real))?,
         lock: &locks.to_text()?,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
-    };
-    Ok((target.render(&source)?, plan.warnings.clone()))
+    }))
 }
 
 /// Where the export goes; nothing that is there is written over unless it is asked for.
