@@ -67,5 +67,5 @@ if missing:
     raise RuntimeError("«packages.stuck» " + ", ".join(sorted(missing)))
 for name in sorted(old):
     print(f"«packages.old» {name} {version(name)}")
-print("«packages.installed»:", ", ".join(f"{name} {version(name)}" for name in sorted(installed)) or "«packages.nothing»")
-print("«packages.ready»:", ", ".join(f"{name} {version(name)}" for name in WANTED))
+print("«packages.installed»", ", ".join(f"{name} {version(name)}" for name in sorted(installed)) or "«packages.nothing»")
+print("«packages.ready»", ", ".join(f"{name} {version(name)}" for name in WANTED))

@@ -17,6 +17,6 @@ gpu = ""
 if shutil.which("nvidia-smi"):
     query = ["nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader"]
     gpu = subprocess.run(query, capture_output=True, text=True).stdout.strip()
-print("«platform.runs_on»:", place["name"] if place else "«platform.elsewhere»")
-print("«platform.python»:", sys.version.split()[0])
-print("«platform.gpu»:", gpu or "«platform.none»")
+print("«platform.runs_on»", place["name"] if place else "«platform.elsewhere»")
+print("«platform.python»", sys.version.split()[0])
+print("«platform.gpu»", gpu or "«platform.none»")

@@ -5,4 +5,4 @@ joblib.dump(model, path)
 loaded = joblib.load(path)
 if not (loaded.predict(test_images) == model.predict(test_images)).all():
     raise RuntimeError("«save.differs»")
-print("«save.same»:", path)
+print("«save.same»", path)

@@ -18,4 +18,4 @@ if place and folder != Path(place["folder"]):
     print("«storage.ends»")
 folder = folder / "«NAME»"
 folder.mkdir(parents=True, exist_ok=True)
-print("«storage.folder»:", folder)
+print("«storage.folder»", folder)

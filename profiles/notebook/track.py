@@ -21,4 +21,4 @@ if back.metrics != {"accuracy": accuracy} or set(back.params) != set(settings):
     raise RuntimeError("«track.differs»")
 for kept in mlflow.search_runs([experiment], output_format="list"):
     print(kept.info.run_name, kept.data.params, kept.data.metrics)
-print("«track.kept»:", folder / "runs.db")
+print("«track.kept»", folder / "runs.db")

@@ -12,4 +12,4 @@ settings = {"C": 0.1, "max_iter": 1000}
 model = make_pipeline(StandardScaler(), LogisticRegression(**settings))
 model.fit(train_images, train_digits)
 accuracy = float(model.score(test_images, test_digits))
-print(f"«train.accuracy»: {accuracy:.3f}")
+print(f"«train.accuracy» {accuracy:.3f}")

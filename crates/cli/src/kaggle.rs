@@ -126,8 +126,9 @@ fn folder(system: &dyn System) -> PathBuf {
 /// A file that nobody else may read.
 fn private(system: &dyn System, path: &Path) -> Result<String, HostedError> {
     let mut real = path.to_owned();
-    // A link says nothing of who may read what it leads to.
-    while let Ok(target) = system.read_link(&real) {
+    // A link says nothing of who may read what it leads to; nobody has more than a few of them in a row.
+    for _ in 0..8 {
+        let Ok(target) = system.read_link(&real) else { break };
         real = real.parent().unwrap_or(Path::new("/")).join(target);
     }
     let stat = system.stat(&real).map_err(|error| wrong(path, &error.to_string()))?;
@@ -145,5 +146,63 @@ fn wrong(path: &Path, what: &str) -> HostedError {
         reason: format!("{} {what}", path.display()),
         remedy: "get new ones at https://www.kaggle.com/settings/api, or by `kaggle auth login`"
             .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::{Explain, Replay};
+
+    use super::*;
+
+    const KEY: &str = r#"{"username": "ada", "key": "0123456789abcdef0123456789abcdef"}"#;
+
+    /// What is said of credentials: the name, `-` where it is not known, else what is wrong.
+    fn said(variables: &str, files: &[(&str, &str, u32)]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let answers = format!(r#"{{"schema": 1, "env": {{"HOME": "/home/ada"{variables}}}}}"#);
+        Real.write(&folder.path().join("answers.json"), answers.as_bytes(), 0o644).unwrap();
+        Real.create_dir(&folder.path().join("root")).unwrap();
+        for (path, text, mode) in files {
+            let path = folder.path().join("root").join(path);
+            Real.write(&path, text.as_bytes(), *mode).unwrap();
+        }
+        match credentials(&Replay::open(folder.path()).unwrap()) {
+            Ok(name) => name.unwrap_or("-".to_owned()),
+            Err(error) => {
+                assert_eq!((error.code(), error.exit() as u8), ("AITK-N04", 77));
+                assert!(!error.to_string().contains("0123456789"), "{error}");
+                error.to_string()
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_are_found_where_the_client_finds_them() {
+        let file = |path| [(path, KEY, 0o600)];
+        assert_eq!(said("", &file("home/ada/.kaggle/kaggle.json")), "ada");
+        assert_eq!(said("", &file("home/ada/.config/kaggle/kaggle.json")), "ada");
+        let elsewhere = r#", "KAGGLE_CONFIG_DIR": "/srv/keys""#;
+        assert_eq!(said(elsewhere, &file("srv/keys/kaggle.json")), "ada");
+        let variables = r#", "KAGGLE_USERNAME": "eve", "KAGGLE_KEY": "0123456789""#;
+        assert_eq!(said(variables, &file("home/ada/.kaggle/kaggle.json")), "eve");
+        let oauth = r#"{"username": "ada", "refresh_token": "0123456789"}"#;
+        assert_eq!(said("", &[("home/ada/.kaggle/credentials.json", oauth, 0o600)]), "ada");
+        assert_eq!(said(r#", "KAGGLE_API_TOKEN": "KGAT_0123456789""#, &[]), "-");
+        let token = ("home/ada/.kaggle/access_token", "KGAT_0123456789", 0o600);
+        assert_eq!(said(r#", "KAGGLE_USERNAME": "ada""#, &[token]), "ada");
+    }
+
+    #[test]
+    fn credentials_that_are_missing_or_wrong_are_said_without_what_they_hold() {
+        let json = "home/ada/.kaggle/kaggle.json";
+        assert!(said("", &[]).contains("there are none"));
+        assert!(said(r#", "KAGGLE_USERNAME": "ada""#, &[]).contains("there are none"));
+        assert!(said("", &[(json, KEY, 0o644)]).contains("others on this machine can read"));
+        assert!(said("", &[(json, KEY, 0o640)]).contains("others on this machine can read"));
+        assert!(said("", &[(json, &KEY[1..], 0o600)]).contains("is no JSON"));
+        assert!(said("", &[(json, r#"{"username": "ada"}"#, 0o600)]).contains("has no `key`"));
+        assert!(said("", &[(json, r#"["0123456789"]"#, 0o600)]).contains("has no `username`"));
+        assert!(said("", &[("home/ada/.kaggle/access_token", " \n", 0o600)]).contains("is empty"));
     }
 }

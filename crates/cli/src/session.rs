@@ -13,8 +13,8 @@ use aitk_system::{Explain, Real, Replay, System};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{ChoiceArgs, Common};
-use crate::config::Config;
 use crate::commands::hosted::HostedError;
+use crate::config::Config;
 use crate::error::CliError;
 
 /// The machine that a command is about, and the surroundings.

@@ -61,12 +61,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
 }
 
 /// The notebook for a platform, with what goes beside it. `owner` is the user's name there, where it is known.
-pub fn hosted(
-    source: &Source<'_>,
-    platform: &Platform,
-    gpu: bool,
-    owner: Option<&str>,
-) -> Export {
+pub fn hosted(source: &Source<'_>, platform: &Platform, gpu: bool, owner: Option<&str>) -> Export {
     let laid = |base: &Map<String, Value>, over: &Map<String, Value>| {
         let mut all = Value::Object(base.clone());
         if gpu {
@@ -114,7 +109,7 @@ fn notebook(source: &Source<'_>, metadata: Value) -> String {
     let (texts, data) = (source.texts, data(source));
     let holds = |name: &&str| source.packages().any(|package| package.name == **name);
     let mut cells = vec![text("title", texts)];
-    for cell in CELLS.iter().filter(|cell| cell.needs.iter().all(|name| holds(name))) {
+    for cell in CELLS.iter().filter(|cell| cell.needs.iter().all(holds)) {
         let folded = json!({ "cellView": "form", "jupyter": { "source_hidden": true } });
         cells.push(text(cell.name, texts));
         cells.push(json!({
@@ -179,12 +174,12 @@ fn data(source: &Source<'_>) -> [(&'static str, String); 7] {
         .collect();
     lock.sort();
     let wanted = layers(source).flat_map(|layer| &layer.requirements).map(|one| project(one));
-    let wanted: Vec<_> = wanted.filter(|name| !platforms.keeps.contains(name)).collect();
+    let wanted: Vec<_> = wanted.filter(|name| !platforms.kernel.keeps.contains(name)).collect();
     [
         ("NAME", NAME.to_owned()),
         ("PLATFORMS", rows.join("\n    ")),
         ("WANTED", json!(wanted).to_string()),
-        ("KEEPS", json!(platforms.keeps).to_string()),
+        ("KEEPS", json!(platforms.kernel.keeps).to_string()),
         ("PYTHON", source.python().unwrap_or_default().to_owned()),
         ("MACHINE", source.machine.arch.clone()),
         ("LOCK", lock.join("\n")),
@@ -308,7 +303,8 @@ mod tests {
         let code = code(&notebook);
         let hash = "ab".repeat(32);
         assert!(code.contains(&format!("\nmlflow==1.0 --hash=sha256:{hash}\n")), "{code}");
-        let wanted = "WANTED = [\"numpy\",\"pandas\",\"scipy\",\"scikit-learn\",\"matplotlib\",\"mlflow\"]";
+        let wanted =
+            "WANTED = [\"numpy\",\"pandas\",\"scipy\",\"scikit-learn\",\"matplotlib\",\"mlflow\"]";
         assert!(code.contains(wanted), "{code}");
         assert!(code.contains("PYTHON, MACHINE = \"3.12\", \"x86_64\""), "{code}");
         assert_eq!((&notebook["nbformat"], &notebook["nbformat_minor"]), (&4.into(), &5.into()));
@@ -326,7 +322,10 @@ mod tests {
         assert_eq!(colab(true)["accelerator"], "GPU");
         assert_eq!(colab(true)["colab"]["gpuType"], "T4");
         assert_eq!(colab(true)["colab"]["provenance"], json!([]));
-        assert_eq!((&colab(false)["accelerator"], &colab(false)["colab"]["gpuType"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&colab(false)["accelerator"], &colab(false)["colab"]["gpuType"]),
+            (&Value::Null, &Value::Null)
+        );
         let kaggle = |gpu, owner| {
             let export = exported("kaggle", Language::English, gpu, owner);
             json_of(&export, "kernel-metadata.json")
@@ -334,7 +333,10 @@ mod tests {
         let mine = kaggle(true, Some("ada"));
         assert_eq!(mine["id"], "ada/aitk-starter-notebook");
         assert_eq!(mine["title"].as_str().unwrap().replace(' ', "-"), "aitk-starter-notebook");
-        assert_eq!((&mine["enable_gpu"], &mine["machine_shape"]), (&true.into(), &"NvidiaTeslaT4".into()));
+        assert_eq!(
+            (&mine["enable_gpu"], &mine["machine_shape"]),
+            (&true.into(), &"NvidiaTeslaT4".into())
+        );
         assert_eq!((&mine["enable_internet"], &mine["is_private"]), (&true.into(), &true.into()));
         let plain = kaggle(false, None);
         assert_eq!((&plain["enable_gpu"], &plain["machine_shape"]), (&false.into(), &Value::Null));

@@ -31,7 +31,7 @@ pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning,
 };
-pub use platform::{Platform, PlatformFile, Platforms};
+pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
     CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
 };

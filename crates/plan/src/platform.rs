@@ -11,11 +11,23 @@ use crate::profile::{ProfileError, nearest};
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Platforms {
-    /// What runs a notebook anywhere, and is changed nowhere.
-    pub keeps: Vec<String>,
+    /// What runs a notebook anywhere.
+    pub kernel: Kernel,
     /// The platforms; the first whose sign is there is the one.
     #[serde(rename = "platform")]
     pub all: Vec<Platform>,
+}
+
+/// What runs a notebook.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Kernel {
+    /// Its packages, which are changed nowhere.
+    pub keeps: Vec<String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
 }
 
 /// A platform of hosted notebooks.

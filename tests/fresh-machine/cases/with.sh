@@ -34,20 +34,16 @@ execute() {
 step "the notebook for anywhere installs what is missing, with the hashes of the lock"
 aitk user -- export notebook --budget low --framework none --with mlflow -o any.ipynb
 expect_code 0
-cp "$home/any.ipynb" "$WORK/any.ipynb"
-aitk user -- export notebook --budget low --framework none --with mlflow -o any.ipynb --force
-cmp "$home/any.ipynb" "$WORK/any.ipynb" || die "the same plan gives another notebook"
+# Two are missing, and one is older than scikit-learn wants it.
 as user aitk run -- pip uninstall --quiet --yes threadpoolctl flask
+as user aitk run -- pip install --quiet --disable-pip-version-check --no-deps joblib==1.3.2
 execute any.ipynb
-for said in 'Platform: none' 'Installed: flask [0-9].*threadpoolctl [0-9]' 'answers as the saved one' "'accuracy': 0\.9"; do
+for said in 'Platform: none' 'Installed: flask [0-9].*joblib [0-9].*threadpoolctl [0-9]' 'answers as the saved one' "'accuracy': 0\.9"; do
     expect_said "$said"
 done
 [[ -s $home/aitk-starter-notebook/runs.db && -s $home/aitk-starter-notebook/digits.joblib ]] || die "nothing was kept"
-execute any.ipynb
-expect_said 'Installed: nothing'
-[[ $(grep -c "'accuracy'" "$OUT") == 2 ]] || die "the first run is forgotten"
 
-step "what one person mistypes, and what does not go together"
+step "what a person mistypes, and what does not go together"
 aitk user -- apply --budget free
 expect_code 64
 expect_one_error 'AITK-N02.*platform'
@@ -83,9 +79,13 @@ times_of "$home/aitk-kaggle" >"$WORK/times.after"
 expect_same "$WORK/times.before" "$WORK/times.after" "the folder"
 mkdir -p "$ROOT/kaggle/working"
 chroot "$ROOT" chown user: /kaggle/working
+as user aitk run -- pip uninstall --quiet --yes threadpoolctl
 # Kaggle's image is made from Colab's, and has its signs.
 execute aitk-kaggle/aitk-starter-notebook.ipynb KAGGLE_KERNEL_RUN_TYPE=Batch COLAB_RELEASE_TAG=release
 expect_said 'Platform: kaggle'
+# The hashes are for another Python than this.
+expect_said 'installed by version alone'
+expect_said 'Installed: threadpoolctl'
 [[ -s $ROOT/kaggle/working/aitk-starter-notebook/runs.db ]] || die "nothing was kept"
 
 step "Kaggle's own client: what it would send, and what it would send it with"
@@ -133,7 +133,10 @@ step "for Colab without its own module, in French"
 aitk user -- apply --budget free --platform colab --lang fr -o colab
 expect_code 0
 execute colab/aitk-starter-notebook.ipynb COLAB_RELEASE_TAG=release
-expect_said 'Plateforme: colab'
+expect_said 'Plateforme : colab'
+expect_said 'Installé : rien'
+# Where nothing else is kept it is the folder of the first notebook, with its record.
+[[ $(grep -c "'accuracy'" "$OUT") == 2 ]] || die "the first run is forgotten"
 expect_said 'disparaît avec la session'
 
 step "for Studio Lab"

@@ -6,9 +6,7 @@ use std::sync::Arc;
 
 use aitk_detect::Machine;
 use aitk_export::{Export, Source, hosted};
-use aitk_plan::{
-    AcceleratorChoice, Choices, FrameworkChoice, Manager, Package, Platform, Texts,
-};
+use aitk_plan::{AcceleratorChoice, Choices, FrameworkChoice, Manager, Package, Platform, Texts};
 use aitk_system::{Exit, Explain, Real, Replay, System, quote};
 use serde_json::json;
 
@@ -30,7 +28,7 @@ pub enum HostedError {
     #[error("--platform is missing")]
     WhichPlatform { list: String },
     /// Flags that mean nothing beside others.
-    #[error("{} does not go with {with}", .flags.join(", "))]
+    #[error("{} {} not go with {with}", .flags.join(", "), if .flags.len() == 1 { "does" } else { "do" })]
     DoesNotGo { flags: Vec<&'static str>, with: String },
     /// Credentials that are missing, or that the client could not use.
     #[error("credentials for Kaggle: {reason}; nothing was sent")]
@@ -141,7 +139,9 @@ pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<Exi
         made.tell(&place, "write", None, &texts, output);
         return Ok(ExitCode::SUCCESS);
     }
-    for (file, _) in made.export.files.iter().zip(&place.states).filter(|(_, state)| **state != State::Same) {
+    for (file, _) in
+        made.export.files.iter().zip(&place.states).filter(|(_, state)| **state != State::Same)
+    {
         let path = place.path.join(&file.path);
         Real.write(&path, file.content.as_bytes(), 0o644).map_err(CliError::io(&path))?;
     }
@@ -214,6 +214,7 @@ impl Made {
     ) -> Result<Self, CliError> {
         let accelerator = choices.accelerator.map(AcceleratorChoice::from).unwrap_or_default();
         let elsewhere = [AcceleratorChoice::Rocm, AcceleratorChoice::Xpu];
+        // Sources may be set for all that aitk does; these would be wishes that come to nothing.
         let meaningless = [
             ("--framework", choices.framework.is_some()),
             ("--accelerator", elsewhere.contains(&accelerator)),
@@ -221,10 +222,8 @@ impl Made {
             ("--with", !choices.with.is_empty()),
             ("--manager", choices.manager.is_some()),
             ("--python", choices.python.is_some()),
-            ("--channel", !choices.channels.is_empty()),
             ("--conda-base", choices.conda_base.is_some()),
             ("--init-shell", choices.init_shell),
-            ("--torch-index", choices.torch_index.is_some()),
             ("--env", choices.env != Choices::default().env),
         ];
         refuse(&meaningless, "hosted notebooks")?;
@@ -249,9 +248,7 @@ impl Made {
             (hosted(source, &platform, gpu, owner.as_deref()), packages)
         };
         let (export, packages) = match ask {
-            Ask::Sources => {
-                resolved(&session, common, plan, &wish, lock.as_ref(), output, render)?
-            }
+            Ask::Sources => resolved(&session, common, plan, &wish, lock.as_ref(), output, render)?,
             Ask::Nobody => render(&Source {
                 plan: &plan,
                 machine: &session.machine,
