@@ -61,7 +61,7 @@ fn what_does_not_go_together_is_64_and_says_what_to_do() {
         ),
         (
             &["plan", "--budget", "free", "--platform", "colb"],
-            &["AITK-P05", "did you mean `--platform colab`"],
+            &["AITK-P06", "did you mean `--platform colab`"],
         ),
         (
             &["plan", "--budget", "low", "--platform", "colab"],

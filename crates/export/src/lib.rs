@@ -6,6 +6,7 @@
 mod error;
 mod notebook;
 mod pylock;
+mod script;
 mod source;
 
 pub use error::ExportError;
@@ -69,6 +70,12 @@ impl File {
 
 /// All targets, in the order in which a person looks for them.
 pub const TARGETS: &[Target] = &[
+    Target {
+        name: "script",
+        makes: Makes::File("aitk.sh"),
+        manager: Some(Manager::Venv),
+        render: script::render,
+    },
     Target {
         name: "pylock.toml",
         makes: Makes::File("pylock.toml"),

@@ -180,7 +180,7 @@ fn data(source: &Source<'_>) -> [(&'static str, String); 7] {
         ("PLATFORMS", rows.join("\n    ")),
         ("WANTED", json!(wanted).to_string()),
         ("KEEPS", json!(platforms.kernel.keeps).to_string()),
-        ("PYTHON", source.python().unwrap_or_default().to_owned()),
+        ("PYTHON", source.python().to_owned()),
         ("MACHINE", source.machine.arch.clone()),
         ("LOCK", lock.join("\n")),
     ]

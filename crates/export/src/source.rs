@@ -29,22 +29,42 @@ impl<'a> Source<'a> {
     }
 
     /// The version of Python that it is resolved for, `3.12`.
-    pub fn python(&self) -> Option<&'a str> {
-        self.environment()?.0
+    pub fn python(&self) -> &'a str {
+        self.environment().0.unwrap_or_default()
+    }
+
+    /// The interpreter that it is built on.
+    pub fn interpreter(&self) -> &'a str {
+        self.environment().1.unwrap_or("/usr/bin/python3")
     }
 
     /// The name of the folder that aitk would build it in.
-    pub fn generation(&self) -> Option<&'a str> {
-        self.environment()?.1
+    pub fn generation(&self) -> &'a str {
+        self.environment().2.unwrap_or_default()
     }
 
-    fn environment(&self) -> Option<(Option<&'a str>, Option<&'a str>)> {
-        self.plan.steps.iter().find_map(|step| match &step.action {
-            Action::Environment { python, generation, .. } => {
-                Some((python.as_deref(), generation.as_deref()))
+    fn environment(&self) -> (Option<&'a str>, Option<&'a str>, Option<&'a str>) {
+        let of = |step: &'a Step| match &step.action {
+            Action::Environment { python, interpreter, generation, .. } => {
+                Some((python.as_deref(), interpreter.as_deref(), generation.as_deref()))
             }
             _ => None,
-        })
+        };
+        self.plan.steps.iter().find_map(of).unwrap_or_default()
+    }
+
+    /// The name of the kernel that Jupyter knows it by.
+    pub fn kernel(&self) -> &'a str {
+        let of = |step: &'a Step| match &step.action {
+            Action::Kernelspec { name, .. } => Some(name.as_str()),
+            _ => None,
+        };
+        self.plan.steps.iter().find_map(of).unwrap_or_default()
+    }
+
+    /// The system that the plan is for, in words.
+    pub fn system(&self) -> String {
+        format!("{}, {}", self.machine.os.name, self.machine.arch)
     }
 
     /// The steps that install packages into the environment, in order, those without any left out.

@@ -33,7 +33,7 @@ pub use model::{
 };
 pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
-    CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
+    ADVISED, CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};

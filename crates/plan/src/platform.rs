@@ -145,7 +145,7 @@ mod tests {
     fn a_misspelt_platform_gets_the_nearest_name_or_all_of_them() {
         let catalog = Catalog::builtin().unwrap();
         let error = catalog.platform("kagle").unwrap_err();
-        assert_eq!((error.code(), error.exit()), ("AITK-P05", Exit::Usage));
+        assert_eq!((error.code(), error.exit()), ("AITK-P06", Exit::Usage));
         assert_eq!(error.hint().unwrap(), "did you mean `--platform kaggle`?");
         let error = catalog.platform("zeppelin").unwrap_err();
         assert_eq!(error.hint().unwrap(), "choose among: kaggle, colab, studio-lab");

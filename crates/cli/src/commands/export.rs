@@ -12,6 +12,7 @@ use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::commands::advise::language;
+use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
@@ -90,9 +91,7 @@ fn exported(
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
     let mut session = Session::open(common)?;
-    // Who asks here need not be who does it there.
-    session.machine.privilege.root = true;
-    session.keeps = false;
+    elsewhere(&mut session);
     let mut wish = session.wish(choices)?;
     let lock = locked(choices, &session.machine)?;
     if let Some(can) = target.manager {
@@ -109,6 +108,7 @@ fn exported(
         }
     }
     let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    refuse_blocked(&plan)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
     let render = |source: &Source<'_>| {
         target.render(source).map(|export| (export, source.plan.warnings.clone()))
@@ -128,13 +128,14 @@ pub fn resolved<R>(
 ) -> Result<R, CliError> {
     let system = Deny(std::sync::Arc::clone(&session.system));
     let mut context = session.context(&system, lock);
-    // What is on this machine already does not count.
+    context.is_local = false;
     context.fresh = true;
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner("asking the package sources …");
     let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
-    let context = session.context(&system, Some(&locks));
+    let mut context = session.context(&system, Some(&locks));
+    context.is_local = false;
     let record = aitk_exec::fill_in(&context, &mut plan)?.to_text();
     let receipt = Receipt {
         schema: 1,
@@ -151,6 +152,16 @@ pub fn resolved<R>(
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
     }))
+}
+
+/// Makes the session one for another machine of the same kind: who asks here need not be who does it there, and what
+/// somebody has here besides the system is not there.
+fn elsewhere(session: &mut Session) {
+    session.keeps = false;
+    let machine = &mut session.machine;
+    machine.privilege.root = true;
+    machine.python.retain(|python| python.path.starts_with("/usr/bin"));
+    machine.tools.remove("uv");
 }
 
 /// Where the export goes; nothing that is there is written over unless it is asked for.
