@@ -11,6 +11,7 @@ mod decide;
 mod digest;
 mod driver;
 mod model;
+mod platform;
 mod profile;
 mod size;
 mod texts;
@@ -30,6 +31,7 @@ pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning,
 };
+pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
     ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
     parse as parse_toml,

@@ -15,6 +15,7 @@ use aitk_system::{
 use serde_json::json;
 
 use crate::args::{Apply, ChoiceArgs, Common};
+use crate::commands::hosted;
 use crate::commands::plan::{load, show};
 use crate::error::{CliError, steps};
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
@@ -26,6 +27,15 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         return Err(CliError::Other(
             "`apply` works on this machine only; leave out --machine".to_owned(),
         ));
+    }
+    let of_hosted = [
+        ("--platform", args.platform.is_some()),
+        ("--output", args.output.is_some()),
+        ("--force", args.force),
+        ("--push", args.push),
+    ];
+    if hosted::is_meant(&args.choices, &of_hosted)? {
+        return hosted::apply(common, args, output);
     }
     let since = Real.now();
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
