@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
-use aitk_plan::{Language, Manager, ManagerChoice, Texts};
+use aitk_plan::{Language, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
@@ -96,16 +96,12 @@ fn exported(
     let lock = locked(choices, &session.machine)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
-        match (wish.choices.manager, lock.as_ref().map(|locks| locks.environment.manager)) {
-            (_, Some(manager)) if manager != can => return Err(other(manager).into()),
-            (ManagerChoice::Conda, _) if can != Manager::Conda => {
-                return Err(other(Manager::Conda).into());
-            }
-            (ManagerChoice::Venv, _) if can != Manager::Venv => {
-                return Err(other(Manager::Venv).into());
-            }
-            _ => wish.manager = Some(can),
+        let of_lock = lock.as_ref().map(|locks| locks.environment.manager);
+        let mut wanted = of_lock.into_iter().chain(wish.choices.manager.named());
+        if let Some(manager) = wanted.find(|manager| *manager != can) {
+            return Err(other(manager).into());
         }
+        wish.manager = Some(can);
     }
     let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
