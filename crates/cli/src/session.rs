@@ -215,11 +215,8 @@ impl Session {
 
     /// The manager that a wish means here, and what a person should know of it.
     fn manager(&mut self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
-        match (wish.choices.manager, wish.manager) {
-            (ManagerChoice::Conda, _) => return (Manager::Conda, None),
-            (ManagerChoice::Venv, _) => return (Manager::Venv, None),
-            (ManagerChoice::Auto, Some(taken)) => return (taken, None),
-            (ManagerChoice::Auto, None) => {}
+        if let Some(manager) = wish.choices.manager.named().or(wish.manager) {
+            return (manager, None);
         }
         // What was decided once stays: another manager would be another environment.
         let there = Environments::new(&self.settings.data, &wish.choices.env);
@@ -305,7 +302,7 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
             .is_some_and(|(major, minor)| format!("{major}.{minor}") == lock.target.python)
     };
     if choices.python.is_none()
-        && (lock.manager == Manager::Conda || machine.python.iter().any(there))
+        && (lock.manager.brings_python() || machine.python.iter().any(there))
     {
         choices.python = Some(python.clone());
     }

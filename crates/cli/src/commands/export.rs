@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
-use aitk_plan::{Language, Manager, ManagerChoice, Plan, Texts};
+use aitk_plan::{Language, Plan, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
@@ -97,16 +97,12 @@ fn exported(
     let lock = locked(&args.choices, &session.machine)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
-        match (wish.choices.manager, lock.as_ref().map(|locks| locks.environment.manager)) {
-            (_, Some(manager)) if manager != can => return Err(other(manager).into()),
-            (ManagerChoice::Conda, _) if can != Manager::Conda => {
-                return Err(other(Manager::Conda).into());
-            }
-            (ManagerChoice::Venv, _) if can != Manager::Venv => {
-                return Err(other(Manager::Venv).into());
-            }
-            _ => wish.manager = Some(can),
+        let of_lock = lock.as_ref().map(|locks| locks.environment.manager);
+        let mut wanted = of_lock.into_iter().chain(wish.choices.manager.named());
+        if let Some(manager) = wanted.find(|manager| *manager != can) {
+            return Err(other(manager).into());
         }
+        wish.manager = Some(can);
     }
     let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan)?;
