@@ -87,7 +87,7 @@ pub struct Common {
     /// Look at another machine: a recording (`aitk detect --capture`) or the JSON of `aitk detect`
     #[arg(long, global = true, value_name = "FILE|DIR", env = "AITK_MACHINE")]
     pub machine: Option<PathBuf>,
-    /// Language of `advise` [default: the locale's]; everything else speaks English
+    /// Language of what people read [default: the locale's]; JSON and logs are in English
     #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG")]
     pub lang: Option<Lang>,
 }

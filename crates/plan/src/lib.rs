@@ -10,6 +10,7 @@ mod choices;
 mod decide;
 mod digest;
 mod driver;
+mod messages;
 mod model;
 mod platform;
 mod profile;
@@ -27,6 +28,7 @@ pub use catalog::{
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
 pub use decide::{Charge, SWAP_FILE, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
+pub use messages::{Messages, holes};
 pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning,

@@ -11,15 +11,15 @@ use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
 use crate::args::{self, Common};
-use crate::commands::advise::language;
 use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked, profile_text};
+use crate::words::language;
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language(common, &Real))?;
+    let texts = Texts::of(language())?;
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
         let english = Texts::of(Language::English)?;
         let list = |texts: &Texts| {
