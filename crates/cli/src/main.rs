@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod config;
 mod error;
+mod kaggle;
 mod output;
 mod progress;
 mod session;

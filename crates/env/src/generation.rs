@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::EnvError;
 use crate::lock::{self, Layer, Lock, Locked, Locks, normalized};
-use crate::manager::{Installed, inventory};
+use crate::manager::{Installed, add_command, inventory};
 
 /// Written last: a folder without it is half-built.
 const RECORD: &str = "aitk-generation.json";
@@ -68,7 +68,7 @@ impl Environments {
         if generation.record(system).is_some() {
             return None;
         }
-        let lock = [Manager::Conda, Manager::Venv].into_iter().find_map(|manager| {
+        let lock = Manager::ALL.into_iter().find_map(|manager| {
             let path = generation.path.join(lock::file_name(manager));
             Some(Locks::read_for(&path, system, None).ok()?.environment)
         })?;
@@ -179,6 +179,17 @@ impl std::fmt::Display for Added {
         let between = if self.by == Manager::Conda { "=" } else { "==" };
         write!(f, "{}{between}{}", self.name, self.version)
     }
+}
+
+/// The commands that add these packages again; `of` names another environment than the one that `aitk run` works in.
+pub fn add_again(added: &[Added], of: Option<&str>) -> String {
+    let command = |manager: Manager| {
+        let of_it = added.iter().filter(|added| added.by == manager);
+        let names: Vec<_> = of_it.map(ToString::to_string).collect();
+        (!names.is_empty())
+            .then(|| format!("`aitk run -- {} {}`", add_command(manager, of), names.join(" ")))
+    };
+    Manager::ALL.into_iter().rev().filter_map(command).collect::<Vec<_>>().join(" and ")
 }
 
 /// What is wrong with one package of a generation.

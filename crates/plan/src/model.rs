@@ -394,11 +394,10 @@ pub struct BuildRequest {
 impl BuildRequest {
     /// Where it comes from, in one word for a script.
     pub fn source(&self, manager: Manager) -> String {
-        match (manager, &self.torch_backend, &self.index) {
-            (Manager::Conda, ..) => "conda channel".to_owned(),
-            (_, Some(name), _) => format!("torch-backend {name}"),
-            (_, None, Some(index)) => index.clone(),
-            (_, None, None) => "index".to_owned(),
+        match (&self.torch_backend, &self.index) {
+            (Some(name), _) => format!("torch-backend {name}"),
+            (None, Some(index)) => index.clone(),
+            (None, None) => manager.source().to_owned(),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aitk_detect::Sudo;
 use aitk_env::{Bundle, Locks, open_bundle};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
-use aitk_plan::{Bytes, Choices, Manager, ManagerChoice, Plan, Status, machine_digest};
+use aitk_plan::{Bytes, Choices, ManagerChoice, Plan, Status, machine_digest};
 use aitk_system::{
     Deny, Exit, Explain, KeepAlive, Real, Report, System, authenticate, interrupted, is_terminal,
     listen_for_interrupts, read_line,
@@ -15,6 +15,7 @@ use aitk_system::{
 use serde_json::json;
 
 use crate::args::{Apply, ChoiceArgs, Common};
+use crate::commands::hosted;
 use crate::commands::plan::{load, show};
 use crate::error::{CliError, steps};
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
@@ -27,6 +28,15 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         return Err(CliError::Other(
             "`apply` works on this machine only; leave out --machine".to_owned(),
         ));
+    }
+    let of_hosted = [
+        ("--platform", args.platform.is_some()),
+        ("--output", args.output.is_some()),
+        ("--force", args.force),
+        ("--push", args.push),
+    ];
+    if hosted::is_meant(&args.choices, &of_hosted)? {
+        return hosted::apply(common, args, output);
     }
     let since = Real.now();
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
@@ -121,10 +131,9 @@ fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), Cl
         let path = std::path::absolute(path).ok();
         path.map(|path| path.to_string_lossy().into_owned()) == choices.profile
     };
-    let is_manager = |wanted: ManagerChoice| match (wanted, manager) {
-        (ManagerChoice::Conda, Some(manager)) => *manager == Manager::Conda,
-        (ManagerChoice::Venv, Some(manager)) => *manager == Manager::Venv,
-        (wanted, _) => wanted == choices.manager,
+    let is_manager = |wanted: ManagerChoice| match (wanted.named(), manager) {
+        (Some(wanted), Some(manager)) => wanted == *manager,
+        _ => wanted == choices.manager,
     };
     let base = args.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
     let differs = [
@@ -397,7 +406,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::FrameworkChoice;
+    use aitk_plan::{FrameworkChoice, Manager};
     use clap::Parser;
 
     use super::*;

@@ -7,6 +7,7 @@ use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
 use crate::args::{self, Common};
+use crate::commands::hosted;
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, styled};
 use crate::progress::Progress;
@@ -19,6 +20,9 @@ const SCHEMA: u32 = 1;
 const WIDTH: usize = 94;
 
 pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
+    if hosted::is_meant(&args.choices, &[("--platform", args.platform.is_some())])? {
+        return hosted::plan(common, args, output);
+    }
     let mut session = Session::open(common)?;
     let wish = session.wish(&args.choices)?;
     let lock = locked(&args.choices, &session.machine)?;
