@@ -8,6 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
 
+use crate::yaml::quoted;
 use crate::{Export, ExportError, File, Source, script};
 
 const SERVER: &str = include_str!("../../../profiles/export/cloud-init/server.yml");
@@ -108,11 +109,6 @@ fn indented(bytes: &[u8]) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
-/// As YAML quotes a line.
-fn quoted(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -137,6 +133,5 @@ mod tests {
         let text = indented(&bytes);
         assert!(text.lines().all(|line| line.len() <= 82));
         assert_eq!(STANDARD.decode(text.replace([' ', '\n'], "")).unwrap(), bytes);
-        assert_eq!(quoted("o'brien: #"), "'o''brien: #'");
     }
 }

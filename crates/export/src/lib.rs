@@ -12,6 +12,7 @@ mod script;
 mod source;
 mod vagrant;
 mod wsl;
+mod yaml;
 
 pub use error::ExportError;
 pub use key::PublicKey;
