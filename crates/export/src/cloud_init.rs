@@ -17,8 +17,8 @@ const WSL: &str = include_str!("../../../profiles/export/cloud-init/wsl.yml");
 const USER: &str = "ai";
 /// Where the script lies there.
 const SCRIPT: &str = "/opt/aitk/aitk.sh";
-/// What DigitalOcean and Linode take at most, in bytes; others take more or say nothing. A plan with everything needs
-/// little more than half of it, thanks to compression.
+/// What most clouds take at most, in bytes: OpenStack documents it so, DigitalOcean's and Linode's is about the same. A plan
+/// with everything needs little more than half of it, thanks to compression.
 const LIMIT: usize = 65_535;
 /// Bytes of compressed script in a line, so that a line of base64 has 76 characters.
 const LINE: usize = 57;
