@@ -5,9 +5,16 @@
 
 mod ansible;
 mod cloud_init;
+mod conda;
+mod devcontainer;
+mod dockerfile;
+mod environment;
 mod error;
 mod key;
+mod pixi;
 mod pylock;
+mod requirements;
+mod sbom;
 mod script;
 mod source;
 mod vagrant;
@@ -96,10 +103,46 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "wsl", makes: Makes::Folder, manager: Some(Manager::Venv), render: wsl::render },
     Target {
+        name: "environment.yml",
+        makes: Makes::File("environment.yml"),
+        manager: Some(Manager::Conda),
+        render: environment::render,
+    },
+    Target {
+        name: "requirements.txt",
+        makes: Makes::File("requirements.txt"),
+        manager: Some(Manager::Venv),
+        render: requirements::render,
+    },
+    Target {
+        name: "dockerfile",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: dockerfile::render,
+    },
+    Target {
+        name: "devcontainer",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: devcontainer::render,
+    },
+    Target {
         name: "pylock.toml",
         makes: Makes::File("pylock.toml"),
         manager: Some(Manager::Venv),
         render: pylock::render,
+    },
+    Target {
+        name: "pixi.toml",
+        makes: Makes::Folder,
+        manager: Some(Manager::Conda),
+        render: pixi::render,
+    },
+    Target {
+        name: "sbom",
+        makes: Makes::File("sbom.cdx.json"),
+        manager: None,
+        render: sbom::render,
     },
 ];
 

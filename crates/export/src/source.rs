@@ -18,6 +18,10 @@ pub struct Source<'a> {
     pub lock: &'a str,
     /// The text of the profile, where it is one of the user's own.
     pub profile: Option<&'a str>,
+    /// The same without the conda that comes with it.
+    pub environment_lock: &'a str,
+    /// Addresses of the conda channels that its packages come from, the preferred one first.
+    pub channels: &'a [String],
     /// What aitk notes in an environment that is whole, so that it knows it later.
     pub record: &'a str,
     /// What aitk notes of what was wished for.
@@ -68,6 +72,14 @@ impl<'a> Source<'a> {
             _ => None,
         };
         self.plan.steps.iter().find_map(of).unwrap_or_default()
+    }
+
+    /// The uv that is pinned, as pip asks for it.
+    pub fn uv(&self) -> String {
+        let uv = &self.catalog.uv;
+        let hash = |arch: &str| uv.wheels.iter().find(|wheel| wheel.arch == arch);
+        let hash = hash(&self.machine.arch).map_or("", |wheel| &wheel.sha256);
+        format!("uv=={} --hash=sha256:{hash}", uv.version)
     }
 
     /// The system that the plan is for, in words.

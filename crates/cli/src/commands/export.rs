@@ -129,12 +129,15 @@ fn exported(
             .into(),
         ..Receipt::default()
     };
+    let channels = locks.environment.channels(&session.local_settings)?;
     let source = Source {
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
         lock: &locks.to_text()?,
         profile: profile.as_deref(),
+        environment_lock: &locks.environment.to_text(&channels)?,
+        channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
         memory: wish.profile()?.memory,
@@ -164,7 +167,9 @@ fn elsewhere(session: &mut Session) {
 fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliError> {
     let path = match (&args.output, target.makes) {
         (None, Makes::File(_)) => return Ok(None),
-        (None, Makes::Folder) => PathBuf::from(format!("aitk-{}", target.name)),
+        (None, Makes::Folder) => {
+            PathBuf::from(format!("aitk-{}", target.name.trim_end_matches(".toml")))
+        }
         (Some(path), _) => path.clone(),
     };
     let taken = match target.makes {
