@@ -148,7 +148,7 @@ pub fn resolved<R>(
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
-        texts: &Texts::of(language(common, &Real))?,
+        texts: &Texts::of(language())?,
         lock: &locks.to_text()?,
         profile: profile.as_deref(),
         environment_lock: &locks.environment.to_text(&channels)?,
