@@ -37,7 +37,7 @@ pub enum ExportError {
         reason: &'static str,
     },
     /// Clouds do not take so much.
-    #[error("the user-data are {size} bytes, and clouds take {limit} at most")]
+    #[error("the user-data are {size} bytes, and most clouds take {limit} at most")]
     TooLarge {
         /// Bytes.
         size: usize,

@@ -20,6 +20,7 @@ mod script;
 mod source;
 mod vagrant;
 mod wsl;
+mod yaml;
 
 pub use error::ExportError;
 pub use key::PublicKey;
