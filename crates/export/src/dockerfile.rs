@@ -110,10 +110,11 @@ fn fill(template: &str, values: &[(&str, &str)]) -> String {
 
 /// What a step is and why, on one line.
 fn told(step: &Step) -> String {
-    match step.why.first() {
+    let text = match step.why.first() {
         Some(why) => format!("{}: {why}.", step.title),
         None => format!("{}.", step.title),
-    }
+    };
+    text.replace('\n', " ")
 }
 
 /// The system's packages, in one layer: each needs the lists of the others.
