@@ -25,6 +25,8 @@ pub struct Catalog {
     pub fit: Fit,
     /// What can be rented, bought or used for nothing.
     pub offers: Vec<Offer>,
+    /// Where a fresh system comes from.
+    pub guests: Vec<Guest>,
     /// What container images are built on.
     pub images: Images,
     /// What detection reads as well: distributions, devices, drivers.
@@ -49,9 +51,12 @@ impl Catalog {
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
         let text = include_str!("../../../profiles/catalog/offers.toml");
         let offers: Offers = overlaid(&tables, "offers", text)?;
+        let text = include_str!("../../../profiles/catalog/guests.toml");
+        let guests: Guests = overlaid(&tables, "guests", text)?;
         let text = include_str!("../../../profiles/catalog/images.toml");
         Ok(Self {
             offers: offers.offer,
+            guests: guests.guest,
             images: overlaid(&tables, "images", text)?,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
@@ -65,6 +70,11 @@ impl Catalog {
     /// The row of a distribution's release.
     pub fn distro(&self, id: &str, version: &str) -> Option<&Distro> {
         self.tables.distro(id, Some(version))
+    }
+
+    /// Where a release of a distribution comes from.
+    pub fn guest(&self, os: &str, version: &str) -> Option<&Guest> {
+        self.guests.iter().find(|row| row.os == os && row.version == version)
     }
 
     /// The builds of a framework that a manager installs, the preferred ones first.
@@ -186,6 +196,12 @@ pub struct ContainerGpu {
 #[serde(deny_unknown_fields)]
 struct Offers {
     offer: Vec<Offer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Guests {
+    guest: Vec<Guest>,
 }
 
 #[derive(Deserialize)]
@@ -322,6 +338,24 @@ pub struct Build {
     pub note: Option<String>,
     /// What it takes, as long as no source can be asked.
     pub estimate: Estimate,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Where a fresh system comes from, for a virtual machine or WSL.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guest {
+    /// The distribution.
+    pub os: String,
+    /// Its release.
+    pub version: String,
+    /// Vagrant's box.
+    pub vagrant: Option<String>,
+    /// The name that `wsl --install` knows.
+    pub wsl: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.

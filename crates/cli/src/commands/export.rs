@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_exec::Receipt;
-use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
+use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
 use aitk_plan::{Language, Manager, ManagerChoice, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
@@ -15,7 +15,7 @@ use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
-use crate::session::{Ask, Session, Wish, locked};
+use crate::session::{Ask, Session, Wish, locked, profile_text};
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
     let texts = Texts::of(language(common, &Real))?;
@@ -36,7 +36,7 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
     };
     let target = Target::named(name)?;
     let place = place(target, args)?;
-    let (export, warnings) = exported(common, target, &args.choices, output)?;
+    let (export, warnings) = exported(common, target, args, &texts, output)?;
     let files: Vec<_> = export.files.iter().map(|file| file.path.as_str()).collect();
     if let Some(place) = &place {
         write(place, target, &export)?;
@@ -86,13 +86,15 @@ fn entry(name: &str, when: &str) -> String {
 fn exported(
     common: &Common,
     target: &'static Target,
-    choices: &args::ChoiceArgs,
+    args: &args::Export,
+    texts: &Texts,
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
+    let ssh_key = args.ssh_key.as_deref().map(public_key).transpose()?;
     let mut session = Session::open(common)?;
     elsewhere(&mut session);
-    let mut wish = session.wish(choices)?;
-    let lock = locked(choices, &session.machine)?;
+    let mut wish = session.wish(&args.choices)?;
+    let lock = locked(&args.choices, &session.machine)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
         match (wish.choices.manager, lock.as_ref().map(|locks| locks.environment.manager)) {
@@ -106,6 +108,7 @@ fn exported(
             _ => wish.manager = Some(can),
         }
     }
+    let profile = wish.choices.profile.as_deref().map(profile_text).transpose()?;
     let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
@@ -126,15 +129,28 @@ fn exported(
             .into(),
         ..Receipt::default()
     };
+    let channels = locks.environment.channels(&session.local_settings)?;
     let source = Source {
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
         lock: &locks.to_text()?,
+        profile: profile.as_deref(),
+        environment_lock: &locks.environment.to_text(&channels)?,
+        channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
+        memory: wish.profile()?.memory,
+        texts,
+        ssh_key: ssh_key.as_ref(),
     };
     Ok((target.render(&source)?, plan.warnings.clone()))
+}
+
+/// The key in a file; what stands there is shown to nobody, as it may be the private one.
+fn public_key(path: &Path) -> Result<PublicKey, CliError> {
+    let text = Real.read(path).map_err(CliError::io(path))?;
+    Ok(PublicKey::parse(&String::from_utf8_lossy(&text))?)
 }
 
 /// Makes the session one for another machine of the same kind: who asks here need not be who does it there, and what
@@ -151,7 +167,9 @@ fn elsewhere(session: &mut Session) {
 fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliError> {
     let path = match (&args.output, target.makes) {
         (None, Makes::File(_)) => return Ok(None),
-        (None, Makes::Folder) => PathBuf::from(format!("aitk-{}", target.name)),
+        (None, Makes::Folder) => {
+            PathBuf::from(format!("aitk-{}", target.name.trim_end_matches(".toml")))
+        }
         (Some(path), _) => path.clone(),
     };
     let taken = match target.makes {
