@@ -6,8 +6,8 @@ use std::path::Path;
 use aitk_detect::Machine;
 use aitk_export::{Export, ExportError, Source, Target};
 use aitk_plan::{
-    AcceleratorChoice, Action, Catalog, Choices, FrameworkChoice, Manager, Package, Plan, Profile,
-    Status, plan,
+    AcceleratorChoice, Action, Catalog, Choices, FrameworkChoice, Language, Manager, Package, Plan,
+    Profile, Status, Texts, plan,
 };
 
 const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
@@ -42,8 +42,20 @@ fn exported(
         }
     }
     change(&mut plan);
-    let source =
-        Source { plan: &plan, machine, catalog: &catalog, lock: &lock, record: "", receipt: "" };
+    let source = Source {
+        plan: &plan,
+        machine,
+        catalog: &catalog,
+        lock: &lock,
+        profile: None,
+        environment_lock: "",
+        channels: &[],
+        record: "",
+        receipt: "",
+        memory: profile.memory,
+        texts: &Texts::of(Language::English).unwrap(),
+        ssh_key: None,
+    };
     Target::named(target)?.render(&source)
 }
 
@@ -90,6 +102,8 @@ fn a_driver_is_the_machines_and_not_the_images() {
     assert!(!installed.concat().contains("nvidia"), "{installed:?}");
     assert!(text.contains("NVIDIA_VISIBLE_DEVICES=all"), "{text}");
     assert_eq!(export.without, ["drivers", "versions"]);
+    let readme = file(&export, "README.md");
+    assert!(readme.contains("docker run --rm --gpus all aitk check"), "{readme}");
     // Nobody can prove it while the image is built.
     assert!(text.contains("\nRUN check libraries notebook lab\n"), "{text}");
     assert!(file(&export, "check").contains("set -- libraries notebook lab jax\n"));
@@ -106,8 +120,9 @@ fn without_a_gpu_everything_is_proven_at_once() {
     let export = exported("dockerfile", &machine, FrameworkChoice::None, |_| ()).unwrap();
     let text = file(&export, "Dockerfile");
     assert!(text.contains("\nARG BASE=debian:13-slim\n"), "{text}");
-    assert!(!text.contains("NVIDIA") && !text.contains("--gpus"), "{text}");
-    assert!(!text.contains('@'), "{text}");
+    assert!(!text.contains("NVIDIA") && !text.contains('@'), "{text}");
+    let readme = file(&export, "README.md");
+    assert!(readme.contains("docker run --rm aitk check"), "{readme}");
     assert_eq!(export.without, ["swap", "versions"]);
     let project = exported("devcontainer", &machine, FrameworkChoice::None, |_| ()).unwrap();
     assert!(!file(&project, ".devcontainer/devcontainer.json").contains("hostRequirements"));
