@@ -11,7 +11,7 @@ use rattler_lock::{
 };
 
 use super::solve::subdir;
-use super::{locked, record, target};
+use super::{locked, python, record, target};
 use crate::error::EnvError;
 use crate::lock::{Layer, Lock, Locks};
 
@@ -86,7 +86,7 @@ pub(crate) fn read(
         let layers = vec![Layer { step: String::new(), packages }];
         Ok(Some(Lock {
             manager: Manager::Conda,
-            target: target(&records, arch),
+            target: target(&python(&records), arch),
             build: None,
             layers,
         }))
@@ -140,7 +140,7 @@ mod tests {
         let python = package("python", "h1_0", &[]);
         let numpy = package("numpy", "py_0", &["python >=3"]);
         let lab = package("jupyterlab", "py_1", &["python", "numpy"]);
-        let target = super::super::target(&[record(&python).unwrap()], "x86_64");
+        let target = target(&super::super::python(&[record(&python).unwrap()]), "x86_64");
         let lock = Lock {
             manager: Manager::Conda,
             target,
