@@ -4,17 +4,22 @@
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
 mod ansible;
+mod cloud_init;
 mod conda;
 mod environment;
 mod error;
+mod key;
 mod pixi;
 mod pylock;
 mod requirements;
 mod sbom;
 mod script;
 mod source;
+mod vagrant;
+mod wsl;
 
 pub use error::ExportError;
+pub use key::PublicKey;
 pub use source::Source;
 
 use aitk_plan::{Manager, nearest};
@@ -81,6 +86,19 @@ pub const TARGETS: &[Target] = &[
         render: script::render,
     },
     Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
+    Target {
+        name: "cloud-init",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: cloud_init::render,
+    },
+    Target {
+        name: "vagrant",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: vagrant::render,
+    },
+    Target { name: "wsl", makes: Makes::Folder, manager: Some(Manager::Venv), render: wsl::render },
     Target {
         name: "environment.yml",
         makes: Makes::File("environment.yml"),

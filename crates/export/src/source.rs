@@ -1,7 +1,9 @@
 //! What is exported.
 
 use aitk_detect::Machine;
-use aitk_plan::{Action, Catalog, Package, Plan, Step};
+use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Plan, Step, Texts};
+
+use crate::{ExportError, PublicKey};
 
 /// A plan with everything that another executor needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +26,12 @@ pub struct Source<'a> {
     pub record: &'a str,
     /// What aitk notes of what was wished for.
     pub receipt: &'a str,
+    /// The profile's thresholds of memory.
+    pub memory: MemoryThresholds,
+    /// What a person reads.
+    pub texts: &'a Texts,
+    /// What a server lets its user in by.
+    pub ssh_key: Option<&'a PublicKey>,
 }
 
 impl<'a> Source<'a> {
@@ -69,6 +77,31 @@ impl<'a> Source<'a> {
     /// The system that the plan is for, in words.
     pub fn system(&self) -> String {
         format!("{}, {}", self.machine.os.name, self.machine.arch)
+    }
+
+    /// Where the system that the plan is for comes from.
+    pub fn guest(&self) -> Option<&'a Guest> {
+        let os = &self.machine.os;
+        self.catalog.guest(&os.id, os.version.as_deref()?)
+    }
+
+    /// That there is none for a target, with the systems that it has images of.
+    pub fn no_guest(
+        &self,
+        target: &'static str,
+        of: impl Fn(&Guest) -> Option<String>,
+    ) -> ExportError {
+        let known = self.catalog.guests.iter().filter(|guest| of(guest).is_some());
+        let known = known.map(|guest| format!("{} {}", guest.os, guest.version)).collect();
+        ExportError::NoGuest { target, system: self.machine.os.name.clone(), known }
+    }
+
+    /// A text with `@NAME@` filled in: what every form says of its plan, then these.
+    pub fn fill(&self, text: &str, words: &[(&str, &str)]) -> String {
+        let all = [("BUDGET", self.plan.budget.as_str()), ("SYSTEM", &self.system())];
+        all.iter()
+            .chain(words)
+            .fold(text.to_owned(), |text, (name, word)| text.replace(&format!("@{name}@"), word))
     }
 
     /// The steps that install packages into the environment, in order, those without any left out.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_exec::Receipt;
-use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
+use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
 use aitk_plan::{Language, Manager, ManagerChoice, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
@@ -36,7 +36,7 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
     };
     let target = Target::named(name)?;
     let place = place(target, args)?;
-    let (export, warnings) = exported(common, target, &args.choices, output)?;
+    let (export, warnings) = exported(common, target, args, &texts, output)?;
     let files: Vec<_> = export.files.iter().map(|file| file.path.as_str()).collect();
     if let Some(place) = &place {
         write(place, target, &export)?;
@@ -86,13 +86,15 @@ fn entry(name: &str, when: &str) -> String {
 fn exported(
     common: &Common,
     target: &'static Target,
-    choices: &args::ChoiceArgs,
+    args: &args::Export,
+    texts: &Texts,
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
+    let ssh_key = args.ssh_key.as_deref().map(public_key).transpose()?;
     let mut session = Session::open(common)?;
     elsewhere(&mut session);
-    let mut wish = session.wish(choices)?;
-    let lock = locked(choices, &session.machine)?;
+    let mut wish = session.wish(&args.choices)?;
+    let lock = locked(&args.choices, &session.machine)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
         match (wish.choices.manager, lock.as_ref().map(|locks| locks.environment.manager)) {
@@ -138,8 +140,17 @@ fn exported(
         channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
+        memory: wish.profile()?.memory,
+        texts,
+        ssh_key: ssh_key.as_ref(),
     };
     Ok((target.render(&source)?, plan.warnings.clone()))
+}
+
+/// The key in a file; what stands there is shown to nobody, as it may be the private one.
+fn public_key(path: &Path) -> Result<PublicKey, CliError> {
+    let text = Real.read(path).map_err(CliError::io(path))?;
+    Ok(PublicKey::parse(&String::from_utf8_lossy(&text))?)
 }
 
 /// Makes the session one for another machine of the same kind: who asks here need not be who does it there, and what
