@@ -128,11 +128,13 @@ impl Progress {
             }
             How::Lines if state.said.elapsed() > PLAIN_BEAT && done < total => {
                 state.said = Instant::now();
-                let text = if total > HUNDREDTHS {
-                    format!("  {}: {} of {}", state.title, Bytes(done), Bytes(total))
+                let far = if total > HUNDREDTHS {
+                    let [done, total] = [done, total].map(|bytes| said(Bytes(bytes).to_string()));
+                    format!("{done}{}{total}", said(" of "))
                 } else {
-                    format!("  {}: {done} %", state.title)
+                    format!("{done} %")
                 };
+                let text = format!("  {}{}{far}", state.title, said(": "));
                 drop(states);
                 self.line(&text);
             }
@@ -151,7 +153,7 @@ impl Progress {
             Outcome::Failed => (styled(BAD, "✗"), said(" failed")),
             Outcome::Interrupted => (styled(CARE, "✗"), said(" interrupted")),
         };
-        let time = styled(DIM, format!("{seconds:.1} s"));
+        let time = styled(DIM, said(format!("{seconds:.1} s")));
         self.line(&format!("{mark} {}{note}  {time}", state.title));
     }
 }

@@ -5,11 +5,11 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::profile::{ProfileError, parse};
-use crate::size::french_size;
+use crate::size::in_french;
 use crate::texts::Language;
 
 /// A form with fewer letters of its own fits too much that is no message.
-const FEWEST_LETTERS: usize = 4;
+const FEWEST_LETTERS: usize = 2;
 /// What stands between messages that are told in one line, in English and elsewhere.
 const BETWEEN: [(&str, &str); 3] = [("; or ", "\u{a0}; ou "), ("; ", "\u{a0}; "), (", ", ", ")];
 /// No message has as many of these in itself.
@@ -101,7 +101,7 @@ impl Messages {
 
     /// A message without holes, or an amount.
     fn exact(&self, text: &str) -> Option<String> {
-        self.all.get(text).cloned().or_else(|| french_size(text))
+        self.all.get(text).cloned().or_else(|| in_french(text))
     }
 
     /// A message that fits a form; what stands in a hole may be a message in turn.
@@ -262,7 +262,7 @@ mod tests {
 "{path} was made for another machine" = "{path} a été fait pour une autre machine"
 "{0} needs {need}, and it has {1}" = "il faut {need} à {0}, qui a {1}"
 "{0} of memory are too little" = "{0} de mémoire, c'est trop peu"
-"{0} at {1}" = "{0} à {1}"
+"{0} @ {1}" = "{0} à {1}"
 ", on request" = ", sur demande"
 "#;
 
@@ -307,7 +307,7 @@ mod tests {
 
     #[test]
     fn what_is_no_message_stays() {
-        for text in ["", " ", "conda at /opt/conda", "E: Unable to locate package", "a; b, c"] {
+        for text in ["", " ", "conda @ /opt/conda", "E: Unable to locate package", "a; b, c"] {
             assert_eq!(french(text), text);
         }
         let many = "package, ".repeat(500);

@@ -58,13 +58,13 @@ fn scaled(bytes: u64, base: f64, units: &[&str]) -> String {
     format!("{amount:.digits$} {}", units[unit])
 }
 
-/// An amount as the French write it: `7,7 Gio` for `7.7 GiB`; nothing for what is no amount.
-pub fn french_size(text: &str) -> Option<String> {
+/// An amount as the French write it: `7,7 Gio` for `7.7 GiB`, `1,2 s` for `1.2 s`; nothing for what is none.
+pub fn in_french(text: &str) -> Option<String> {
+    const UNITS: [&str; 11] = ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "s", "ms"];
     let (amount, unit) = text.split_once(' ')?;
-    let prefix = unit.strip_suffix('B')?;
     let number = amount.starts_with(|c: char| c.is_ascii_digit()) && amount.parse::<f64>().is_ok();
-    let known = ["", "k", "M", "G", "T", "Ki", "Mi", "Gi", "Ti"].contains(&prefix);
-    (number && known).then(|| format!("{} {prefix}o", amount.replace('.', ",")))
+    let known = number && UNITS.contains(&unit);
+    known.then(|| format!("{} {}", amount.replace('.', ","), unit.replace('B', "o")))
 }
 
 impl<'de> Deserialize<'de> for Bytes {
@@ -105,10 +105,11 @@ mod tests {
 
     #[test]
     fn amounts_are_shown_in_french() {
-        let french = |text| french_size(text).unwrap_or_else(|| "none".to_owned());
+        let french = |text| in_french(text).unwrap_or_else(|| "none".to_owned());
         assert_eq!(french("7.7 GiB"), "7,7 Gio");
         assert_eq!(french("147 MB"), "147 Mo");
         assert_eq!(french("0 B"), "0 o");
+        assert_eq!(french("1.2 s"), "1,2 s");
         for other in ["12", "3.12 cores", "MB", "no B", "8 XB"] {
             assert_eq!(french(other), "none");
         }

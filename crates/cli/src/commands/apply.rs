@@ -385,7 +385,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
         None => {
             let totals = &summary.plan.totals;
             output.result("run", &(), Vec::new(), || {
-                let start = |what: &str, command: &str| format!("  {:22} {}\n", said(what), styled(HEAD, command));
+                let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, command));
                 format!(
                     "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
                     styled(GOOD, "✓"),

@@ -140,7 +140,7 @@ fn show_step(step: &Step, verbose: bool) -> String {
     text += &note(&reasons.join(&said("; ")));
     if verbose {
         for package in &step.packages {
-            let size = package.size.map(|size| Bytes(size).to_string()).unwrap_or_default();
+            let size = package.size.map(|size| said(Bytes(size).to_string())).unwrap_or_default();
             let build = package.build.as_ref().map(|build| format!(" {build}")).unwrap_or_default();
             let hash = package
                 .sha256

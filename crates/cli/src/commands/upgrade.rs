@@ -90,7 +90,10 @@ impl Change {
     }
 
     fn show(&self) -> String {
-        let size = self.size.map(|size| format!("  {}", Bytes(size))).unwrap_or_default();
+        let size = self
+            .size
+            .map(|size| format!("  {}", said(Bytes(size).to_string())))
+            .unwrap_or_default();
         let name = format!("{:28}", self.name);
         match (&self.before, &self.after) {
             (Some(before), Some(after)) => {

@@ -40,6 +40,10 @@ fn texts() -> BTreeMap<String, PathBuf> {
         told("", &source.parse::<toml::Table>().unwrap().into(), &mut found);
         found.iter().for_each(|text| note(text, &path));
     }
+    for path in files(&repository().join("profiles/checks"), "py") {
+        let source = std::fs::read_to_string(&path).unwrap();
+        source.lines().filter_map(printed).for_each(|text| note(&text, &path));
+    }
     let mut found = Vec::new();
     help(&Args::command(), &mut found);
     found.iter().for_each(|text| note(text, Path::new("crates/cli/src/args.rs")));
@@ -133,6 +137,21 @@ fn told(key: &str, value: &toml::Value, found: &mut Vec<String>) {
         }
         _ => {}
     }
+}
+
+/// What a line of a check prints, with holes for its expressions.
+fn printed(line: &str) -> Option<String> {
+    let (_, behind) = line.split_once("print(").or_else(|| line.split_once("SystemExit("))?;
+    let text = behind.split('"').nth(1)?.replace("\\n", "\n");
+    let (mut named, mut depth) = (String::new(), 0);
+    for sign in text.chars() {
+        depth -= i32::from(sign == '}');
+        if depth == 0 {
+            named.push(sign);
+        }
+        depth += i32::from(sign == '{');
+    }
+    Some(named)
 }
 
 /// What the command line says of itself.
