@@ -87,7 +87,7 @@ pub struct Common {
     /// Look at another machine: a recording (`aitk detect --capture`) or the JSON of `aitk detect`
     #[arg(long, global = true, value_name = "FILE|DIR", env = "AITK_MACHINE")]
     pub machine: Option<PathBuf>,
-    /// Language of `advise` [default: the locale's]; everything else speaks English
+    /// Language of what people read [default: the locale's]; JSON and logs are in English
     #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG")]
     pub lang: Option<Lang>,
 }
@@ -428,8 +428,11 @@ pub struct Export {
     /// Write also where there is something already
     #[arg(long, env = "AITK_FORCE")]
     pub force: bool,
+    /// The public half of your SSH key, which a server is reached with (`cloud-init`)
+    #[arg(long, value_name = "FILE", env = "AITK_SSH_KEY")]
+    pub ssh_key: Option<PathBuf>,
     /// List the forms, and when to use which
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub list: bool,
 }
 

@@ -79,7 +79,7 @@ pub enum CliError {
 
 /// `1 step`, `2 steps`.
 pub fn steps(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "step" } else { "steps" })
+    if count == 1 { "1 step".to_owned() } else { format!("{count} steps") }
 }
 
 impl CliError {

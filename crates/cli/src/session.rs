@@ -55,7 +55,8 @@ impl Wish {
         Self { budget: budget.to_owned(), choices, manager: None }
     }
 
-    fn profile(&self) -> Result<Profile, ProfileError> {
+    /// The profile that it takes its steps from.
+    pub fn profile(&self) -> Result<Profile, ProfileError> {
         profile(&self.budget, self.choices.profile.as_deref().map(Path::new))
     }
 }
@@ -214,11 +215,8 @@ impl Session {
 
     /// The manager that a wish means here, and what a person should know of it.
     fn manager(&mut self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
-        match (wish.choices.manager, wish.manager) {
-            (ManagerChoice::Conda, _) => return (Manager::Conda, None),
-            (ManagerChoice::Venv, _) => return (Manager::Venv, None),
-            (ManagerChoice::Auto, Some(taken)) => return (taken, None),
-            (ManagerChoice::Auto, None) => {}
+        if let Some(manager) = wish.choices.manager.named().or(wish.manager) {
+            return (manager, None);
         }
         // What was decided once stays: another manager would be another environment.
         let there = Environments::new(&self.settings.data, &wish.choices.env);
@@ -261,9 +259,7 @@ impl Session {
 /// The profile of a budget, or one of the user's own.
 pub fn profile(budget: &str, path: Option<&Path>) -> Result<Profile, ProfileError> {
     let Some(path) = path else { return Profile::builtin(budget) };
-    let unreadable = |source| ProfileError::Unreadable { path: path.to_owned(), source };
-    let text = Real.read(path).map_err(unreadable)?;
-    Profile::from_toml(&path.to_string_lossy(), &String::from_utf8_lossy(&text))
+    Profile::from_toml(&path.to_string_lossy(), &profile_text(path)?)
 }
 
 /// The catalog with the rows of the user's own `catalog.toml`, which stands beside `config.toml`.
@@ -306,11 +302,17 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
             .is_some_and(|(major, minor)| format!("{major}.{minor}") == lock.target.python)
     };
     if choices.python.is_none()
-        && (lock.manager == Manager::Conda || machine.python.iter().any(there))
+        && (lock.manager.brings_python() || machine.python.iter().any(there))
     {
         choices.python = Some(python.clone());
     }
     choices
+}
+
+/// What a profile of the user's own says.
+pub fn profile_text(path: &Path) -> Result<String, ProfileError> {
+    let unreadable = |source| ProfileError::Unreadable { path: path.to_owned(), source };
+    Ok(String::from_utf8_lossy(&Real.read(path).map_err(unreadable)?).into_owned())
 }
 
 /// The locks in the file that the user names, for a machine.

@@ -10,7 +10,9 @@ use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 use std::time::Duration;
 
 use aitk_system::{Real, System, interrupted};
@@ -240,6 +242,24 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, EnvEr
         Either::Left((done, _)) => Ok(done),
         Either::Right(_) => Err(EnvError::Interrupted),
     }
+}
+
+/// Runs work that computes and does not look up by itself; `stop` makes it end early, once the user wants to.
+pub(crate) fn once_interrupted<T>(stop: impl FnOnce() + Send, work: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        // Its other end goes when the work is done.
+        let (working, ended) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+                if interrupted() {
+                    return stop();
+                }
+            }
+        });
+        let done = work();
+        drop(working);
+        done
+    })
 }
 
 /// Downloads what is not yet in `folder`, each under its own file name, and checks every file's hash.

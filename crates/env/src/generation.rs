@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use crate::error::EnvError;
 use crate::lock::{self, Layer, Lock, Locked, Locks, normalized};
-use crate::manager::{Installed, inventory};
+use crate::manager::{Installed, add_command, inventory};
 
 /// Written last: a folder without it is half-built.
 const RECORD: &str = "aitk-generation.json";
@@ -68,7 +68,7 @@ impl Environments {
         if generation.record(system).is_some() {
             return None;
         }
-        let lock = [Manager::Conda, Manager::Venv].into_iter().find_map(|manager| {
+        let lock = Manager::ALL.into_iter().find_map(|manager| {
             let path = generation.path.join(lock::file_name(manager));
             Some(Locks::read_for(&path, system, None).ok()?.environment)
         })?;
@@ -181,6 +181,17 @@ impl std::fmt::Display for Added {
     }
 }
 
+/// The commands that add these packages again; `of` names another environment than the one that `aitk run` works in.
+pub fn add_again(added: &[Added], of: Option<&str>) -> String {
+    let command = |manager: Manager| {
+        let of_it = added.iter().filter(|added| added.by == manager);
+        let names: Vec<_> = of_it.map(ToString::to_string).collect();
+        (!names.is_empty())
+            .then(|| format!("`aitk run -- {} {}`", add_command(manager, of), names.join(" ")))
+    };
+    Manager::ALL.into_iter().rev().filter_map(command).collect::<Vec<_>>().join(" and ")
+}
+
 /// What is wrong with one package of a generation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Damage {
@@ -195,15 +206,17 @@ pub struct Damage {
 impl Damage {
     /// In one line.
     pub fn describe(&self) -> String {
-        let files = |what: &str, files: &[String]| match files {
+        let missing = match &self.missing[..] {
             [] => None,
-            [one] => Some(format!("{one} is {what}")),
-            [one, rest @ ..] => Some(format!("{one} and {} more are {what}", rest.len())),
+            [one] => Some(format!("{one} is gone")),
+            [one, rest @ ..] => Some(format!("{one} and {} more are gone", rest.len())),
         };
-        let parts: Vec<_> = files("gone", &self.missing)
-            .into_iter()
-            .chain(files("changed", &self.changed))
-            .collect();
+        let changed = match &self.changed[..] {
+            [] => None,
+            [one] => Some(format!("{one} is changed")),
+            [one, rest @ ..] => Some(format!("{one} and {} more are changed", rest.len())),
+        };
+        let parts: Vec<_> = missing.into_iter().chain(changed).collect();
         format!("{}: {}", self.package, parts.join("; "))
     }
 }

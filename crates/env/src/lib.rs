@@ -19,11 +19,13 @@ pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use conda::{base_files, channel_answers};
 pub use error::EnvError;
 pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
-pub use generation::{Added, Damage, Environments, Generation, Record};
+pub use generation::{Added, Damage, Environments, Generation, Record, add_again};
 pub use lock::{Layer, Lock, Locked, Locks, Target};
-pub use manager::{Cuda, Manager, Request, Site, fetch, manager};
+pub use manager::{
+    Cuda, Inside, Manager, Request, Site, Taken, fetch, fetch_installer, inside, manager,
+};
 pub use secrets::{Secret, without_secrets};
-pub use venv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
+pub use venv::{Uv, fetch_uv, find_uv, install_uv, own_uv, uv_wheel};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_detect::Machine;
-use aitk_plan::{BuildRequest, Catalog, LayerRequest, Manager as Kind};
+use aitk_detect::{Machine, detect};
+use aitk_plan::{Accelerator, BuildRequest, Catalog, LayerRequest, Manager as Kind};
 use aitk_system::System;
 
 use crate::Settings;
@@ -11,7 +11,7 @@ use crate::conda::{self, Conda};
 use crate::error::EnvError;
 use crate::fetch::{Client, FetchProgress, fetch_all};
 use crate::generation::Generation;
-use crate::lock::{Layer, Lock, Locked};
+use crate::lock::{Layer, Lock, Locked, Target};
 use crate::venv::{self, Venv};
 
 /// The machine that is changed, the one that works for it, and what is known of both.
@@ -63,8 +63,22 @@ pub struct Cuda<'a> {
     pub capability: Option<&'a str>,
 }
 
+/// The framework's build that a lock has.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Taken<'a> {
+    /// The request that it answers.
+    pub request: &'a BuildRequest,
+    /// Its name.
+    pub name: String,
+    /// Why a solver took it.
+    pub why: Option<String>,
+}
+
 /// An environment manager: resolves wishes to a lock, builds a generation from it, mends one.
 pub trait Manager {
+    /// What a lock with this Python is resolved for here.
+    fn target(&self, python: &str) -> Target;
+
     /// Resolves everything that is asked for, together, once.
     ///
     /// # Errors
@@ -76,6 +90,12 @@ pub trait Manager {
     /// # Errors
     /// [`EnvError::UnfitLock`] with what does not fit.
     fn accept(&self, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError>;
+
+    /// The build of the framework that a lock has, out of those that were asked for.
+    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>>;
+
+    /// What computes with this build of the framework; `None` where it is what was planned, for the plan named the build.
+    fn accelerator(&self, planned: &Accelerator, build: &str) -> Option<Accelerator>;
 
     /// Begins a generation: everything that belongs to no package.
     ///
@@ -194,6 +214,61 @@ pub fn fetch(
             let client = Client::new(settings)?;
             fetch_all(&client, packages, &settings.wheels(), settings.offline, progress)
         }
+    }
+}
+
+/// Downloads the program that installs a manager's packages where there is no network, unless `aitk` itself does.
+///
+/// # Errors
+/// Where no source has it.
+pub fn fetch_installer(
+    kind: Kind,
+    system: &dyn System,
+    catalog: &Catalog,
+    settings: &Settings,
+    progress: &dyn FetchProgress,
+) -> Result<Option<PathBuf>, EnvError> {
+    match kind {
+        Kind::Conda => Ok(None),
+        Kind::Venv => {
+            let here = detect(system, &catalog.tables).machine;
+            Ok(Some(venv::fetch_uv_wheel(system, &here, catalog, settings, progress)?.0))
+        }
+    }
+}
+
+/// What it takes to work in an environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inside {
+    /// Folders whose programs come before all others.
+    pub folders: Vec<PathBuf>,
+    /// Variables beside `PATH`, with their values.
+    pub variables: Vec<(&'static str, String)>,
+    /// The folder of the scripts that packages want to be read before a program starts.
+    pub scripts: Option<PathBuf>,
+    /// What bash reads to be in it.
+    pub activation: String,
+    /// What fish reads to be in it; `None` where the variables must do.
+    pub fish: Option<String>,
+}
+
+/// What it takes to work in the environment `name` at `prefix`, whose manager has an environment of its own at `base`
+/// if it has one at all.
+pub fn inside(kind: Kind, name: &str, prefix: &Path, base: &Path) -> Inside {
+    match kind {
+        Kind::Conda => conda::inside(name, prefix, base),
+        Kind::Venv => venv::inside(prefix),
+    }
+}
+
+/// The commands that add packages by hand, each manager's own; conda's want the name `of` an environment that is not
+/// the one that they are typed in.
+pub(crate) fn add_command(kind: Kind, of: Option<&str>) -> String {
+    match (kind, of) {
+        (Kind::Conda, None) => "conda install".to_owned(),
+        (Kind::Conda, Some(of)) => format!("conda install -n {of}"),
+        (Kind::Venv, None) => "pip install".to_owned(),
+        (Kind::Venv, Some(of)) => format!("conda run -n {of} pip install"),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aitk_detect::{Machine, detect};
 use aitk_env::{
     Cuda, Damage, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Record, Request,
-    Settings, Site, Target, manager,
+    Settings, Site, manager,
 };
 use aitk_plan::{
     Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
@@ -277,17 +277,6 @@ impl Context<'_> {
         manager(kind, site)
     }
 
-    /// What a lock is resolved for.
-    fn target(&self, manager: Kind, python: &str) -> Target {
-        let glibc = self.machine.libc.as_ref().filter(|libc| libc.family == "glibc");
-        let glibc = glibc.and_then(|libc| libc.version.clone());
-        Target {
-            python: python.to_owned(),
-            arch: self.machine.arch.clone(),
-            glibc: glibc.filter(|_| manager == Kind::Venv),
-        }
-    }
-
     /// The lock that a resolved plan carries in its steps.
     pub(crate) fn lock_of(&self, plan: &Plan) -> Option<Lock> {
         let spec = environment(plan)?;
@@ -296,7 +285,7 @@ impl Context<'_> {
             |step: &&Step| matches!(step.action, Action::Layer { .. } | Action::Environment { .. });
         Some(Lock {
             manager: plan.manager,
-            target: self.target(plan.manager, spec.python?),
+            target: self.manager(plan.manager, &no_log()).target(spec.python?),
             build: plan.framework.as_ref().map(|framework| framework.build.clone()),
             layers: plan.steps.iter().filter(in_it).filter_map(layer_of).collect(),
         })
@@ -310,7 +299,7 @@ impl Context<'_> {
         let minor: Vec<_> = version.split('.').take(2).collect();
         Some(Lock {
             manager: plan.manager,
-            target: self.target(plan.manager, &minor.join(".")),
+            target: self.manager(plan.manager, &no_log()).target(&minor.join(".")),
             build: None,
             layers: vec![layer],
         })

@@ -5,7 +5,7 @@ use std::panic::resume_unwind;
 use std::thread;
 
 use aitk_env::{EnvError, Locks, Record};
-use aitk_plan::{Action, Manager, Plan, Status, Step, conclude};
+use aitk_plan::{Action, Plan, Status, Step, conclude};
 use aitk_system::RunError;
 
 use crate::context::{Context, environment, layer_of, no_log};
@@ -180,17 +180,22 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
     Ok(())
 }
 
-/// What conda's own environment and the user's share is downloaded and unpacked by the first alone.
+/// What the manager's own environment and the user's share is downloaded and unpacked by the first alone.
 fn count_once(cx: &Context<'_>, plan: &mut Plan) {
-    if plan.manager != Manager::Conda {
-        return;
-    }
+    let installs = |step: &&mut Step| {
+        let action = &step.action;
+        step.status == Status::Needed
+            && matches!(
+                action,
+                Action::Base { .. } | Action::Environment { .. } | Action::Layer { .. }
+            )
+    };
     let log = no_log();
     let manager = cx.manager(plan.manager, &log);
     let folder = cx.settings.packages(plan.manager);
     let mut seen = BTreeSet::new();
-    for step in plan.steps.iter_mut().filter(|step| step.status == Status::Needed) {
-        let Some(layer) = layer_of(step).filter(|_| !step.root) else { continue };
+    for step in plan.steps.iter_mut().filter(installs) {
+        let Some(layer) = layer_of(step) else { continue };
         let anew =
             layer.packages.iter().filter(|locked| seen.insert(locked.package.sha256.clone()));
         let (mut download, mut disk) = (0, 0);

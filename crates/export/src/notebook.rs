@@ -240,15 +240,9 @@ mod tests {
         let platform = catalog.platform(name).unwrap();
         let machine = platform.machine();
         let texts = Texts::of(language).unwrap();
-        let source = Source {
-            plan: &planned(&catalog, &machine),
-            machine: &machine,
-            catalog: &catalog,
-            texts: &texts,
-            lock: "",
-            record: "",
-            receipt: "",
-        };
+        let memory = Profile::builtin("free").unwrap().memory;
+        let plan = planned(&catalog, &machine);
+        let source = Source::unresolved(&plan, &machine, &catalog, &texts, memory);
         hosted(&source, platform, gpu, owner)
     }
 

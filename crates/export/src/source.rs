@@ -1,7 +1,9 @@
 //! What is exported.
 
 use aitk_detect::Machine;
-use aitk_plan::{Action, Catalog, Package, Plan, Step, Texts};
+use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Plan, Step, Texts};
+
+use crate::{ExportError, PublicKey};
 
 /// A plan with everything that another executor needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -16,13 +18,47 @@ pub struct Source<'a> {
     pub texts: &'a Texts,
     /// The lock as a file: `pylock.toml` (PEP 751) for venv, pixi's form for conda.
     pub lock: &'a str,
+    /// The text of the profile, where it is one of the user's own.
+    pub profile: Option<&'a str>,
+    /// The same without the conda that comes with it.
+    pub environment_lock: &'a str,
+    /// Addresses of the conda channels that its packages come from, the preferred one first.
+    pub channels: &'a [String],
     /// What aitk notes in an environment that is whole, so that it knows it later.
     pub record: &'a str,
     /// What aitk notes of what was wished for.
     pub receipt: &'a str,
+    /// The profile's thresholds of memory.
+    pub memory: MemoryThresholds,
+    /// What a server lets its user in by.
+    pub ssh_key: Option<&'a PublicKey>,
 }
 
 impl<'a> Source<'a> {
+    /// A plan of which no source was asked yet.
+    pub fn unresolved(
+        plan: &'a Plan,
+        machine: &'a Machine,
+        catalog: &'a Catalog,
+        texts: &'a Texts,
+        memory: MemoryThresholds,
+    ) -> Self {
+        Self {
+            plan,
+            machine,
+            catalog,
+            texts,
+            memory,
+            lock: "",
+            profile: None,
+            environment_lock: "",
+            channels: &[],
+            record: "",
+            receipt: "",
+            ssh_key: None,
+        }
+    }
+
     /// The name of the environment.
     pub fn name(&self) -> &'a str {
         &self.plan.choices.env
@@ -62,9 +98,42 @@ impl<'a> Source<'a> {
         self.plan.steps.iter().find_map(of).unwrap_or_default()
     }
 
+    /// The uv that is pinned, as pip asks for it.
+    pub fn uv(&self) -> String {
+        let uv = &self.catalog.uv;
+        let hash = |arch: &str| uv.wheels.iter().find(|wheel| wheel.arch == arch);
+        let hash = hash(&self.machine.arch).map_or("", |wheel| &wheel.sha256);
+        format!("uv=={} --hash=sha256:{hash}", uv.version)
+    }
+
     /// The system that the plan is for, in words.
     pub fn system(&self) -> String {
         format!("{}, {}", self.machine.os.name, self.machine.arch)
+    }
+
+    /// Where the system that the plan is for comes from.
+    pub fn guest(&self) -> Option<&'a Guest> {
+        let os = &self.machine.os;
+        self.catalog.guest(&os.id, os.version.as_deref()?)
+    }
+
+    /// That there is none for a target, with the systems that it has images of.
+    pub fn no_guest(
+        &self,
+        target: &'static str,
+        of: impl Fn(&Guest) -> Option<String>,
+    ) -> ExportError {
+        let known = self.catalog.guests.iter().filter(|guest| of(guest).is_some());
+        let known = known.map(|guest| format!("{} {}", guest.os, guest.version)).collect();
+        ExportError::NoGuest { target, system: self.machine.os.name.clone(), known }
+    }
+
+    /// A text with `@NAME@` filled in: what every form says of its plan, then these.
+    pub fn fill(&self, text: &str, words: &[(&str, &str)]) -> String {
+        let all = [("BUDGET", self.plan.budget.as_str()), ("SYSTEM", &self.system())];
+        all.iter()
+            .chain(words)
+            .fold(text.to_owned(), |text, (name, word)| text.replace(&format!("@{name}@"), word))
     }
 
     /// The steps that install packages into the environment, in order, those without any left out.

@@ -351,10 +351,7 @@ impl<'a> Question<'a> {
                 (true, _) if best.build.kind != "none" => {
                     format!("{} is for other devices", best.build.name)
                 }
-                (true, _) => match self.manager {
-                    Manager::Conda => format!("{} has no conda packages for it", self.title()),
-                    Manager::Venv => format!("{} has no builds for it", self.title()),
-                },
+                (true, _) => format!("{} has no {} for it", self.title(), self.manager.builds()),
             };
             format!("{}: {why}", called(gpu))
         })

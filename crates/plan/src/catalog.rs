@@ -26,6 +26,10 @@ pub struct Catalog {
     pub fit: Fit,
     /// What can be rented, bought or used for nothing.
     pub offers: Vec<Offer>,
+    /// Where a fresh system comes from.
+    pub guests: Vec<Guest>,
+    /// What container images are built on.
+    pub images: Images,
     /// Where notebooks are hosted.
     pub platforms: Platforms,
     /// What detection reads as well: distributions, devices, drivers.
@@ -50,9 +54,15 @@ impl Catalog {
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
         let text = include_str!("../../../profiles/catalog/offers.toml");
         let offers: Offers = overlaid(&tables, "offers", text)?;
+        let text = include_str!("../../../profiles/catalog/guests.toml");
+        let guests: Guests = overlaid(&tables, "guests", text)?;
+        let text = include_str!("../../../profiles/catalog/images.toml");
+        let images = overlaid(&tables, "images", text)?;
         let text = include_str!("../../../profiles/catalog/platforms.toml");
         Ok(Self {
             offers: offers.offer,
+            guests: guests.guest,
+            images,
             platforms: overlaid(&tables, "platforms", text)?,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
@@ -66,6 +76,11 @@ impl Catalog {
     /// The row of a distribution's release.
     pub fn distro(&self, id: &str, version: &str) -> Option<&Distro> {
         self.tables.distro(id, Some(version))
+    }
+
+    /// Where a release of a distribution comes from.
+    pub fn guest(&self, os: &str, version: &str) -> Option<&Guest> {
+        self.guests.iter().find(|row| row.os == os && row.version == version)
     }
 
     /// The builds of a framework that a manager installs, the preferred ones first.
@@ -141,10 +156,58 @@ pub struct MemoryFit {
     pub as_of: String,
 }
 
+/// What container images are built on.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Images {
+    /// One row a release of a distribution.
+    pub image: Vec<Image>,
+    /// One row a kind of accelerator.
+    pub accelerator: Vec<ContainerGpu>,
+}
+
+/// The image that a distribution publishes of one release.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// The distribution, `debian`.
+    pub os: String,
+    /// Its release, `13`.
+    pub version: String,
+    /// The image with its registry and tag.
+    pub name: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+}
+
+/// How a container comes to compute on a kind of accelerator.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerGpu {
+    /// `cuda`.
+    pub kind: String,
+    /// What `docker run` is told.
+    pub run: String,
+    /// Variables that the image sets.
+    pub environment: BTreeMap<String, String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Offers {
     offer: Vec<Offer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Guests {
+    guest: Vec<Guest>,
 }
 
 #[derive(Deserialize)]
@@ -281,6 +344,24 @@ pub struct Build {
     pub note: Option<String>,
     /// What it takes, as long as no source can be asked.
     pub estimate: Estimate,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Where a fresh system comes from, for a virtual machine or WSL.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guest {
+    /// The distribution.
+    pub os: String,
+    /// Its release.
+    pub version: String,
+    /// Vagrant's box.
+    pub vagrant: Option<String>,
+    /// The name that `wsl --install` knows.
+    pub wsl: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.

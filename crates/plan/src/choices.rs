@@ -119,6 +119,18 @@ impl AcceleratorChoice {
     }
 }
 
+impl fmt::Display for AcceleratorChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Rocm => "rocm",
+            Self::Xpu => "xpu",
+        })
+    }
+}
+
 /// Which environment manager to use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -132,6 +144,17 @@ pub enum ManagerChoice {
     Venv,
 }
 
+impl ManagerChoice {
+    /// The manager that was chosen by its name.
+    pub fn named(self) -> Option<Manager> {
+        match self {
+            Self::Auto => None,
+            Self::Conda => Some(Manager::Conda),
+            Self::Venv => Some(Manager::Venv),
+        }
+    }
+}
+
 /// The environment manager that a plan uses.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -141,6 +164,60 @@ pub enum Manager {
     /// A virtual environment, filled by uv.
     #[default]
     Venv,
+}
+
+/// What a plan must know of a manager; all else of it is known where its packages are resolved and installed.
+impl Manager {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Conda, Self::Venv];
+
+    /// The one that is not this one.
+    pub fn other(self) -> Self {
+        match self {
+            Self::Conda => Self::Venv,
+            Self::Venv => Self::Conda,
+        }
+    }
+
+    /// Whether its environments bring a Python along, and are not built on one of the machine's.
+    pub fn brings_python(self) -> bool {
+        match self {
+            Self::Conda => true,
+            Self::Venv => false,
+        }
+    }
+
+    /// Whether its solver takes the framework's build, by what it is told of the machine; else the plan names it.
+    pub fn solves_for_build(self) -> bool {
+        match self {
+            Self::Conda => true,
+            Self::Venv => false,
+        }
+    }
+
+    /// Where its packages come from, unless a build names another place.
+    pub fn source(self) -> &'static str {
+        match self {
+            Self::Conda => "conda channel",
+            Self::Venv => "index",
+        }
+    }
+
+    /// What a framework has for it.
+    pub fn builds(self) -> &'static str {
+        match self {
+            Self::Conda => "conda packages",
+            Self::Venv => "builds",
+        }
+    }
+
+    /// What the folder of its environments cannot have in its name, for packages write that into programs.
+    pub fn refuses(self) -> &'static [char] {
+        match self {
+            Self::Conda => &['\'', '"', '\\'],
+            Self::Venv => &[],
+        }
+    }
 }
 
 impl fmt::Display for Manager {

@@ -32,10 +32,7 @@ pub fn plan(
     manager: Manager,
     catalog: &Catalog,
 ) -> Plan {
-    let python = match manager {
-        Manager::Conda => PythonChoice::Own { minor: own_python(choices, catalog) },
-        Manager::Venv => choose_python(machine, choices, catalog),
-    };
+    let python = choose_python(machine, choices, manager, catalog);
     let driver = driver(machine, catalog);
     let arriving = match &driver {
         Driver::Install { row, .. } if installs(&driver, choices) => Some(row.version.as_str()),
@@ -177,8 +174,9 @@ struct Context<'a> {
     driver: &'a Driver<'a>,
 }
 
-/// Where a swap file goes, and file systems that take one without care of their own.
-const SWAP_FOLDER: &str = "/";
+/// Where a swap file goes.
+pub const SWAP_FILE: &str = "/swapfile";
+/// File systems that take one without care of their own.
 const HOLD_SWAP: [&str; 4] = ["ext4", "ext3", "ext2", "xfs"];
 
 /// Groups that may use the devices of AMD and Intel.
@@ -300,11 +298,8 @@ impl Context<'_> {
             self.machine.virtualization.kind,
             VirtualizationKind::BareMetal | VirtualizationKind::Vm
         );
-        let root = self
-            .machine
-            .disks
-            .iter()
-            .filter(|disk| Path::new(SWAP_FOLDER).starts_with(&disk.mount));
+        let root =
+            self.machine.disks.iter().filter(|disk| Path::new(SWAP_FILE).starts_with(&disk.mount));
         let root = root.max_by_key(|disk| disk.mount.as_os_str().len());
         own && root.is_none_or(|disk| HOLD_SWAP.contains(&disk.filesystem.as_str()))
     }
@@ -320,7 +315,7 @@ impl Context<'_> {
                 None => Action::AptPackages { packages: Vec::new() },
             },
             StepKind::SwapFile => Action::SwapFile {
-                path: format!("{SWAP_FOLDER}swapfile"),
+                path: SWAP_FILE.to_owned(),
                 size: self.profile.memory.swap_size.0,
             },
             StepKind::DriverSource => match self.driver {
@@ -423,17 +418,20 @@ impl Context<'_> {
             (StepKind::Framework | StepKind::FrameworkCheck, Decision::Block(why, remedy)) => {
                 step.block(why.clone(), remedy.clone());
             }
-            (StepKind::Environment | StepKind::Base(_), _) if self.manager == Manager::Conda => {
+            (StepKind::Environment | StepKind::Base(_), _) => {
                 let data = self.machine.folders.data.to_string_lossy();
-                if data.contains(['\'', '"', '\\']) {
+                if data.contains(self.manager.refuses()) {
                     step.block(
-                        format!("conda's packages write the name of their folder into programs, where {data} cannot stand"),
-                        "set AITK_DATA_DIR to a folder without quotes in its name, or add --manager venv",
+                        format!(
+                            "{}'s packages write the name of their folder into programs, where {data} cannot stand",
+                            self.manager
+                        ),
+                        format!(
+                            "set AITK_DATA_DIR to a folder without quotes in its name, or add --manager {}",
+                            self.manager.other()
+                        ),
                     );
-                }
-            }
-            (StepKind::Environment, _) => {
-                if let PythonChoice::Missing { why, remedy } = self.python {
+                } else if let PythonChoice::Missing { why, remedy } = self.python {
                     step.block(why.clone(), remedy.clone());
                 }
             }
@@ -620,14 +618,8 @@ impl Context<'_> {
         let Decision::Take { builds, accelerator, framework, .. } = self.framework else {
             return None;
         };
-        let manager = match self.manager {
-            Manager::Conda => Manager::Venv,
-            Manager::Venv => Manager::Conda,
-        };
-        let python = match manager {
-            Manager::Conda => PythonChoice::Own { minor: own_python(self.choices, self.catalog) },
-            Manager::Venv => choose_python(self.machine, self.choices, self.catalog),
-        };
+        let manager = self.manager.other();
+        let python = choose_python(self.machine, self.choices, manager, self.catalog);
         let other = accelerate::choose(Question {
             machine: self.machine,
             catalog: self.catalog,
@@ -878,7 +870,15 @@ fn own_python(choices: &Choices, catalog: &Catalog) -> (u32, u32) {
     wanted.unwrap_or_else(|| newest.map_or(OWN_PYTHON, |newest| newest.min(OWN_PYTHON)))
 }
 
-fn choose_python(machine: &Machine, choices: &Choices, catalog: &Catalog) -> PythonChoice {
+fn choose_python(
+    machine: &Machine,
+    choices: &Choices,
+    manager: Manager,
+    catalog: &Catalog,
+) -> PythonChoice {
+    if manager.brings_python() {
+        return PythonChoice::Own { minor: own_python(choices, catalog) };
+    }
     let wanted = choices.python.as_deref().and_then(version_pair);
     let bounds = catalog
         .framework(&choices.framework.to_string())
@@ -966,11 +966,11 @@ impl Decision {
 
     fn planned(&self, manager: Manager) -> Option<FrameworkPlan> {
         let Self::Take { framework, builds, accelerator, .. } = self else { return None };
-        let computes = match (manager, accelerator.kind.as_str()) {
-            (_, "none") => ", and computes on the CPU here".to_owned(),
-            // The solver takes the build, and says what for.
-            (Manager::Conda, _) => String::new(),
-            (Manager::Venv, _) => format!(", as the build {}", builds[0].name),
+        let computes = match accelerator.kind.as_str() {
+            "none" => ", and computes on the CPU here".to_owned(),
+            // The solver says what for.
+            _ if manager.solves_for_build() => String::new(),
+            _ => format!(", as the build {}", builds[0].name),
         };
         Some(FrameworkPlan {
             name: framework.name.clone(),

@@ -10,6 +10,7 @@ mod choices;
 mod decide;
 mod digest;
 mod driver;
+mod messages;
 mod model;
 mod platform;
 mod profile;
@@ -21,19 +22,21 @@ pub use advice::{
     Question, State, Tree, advise, compare, describe,
 };
 pub use catalog::{
-    AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, MemoryFit, Targets, UvPin,
-    VramFit, Wheel,
+    AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
+    Images, MemoryFit, Targets, UvPin, VramFit, Wheel,
 };
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
-pub use decide::{Charge, charges, conclude, plan};
+pub use decide::{Charge, SWAP_FILE, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
+pub use messages::{Messages, holes};
 pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning,
 };
 pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
-    ADVISED, CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
+    ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
+    parse as parse_toml,
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};

@@ -394,11 +394,10 @@ pub struct BuildRequest {
 impl BuildRequest {
     /// Where it comes from, in one word for a script.
     pub fn source(&self, manager: Manager) -> String {
-        match (manager, &self.torch_backend, &self.index) {
-            (Manager::Conda, ..) => "conda channel".to_owned(),
-            (_, Some(name), _) => format!("torch-backend {name}"),
-            (_, None, Some(index)) => index.clone(),
-            (_, None, None) => "index".to_owned(),
+        match (&self.torch_backend, &self.index) {
+            (Some(name), _) => format!("torch-backend {name}"),
+            (None, Some(index)) => index.clone(),
+            (None, None) => manager.source().to_owned(),
         }
     }
 }
@@ -426,14 +425,9 @@ pub struct Package {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let about = if self.estimated { "about " } else { "" };
-        write!(
-            f,
-            "{} {}, {about}{} to download, {about}{} on disk",
-            self.steps,
-            if self.steps == 1 { "step" } else { "steps" },
-            Bytes(self.download),
-            Bytes(self.disk)
-        )
+        let steps =
+            if self.steps == 1 { "1 step".to_owned() } else { format!("{} steps", self.steps) };
+        let size = |bytes| Bytes(bytes).told(self.estimated);
+        write!(f, "{steps}, {} to download, {} on disk", size(self.download), size(self.disk))
     }
 }

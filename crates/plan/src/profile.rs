@@ -629,7 +629,7 @@ impl RawKind {
 
 /// The first step for which there is no environment, or an environment too many, with one manager or the other.
 fn homeless(steps: &[RawStep]) -> Option<(Range<usize>, String)> {
-    [Manager::Conda, Manager::Venv].into_iter().find_map(|manager| {
+    Manager::ALL.into_iter().find_map(|manager| {
         let mut there = false;
         let mut of_it = steps.iter().filter(|step| step.manager.is_none_or(|of| of == manager));
         of_it.find_map(|step| {

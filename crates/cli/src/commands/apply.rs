@@ -7,7 +7,7 @@ use std::time::Duration;
 use aitk_detect::Sudo;
 use aitk_env::{Bundle, Locks, open_bundle};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
-use aitk_plan::{Bytes, Choices, Manager, ManagerChoice, Plan, Status, machine_digest};
+use aitk_plan::{Bytes, Choices, ManagerChoice, Plan, Status, machine_digest};
 use aitk_system::{
     Deny, Exit, Explain, KeepAlive, Real, Report, System, authenticate, interrupted, is_terminal,
     listen_for_interrupts, read_line,
@@ -21,6 +21,7 @@ use crate::error::{CliError, steps};
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked};
+use crate::words::said;
 
 pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
@@ -130,10 +131,9 @@ fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), Cl
         let path = std::path::absolute(path).ok();
         path.map(|path| path.to_string_lossy().into_owned()) == choices.profile
     };
-    let is_manager = |wanted: ManagerChoice| match (wanted, manager) {
-        (ManagerChoice::Conda, Some(manager)) => *manager == Manager::Conda,
-        (ManagerChoice::Venv, Some(manager)) => *manager == Manager::Venv,
-        (wanted, _) => wanted == choices.manager,
+    let is_manager = |wanted: ManagerChoice| match (wanted.named(), manager) {
+        (Some(wanted), Some(manager)) => wanted == *manager,
+        _ => wanted == choices.manager,
     };
     let base = args.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
     let differs = [
@@ -245,7 +245,7 @@ pub fn confirm(yes: bool) -> Result<(), CliError> {
     if !is_terminal() {
         return Err(CliError::NotConfirmed);
     }
-    anstream::eprint!("\nGo ahead? [Y/n] ");
+    anstream::eprint!("{}", said("\nGo ahead? [Y/n] "));
     let answer = read_line().map_err(CliError::io("the terminal"))?;
     let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
     if ["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
@@ -300,7 +300,7 @@ fn dry_run(
     progress: &Progress,
 ) -> Result<ExitCode, CliError> {
     let report = Report::new(Deny(Real), |change: &str| {
-        anstream::eprintln!("    {} {change}", styled(DIM, "would"));
+        anstream::eprintln!("    {} {}", styled(DIM, said("would")), said(change));
     });
     let mut context = context(session, &report, lock, args);
     context.dry = true;
@@ -362,13 +362,14 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             output.say(format!(
                 "\n{} {} done so far, and {} for you. {} [{}]",
                 styled(CARE, "·"),
-                steps(done),
+                said(steps(done)),
                 if waiting == 1 { "1 waits".to_owned() } else { format!("{waiting} wait") },
-                sentence(&error.to_string()),
+                sentence(&said(error.to_string())),
                 error.code(),
             ));
             if let Some(hint) = error.hint() {
-                output.say(format!("  {} {hint}", styled(HEAD, "what to do:")));
+                let what = styled(HEAD, said("what to do:"));
+                output.say(format!("  {what} {}", said(hint)));
             }
             Ok(ExitCode::from(error.exit() as u8))
         }
@@ -384,7 +385,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
         None => {
             let totals = &summary.plan.totals;
             output.result("run", &(), Vec::new(), || {
-                let start = |what: &str, command: &str| format!("  {what:22} {}\n", styled(HEAD, command));
+                let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, command));
                 format!(
                     "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
                     styled(GOOD, "✓"),
@@ -405,7 +406,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::FrameworkChoice;
+    use aitk_plan::{FrameworkChoice, Manager};
     use clap::Parser;
 
     use super::*;

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_uv_wheel, write_bundle};
+use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_installer, write_bundle};
 use aitk_exec::{Event, Reporter};
-use aitk_plan::{Bytes, Manager};
+use aitk_plan::Bytes;
 use aitk_system::{Deny, Real};
 use serde_json::json;
 
@@ -45,13 +45,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let bar = Bar { total, done: AtomicU64::new(0), progress: &progress };
     progress.event(&Event::StepStarted { step: STEP, title: "Download the packages", root: false });
     fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
-    let uv = match plan.manager {
-        Manager::Conda => None,
-        Manager::Venv => {
-            let here = aitk_detect::detect(&Real, &session.catalog.tables).machine;
-            Some(fetch_uv_wheel(&Real, &here, &session.catalog, settings, &bar)?.0)
-        }
-    };
+    let installer = fetch_installer(plan.manager, &Real, &session.catalog, settings, &bar)?;
     let mut files: Vec<PathBuf> =
         packages.iter().map(|locked| folder.join(locked.filename())).collect();
     files.sort();
@@ -63,7 +57,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
         manager: plan.manager,
         lock: locks.to_text()?,
         packages: files,
-        uv,
+        uv: installer,
         program: Path::new("/proc/self/exe"),
     };
     let size = write_bundle(&args.output, &wrapped)?;

@@ -5,21 +5,21 @@ use std::process::ExitCode;
 
 use aitk_env::Locks;
 use aitk_exec::Receipt;
-use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
-use aitk_plan::{Language, Manager, ManagerChoice, Plan, Texts};
+use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
+use aitk_plan::{Language, Plan, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
 use crate::args::{self, Common};
-use crate::commands::advise::language;
 use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
-use crate::session::{Ask, Session, Wish, locked};
+use crate::session::{Ask, Session, Wish, locked, profile_text};
+use crate::words::language;
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language(common, &Real))?;
+    let texts = Texts::of(language())?;
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
         let english = Texts::of(Language::English)?;
         let list = |texts: &Texts| {
@@ -37,7 +37,7 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
     };
     let target = Target::named(name)?;
     let place = place(target, args)?;
-    let (export, warnings) = exported(common, target, &args.choices, output)?;
+    let (export, warnings) = exported(common, target, args, output)?;
     let files: Vec<_> = export.files.iter().map(|file| file.path.as_str()).collect();
     if let Some(place) = &place {
         write(place, target, &export)?;
@@ -77,40 +77,36 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
 /// A target with the time to use it.
 fn entry(name: &str, when: &str) -> String {
     let indent = " ".repeat(20);
-    let first =
-        format!("{}{}", styled(HEAD, name), " ".repeat(20_usize.saturating_sub(name.len())));
-    let text = textwrap::fill(when, wrapping(page_width().saturating_sub(20), "", &indent));
-    format!("{first}{text}\n")
+    let text = textwrap::fill(when, wrapping(page_width(), &indent, &indent));
+    format!("{}{}\n", styled(HEAD, name), &text[name.len()..])
 }
 
 /// Resolves what is chosen for somewhere else, and renders it.
 fn exported(
     common: &Common,
     target: &'static Target,
-    choices: &args::ChoiceArgs,
+    args: &args::Export,
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
+    let ssh_key = args.ssh_key.as_deref().map(public_key).transpose()?;
     let mut session = Session::open(common)?;
     elsewhere(&mut session);
-    let mut wish = session.wish(choices)?;
-    let lock = locked(choices, &session.machine)?;
+    let mut wish = session.wish(&args.choices)?;
+    let lock = locked(&args.choices, &session.machine)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
-        match (wish.choices.manager, lock.as_ref().map(|locks| locks.environment.manager)) {
-            (_, Some(manager)) if manager != can => return Err(other(manager).into()),
-            (ManagerChoice::Conda, _) if can != Manager::Conda => {
-                return Err(other(Manager::Conda).into());
-            }
-            (ManagerChoice::Venv, _) if can != Manager::Venv => {
-                return Err(other(Manager::Venv).into());
-            }
-            _ => wish.manager = Some(can),
+        let of_lock = lock.as_ref().map(|locks| locks.environment.manager);
+        let mut wanted = of_lock.into_iter().chain(wish.choices.manager.named());
+        if let Some(manager) = wanted.find(|manager| *manager != can) {
+            return Err(other(manager).into());
         }
+        wish.manager = Some(can);
     }
     let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
     let render = |source: &Source<'_>| {
+        let source = &Source { ssh_key: ssh_key.as_ref(), ..*source };
         target.render(source).map(|export| (export, source.plan.warnings.clone()))
     };
     Ok(resolved(&session, common, plan, &wish, lock.as_ref(), output, render)??)
@@ -143,15 +139,29 @@ pub fn resolved<R>(
             .into(),
         ..Receipt::default()
     };
+    let profile =
+        wish.choices.profile.as_deref().map(|path| profile_text(Path::new(path))).transpose()?;
+    let channels = locks.environment.channels(&session.local_settings)?;
     Ok(render(&Source {
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
-        texts: &Texts::of(language(common, &Real))?,
+        texts: &Texts::of(language())?,
         lock: &locks.to_text()?,
+        profile: profile.as_deref(),
+        environment_lock: &locks.environment.to_text(&channels)?,
+        channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
+        memory: wish.profile()?.memory,
+        ssh_key: None,
     }))
+}
+
+/// The key in a file; what stands there is shown to nobody, as it may be the private one.
+fn public_key(path: &Path) -> Result<PublicKey, CliError> {
+    let text = Real.read(path).map_err(CliError::io(path))?;
+    Ok(PublicKey::parse(&String::from_utf8_lossy(&text))?)
 }
 
 /// Makes the session one for another machine of the same kind: who asks here need not be who does it there, and what
@@ -168,7 +178,9 @@ fn elsewhere(session: &mut Session) {
 fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliError> {
     let path = match (&args.output, target.makes) {
         (None, Makes::File(_)) => return Ok(None),
-        (None, Makes::Folder) => PathBuf::from(format!("aitk-{}", target.name)),
+        (None, Makes::Folder) => {
+            PathBuf::from(format!("aitk-{}", target.name.trim_end_matches(".toml")))
+        }
         (Some(path), _) => path.clone(),
     };
     let taken = match target.makes {

@@ -11,12 +11,12 @@ use aitk_system::{Exit, Explain, Real, Replay, System, quote};
 use serde_json::json;
 
 use crate::args::{self, ChoiceArgs, Common};
-use crate::commands::advise::language;
 use crate::commands::export::resolved;
 use crate::error::CliError;
 use crate::kaggle;
 use crate::output::{CARE, DIM, GOOD, HEAD, Output, indented, page_width, styled, wrapping};
 use crate::session::{Ask, Session, locked, profile};
+use crate::words::language;
 
 /// Why there is no notebook, or why it was not sent.
 #[derive(Debug, thiserror::Error)]
@@ -108,7 +108,7 @@ pub fn is_meant(choices: &ChoiceArgs, flags: &[(&'static str, bool)]) -> Result<
 
 /// `aitk plan`: what would be written.
 pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language(common, &Real))?;
+    let texts = Texts::of(language())?;
     refuse(&[("--output", args.output.is_some())], "hosted notebooks")?;
     let name = args.platform.as_deref();
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
@@ -121,7 +121,7 @@ pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitC
 
 /// `aitk apply`: writes the folder, and sends it where that is asked for.
 pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language(common, &Real))?;
+    let texts = Texts::of(language())?;
     refuse(&[("PLAN", args.plan.is_some())], "hosted notebooks")?;
     let name = args.platform.as_deref();
     let client = match args.push {
@@ -162,7 +162,7 @@ fn refuse(flags: &[(&'static str, bool)], with: &str) -> Result<(), HostedError>
 /// The client of a platform, with credentials that are worth a try. Whoever asks in vain is told before any work is done.
 fn client(common: &Common, name: Option<&str>) -> Result<kaggle::Client, CliError> {
     let session = Session::open(common)?;
-    let texts = Texts::of(language(common, &Real))?;
+    let texts = Texts::of(language())?;
     let platform = platform(&session, name, &texts)?;
     if platform.push.as_deref() == Some("kaggle") {
         return Ok(kaggle::Client::find(&Real)?);
@@ -228,7 +228,7 @@ impl Made {
         ];
         refuse(&meaningless, "hosted notebooks")?;
         let mut session = Session::open(common)?;
-        let texts = Texts::of(language(common, &Real))?;
+        let texts = Texts::of(language())?;
         let platform = platform(&session, name, &texts)?;
         // It is resolved for a session there, and nothing of this machine counts.
         session.machine =
@@ -249,15 +249,11 @@ impl Made {
         };
         let (export, packages) = match ask {
             Ask::Sources => resolved(&session, common, plan, &wish, lock.as_ref(), output, render)?,
-            Ask::Nobody => render(&Source {
-                plan: &plan,
-                machine: &session.machine,
-                catalog: &session.catalog,
-                texts: &texts,
-                lock: "",
-                record: "",
-                receipt: "",
-            }),
+            Ask::Nobody => {
+                let memory = wish.profile()?.memory;
+                let (machine, catalog) = (&session.machine, &session.catalog);
+                render(&Source::unresolved(&plan, machine, catalog, &texts, memory))
+            }
         };
         let budget = match &choices.profile {
             Some(path) => format!("--profile {}", quote(&path.to_string_lossy())),

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_detect::{VirtualizationKind, folders};
-use aitk_env::Environments;
+use aitk_env::{Environments, Inside, inside};
 use aitk_exec::Receipt;
-use aitk_plan::Manager;
 use aitk_system::{Command, Real, System, free_port, quote, replace};
 
 use crate::args::{Common, Lab, Run, Which};
@@ -16,9 +15,7 @@ use crate::output::{HEAD, Output, styled};
 /// An environment that is there.
 struct Environment {
     path: PathBuf,
-    manager: Manager,
-    /// Where conda itself is, for an environment of its kind.
-    conda: PathBuf,
+    inside: Inside,
 }
 
 impl Environment {
@@ -30,61 +27,39 @@ impl Environment {
         let receipt = Receipt::load(&folders.state, &Real)?;
         let adopted =
             receipt.environments.get(&which.env).and_then(|wish| wish["choices"]["base"].as_str());
-        Ok(Self {
-            path: environments.current_path(),
-            manager: record.manager,
-            conda: adopted.map_or_else(
-                || Environments::new(&folders.data, "base").current_path(),
-                PathBuf::from,
-            ),
-        })
+        let base = adopted
+            .map_or_else(|| Environments::new(&folders.data, "base").current_path(), PathBuf::from);
+        let path = environments.current_path();
+        let inside = inside(record.manager, &which.env, &path, &base);
+        Ok(Self { path, inside })
     }
 
     /// A command with the environment in front of everything else, as activating it would have it.
-    fn inside(&self, name: &str, command: Command) -> Command {
+    fn enter(&self, command: Command) -> Command {
         let before = Real.env("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
-        let bin = self.path.join("bin");
-        let command = command.env("PYTHONHOME", "").env("PYTHONNOUSERSITE", "1");
-        match self.manager {
-            Manager::Venv => command
-                .env("VIRTUAL_ENV", self.path.to_string_lossy())
-                .env("PATH", format!("{}:{before}", bin.display())),
-            Manager::Conda => command
-                .env("CONDA_PREFIX", self.path.to_string_lossy())
-                .env("CONDA_DEFAULT_ENV", name)
-                .env("CONDA_SHLVL", "1")
-                .env(
-                    "PATH",
-                    format!("{}:{}:{before}", bin.display(), self.conda.join("condabin").display()),
-                ),
-        }
+        let mut path: String =
+            self.inside.folders.iter().map(|folder| format!("{}:", folder.display())).collect();
+        path += &before;
+        let command = command.env("PYTHONHOME", "").env("PYTHONNOUSERSITE", "1").env("PATH", path);
+        self.inside
+            .variables
+            .iter()
+            .fold(command, |command, (name, value)| command.env(*name, value))
     }
 
-    /// Lets a command run after the scripts that packages of a conda environment bring for its activation.
+    /// Lets a command run after the scripts that packages bring for the activation of the environment.
     fn activated(&self, words: Vec<String>) -> Vec<String> {
-        let scripts = self.path.join("etc/conda/activate.d");
-        let some = Real.list(&scripts).is_ok_and(|names| names.iter().any(|n| n.ends_with(".sh")));
-        if self.manager == Manager::Venv || !some {
-            return words;
-        }
-        let load = r#"for script in "$CONDA_PREFIX"/etc/conda/activate.d/*.sh; do . "$script"; done; exec "$@""#;
+        let is_script = |name: &String| name.ends_with(".sh");
+        let some =
+            |folder: &&PathBuf| Real.list(folder).is_ok_and(|names| names.iter().any(is_script));
+        let Some(scripts) = self.inside.scripts.as_ref().filter(some) else { return words };
+        let load = format!(
+            r#"for script in {}/*.sh; do . "$script"; done; exec "$@""#,
+            quote(&scripts.to_string_lossy())
+        );
         let shell = if Real.stat(Path::new("/bin/bash")).is_ok() { "/bin/bash" } else { "/bin/sh" };
-        let begin = [shell, "-c", load, "aitk"].map(str::to_owned);
+        let begin = [shell, "-c", &load, "aitk"].map(str::to_owned);
         begin.into_iter().chain(words).collect()
-    }
-
-    /// What a shell reads to be in the environment.
-    fn activation(&self) -> String {
-        let quoted = |path: &Path| quote(&path.to_string_lossy());
-        match self.manager {
-            Manager::Venv => format!(". {}\n", quoted(&self.path.join("bin/activate"))),
-            // Without conda's own function the variables are what there is, and they are set already.
-            Manager::Conda => format!(
-                "unset CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV\n[ -r {0} ] && . {0} && conda activate {1}\n",
-                quoted(&self.conda.join("etc/profile.d/conda.sh")),
-                quoted(&self.path)
-            ),
-        }
     }
 }
 
@@ -98,43 +73,34 @@ pub fn run(_: &Common, args: &Run) -> Result<ExitCode, CliError> {
     let environment = Environment::open(&args.which)?;
     let mut words = args.command.clone();
     // The search for the program happens on this program's PATH, so what is in the environment is named by its place.
-    let folders = [environment.path.join("bin"), environment.conda.join("condabin")];
-    let folders = if environment.manager == Manager::Conda { &folders[..] } else { &folders[..1] };
-    let own =
-        folders.iter().map(|folder| folder.join(&words[0])).find(|own| Real.stat(own).is_ok());
+    let folders = environment.inside.folders.iter();
+    let own = folders.map(|folder| folder.join(&words[0])).find(|own| Real.stat(own).is_ok());
     if let Some(own) = own.filter(|_| !words[0].contains('/')) {
         words[0] = own.to_string_lossy().into_owned();
     }
     let command = Command::changes(environment.activated(words));
-    become_it(&environment.inside(&args.which.env, command))
+    become_it(&environment.enter(command))
 }
 
 pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
     let environment = Environment::open(args)?;
     let shell = Real.env("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
     let name = Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned());
-    let command = match (name.as_deref(), environment.manager) {
+    let command = match (name.as_deref(), &environment.inside.fish) {
         // The user's own file is read first, so that what it does to PATH does not hide the environment.
         (Some("bash"), _) => {
             let rc = folders(&Real).cache.join("shell.bash");
             let text = format!(
                 "[ -f /etc/bash.bashrc ] && . /etc/bash.bashrc\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}",
-                environment.activation()
+                environment.inside.activation
             );
             Real.write(&rc, text.as_bytes(), 0o600).map_err(CliError::io(&rc))?;
             Command::changes([shell.as_str(), "--rcfile", &rc.to_string_lossy(), "-i"])
         }
-        (Some("fish"), Manager::Venv) => {
-            let script = environment.path.join("bin/activate.fish");
-            Command::changes([
-                shell.as_str(),
-                "-C",
-                &format!("source {}", quote(&script.to_string_lossy())),
-            ])
-        }
+        (Some("fish"), Some(activation)) => Command::changes([shell.as_str(), "-C", activation]),
         _ => Command::changes(environment.activated(vec![shell.clone(), "-i".to_owned()])),
     };
-    become_it(&environment.inside(&args.env, command))
+    become_it(&environment.enter(command))
 }
 
 pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError> {
@@ -168,5 +134,5 @@ pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError
     }
     // In the environment and not among the arguments: every user can read those.
     let command = Command::changes(environment.activated(words)).env("JUPYTER_TOKEN", token);
-    become_it(&environment.inside(&args.which.env, command))
+    become_it(&environment.enter(command))
 }

@@ -8,10 +8,10 @@ mod solve;
 mod virtual_packages;
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use aitk_plan::{LayerRequest, Manager as Kind, Package};
-use aitk_system::Permit;
+use aitk_plan::{Accelerator, BuildRequest, LayerRequest, Manager as Kind, Package};
+use aitk_system::{Permit, quote};
 use rattler_conda_types::RepoDataRecord;
 
 pub use channel::channel_answers;
@@ -22,7 +22,7 @@ use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::generation::Generation;
 use crate::lock::{Layer, Lock, Locked, Target, into_layers};
-use crate::manager::{Cuda, Manager, Request, Site, lacks};
+use crate::manager::{Cuda, Inside, Manager, Request, Site, Taken, lacks};
 use crate::{Settings, text};
 
 /// The manager `conda`.
@@ -31,6 +31,10 @@ pub(crate) struct Conda<'a> {
 }
 
 impl Manager for Conda<'_> {
+    fn target(&self, python: &str) -> Target {
+        target(python, &self.site.machine.arch)
+    }
+
     /// The framework's builds are tried in their order; of one that has several the solver takes what fits the machine.
     fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError> {
         let mut last = None;
@@ -94,6 +98,40 @@ impl Manager for Conda<'_> {
             )),
             None => Ok(()),
         }
+    }
+
+    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>> {
+        let request = builds.first()?;
+        let name = name_of(request.requirements.first()?);
+        let locked = lock.packages().find(|locked| locked.key() == name)?;
+        let counts = |need: &&str| need.starts_with("__") || need.starts_with("cuda-version");
+        let needs: Vec<_> = needs(locked).filter(counts).collect();
+        let why = format!(
+            "{name} {} has the build {}{}",
+            locked.package.version,
+            locked.package.build.as_deref().unwrap_or_default(),
+            match needs.is_empty() {
+                true => ", which asks nothing of a GPU".to_owned(),
+                false => format!(", for this machine meets its needs: {}", needs.join(", ")),
+            }
+        );
+        let name = lock.build.clone().unwrap_or_else(|| request.name.clone());
+        Some(Taken { request, name, why: Some(why) })
+    }
+
+    /// Builds are called after what they are for.
+    fn accelerator(&self, planned: &Accelerator, build: &str) -> Option<Accelerator> {
+        let mut accelerator = planned.clone();
+        if build.starts_with("cuda") {
+            accelerator.why.push(format!("the solver took the build {build}"));
+        } else {
+            "none".clone_into(&mut accelerator.kind);
+            accelerator.gpus.clear();
+            accelerator.why = vec![format!(
+                "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
+            )];
+        }
+        Some(accelerator)
     }
 
     fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
@@ -197,12 +235,7 @@ impl Conda<'_> {
             Some(build.split('_').next().unwrap_or(build).to_owned())
         });
         let layers = into_layers(&wishes, packages, name_of, needs_of);
-        Ok(Lock {
-            manager: Kind::Conda,
-            target: target(&records, &site.machine.arch),
-            build,
-            layers,
-        })
+        Ok(Lock { manager: Kind::Conda, target: self.target(&python(&records)), build, layers })
     }
 }
 
@@ -223,14 +256,36 @@ pub(crate) fn fetch_program(
     Ok(Some(program))
 }
 
-/// What the records are for: the version of their Python, on this architecture.
-fn target(records: &[RepoDataRecord], arch: &str) -> Target {
+/// What is for this Python on this architecture; packages of conda name the glibc that they need themselves.
+fn target(python: &str, arch: &str) -> Target {
+    Target { python: python.to_owned(), arch: arch.to_owned(), glibc: None }
+}
+
+/// The version of the Python among these records, `3.12`.
+fn python(records: &[RepoDataRecord]) -> String {
     let python = records.iter().find(|r| r.package_record.name.as_normalized() == "python");
     let minor = python.and_then(|r| r.package_record.version.as_major_minor());
-    Target {
-        python: minor.map(|(major, minor)| format!("{major}.{minor}")).unwrap_or_default(),
-        arch: arch.to_owned(),
-        glibc: None,
+    minor.map(|(major, minor)| format!("{major}.{minor}")).unwrap_or_default()
+}
+
+/// As `conda activate` does.
+pub(crate) fn inside(name: &str, prefix: &Path, base: &Path) -> Inside {
+    let quoted = |path: &Path| quote(&text(path));
+    Inside {
+        folders: vec![prefix.join("bin"), base.join("condabin")],
+        variables: vec![
+            ("CONDA_PREFIX", text(prefix)),
+            ("CONDA_DEFAULT_ENV", name.to_owned()),
+            ("CONDA_SHLVL", "1".to_owned()),
+        ],
+        scripts: Some(prefix.join("etc/conda/activate.d")),
+        // Without conda's own function the variables are what there is, and they are set already.
+        activation: format!(
+            "unset CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV\n[ -r {0} ] && . {0} && conda activate {1}\n",
+            quoted(&base.join("etc/profile.d/conda.sh")),
+            quoted(prefix)
+        ),
+        fish: None,
     }
 }
 
@@ -268,6 +323,14 @@ fn record(locked: &Locked) -> Result<RepoDataRecord, EnvError> {
     } else {
         Err(bad("its record names another sha256".to_owned()))
     }
+}
+
+/// The addresses of the channels that the packages of a lock come from, the preferred one first.
+pub(crate) fn channels_of(lock: &Lock, settings: &Settings) -> Result<Vec<String>, EnvError> {
+    let records = lock.packages().map(record).collect::<Result<Vec<_>, _>>()?;
+    let order: Vec<_> =
+        channel::channels(settings)?.iter().map(|c| c.base_url.to_string()).collect();
+    Ok(lockfile::channels(&records, &order))
 }
 
 /// The package that a requirement names: `python` of `python 3.12.*`.

@@ -17,6 +17,7 @@ use rattler::install::link_script::{LinkScriptError, PrePostLinkResult};
 use rattler_cache::package_cache::PackageCache;
 use rattler_cache::validation::ValidationMode;
 use rattler_conda_types::{PrefixRecord, RepoDataRecord, Subdir};
+use rattler_networking::LazyClient;
 use tokio::sync::Semaphore;
 
 use super::record;
@@ -250,7 +251,13 @@ async fn install(
         package: prefix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         reason,
     };
+    // It downloads only what somebody takes out of the cache meanwhile. A client that it makes by itself wants certificates
+    // at once, and ends the program on a machine that has none.
+    let from = settings.clone();
+    let client =
+        LazyClient::new(move || Client::new(&from).map(Client::into_http).unwrap_or_default());
     let result = Installer::new()
+        .with_download_client(client)
         .with_package_cache(cache(settings, ValidationMode::Skip))
         .with_target_platform(Subdir::current().unwrap_or(Subdir::Linux64))
         .with_installed_packages(installed)

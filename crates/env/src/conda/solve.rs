@@ -16,13 +16,15 @@ use rattler_repodata_gateway::{
     ChannelConfig, DownloadReporter, Gateway, GatewayError, RepoDataQueryOutput, Reporter,
     SourceConfig,
 };
-use rattler_solve::{ChannelPriority, SolveError, SolverImpl, SolverTask, resolvo};
+use rattler_solve::{
+    CancellationToken, ChannelPriority, SolveError, SolverImpl, SolverTask, resolvo,
+};
 use url::Url;
 
 use super::channel::channels;
 use crate::Settings;
 use crate::error::EnvError;
-use crate::fetch::{Client, HESITATION, block_on};
+use crate::fetch::{Client, HESITATION, block_on, once_interrupted};
 
 /// How many questions are asked of the channels at a time.
 const PARALLEL: usize = 24;
@@ -57,13 +59,17 @@ pub(super) fn solve(
         .collect();
     let answer = ask(settings, arch, specs.clone(), true)?;
     tracing::debug!(records = answer.iter().map(|part| part.len()).sum::<usize>(), "repodata");
+    let stop = CancellationToken::new();
     let task = SolverTask {
         virtual_packages,
         specs,
         channel_priority: ChannelPriority::Strict,
+        cancellation_token: Some(stop.clone()),
         ..SolverTask::from_iter(&*answer)
     };
-    let solution = resolvo::Solver.solve(task).map_err(|error| match error {
+    let solution = once_interrupted(|| stop.cancel(), || resolvo::Solver.solve(task));
+    let solution = solution.map_err(|error| match error {
+        SolveError::Cancelled => EnvError::Interrupted,
         SolveError::Unsolvable(reasons) => unsolvable(reasons.join("\n")),
         error => unsolvable(error.to_string()),
     })?;

@@ -11,17 +11,18 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use aitk_detect::{Tables, detect};
-use aitk_plan::Manager as Kind;
-use aitk_system::{Command, FileKind, System};
+use aitk_plan::{Accelerator, BuildRequest, Manager as Kind};
+use aitk_system::{Command, FileKind, System, quote};
 
 pub(crate) use resolve::project;
-pub use uv::{Uv, fetch_uv, fetch_uv_wheel, find_uv, install_uv, own_uv, uv_wheel};
+pub(crate) use uv::fetch_uv_wheel;
+pub use uv::{Uv, fetch_uv, find_uv, install_uv, own_uv, uv_wheel};
 
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::generation::{Generation, digest};
 use crate::lock::{Layer, Lock, Locked, Target, normalized};
-use crate::manager::{Installed, Inventory, Manager, Request, Site, lacks};
+use crate::manager::{Inside, Installed, Inventory, Manager, Request, Site, Taken, lacks};
 use crate::text;
 
 /// The manager `venv`.
@@ -30,6 +31,16 @@ pub(crate) struct Venv<'a> {
 }
 
 impl Manager for Venv<'_> {
+    fn target(&self, python: &str) -> Target {
+        let machine = self.site.machine;
+        let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+        Target {
+            python: python.to_owned(),
+            arch: machine.arch.clone(),
+            glibc: glibc.and_then(|libc| libc.version.clone()),
+        }
+    }
+
     fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError> {
         let site = &self.site;
         // A step of this run may have brought the interpreter.
@@ -44,12 +55,7 @@ impl Manager for Venv<'_> {
             (None, Some(python)) if !site.is_local => python.to_owned(),
             _ => return Err(EnvError::NoPython),
         };
-        let glibc = site.machine.libc.as_ref().filter(|libc| libc.family == "glibc");
-        let target = Target {
-            python,
-            arch: site.machine.arch.clone(),
-            glibc: glibc.and_then(|libc| libc.version.clone()),
-        };
+        let target = self.target(&python);
         let interpreter = found.map(|python| text(&python.path));
         // Resolving writes into the cache only, which is no change of the machine.
         resolve::resolve(
@@ -97,6 +103,15 @@ impl Manager for Venv<'_> {
             }
         }
         Ok(())
+    }
+
+    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>> {
+        let request = builds.iter().find(|build| Some(&build.name) == lock.build.as_ref())?;
+        Some(Taken { request, name: request.name.clone(), why: None })
+    }
+
+    fn accelerator(&self, _: &Accelerator, _: &str) -> Option<Accelerator> {
+        None
     }
 
     fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
@@ -218,6 +233,18 @@ impl Venv<'_> {
         } else {
             Err(EnvError::from_uv(&output.tail(12), "the cache of wheels"))
         }
+    }
+}
+
+/// As the scripts do that uv puts beside the interpreter.
+pub(crate) fn inside(prefix: &Path) -> Inside {
+    let script = |name: &str| quote(&text(&prefix.join("bin").join(name)));
+    Inside {
+        folders: vec![prefix.join("bin")],
+        variables: vec![("VIRTUAL_ENV", text(prefix))],
+        scripts: None,
+        activation: format!(". {}\n", script("activate")),
+        fish: Some(format!("source {}", script("activate.fish"))),
     }
 }
 

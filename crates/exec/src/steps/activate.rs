@@ -1,9 +1,9 @@
 //! The generation is the one in use.
 
-use aitk_env::Generation;
+use aitk_env::{Generation, add_again};
 use aitk_plan::{Action, Plan, Status, Step};
 
-use super::environment::{add_again, list};
+use super::environment::list;
 use super::{Check, Exact, Kind, Made, Work};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
@@ -64,7 +64,7 @@ impl Kind for Activate {
         };
         environments.activate(cx.system, &generation)?;
         if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
-            && let Some(text) = left_behind(cx, &old, &generation, "")
+            && let Some(text) = left_behind(cx, &old, &generation, None)
         {
             work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
         }
@@ -78,7 +78,7 @@ pub(super) fn left_behind(
     cx: &Context<'_>,
     old: &Generation,
     new: &Generation,
-    of: &str,
+    of: Option<&str>,
 ) -> Option<String> {
     let record = new.record(cx.system)?;
     let lost = old.lost(cx.system, &record.versions(), &record.added);

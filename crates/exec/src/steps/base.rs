@@ -318,7 +318,7 @@ fn build(
     }
     environments.activate(cx.system, &generation)?;
     if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
-        && let Some(text) = left_behind(cx, &old, &generation, NAME)
+        && let Some(text) = left_behind(cx, &old, &generation, Some(NAME))
     {
         work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
     }

@@ -1,9 +1,7 @@
 //! A generation exists for the environment's lock.
 
-use aitk_env::{Added, Damage, EnvError, Generation, Layer, Lock};
-use aitk_plan::{
-    Accelerator, Action, BuildRequest, Bytes, FrameworkPlan, Manager, Plan, Status, Step, Warning,
-};
+use aitk_env::{Added, Damage, EnvError, Generation, Layer, Lock, Taken, add_again};
+use aitk_plan::{Accelerator, Action, Bytes, FrameworkPlan, Plan, Status, Step, Warning};
 
 use super::layer::{filled, mend};
 use super::{Check, Exact, Kind, Made, Work, may_download};
@@ -253,18 +251,25 @@ fn exact(
         let commands = vec![format!("ln -s {} {}", generation.name(), link.display())];
         steps.push(Step { commands, ..step.clone() });
     }
-    let (framework, mut warnings) = framework(plan, spec, lock);
-    let accelerator = accelerator(plan, spec, lock.build.as_deref());
+    let taken = plan.framework.as_ref().zip(manager.taken(spec.builds, lock));
+    let framework = taken.as_ref().map(|(planned, taken)| FrameworkPlan {
+        build: taken.name.clone(),
+        requirement: taken.request.requirements.join(" "),
+        source: taken.request.source(spec.manager),
+        why: [&planned.why[..], taken.why.as_slice(), taken.request.note.as_slice()].concat(),
+        ..(*planned).clone()
+    });
+    let mut warnings: Vec<_> =
+        taken.as_ref().and_then(|(_, taken)| noted(taken, lock)).into_iter().collect();
+    let accelerator = accelerator(cx, plan, spec, lock.build.as_deref());
     warnings.extend(on_the_cpu(accelerator.as_ref()));
     let wishes = spec.builds.first().map(|build| &build.requirements);
-    if let (Manager::Conda, Some(framework)) = (spec.manager, &framework) {
-        let is_it = |step: &&mut Step| match &step.action {
-            Action::Layer { requirements } => Some(requirements) == wishes,
-            _ => false,
-        };
-        if let (Some(step), Some(why)) = (steps.iter_mut().find(is_it), framework.why.last()) {
-            step.why.push(why.clone());
-        }
+    let is_it = |step: &&mut Step| match &step.action {
+        Action::Layer { requirements } => Some(requirements) == wishes,
+        _ => false,
+    };
+    if let (Some(step), Some((_, taken))) = (steps.iter_mut().find(is_it), taken) {
+        step.why.extend(taken.why);
     }
     let carried: Vec<_> = resolved.added.iter().chain(&resolved.left_out).cloned().collect();
     let before = cx.environments(spec).current(cx.system);
@@ -272,7 +277,7 @@ fn exact(
         .filter(|(before, _)| *before != generation)
         .map_or_else(Vec::new, |(before, _)| before.lost(cx.system, &lock.versions(), &carried));
     warnings.extend(does_not_go(&resolved.left_out));
-    warnings.extend(is_not_carried(&lost, ""));
+    warnings.extend(is_not_carried(&lost));
     Exact { steps, framework, accelerator, warnings }
 }
 
@@ -288,14 +293,14 @@ pub(super) fn does_not_go(left_out: &[String]) -> Option<Warning> {
 }
 
 /// What is said of what the user had added and nobody can carry over.
-fn is_not_carried(lost: &[Added], of: &str) -> Option<Warning> {
+fn is_not_carried(lost: &[Added]) -> Option<Warning> {
     (!lost.is_empty()).then(|| {
         Warning::new(
             "AITK-W09",
             format!("what you added is not carried over: {}", list(lost)),
             format!(
                 "it stays in the generation that is replaced; once this is done, {} adds it again",
-                add_again(lost, of)
+                add_again(lost, None)
             ),
         )
     })
@@ -306,61 +311,25 @@ pub(super) fn list(added: &[Added]) -> String {
     added.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// The commands that add these packages again; `of` names another environment than the one that `aitk run` works in.
-pub(super) fn add_again(added: &[Added], of: &str) -> String {
-    let in_it = if of.is_empty() { String::new() } else { format!("conda run -n {of} ") };
-    let named = if of.is_empty() { String::new() } else { format!("-n {of} ") };
-    let tools = [
-        (Manager::Venv, format!("{in_it}pip install")),
-        (Manager::Conda, format!("conda install {named}").trim_end().to_owned()),
-    ];
-    let command = |(manager, command): (Manager, String)| {
-        let of_it = added.iter().filter(|added| added.by == manager);
-        let names: Vec<_> = of_it.map(ToString::to_string).collect();
-        (!names.is_empty()).then(|| format!("`aitk run -- {command} {}`", names.join(" ")))
-    };
-    tools.into_iter().filter_map(command).collect::<Vec<_>>().join(" and ")
-}
-
-/// Which build of the framework was taken, and what a person should know of it.
-fn framework(
-    plan: &Plan,
-    spec: &EnvironmentSpec<'_>,
-    lock: &Lock,
-) -> (Option<FrameworkPlan>, Vec<Warning>) {
-    let Some(planned) = &plan.framework else { return (None, Vec::new()) };
-    if spec.manager == Manager::Conda {
-        return (conda_framework(planned, spec.builds, lock), Vec::new());
-    }
-    let taken = spec.builds.iter().find(|build| Some(&build.name) == lock.build.as_ref());
-    let Some(taken) = taken else { return (None, Vec::new()) };
-    let mut framework = FrameworkPlan {
-        build: taken.name.clone(),
-        requirement: taken.requirements.join(" "),
-        source: taken.source(spec.manager),
-        ..planned.clone()
-    };
-    let mut warnings = Vec::new();
-    if let Some(note) = &taken.note {
-        let layer = lock.layers.last();
-        let sizes = layer.into_iter().flat_map(|l| &l.packages).filter_map(|l| l.package.size);
-        let size = Bytes(sizes.sum());
-        framework.why.push(note.clone());
-        warnings.push(Warning::new(
-            "AITK-W08",
-            format!("{note}: {size} to download"),
-            "set --torch-index (or `torch-index` in config.toml) to a mirror of PyTorch's index, or choose \
-             --framework none",
-        ));
-    }
-    (Some(framework), warnings)
+/// What a person should know of the build of the framework that was taken.
+fn noted(taken: &Taken<'_>, lock: &Lock) -> Option<Warning> {
+    let note = taken.request.note.as_ref()?;
+    let layer = lock.layers.last();
+    let sizes = layer.into_iter().flat_map(|l| &l.packages).filter_map(|l| l.package.size);
+    let size = Bytes(sizes.sum());
+    Some(Warning::new(
+        "AITK-W08",
+        format!("{note}: {size} to download"),
+        "set --torch-index (or `torch-index` in config.toml) to a mirror of PyTorch's index, or choose \
+         --framework none",
+    ))
 }
 
 /// Puts into a plan what is known of an environment that was built for it: which build of the framework it has.
 pub(crate) fn as_built(cx: &Context<'_>, plan: &mut Plan) {
     let Some(spec) = environment(plan) else { return };
     let Some((_, record)) = cx.built(&spec) else { return };
-    let accelerator = accelerator(plan, &spec, record.build.as_deref());
+    let accelerator = accelerator(cx, plan, &spec, record.build.as_deref());
     if let (Some(framework), Some(build)) = (&mut plan.framework, record.build) {
         framework.build = build;
     }
@@ -369,28 +338,18 @@ pub(crate) fn as_built(cx: &Context<'_>, plan: &mut Plan) {
     }
 }
 
-/// What computes, now that the solver has taken a build: those of conda are called after what they are for.
+/// What computes, now that a build was taken.
 fn accelerator(
+    cx: &Context<'_>,
     plan: &Plan,
     spec: &EnvironmentSpec<'_>,
     build: Option<&str>,
 ) -> Option<Accelerator> {
     let planned = &plan.accelerator;
-    if spec.manager != Manager::Conda || plan.framework.is_none() || planned.kind == "none" {
+    if plan.framework.is_none() || planned.kind == "none" {
         return None;
     }
-    let build = build.unwrap_or_default();
-    let mut accelerator = planned.clone();
-    if build.starts_with("cuda") {
-        accelerator.why.push(format!("the solver took the build {build}"));
-    } else {
-        "none".clone_into(&mut accelerator.kind);
-        accelerator.gpus.clear();
-        accelerator.why = vec![format!(
-            "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
-        )];
-    }
-    Some(accelerator)
+    cx.manager(spec.manager, &no_log()).accelerator(planned, build.unwrap_or_default())
 }
 
 /// What is said where the plan meant a GPU, and the solver found no build for it.
@@ -401,38 +360,4 @@ fn on_the_cpu(accelerator: Option<&Accelerator>) -> Option<Warning> {
         found.why.join("; "),
         "name a channel that has builds for CUDA (--channel), or add --manager venv",
     ))
-}
-
-/// Which build the solver took, and which of the machine's facts its needs met.
-fn conda_framework(
-    planned: &FrameworkPlan,
-    builds: &[BuildRequest],
-    lock: &Lock,
-) -> Option<FrameworkPlan> {
-    let requirements = &builds.first()?.requirements;
-    let name = requirements.first()?.split([' ', '=', '<', '>']).next()?;
-    let taken = lock.packages().find(|locked| locked.package.name == name)?;
-    let needs = taken.package.record.as_ref().and_then(|record| record["depends"].as_array());
-    let needs: Vec<&str> = needs
-        .into_iter()
-        .flatten()
-        .filter_map(|need| need.as_str())
-        .filter(|need| need.starts_with("__") || need.starts_with("cuda-version"))
-        .collect();
-    let mut framework = FrameworkPlan {
-        build: lock.build.clone().unwrap_or_else(|| planned.build.clone()),
-        requirement: requirements.join(" "),
-        ..planned.clone()
-    };
-    framework.why.push(format!(
-        "{} {} has the build {}{}",
-        name,
-        taken.package.version,
-        taken.package.build.as_deref().unwrap_or_default(),
-        match needs.is_empty() {
-            true => ", which asks nothing of a GPU".to_owned(),
-            false => format!(", for this machine meets its needs: {}", needs.join(", ")),
-        }
-    ));
-    Some(framework)
 }
