@@ -432,7 +432,7 @@ pub struct Export {
     #[arg(long, value_name = "FILE", env = "AITK_SSH_KEY")]
     pub ssh_key: Option<PathBuf>,
     /// List the forms, and when to use which
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub list: bool,
 }
 

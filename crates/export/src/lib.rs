@@ -14,6 +14,7 @@ mod key;
 mod notebook;
 mod pixi;
 mod pylock;
+mod quote;
 mod requirements;
 mod sbom;
 mod script;

@@ -77,10 +77,8 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
 /// A target with the time to use it.
 fn entry(name: &str, when: &str) -> String {
     let indent = " ".repeat(20);
-    let first =
-        format!("{}{}", styled(HEAD, name), " ".repeat(20_usize.saturating_sub(name.len())));
-    let text = textwrap::fill(when, wrapping(page_width().saturating_sub(20), "", &indent));
-    format!("{first}{text}\n")
+    let text = textwrap::fill(when, wrapping(page_width(), &indent, &indent));
+    format!("{}{}\n", styled(HEAD, name), &text[name.len()..])
 }
 
 /// Resolves what is chosen for somewhere else, and renders it.
