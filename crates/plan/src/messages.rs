@@ -107,6 +107,9 @@ impl Messages {
         let whole = self.fitting(text);
         if let Some((what, message)) = text.split_once(": ") {
             let own = message.trim_start();
+            if let Some(form) = self.forms.iter().find(|form| form.announces(what)) {
+                return Some(self.filled(form, &[message]));
+            }
             let about = |said: String| told_of(&self.say(what), message, &said);
             if let Some(said) = self.exact(own) {
                 return Some(about(said));
@@ -209,6 +212,12 @@ impl Form {
         self.between.iter().flat_map(|text| text.chars()).filter(|c| c.is_alphabetic()).count()
     }
 
+    /// Whether it is `WHAT: {0}`, which anything can follow.
+    fn announces(&self, what: &str) -> bool {
+        let [first, last] = self.between.as_slice() else { return false };
+        last.is_empty() && first.strip_suffix(": ") == Some(what)
+    }
+
     /// What stands in the holes of a text that fits.
     fn holes_of<'a>(&self, text: &'a str) -> Option<Vec<&'a str>> {
         let (first, rest) = self.between.split_first()?;
@@ -284,6 +293,7 @@ mod tests {
 "{0} of memory are too little" = "{0} de mémoire, c'est trop peu"
 "{0} @ {1}" = "{0} à {1}"
 ", on request" = ", sur demande"
+"To do: {0}" = "À faire : {0}"
 "#;
 
     fn french(text: &str) -> String {
@@ -321,6 +331,10 @@ mod tests {
         assert_eq!(
             french("GPU: torch needs 2, and it has 1; CPU: torch needs 3, and it has 4"),
             "GPU\u{a0}: il faut 2 à torch, qui a 1\u{a0}; CPU\u{a0}: il faut 3 à torch, qui a 4"
+        );
+        assert_eq!(
+            french("To do: torch needs 2, and it has 1"),
+            "À faire\u{a0}: il faut 2 à torch, qui a 1"
         );
         assert_eq!(french("p.json: nothing was changed"), "p.json\u{a0}: rien n'a été modifié");
         assert_eq!(
