@@ -138,3 +138,21 @@ fn pixi_gets_channels_in_their_order() {
     let locked = lock.lines().filter_map(|line| line.trim().strip_prefix("- url: "));
     assert_eq!(locked.collect::<Vec<_>>(), wanted);
 }
+
+#[test]
+fn a_script_installs_nothing_from_a_source_that_it_does_not_add() {
+    let home = Home::new();
+    let (laptop, lock) =
+        (machine("ubuntu-24.04-laptop"), machine("ubuntu-24.04-laptop/pylock.toml"));
+    let given =
+        ["export", "script", "--budget", "low", "--framework", "none", "--machine", &laptop];
+    let more = ["--locked", &lock, "--with", "docker,vscode,cuda-toolkit"];
+    let output = home.aitk(&[&given[..], &more].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let script = text(&output.stdout);
+    assert!(script.contains("install_packages docker.io\n"), "the distribution's own is missing");
+    for from_vendor in ["install_packages code", "install_packages cuda"] {
+        assert!(!script.contains(from_vendor), "{from_vendor}");
+    }
+    assert!(text(&output.stderr).contains("drivers, the vendors' package sources"));
+}

@@ -1,7 +1,7 @@
 //! `dockerfile`: a folder that a container image is built from, with the layers in the order of the plan, so that another
 //! framework does not build the libraries anew.
 
-use aitk_plan::{Action, CHECKS, ContainerGpu, Phase, Step};
+use aitk_plan::{Action, CHECKS, ContainerGpu, Step};
 use aitk_system::quote;
 
 use crate::script::is_wanted;
@@ -120,7 +120,7 @@ fn told(step: &Step) -> String {
 fn packages(source: &Source<'_>) -> String {
     let mut text = String::new();
     let mut commands = vec!["export DEBIAN_FRONTEND=noninteractive".to_owned()];
-    for step in source.plan.steps.iter().filter(|step| goes_in(source, step)) {
+    for step in source.plan.steps.iter().filter(|step| source.goes_along(step)) {
         commands.push(match &step.action {
             Action::AptLists { .. } => "apt-get -o APT::Update::Error-Mode=any update".to_owned(),
             Action::AptUpgrade => "apt-get -y upgrade --with-new-pkgs".to_owned(),
@@ -206,15 +206,6 @@ fn check(source: &Source<'_>) -> String {
     )
 }
 
-/// Whether a step of the system belongs into an image: a driver, and what comes from a vendor's repository, does not.
-fn goes_in(source: &Source<'_>, step: &Step) -> bool {
-    let from_vendor = || {
-        let sources = step.needs.iter().filter_map(|id| source.plan.step(id));
-        sources.into_iter().any(|step| matches!(step.action, Action::AptSource(_)))
-    };
-    is_wanted(step) && step.phase != Phase::Accelerator && !from_vendor()
-}
-
 /// What an image leaves out of a plan.
 pub(crate) fn without(source: &Source<'_>) -> Vec<&'static str> {
     let has = |what: &dyn Fn(&Step) -> bool| {
@@ -227,7 +218,7 @@ pub(crate) fn without(source: &Source<'_>) -> Vec<&'static str> {
         | Action::Login { .. }
         | Action::Restart { .. }
         | Action::ContainerGpu => true,
-        Action::AptPackages { .. } => !goes_in(source, step),
+        Action::AptPackages { .. } => !source.goes_along(step),
         _ => false,
     };
     let is_swap = |step: &Step| matches!(step.action, Action::SwapFile { .. });

@@ -105,7 +105,7 @@ fn call(source: &Source<'_>, step: &Step) -> Option<String> {
         Action::AptRepair => with("repair_packages", &[]),
         Action::AptLists { max_age_hours } => with("refresh_lists", &[&max_age_hours.to_string()]),
         Action::AptUpgrade => with("upgrade_packages", &[]),
-        Action::AptPackages { packages } => {
+        Action::AptPackages { packages } if source.goes_along(step) => {
             let packages: Vec<_> = packages.iter().map(String::as_str).collect();
             with("install_packages", &packages)
         }

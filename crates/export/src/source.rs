@@ -1,8 +1,9 @@
 //! What is exported.
 
 use aitk_detect::Machine;
-use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Plan, Step, Texts};
+use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Phase, Plan, Step, Texts};
 
+use crate::script::is_wanted;
 use crate::{ExportError, PublicKey};
 
 /// A plan with everything that another executor needs to know.
@@ -57,6 +58,16 @@ impl<'a> Source<'a> {
             receipt: "",
             ssh_key: None,
         }
+    }
+
+    /// Whether a step of the system is done elsewhere, too: a driver, and what comes from a vendor's repository, depends on
+    /// the machine that is found there.
+    pub fn goes_along(&self, step: &Step) -> bool {
+        let from_vendor = || {
+            let before = step.needs.iter().filter_map(|id| self.plan.step(id));
+            before.into_iter().any(|step| matches!(step.action, Action::AptSource(_)))
+        };
+        is_wanted(step) && step.phase != Phase::Accelerator && !from_vendor()
     }
 
     /// The name of the environment.
