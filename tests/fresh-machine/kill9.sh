@@ -1,35 +1,41 @@
 # shellcheck shell=bash
 # Kills everything at random instants, as a power cut does, and looks at what is left.
 #
-# The instants are spread over the whole of a run that was measured before, so that every step is hit; one that was
-# not is then aimed at. AITK_TEST_SEED repeats the instants of an earlier run.
+# Every step that takes its time is killed in at a random instant; the other rounds are spread over the whole of a run
+# that was measured before. AITK_TEST_SEED repeats the instants of an earlier run.
 
 APPLY=(apply --budget low --framework none --yes)
 # A step shorter than this may never be hit.
 readonly SHORTEST=0.3
 
-# `kill9_rounds ROUNDS EXTRA ROOT WHEELS`: as many rounds, and at most so many extra ones, each on a machine over ROOT,
-# with wheels lent or not.
+# How often a step is aimed at again whose end came before the kill.
+readonly AGAIN=6
+
+# `kill9_rounds ROUNDS ROOT WHEELS [STEPS]`: at least so many rounds, each on a machine over ROOT, with wheels lent or
+# not. STEPS is a pattern of those that must be hit.
 kill9_rounds() {
-    local rounds=$1 extra=$2 from=$3 wheels=$4 round instant missed
+    local rounds=$1 from=$2 wheels=$3 steps=${4:-.} round=0 again=0 instant missed instants
     RANDOM=${AITK_TEST_SEED:-$$$RANDOM}
     local seed=$RANDOM
     RANDOM=$seed
     echo "seed: AITK_TEST_SEED=$seed"
     : >"$WORK/table"
     measure "$from" "$wheels"
+    mapfile -t instants < <(never_hit "$steps")
     # A run is often quicker than the measured one, and a kill after its end shows nothing.
-    for instant in $(spread "$rounds" "$(awk -v total="$TOTAL" 'BEGIN { print total * 0.85 }')"); do
-        round=$((${round:-0} + 1))
-        kill9_round "$round" "$from" "$wheels" "$instant"
+    mapfile -t -O "${#instants[@]}" instants < <(
+        spread $((rounds - ${#instants[@]})) "$(awk -v total="$TOTAL" 'BEGIN { print total * 0.85 }')"
+    )
+    for instant in "${instants[@]}"; do
+        kill9_round "$((round += 1))" "$from" "$wheels" "$instant"
     done
-    while ((extra > 0)) && missed=$(never_hit | head -n 1) && [[ -n $missed ]]; do
-        round=$((round + 1)) extra=$((extra - 1))
-        kill9_round "$round" "$from" "$wheels" "$missed"
+    while ((again < AGAIN)) && missed=$(never_hit "$steps" | head -n 1) && [[ -n $missed ]]; do
+        again=$((again + 1))
+        kill9_round "$((round += 1))" "$from" "$wheels" "$missed"
     done
     echo "round  killed after  at"
     column -t -s $'\t' "$WORK/table"
-    missed=$(never_hit | tr '\n' ' ')
+    missed=$(never_hit "$steps" | tr '\n' ' ')
     [[ -z $missed ]] || die "these steps were never hit: $missed"
 }
 
@@ -62,9 +68,9 @@ spread() {
     done | sort -n | cut -d ' ' -f 2
 }
 
-# Steps that take their time and that no kill has met.
+# `never_hit STEPS`: those that take their time and that no kill has met.
 never_hit() {
-    awk -v shortest="$SHORTEST" '$2 > shortest { print $1 }' "$WORK/steps" |
+    awk -v shortest="$SHORTEST" -v steps="$1" '$2 > shortest && $1 ~ steps { print $1 }' "$WORK/steps" |
         grep -vxFf <(cut -f 3 "$WORK/table" | tr ' ' '\n') || true
 }
 

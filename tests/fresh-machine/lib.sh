@@ -70,6 +70,30 @@ power_off() {
 # `layer_of NAME`: what that machine has written, to start others from once it is off.
 layer_of() { echo "$WORK/machines/$1/upper"; }
 
+# `ensure_layer NAME FUNCTION`: what the function puts on a machine that has the apt part, to start others from. It is kept
+# for later runs as long as the function and the root below are the same. Leaves its folder in LAYER.
+ensure_layer() {
+    # shellcheck disable=SC2153 # the case's
+    LAYER=$CACHE/layers/$1@$RELEASE
+    mkdir -p "$CACHE/layers"
+    ensure_root "$RELEASE-apt"
+    local recipe
+    recipe=$(declare -f "$2" && stat -c %Y "$CACHE/roots/$RELEASE-apt/etc/aitk-test-root")
+    exec 9>"$LAYER.lock"
+    flock 9
+    if [[ ! -d $LAYER || $(<"$LAYER.recipe") != "$recipe" ]]; then
+        say "making the layer $1 of $RELEASE"
+        rm -rf --one-file-system "$LAYER"
+        machine layer "$RELEASE-apt"
+        "$2" >"$LAYER.log" 2>&1 || die "the layer $1 could not be made; see $LAYER.log"
+        power_off
+        mv "$(layer_of layer)" "$LAYER"
+        discard layer
+        echo "$recipe" >"$LAYER.recipe"
+    fi
+    exec 9>&-
+}
+
 # Throws a machine away that is off.
 discard() { rm -rf --one-file-system "$WORK/machines/$1"; }
 
@@ -344,8 +368,6 @@ whole_way() {
     expect_code 0
     keep_wheels "$user"
     step "verify"
-    aitk "$user" -- verify
-    expect_code 0
     aitk "$user" -- verify --deep
     expect_code 0
     step "apply again"

@@ -413,6 +413,9 @@ pub struct Export {
     /// Write also where there is something already
     #[arg(long, env = "AITK_FORCE")]
     pub force: bool,
+    /// The public half of your SSH key, which a server is reached with (`cloud-init`)
+    #[arg(long, value_name = "FILE", env = "AITK_SSH_KEY")]
+    pub ssh_key: Option<PathBuf>,
     /// List the forms, and when to use which
     #[arg(long, exclusive = true)]
     pub list: bool,

@@ -53,6 +53,12 @@ impl Wish {
     fn new(budget: &str, choices: Choices) -> Self {
         Self { budget: budget.to_owned(), choices, manager: None }
     }
+
+    /// The profile that it takes its steps from.
+    pub fn profile(&self) -> Result<Profile, ProfileError> {
+        let Some(path) = &self.choices.profile else { return Profile::builtin(&self.budget) };
+        Profile::from_toml(path, &profile_text(path)?)
+    }
 }
 
 impl Session {
@@ -166,15 +172,7 @@ impl Session {
     /// decides it by what it is for.
     pub fn plan(&mut self, wish: &Wish, locks: Option<&Locks>, ask: Ask) -> Result<Plan, CliError> {
         let choices = &with_python_of(locks, &wish.choices, &self.machine);
-        let profile = match &choices.profile {
-            Some(path) => {
-                let unreadable =
-                    |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
-                let text = Real.read(Path::new(path)).map_err(unreadable)?;
-                Profile::from_toml(path, &String::from_utf8_lossy(&text))?
-            }
-            None => Profile::builtin(&wish.budget)?,
-        };
+        let profile = wish.profile()?;
         profile.has_options(&choices.with)?;
         for settings in [&mut self.settings, &mut self.local_settings] {
             if choices.index_url.is_some() {
@@ -293,6 +291,13 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
         choices.python = Some(python.clone());
     }
     choices
+}
+
+/// What a profile of the user's own says.
+pub fn profile_text(path: &str) -> Result<String, ProfileError> {
+    let unreadable = |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
+    let text = Real.read(Path::new(path)).map_err(unreadable)?;
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// The locks in the file that the user names, for a machine.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::EnvError;
 use crate::fetch::mark_of;
-use crate::{conda, venv};
+use crate::{Settings, conda, venv};
 
 /// Everything that an environment will hold, layer by layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,16 +70,8 @@ impl Locks {
     pub fn to_text(&self) -> Result<String, EnvError> {
         match self.environment.manager {
             Manager::Venv => Ok(venv::pylock::write(&self.environment)),
-            Manager::Conda => conda::lockfile::write(self),
+            Manager::Conda => conda::lockfile::write(self, &[]),
         }
-    }
-}
-
-/// The name under which the lock of a generation lies in it, as other tools look for it.
-pub(crate) fn file_name(manager: Manager) -> &'static str {
-    match manager {
-        Manager::Venv => "pylock.toml",
-        Manager::Conda => "pixi.lock",
     }
 }
 
@@ -168,6 +160,29 @@ impl Lock {
         let mut files: Vec<_> = self.packages().map(|locked| &locked.package.sha256).collect();
         files.sort();
         digest_of(&(&self.target, files))
+    }
+
+    /// Its text as [`Locks::to_text`] has it, without a conda that comes with it, and with its channels in this order.
+    ///
+    /// # Errors
+    /// [`EnvError::BadLock`] where a package lacks what the form needs.
+    pub fn to_text(&self, channels: &[String]) -> Result<String, EnvError> {
+        let locks = Locks { environment: self.clone(), base: None };
+        match self.manager {
+            Manager::Venv => locks.to_text(),
+            Manager::Conda => conda::lockfile::write(&locks, channels),
+        }
+    }
+
+    /// The addresses of the channels that its packages come from, the preferred one first.
+    ///
+    /// # Errors
+    /// [`EnvError::BadChannel`] where one that is set is none; [`EnvError::BadPackage`] for a record that is none.
+    pub fn channels(&self, settings: &Settings) -> Result<Vec<String>, EnvError> {
+        match self.manager {
+            Manager::Venv => Ok(Vec::new()),
+            Manager::Conda => conda::channels_of(self, settings),
+        }
     }
 
     /// Whether it is for a machine and a version of Python at all; why not, in words.

@@ -24,6 +24,42 @@ pub enum ExportError {
         /// The one that it can carry.
         can: Manager,
     },
+    /// Nobody could get into the server.
+    #[error("a server lets its user in by an SSH key, and none is given")]
+    NoKey,
+    /// A private key was given where a public one belongs.
+    #[error("this is a private SSH key, which belongs on no other machine")]
+    PrivateKey,
+    /// What was given is no public key.
+    #[error("this is no public SSH key: {reason}")]
+    NotAKey {
+        /// What is wrong with it; nothing of what it says.
+        reason: &'static str,
+    },
+    /// Clouds do not take so much.
+    #[error("the user-data are {size} bytes, and clouds take {limit} at most")]
+    TooLarge {
+        /// Bytes.
+        size: usize,
+        /// Bytes.
+        limit: usize,
+    },
+    /// Nobody makes an image of that system for the target.
+    #[error("there is no image of {system} for `{target}`")]
+    NoGuest {
+        /// The target.
+        target: &'static str,
+        /// The system of the plan.
+        system: String,
+        /// The systems that there are images of.
+        known: Vec<String>,
+    },
+    /// The plan computes on a GPU, and the target has none.
+    #[error("the plan computes on a GPU, which the virtual machines of `{target}` do not have")]
+    NoGpu {
+        /// The target.
+        target: &'static str,
+    },
 }
 
 impl Explain for ExportError {
@@ -31,6 +67,12 @@ impl Explain for ExportError {
         match self {
             Self::Unknown { .. } => "AITK-O01",
             Self::OtherManager { .. } => "AITK-O02",
+            Self::NoKey => "AITK-O11",
+            Self::PrivateKey => "AITK-O12",
+            Self::NotAKey { .. } => "AITK-O13",
+            Self::TooLarge { .. } => "AITK-O14",
+            Self::NoGuest { .. } => "AITK-O15",
+            Self::NoGpu { .. } => "AITK-O16",
         }
     }
 
@@ -43,6 +85,21 @@ impl Explain for ExportError {
             Self::OtherManager { can, .. } => {
                 format!("leave out --manager, or say --manager {can}")
             }
+            Self::NoKey => {
+                "add --ssh-key ~/.ssh/id_ed25519.pub; `ssh-keygen -t ed25519` makes one".to_owned()
+            }
+            Self::PrivateKey | Self::NotAKey { .. } => {
+                "name the file that ends with `.pub` beside it".to_owned()
+            }
+            Self::TooLarge { .. } => {
+                "leave out some of --with, or copy what `aitk export script` writes to the server"
+                    .to_owned()
+            }
+            Self::NoGuest { known, .. } => format!(
+                "name a machine of another system with --machine; there are images of {}",
+                known.join(", ")
+            ),
+            Self::NoGpu { .. } => "add --accelerator cpu".to_owned(),
         })
     }
 

@@ -3,11 +3,23 @@
 //! A plan that is exported was made for a machine as it will be (nothing of it is done yet) and carries every package of
 //! its environment with version, hash and address. The same plan gives the same bytes.
 
+mod ansible;
+mod cloud_init;
+mod conda;
+mod environment;
 mod error;
+mod key;
+mod pixi;
 mod pylock;
+mod requirements;
+mod sbom;
+mod script;
 mod source;
+mod vagrant;
+mod wsl;
 
 pub use error::ExportError;
+pub use key::PublicKey;
 pub use source::Source;
 
 use aitk_plan::{Manager, nearest};
@@ -66,12 +78,58 @@ impl File {
 }
 
 /// All targets, in the order in which a person looks for them.
-pub const TARGETS: &[Target] = &[Target {
-    name: "pylock.toml",
-    makes: Makes::File("pylock.toml"),
-    manager: Some(Manager::Venv),
-    render: pylock::render,
-}];
+pub const TARGETS: &[Target] = &[
+    Target {
+        name: "script",
+        makes: Makes::File("aitk.sh"),
+        manager: Some(Manager::Venv),
+        render: script::render,
+    },
+    Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
+    Target {
+        name: "cloud-init",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: cloud_init::render,
+    },
+    Target {
+        name: "vagrant",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: vagrant::render,
+    },
+    Target { name: "wsl", makes: Makes::Folder, manager: Some(Manager::Venv), render: wsl::render },
+    Target {
+        name: "environment.yml",
+        makes: Makes::File("environment.yml"),
+        manager: Some(Manager::Conda),
+        render: environment::render,
+    },
+    Target {
+        name: "requirements.txt",
+        makes: Makes::File("requirements.txt"),
+        manager: Some(Manager::Venv),
+        render: requirements::render,
+    },
+    Target {
+        name: "pylock.toml",
+        makes: Makes::File("pylock.toml"),
+        manager: Some(Manager::Venv),
+        render: pylock::render,
+    },
+    Target {
+        name: "pixi.toml",
+        makes: Makes::Folder,
+        manager: Some(Manager::Conda),
+        render: pixi::render,
+    },
+    Target {
+        name: "sbom",
+        makes: Makes::File("sbom.cdx.json"),
+        manager: None,
+        render: sbom::render,
+    },
+];
 
 impl Target {
     /// A target by its name.

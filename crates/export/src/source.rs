@@ -1,7 +1,9 @@
 //! What is exported.
 
 use aitk_detect::Machine;
-use aitk_plan::{Action, Catalog, Package, Plan, Step};
+use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Plan, Step, Texts};
+
+use crate::{ExportError, PublicKey};
 
 /// A plan with everything that another executor needs to know.
 #[derive(Debug, Clone, Copy)]
@@ -14,10 +16,22 @@ pub struct Source<'a> {
     pub catalog: &'a Catalog,
     /// The lock as a file: `pylock.toml` (PEP 751) for venv, pixi's form for conda.
     pub lock: &'a str,
+    /// The text of the profile, where it is one of the user's own.
+    pub profile: Option<&'a str>,
+    /// The same without the conda that comes with it.
+    pub environment_lock: &'a str,
+    /// Addresses of the conda channels that its packages come from, the preferred one first.
+    pub channels: &'a [String],
     /// What aitk notes in an environment that is whole, so that it knows it later.
     pub record: &'a str,
     /// What aitk notes of what was wished for.
     pub receipt: &'a str,
+    /// The profile's thresholds of memory.
+    pub memory: MemoryThresholds,
+    /// What a person reads.
+    pub texts: &'a Texts,
+    /// What a server lets its user in by.
+    pub ssh_key: Option<&'a PublicKey>,
 }
 
 impl<'a> Source<'a> {
@@ -27,22 +41,67 @@ impl<'a> Source<'a> {
     }
 
     /// The version of Python that it is resolved for, `3.12`.
-    pub fn python(&self) -> Option<&'a str> {
-        self.environment()?.0
+    pub fn python(&self) -> &'a str {
+        self.environment().0.unwrap_or_default()
+    }
+
+    /// The interpreter that it is built on.
+    pub fn interpreter(&self) -> &'a str {
+        self.environment().1.unwrap_or("/usr/bin/python3")
     }
 
     /// The name of the folder that aitk would build it in.
-    pub fn generation(&self) -> Option<&'a str> {
-        self.environment()?.1
+    pub fn generation(&self) -> &'a str {
+        self.environment().2.unwrap_or_default()
     }
 
-    fn environment(&self) -> Option<(Option<&'a str>, Option<&'a str>)> {
-        self.plan.steps.iter().find_map(|step| match &step.action {
-            Action::Environment { python, generation, .. } => {
-                Some((python.as_deref(), generation.as_deref()))
+    fn environment(&self) -> (Option<&'a str>, Option<&'a str>, Option<&'a str>) {
+        let of = |step: &'a Step| match &step.action {
+            Action::Environment { python, interpreter, generation, .. } => {
+                Some((python.as_deref(), interpreter.as_deref(), generation.as_deref()))
             }
             _ => None,
-        })
+        };
+        self.plan.steps.iter().find_map(of).unwrap_or_default()
+    }
+
+    /// The name of the kernel that Jupyter knows it by.
+    pub fn kernel(&self) -> &'a str {
+        let of = |step: &'a Step| match &step.action {
+            Action::Kernelspec { name, .. } => Some(name.as_str()),
+            _ => None,
+        };
+        self.plan.steps.iter().find_map(of).unwrap_or_default()
+    }
+
+    /// The system that the plan is for, in words.
+    pub fn system(&self) -> String {
+        format!("{}, {}", self.machine.os.name, self.machine.arch)
+    }
+
+    /// Where the system that the plan is for comes from.
+    pub fn guest(&self) -> Option<&'a Guest> {
+        let os = &self.machine.os;
+        self.catalog.guest(&os.id, os.version.as_deref()?)
+    }
+
+    /// That there is none for a target, with the systems that it has images of.
+    pub fn no_guest(
+        &self,
+        target: &'static str,
+        of: impl Fn(&Guest) -> Option<String>,
+    ) -> ExportError {
+        let known = self.catalog.guests.iter().filter(|guest| of(guest).is_some());
+        let known = known.map(|guest| format!("{} {}", guest.os, guest.version)).collect();
+        ExportError::NoGuest { target, system: self.machine.os.name.clone(), known }
+    }
+
+    /// A text with `@NAME@` filled in: what every form says of its plan, then these.
+    pub fn fill(&self, text: &str, words: &[(&str, &str)]) -> String {
+        let all = [("BUDGET", self.plan.budget.as_str()), ("SYSTEM", &self.system())];
+        all.iter()
+            .chain(words)
+            .fold(text.to_owned(), |text, (name, word)| text.replace(&format!("@{name}@"), word))
     }
 
     /// The steps that install packages into the environment, in order, those without any left out.

@@ -25,6 +25,8 @@ pub struct Catalog {
     pub fit: Fit,
     /// What can be rented, bought or used for nothing.
     pub offers: Vec<Offer>,
+    /// Where a fresh system comes from.
+    pub guests: Vec<Guest>,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -47,8 +49,11 @@ impl Catalog {
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
         let text = include_str!("../../../profiles/catalog/offers.toml");
         let offers: Offers = overlaid(&tables, "offers", text)?;
+        let text = include_str!("../../../profiles/catalog/guests.toml");
+        let guests: Guests = overlaid(&tables, "guests", text)?;
         Ok(Self {
             offers: offers.offer,
+            guests: guests.guest,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
             frameworks: frameworks.framework,
@@ -61,6 +66,11 @@ impl Catalog {
     /// The row of a distribution's release.
     pub fn distro(&self, id: &str, version: &str) -> Option<&Distro> {
         self.tables.distro(id, Some(version))
+    }
+
+    /// Where a release of a distribution comes from.
+    pub fn guest(&self, os: &str, version: &str) -> Option<&Guest> {
+        self.guests.iter().find(|row| row.os == os && row.version == version)
     }
 
     /// The builds of a framework that a manager installs, the preferred ones first.
@@ -140,6 +150,12 @@ pub struct MemoryFit {
 #[serde(deny_unknown_fields)]
 struct Offers {
     offer: Vec<Offer>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Guests {
+    guest: Vec<Guest>,
 }
 
 #[derive(Deserialize)]
@@ -276,6 +292,24 @@ pub struct Build {
     pub note: Option<String>,
     /// What it takes, as long as no source can be asked.
     pub estimate: Estimate,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+/// Where a fresh system comes from, for a virtual machine or WSL.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guest {
+    /// The distribution.
+    pub os: String,
+    /// Its release.
+    pub version: String,
+    /// Vagrant's box.
+    pub vagrant: Option<String>,
+    /// The name that `wsl --install` knows.
+    pub wsl: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.

@@ -119,6 +119,18 @@ impl AcceleratorChoice {
     }
 }
 
+impl fmt::Display for AcceleratorChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::Cpu => "cpu",
+            Self::Cuda => "cuda",
+            Self::Rocm => "rocm",
+            Self::Xpu => "xpu",
+        })
+    }
+}
+
 /// Which environment manager to use.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -196,6 +208,14 @@ impl Manager {
         match self {
             Self::Conda => "conda packages",
             Self::Venv => "builds",
+        }
+    }
+
+    /// The name under which other tools look for a lock of its packages.
+    pub fn lock_file(self) -> &'static str {
+        match self {
+            Self::Conda => "pixi.lock",
+            Self::Venv => "pylock.toml",
         }
     }
 

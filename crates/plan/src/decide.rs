@@ -174,8 +174,9 @@ struct Context<'a> {
     driver: &'a Driver<'a>,
 }
 
-/// Where a swap file goes, and file systems that take one without care of their own.
-const SWAP_FOLDER: &str = "/";
+/// Where a swap file goes.
+pub const SWAP_FILE: &str = "/swapfile";
+/// File systems that take one without care of their own.
 const HOLD_SWAP: [&str; 4] = ["ext4", "ext3", "ext2", "xfs"];
 
 /// Groups that may use the devices of AMD and Intel.
@@ -297,11 +298,8 @@ impl Context<'_> {
             self.machine.virtualization.kind,
             VirtualizationKind::BareMetal | VirtualizationKind::Vm
         );
-        let root = self
-            .machine
-            .disks
-            .iter()
-            .filter(|disk| Path::new(SWAP_FOLDER).starts_with(&disk.mount));
+        let root =
+            self.machine.disks.iter().filter(|disk| Path::new(SWAP_FILE).starts_with(&disk.mount));
         let root = root.max_by_key(|disk| disk.mount.as_os_str().len());
         own && root.is_none_or(|disk| HOLD_SWAP.contains(&disk.filesystem.as_str()))
     }
@@ -317,7 +315,7 @@ impl Context<'_> {
                 None => Action::AptPackages { packages: Vec::new() },
             },
             StepKind::SwapFile => Action::SwapFile {
-                path: format!("{SWAP_FOLDER}swapfile"),
+                path: SWAP_FILE.to_owned(),
                 size: self.profile.memory.swap_size.0,
             },
             StepKind::DriverSource => match self.driver {

@@ -20,18 +20,19 @@ pub use advice::{
     Question, State, Tree, advise, compare, describe,
 };
 pub use catalog::{
-    AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, MemoryFit, Targets, UvPin,
-    VramFit, Wheel,
+    AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, Guest, MemoryFit, Targets,
+    UvPin, VramFit, Wheel,
 };
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
-pub use decide::{Charge, charges, conclude, plan};
+pub use decide::{Charge, SWAP_FILE, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning,
 };
 pub use profile::{
-    CHECKS, Estimate, Profile, ProfileError, Requirements, nearest, parse as parse_toml,
+    ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
+    parse as parse_toml,
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};

@@ -19,6 +19,10 @@ const BUILTIN: [(&str, &str); 2] = [
     ("workstation", include_str!("../../../profiles/workstation.toml")),
 ];
 
+/// The budgets that have no steps of aitk's own yet, and what tells more of them.
+pub const ADVISED: [(&str, &str); 2] =
+    [("sme", "aitk advise --goal ship"), ("enterprise", "aitk advise --goal scale")];
+
 /// The proofs that come with the program, and their scripts.
 pub const CHECKS: [(&str, &str); 9] = [
     ("libraries.py", include_str!("../../../profiles/checks/libraries.py")),
@@ -219,6 +223,14 @@ pub enum ProfileError {
         /// The name that is nearest to it.
         nearest: Option<String>,
     },
+    /// There is advice for this budget, and nothing to carry out.
+    #[error("aitk has no steps for the budget `{name}` yet, only advice")]
+    OnlyAdvice {
+        /// The budget.
+        name: &'static str,
+        /// The command that gives it.
+        command: &'static str,
+    },
     /// The profile has nothing of this name to add (`--with`).
     #[error("the budget has no `{name}` to add")]
     NoOption {
@@ -259,6 +271,7 @@ impl Explain for ProfileError {
             Self::Invalid { .. } => "AITK-P02",
             Self::Unreadable { .. } => "AITK-P03",
             Self::NoOption { .. } => "AITK-P04",
+            Self::OnlyAdvice { .. } => "AITK-P05",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -270,6 +283,9 @@ impl Explain for ProfileError {
                 "choose one of: {}",
                 BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
             )),
+            Self::OnlyAdvice { command, .. } => {
+                Some(format!("`{command}` says what it brings, what it costs and what there is"))
+            }
             Self::NoOption { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `--with {nearest}`?"))
             }
@@ -283,7 +299,7 @@ impl Explain for ProfileError {
     }
     fn exit(&self) -> Exit {
         match self {
-            Self::Unknown { .. } | Self::NoOption { .. } => Exit::Usage,
+            Self::Unknown { .. } | Self::NoOption { .. } | Self::OnlyAdvice { .. } => Exit::Usage,
             Self::Invalid { .. } | Self::Unreadable { .. } => Exit::Config,
         }
     }
@@ -298,13 +314,16 @@ impl Profile {
     /// A profile that comes with the program.
     ///
     /// # Errors
-    /// [`ProfileError::Unknown`], with the nearest name.
+    /// [`ProfileError::Unknown`], with the nearest name; [`ProfileError::OnlyAdvice`].
     pub fn builtin(name: &str) -> Result<Self, ProfileError> {
+        if let Some((name, command)) = ADVISED.into_iter().find(|(known, _)| *known == name) {
+            return Err(ProfileError::OnlyAdvice { name, command });
+        }
         match BUILTIN.iter().find(|(known, _)| *known == name) {
             Some((name, text)) => Self::from_toml(&format!("{name}.toml"), text),
             None => Err(ProfileError::Unknown {
                 name: name.to_owned(),
-                nearest: nearest(name, Self::names()),
+                nearest: nearest(name, Self::names().chain(ADVISED.map(|(name, _)| name))),
             }),
         }
     }

@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_exec::Receipt;
-use aitk_export::{Export, ExportError, Makes, Source, TARGETS, Target};
+use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
 use aitk_plan::{Language, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::commands::advise::language;
+use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
-use crate::session::{Ask, Session, Wish, locked};
+use crate::session::{Ask, Session, Wish, locked, profile_text};
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
     let texts = Texts::of(language(common, &Real))?;
@@ -35,7 +36,7 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
     };
     let target = Target::named(name)?;
     let place = place(target, args)?;
-    let (export, warnings) = exported(common, target, &args.choices, output)?;
+    let (export, warnings) = exported(common, target, args, &texts, output)?;
     let files: Vec<_> = export.files.iter().map(|file| file.path.as_str()).collect();
     if let Some(place) = &place {
         write(place, target, &export)?;
@@ -85,15 +86,15 @@ fn entry(name: &str, when: &str) -> String {
 fn exported(
     common: &Common,
     target: &'static Target,
-    choices: &args::ChoiceArgs,
+    args: &args::Export,
+    texts: &Texts,
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
+    let ssh_key = args.ssh_key.as_deref().map(public_key).transpose()?;
     let mut session = Session::open(common)?;
-    // Who asks here need not be who does it there.
-    session.machine.privilege.root = true;
-    session.keeps = false;
-    let mut wish = session.wish(choices)?;
-    let lock = locked(choices, &session.machine)?;
+    elsewhere(&mut session);
+    let mut wish = session.wish(&args.choices)?;
+    let lock = locked(&args.choices, &session.machine)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
         let of_lock = lock.as_ref().map(|locks| locks.environment.manager);
@@ -103,17 +104,20 @@ fn exported(
         }
         wish.manager = Some(can);
     }
+    let profile = wish.choices.profile.as_deref().map(profile_text).transpose()?;
     let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    refuse_blocked(&plan)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
     let system = Deny(std::sync::Arc::clone(&session.system));
     let mut context = session.context(&system, lock.as_ref());
-    // What is on this machine already does not count.
+    context.is_local = false;
     context.fresh = true;
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner("asking the package sources …");
     let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
-    let context = session.context(&system, Some(&locks));
+    let mut context = session.context(&system, Some(&locks));
+    context.is_local = false;
     let record = aitk_exec::fill_in(&context, &mut plan)?.to_text();
     let receipt = Receipt {
         schema: 1,
@@ -121,22 +125,47 @@ fn exported(
             .into(),
         ..Receipt::default()
     };
+    let channels = locks.environment.channels(&session.local_settings)?;
     let source = Source {
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
         lock: &locks.to_text()?,
+        profile: profile.as_deref(),
+        environment_lock: &locks.environment.to_text(&channels)?,
+        channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
+        memory: wish.profile()?.memory,
+        texts,
+        ssh_key: ssh_key.as_ref(),
     };
     Ok((target.render(&source)?, plan.warnings.clone()))
+}
+
+/// The key in a file; what stands there is shown to nobody, as it may be the private one.
+fn public_key(path: &Path) -> Result<PublicKey, CliError> {
+    let text = Real.read(path).map_err(CliError::io(path))?;
+    Ok(PublicKey::parse(&String::from_utf8_lossy(&text))?)
+}
+
+/// Makes the session one for another machine of the same kind: who asks here need not be who does it there, and what
+/// somebody has here besides the system is not there.
+fn elsewhere(session: &mut Session) {
+    session.keeps = false;
+    let machine = &mut session.machine;
+    machine.privilege.root = true;
+    machine.python.retain(|python| python.path.starts_with("/usr/bin"));
+    machine.tools.remove("uv");
 }
 
 /// Where the export goes; nothing that is there is written over unless it is asked for.
 fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliError> {
     let path = match (&args.output, target.makes) {
         (None, Makes::File(_)) => return Ok(None),
-        (None, Makes::Folder) => PathBuf::from(format!("aitk-{}", target.name)),
+        (None, Makes::Folder) => {
+            PathBuf::from(format!("aitk-{}", target.name.trim_end_matches(".toml")))
+        }
         (Some(path), _) => path.clone(),
     };
     let taken = match target.makes {

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aitk_plan::Profile;
+use aitk_plan::{ADVISED, Profile};
 use serde_json::json;
 
 use crate::args::Profiles;
@@ -46,7 +46,11 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
             }
             text
         };
-        profiles.iter().map(one).collect()
+        let advised = |(name, command): (&str, &str)| {
+            format!("{}  no steps yet, only advice: {command}\n", styled(HEAD, name))
+        };
+        let advised = ADVISED.into_iter().filter(|_| args.name.is_none()).map(advised);
+        profiles.iter().map(one).chain(advised).collect()
     });
     Ok(ExitCode::SUCCESS)
 }

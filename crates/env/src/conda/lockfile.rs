@@ -1,5 +1,6 @@
 //! The lock of conda environments in rattler's form, which pixi and py-rattler read, and conda-lock converts.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use aitk_plan::Manager;
@@ -17,8 +18,8 @@ use crate::lock::{Layer, Lock, Locks};
 /// The name of the environment that holds conda itself.
 const BASE: &str = "base";
 
-/// The text of a lock file.
-pub(crate) fn write(locks: &Locks) -> Result<String, EnvError> {
+/// The text of a lock file. Channels stand in `order`; those that are not in it come last.
+pub(crate) fn write(locks: &Locks, order: &[String]) -> Result<String, EnvError> {
     let bad = |reason: String| EnvError::BadLock { path: "the lock".into(), reason };
     let subdir = subdir(&locks.environment.target.arch)?;
     let name = PlatformName::from(&subdir);
@@ -29,12 +30,7 @@ pub(crate) fn write(locks: &Locks) -> Result<String, EnvError> {
     for (name, lock) in both {
         let Some(lock) = lock else { continue };
         let records = lock.packages().map(record).collect::<Result<Vec<_>, _>>()?;
-        let mut channels: Vec<String> =
-            records.iter().filter_map(|record| record.channel.clone()).collect();
-        channels.dedup();
-        channels.sort();
-        channels.dedup();
-        builder.set_channels(name, channels);
+        builder.set_channels(name, channels(&records, order));
         for record in records {
             builder
                 .add_conda_package(name, subdir.as_str(), CondaPackageData::from(record))
@@ -42,6 +38,14 @@ pub(crate) fn write(locks: &Locks) -> Result<String, EnvError> {
         }
     }
     builder.finish().render_to_string().map_err(|error| bad(error.to_string()))
+}
+
+/// The addresses of the channels that records come from.
+pub(crate) fn channels(records: &[RepoDataRecord], order: &[String]) -> Vec<String> {
+    let all: BTreeSet<_> = records.iter().filter_map(|record| record.channel.clone()).collect();
+    let mut channels: Vec<_> = all.into_iter().collect();
+    channels.sort_by_key(|one| order.iter().position(|other| other == one).unwrap_or(order.len()));
+    channels
 }
 
 /// Reads the part of a lock file for an architecture. It knows no layers: see [`Lock::layered`].
@@ -178,6 +182,17 @@ mod tests {
         };
         assert_eq!(constrains(&layered), constrains(&lock));
         assert_eq!(read.base.unwrap().packages().count(), 1);
+    }
+
+    #[test]
+    fn channels_stand_in_the_order_in_which_they_are_asked() {
+        let from = |name: &str, channel: &str| {
+            let record = record(&package(name, "0", &[])).unwrap();
+            RepoDataRecord { channel: Some(channel.to_owned()), ..record }
+        };
+        let records = [from("a", "b/"), from("b", "c/"), from("c", "a/"), from("d", "c/")];
+        assert_eq!(channels(&records, &[]), ["a/", "b/", "c/"]);
+        assert_eq!(channels(&records, &["z/".to_owned(), "c/".to_owned()]), ["c/", "a/", "b/"]);
     }
 
     /// As pixi writes one for several platforms.

@@ -325,6 +325,14 @@ fn record(locked: &Locked) -> Result<RepoDataRecord, EnvError> {
     }
 }
 
+/// The addresses of the channels that the packages of a lock come from, the preferred one first.
+pub(crate) fn channels_of(lock: &Lock, settings: &Settings) -> Result<Vec<String>, EnvError> {
+    let records = lock.packages().map(record).collect::<Result<Vec<_>, _>>()?;
+    let order: Vec<_> =
+        channel::channels(settings)?.iter().map(|c| c.base_url.to_string()).collect();
+    Ok(lockfile::channels(&records, &order))
+}
+
 /// The package that a requirement names: `python` of `python 3.12.*`.
 pub(crate) fn name_of(requirement: &str) -> String {
     let requirement = requirement.rsplit("::").next().unwrap_or(requirement);

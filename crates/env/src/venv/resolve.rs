@@ -130,7 +130,8 @@ fn attempt(
     packages.sort_by(|one, other| one.package.name.cmp(&other.package.name));
     build.map_or(Ok(()), |build| is_that_build(&packages, build))?;
 
-    // Who asked for whom: the same question again, answered from the cache with the versions just found.
+    // Who asked for whom: the same question again, with the versions just found; from the cache alone, since a mirror may
+    // answer differently a moment later.
     let pins = folder.join("pins.txt");
     let lines: String = packages
         .iter()
@@ -139,6 +140,7 @@ fn attempt(
     system.write(&pins, lines.as_bytes(), 0o644).map_err(EnvError::io(&pins))?;
     let via = compile.args(["--constraint", &text(&pins), "--annotation-style", "line"]);
     let via = via.args(["--no-header", "--no-emit-index-url", "--emit-index-annotation", "-q"]);
+    let via = via.arg("--offline");
     let (sizes, via) = thread::scope(|scope| {
         let sizes = scope.spawn(|| match settings.offline {
             true => Ok(()),

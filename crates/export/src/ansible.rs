@@ -1,0 +1,103 @@
+//! A role and a playbook for Ansible: aitk itself does the work, on each of many machines, from the choices and the lock.
+//!
+//! A saved plan would be of no use there: it is for one machine.
+
+use aitk_plan::{Action, Status};
+
+use crate::{Export, ExportError, File, Source};
+
+const ROLE: &str = "roles/aitk";
+/// What is the same for every plan.
+const FILES: [(&str, &str); 6] = [
+    ("README.md", include_str!("../../../profiles/export/ansible/README.md")),
+    ("ansible.cfg", include_str!("../../../profiles/export/ansible/ansible.cfg")),
+    (
+        "inventory.example.yml",
+        include_str!("../../../profiles/export/ansible/inventory.example.yml"),
+    ),
+    ("playbook.yml", include_str!("../../../profiles/export/ansible/playbook.yml")),
+    (
+        "roles/aitk/meta/argument_specs.yml",
+        include_str!("../../../profiles/export/ansible/roles/aitk/meta/argument_specs.yml"),
+    ),
+    (
+        "roles/aitk/tasks/aside.yml",
+        include_str!("../../../profiles/export/ansible/roles/aitk/tasks/aside.yml"),
+    ),
+];
+const TASKS: &str = include_str!("../../../profiles/export/ansible/roles/aitk/tasks/main.yml");
+const DEFAULTS: &str =
+    include_str!("../../../profiles/export/ansible/roles/aitk/defaults/main.yml");
+/// What comes after the variables that are the plan's own.
+const VARIABLES: &str = include_str!("../../../profiles/export/ansible/roles/aitk/vars/main.yml");
+
+pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
+    let lock = source.plan.manager.lock_file();
+    let mut carried = vec![(lock, source.lock)];
+    carried.extend(source.profile.map(|profile| ("profile.toml", profile)));
+    let names: Vec<_> = carried.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let defaults = DEFAULTS.replace("USER_ONLY", &source.plan.choices.user_only.to_string());
+    let variables = format!(
+        "---\n# What was chosen, as flags of aitk.\naitk_flags:\n{}\n# What the environment is called.\naitk_env: {}\n\
+         # What the lock is for, as `uname -m` says it.\naitk_architecture: {}\n# What aitk goes by.\naitk_files:\n{}\n\n\
+         {VARIABLES}",
+        list(&flags(source, lock)),
+        quoted(source.name()),
+        quoted(&source.machine.arch),
+        list(&names),
+    );
+    let mut files: Vec<_> = FILES.map(|(path, content)| File::new(path, content)).into();
+    files.push(File::new(format!("{ROLE}/defaults/main.yml"), defaults));
+    files.push(File::new(format!("{ROLE}/tasks/main.yml"), TASKS));
+    files.push(File::new(format!("{ROLE}/vars/main.yml"), variables));
+    files.extend(
+        carried.iter().map(|(name, content)| File::new(format!("{ROLE}/files/{name}"), *content)),
+    );
+    let restarts = source.plan.steps.iter().any(|step| {
+        step.status == Status::Needed
+            && matches!(step.action, Action::Restart { .. } | Action::Login { .. })
+    });
+    Ok(Export { files, without: if restarts { vec!["restart"] } else { Vec::new() } })
+}
+
+/// The flags that choose the same on another machine, where the files that they name lie in a folder of the role's.
+/// `--user-only` is none of them: whether a user may become root is each machine's own.
+fn flags(source: &Source<'_>, lock: &str) -> Vec<String> {
+    let choices = &source.plan.choices;
+    let there = |name: &str| format!("{{{{ aitk_folder }}}}/{name}");
+    let mut flags = match source.profile {
+        Some(_) => vec![format!("--profile={}", there("profile.toml"))],
+        None => vec![format!("--budget={}", source.plan.budget)],
+    };
+    let mut add = |flag: &str, value: Option<String>| {
+        flags.extend(value.map(|value| format!("{flag}={value}")));
+    };
+    add("--locked", Some(there(lock)));
+    add("--env", Some(choices.env.clone()));
+    add("--framework", Some(choices.framework.to_string()));
+    add("--accelerator", Some(choices.accelerator.to_string()));
+    add("--manager", Some(source.plan.manager.to_string()));
+    add("--python", choices.python.clone());
+    add("--with", (!choices.with.is_empty()).then(|| choices.with.join(",")));
+    add("--channel", (!choices.channels.is_empty()).then(|| choices.channels.join(",")));
+    add("--conda-base", choices.base.clone());
+    add("--index-url", choices.index_url.clone());
+    add("--torch-index", choices.torch_index.clone());
+    let switches = [
+        ("--drivers", choices.drivers),
+        ("--init-shell", choices.init_shell),
+        ("--no-upgrade", choices.no_upgrade),
+    ];
+    flags.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| (*flag).to_owned()));
+    flags
+}
+
+/// A list in YAML, on lines of its own.
+fn list(items: &[String]) -> String {
+    items.iter().map(|item| format!("  - {}", quoted(item))).collect::<Vec<_>>().join("\n")
+}
+
+/// A string in YAML.
+fn quoted(text: &str) -> String {
+    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
+}

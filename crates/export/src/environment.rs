@@ -1,0 +1,33 @@
+//! `environment.yml`: the packages of a conda environment at their exact versions and builds, for conda and mamba.
+
+use aitk_plan::Package;
+
+use crate::conda::{quoted, subdir};
+use crate::{Export, ExportError, File, Source};
+
+pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
+    let mut text = format!(
+        "# The environment `{}` for {}:\n\
+         #     conda env create -f environment.yml\n\
+         # This form has no place for hashes; `aitk export pixi.toml` writes a lock that has them.\n\
+         name: {}\nchannels:\n",
+        source.name(),
+        subdir(source),
+        quoted(source.name()),
+    );
+    for channel in source.channels {
+        text += &format!("  - {}\n", channel.trim_end_matches('/'));
+    }
+    // No channel of the reader's own configuration comes between.
+    text += "  - nodefaults\ndependencies:\n";
+    for step in source.layers() {
+        text += &format!("  # {}\n", step.title);
+        for Package { name, version, build, .. } in &step.packages {
+            text += &format!("  - {name}={version}={}\n", build.as_deref().unwrap_or("*"));
+        }
+    }
+    Ok(Export {
+        files: vec![File::new("environment.yml", text)],
+        without: vec!["system", "hashes"],
+    })
+}

@@ -1,0 +1,200 @@
+//! Lists of packages for other tools, of small plans.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use aitk_detect::{Libc, Machine};
+use aitk_export::{Export, Source, Target};
+use aitk_plan::{Catalog, Plan};
+use insta::assert_snapshot;
+use serde_json::{Value, json};
+
+fn step(id: &str, phase: &str, title: &str, action: Value, packages: Value) -> Value {
+    let mut step = json!({
+        "id": id, "phase": phase, "title": title, "status": "needed", "why": [], "needs": [], "root": false,
+        "commands": [], "packages": packages, "download": null, "disk": null, "estimated": false,
+    });
+    step.as_object_mut().unwrap().extend(action.as_object().unwrap().clone());
+    step
+}
+
+fn environment(layers: Value, added: Value) -> Value {
+    json!({ "kind": "environment", "spec": {
+        "env": "ai", "python": "3.12", "interpreter": null, "layers": layers, "builds": [], "added": added,
+        "generation": "0123456789abcdef",
+    } })
+}
+
+fn layer(requirements: Value) -> Value {
+    json!({ "kind": "layer", "spec": { "requirements": requirements } })
+}
+
+fn plan(manager: &str, steps: Value) -> Plan {
+    let plan = json!({
+        "budget": "low", "machine": "", "choices": {}, "manager": manager,
+        "accelerator": { "kind": "none", "gpus": [], "why": [] }, "framework": null, "steps": steps,
+        "totals": { "download": 0, "disk": 0, "steps": 0, "estimated": false }, "warnings": [],
+    });
+    serde_json::from_value(plan).unwrap()
+}
+
+fn export(target: &str, plan: &Plan) -> Export {
+    let machine = Machine {
+        arch: "x86_64".to_owned(),
+        libc: Some(Libc { family: "glibc".to_owned(), version: Some("2.36".to_owned()) }),
+        ..Machine::default()
+    };
+    let source = Source {
+        plan,
+        machine: &machine,
+        catalog: &Catalog::builtin().unwrap(),
+        lock: "with base",
+        environment_lock: "without base",
+        channels: &[
+            "https://our.example/own/".to_owned(),
+            "https://channels.example/conda-forge/".to_owned(),
+        ],
+        profile: None,
+        record: "",
+        receipt: "",
+    };
+    let render = || Target::named(target).unwrap().render(&source).unwrap();
+    let export = render();
+    assert_eq!(export, render());
+    export
+}
+
+fn text(target: &str, plan: &Plan) -> String {
+    export(target, plan).files.remove(0).content
+}
+
+fn wheel(name: &str, version: &str, index: &str) -> Value {
+    let url =
+        format!("https://{index}.example/{name}-{}-py3-none-any.whl", version.replace('+', "%2B"));
+    json!({ "name": name, "version": version, "size": 10, "sha256": "ab".repeat(32), "url": url })
+}
+
+fn venv(framework: Value) -> Plan {
+    let mut plan = plan(
+        "venv",
+        json!([
+            step(
+                "manager.environment",
+                "manager",
+                "Create it",
+                environment(json!([]), json!([])),
+                json!([])
+            ),
+            step(
+                "libraries",
+                "libraries",
+                "Install the libraries",
+                layer(json!(["numpy"])),
+                json!([wheel("numpy", "2.4.6", "general")]),
+            ),
+            step(
+                "framework",
+                "accelerator",
+                "Install the framework",
+                layer(json!(["torch"])),
+                json!([wheel("torch", "2.15.0+cpu", "own")]),
+            ),
+        ]),
+    );
+    plan.framework = serde_json::from_value(framework).unwrap();
+    plan
+}
+
+fn framework(source: &str) -> Value {
+    json!({ "name": "pytorch", "build": "cpu", "requirement": "torch", "source": source, "why": [] })
+}
+
+#[test]
+fn wheels_of_an_index_of_their_own_are_named_by_their_addresses() {
+    assert_snapshot!(text("requirements.txt", &venv(framework("torch-backend cpu"))));
+    let addresses = |source: &str| {
+        text("requirements.txt", &venv(framework(source))).matches(" @ https://").count()
+    };
+    assert_eq!(addresses("index"), 0);
+    // All of them may come from a vendor's index.
+    assert_eq!(addresses("https://vendor.example/whl/"), 2);
+    assert_eq!(text("requirements.txt", &venv(Value::Null)).matches(" @ https://").count(), 0);
+}
+
+fn archive(name: &str, version: &str, channel: &str, needs: Value) -> Value {
+    let url = format!("https://{channel}/linux-64/{name}-{version}-h1_0.conda");
+    json!({
+        "name": name, "version": version, "build": "h1_0", "size": 10, "sha256": "ab".repeat(32), "url": url,
+        "record": { "depends": needs, "license": "MIT" },
+    })
+}
+
+fn conda() -> Plan {
+    let forge = |name: &str, version: &str| {
+        archive(
+            name,
+            version,
+            "channels.example/conda-forge",
+            json!(["python", "__glibc >=2.17,<3.0.a0"]),
+        )
+    };
+    let base = json!({ "kind": "base", "spec": { "env": "ai", "requirements": [], "adopt": null, "generation": null } });
+    let layers = json!([{ "step": "manager.environment", "requirements": ["python 3.12.*"] }]);
+    let mut plan = plan(
+        "conda",
+        json!([
+            step(
+                "manager.base",
+                "manager",
+                "Install conda",
+                base,
+                json!([forge("conda", "25.9.1"), forge("python", "3.12.3")])
+            ),
+            step(
+                "manager.environment",
+                "manager",
+                "Create it",
+                environment(layers, json!(["own::mine"])),
+                json!([forge("python", "3.12.3"), forge("libzlib", "1!1.3")]),
+            ),
+            step(
+                "framework",
+                "accelerator",
+                "Install the framework",
+                layer(json!(["pytorch >=2"])),
+                json!([
+                    archive("mine", "1.0", "our.example/own", json!([])),
+                    archive(
+                        "pytorch",
+                        "2.10.0",
+                        "channels.example/conda-forge",
+                        json!(["__cuda", "__glibc >=2.34"])
+                    ),
+                ]),
+            ),
+        ]),
+    );
+    plan.accelerator.cuda = Some("12.9".to_owned());
+    plan
+}
+
+#[test]
+fn conda_gets_versions_and_builds_and_the_channels_in_their_order() {
+    assert_snapshot!(text("environment.yml", &conda()));
+}
+
+#[test]
+fn pixi_gets_what_was_asked_for_and_the_lock_of_just_that() {
+    let export = export("pixi.toml", &conda());
+    assert_snapshot!(export.files[0].content);
+    assert_eq!(export.files[1].path, "pixi.lock");
+    assert_eq!(export.files[1].content, "without base");
+}
+
+#[test]
+fn a_bill_of_materials_has_every_package_once() {
+    let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
+    assert_snapshot!(text("sbom", &conda()).replacen(&version, "\"version\": \"OURS\"", 1));
+    let venv: Value = serde_json::from_str(&text("sbom", &venv(Value::Null))).unwrap();
+    let purls: Vec<_> =
+        venv["components"].as_array().unwrap().iter().map(|one| &one["purl"]).collect();
+    assert_eq!(purls, ["pkg:pypi/numpy@2.4.6", "pkg:pypi/torch@2.15.0%2Bcpu"]);
+}
