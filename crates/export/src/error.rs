@@ -60,6 +60,12 @@ pub enum ExportError {
         /// The target.
         target: &'static str,
     },
+    /// It is not known what a container image for this is built on.
+    #[error("there is no container image for {what} in the catalog")]
+    NoImage {
+        /// A system, or a kind of accelerator.
+        what: String,
+    },
 }
 
 impl Explain for ExportError {
@@ -73,6 +79,7 @@ impl Explain for ExportError {
             Self::TooLarge { .. } => "AITK-O14",
             Self::NoGuest { .. } => "AITK-O15",
             Self::NoGpu { .. } => "AITK-O16",
+            Self::NoImage { .. } => "AITK-O03",
         }
     }
 
@@ -100,6 +107,11 @@ impl Explain for ExportError {
                 known.join(", ")
             ),
             Self::NoGpu { .. } => "add --accelerator cpu".to_owned(),
+            Self::NoImage { .. } => {
+                "`--accelerator cpu` asks for no GPU; a row of your own in catalog.toml, \
+                 [[images.image]] or [[images.accelerator]], names what the catalog lacks"
+                    .to_owned()
+            }
         })
     }
 

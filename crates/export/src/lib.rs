@@ -6,6 +6,8 @@
 mod ansible;
 mod cloud_init;
 mod conda;
+mod devcontainer;
+mod dockerfile;
 mod environment;
 mod error;
 mod key;
@@ -110,6 +112,18 @@ pub const TARGETS: &[Target] = &[
         makes: Makes::File("requirements.txt"),
         manager: Some(Manager::Venv),
         render: requirements::render,
+    },
+    Target {
+        name: "dockerfile",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: dockerfile::render,
+    },
+    Target {
+        name: "devcontainer",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: devcontainer::render,
     },
     Target {
         name: "pylock.toml",

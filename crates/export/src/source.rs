@@ -74,6 +74,14 @@ impl<'a> Source<'a> {
         self.plan.steps.iter().find_map(of).unwrap_or_default()
     }
 
+    /// The uv that is pinned, as pip asks for it.
+    pub fn uv(&self) -> String {
+        let uv = &self.catalog.uv;
+        let hash = |arch: &str| uv.wheels.iter().find(|wheel| wheel.arch == arch);
+        let hash = hash(&self.machine.arch).map_or("", |wheel| &wheel.sha256);
+        format!("uv=={} --hash=sha256:{hash}", uv.version)
+    }
+
     /// The system that the plan is for, in words.
     pub fn system(&self) -> String {
         format!("{}, {}", self.machine.os.name, self.machine.arch)

@@ -3,7 +3,7 @@
 
 use aitk_detect::{Libc, Machine};
 use aitk_export::{Export, Source, Target};
-use aitk_plan::{Catalog, Plan};
+use aitk_plan::{Catalog, Language, Plan, Profile, Texts};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -55,6 +55,9 @@ fn export(target: &str, plan: &Plan) -> Export {
         profile: None,
         record: "",
         receipt: "",
+        memory: Profile::builtin("low").unwrap().memory,
+        texts: &Texts::of(Language::English).unwrap(),
+        ssh_key: None,
     };
     let render = || Target::named(target).unwrap().render(&source).unwrap();
     let export = render();

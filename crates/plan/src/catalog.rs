@@ -27,6 +27,8 @@ pub struct Catalog {
     pub offers: Vec<Offer>,
     /// Where a fresh system comes from.
     pub guests: Vec<Guest>,
+    /// What container images are built on.
+    pub images: Images,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -51,9 +53,11 @@ impl Catalog {
         let offers: Offers = overlaid(&tables, "offers", text)?;
         let text = include_str!("../../../profiles/catalog/guests.toml");
         let guests: Guests = overlaid(&tables, "guests", text)?;
+        let text = include_str!("../../../profiles/catalog/images.toml");
         Ok(Self {
             offers: offers.offer,
             guests: guests.guest,
+            images: overlaid(&tables, "images", text)?,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
             frameworks: frameworks.framework,
@@ -140,6 +144,48 @@ pub struct MemoryFit {
     pub at_least: crate::Bytes,
     /// What one can do with it.
     pub means: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+}
+
+/// What container images are built on.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Images {
+    /// One row a release of a distribution.
+    pub image: Vec<Image>,
+    /// One row a kind of accelerator.
+    pub accelerator: Vec<ContainerGpu>,
+}
+
+/// The image that a distribution publishes of one release.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Image {
+    /// The distribution, `debian`.
+    pub os: String,
+    /// Its release, `13`.
+    pub version: String,
+    /// The image with its registry and tag.
+    pub name: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+}
+
+/// How a container comes to compute on a kind of accelerator.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ContainerGpu {
+    /// `cuda`.
+    pub kind: String,
+    /// What `docker run` is told.
+    pub run: String,
+    /// Variables that the image sets.
+    pub environment: BTreeMap<String, String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true.

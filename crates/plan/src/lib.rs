@@ -20,8 +20,8 @@ pub use advice::{
     Question, State, Tree, advise, compare, describe,
 };
 pub use catalog::{
-    AptSourceRow, AptTable, Build, Catalog, DriverRow, Fit, Framework, Guest, MemoryFit, Targets,
-    UvPin, VramFit, Wheel,
+    AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
+    Images, MemoryFit, Targets, UvPin, VramFit, Wheel,
 };
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
 pub use decide::{Charge, SWAP_FILE, charges, conclude, plan};
