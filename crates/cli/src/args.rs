@@ -87,7 +87,7 @@ pub struct Common {
     /// Look at another machine: a recording (`aitk detect --capture`) or the JSON of `aitk detect`
     #[arg(long, global = true, value_name = "FILE|DIR", env = "AITK_MACHINE")]
     pub machine: Option<PathBuf>,
-    /// Language of `advise` [default: the locale's]; everything else speaks English
+    /// Language of what people read [default: the locale's]; JSON and logs are in English
     #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG")]
     pub lang: Option<Lang>,
 }
@@ -200,7 +200,7 @@ pub struct Advise {
 #[derive(Debug, Clone, ClapArgs)]
 #[command(next_help_heading = "Choices")]
 pub struct ChoiceArgs {
-    /// What you can spend: low (a local machine, VM, WSL2 or cheap VPS) or workstation (a PC with a GPU, or a Jetson)
+    /// What you can spend: free (hosted notebooks), low (a local machine, VM, WSL2 or cheap VPS) or workstation (a PC with a GPU, or a Jetson)
     #[arg(long, value_name = "NAME", env = "AITK_BUDGET")]
     pub budget: Option<String>,
     /// A profile of your own instead of a budget
@@ -332,6 +332,9 @@ pub struct Plan {
     /// Decide without asking any source: no versions, and sizes are estimates
     #[arg(long, env = "AITK_NO_RESOLVE")]
     pub no_resolve: bool,
+    /// For hosted notebooks: where the notebook shall run (kaggle, colab, studio-lab)
+    #[arg(long, value_name = "NAME", env = "AITK_PLATFORM")]
+    pub platform: Option<String>,
     /// Save the plan, for `aitk apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -367,6 +370,18 @@ pub struct Apply {
     /// How long to wait for the locks of apt and dpkg, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, env = "AITK_LOCK_WAIT")]
     pub lock_wait: u64,
+    /// For hosted notebooks: where the notebook shall run (kaggle, colab, studio-lab)
+    #[arg(long, value_name = "NAME", env = "AITK_PLATFORM")]
+    pub platform: Option<String>,
+    /// For hosted notebooks: the folder that is written [default: `aitk-PLATFORM`]
+    #[arg(short, long, value_name = "DIR")]
+    pub output: Option<PathBuf>,
+    /// For hosted notebooks: write also where there is something else already
+    #[arg(long)]
+    pub force: bool,
+    /// For hosted notebooks: send the folder with the platform's own client and your own credentials, which starts it
+    #[arg(long)]
+    pub push: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -417,7 +432,7 @@ pub struct Export {
     #[arg(long, value_name = "FILE", env = "AITK_SSH_KEY")]
     pub ssh_key: Option<PathBuf>,
     /// List the forms, and when to use which
-    #[arg(long, exclusive = true)]
+    #[arg(long)]
     pub list: bool,
 }
 

@@ -9,6 +9,8 @@ use aitk_export::ExportError;
 use aitk_plan::{AdviceError, ProfileError};
 use aitk_system::{Exit, Explain};
 
+use crate::commands::hosted::HostedError;
+
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
@@ -22,6 +24,8 @@ pub enum CliError {
     Exec(#[from] ExecError),
     #[error(transparent)]
     Export(#[from] ExportError),
+    #[error(transparent)]
+    Hosted(#[from] HostedError),
     /// Something stands where files are to be written.
     #[error("{} is there already", .path.display())]
     There { path: PathBuf },
@@ -75,7 +79,7 @@ pub enum CliError {
 
 /// `1 step`, `2 steps`.
 pub fn steps(count: usize) -> String {
-    format!("{count} {}", if count == 1 { "step" } else { "steps" })
+    if count == 1 { "1 step".to_owned() } else { format!("{count} steps") }
 }
 
 impl CliError {
@@ -93,6 +97,7 @@ impl Explain for CliError {
             Self::Env(error) => error.code(),
             Self::Exec(error) => error.code(),
             Self::Export(error) => error.code(),
+            Self::Hosted(error) => error.code(),
             Self::NoBudget => "AITK-C01",
             Self::BadPlan { .. } => "AITK-C02",
             Self::OtherMachine { .. } => "AITK-C03",
@@ -118,6 +123,7 @@ impl Explain for CliError {
             Self::Env(error) => return error.hint(),
             Self::Exec(error) => return error.hint(),
             Self::Export(error) => return error.hint(),
+            Self::Hosted(error) => return error.hint(),
             Self::NoBudget => "add --budget low; `aitk profiles` lists what can be chosen",
             Self::BadPlan { .. } | Self::OtherMachine { .. } => {
                 "make a new one here with `aitk plan -o FILE`"
@@ -152,6 +158,7 @@ impl Explain for CliError {
             Self::Env(error) => error.exit(),
             Self::Exec(error) => error.exit(),
             Self::Export(error) => error.exit(),
+            Self::Hosted(error) => error.exit(),
             Self::NoBudget
             | Self::NotConfirmed
             | Self::NotAnEnvironment { .. }

@@ -4,12 +4,15 @@ mod args;
 mod commands;
 mod config;
 mod error;
+mod kaggle;
 mod output;
 mod progress;
 mod session;
+mod words;
 
 use std::process::ExitCode;
 
+use aitk_system::Real;
 use args::{Args, Verb};
 use clap::Parser;
 use error::CliError;
@@ -18,16 +21,15 @@ use output::Output;
 fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => {
-            // clap prints help and version itself; everything else is wrong usage.
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { 64 } else { 0 });
-        }
+        // Help is an error to clap; everything else is wrong usage.
+        Err(error) => return words::refuse(error),
     };
     args.common.color.write_global();
     log_to_stderr(args.common.verbose);
     let output = Output::new(&args.common);
-    match run(&args, &output) {
+    let done =
+        words::speak(words::chosen(args.common.lang, &Real)).and_then(|()| run(&args, &output));
+    match done {
         Ok(code) => code,
         Err(error) => output.fail(&error),
     }

@@ -9,6 +9,7 @@ use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 
 use crate::args::Common;
+use crate::words::said;
 
 pub const GOOD: Style = AnsiColor::Green.on_default();
 pub const BAD: Style = AnsiColor::Red.on_default().bold();
@@ -74,7 +75,7 @@ impl Output {
         Self { json: common.json, verbose: common.verbose, quiet: common.quiet }
     }
 
-    /// Prints a result: as JSON where that is asked for, else as the text.
+    /// Prints a result: as JSON where that is asked for, else as the text, in the person's language.
     pub fn result<T: Serialize>(
         &self,
         kind: &str,
@@ -86,14 +87,14 @@ impl Output {
             let envelope = Envelope { schema: 1, kind, data, diagnostics };
             anstream::println!("{}", serde_json::to_string_pretty(&envelope).unwrap_or_default());
         } else if !self.quiet {
-            anstream::println!("{}", text().trim_end());
+            anstream::println!("{}", said(text()).trim_end());
         }
     }
 
-    /// Says something that is no result, on standard error.
+    /// Says something that is no result, in the person's language, on standard error.
     pub fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            anstream::eprintln!("{}", text.as_ref());
+            anstream::eprintln!("{}", said(text));
         }
     }
 
@@ -103,9 +104,9 @@ impl Output {
             return;
         }
         for warning in warnings {
-            self.say(format!("{} {}", styled(CARE, "!"), warning.message));
+            self.say(format!("{} {}", styled(CARE, "!"), said(&warning.message)));
             if let Some(hint) = &warning.hint {
-                self.say(indented(hint, "  "));
+                self.say(indented(&said(hint), "  "));
             }
         }
     }
@@ -132,12 +133,11 @@ impl Output {
 /// An error: its code, what happened, what to do.
 pub fn print_error(error: &dyn Explain) {
     // The code stands in front: what is behind it is often a command to be copied.
-    anstream::eprintln!("{} {error}", styled(BAD, format!("error[{}]:", error.code())));
+    let code = styled(BAD, said(format!("error[{}]:", error.code())));
+    anstream::eprintln!("{code} {}", said(error.to_string()));
     if let Some(hint) = error.hint() {
-        anstream::eprintln!(
-            "{}",
-            indented(&format!("{} {hint}", styled(HEAD, "what to do:")), "  ")
-        );
+        let hint = format!("{} {}", styled(HEAD, said("what to do:")), said(hint));
+        anstream::eprintln!("{}", indented(&hint, "  "));
     }
 }
 

@@ -11,6 +11,7 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ProgressChoice;
 use crate::output::{BAD, CARE, DIM, GOOD, Output, styled};
+use crate::words::said;
 
 /// How often a plain line says how far a long download is.
 const PLAIN_BEAT: Duration = Duration::from_secs(10);
@@ -65,7 +66,7 @@ impl Progress {
         let bar = match self.how {
             How::Bars => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
-                bar.set_message(text.to_owned());
+                bar.set_message(said(text));
                 bar.enable_steady_tick(Duration::from_millis(100));
                 bar
             }
@@ -79,6 +80,7 @@ impl Progress {
     }
 
     fn line(&self, text: &str) {
+        let text = said(text);
         match self.how {
             How::Bars => self.bars.suspend(|| anstream::eprintln!("{text}")),
             How::Lines => anstream::eprintln!("{text}"),
@@ -87,10 +89,11 @@ impl Progress {
     }
 
     fn started(&self, step: &str, title: &str) {
+        let title = said(title);
         let bar = if self.how == How::Bars {
             let bar = self.bars.add(ProgressBar::new_spinner());
             bar.set_style(spinner_style());
-            bar.set_message(title.to_owned());
+            bar.set_message(title.clone());
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         } else {
@@ -99,7 +102,7 @@ impl Progress {
         if self.how == How::Lines && self.in_run.load(Ordering::Relaxed) {
             self.line(&format!("  {title} …"));
         }
-        let state = State { title: title.to_owned(), bar, said: Instant::now() };
+        let state = State { title, bar, said: Instant::now() };
         self.state().insert(step.to_owned(), state);
     }
 
@@ -125,11 +128,13 @@ impl Progress {
             }
             How::Lines if state.said.elapsed() > PLAIN_BEAT && done < total => {
                 state.said = Instant::now();
-                let text = if total > HUNDREDTHS {
-                    format!("  {}: {} of {}", state.title, Bytes(done), Bytes(total))
+                let far = if total > HUNDREDTHS {
+                    let [done, total] = [done, total].map(|bytes| said(Bytes(bytes).to_string()));
+                    format!("{done}{}{total}", said(" of "))
                 } else {
-                    format!("  {}: {done} %", state.title)
+                    format!("{done} %")
                 };
+                let text = format!("  {}{}{far}", state.title, said(": "));
                 drop(states);
                 self.line(&text);
             }
@@ -143,12 +148,12 @@ impl Progress {
         let (mark, note) = match outcome {
             Outcome::Done => (styled(GOOD, "✓"), String::new()),
             Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
-            Outcome::Reported => (styled(DIM, "·"), " (dry run)".to_owned()),
-            Outcome::Paused => (styled(CARE, "·"), " waits for you".to_owned()),
-            Outcome::Failed => (styled(BAD, "✗"), " failed".to_owned()),
-            Outcome::Interrupted => (styled(CARE, "✗"), " interrupted".to_owned()),
+            Outcome::Reported => (styled(DIM, "·"), said(" (dry run)")),
+            Outcome::Paused => (styled(CARE, "·"), said(" waits for you")),
+            Outcome::Failed => (styled(BAD, "✗"), said(" failed")),
+            Outcome::Interrupted => (styled(CARE, "✗"), said(" interrupted")),
         };
-        let time = styled(DIM, format!("{seconds:.1} s"));
+        let time = styled(DIM, said(format!("{seconds:.1} s")));
         self.line(&format!("{mark} {}{note}  {time}", state.title));
     }
 }
@@ -159,10 +164,11 @@ fn spinner_style() -> ProgressStyle {
 
 fn bar_style(total: u64) -> ProgressStyle {
     if total > HUNDREDTHS {
-        style(
-            "{spinner} {msg} {wide_bar:.dim} {decimal_bytes}/{decimal_total_bytes}  \
-             {decimal_bytes_per_sec}  {eta} left",
-        )
+        let left = said("{eta} left");
+        style(&format!(
+            "{{spinner}} {{msg}} {{wide_bar:.dim}} {{decimal_bytes}}/{{decimal_total_bytes}}  \
+             {{decimal_bytes_per_sec}}  {left}",
+        ))
     } else {
         style("{spinner} {msg} {wide_bar:.dim} {percent} %  {elapsed:.dim}")
     }
@@ -185,7 +191,7 @@ impl Reporter for Progress {
         match event {
             Event::StepStarted { step, title, .. } => self.started(step, title),
             Event::Progress { step, done, total } => self.progress(step, *done, *total),
-            Event::Message { text, .. } => self.line(&format!("  {}", styled(DIM, text))),
+            Event::Message { text, .. } => self.line(&format!("  {}", styled(DIM, said(text)))),
             Event::Exact { detail, packages, download, disk, .. } => {
                 self.line(&format!(
                     "  {}: {packages} packages, {} to download, {} on disk",

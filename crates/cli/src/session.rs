@@ -1,6 +1,6 @@
 //! What every command begins with: the machine, the settings, and what the user wants.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use aitk_detect::{Folders, Machine, Note, Tables, detect};
@@ -13,6 +13,7 @@ use aitk_system::{Explain, Real, Replay, System};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{ChoiceArgs, Common};
+use crate::commands::hosted::HostedError;
 use crate::config::Config;
 use crate::error::CliError;
 
@@ -56,8 +57,7 @@ impl Wish {
 
     /// The profile that it takes its steps from.
     pub fn profile(&self) -> Result<Profile, ProfileError> {
-        let Some(path) = &self.choices.profile else { return Profile::builtin(&self.budget) };
-        Profile::from_toml(path, &profile_text(path)?)
+        profile(&self.budget, self.choices.profile.as_deref().map(Path::new))
     }
 }
 
@@ -113,6 +113,16 @@ impl Session {
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
     pub fn wish(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
+        let wish = self.wished(args)?;
+        let profile = wish.profile()?;
+        if profile.hosted {
+            return Err(HostedError::NotHere { budget: profile.name }.into());
+        }
+        Ok(wish)
+    }
+
+    /// The same, also where it is for hosted notebooks.
+    pub fn wished(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
         let mut wish = match (&args.budget, &args.profile) {
             (Some(budget), _) => Wish::new(budget, Choices::default()),
             (None, Some(path)) => {
@@ -246,6 +256,12 @@ impl Session {
     }
 }
 
+/// The profile of a budget, or one of the user's own.
+pub fn profile(budget: &str, path: Option<&Path>) -> Result<Profile, ProfileError> {
+    let Some(path) = path else { return Profile::builtin(budget) };
+    Profile::from_toml(&path.to_string_lossy(), &profile_text(path)?)
+}
+
 /// The catalog with the rows of the user's own `catalog.toml`, which stands beside `config.toml`.
 ///
 /// # Errors
@@ -294,10 +310,9 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
 }
 
 /// What a profile of the user's own says.
-pub fn profile_text(path: &str) -> Result<String, ProfileError> {
-    let unreadable = |source| ProfileError::Unreadable { path: PathBuf::from(path), source };
-    let text = Real.read(Path::new(path)).map_err(unreadable)?;
-    Ok(String::from_utf8_lossy(&text).into_owned())
+pub fn profile_text(path: &Path) -> Result<String, ProfileError> {
+    let unreadable = |source| ProfileError::Unreadable { path: path.to_owned(), source };
+    Ok(String::from_utf8_lossy(&Real.read(path).map_err(unreadable)?).into_owned())
 }
 
 /// The locks in the file that the user names, for a machine.

@@ -26,6 +26,16 @@ fn every_target_says_in_every_language_when_to_use_it() {
     }
 }
 
+#[test]
+fn the_list_is_for_people_in_their_language_and_for_programs() {
+    let home = Home::new();
+    let output = home.aitk(&["export", "--list", "--lang", "fr"]);
+    assert!(text(&output.stdout).contains("un verrou (pip, uv)"), "{}", text(&output.stderr));
+    let output = home.aitk(&["export", "--list", "--json"]);
+    let list: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(list["data"].as_array().unwrap().len(), TARGETS.len());
+}
+
 /// The plan for a machine, from its lock.
 fn plan(home: &Home, flags: &[&str]) -> Value {
     let laptop = machine("ubuntu-24.04-laptop");
@@ -103,4 +113,28 @@ fn ansible_carries_the_lock_of_either_manager() {
     assert!(role.join("files/pixi.lock").exists());
     let got = plan(&home, &flags.iter().map(String::as_str).collect::<Vec<_>>());
     assert_eq!(got["manager"], "conda");
+}
+
+/// Pixi takes a lock as it is only where the channels stand in it as in the workspace.
+#[test]
+fn pixi_gets_channels_in_their_order() {
+    let home = Home::new();
+    small_channel(&home.path().join("served/own"), &[]);
+    small_channel(&home.path().join("served/forge"), &[("mlflow", "3.1", "py_0", &["python"])]);
+    let served = Served::new(&home.path().join("served"), &[]);
+    let channels = ["own", "forge"].map(|name| format!("http://{}/{name}", served.place));
+    let folder = home.path().join("pixi");
+    let flags = "export pixi.toml --budget low --framework none --manager conda --with mlflow -o";
+    let flags: Vec<_> = flags.split(' ').collect();
+    let given = [folder.to_str().unwrap(), "--channel", &channels.join(",")];
+    let output = home.aitk(&[&flags[..], &given].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let read = |name: &str| std::fs::read_to_string(folder.join(name)).unwrap();
+    let workspace: toml::Table = read("pixi.toml").parse().unwrap();
+    let wanted = channels.map(|channel| format!("{channel}/"));
+    assert_eq!(workspace["workspace"]["channels"], wanted.to_vec().into());
+    assert_eq!(workspace["dependencies"]["mlflow"]["version"].as_str(), Some("==3.1"));
+    let lock = read("pixi.lock");
+    let locked = lock.lines().filter_map(|line| line.trim().strip_prefix("- url: "));
+    assert_eq!(locked.collect::<Vec<_>>(), wanted);
 }

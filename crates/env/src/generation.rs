@@ -206,15 +206,17 @@ pub struct Damage {
 impl Damage {
     /// In one line.
     pub fn describe(&self) -> String {
-        let files = |what: &str, files: &[String]| match files {
+        let missing = match &self.missing[..] {
             [] => None,
-            [one] => Some(format!("{one} is {what}")),
-            [one, rest @ ..] => Some(format!("{one} and {} more are {what}", rest.len())),
+            [one] => Some(format!("{one} is gone")),
+            [one, rest @ ..] => Some(format!("{one} and {} more are gone", rest.len())),
         };
-        let parts: Vec<_> = files("gone", &self.missing)
-            .into_iter()
-            .chain(files("changed", &self.changed))
-            .collect();
+        let changed = match &self.changed[..] {
+            [] => None,
+            [one] => Some(format!("{one} is changed")),
+            [one, rest @ ..] => Some(format!("{one} and {} more are changed", rest.len())),
+        };
+        let parts: Vec<_> = missing.into_iter().chain(changed).collect();
         format!("{}: {}", self.package, parts.join("; "))
     }
 }

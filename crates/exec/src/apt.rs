@@ -100,7 +100,7 @@ pub(crate) fn unfinished(system: &dyn System) -> Result<Vec<String>, ExecError> 
     let mut found: Vec<_> = installed(system)?
         .into_iter()
         .filter(|(_, package)| !WHOLE.contains(&package.state.as_str()))
-        .map(|(name, package)| format!("{name} is {}", package.state))
+        .map(|(name, package)| format!("the package {name} is {}", package.state))
         .collect();
     let updates = system.list(Path::new("/var/lib/dpkg/updates")).unwrap_or_default();
     if updates.iter().any(|name| name.chars().all(|c| c.is_ascii_digit())) {

@@ -4,6 +4,7 @@
 
 use aitk_plan::{Action, Status};
 
+use crate::yaml::quoted;
 use crate::{Export, ExportError, File, Source};
 
 const ROLE: &str = "roles/aitk";
@@ -95,9 +96,4 @@ fn flags(source: &Source<'_>, lock: &str) -> Vec<String> {
 /// A list in YAML, on lines of its own.
 fn list(items: &[String]) -> String {
     items.iter().map(|item| format!("  - {}", quoted(item))).collect::<Vec<_>>().join("\n")
-}
-
-/// A string in YAML.
-fn quoted(text: &str) -> String {
-    format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\""))
 }

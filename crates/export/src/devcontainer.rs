@@ -26,7 +26,9 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     }
     let mut text = serde_json::to_string_pretty(&Value::Object(all)).unwrap_or_default();
     text.push('\n');
+    export.files.retain(|file| file.path != "README.md");
     export.files.insert(0, File::new("devcontainer.json", text));
+    export.files.insert(1, File::new("README.md", dockerfile::readme(source, "devcontainer")?));
     for file in &mut export.files {
         file.path.insert_str(0, ".devcontainer/");
     }

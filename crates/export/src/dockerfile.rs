@@ -8,8 +8,8 @@ use crate::script::is_wanted;
 use crate::{Export, ExportError, File, Source};
 
 /// The folder in the image that all of this is about.
-const TEMPLATE: &str = include_str!("../../../profiles/export/Dockerfile");
-const CHECK: &str = include_str!("../../../profiles/export/check.sh");
+const TEMPLATE: &str = include_str!("../../../profiles/export/dockerfile/Dockerfile");
+const CHECK: &str = include_str!("../../../profiles/export/dockerfile/check.sh");
 /// Only what the image is made of is sent to whoever builds it.
 const IGNORED: &str = "*\n!pylock.*.toml\n!uv.txt\n!check\n!checks\n";
 
@@ -17,6 +17,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let layers: Vec<_> = source.layers().map(|step| (step, lock(source, step))).collect();
     let mut files = vec![
         File::new("Dockerfile", dockerfile(source, &layers)?),
+        File::new("README.md", readme(source, "dockerfile")?),
         File::new(".dockerignore", IGNORED),
         File::new("uv.txt", format!("{}\n", source.uv())),
     ];
@@ -38,6 +39,15 @@ pub(crate) fn gpu<'a>(source: &Source<'a>) -> Result<Option<&'a ContainerGpu>, E
     }
     let row = source.catalog.images.accelerator.iter().find(|row| row.kind == kind);
     row.map(Some).ok_or_else(|| ExportError::NoImage { what: kind.to_owned() })
+}
+
+/// What lies beside it, for whoever builds and runs it.
+///
+/// # Errors
+/// Where it is not known how a container reaches the GPU.
+pub(crate) fn readme(source: &Source<'_>, target: &str) -> Result<String, ExportError> {
+    let flags = gpu(source)?.map_or_else(String::new, |gpu| format!("{} ", gpu.run));
+    Ok(source.fill(source.texts.get(&format!("readme.{target}")), &[("GPU", &flags)]))
 }
 
 fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String, ExportError> {
@@ -70,14 +80,10 @@ fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String,
         Action::Kernelspec { display, .. } => Some(display.as_str()),
         _ => None,
     });
-    let gpu_flags = gpu.map_or_else(String::new, |gpu| format!("{} ", gpu.run));
     let compiler = " Whoever compiles for CUDA takes one of NVIDIA's with the compiler.";
-    Ok(fill(
+    Ok(source.fill(
         TEMPLATE,
         &[
-            ("BUDGET", &source.plan.budget),
-            ("SYSTEM", &source.system()),
-            ("GPU", &gpu_flags),
             ("BASES", if gpu.is_some() { compiler } else { "" }),
             ("BASE", &base.name),
             ("ENVIRONMENT", &environment),
@@ -101,19 +107,13 @@ fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String,
     ))
 }
 
-/// A text with its `@NAMES@` filled in.
-fn fill(template: &str, values: &[(&str, &str)]) -> String {
-    values
-        .iter()
-        .fold(template.to_owned(), |text, (name, value)| text.replace(&format!("@{name}@"), value))
-}
-
 /// What a step is and why, on one line.
 fn told(step: &Step) -> String {
-    match step.why.first() {
+    let text = match step.why.first() {
         Some(why) => format!("{}: {why}.", step.title),
         None => format!("{}.", step.title),
-    }
+    };
+    text.replace('\n', " ")
 }
 
 /// The system's packages, in one layer: each needs the lists of the others.
@@ -196,7 +196,7 @@ fn names(scripts: &[&str]) -> String {
 
 fn check(source: &Source<'_>) -> String {
     let scripts: Vec<_> = checks(source).map(|(script, _)| script).collect();
-    fill(
+    source.fill(
         CHECK,
         &[
             ("KERNEL", &quote(source.kernel())),

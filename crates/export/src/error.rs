@@ -37,7 +37,7 @@ pub enum ExportError {
         reason: &'static str,
     },
     /// Clouds do not take so much.
-    #[error("the user-data are {size} bytes, and clouds take {limit} at most")]
+    #[error("the user-data are {size} bytes, and most clouds take {limit} at most")]
     TooLarge {
         /// Bytes.
         size: usize,
@@ -73,13 +73,13 @@ impl Explain for ExportError {
         match self {
             Self::Unknown { .. } => "AITK-O01",
             Self::OtherManager { .. } => "AITK-O02",
+            Self::NoImage { .. } => "AITK-O03",
             Self::NoKey => "AITK-O11",
             Self::PrivateKey => "AITK-O12",
             Self::NotAKey { .. } => "AITK-O13",
             Self::TooLarge { .. } => "AITK-O14",
             Self::NoGuest { .. } => "AITK-O15",
             Self::NoGpu { .. } => "AITK-O16",
-            Self::NoImage { .. } => "AITK-O03",
         }
     }
 

@@ -11,6 +11,7 @@ mod dockerfile;
 mod environment;
 mod error;
 mod key;
+mod notebook;
 mod pixi;
 mod pylock;
 mod requirements;
@@ -19,9 +20,11 @@ mod script;
 mod source;
 mod vagrant;
 mod wsl;
+mod yaml;
 
 pub use error::ExportError;
 pub use key::PublicKey;
+pub use notebook::hosted;
 pub use source::Source;
 
 use aitk_plan::{Manager, nearest};
@@ -87,32 +90,6 @@ pub const TARGETS: &[Target] = &[
         manager: Some(Manager::Venv),
         render: script::render,
     },
-    Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
-    Target {
-        name: "cloud-init",
-        makes: Makes::Folder,
-        manager: Some(Manager::Venv),
-        render: cloud_init::render,
-    },
-    Target {
-        name: "vagrant",
-        makes: Makes::Folder,
-        manager: Some(Manager::Venv),
-        render: vagrant::render,
-    },
-    Target { name: "wsl", makes: Makes::Folder, manager: Some(Manager::Venv), render: wsl::render },
-    Target {
-        name: "environment.yml",
-        makes: Makes::File("environment.yml"),
-        manager: Some(Manager::Conda),
-        render: environment::render,
-    },
-    Target {
-        name: "requirements.txt",
-        makes: Makes::File("requirements.txt"),
-        manager: Some(Manager::Venv),
-        render: requirements::render,
-    },
     Target {
         name: "dockerfile",
         makes: Makes::Folder,
@@ -126,6 +103,32 @@ pub const TARGETS: &[Target] = &[
         render: devcontainer::render,
     },
     Target {
+        name: "cloud-init",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: cloud_init::render,
+    },
+    Target {
+        name: "vagrant",
+        makes: Makes::Folder,
+        manager: Some(Manager::Venv),
+        render: vagrant::render,
+    },
+    Target { name: "wsl", makes: Makes::Folder, manager: Some(Manager::Venv), render: wsl::render },
+    Target { name: "ansible", makes: Makes::Folder, manager: None, render: ansible::render },
+    Target {
+        name: "environment.yml",
+        makes: Makes::File("environment.yml"),
+        manager: Some(Manager::Conda),
+        render: environment::render,
+    },
+    Target {
+        name: "requirements.txt",
+        makes: Makes::File("requirements.txt"),
+        manager: Some(Manager::Venv),
+        render: requirements::render,
+    },
+    Target {
         name: "pylock.toml",
         makes: Makes::File("pylock.toml"),
         manager: Some(Manager::Venv),
@@ -136,6 +139,12 @@ pub const TARGETS: &[Target] = &[
         makes: Makes::Folder,
         manager: Some(Manager::Conda),
         render: pixi::render,
+    },
+    Target {
+        name: "notebook",
+        makes: Makes::File("notebook.ipynb"),
+        manager: Some(Manager::Venv),
+        render: notebook::render,
     },
     Target {
         name: "sbom",

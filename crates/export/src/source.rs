@@ -14,6 +14,8 @@ pub struct Source<'a> {
     pub machine: &'a Machine,
     /// The tables.
     pub catalog: &'a Catalog,
+    /// The words for what a person reads.
+    pub texts: &'a Texts,
     /// The lock as a file: `pylock.toml` (PEP 751) for venv, pixi's form for conda.
     pub lock: &'a str,
     /// The text of the profile, where it is one of the user's own.
@@ -28,13 +30,35 @@ pub struct Source<'a> {
     pub receipt: &'a str,
     /// The profile's thresholds of memory.
     pub memory: MemoryThresholds,
-    /// What a person reads.
-    pub texts: &'a Texts,
     /// What a server lets its user in by.
     pub ssh_key: Option<&'a PublicKey>,
 }
 
 impl<'a> Source<'a> {
+    /// A plan of which no source was asked yet.
+    pub fn unresolved(
+        plan: &'a Plan,
+        machine: &'a Machine,
+        catalog: &'a Catalog,
+        texts: &'a Texts,
+        memory: MemoryThresholds,
+    ) -> Self {
+        Self {
+            plan,
+            machine,
+            catalog,
+            texts,
+            memory,
+            lock: "",
+            profile: None,
+            environment_lock: "",
+            channels: &[],
+            record: "",
+            receipt: "",
+            ssh_key: None,
+        }
+    }
+
     /// The name of the environment.
     pub fn name(&self) -> &'a str {
         &self.plan.choices.env

@@ -42,22 +42,17 @@ fn export(target: &str, plan: &Plan) -> Export {
         libc: Some(Libc { family: "glibc".to_owned(), version: Some("2.36".to_owned()) }),
         ..Machine::default()
     };
+    let texts = Texts::of(Language::English).unwrap();
+    let catalog = Catalog::builtin().unwrap();
+    let memory = Profile::builtin("low").unwrap().memory;
     let source = Source {
-        plan,
-        machine: &machine,
-        catalog: &Catalog::builtin().unwrap(),
         lock: "with base",
         environment_lock: "without base",
         channels: &[
             "https://our.example/own/".to_owned(),
             "https://channels.example/conda-forge/".to_owned(),
         ],
-        profile: None,
-        record: "",
-        receipt: "",
-        memory: Profile::builtin("low").unwrap().memory,
-        texts: &Texts::of(Language::English).unwrap(),
-        ssh_key: None,
+        ..Source::unresolved(plan, &machine, &catalog, &texts, memory)
     };
     let render = || Target::named(target).unwrap().render(&source).unwrap();
     let export = render();

@@ -84,6 +84,8 @@ pub struct Leaf {
     pub gpu_budget: Option<String>,
     /// Whether aitk has steps for the budget today.
     pub apply: bool,
+    /// The platform to begin with, where the budget is one of hosted notebooks.
+    pub platform: Option<String>,
     /// The leaf that is the next step up.
     pub next: Option<String>,
     /// What there is for it, the best first.
@@ -724,7 +726,8 @@ pub fn advise(
         _ => &leaf.budget,
     };
     let command = if leaf.apply {
-        format!("aitk plan --budget {budget}")
+        let platform = leaf.platform.as_ref().map(|platform| format!(" --platform {platform}"));
+        format!("aitk plan --budget {budget}{}", platform.unwrap_or_default())
     } else {
         let flags =
             passed.iter().map(|question| format!("--{} {} ", question.id, answers[&question.id]));

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::advice::Offer;
 use crate::choices::Manager;
+use crate::platform::Platforms;
 use crate::profile::{Estimate, ProfileError, Requirements, parse};
 
 /// All tables that planning reads.
@@ -29,6 +30,8 @@ pub struct Catalog {
     pub guests: Vec<Guest>,
     /// What container images are built on.
     pub images: Images,
+    /// Where notebooks are hosted.
+    pub platforms: Platforms,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -54,10 +57,13 @@ impl Catalog {
         let text = include_str!("../../../profiles/catalog/guests.toml");
         let guests: Guests = overlaid(&tables, "guests", text)?;
         let text = include_str!("../../../profiles/catalog/images.toml");
+        let images = overlaid(&tables, "images", text)?;
+        let text = include_str!("../../../profiles/catalog/platforms.toml");
         Ok(Self {
             offers: offers.offer,
             guests: guests.guest,
-            images: overlaid(&tables, "images", text)?,
+            images,
+            platforms: overlaid(&tables, "platforms", text)?,
             uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
             apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
             frameworks: frameworks.framework,

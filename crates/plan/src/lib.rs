@@ -10,7 +10,9 @@ mod choices;
 mod decide;
 mod digest;
 mod driver;
+mod messages;
 mod model;
+mod platform;
 mod profile;
 mod size;
 mod texts;
@@ -26,10 +28,12 @@ pub use catalog::{
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
 pub use decide::{Charge, SWAP_FILE, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
+pub use messages::{Messages, holes};
 pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning,
 };
+pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
     ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
     parse as parse_toml,

@@ -425,14 +425,9 @@ pub struct Package {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let about = if self.estimated { "about " } else { "" };
-        write!(
-            f,
-            "{} {}, {about}{} to download, {about}{} on disk",
-            self.steps,
-            if self.steps == 1 { "step" } else { "steps" },
-            Bytes(self.download),
-            Bytes(self.disk)
-        )
+        let steps =
+            if self.steps == 1 { "1 step".to_owned() } else { format!("{} steps", self.steps) };
+        let size = |bytes| Bytes(bytes).told(self.estimated);
+        write!(f, "{steps}, {} to download, {} on disk", size(self.download), size(self.disk))
     }
 }

@@ -14,7 +14,8 @@ use crate::model::Phase;
 use crate::size::Bytes;
 
 /// The profiles that come with the program.
-const BUILTIN: [(&str, &str); 2] = [
+const BUILTIN: [(&str, &str); 3] = [
+    ("free", include_str!("../../../profiles/free.toml")),
     ("low", include_str!("../../../profiles/low.toml")),
     ("workstation", include_str!("../../../profiles/workstation.toml")),
 ];
@@ -45,6 +46,8 @@ pub struct Profile {
     pub title: String,
     /// What it brings.
     pub summary: String,
+    /// Whether what it brings is for hosted notebooks, and nothing is done on this machine.
+    pub hosted: bool,
     /// Thresholds of memory.
     pub memory: MemoryThresholds,
     /// What a machine for it should have.
@@ -241,6 +244,16 @@ pub enum ProfileError {
         /// All that there are.
         known: Vec<String>,
     },
+    /// There is no platform of this name for hosted notebooks.
+    #[error("there is no platform `{name}` for hosted notebooks")]
+    NoPlatform {
+        /// What was asked for.
+        name: String,
+        /// The name that is nearest to it.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
     /// The file cannot be read.
     #[error("{path}: {source}")]
     Unreadable {
@@ -272,6 +285,7 @@ impl Explain for ProfileError {
             Self::Unreadable { .. } => "AITK-P03",
             Self::NoOption { .. } => "AITK-P04",
             Self::OnlyAdvice { .. } => "AITK-P05",
+            Self::NoPlatform { .. } => "AITK-P06",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -289,6 +303,10 @@ impl Explain for ProfileError {
             Self::NoOption { nearest: Some(nearest), .. } => {
                 Some(format!("did you mean `--with {nearest}`?"))
             }
+            Self::NoPlatform { nearest: Some(nearest), .. } => {
+                Some(format!("did you mean `--platform {nearest}`?"))
+            }
+            Self::NoPlatform { known, .. } => Some(format!("choose among: {}", known.join(", "))),
             Self::NoOption { known, .. } => Some(match known.is_empty() {
                 true => "leave out --with".to_owned(),
                 false => format!("choose among: {}", known.join(", ")),
@@ -299,7 +317,10 @@ impl Explain for ProfileError {
     }
     fn exit(&self) -> Exit {
         match self {
-            Self::Unknown { .. } | Self::NoOption { .. } | Self::OnlyAdvice { .. } => Exit::Usage,
+            Self::Unknown { .. }
+            | Self::NoOption { .. }
+            | Self::OnlyAdvice { .. }
+            | Self::NoPlatform { .. } => Exit::Usage,
             Self::Invalid { .. } | Self::Unreadable { .. } => Exit::Config,
         }
     }
@@ -418,6 +439,7 @@ impl Profile {
             name: raw.name,
             title: raw.title,
             summary: raw.summary,
+            hosted: raw.hosted,
             memory: raw.memory,
             hardware: raw.hardware,
             steps: borrowed.unwrap_or(steps),
@@ -448,6 +470,8 @@ struct RawProfile {
     name: String,
     title: String,
     summary: String,
+    #[serde(default)]
+    hosted: bool,
     memory: MemoryThresholds,
     hardware: Option<Hardware>,
     steps_of: Option<Spanned<String>>,

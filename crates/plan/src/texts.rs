@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::profile::{ProfileError, parse};
-use crate::size::Bytes;
+use crate::size::{Bytes, in_french};
 
 /// Languages that there are texts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Texts {
     pub fn size(&self, bytes: Bytes) -> String {
         match self.language {
             Language::English => bytes.binary(),
-            Language::French => bytes.binary().replace('.', ",").replace('B', "o"),
+            Language::French => in_french(&bytes.binary()).unwrap_or_default(),
         }
     }
 }

@@ -37,7 +37,7 @@ as_in() {
 ensure_layer cloud-init what_it_takes
 machine server "$LAYER" "$RELEASE-apt"
 home=$(home_of user)
-as user ssh-keygen -q -t ed25519 -N '' -C "o'brien: # here" -f key
+as user ssh-keygen -q -t ed25519 -N '' -C 'o"brien\: # here' -f key
 mkdir "$ROOT/tmp/machines"
 cp -r "$HERE"/../machines/{digitalocean-1gb,rtx3060-driver-580,ubuntu-22.04-wsl2} "$ROOT/tmp/machines/"
 cp "$HERE"/../support/schemas/cloud-init-*.json "$ROOT/tmp/schema.json"

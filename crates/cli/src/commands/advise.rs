@@ -5,10 +5,10 @@ use std::process::ExitCode;
 use aitk_detect::Machine;
 use aitk_exec::ExecError;
 use aitk_plan::{
-    Advice, Answers, Dialogue, HOURS, Heard, Language, Need, OfferTold, Per, Place, Question,
-    State, Texts, Tree, compare, describe,
+    Advice, Answers, Dialogue, HOURS, Heard, Need, OfferTold, Per, Place, Question, State, Texts,
+    Tree, compare, describe,
 };
-use aitk_system::{Real, System, is_terminal, quote, read_line};
+use aitk_system::{is_terminal, quote, read_line};
 use serde_json::json;
 
 use crate::args::{Advise, Common};
@@ -17,10 +17,11 @@ use crate::output::{
     CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, page_width, styled, wrapping,
 };
 use crate::session::Session;
+use crate::words::language;
 
 pub fn run(common: &Common, args: &Advise, output: &Output) -> Result<ExitCode, CliError> {
     let session = Session::open(common)?;
-    let texts = Texts::of(language(common, &Real))?;
+    let texts = Texts::of(language())?;
     let tree = Tree::builtin()?;
     let machine = &session.machine;
     let need = Need { vram: args.vram, hours: args.hours, spend: args.spend };
@@ -47,14 +48,6 @@ pub fn run(common: &Common, args: &Advise, output: &Output) -> Result<ExitCode, 
     }
     output.result("advice", &advice, diagnostics, || page(&advice, &texts));
     Ok(ExitCode::SUCCESS)
-}
-
-/// The language that is asked for, else that of the locale, in the order of POSIX.
-pub fn language(common: &Common, system: &dyn System) -> Language {
-    let variables = ["LC_ALL", "LC_MESSAGES", "LANG"];
-    let set = |name: &&str| system.env(name).filter(|value| !value.is_empty());
-    let locale = || variables.iter().find_map(set).unwrap_or_default();
-    common.lang.map_or_else(|| Language::of_locale(&locale()), Language::from)
 }
 
 /// The answers that flags give.

@@ -15,17 +15,28 @@ use aitk_system::{
 use serde_json::json;
 
 use crate::args::{Apply, ChoiceArgs, Common};
+use crate::commands::hosted;
 use crate::commands::plan::{load, show};
 use crate::error::{CliError, steps};
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked};
+use crate::words::said;
 
 pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(
             "`apply` works on this machine only; leave out --machine".to_owned(),
         ));
+    }
+    let of_hosted = [
+        ("--platform", args.platform.is_some()),
+        ("--output", args.output.is_some()),
+        ("--force", args.force),
+        ("--push", args.push),
+    ];
+    if hosted::is_meant(&args.choices, &of_hosted)? {
+        return hosted::apply(common, args, output);
     }
     let since = Real.now();
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
@@ -234,7 +245,7 @@ pub fn confirm(yes: bool) -> Result<(), CliError> {
     if !is_terminal() {
         return Err(CliError::NotConfirmed);
     }
-    anstream::eprint!("\nGo ahead? [Y/n] ");
+    anstream::eprint!("{}", said("\nGo ahead? [Y/n] "));
     let answer = read_line().map_err(CliError::io("the terminal"))?;
     let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
     if ["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
@@ -289,7 +300,7 @@ fn dry_run(
     progress: &Progress,
 ) -> Result<ExitCode, CliError> {
     let report = Report::new(Deny(Real), |change: &str| {
-        anstream::eprintln!("    {} {change}", styled(DIM, "would"));
+        anstream::eprintln!("    {} {}", styled(DIM, said("would")), said(change));
     });
     let mut context = context(session, &report, lock, args);
     context.dry = true;
@@ -351,13 +362,14 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             output.say(format!(
                 "\n{} {} done so far, and {} for you. {} [{}]",
                 styled(CARE, "·"),
-                steps(done),
+                said(steps(done)),
                 if waiting == 1 { "1 waits".to_owned() } else { format!("{waiting} wait") },
-                sentence(&error.to_string()),
+                sentence(&said(error.to_string())),
                 error.code(),
             ));
             if let Some(hint) = error.hint() {
-                output.say(format!("  {} {hint}", styled(HEAD, "what to do:")));
+                let what = styled(HEAD, said("what to do:"));
+                output.say(format!("  {what} {}", said(hint)));
             }
             Ok(ExitCode::from(error.exit() as u8))
         }
@@ -373,7 +385,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
         None => {
             let totals = &summary.plan.totals;
             output.result("run", &(), Vec::new(), || {
-                let start = |what: &str, command: &str| format!("  {what:22} {}\n", styled(HEAD, command));
+                let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, command));
                 format!(
                     "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
                     styled(GOOD, "✓"),

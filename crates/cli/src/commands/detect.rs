@@ -11,6 +11,7 @@ use crate::args::{Common, Detect};
 use crate::error::CliError;
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
 use crate::session::{Session, catalog};
+use crate::words::said;
 
 /// Below this a label has a line of its own.
 const NARROW: usize = 60;
@@ -35,7 +36,7 @@ pub fn run(common: &Common, args: &Detect, output: &Output) -> Result<ExitCode, 
     if !output.json && output.verbose > 0 {
         for note in &notes {
             let code = styled(DIM, &note.code);
-            output.say(format!("{} {} {code}", styled(CARE, "note:"), note.message));
+            output.say(format!("{} {} {code}", styled(CARE, said("note:")), said(&note.message)));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -54,6 +55,7 @@ impl Page {
 
     /// A fact.
     fn fact(&mut self, label: &str, text: &str) {
+        let (label, text) = (&said(label), &said(text));
         if self.width < NARROW {
             if !label.is_empty() {
                 self.text += &format!("{}\n", styled(HEAD, label));
@@ -71,7 +73,7 @@ impl Page {
     /// What a fact means, below it.
     fn means(&mut self, text: &str) {
         let indent = " ".repeat(if self.width < NARROW { 2 } else { INDENT });
-        for line in textwrap::wrap(text, wrapping(self.width, &indent, &indent)) {
+        for line in textwrap::wrap(&said(text), wrapping(self.width, &indent, &indent)) {
             self.text += &format!("{}\n", styled(DIM, line));
         }
     }
@@ -114,10 +116,11 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
     }
     page.text += "\n";
     let usable = machine.gpus.iter().any(|gpu| gpu.usable);
-    page.lines("aitk doctor                what stands in the way, and how to mend it", "");
+    let next = |command: &str, what: &str| format!("{command:31}{}", said(what));
+    page.lines(&next("aitk doctor", "what stands in the way, and how to mend it"), "");
     let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
     let budget = if catalog_has(budget) { budget } else { "low" };
-    page.lines(&format!("aitk plan --budget {budget:8}what aitk would do here"), "");
+    page.lines(&next(&format!("aitk plan --budget {budget}"), "what aitk would do here"), "");
     page.text
 }
 
@@ -139,13 +142,17 @@ fn system(page: &mut Page, machine: &Machine, catalog: &Catalog) {
     let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
     let rented = machine.virtualization.provider.as_ref().map(|id| {
         let row = catalog.tables.providers().iter().find(|row| row.id == *id);
-        format!(", rented from {}", row.map_or(id.as_str(), |row| row.name.as_str()))
+        said(format!(", rented from {}", row.map_or(id.as_str(), |row| row.name.as_str())))
     });
-    page.fact("System", &format!("{} {kind}{name}{}", machine.os.name, rented.unwrap_or_default()));
+    let (os, kind) = (&machine.os.name, said(kind));
+    page.fact("System", &format!("{os} {kind}{name}{}", rented.unwrap_or_default()));
     let mut means = Vec::new();
     means.extend(machine.jetson.as_ref().map(|board| {
-        let jetpack = board.jetpack.as_ref().map(|version| format!(" with JetPack {version}"));
-        format!("{}{}", board.model, jetpack.unwrap_or_default())
+        let jetpack = board.jetpack.as_ref();
+        jetpack.map_or_else(
+            || board.model.clone(),
+            |version| format!("{} with JetPack {version}", board.model),
+        )
     }));
     means.extend(machine.os.end_of_support.as_ref().map(|end| {
         if *end < machine.date {
@@ -163,7 +170,8 @@ fn processor(page: &mut Page, machine: &Machine) {
     let cpu = &machine.cpu;
     let mut parts = vec![cpu.model.clone().unwrap_or_else(|| "unknown".to_owned())];
     parts.extend(
-        cpu.cores.map(|cores| format!("{cores} {}", if cores == 1 { "core" } else { "cores" })),
+        cpu.cores
+            .map(|cores| if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") }),
     );
     parts.extend(cpu.threads.map(|threads| format!("{threads} threads")));
     parts.extend(cpu.level.clone());
@@ -184,7 +192,8 @@ fn memory(page: &mut Page, machine: &Machine, catalog: &Catalog) {
     parts.extend(memory.available.map(|bytes| format!("{} free", size(bytes))));
     parts.extend(memory.swap.filter(|swap| *swap > 0).map(|swap| {
         let zram = memory.zram.filter(|zram| *zram > 0);
-        let zram = zram.map(|zram| format!(" ({} of it compressed memory)", size(zram)));
+        let zram = zram.map(|zram| said(format!("{} of it compressed memory", size(zram))));
+        let zram = zram.map(|zram| format!(" ({zram})"));
         format!("swap {}{}", size(swap), zram.unwrap_or_default())
     }));
     page.fact("Memory", &parts.join(", "));
@@ -212,7 +221,7 @@ fn graphics(page: &mut Page, gpu: &Gpu, catalog: &Catalog) {
     let (style, sign) = if gpu.usable { (GOOD, "✓") } else { (CARE, "✗") };
     // The sign is put in afterwards: a colour would count as letters.
     let before = page.text.len();
-    page.means(&format!("? {}", gpu.why));
+    page.means(&format!("? {}", said(&gpu.why)));
     let told = page.text.split_off(before).replacen('?', &styled(style, sign), 1);
     page.text += &told;
     let memory = gpu.parts.iter().max().copied().or(gpu.vram);
@@ -247,7 +256,7 @@ fn storage(page: &mut Page, disk: &Disk) {
             disk.mount.display(),
             disk.filesystem,
             kind.unwrap_or_default(),
-            disk.uses.join(", ")
+            disk.uses.iter().map(said).collect::<Vec<_>>().join(", ")
         ),
     );
     if disk.windows {
@@ -267,13 +276,13 @@ fn software(page: &mut Page, machine: &Machine) {
     let mut python = machine.python.iter();
     match python.next() {
         Some(first) => page.fact("Python", &interpreter(first)),
-        None => page.fact("Python", "none"),
+        None => page.fact("Python", "none found"),
     }
     for more in python {
         page.fact("", &interpreter(more));
     }
     for conda in &machine.conda {
-        page.fact("Conda", &format!("{} in {}", conda.version, conda.path.display()));
+        page.fact("Conda", &format!("{}{}{}", conda.version, said(" in "), conda.path.display()));
         page.means("it is left alone; --conda-base uses it instead of one of aitk's own");
     }
     let rights = match (machine.privilege.root, machine.privilege.sudo) {
@@ -288,5 +297,6 @@ fn software(page: &mut Page, machine: &Machine) {
 fn interpreter(python: &Python) -> String {
     let managed =
         if python.externally_managed { ", the system's own: packages go elsewhere" } else { "" };
-    format!("{} at {}{managed}", python.version, python.path.display())
+    let (at, managed) = (said(" at "), said(managed));
+    format!("{}{at}{}{managed}", python.version, python.path.display())
 }

@@ -9,6 +9,7 @@ use crate::args::{Common, Doctor};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
 use crate::session::Session;
+use crate::words::said;
 
 /// Something was found that should be mended.
 const FOUND: u8 = 2;
@@ -51,15 +52,18 @@ fn page(findings: &[Finding], with_environment: bool) -> String {
 /// One line on everything.
 fn verdict(findings: &[Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let several = |count: usize, one: &str| match count {
+    let looked = said(format!("{} things were looked at", looked_at()));
+    let errors = match count(Severity::Error) {
         0 => None,
-        1 => Some(format!("1 {one}")),
-        _ => Some(format!("{count} {one}s")),
+        1 => Some("1 error".to_owned()),
+        count => Some(format!("{count} errors")),
     };
-    let looked = format!("{} things were looked at", looked_at());
-    let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
-    let wrong: Vec<_> =
-        [several(errors, "error"), several(warnings, "warning")].into_iter().flatten().collect();
+    let warnings = match count(Severity::Warning) {
+        0 => None,
+        1 => Some("1 warning".to_owned()),
+        count => Some(format!("{count} warnings")),
+    };
+    let wrong: Vec<_> = [errors, warnings].into_iter().flatten().map(said).collect();
     match (&wrong[..], count(Severity::Info)) {
         ([], 0) => format!("{} All is well: {looked}, and nothing is wrong.\n", styled(GOOD, "✓")),
         ([], _) => {
@@ -68,7 +72,18 @@ fn verdict(findings: &[Finding]) -> String {
                 styled(GOOD, "✓")
             )
         }
-        (wrong, _) => format!("{}; {looked}.\n", styled(HEAD, wrong.join(" and "))),
+        (wrong, _) => {
+            let wrong = styled(HEAD, wrong.join(&said(" and ")));
+            format!("{wrong}{}{looked}.\n", said("; "))
+        }
+    }
+}
+
+/// A line of a remedy: only its comment is for reading.
+fn with_comment(line: &str) -> String {
+    match line.split_once("# ") {
+        Some((command, comment)) => format!("{command}{}", said(format!("# {comment}"))),
+        None => line.to_owned(),
     }
 }
 
@@ -81,11 +96,12 @@ struct Page {
 impl Page {
     fn finding(&mut self, finding: &Finding) {
         let (style, word) = match finding.severity {
-            Severity::Error => (BAD, "error"),
-            Severity::Warning => (CARE, "warning"),
-            Severity::Info => (DIM, "good to know"),
+            Severity::Error => (BAD, "error:"),
+            Severity::Warning => (CARE, "warning:"),
+            Severity::Info => (DIM, "good to know:"),
         };
-        let head = format!("{}: {}", styled(style, word), styled(HEAD, &finding.title));
+        let (word, title) = (said(word), said(&finding.title));
+        let head = format!("{} {}", styled(style, word), styled(HEAD, title));
         self.text += &format!("{head} {}\n", styled(DIM, format!("[{}]", finding.code)));
         for seen in &finding.evidence {
             self.wrapped(seen, "  • ", "    ");
@@ -93,7 +109,8 @@ impl Page {
         self.wrapped(&finding.explains, "  ", "  ");
         // Commands are not wrapped: they are to be copied.
         for line in &finding.remedy {
-            let line = if line.starts_with('#') { styled(DIM, line) } else { line.clone() };
+            let line = with_comment(line);
+            let line = if line.starts_with('#') { styled(DIM, line) } else { line };
             self.text += &format!("      {line}\n");
         }
         if let Some(command) = &finding.aitk {
@@ -103,11 +120,11 @@ impl Page {
     }
 
     fn wrapped(&mut self, text: &str, first: &str, rest: &str) {
-        self.text += &(textwrap::fill(text, wrapping(self.width, first, rest)) + "\n");
+        self.text += &(textwrap::fill(&said(text), wrapping(self.width, first, rest)) + "\n");
     }
 
     fn dim(&mut self, text: &str) {
-        for line in textwrap::wrap(text, wrapping(self.width, "", "")) {
+        for line in textwrap::wrap(&said(text), wrapping(self.width, "", "")) {
             self.text += &format!("{}\n", styled(DIM, line));
         }
     }

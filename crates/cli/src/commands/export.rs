@@ -3,22 +3,23 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
-use aitk_plan::{Language, Texts};
+use aitk_plan::{Language, Plan, Texts};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
 use crate::args::{self, Common};
-use crate::commands::advise::language;
 use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked, profile_text};
+use crate::words::language;
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language(common, &Real))?;
+    let texts = Texts::of(language())?;
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
         let english = Texts::of(Language::English)?;
         let list = |texts: &Texts| {
@@ -36,7 +37,7 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
     };
     let target = Target::named(name)?;
     let place = place(target, args)?;
-    let (export, warnings) = exported(common, target, args, &texts, output)?;
+    let (export, warnings) = exported(common, target, args, output)?;
     let files: Vec<_> = export.files.iter().map(|file| file.path.as_str()).collect();
     if let Some(place) = &place {
         write(place, target, &export)?;
@@ -76,10 +77,8 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
 /// A target with the time to use it.
 fn entry(name: &str, when: &str) -> String {
     let indent = " ".repeat(20);
-    let first =
-        format!("{}{}", styled(HEAD, name), " ".repeat(20_usize.saturating_sub(name.len())));
-    let text = textwrap::fill(when, wrapping(page_width().saturating_sub(20), "", &indent));
-    format!("{first}{text}\n")
+    let text = textwrap::fill(when, wrapping(page_width(), &indent, &indent));
+    format!("{}{}\n", styled(HEAD, name), &text[name.len()..])
 }
 
 /// Resolves what is chosen for somewhere else, and renders it.
@@ -87,7 +86,6 @@ fn exported(
     common: &Common,
     target: &'static Target,
     args: &args::Export,
-    texts: &Texts,
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
     let ssh_key = args.ssh_key.as_deref().map(public_key).transpose()?;
@@ -104,12 +102,28 @@ fn exported(
         }
         wish.manager = Some(can);
     }
-    let profile = wish.choices.profile.as_deref().map(profile_text).transpose()?;
-    let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
+    let render = |source: &Source<'_>| {
+        let source = &Source { ssh_key: ssh_key.as_ref(), ..*source };
+        target.render(source).map(|export| (export, source.plan.warnings.clone()))
+    };
+    Ok(resolved(&session, common, plan, &wish, lock.as_ref(), output, render)??)
+}
+
+/// Resolves a plan for somewhere else, and renders it with everything that it holds then.
+pub fn resolved<R>(
+    session: &Session,
+    common: &Common,
+    mut plan: Plan,
+    wish: &Wish,
+    lock: Option<&Locks>,
+    output: &Output,
+    render: impl FnOnce(&Source<'_>) -> R,
+) -> Result<R, CliError> {
     let system = Deny(std::sync::Arc::clone(&session.system));
-    let mut context = session.context(&system, lock.as_ref());
+    let mut context = session.context(&system, lock);
     context.is_local = false;
     context.fresh = true;
     let progress = Progress::new(common.progress, output);
@@ -121,15 +135,18 @@ fn exported(
     let record = aitk_exec::fill_in(&context, &mut plan)?.to_text();
     let receipt = Receipt {
         schema: 1,
-        environments: [(wish.choices.env.clone(), serde_json::to_value(&wish).unwrap_or_default())]
+        environments: [(wish.choices.env.clone(), serde_json::to_value(wish).unwrap_or_default())]
             .into(),
         ..Receipt::default()
     };
+    let profile =
+        wish.choices.profile.as_deref().map(|path| profile_text(Path::new(path))).transpose()?;
     let channels = locks.environment.channels(&session.local_settings)?;
-    let source = Source {
+    Ok(render(&Source {
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
+        texts: &Texts::of(language())?,
         lock: &locks.to_text()?,
         profile: profile.as_deref(),
         environment_lock: &locks.environment.to_text(&channels)?,
@@ -137,10 +154,8 @@ fn exported(
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
         memory: wish.profile()?.memory,
-        texts,
-        ssh_key: ssh_key.as_ref(),
-    };
-    Ok((target.render(&source)?, plan.warnings.clone()))
+        ssh_key: None,
+    }))
 }
 
 /// The key in a file; what stands there is shown to nobody, as it may be the private one.

@@ -8,6 +8,7 @@ pub mod completions;
 pub mod detect;
 pub mod doctor;
 pub mod export;
+pub mod hosted;
 pub mod lock;
 pub mod plan;
 pub mod profiles;

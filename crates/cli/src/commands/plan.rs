@@ -7,10 +7,12 @@ use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
 use crate::args::{self, Common};
+use crate::commands::hosted;
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, locked};
+use crate::words::said;
 
 /// The form in which plans are saved and printed.
 const SCHEMA: u32 = 1;
@@ -18,6 +20,9 @@ const SCHEMA: u32 = 1;
 const WIDTH: usize = 94;
 
 pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
+    if hosted::is_meant(&args.choices, &[("--platform", args.platform.is_some())])? {
+        return hosted::plan(common, args, output);
+    }
     let mut session = Session::open(common)?;
     let wish = session.wish(&args.choices)?;
     let lock = locked(&args.choices, &session.machine)?;
@@ -82,7 +87,7 @@ pub fn show(plan: &Plan, verbose: bool) -> String {
     for step in &plan.steps {
         if phase != Some(step.phase) {
             phase = Some(step.phase);
-            text += &format!("\n{}\n", styled(HEAD, step.phase));
+            text += &format!("\n{}\n", styled(HEAD, said(step.phase.to_string())));
         }
         text += &show_step(step, verbose);
     }
@@ -101,11 +106,12 @@ pub fn show(plan: &Plan, verbose: bool) -> String {
 }
 
 fn show_step(step: &Step, verbose: bool) -> String {
+    let title = said(&step.title);
     let (mark, title) = match step.status {
-        Status::Done => (styled(GOOD, "✓"), styled(DIM, &step.title)),
-        Status::Needed => (styled(CARE, "+"), step.title.clone()),
-        Status::Blocked => (styled(BAD, "✗"), step.title.clone()),
-        Status::Skipped => (styled(DIM, "-"), styled(DIM, &step.title)),
+        Status::Done => (styled(GOOD, "✓"), styled(DIM, title)),
+        Status::Needed => (styled(CARE, "+"), title),
+        Status::Blocked => (styled(BAD, "✗"), title),
+        Status::Skipped => (styled(DIM, "-"), styled(DIM, title)),
     };
     let mut text = format!("  {mark} {title}");
     if step.status == Status::Needed {
@@ -116,7 +122,7 @@ fn show_step(step: &Step, verbose: bool) -> String {
         Status::Done => return text,
         Status::Skipped => {
             text += &note(step.why.last().map_or("", String::as_str));
-            let remedy = step.remedy.as_ref().map(|remedy| note(&format!("→ {remedy}")));
+            let remedy = step.remedy.as_ref().map(|remedy| note(&format!("→ {}", said(remedy))));
             return text + &remedy.unwrap_or_default();
         }
         Status::Blocked => {
@@ -124,16 +130,17 @@ fn show_step(step: &Step, verbose: bool) -> String {
                 text += &note(why);
             }
             if let Some(remedy) = &step.remedy {
-                text += &note(&format!("→ {remedy}"));
+                text += &note(&format!("→ {}", said(remedy)));
             }
             return text + &commands(step, true);
         }
         Status::Needed => {}
     }
-    text += &note(&step.why.join("; "));
+    let reasons: Vec<_> = step.why.iter().map(said).collect();
+    text += &note(&reasons.join(&said("; ")));
     if verbose {
         for package in &step.packages {
-            let size = package.size.map(|size| Bytes(size).to_string()).unwrap_or_default();
+            let size = package.size.map(|size| said(Bytes(size).to_string())).unwrap_or_default();
             let build = package.build.as_ref().map(|build| format!(" {build}")).unwrap_or_default();
             let hash = package
                 .sha256
@@ -146,8 +153,8 @@ fn show_step(step: &Step, verbose: bool) -> String {
         let names: Vec<_> = step.packages.iter().map(|package| package.name.as_str()).collect();
         let shown = names.iter().take(6).copied().collect::<Vec<_>>().join(", ");
         let more = names.len().saturating_sub(6);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        text += &note(&format!("{shown}{more}"));
+        let shown = if more > 0 { format!("{shown} and {more} more") } else { shown };
+        text += &note(&shown);
     }
     text + &commands(step, verbose)
 }
@@ -155,6 +162,8 @@ fn show_step(step: &Step, verbose: bool) -> String {
 /// The commands of a step; long ones are cut unless all is asked for.
 fn commands(step: &Step, verbose: bool) -> String {
     let line = |command: &String| {
+        // Not all are commands of a shell: some say what aitk itself will do.
+        let command = said(command);
         let whole = verbose || command.chars().count() <= WIDTH;
         let shown: String =
             command.chars().take(if whole { usize::MAX } else { WIDTH - 2 }).collect();
@@ -164,22 +173,26 @@ fn commands(step: &Step, verbose: bool) -> String {
 }
 
 fn note(text: &str) -> String {
-    let wrapped = textwrap::fill(text, WIDTH);
+    let wrapped = textwrap::fill(&said(text), WIDTH);
     styled(DIM, indented(&wrapped, "      ")).to_string() + "\n"
 }
 
 /// `  14 MB to download, 55 MB on disk, as root`.
 fn costs(step: &Step) -> String {
-    let about = if step.estimated { "about " } else { "" };
+    let told = |bytes| Bytes(bytes).told(step.estimated);
     let mut parts = Vec::new();
     if let Some(download) = step.download.filter(|bytes| *bytes > 0) {
-        parts.push(format!("{about}{} to download", Bytes(download)));
+        parts.push(format!("{} to download", told(download)));
     }
     if let Some(disk) = step.disk.filter(|bytes| *bytes > 0) {
-        parts.push(format!("{about}{} on disk", Bytes(disk)));
+        parts.push(format!("{} on disk", told(disk)));
     }
     if step.root {
         parts.push("as root".to_owned());
     }
-    if parts.is_empty() { String::new() } else { format!("  {}", parts.join(", ")) }
+    if parts.is_empty() {
+        String::new()
+    } else {
+        format!("  {}", parts.iter().map(said).collect::<Vec<_>>().join(", "))
+    }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::args::Profiles;
 use crate::error::CliError;
 use crate::output::{DIM, HEAD, Output, styled};
+use crate::words::said;
 
 pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
     let profiles = match &args.name {
@@ -30,8 +31,8 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
             let mut text = format!(
                 "{}  {}\n    {}\n",
                 styled(HEAD, &profile.name),
-                profile.title,
-                profile.summary
+                said(&profile.title),
+                said(&profile.summary)
             );
             if !profile.options().is_empty() {
                 text += &format!("    --with {}\n", profile.options().join(", "));
@@ -40,8 +41,8 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
                 for step in &profile.steps {
                     let with = step.with.as_ref().map(|name| format!(" (--with {name})"));
                     let with = with.unwrap_or_default();
-                    text += &format!("    {:22} {}{with}\n", step.id, step.title);
-                    text += &format!("    {:22} {}\n", "", styled(DIM, &step.why));
+                    text += &format!("    {:22} {}{with}\n", step.id, said(&step.title));
+                    text += &format!("    {:22} {}\n", "", styled(DIM, said(&step.why)));
                 }
             }
             text

@@ -14,6 +14,7 @@ use crate::commands::apply;
 use crate::error::CliError;
 use crate::output::{BAD, DIM, GOOD, Output, styled};
 use crate::session::{Ask, Session};
+use crate::words::said;
 
 /// What the receipt says aitk has made here and can take away.
 struct Made {
@@ -41,7 +42,7 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     let data = json!({ "removed": paths, "commands": commands, "system_packages": system, "dry_run": args.dry_run });
     if !output.json {
         for made in &made {
-            let what = if made.lines_only { " (aitk's lines)" } else { "" };
+            let what = if made.lines_only { said(" (aitk's lines)") } else { String::new() };
             output.say(format!("  {} {}{what}", styled(BAD, "-"), made.path.display()));
         }
         for undo in &undone {
@@ -49,12 +50,14 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
                 output.say(format!("  {} {}", styled(BAD, "-"), command.typed(as_root)));
             }
             if let Some(note) = &undo.note {
-                output.say(styled(DIM, format!("  {note}")));
+                output.say(styled(DIM, said(format!("  {note}"))));
             }
         }
-        output.say(styled(DIM, format!("  the cache {} stays", session.settings.cache.display())));
+        let cache = format!("  the cache {} stays", session.settings.cache.display());
+        output.say(styled(DIM, said(cache)));
         if !system.is_empty() {
-            output.say(styled(DIM, "  packages of the system stay; if nothing else needs them:"));
+            let stay = "  packages of the system stay; if nothing else needs them:";
+            output.say(styled(DIM, said(stay)));
             output.say(styled(DIM, format!("  sudo apt-get remove {}", system.join(" "))));
         }
     }

@@ -11,6 +11,7 @@ use crate::args::{Common, Which};
 use crate::error::CliError;
 use crate::output::{CARE, DIM, HEAD, Output, styled};
 use crate::session::Session;
+use crate::words::said;
 
 pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, CliError> {
     let session = Session::open(common)?;
@@ -50,11 +51,17 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
             Some((generation, record)) => {
                 let packages: usize = record.layers.values().map(|layer| layer.len()).sum();
                 let row = |label: &str, value: String| {
-                    format!("{} {value}\n", styled(HEAD, format!("{label:12}")))
+                    let label = said(label);
+                    format!("{} {}\n", styled(HEAD, format!("{label:12}")), said(value))
                 };
                 text += &row(
                     "Environment",
-                    format!("{} at {}", args.env, environments.current_path().display()),
+                    format!(
+                        "{}{}{}",
+                        args.env,
+                        said(" at "),
+                        environments.current_path().display()
+                    ),
                 );
                 text += &row("Manager", record.manager.to_string());
                 text += &row("Generation", generation.name());
@@ -68,7 +75,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                 if !added.is_empty() {
                     text += &row("Added by you", added.join(", "));
                 }
-                text += &styled(DIM, "`aitk verify` checks all of it");
+                text += &styled(DIM, said("`aitk verify` checks all of it"));
                 text += "\n";
             }
         }

@@ -15,6 +15,7 @@ use crate::error::CliError;
 use crate::output::{BAD, CARE, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish};
+use crate::words::said;
 
 pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode, CliError> {
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
@@ -50,7 +51,8 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
     }
     if !output.json {
         output.say(changes.iter().map(Change::show).collect::<String>().trim_end());
-        output.say(format!("{} {}", styled(HEAD, "To do:"), plan.totals));
+        let to_do = styled(HEAD, said("To do:"));
+        output.say(format!("{to_do} {}", said(plan.totals.to_string())));
         output.warn(&plan.warnings);
     }
     if args.dry_run {
@@ -88,7 +90,10 @@ impl Change {
     }
 
     fn show(&self) -> String {
-        let size = self.size.map(|size| format!("  {}", Bytes(size))).unwrap_or_default();
+        let size = self
+            .size
+            .map(|size| format!("  {}", said(Bytes(size).to_string())))
+            .unwrap_or_default();
         let name = format!("{:28}", self.name);
         match (&self.before, &self.after) {
             (Some(before), Some(after)) => {

@@ -15,6 +15,7 @@ use crate::error::CliError;
 use crate::output::{BAD, DIM, GOOD, Output, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session};
+use crate::words::said;
 
 pub fn run(common: &Common, args: &Verify, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
@@ -89,7 +90,8 @@ fn show(findings: &[Finding], deep: bool) -> String {
     let mut text: String = findings
         .iter()
         .map(|found| {
-            format!("{} {}\n    {}\n", styled(BAD, "✗"), found.message, styled(DIM, &found.title))
+            let (message, title) = (said(&found.message), said(&found.title));
+            format!("{} {message}\n    {}\n", styled(BAD, "✗"), styled(DIM, title))
         })
         .collect();
     text += if deep { "`aitk apply --deep` mends it" } else { "`aitk apply` mends it" };

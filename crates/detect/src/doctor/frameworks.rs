@@ -227,12 +227,15 @@ pub(super) fn illegal_instruction(case: &Case<'_>) -> Vec<String> {
 
 /// A Python that frameworks have no builds for, or only old ones.
 pub(super) fn python_out_of_range(case: &Case<'_>) -> Vec<String> {
-    let (version, whose) = match &case.prefix {
-        Some(prefix) => (prefix.python, "the environment's Python"),
-        None => (case.machine.python.first().and_then(crate::Python::minor), "the system's Python"),
+    let version = match &case.prefix {
+        Some(prefix) => prefix.python,
+        None => case.machine.python.first().and_then(crate::Python::minor),
     };
     let Some(version) = version else { return Vec::new() };
-    let told = format!("{whose} is {}.{}", version.0, version.1);
+    let told = match &case.prefix {
+        Some(_) => format!("the environment's Python is {}.{}", version.0, version.1),
+        None => format!("the system's Python is {}.{}", version.0, version.1),
+    };
     let rows = BOOK.python.iter().filter_map(|row| {
         let (min, max) = (minor(&row.min)?, minor(&row.max)?);
         let outside = version < min || version > max;

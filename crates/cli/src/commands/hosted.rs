@@ -1,0 +1,390 @@
+//! `aitk plan` and `aitk apply` for hosted notebooks: a folder that is ready to upload. Nothing else is done here.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use aitk_detect::Machine;
+use aitk_export::{Export, Source, hosted};
+use aitk_plan::{AcceleratorChoice, Choices, FrameworkChoice, Manager, Package, Platform, Texts};
+use aitk_system::{Exit, Explain, Real, Replay, System, quote};
+use serde_json::json;
+
+use crate::args::{self, ChoiceArgs, Common};
+use crate::commands::export::resolved;
+use crate::error::CliError;
+use crate::kaggle;
+use crate::output::{CARE, DIM, GOOD, HEAD, Output, indented, page_width, styled, wrapping};
+use crate::session::{Ask, Session, locked, profile};
+use crate::words::language;
+
+/// Why there is no notebook, or why it was not sent.
+#[derive(Debug, thiserror::Error)]
+pub enum HostedError {
+    /// Somebody wants to have on a machine what is for hosted notebooks.
+    #[error("the budget `{budget}` is for hosted notebooks, and has nothing for a machine")]
+    NotHere { budget: String },
+    /// The platform is not said.
+    #[error("--platform is missing")]
+    WhichPlatform { list: String },
+    /// Flags that mean nothing beside others.
+    #[error("{} {} not go with {with}", .flags.join(", "), if .flags.len() == 1 { "does" } else { "do" })]
+    DoesNotGo { flags: Vec<&'static str>, with: String },
+    /// Credentials that are missing, or that the client could not use.
+    #[error("credentials for Kaggle: {reason}; nothing was sent")]
+    Credentials { reason: String, remedy: String },
+    /// The client is not there.
+    #[error("Kaggle's client `kaggle` is not on the PATH; nothing was sent")]
+    NoClient,
+    /// The platform takes nothing from a command line.
+    #[error("{title} has no way to send a notebook from a command line")]
+    NoPush { title: String, instead: String },
+    /// The client failed.
+    #[error("Kaggle's client could not send the folder:\n{said}")]
+    NotPushed { said: String },
+}
+
+impl Explain for HostedError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotHere { .. } => "AITK-N01",
+            Self::WhichPlatform { .. } => "AITK-N02",
+            Self::DoesNotGo { .. } => "AITK-N03",
+            Self::Credentials { .. } => "AITK-N04",
+            Self::NoClient => "AITK-N05",
+            Self::NoPush { .. } => "AITK-N06",
+            Self::NotPushed { .. } => "AITK-N07",
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::NotHere { budget } => format!(
+                "`aitk apply --budget {budget} --platform NAME` writes a notebook for a platform, and \
+                 `aitk export notebook --budget low` one for anywhere"
+            ),
+            Self::WhichPlatform { list } => format!("choose one:\n{list}"),
+            Self::DoesNotGo { .. } => {
+                "leave one or the other out; hosted notebooks are `--budget free`".to_owned()
+            }
+            Self::Credentials { remedy, .. } => remedy.clone(),
+            Self::NoClient => "install it by a command of your choice (`uv tool install kaggle --with six`, `pipx install \
+                               kaggle`, or `aitk run -- pip install kaggle six` and `aitk run -- aitk apply …`), or \
+                               leave out --push"
+                .to_owned(),
+            Self::NoPush { instead, .. } => format!("leave out --push, then: {instead}"),
+            Self::NotPushed { .. } => {
+                "the folder is written; `kaggle kernels push -p FOLDER` tries again".to_owned()
+            }
+        })
+    }
+
+    fn exit(&self) -> Exit {
+        match self {
+            Self::NotHere { .. }
+            | Self::WhichPlatform { .. }
+            | Self::DoesNotGo { .. }
+            | Self::NoPush { .. } => Exit::Usage,
+            Self::Credentials { .. } => Exit::NotPermitted,
+            Self::NoClient | Self::NotPushed { .. } => Exit::Failed,
+        }
+    }
+}
+
+/// Whether the budget is one of hosted notebooks. Where it is not, flags for these are refused.
+pub fn is_meant(choices: &ChoiceArgs, flags: &[(&'static str, bool)]) -> Result<bool, CliError> {
+    let (hosted, with) = match (&choices.budget, &choices.profile) {
+        (None, None) => (false, "what was applied before".to_owned()),
+        (Some(budget), _) => (profile(budget, None)?.hosted, format!("--budget {budget}")),
+        (None, Some(path)) => {
+            (profile("", Some(path))?.hosted, format!("--profile {}", path.display()))
+        }
+    };
+    if !hosted {
+        refuse(flags, &with)?;
+    }
+    Ok(hosted)
+}
+
+/// `aitk plan`: what would be written.
+pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
+    let texts = Texts::of(language())?;
+    refuse(&[("--output", args.output.is_some())], "hosted notebooks")?;
+    let name = args.platform.as_deref();
+    let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
+    let made = Made::new(common, &args.choices, name, kaggle::owner(&Real), ask, output)?;
+    let place = Place::of(None, &made);
+    made.tell(&place, "write", None, &texts, output);
+    let pending = args.detailed_exitcode && !place.is_right();
+    Ok(ExitCode::from(if pending { 2 } else { 0 }))
+}
+
+/// `aitk apply`: writes the folder, and sends it where that is asked for.
+pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<ExitCode, CliError> {
+    let texts = Texts::of(language())?;
+    refuse(&[("PLAN", args.plan.is_some())], "hosted notebooks")?;
+    let name = args.platform.as_deref();
+    let client = match args.push {
+        true => Some(client(common, name)?),
+        false => None,
+    };
+    let owner = client.as_ref().map(|client| client.owner.clone());
+    let owner = owner.or_else(|| kaggle::owner(&Real));
+    let made = Made::new(common, &args.choices, name, owner, Ask::Sources, output)?;
+    let place = Place::of(args.output.as_deref(), &made);
+    if place.is_taken() && !args.force {
+        return Err(CliError::There { path: place.path });
+    }
+    if args.dry_run {
+        made.tell(&place, "write", None, &texts, output);
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (file, _) in
+        made.export.files.iter().zip(&place.states).filter(|(_, state)| **state != State::Same)
+    {
+        let path = place.path.join(&file.path);
+        Real.write(&path, file.content.as_bytes(), 0o644).map_err(CliError::io(&path))?;
+    }
+    let sent = client.map(|client| client.push(&place.path)).transpose()?;
+    let told = if place.is_right() { "unchanged" } else { "written" };
+    made.tell(&place, told, sent.as_deref(), &texts, output);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn refuse(flags: &[(&'static str, bool)], with: &str) -> Result<(), HostedError> {
+    let flags: Vec<_> = flags.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
+    match flags.is_empty() {
+        true => Ok(()),
+        false => Err(HostedError::DoesNotGo { flags, with: with.to_owned() }),
+    }
+}
+
+/// The client of a platform, with credentials that are worth a try. Whoever asks in vain is told before any work is done.
+fn client(common: &Common, name: Option<&str>) -> Result<kaggle::Client, CliError> {
+    let session = Session::open(common)?;
+    let texts = Texts::of(language())?;
+    let platform = platform(&session, name, &texts)?;
+    if platform.push.as_deref() == Some("kaggle") {
+        return Ok(kaggle::Client::find(&Real)?);
+    }
+    let instead = next(&platform, &format!("aitk-{}", platform.name), "", &texts);
+    Err(HostedError::NoPush { title: platform.title, instead }.into())
+}
+
+/// The platform of a name; without one, all are listed with their limits.
+fn platform(session: &Session, name: Option<&str>, texts: &Texts) -> Result<Platform, CliError> {
+    let Some(name) = name else {
+        let all = session.catalog.platforms.all.iter();
+        let lines: Vec<_> = all
+            .map(|platform| {
+                let limits = texts.get(&format!("offer.{}.limits", platform.name));
+                format!("  --platform {:11} {limits}", platform.name)
+            })
+            .collect();
+        return Err(HostedError::WhichPlatform { list: lines.join("\n") }.into());
+    };
+    Ok(session.catalog.platform(name)?.clone())
+}
+
+/// What a person does with the folder.
+fn next(platform: &Platform, file: &str, again: &str, texts: &Texts) -> String {
+    let words = [("file", file), ("again", again), ("link", &platform.link)];
+    texts.fill(&format!("platform.{}.next", platform.name), &words)
+}
+
+/// A notebook with what goes beside it.
+struct Made {
+    platform: Platform,
+    gpu: bool,
+    export: Export,
+    packages: Vec<Package>,
+    limits_as_of: Option<String>,
+    /// The choices as they are typed.
+    choices: String,
+}
+
+impl Made {
+    fn new(
+        common: &Common,
+        choices: &ChoiceArgs,
+        name: Option<&str>,
+        owner: Option<String>,
+        ask: Ask,
+        output: &Output,
+    ) -> Result<Self, CliError> {
+        let accelerator = choices.accelerator.map(AcceleratorChoice::from).unwrap_or_default();
+        let elsewhere = [AcceleratorChoice::Rocm, AcceleratorChoice::Xpu];
+        // Sources may be set for all that aitk does; these would be wishes that come to nothing.
+        let meaningless = [
+            ("--framework", choices.framework.is_some()),
+            ("--accelerator", elsewhere.contains(&accelerator)),
+            ("--drivers", choices.drivers),
+            ("--with", !choices.with.is_empty()),
+            ("--manager", choices.manager.is_some()),
+            ("--python", choices.python.is_some()),
+            ("--conda-base", choices.conda_base.is_some()),
+            ("--init-shell", choices.init_shell),
+            ("--env", choices.env != Choices::default().env),
+        ];
+        refuse(&meaningless, "hosted notebooks")?;
+        let mut session = Session::open(common)?;
+        let texts = Texts::of(language())?;
+        let platform = platform(&session, name, &texts)?;
+        // It is resolved for a session there, and nothing of this machine counts.
+        session.machine =
+            Machine { folders: session.machine.folders.clone(), ..platform.machine() };
+        session.system = Arc::new(Replay::tree(Path::new("/nonexistent")));
+        session.is_local = false;
+        session.keeps = false;
+        let mut wish = session.wished(choices)?;
+        wish.manager = Some(Manager::Venv);
+        wish.choices.framework = FrameworkChoice::None;
+        wish.choices.python = Some(platform.python.clone());
+        let lock = locked(choices, &session.machine)?;
+        let plan = session.plan(&wish, lock.as_ref(), Ask::Nobody)?;
+        let gpu = accelerator != AcceleratorChoice::Cpu;
+        let render = |source: &Source<'_>| {
+            let packages: Vec<_> = source.packages().cloned().collect();
+            (hosted(source, &platform, gpu, owner.as_deref()), packages)
+        };
+        let (export, packages) = match ask {
+            Ask::Sources => resolved(&session, common, plan, &wish, lock.as_ref(), output, render)?,
+            Ask::Nobody => {
+                let memory = wish.profile()?.memory;
+                let (machine, catalog) = (&session.machine, &session.catalog);
+                render(&Source::unresolved(&plan, machine, catalog, &texts, memory))
+            }
+        };
+        let budget = match &choices.profile {
+            Some(path) => format!("--profile {}", quote(&path.to_string_lossy())),
+            None => format!("--budget {}", wish.budget),
+        };
+        let cpu = if gpu { "" } else { " --accelerator cpu" };
+        let offer = session.catalog.offers.iter().find(|offer| offer.id == platform.name);
+        Ok(Self {
+            choices: format!("{budget} --platform {}{cpu}", platform.name),
+            limits_as_of: offer.map(|offer| offer.as_of.clone()),
+            platform,
+            gpu,
+            export,
+            packages,
+        })
+    }
+
+    /// Says what there is to write or was written, and what comes next.
+    fn tell(&self, place: &Place, told: &str, sent: Option<&str>, texts: &Texts, output: &Output) {
+        let Self { platform, export, .. } = self;
+        let files = export.files.iter().zip(&place.states);
+        let folder = place.path.display().to_string();
+        let own = Place::default_for(platform) != place.path;
+        let again = if own { format!(" -o {}", quote(&folder)) } else { String::new() };
+        let again = format!("{}{again}", self.choices);
+        let file = &export.files[0].path;
+        let steps = next(platform, file, &again, texts);
+        let limits = texts.get(&format!("offer.{}.limits", platform.name));
+        let packages = self.packages.iter().map(|package| {
+            json!({ "name": package.name, "version": package.version, "sha256": package.sha256 })
+        });
+        let data = json!({
+            "platform": platform.name,
+            "path": place.path,
+            "files": files.clone().map(|(file, state)| json!({ "path": file.path, "state": state.word() })).collect::<Vec<_>>(),
+            "changed": told == "written",
+            "packages": packages.collect::<Vec<_>>(),
+            "gpu": self.gpu,
+            "folder": platform.folder,
+            "limits": limits,
+            "link": platform.link,
+            "next": steps,
+            "command": format!("aitk apply {again}"),
+            "sent": sent,
+        });
+        output.result("notebook", &data, Vec::new(), || {
+            let count = self.packages.len().to_string();
+            let words = [("title", platform.title.as_str()), ("packages", &count)];
+            let what = if count == "0" { "hosted.what_unresolved" } else { "hosted.what" };
+            let paragraph = |text: &str| {
+                // A link that is cut leads nowhere.
+                textwrap::fill(text, wrapping(page_width(), "  ", "  ").break_words(false)) + "\n"
+            };
+            let mut text = format!("{}\n", styled(HEAD, texts.fill(what, &words)));
+            text += &paragraph(texts.get(if self.gpu { "hosted.gpu" } else { "hosted.cpu" }));
+            text += &paragraph(&texts.fill("hosted.kept", &[("folder", &platform.folder)]));
+            let as_of = self.limits_as_of.as_deref().unwrap_or_default();
+            let words = [("limits", limits), ("date", as_of)];
+            text += &paragraph(&texts.fill("hosted.limits", &words));
+            text += &format!("\n{}\n", texts.fill(&format!("hosted.{told}"), &[("path", &folder)]));
+            for (file, state) in files {
+                let word = texts.get(&format!("hosted.{}", state.word()));
+                let (style, mark) = match (told, state) {
+                    ("written", _) | (_, State::Same) => (GOOD, "✓"),
+                    _ => (CARE, "+"),
+                };
+                let word = styled(DIM, format!("({word})"));
+                text += &format!("  {} {}  {word}\n", styled(style, mark), file.path);
+            }
+            match sent {
+                Some(said) => text += &format!("\n{}\n", indented(said.trim(), "  ")),
+                None => {
+                    text += &format!("\n{}\n", styled(HEAD, texts.get("hosted.next")));
+                    if told == "write" {
+                        text += &format!("      aitk apply {again}\n");
+                    }
+                    text += &paragraph(&steps);
+                }
+            }
+            text
+        });
+    }
+}
+
+/// How a file stands to what would be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    New,
+    Same,
+    Differs,
+}
+
+impl State {
+    fn word(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::Same => "same",
+            Self::Differs => "differs",
+        }
+    }
+}
+
+/// Where the folder goes, and how each file stands there.
+struct Place {
+    path: PathBuf,
+    states: Vec<State>,
+}
+
+impl Place {
+    fn default_for(platform: &Platform) -> PathBuf {
+        PathBuf::from(format!("aitk-{}", platform.name))
+    }
+
+    fn of(path: Option<&Path>, made: &Made) -> Self {
+        let path = path.map_or_else(|| Self::default_for(&made.platform), Path::to_owned);
+        let state = |file: &aitk_export::File| match Real.read(&path.join(&file.path)) {
+            Ok(content) if content == file.content.as_bytes() => State::Same,
+            Ok(_) => State::Differs,
+            Err(_) => State::New,
+        };
+        Self { states: made.export.files.iter().map(state).collect(), path }
+    }
+
+    /// Whether everything is there already.
+    fn is_right(&self) -> bool {
+        self.states.iter().all(|state| *state == State::Same)
+    }
+
+    /// Whether something else stands there.
+    fn is_taken(&self) -> bool {
+        let is_empty = || Real.list(&self.path).is_ok_and(|names| names.is_empty());
+        Real.stat(&self.path).is_ok() && !is_empty() && !self.is_right()
+    }
+}

@@ -1,0 +1,144 @@
+//! The language that a person is spoken to in. As with the colours there is one for the whole program. Scripts are
+//! spoken to in English: JSON, saved files and logs never pass through here.
+
+use std::process::ExitCode;
+use std::sync::OnceLock;
+
+use aitk_plan::{Language, Messages};
+use aitk_system::{Exit, Real, System};
+use clap::{Arg, Command, CommandFactory};
+
+use crate::args::{Args, Lang};
+use crate::error::CliError;
+use crate::output::{BAD, styled};
+
+#[cfg(test)]
+mod tests;
+
+static SPOKEN: OnceLock<(Language, Messages)> = OnceLock::new();
+
+/// Speaks this language from now on.
+pub fn speak(language: Language) -> Result<(), CliError> {
+    let messages = Messages::of(language)?;
+    // Whoever came first stays: there is one choice in a run.
+    let _ = SPOKEN.set((language, messages));
+    Ok(())
+}
+
+/// The language that is spoken.
+pub fn language() -> Language {
+    SPOKEN.get().map_or(Language::English, |(language, _)| *language)
+}
+
+/// A text for a person, in their language.
+pub fn said(text: impl AsRef<str>) -> String {
+    let text = text.as_ref();
+    SPOKEN.get().map_or_else(|| text.to_owned(), |(_, messages)| messages.say(text).into_owned())
+}
+
+/// The language that is asked for, else that of the locale, in the order of POSIX.
+pub fn chosen(asked: Option<Lang>, system: &dyn System) -> Language {
+    let variables = ["LC_ALL", "LC_MESSAGES", "LANG"];
+    let set = |name: &&str| system.env(name).filter(|value| !value.is_empty());
+    let locale = || variables.iter().find_map(set).unwrap_or_default();
+    asked.map_or_else(|| Language::of_locale(&locale()), Language::from)
+}
+
+/// The language of somebody whose arguments cannot be read, or who wants help.
+pub fn chosen_by(words: &[String], system: &dyn System) -> Language {
+    let words: Vec<_> = words.iter().take_while(|word| *word != "--").collect();
+    let apart = words.windows(2).find(|pair| pair[0] == "--lang").map(|pair| pair[1].as_str());
+    let joined = || words.iter().find_map(|word| word.strip_prefix("--lang="));
+    let variable = system.env("AITK_LANG");
+    let asked = match apart.or_else(joined).or(variable.as_deref()) {
+        Some("fr") => Some(Lang::Fr),
+        Some("en") => Some(Lang::En),
+        _ => None,
+    };
+    chosen(asked, system)
+}
+
+/// The command line, with its help in the language that is spoken.
+pub fn command() -> Command {
+    match language() {
+        Language::English => Args::command(),
+        Language::French => translated(Args::command()),
+    }
+}
+
+fn translated(command: Command) -> Command {
+    let about = command.get_about().map(|text| said(text.to_string()));
+    let after = command.get_after_help().map(|text| said(text.to_string()));
+    let mut command = command.mut_args(explained).mut_subcommands(translated);
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(after) = after {
+        command = command.after_help(after);
+    }
+    command
+}
+
+fn explained(arg: Arg) -> Arg {
+    match arg.get_help().map(|text| said(text.to_string())) {
+        Some(help) => arg.help(help),
+        None => arg,
+    }
+}
+
+/// Words that clap puts into help and errors; it has no languages.
+const IN_HELP: [&str; 16] = [
+    "Usage:",
+    "Commands:",
+    "Arguments:",
+    "Options:",
+    "Choices:",
+    "[OPTIONS]",
+    "Possible values:",
+    "[possible values:",
+    // A line may end between the two.
+    "[possible",
+    "values:",
+    "[default:",
+    "Print help (see more with '--help')",
+    "Print help (see a summary with '-h')",
+    "Print help",
+    "Print version",
+    "Print this message or the help of the given subcommand(s)",
+];
+
+/// Shows help, or what is wrong with the arguments, and gives the exit code.
+pub fn refuse(error: clap::Error) -> ExitCode {
+    let words: Vec<_> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    let _ = speak(chosen_by(&words, &Real));
+    let error = match language() {
+        Language::English => error,
+        // The same once more, with the help in the language that is spoken.
+        Language::French => command().try_get_matches_from(&words).err().unwrap_or(error),
+    };
+    show(&error);
+    ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
+}
+
+fn show(error: &clap::Error) {
+    if language() == Language::English {
+        // Where nothing can be written there is nobody to tell.
+        let _ = error.print();
+        return;
+    }
+    if error.use_stderr() {
+        let text = error.render().to_string();
+        match text.strip_prefix("error: ") {
+            Some(text) => anstream::eprint!("{} {}", styled(BAD, said("error:")), in_help(text)),
+            None => anstream::eprint!("{}", in_help(&text)),
+        }
+    } else {
+        anstream::print!("{}", in_help(&error.render().ansi().to_string()));
+    }
+}
+
+/// Rendered help, whose own texts are translated already.
+fn in_help(text: &str) -> String {
+    IN_HELP.iter().fold(said(text), |text, words| text.replace(words, &said(words)))
+}

@@ -1,0 +1,146 @@
+//! What a container image is made of, for machines of the gallery.
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test")]
+
+use std::path::Path;
+
+use aitk_detect::Machine;
+use aitk_export::{Export, ExportError, Source, Target};
+use aitk_plan::{
+    AcceleratorChoice, Action, Catalog, Choices, FrameworkChoice, Language, Manager, Package, Plan,
+    Profile, Status, Texts, plan,
+};
+
+const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
+
+fn machine(name: &str) -> Machine {
+    let facts = std::fs::read(Path::new(MACHINES).join(name).join("expected.json")).unwrap();
+    serde_json::from_slice(&facts).unwrap()
+}
+
+/// The export of a plan whose layers have one package each, called as the step is.
+fn exported(
+    target: &str,
+    machine: &Machine,
+    framework: FrameworkChoice,
+    change: impl Fn(&mut Plan),
+) -> Result<Export, ExportError> {
+    let catalog = Catalog::builtin().unwrap();
+    let profile = Profile::builtin("workstation").unwrap();
+    // A GPU is used where there is one, and gets the driver that it lacks.
+    let accelerator =
+        if machine.gpus.is_empty() { AcceleratorChoice::Auto } else { AcceleratorChoice::Cuda };
+    let choices = Choices { framework, accelerator, drivers: true, ..Choices::default() };
+    let mut plan = plan(machine, &profile, &choices, Manager::Venv, &catalog);
+    let mut lock = "lock-version = \"1.0\"\n\n[tool.aitk]\nlayers = []\n".to_owned();
+    for step in &mut plan.steps {
+        if matches!(step.action, Action::Layer { .. }) && step.status == Status::Needed {
+            step.packages = vec![Package { name: step.id.clone(), ..Package::default() }];
+            lock += &format!(
+                "\n[[packages]]\nname = \"{0}\"\n\n[packages.tool.aitk]\nlayer = \"{0}\"\n",
+                step.id
+            );
+        }
+    }
+    change(&mut plan);
+    let source = Source {
+        plan: &plan,
+        machine,
+        catalog: &catalog,
+        lock: &lock,
+        profile: None,
+        environment_lock: "",
+        channels: &[],
+        record: "",
+        receipt: "",
+        memory: profile.memory,
+        texts: &Texts::of(Language::English).unwrap(),
+        ssh_key: None,
+    };
+    Target::named(target)?.render(&source)
+}
+
+fn file<'a>(export: &'a Export, path: &str) -> &'a str {
+    let found = export.files.iter().find(|file| file.path == path);
+    &found.unwrap_or_else(|| panic!("there is no {path}")).content
+}
+
+#[test]
+fn each_layer_has_its_own_part_of_the_lock() {
+    let machine = machine("ubuntu-24.04-laptop");
+    let export = exported("dockerfile", &machine, FrameworkChoice::Jax, |_| ()).unwrap();
+    for layer in ["libraries", "notebook", "framework"] {
+        let lock = file(&export, &format!("pylock.{layer}.toml"));
+        assert_eq!(
+            lock,
+            format!(
+                "lock-version = \"1.0\"\n\n[[packages]]\nname = \"{layer}\"\n\n\
+                 [packages.tool.aitk]\nlayer = \"{layer}\"\n"
+            )
+        );
+    }
+}
+
+#[test]
+fn another_framework_changes_nothing_below_it() {
+    let machine = machine("ubuntu-24.04-laptop");
+    let below = |framework| {
+        let export = exported("dockerfile", &machine, framework, |_| ()).unwrap();
+        let text = file(&export, "Dockerfile");
+        text[..text.find("COPY pylock.framework.toml").unwrap()].to_owned()
+    };
+    assert_eq!(below(FrameworkChoice::Pytorch), below(FrameworkChoice::Jax));
+}
+
+#[test]
+fn a_driver_is_the_machines_and_not_the_images() {
+    let machine = machine("rtx3060-no-driver");
+    let export = exported("dockerfile", &machine, FrameworkChoice::Jax, |_| ()).unwrap();
+    let text = file(&export, "Dockerfile");
+    let installed: Vec<_> =
+        text.lines().filter(|line| line.contains("apt-get -y install")).collect();
+    assert_eq!(installed.len(), 2, "{installed:?}");
+    assert!(!installed.concat().contains("nvidia"), "{installed:?}");
+    assert!(text.contains("NVIDIA_VISIBLE_DEVICES=all"), "{text}");
+    assert_eq!(export.without, ["drivers", "versions"]);
+    let readme = file(&export, "README.md");
+    assert!(readme.contains("docker run --rm --gpus all aitk check"), "{readme}");
+    // Nobody can prove it while the image is built.
+    assert!(text.contains("\nRUN check libraries notebook lab\n"), "{text}");
+    assert!(file(&export, "check").contains("set -- libraries notebook lab jax\n"));
+    let project = exported("devcontainer", &machine, FrameworkChoice::Jax, |_| ()).unwrap();
+    let settings: serde_json::Value =
+        serde_json::from_str(file(&project, ".devcontainer/devcontainer.json")).unwrap();
+    assert_eq!(settings["hostRequirements"]["gpu"], true);
+    assert_eq!(file(&project, ".devcontainer/Dockerfile"), text);
+}
+
+#[test]
+fn without_a_gpu_everything_is_proven_at_once() {
+    let machine = machine("debian-13-vps-1gb");
+    let export = exported("dockerfile", &machine, FrameworkChoice::None, |_| ()).unwrap();
+    let text = file(&export, "Dockerfile");
+    assert!(text.contains("\nARG BASE=debian:13-slim\n"), "{text}");
+    assert!(!text.contains("NVIDIA") && !text.contains('@'), "{text}");
+    let readme = file(&export, "README.md");
+    assert!(readme.contains("docker run --rm aitk check"), "{readme}");
+    assert_eq!(export.without, ["swap", "versions"]);
+    let project = exported("devcontainer", &machine, FrameworkChoice::None, |_| ()).unwrap();
+    assert!(!file(&project, ".devcontainer/devcontainer.json").contains("hostRequirements"));
+}
+
+#[test]
+fn what_the_catalog_has_no_image_for_is_refused() {
+    let of = |machine: &str, kind: &str| {
+        let machine = self::machine(machine);
+        let change = |plan: &mut Plan| kind.clone_into(&mut plan.accelerator.kind);
+        exported("dockerfile", &machine, FrameworkChoice::None, change).unwrap_err().to_string()
+    };
+    assert_eq!(
+        of("fedora-43", "none"),
+        "there is no container image for Fedora Linux 43 (Workstation Edition) in the catalog"
+    );
+    assert_eq!(
+        of("ubuntu-24.04-laptop", "rocm"),
+        "there is no container image for rocm in the catalog"
+    );
+}
