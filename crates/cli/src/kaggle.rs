@@ -75,7 +75,7 @@ fn credentials(system: &dyn System) -> Result<Option<String>, HostedError> {
     let known = ["access_token", "access_token.txt"].map(|name| own.join(name));
     if let Some(path) = named.into_iter().chain(known).find(|path| system.exists(path)) {
         return match private(system, &path)?.trim() {
-            "" => Err(wrong(&path, "is empty")),
+            "" => Err(wrong(format!("{} is empty", path.display()))),
             _ => Ok(owner(system)),
         };
     }
@@ -94,12 +94,12 @@ fn credentials(system: &dyn System) -> Result<Option<String>, HostedError> {
         });
     };
     let Ok(values) = serde_json::from_str::<Value>(&private(system, &path)?) else {
-        return Err(wrong(&path, "is no JSON"));
+        return Err(wrong(format!("{} is no JSON", path.display())));
     };
     for key in keys {
         let by_variable = system.env(&format!("KAGGLE_{}", key.to_uppercase())).is_some();
         if !by_variable && values[key].as_str().is_none_or(str::is_empty) {
-            return Err(wrong(&path, &format!("has no `{key}`")));
+            return Err(wrong(format!("{} has no `{key}`", path.display())));
         }
     }
     Ok(owner(system))
@@ -131,19 +131,19 @@ fn private(system: &dyn System, path: &Path) -> Result<String, HostedError> {
         let Ok(target) = system.read_link(&real) else { break };
         real = real.parent().unwrap_or(Path::new("/")).join(target);
     }
-    let stat = system.stat(&real).map_err(|error| wrong(path, &error.to_string()))?;
+    let stat = system.stat(&real).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
     if stat.kind == FileKind::File && stat.mode & OTHERS != 0 {
         return Err(HostedError::Credentials {
             reason: format!("others on this machine can read {}", path.display()),
             remedy: format!("chmod 600 {}", aitk_system::quote(&path.to_string_lossy())),
         });
     }
-    system.text(path).map_err(|error| wrong(path, &error.to_string()))
+    system.text(path).map_err(|error| wrong(format!("{}: {error}", path.display())))
 }
 
-fn wrong(path: &Path, what: &str) -> HostedError {
+fn wrong(reason: String) -> HostedError {
     HostedError::Credentials {
-        reason: format!("{} {what}", path.display()),
+        reason,
         remedy: "get new ones at https://www.kaggle.com/settings/api, or by `kaggle auth login`"
             .to_owned(),
     }

@@ -22,9 +22,9 @@ fn snapshot(name: &str, said: &str) {
 
 /// Words of a text that no French one has, outside of commands and of what is cited.
 fn english(said: &str) -> Vec<&str> {
-    const ENGLISH: [&str; 16] = [
+    const ENGLISH: [&str; 17] = [
         "the", "is", "are", "and", "of", "with", "which", "this", "has", "needs", "for", "was",
-        "not", "there", "here", "from",
+        "not", "to", "there", "here", "from",
     ];
     // A citation begins behind its sign; what follows its end is ours again.
     let outside =

@@ -4,7 +4,7 @@
 
 use aitk_plan::{Action, Status};
 
-use crate::yaml::quoted;
+use crate::quote::quoted;
 use crate::{Export, ExportError, File, Source};
 
 const ROLE: &str = "roles/aitk";

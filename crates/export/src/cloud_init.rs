@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
 
-use crate::yaml::quoted;
+use crate::quote::quoted;
 use crate::{Export, ExportError, File, Source, script};
 
 const SERVER: &str = include_str!("../../../profiles/export/cloud-init/server.yml");

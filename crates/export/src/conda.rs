@@ -9,8 +9,3 @@ pub(crate) fn subdir(source: &Source<'_>) -> String {
         other => format!("linux-{other}"),
     }
 }
-
-/// A text in the quotes of YAML and TOML, which both have those of JSON.
-pub(crate) fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
-}

@@ -2,7 +2,8 @@
 
 use aitk_plan::Package;
 
-use crate::conda::{quoted, subdir};
+use crate::conda::subdir;
+use crate::quote::quoted;
 use crate::{Export, ExportError, File, Source};
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {

@@ -31,11 +31,8 @@ pub enum ExportError {
     #[error("this is a private SSH key, which belongs on no other machine")]
     PrivateKey,
     /// What was given is no public key.
-    #[error("this is no public SSH key: {reason}")]
-    NotAKey {
-        /// What is wrong with it; nothing of what it says.
-        reason: &'static str,
-    },
+    #[error("this is not one public SSH key on one line, of a kind that servers take")]
+    NotAKey,
     /// Clouds do not take so much.
     #[error("the user-data are {size} bytes, and most clouds take {limit} at most")]
     TooLarge {
@@ -76,7 +73,7 @@ impl Explain for ExportError {
             Self::NoImage { .. } => "AITK-O03",
             Self::NoKey => "AITK-O11",
             Self::PrivateKey => "AITK-O12",
-            Self::NotAKey { .. } => "AITK-O13",
+            Self::NotAKey => "AITK-O13",
             Self::TooLarge { .. } => "AITK-O14",
             Self::NoGuest { .. } => "AITK-O15",
             Self::NoGpu { .. } => "AITK-O16",
@@ -95,7 +92,7 @@ impl Explain for ExportError {
             Self::NoKey => {
                 "add --ssh-key ~/.ssh/id_ed25519.pub; `ssh-keygen -t ed25519` makes one".to_owned()
             }
-            Self::PrivateKey | Self::NotAKey { .. } => {
+            Self::PrivateKey | Self::NotAKey => {
                 "name the file that ends with `.pub` beside it".to_owned()
             }
             Self::TooLarge { .. } => {

@@ -14,13 +14,13 @@ mod key;
 mod notebook;
 mod pixi;
 mod pylock;
+mod quote;
 mod requirements;
 mod sbom;
 mod script;
 mod source;
 mod vagrant;
 mod wsl;
-mod yaml;
 
 pub use error::ExportError;
 pub use key::PublicKey;

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use aitk_plan::{Action, Package};
 
-use crate::conda::{quoted, subdir};
+use crate::conda::subdir;
+use crate::quote::quoted;
 use crate::{Export, ExportError, File, Source};
 
 /// The glibc that pixi takes for granted.

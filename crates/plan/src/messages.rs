@@ -81,22 +81,46 @@ impl Messages {
         if text.is_empty() {
             return None;
         }
-        self.one(text).or_else(|| self.several(text)).or_else(|| {
-            let (what, message) = text.split_once(": ")?;
-            Some(told_of(&self.say(what), message, &self.line(message.trim_start())?))
-        })
+        self.exact(text)
+            .or_else(|| self.list(text))
+            .or_else(|| self.one(text))
+            .or_else(|| self.several(text))
+            .or_else(|| {
+                let (what, message) = text.split_once(": ")?;
+                Some(told_of(&self.say(what), message, &self.line(message.trim_start())?))
+            })
+    }
+
+    /// A list that has nothing but messages. As a whole it may fit the form of its first one.
+    fn list(&self, text: &str) -> Option<String> {
+        let (english, other) = BETWEEN[1];
+        let parts = text.contains(english).then(|| text.split(english))?;
+        let said: Option<Vec<_>> = parts.map(|part| self.one(part)).collect();
+        Some(said?.join(other))
     }
 
     /// One message, alone or behind what it is about.
     fn one(&self, text: &str) -> Option<String> {
-        let about = |say: &dyn Fn(&str) -> Option<String>| {
-            let (what, message) = text.split_once(": ")?;
-            Some(told_of(&self.say(what), message, &say(message.trim_start())?))
-        };
-        self.exact(text)
-            .or_else(|| about(&|message| self.exact(message)))
-            .or_else(|| self.formed(text))
-            .or_else(|| about(&|message| self.formed(message)))
+        if let Some(said) = self.exact(text) {
+            return Some(said);
+        }
+        let whole = self.fitting(text);
+        if let Some((what, message)) = text.split_once(": ") {
+            let own = message.trim_start();
+            if let Some(form) = self.forms.iter().find(|form| form.announces(what)) {
+                return Some(self.filled(form, &[message]));
+            }
+            let about = |said: String| told_of(&self.say(what), message, &said);
+            if let Some(said) = self.exact(own) {
+                return Some(about(said));
+            }
+            // What it is about is no part of it where it fits the same without.
+            let fits = |(form, _): &(&Form, _)| whole.as_ref().is_none_or(|(own, _)| own == form);
+            if let Some((form, held)) = self.fitting(own).filter(fits) {
+                return Some(about(self.filled(form, &held)));
+            }
+        }
+        whole.map(|(form, held)| self.filled(form, &held))
     }
 
     /// A message without holes, or an amount.
@@ -104,14 +128,22 @@ impl Messages {
         self.all.get(text).cloned().or_else(|| in_french(text))
     }
 
-    /// A message that fits a form; what stands in a hole may be a message in turn.
-    fn formed(&self, text: &str) -> Option<String> {
-        let (form, held) = self.forms.iter().find_map(|form| Some((form, form.holes_of(text)?)))?;
-        let fill = |hole: &str| {
-            let at = form.holes.iter().position(|name| name == hole)?;
-            Some(self.say(held[at]).into_owned())
+    /// The form of a message, and what stands in its holes.
+    fn fitting<'a>(&self, text: &'a str) -> Option<(&Form, Vec<&'a str>)> {
+        self.forms.iter().find_map(|form| Some((form, form.holes_of(text)?)))
+    }
+
+    /// A form in this language; what stands in a hole may be a message in turn.
+    fn filled(&self, form: &Form, held: &[&str]) -> String {
+        let fill = |part| match part {
+            Part::Text(text) => Cow::Borrowed(text),
+            Part::Hole(name) => {
+                let at = form.holes.iter().position(|hole| hole == name);
+                at.map_or(Cow::Borrowed(""), |at| self.say(held[at]))
+            }
         };
-        Some(filled(self.all.get(&form.english)?, fill))
+        let text = self.all.get(&form.english).map_or("", String::as_str);
+        parts(text).into_iter().map(fill).collect()
     }
 
     /// Messages that are told one after another, or with something added to them.
@@ -180,6 +212,12 @@ impl Form {
         self.between.iter().flat_map(|text| text.chars()).filter(|c| c.is_alphabetic()).count()
     }
 
+    /// Whether it is `WHAT: {0}`, which anything can follow.
+    fn announces(&self, what: &str) -> bool {
+        let [first, last] = self.between.as_slice() else { return false };
+        last.is_empty() && first.strip_suffix(": ") == Some(what)
+    }
+
     /// What stands in the holes of a text that fits.
     fn holes_of<'a>(&self, text: &'a str) -> Option<Vec<&'a str>> {
         let (first, rest) = self.between.split_first()?;
@@ -202,15 +240,6 @@ fn unbroken(text: &str) -> String {
     signs
         .iter()
         .fold(text.to_owned(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")))
-}
-
-/// A text with its holes filled in.
-fn filled(template: &str, fill: impl Fn(&str) -> Option<String>) -> String {
-    let filled = |part| match part {
-        Part::Text(text) => text.to_owned(),
-        Part::Hole(name) => fill(name).unwrap_or_else(|| format!("{{{name}}}")),
-    };
-    parts(template).into_iter().map(filled).collect()
 }
 
 /// A piece of a message.
@@ -264,6 +293,7 @@ mod tests {
 "{0} of memory are too little" = "{0} de mémoire, c'est trop peu"
 "{0} @ {1}" = "{0} à {1}"
 ", on request" = ", sur demande"
+"To do: {0}" = "À faire : {0}"
 "#;
 
     fn french(text: &str) -> String {
@@ -297,6 +327,14 @@ mod tests {
         assert_eq!(
             french("a, b: nothing was changed, on request, as you asked; x"),
             "a, b\u{a0}: rien n'a été modifié, sur demande, as you asked\u{a0}; x"
+        );
+        assert_eq!(
+            french("GPU: torch needs 2, and it has 1; CPU: torch needs 3, and it has 4"),
+            "GPU\u{a0}: il faut 2 à torch, qui a 1\u{a0}; CPU\u{a0}: il faut 3 à torch, qui a 4"
+        );
+        assert_eq!(
+            french("To do: torch needs 2, and it has 1"),
+            "À faire\u{a0}: il faut 2 à torch, qui a 1"
         );
         assert_eq!(french("p.json: nothing was changed"), "p.json\u{a0}: rien n'a été modifié");
         assert_eq!(

@@ -39,8 +39,11 @@ while read -r command; do
     }
 done < <(awk '!seen[$0]++' "$WORK/commands.all")
 
-step "apply --user-only now"
-aitk plain -- apply --budget low --framework none --user-only --yes
+step "apply --user-only now, and in French"
+aitk plain AITK_LANG=fr -- apply --budget low --framework none --user-only --yes
 expect_code 0
-SHOW=5 aitk plain -- verify
+expect_said 'Terminé en .* étapes sur .* téléchargés'
+expect_said 'Un notebook s.exécute par le noyau enregistré'
+SHOW=5 aitk plain LANG=fr_FR.UTF-8 -- verify
 expect_code 0
+expect_said "tout est tel qu'installé"

@@ -11,6 +11,7 @@ use aitk_system::{Exit, Explain, Real, Replay, System, quote};
 use serde_json::json;
 
 use crate::args::{self, ChoiceArgs, Common};
+
 use crate::commands::export::resolved;
 use crate::error::CliError;
 use crate::kaggle;

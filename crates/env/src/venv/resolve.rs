@@ -140,7 +140,8 @@ fn attempt(
     system.write(&pins, lines.as_bytes(), 0o644).map_err(EnvError::io(&pins))?;
     let via = compile.args(["--constraint", &text(&pins), "--annotation-style", "line"]);
     let via = via.args(["--no-header", "--no-emit-index-url", "--emit-index-annotation", "-q"]);
-    let via = via.arg("--offline");
+    // uv takes it once only.
+    let via = if settings.offline { via } else { via.arg("--offline") };
     let (sizes, via) = thread::scope(|scope| {
         let sizes = scope.spawn(|| match settings.offline {
             true => Ok(()),
