@@ -18,7 +18,6 @@ use sha2::{Digest, Sha256};
 use crate::Settings;
 use crate::error::EnvError;
 use crate::fetch::{hash_of, hex, mark_of};
-use crate::lock;
 
 const MANIFEST: &str = "manifest.json";
 /// Where the members of each kind stand.
@@ -76,7 +75,7 @@ struct Member {
 pub fn write_bundle(path: &Path, wrapped: &Wrapped<'_>) -> Result<u64, EnvError> {
     let mut files: Vec<(String, Source<'_>)> = vec![
         ("plan.json".to_owned(), Source::Text(&wrapped.plan)),
-        (lock::file_name(wrapped.manager).to_owned(), Source::Text(&wrapped.lock)),
+        (wrapped.manager.lock_file().to_owned(), Source::Text(&wrapped.lock)),
         ("aitk".to_owned(), Source::File(wrapped.program)),
     ];
     let packages = wrapped.packages.iter().map(|file| (PACKAGES, file));
@@ -174,7 +173,7 @@ pub fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle>, E
     if manifest.schema != 1 {
         return Err(bad(format!("it has form {}, and this version reads form 1", manifest.schema)));
     }
-    let lock_name = lock::file_name(manifest.manager);
+    let lock_name = manifest.manager.lock_file();
     let mut left = manifest.files;
     let mut lock = None;
     for entry in entries {

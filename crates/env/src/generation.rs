@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::error::EnvError;
-use crate::lock::{self, Layer, Lock, Locked, Locks, normalized};
+use crate::lock::{Layer, Lock, Locked, Locks, normalized};
 use crate::manager::{Installed, add_command, inventory};
 
 /// Written last: a folder without it is half-built.
@@ -69,7 +69,7 @@ impl Environments {
             return None;
         }
         let lock = Manager::ALL.into_iter().find_map(|manager| {
-            let path = generation.path.join(lock::file_name(manager));
+            let path = generation.path.join(manager.lock_file());
             Some(Locks::read_for(&path, system, None).ok()?.environment)
         })?;
         (lock.digest() == generation.name()).then_some((generation, lock))
@@ -253,7 +253,7 @@ impl Generation {
             path,
             reason: "the generation is not whole".to_owned(),
         })?;
-        let path = self.path.join(lock::file_name(record.manager));
+        let path = self.path.join(record.manager.lock_file());
         let lock = Locks::read_for(&path, system, None)?.environment;
         Ok(lock.in_layers(&record.layers))
     }
@@ -278,7 +278,7 @@ impl Generation {
     /// # Errors
     /// What the operating system says.
     pub fn keep_lock(&self, system: &dyn System, lock: &Lock) -> Result<(), EnvError> {
-        let path = self.path.join(lock::file_name(lock.manager));
+        let path = self.path.join(lock.manager.lock_file());
         let locks = Locks { environment: lock.clone(), base: None };
         system.write(&path, locks.to_text()?.as_bytes(), 0o644).map_err(EnvError::io(&path))
     }

@@ -75,14 +75,6 @@ impl Locks {
     }
 }
 
-/// The name under which the lock of a generation lies in it, as other tools look for it.
-pub(crate) fn file_name(manager: Manager) -> &'static str {
-    match manager {
-        Manager::Venv => "pylock.toml",
-        Manager::Conda => "pixi.lock",
-    }
-}
-
 /// What a lock is resolved for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Target {

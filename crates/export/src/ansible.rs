@@ -2,7 +2,7 @@
 //!
 //! A saved plan would be of no use there: it is for one machine.
 
-use aitk_plan::{Action, Manager, Status};
+use aitk_plan::{Action, Status};
 
 use crate::quote::quoted;
 use crate::{Export, ExportError, File, Source};
@@ -33,10 +33,7 @@ const DEFAULTS: &str =
 const VARIABLES: &str = include_str!("../../../profiles/export/ansible/roles/aitk/vars/main.yml");
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
-    let lock = match source.plan.manager {
-        Manager::Venv => "pylock.toml",
-        Manager::Conda => "pixi.lock",
-    };
+    let lock = source.plan.manager.lock_file();
     let mut carried = vec![(lock, source.lock)];
     carried.extend(source.profile.map(|profile| ("profile.toml", profile)));
     let names: Vec<_> = carried.iter().map(|(name, _)| (*name).to_owned()).collect();

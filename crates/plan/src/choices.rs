@@ -211,6 +211,14 @@ impl Manager {
         }
     }
 
+    /// The name under which other tools look for a lock of its packages.
+    pub fn lock_file(self) -> &'static str {
+        match self {
+            Self::Conda => "pixi.lock",
+            Self::Venv => "pylock.toml",
+        }
+    }
+
     /// What the folder of its environments cannot have in its name, for packages write that into programs.
     pub fn refuses(self) -> &'static [char] {
         match self {
