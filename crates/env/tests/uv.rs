@@ -22,7 +22,9 @@ const FILE: &str = "uv-9.9.9-py3-none-any.whl";
 /// A wheel like uv's: its program says its version.
 fn wheel() -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    // It is made twice, and must not tell when.
     let options = zip::write::SimpleFileOptions::default();
+    let options = options.last_modified_time(zip::DateTime::default());
     zip.start_file("uv-9.9.9.data/scripts/uv", options).unwrap();
     zip.write_all(b"#!/bin/sh\necho uv 9.9.9\n").unwrap();
     zip.finish().unwrap().into_inner()
