@@ -24,7 +24,7 @@ mod wsl;
 
 pub use error::ExportError;
 pub use key::PublicKey;
-pub use notebook::hosted;
+pub use notebook::{NAME as NOTEBOOK, hosted};
 pub use source::Source;
 
 use aitk_plan::{Manager, nearest};

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::{Export, ExportError, File, Source};
 
 /// The name of the notebook: its title in small letters with hyphens, as Kaggle wants it.
-const NAME: &str = "aitk-starter-notebook";
+pub const NAME: &str = "aitk-starter-notebook";
 const TITLE: &str = "aitk starter notebook";
 
 /// Stands for the owner of a notebook who is not known, as Kaggle's client has it in its own templates.

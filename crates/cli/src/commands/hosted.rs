@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_detect::Machine;
-use aitk_export::{Export, Source, hosted};
+use aitk_export::{Export, NOTEBOOK, Source, hosted};
 use aitk_plan::{AcceleratorChoice, Choices, FrameworkChoice, Manager, Package, Platform, Texts};
 use aitk_system::{Exit, Explain, Real, Replay, System, quote};
 use serde_json::json;
@@ -38,7 +38,7 @@ pub enum HostedError {
     #[error("Kaggle's client `kaggle` is not on the PATH; nothing was sent")]
     NoClient,
     /// The platform takes nothing from a command line.
-    #[error("{title} has no way to send a notebook from a command line")]
+    #[error("aitk cannot send a notebook to {title}")]
     NoPush { title: String, instead: String },
     /// The client failed.
     #[error("Kaggle's client could not send the folder:\n{said}")]
@@ -168,7 +168,7 @@ fn client(common: &Common, name: Option<&str>) -> Result<kaggle::Client, CliErro
     if platform.push.as_deref() == Some("kaggle") {
         return Ok(kaggle::Client::find(&Real)?);
     }
-    let instead = next(&platform, &format!("aitk-{}", platform.name), "", &texts);
+    let instead = next(&platform, &format!("{NOTEBOOK}.ipynb"), "", &texts);
     Err(HostedError::NoPush { title: platform.title, instead }.into())
 }
 
