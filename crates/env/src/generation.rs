@@ -494,7 +494,16 @@ impl Generation {
         let path = self.path.join(FILES);
         match system.text(&path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                self.files(system, &self.lock(system)?)
+                let lock = self.lock(system)?;
+                let mut list = self.files(system, &lock)?;
+                for layer in &lock.layers {
+                    // What has lost its own record tells no files any more, and is gone as a whole.
+                    for locked in self.missing(system, lock.manager, layer).packages {
+                        let (step, file) = (&layer.step, locked.filename());
+                        list.push_str(&format!("# {step}\t{}\n{file}\t\n", locked.key()));
+                    }
+                }
+                Ok(list)
             }
             list => list.map_err(EnvError::io(&path)),
         }
@@ -640,6 +649,40 @@ mod tests {
         assert_eq!(lost(&conda, &other, &["a=0.9", "new"]), [""; 0]);
         assert_eq!(lost(&conda, &other, &["new"]), ["a=0.9=py_0"]);
         assert_eq!(lost(&conda, &other[..2], &["a=0.9"]), ["new=3.0=py_0"]);
+    }
+
+    #[test]
+    fn what_another_program_has_built_is_looked_at_and_a_package_without_a_record_is_gone() {
+        let folder = tempfile::tempdir().unwrap();
+        let venv = generation(folder.path(), Manager::Venv);
+        let locked = |name: &str| Locked {
+            package: aitk_plan::Package {
+                name: name.to_owned(),
+                version: "1.0".to_owned(),
+                url: Some(format!("https://example.org/{name}-1.0-py3-none-any.whl")),
+                sha256: Some("00".repeat(32)),
+                ..aitk_plan::Package::default()
+            },
+            ..Locked::default()
+        };
+        let packages = ["a", "b"].map(locked).into();
+        let layers = vec![Layer { step: "libraries".to_owned(), packages }];
+        let target =
+            crate::lock::Target { python: "3.12".to_owned(), arch: String::new(), glibc: None };
+        let lock = Lock { manager: Manager::Venv, target, build: None, layers };
+        venv.keep_lock(&Real, &lock).unwrap();
+        put(&venv, &format!("{SITE}/a.py"), "");
+        put(&venv, &format!("{SITE}/a-1.0.dist-info/RECORD"), "a.py,,\n");
+        put(&venv, &format!("{SITE}/b-1.0.dist-info/RECORD"), "");
+        let damage = || venv.damage(&Real, Some("libraries"), false).unwrap();
+        assert_eq!(damage(), []);
+        Real.remove(&venv.path.join(SITE).join("a.py")).unwrap();
+        Real.remove(&venv.path.join(SITE).join("b-1.0.dist-info")).unwrap();
+        let found: Vec<_> = damage().iter().map(Damage::describe).collect();
+        assert_eq!(
+            found,
+            [format!("a: {SITE}/a.py is gone"), "b: b-1.0-py3-none-any.whl is gone".to_owned()]
+        );
     }
 
     #[test]

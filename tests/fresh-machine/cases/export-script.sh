@@ -41,7 +41,7 @@ aitk user -- apply --yes
 expect_code 0
 
 step "what is damaged is found and mended"
-rm -r "$(home_of user)"/.local/share/aitk/envs/ai/current/lib/python3*/site-packages/pandas/core
+rm -r "$(home_of user)"/.local/share/aitk/envs/ai/current/lib/python3*/site-packages/pandas{,-*.dist-info}
 aitk user -- verify
 expect_code 2
 expect_said 'pandas'
