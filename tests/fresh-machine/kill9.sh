@@ -111,17 +111,25 @@ kill9_round() {
 }
 
 wait_until() {
-    local when=$1 job=$2 length
+    local when=$1 job=$2 length runs
     if [[ $when =~ ^[0-9.]+$ ]]; then
         sleep "$when"
         return
     fi
     length=$(awk -v step="$when" '$1 == step { print $2 }' "$WORK/steps")
-    until grep -qs "\"step_started\",\"step\":\"$when\"" "$(newest_journal)"; do
+    runs=$(home_of user)/.local/state/aitk/runs
+    until has_begun "$when" "$runs"; do
         kill -0 "$job" 2>/dev/null || return 0
         sleep 0.02
     done
     sleep "$(awk -v length_="$length" -v random="$RANDOM" 'BEGIN { printf "%.2f", random / 32768 * length_ * 0.8 }')"
+}
+
+# Looks without starting a program, which would take its time from the run that it watches.
+has_begun() {
+    local step=$1 journals=("$2"/*/journal.jsonl) lines
+    [[ -s ${journals[-1]} ]] && mapfile -t lines <"${journals[-1]}" &&
+        [[ ${lines[*]} == *"\"step_started\",\"step\":\"$step\""* ]]
 }
 
 newest_journal() {

@@ -10,7 +10,8 @@ mod progress;
 mod session;
 mod words;
 
-use std::process::ExitCode;
+use std::panic;
+use std::process::{self, ExitCode};
 
 use aitk_system::Real;
 use args::{Args, Verb};
@@ -19,6 +20,7 @@ use error::CliError;
 use output::Output;
 
 fn main() -> ExitCode {
+    end_with_a_panic();
     let args = match Args::try_parse() {
         Ok(args) => args,
         // Help is an error to clap; everything else is wrong usage.
@@ -33,6 +35,16 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => output.fail(&error),
     }
+}
+
+/// A panic in one thread ends the program at once: others could wait for that thread for ever. What was half done by
+/// then is known from the journal, as after a power cut.
+fn end_with_a_panic() {
+    let told = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        told(info);
+        process::abort();
+    }));
 }
 
 fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {

@@ -1,8 +1,11 @@
 //! What a wheel's own table of contents tells: how much it takes on disk, without downloading it.
 
+use std::cell::Cell;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
 use futures_util::stream::{self, StreamExt};
+use zip::ZipArchive;
+use zip::result::ZipError;
 
 use crate::error::EnvError;
 use crate::fetch::{Client, block_on, total_of};
@@ -10,6 +13,8 @@ use crate::lock::Locked;
 
 /// How much of a wheel's end is asked for first; most tables of contents fit.
 const TAIL: u64 = 64 * 1024;
+/// No table of contents is larger.
+const MOST: u64 = 32 << 20;
 /// How many are asked for at a time.
 const PARALLEL: usize = 8;
 /// The block of common file systems.
@@ -55,18 +60,13 @@ async fn contents(client: &Client, url: &str) -> Result<Contents, EnvError> {
             reason: error.to_string(),
         })?;
         let start = total.saturating_sub(end.len() as u64);
-        match zip::ZipArchive::new(Tail::new(&end, start)) {
-            Ok(archive) => {
-                let files = archive.len() as u64;
-                let sizes =
-                    (0..archive.len()).filter_map(|index| archive.by_index_data(index).ok());
-                let bytes: u64 = sizes.map(|entry| entry.size()).sum();
-                // File systems give out whole blocks: half of one is lost a file, on average.
-                let unpacked = bytes + files * BLOCK / 2;
-                return Ok(Contents { archive: total, unpacked, files });
+        match read(&end, start) {
+            Ok((unpacked, files)) => return Ok(Contents { archive: total, unpacked, files }),
+            // Just as much as it looked for: several are in memory at a time.
+            Err((_, first)) if start > 0 && wanted < MOST => {
+                wanted = (total - first).max(wanted * 2).min(MOST);
             }
-            Err(_) if start > 0 && wanted < 32 << 20 => wanted *= 16,
-            Err(error) => {
+            Err((error, _)) => {
                 return Err(EnvError::Unreachable {
                     source_name: "the source".to_owned(),
                     reason: error.to_string(),
@@ -76,16 +76,25 @@ async fn contents(client: &Client, url: &str) -> Result<Contents, EnvError> {
     }
 }
 
+/// Reads the table of contents in the end of an archive that begins at byte `start`: how many bytes the files take on
+/// disk, and how many files there are. Where that is not enough, tells from which byte on it would be.
+fn read(end: &[u8], start: u64) -> Result<(u64, u64), (ZipError, u64)> {
+    let first = Cell::new(start);
+    let tail = Tail { bytes: Cursor::new(end), start, first: &first };
+    let archive = ZipArchive::new(tail).map_err(|error| (error, first.get()))?;
+    let files = archive.len() as u64;
+    let sizes = (0..archive.len()).filter_map(|index| archive.by_index_data(index).ok());
+    let bytes: u64 = sizes.map(|entry| entry.size()).sum();
+    // File systems give out whole blocks: half of one is lost a file, on average.
+    Ok((bytes + files * BLOCK / 2, files))
+}
+
 /// The end of an archive, posing as the whole of it.
 struct Tail<'a> {
     bytes: Cursor<&'a [u8]>,
     start: u64,
-}
-
-impl<'a> Tail<'a> {
-    fn new(bytes: &'a [u8], start: u64) -> Self {
-        Self { bytes: Cursor::new(bytes), start }
-    }
+    /// The first byte of the archive that was looked for, whether it is there or not.
+    first: &'a Cell<u64>,
 }
 
 impl Read for Tail<'_> {
@@ -99,9 +108,40 @@ impl Seek for Tail<'_> {
         let before =
             || io::Error::new(io::ErrorKind::UnexpectedEof, "before the part that is known");
         let to = match to {
-            SeekFrom::Start(at) => SeekFrom::Start(at.checked_sub(self.start).ok_or_else(before)?),
+            SeekFrom::Start(at) => {
+                self.first.set(self.first.get().min(at));
+                SeekFrom::Start(at.checked_sub(self.start).ok_or_else(before)?)
+            }
             other => other,
         };
         Ok(self.bytes.seek(to)? + self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use zip::ZipWriter;
+    use zip::write::SimpleFileOptions;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_an_archive_tells_its_files_or_how_much_of_it_does() {
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        for file in 0..2000 {
+            let name = format!("some/folder/with/a/long/name/{file}.py");
+            zip.start_file(name, SimpleFileOptions::default()).unwrap();
+            zip.write_all(&[0; 100]).unwrap();
+        }
+        let whole = zip.finish().unwrap().into_inner();
+        let table = ZipArchive::new(Cursor::new(&whole)).unwrap().central_directory_start();
+        let end = |from: u64| (whole.get(from as usize..).unwrap(), from);
+        let (short, start) = end(whole.len() as u64 - TAIL);
+        assert!(start > table, "the table fits into the end");
+        assert_eq!(read(short, start).map_err(|(_, first)| first), Err(table));
+        let (enough, start) = end(table);
+        assert_eq!(read(enough, start).unwrap(), (2000 * 100 + 2000 * BLOCK / 2, 2000));
     }
 }
