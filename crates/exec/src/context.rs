@@ -66,7 +66,14 @@ pub(crate) struct Memo {
     pub said: BTreeMap<String, String>,
     /// Steps whose layer was installed by this run into a generation that is not yet whole.
     pub built: BTreeSet<String>,
+    /// What was looked at.
+    pub looked: Looked,
 }
+
+/// Layers (none: the rest) of generations whose folders were found as they had been noted: it takes a look at each of some
+/// thousand folders, so it is done once.
+#[derive(Debug, Default, Clone)]
+pub struct Looked(BTreeSet<(PathBuf, Option<String>)>);
 
 impl<'a> Context<'a> {
     /// Puts the surroundings together.
@@ -104,6 +111,11 @@ impl<'a> Context<'a> {
     /// What the proofs said that succeeded so far, by step.
     pub fn said(&self) -> BTreeMap<String, String> {
         self.memo().said.clone()
+    }
+
+    /// What was looked at so far, for [`crate::settle`].
+    pub fn looked(&self) -> Looked {
+        self.memo().looked.clone()
     }
 
     /// The receipt as it stands.
@@ -256,10 +268,23 @@ impl Context<'_> {
         step: Option<&str>,
         deep: bool,
     ) -> Result<Vec<Damage>, ExecError> {
-        if !deep && generation.unchanged(self.system, &self.seen(generation), step) {
+        if !deep && self.unchanged(generation, step) {
             return Ok(Vec::new());
         }
         Ok(generation.damage(self.system, step, deep)?)
+    }
+
+    /// Whether the folders of a layer are as they were noted; looks once.
+    pub(crate) fn unchanged(&self, generation: &Generation, step: Option<&str>) -> bool {
+        let layer = (generation.path().to_owned(), step.map(str::to_owned));
+        if self.memo().looked.0.contains(&layer) {
+            return true;
+        }
+        let unchanged = generation.unchanged(self.system, &self.seen(generation), step);
+        if unchanged {
+            self.memo().looked.0.insert(layer);
+        }
+        unchanged
     }
 
     /// The environment manager of a kind, at work here; what its commands print goes to the log.

@@ -11,7 +11,7 @@ use aitk_plan::{Action, Bytes, Plan, Status, Step, charges};
 use aitk_system::{Exit, Explain, interrupted};
 
 use crate::apt;
-use crate::context::{Context, environment};
+use crate::context::{Context, Looked, environment};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
 use crate::report::{Event, Outcome, Reporter};
@@ -68,7 +68,8 @@ pub fn apply(
         Some((_, error)) => outcome_of(error),
     };
     match failure {
-        None => settle(cx, &plan)?,
+        // What was looked at before may have been changed since.
+        None => settle(cx, &plan, Looked::default())?,
         Some(_) => cx.save_receipt()?,
     }
     journal.write(cx, Entry::RunFinished { outcome: name(outcome) })?;
@@ -79,14 +80,15 @@ pub fn apply(
 
 /// Notes the state of apt and of the environment's folders in which a plan was found or made to hold, so that the
 /// next look need neither ask apt nor look at every file again.
-/// Writes only what is new.
+/// Writes only what is new. What has been `looked` at a moment ago is not looked at again.
 ///
 /// # Errors
 /// Where the receipt cannot be written.
-pub fn settle(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
+pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecError> {
     if cx.dry {
         return Ok(());
     }
+    cx.memo().looked = looked;
     let now = apt::fingerprint(cx.system);
     let ensured = |action: &Action| {
         let is_it = |step: &&Step| step.action == *action && step.status != Status::Skipped;
@@ -101,11 +103,10 @@ pub fn settle(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
         environments.into_iter().chain([Environments::new(&cx.settings.data, "base")])
     {
         let Some((generation, record)) = environments.current(cx.system) else { continue };
-        let seen = cx.seen(&generation);
         let steps =
             std::iter::once(None).chain(record.layers.keys().map(|step| Some(step.as_str())));
-        if !steps.into_iter().all(|step| generation.unchanged(cx.system, &seen, step)) {
-            generation.note_seen(cx.system, &seen)?;
+        if !steps.into_iter().all(|step| cx.unchanged(&generation, step)) {
+            generation.note_seen(cx.system, &cx.seen(&generation))?;
         }
     }
     note_own(cx, plan)

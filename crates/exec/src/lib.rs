@@ -17,7 +17,7 @@ mod survey;
 mod verify;
 
 pub use apt::brought;
-pub use context::Context;
+pub use context::{Context, Looked};
 pub use engine::{Summary, apply, note_own, settle};
 pub use error::ExecError;
 pub use journal::{Journal, interrupted_run};

@@ -74,9 +74,11 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     refuse_blocked(&plan)?;
     if plan.totals.steps == 0 {
         if !args.dry_run {
+            let looked = surveying.looked();
             remember(&session, &wish)?;
             session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
-            aitk_exec::settle(&context(&session, &Real, lock.as_ref(), args), &plan)?;
+            let settling = context(&session, &Real, lock.as_ref(), args);
+            aitk_exec::settle(&settling, &plan, looked)?;
         }
         return nothing_to_do(&plan, since, output);
     }
