@@ -64,11 +64,12 @@ fill_vm_image() {
     mkdir -p "$root/etc/initramfs-tools/conf.d"
     echo MODULES=list >"$root/etc/initramfs-tools/conf.d/modules"
     printf '%s\n' virtio_pci virtio_blk ext4 >"$root/etc/initramfs-tools/modules"
+    # The guest reaches no archive, and without its lists apt answers in a tenth of the time there.
     # shellcheck disable=SC2016 # expanded inside
     in_plain_chroot "$root" env -u TMPDIR bash -c '
         export DEBIAN_FRONTEND=noninteractive
-        apt-get update && apt-get -y install --no-install-recommends "$@" && apt-get clean' \
-        bash "${VM_PACKAGES[@]}"
+        apt-get update && apt-get -y install --no-install-recommends "$@" && apt-get clean &&
+            rm -f /var/lib/apt/lists/*_*' bash "${VM_PACKAGES[@]}"
     echo "/dev/vda / ext4 defaults 0 1" >"$root/etc/fstab"
     echo fresh-machine >"$root/etc/hostname"
     printf '127.0.0.1 localhost\n127.0.1.1 fresh-machine\n' >"$root/etc/hosts"
