@@ -62,8 +62,8 @@ async fn contents(client: &Client, url: &str) -> Result<Contents, EnvError> {
         let start = total.saturating_sub(end.len() as u64);
         match read(&end, start) {
             Ok((unpacked, files)) => return Ok(Contents { archive: total, unpacked, files }),
-            // Just as much as it looked for: several are in memory at a time.
-            Err((_, first)) if start > 0 && wanted < MOST => {
+            // Just as much as it looked for: several are in memory at a time. What lacks nothing is no archive.
+            Err((_, first)) if first < start && wanted < MOST => {
                 wanted = (total - first).max(wanted * 2).min(MOST);
             }
             Err((error, _)) => {
@@ -141,6 +141,8 @@ mod tests {
         let (short, start) = end(whole.len() as u64 - TAIL);
         assert!(start > table, "the table fits into the end");
         assert_eq!(read(short, start).map_err(|(_, first)| first), Err(table));
+        let nothing = vec![0; 2 * TAIL as usize];
+        assert_eq!(read(&nothing, 1 << 20).map_err(|(_, first)| first), Err(1 << 20));
         let (enough, start) = end(table);
         assert_eq!(read(enough, start).unwrap(), (2000 * 100 + 2000 * BLOCK / 2, 2000));
     }
