@@ -12,6 +12,7 @@ mod digest;
 mod driver;
 mod messages;
 mod model;
+pub mod names;
 mod platform;
 mod profile;
 mod size;

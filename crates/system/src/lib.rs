@@ -193,6 +193,32 @@ impl dyn System + '_ {
         Ok(String::from_utf8_lossy(&self.read(path.as_ref())?).into_owned())
     }
 
+    /// A file of somebody else's as text: UTF-8, of at most so many bytes, and without control characters but those
+    /// that end or indent a line.
+    ///
+    /// # Errors
+    /// What the operating system says, or what is wrong with the text.
+    pub fn foreign_text(&self, path: impl AsRef<Path>, limit: usize) -> io::Result<String> {
+        let bad = |kind, what: String| io::Error::new(kind, what);
+        let bytes = self.read(path.as_ref())?;
+        if bytes.len() > limit {
+            let what = format!("the file has {} bytes, and {limit} are allowed", bytes.len());
+            return Err(bad(io::ErrorKind::FileTooLarge, what));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let place = error.utf8_error().valid_up_to();
+            bad(io::ErrorKind::InvalidData, format!("the file is no UTF-8, from byte {place} on"))
+        })?;
+        let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+        match text.chars().find(|c| control(*c)) {
+            None => Ok(text),
+            Some(c) => Err(bad(
+                io::ErrorKind::InvalidData,
+                format!("the file has the control character U+{:04X}", u32::from(c)),
+            )),
+        }
+    }
+
     /// Whether there is anything at this path; a dangling link counts.
     pub fn exists(&self, path: impl AsRef<Path>) -> bool {
         self.stat(path.as_ref()).is_ok()
