@@ -556,7 +556,7 @@ mod tests {
             ("https_proxy", "http://127.0.0.1:3129"),
         ]);
         let command = command(&system, &["update".to_owned()]);
-        for shown in [command.to_string(), command.typed(true), command.words(1000).join(" ")] {
+        for shown in [command.to_string(), command.typed(true)] {
             assert!(!shown.contains("geheim"), "{shown}");
             assert!(shown.contains("https_proxy=http://127.0.0.1:3129"), "{shown}");
         }

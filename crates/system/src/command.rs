@@ -38,6 +38,9 @@ pub struct Command {
     /// Variables of the program's own environment that `sudo` is to pass on: what they hold is never shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass: Vec<String>,
+    /// What it reads on standard input; nothing where `None`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Vec<u8>>,
     /// The folder to run in; the program's own where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<PathBuf>,
@@ -60,6 +63,7 @@ impl Command {
             argv: argv.into_iter().map(Into::into).collect(),
             env: Vec::new(),
             pass: Vec::new(),
+            input: None,
             cwd: None,
             timeout: None,
             privilege: Privilege::User,
@@ -106,6 +110,13 @@ impl Command {
         self
     }
 
+    /// Hands these bytes over on standard input: nobody can put others in their place.
+    #[must_use]
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
     /// Limits how long it may take.
     #[must_use]
     pub fn timeout(mut self, limit: Duration) -> Self {
@@ -118,11 +129,6 @@ impl Command {
     pub fn log(mut self, path: impl Into<PathBuf>) -> Self {
         self.log = Some(path.into());
         self
-    }
-
-    /// The words that really run for a user of this id: with `sudo` in front where root is needed.
-    pub fn words(&self, uid: u32) -> Vec<String> {
-        crate::elevate::words(self, uid)
     }
 }
 
@@ -274,6 +280,14 @@ mod tests {
         let command = Command::as_root(["apt-get", "update"]).env("X", "1").pass("http_proxy");
         assert_eq!(command.to_string(), "sudo --preserve-env=http_proxy env X=1 apt-get update");
         assert_eq!(command.typed(true), "X=1 apt-get update");
+    }
+
+    #[test]
+    fn what_is_handed_over_is_no_word_of_it() {
+        let command = Command::as_root(["tee", "/etc/x"]).input("geheim");
+        assert_eq!(command.to_string(), "sudo tee /etc/x");
+        let json = serde_json::to_string(&command).unwrap();
+        assert_eq!(serde_json::from_str::<Command>(&json).unwrap(), command);
     }
 
     #[test]

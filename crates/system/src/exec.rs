@@ -10,10 +10,12 @@ use rustix::io::Errno;
 
 use crate::command::Command;
 use crate::interrupt::interrupted;
+use crate::private;
 
 /// Lets a command take the place of this program, with the same terminal. Comes back only with the reason why it
 /// could not be started.
 pub fn replace(command: &Command) -> io::Error {
+    private::restore_umask();
     let mut process = Process::new(&command.argv[0]);
     process.args(&command.argv[1..]);
     for (name, value) in &command.env {

@@ -17,6 +17,8 @@ mod exec;
 mod explain;
 mod interrupt;
 mod nvml;
+mod private;
+mod programs;
 mod real;
 mod record;
 mod replay;
@@ -35,6 +37,8 @@ pub use explain::{Exit, Explain};
 pub use interrupt::{interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
+pub use private::keep_private;
+pub use programs::absolute_path;
 pub use real::Real;
 pub use record::Record;
 pub use replay::Replay;
@@ -148,7 +152,7 @@ pub trait System: Send + Sync {
     fn access(&self, path: &Path) -> io::Result<()>;
     /// An environment variable; `None` where it is unset, empty or no text.
     fn env(&self, name: &str) -> Option<String>;
-    /// The program that a name on `PATH` stands for.
+    /// The program that a name on `PATH` stands for; elements of it that depend on the current folder do not count.
     fn which(&self, program: &str) -> Option<PathBuf>;
     /// Memory and swap.
     fn memory(&self) -> io::Result<Memory>;
@@ -169,9 +173,10 @@ pub trait System: Send + Sync {
         watch: &mut dyn FnMut(Line<'_>),
     ) -> Result<Output, RunError>;
 
-    /// Writes a whole file or nothing: beside it, flushed to disk, then renamed. Makes missing parents.
+    /// Writes a whole file or nothing: beside it, flushed to disk, then renamed. Makes missing parents. In aitk's own
+    /// folders nobody else gets any right, whatever `mode` says.
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;
-    /// Adds to the end of a file and flushes it to disk. Makes missing parents.
+    /// Adds to the end of a file, never through a link, and flushes it to disk. Makes missing parents.
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
     /// Makes a folder and its parents.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
@@ -179,7 +184,8 @@ pub trait System: Send + Sync {
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Points a symbolic link somewhere in one rename, whatever it pointed to before.
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()>;
-    /// Takes a lock that lasts until it is dropped and every command started meanwhile has ended.
+    /// Takes a lock that lasts until it is dropped and every command started meanwhile has ended. Its file is a plain
+    /// one of the user's own; anything else in its place is an error, and stays as it is.
     /// `None` when somebody else has it. `note` is left in the file for them to read.
     fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>>;
     /// Asks before a change that this trait cannot make itself, such as a download.

@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, Stdio};
+use std::process::{Child, ChildStdin, Command as Process, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -14,7 +14,8 @@ use rustix::process::{Pid, Signal};
 
 use crate::{
     Command, FileKind, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, Privilege,
-    READ_LIMIT, RunError, Space, Stat, System, Timestamp, interrupted, nvml,
+    READ_LIMIT, RunError, Space, Stat, System, Timestamp, elevate, interrupted, nvml, private,
+    programs,
 };
 
 /// How often a running command is looked after.
@@ -81,7 +82,7 @@ impl System for Real {
     }
 
     fn which(&self, program: &str) -> Option<PathBuf> {
-        which::which(program).ok()
+        programs::find(program)
     }
 
     fn memory(&self) -> io::Result<Memory> {
@@ -140,7 +141,8 @@ impl System for Real {
 
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
         let parent = parent(path)?;
-        fs::create_dir_all(parent)?;
+        private::create_dir_all(parent)?;
+        let mode = private::mode(path, mode);
         let mut file = tempfile::Builder::new()
             .prefix(".aitk-")
             .permissions(fs::Permissions::from_mode(mode))
@@ -154,14 +156,13 @@ impl System for Real {
     }
 
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        fs::create_dir_all(parent(path)?)?;
-        let mut file = OpenOptions::new().create(true).append(true).open(path)?;
+        let mut file = open_to_append(path)?;
         file.write_all(bytes)?;
         file.sync_data()
     }
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        private::create_dir_all(path)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {
@@ -178,7 +179,7 @@ impl System for Real {
 
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
         let parent = parent(link)?;
-        fs::create_dir_all(parent)?;
+        private::create_dir_all(parent)?;
         let beside = tempfile::Builder::new()
             .prefix(".aitk-")
             .make_in(parent, |path| std::os::unix::fs::symlink(target, path))?;
@@ -187,14 +188,16 @@ impl System for Real {
     }
 
     fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
-        fs::create_dir_all(parent(path)?)?;
+        private::create_dir_all(parent(path)?)?;
         let mut file = OpenOptions::new()
             .create(true)
             .read(true)
             .write(true)
             .truncate(false)
             .mode(0o600)
+            .custom_flags(no_links() | nonblocking())
             .open(path)?;
+        refuse_others(&file.metadata()?)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(fs::TryLockError::WouldBlock) => return Ok(None),
@@ -214,13 +217,39 @@ impl System for Real {
 
 /// A regular file and its length. A pipe or a terminal in its place would be waited for without end.
 fn open(path: &Path) -> io::Result<(File, u64)> {
-    let nonblocking = rustix::fs::OFlags::NONBLOCK.bits() as i32;
-    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking()).open(path)?;
     let meta = file.metadata()?;
     match meta.is_file() {
         true => Ok((file, meta.len())),
         false if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
         false => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
+fn nonblocking() -> i32 {
+    rustix::fs::OFlags::NONBLOCK.bits() as i32
+}
+
+fn no_links() -> i32 {
+    rustix::fs::OFlags::NOFOLLOW.bits() as i32
+}
+
+/// A file that is added to; a link in its place would lead to one of somebody else's.
+fn open_to_append(path: &Path) -> io::Result<File> {
+    private::create_dir_all(parent(path)?)?;
+    let mode = private::mode(path, 0o644);
+    OpenOptions::new().create(true).append(true).mode(mode).custom_flags(no_links()).open(path)
+}
+
+/// The lock's file is a plain one of the user's own, with no other name.
+fn refuse_others(meta: &fs::Metadata) -> io::Result<()> {
+    let own = meta.uid() == rustix::process::geteuid().as_raw();
+    match meta.is_file() && own && meta.nlink() == 1 {
+        true => Ok(()),
+        false => Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "it is no plain file of this user's own",
+        )),
     }
 }
 
@@ -256,6 +285,9 @@ fn run(command: &Command, uid: u32, watch: &mut dyn FnMut(Line<'_>)) -> Result<O
         None => None,
     };
     let mut child = spawn(command, uid)?;
+    if let (Some(pipe), Some(input)) = (child.stdin.take(), input(command)) {
+        hand_over(pipe, input);
+    }
     let (sender, lines) = mpsc::channel();
     if let Some(pipe) = child.stdout.take() {
         forward(pipe, sender.clone(), false);
@@ -304,16 +336,17 @@ fn run(command: &Command, uid: u32, watch: &mut dyn FnMut(Line<'_>)) -> Result<O
 }
 
 fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
-    let words = command.words(uid);
+    let words = words(command, uid)?;
     let mut process = Process::new(&words[0]);
     process
         .args(&words[1..])
-        .stdin(Stdio::null())
+        .stdin(if input(command).is_some() { Stdio::piped() } else { Stdio::null() })
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         // A group of its own: Ctrl-C reaches the program, which decides when the command ends.
         .process_group(0);
-    if command.privilege == Privilege::User || uid == 0 {
+    process.env("PATH", programs::path());
+    if command.privilege == Privilege::User {
         for (name, value) in &command.env {
             match value.as_str() {
                 "" => process.env_remove(name),
@@ -328,6 +361,35 @@ fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
         io::ErrorKind::NotFound => RunError::NotFound { program: words[0].clone() },
         _ => RunError::Io { program: words[0].clone(), source },
     })
+}
+
+/// The words that run, the first of which is a program named whole.
+fn words(command: &Command, uid: u32) -> Result<Vec<String>, RunError> {
+    if command.privilege == Privilege::Root {
+        return elevate::words(command, uid);
+    }
+    let program = &command.argv[0];
+    // What is named whole says itself why it cannot be run.
+    if program.starts_with('/') {
+        return Ok(command.argv.clone());
+    }
+    let found = programs::find(program).map(|path| path.to_string_lossy().into_owned());
+    let found = found.ok_or_else(|| RunError::NotFound { program: program.clone() })?;
+    Ok(std::iter::once(found).chain(command.argv.iter().skip(1).cloned()).collect())
+}
+
+/// What a command reads.
+fn input(command: &Command) -> Option<Vec<u8>> {
+    match command.privilege {
+        Privilege::User => command.input.clone(),
+        Privilege::Root => elevate::input(command, |name| Real.env(name)),
+    }
+}
+
+/// Writes a command's input, from a thread of its own: the command may print before it has read everything.
+fn hand_over(mut pipe: ChildStdin, input: Vec<u8>) {
+    // A command that ends before it has read everything says itself what is wrong.
+    thread::spawn(move || _ = pipe.write_all(&input));
 }
 
 /// A command under way, with what was asked of it.
@@ -404,8 +466,7 @@ struct Log(File);
 
 impl Log {
     fn open(path: &Path, command: &Command) -> io::Result<Self> {
-        fs::create_dir_all(parent(path)?)?;
-        let mut log = Self(OpenOptions::new().create(true).append(true).open(path)?);
+        let mut log = Self(open_to_append(path)?);
         log.line(&format!("# {command}"));
         Ok(log)
     }

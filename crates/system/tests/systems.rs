@@ -49,6 +49,34 @@ fn a_lock_is_held_until_it_is_dropped_and_says_who_holds_it() {
 }
 
 #[test]
+fn a_link_or_anything_else_in_place_of_a_lock_or_a_journal_stays_as_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let [path, other] = ["lock", "important"].map(|name| folder.path().join(name));
+    std::fs::write(&other, "do not lose").unwrap();
+    std::os::unix::fs::symlink(&other, &path).unwrap();
+    assert!(Real.hold(&path, "me").is_err());
+    assert!(Real.append(&path, b"me").is_err());
+    std::fs::remove_file(&path).unwrap();
+    // A second name of one file is as good as a link.
+    std::fs::hard_link(&other, &path).unwrap();
+    assert!(Real.hold(&path, "me").is_err());
+    assert_eq!(std::fs::read_to_string(&other).unwrap(), "do not lose");
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert!(Real.hold(&path, "me").is_err());
+}
+
+#[test]
+fn a_command_reads_what_it_is_given_and_else_nothing() {
+    let long = "x".repeat(1 << 20);
+    let cat = |command: Command| (&Real as &dyn System).run(&command).unwrap().stdout;
+    assert_eq!(cat(Command::reads(["cat"]).input(long.as_bytes())).trim(), long);
+    assert_eq!(cat(Command::reads(["cat"])), "");
+    // Whoever does not want it need not read it.
+    assert!((&Real as &dyn System).run(&Command::reads(["true"]).input(long)).unwrap().success());
+}
+
+#[test]
 fn a_command_that_was_started_meanwhile_keeps_the_lock() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lock");
