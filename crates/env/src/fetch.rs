@@ -30,6 +30,7 @@ use url::{Host, Url};
 use crate::Settings;
 use crate::error::EnvError;
 use crate::lock::Locked;
+use crate::received::note_received;
 use crate::secrets::{Opener, stored};
 
 /// How many downloads run at a time.
@@ -438,6 +439,7 @@ async fn continue_part(
         file.write_all(&chunk).map_err(EnvError::io(part))?;
         hasher.update(&chunk);
         have += chunk.len() as u64;
+        note_received(chunk.len() as u64);
         progress.bytes(have.saturating_sub(*counted));
         *counted = (*counted).max(have);
     }

@@ -10,6 +10,7 @@ mod fetch;
 mod generation;
 mod lock;
 mod manager;
+mod received;
 mod secrets;
 mod venv;
 
@@ -22,8 +23,9 @@ pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
 pub use generation::{Added, Damage, Environments, Generation, Record, add_again};
 pub use lock::{Layer, Lock, Locked, Locks, Target};
 pub use manager::{
-    Cuda, Inside, Manager, Request, Site, Taken, fetch, fetch_installer, inside, manager,
+    Cuda, Footprint, Inside, Manager, Request, Site, Taken, fetch, fetch_installer, inside, manager,
 };
+pub use received::{note_received, received};
 pub use secrets::{Secret, without_secrets};
 pub use venv::{Uv, fetch_uv, find_uv, install_uv, own_uv, uv_wheel};
 

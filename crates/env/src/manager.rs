@@ -74,6 +74,26 @@ pub struct Taken<'a> {
     pub why: Option<String>,
 }
 
+/// What a package takes once it is installed, without what is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Footprint {
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Whether these were reckoned from the size of the archive: no source told them.
+    pub rough: bool,
+    /// Files, where known.
+    pub files: Option<u64>,
+}
+
+impl Footprint {
+    /// What the source of a package tells, else what archives of its kind take in the mean: so many tenths of their size.
+    pub(crate) fn of(locked: &Locked, tenths: u64) -> Self {
+        let size = locked.package.size.unwrap_or(0);
+        let bytes = locked.unpacked.unwrap_or(size.saturating_mul(tenths) / 10);
+        Self { bytes, rough: locked.unpacked.is_none(), files: locked.files }
+    }
+}
+
 /// An environment manager: resolves wishes to a lock, builds a generation from it, mends one.
 pub trait Manager {
     /// What a lock with this Python is resolved for here.
@@ -127,8 +147,8 @@ pub trait Manager {
     /// What [`Manager::install`] does, as a person would type it.
     fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String>;
 
-    /// Bytes on disk and files that a package takes once it is installed.
-    fn footprint(&self, locked: &Locked) -> (u64, Option<u64>);
+    /// What a package takes once it is installed.
+    fn footprint(&self, locked: &Locked) -> Footprint;
 }
 
 impl Request<'_> {

@@ -328,6 +328,7 @@ pub(crate) fn run(
                 reporter.event(&Event::Progress { step, done, total: 100 });
             }
         })?;
+        aitk_env::note_received(meter.fetched());
         if output.success() {
             return Ok(());
         }
@@ -396,6 +397,12 @@ struct Meter {
 }
 
 impl Meter {
+    /// Bytes that apt said it had got.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a sum of sizes")]
+    fn fetched(&self) -> u64 {
+        self.fetched as u64
+    }
+
     /// In hundredths, where the line says anything of it.
     fn read(&mut self, line: Line<'_>) -> Option<u64> {
         let text = line.text().trim();

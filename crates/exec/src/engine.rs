@@ -6,9 +6,10 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use aitk_env::Environments;
+use aitk_env::{Environments, received};
 use aitk_plan::{Action, Bytes, Plan, Status, Step, charges};
 use aitk_system::{Exit, Explain, interrupted};
+use serde::Serialize;
 
 use crate::apt;
 use crate::context::{Context, Looked, environment};
@@ -29,8 +30,55 @@ pub struct Summary {
     pub seconds: f64,
     /// The plan as it was carried out: exact where it had been estimated.
     pub plan: Plan,
+    /// What it really took.
+    pub taken: Taken,
     /// What went wrong, or what the person has to do before it goes on, with the step.
     pub failure: Option<(String, ExecError)>,
+}
+
+/// What a run took, as measured.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Taken {
+    /// Bytes that came from the network.
+    pub download: u64,
+    /// Bytes by which the disks of aitk's folders and of the system have less room than before: whatever else was written
+    /// there meanwhile counts as well.
+    pub disk: u64,
+}
+
+/// The measures before a run.
+struct Before {
+    received: u64,
+    free: BTreeMap<u64, u64>,
+}
+
+impl Before {
+    fn now(cx: &Context<'_>) -> Self {
+        Self { received: received(), free: free(cx) }
+    }
+
+    fn taken(&self, cx: &Context<'_>) -> Taken {
+        let now = free(cx);
+        let less = |(disk, before): (&u64, &u64)| {
+            before.saturating_sub(now.get(disk).copied().unwrap_or(*before))
+        };
+        Taken {
+            download: received().saturating_sub(self.received),
+            disk: self.free.iter().map(less).fold(0, u64::saturating_add),
+        }
+    }
+}
+
+/// Free bytes of the disks that a run may write to, by their numbers.
+fn free(cx: &Context<'_>) -> BTreeMap<u64, u64> {
+    let folders = [&*cx.settings.data, &*cx.settings.cache, Path::new("/var"), Path::new("/usr")];
+    let of = |folder: &Path| {
+        folder.ancestors().find_map(|path| {
+            let disk = cx.system.stat(path).ok()?.dev;
+            Some((disk, cx.system.space(path).ok()?.free))
+        })
+    };
+    folders.into_iter().filter_map(of).collect()
 }
 
 /// Carries a plan out. What is done is journaled step by step, and a re-run continues where this one ends.
@@ -44,6 +92,7 @@ pub fn apply(
     reporter: &dyn Reporter,
 ) -> Result<Summary, ExecError> {
     let since = cx.system.now();
+    let measures = Before::now(cx);
     let ids = plan.steps.iter().map(|step| step.id.clone()).collect();
     let budget = plan.budget.clone();
     journal.write(cx, Entry::RunStarted { budget, steps: ids })?;
@@ -75,7 +124,7 @@ pub fn apply(
     journal.write(cx, Entry::RunFinished { outcome: name(outcome) })?;
     let seconds = cx.system.now().duration_since(since).as_secs_f64();
     reporter.event(&Event::RunFinished { outcome, seconds });
-    Ok(Summary { outcomes, seconds, plan, failure })
+    Ok(Summary { outcomes, seconds, plan, taken: measures.taken(cx), failure })
 }
 
 /// Notes the state of apt and of the environment's folders in which a plan was found or made to hold, so that the

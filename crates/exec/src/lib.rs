@@ -18,7 +18,7 @@ mod verify;
 
 pub use apt::brought;
 pub use context::{Context, Looked};
-pub use engine::{Summary, apply, note_own, settle};
+pub use engine::{Summary, Taken, apply, note_own, settle};
 pub use error::ExecError;
 pub use journal::{Journal, interrupted_run};
 pub use receipt::{Object, Provenance, Receipt};

@@ -198,15 +198,18 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
         let Some(layer) = layer_of(step) else { continue };
         let anew =
             layer.packages.iter().filter(|locked| seen.insert(locked.package.sha256.clone()));
-        let (mut download, mut disk) = (0, 0);
+        let (mut download, mut disk) = (0_u64, 0_u64);
+        step.rough = false;
         for locked in anew {
             if !locked.is_in(&folder, cx.system) {
-                download += locked.package.size.unwrap_or(0);
+                download = download.saturating_add(locked.package.size.unwrap_or(0));
             }
-            disk += manager.footprint(locked).0;
+            let footprint = manager.footprint(locked);
+            disk = disk.saturating_add(footprint.bytes);
+            step.rough |= footprint.rough;
         }
         step.download = Some(download);
-        step.disk = Some(download + disk);
+        step.disk = Some(download.saturating_add(disk));
     }
 }
 

@@ -214,6 +214,7 @@ impl Context<'_> {
             download: Some(estimate.download.0),
             disk: Some(estimate.disk.0),
             files: (estimate.files > 0).then_some(estimate.files),
+            rough: false,
             // An environment is an estimate until it is resolved, though it takes nothing itself.
             estimated: estimate != Estimate::default() || from.kind == StepKind::Environment,
         };

@@ -40,6 +40,7 @@ impl Plan {
             disk: needed().map(|step| step.disk.unwrap_or(0)).sum(),
             steps: needed().count(),
             estimated: needed().any(|step| step.estimated),
+            rough: needed().any(|step| step.rough),
         };
     }
 
@@ -104,6 +105,9 @@ pub struct Totals {
     pub steps: usize,
     /// Whether any of these is an estimate.
     pub estimated: bool,
+    /// Whether `disk` stays one; see [`Step::rough`].
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rough: bool,
 }
 
 /// Something a person should know.
@@ -158,6 +162,9 @@ pub struct Step {
     pub download: Option<u64>,
     /// Bytes that it takes on disk.
     pub disk: Option<u64>,
+    /// Whether `disk` is an estimate and stays one: no source tells what some of the packages take unpacked.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub rough: bool,
     /// Files that it creates, where known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
@@ -191,7 +198,7 @@ impl Step {
         self.download = Some(0);
         self.disk = Some(0);
         self.files = None;
-        self.estimated = false;
+        (self.estimated, self.rough) = (false, false);
     }
 }
 
@@ -427,7 +434,8 @@ impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let steps =
             if self.steps == 1 { "1 step".to_owned() } else { format!("{} steps", self.steps) };
-        let size = |bytes| Bytes(bytes).told(self.estimated);
-        write!(f, "{steps}, {} to download, {} on disk", size(self.download), size(self.disk))
+        let download = Bytes(self.download).told(self.estimated);
+        let disk = Bytes(self.disk).told(self.estimated || self.rough);
+        write!(f, "{steps}, {download} to download, {disk} on disk")
     }
 }

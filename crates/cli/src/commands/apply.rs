@@ -344,6 +344,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             "steps": summary.outcomes,
             "failed": failed.as_ref().map(|(step, ..)| step),
             "totals": summary.plan.totals,
+            "taken": summary.taken,
         });
         let mut diagnostics: Vec<_> = summary.plan.warnings.iter().map(Diagnostic::from).collect();
         if let Some((_, error)) = &summary.failure {
@@ -385,7 +386,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             Err(error.into())
         }
         None => {
-            let totals = &summary.plan.totals;
+            let taken = summary.taken;
             output.result("run", &(), Vec::new(), || {
                 let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, command));
                 format!(
@@ -393,8 +394,8 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
                     styled(GOOD, "✓"),
                     summary.seconds,
                     summary.plan.steps.len(),
-                    Bytes(totals.download),
-                    Bytes(totals.disk),
+                    Bytes(taken.download),
+                    Bytes(taken.disk),
                     start("Start JupyterLab:", "aitk lab"),
                     start("Work in a shell:", "aitk shell"),
                     start("Run a program:", "aitk run -- python program.py"),

@@ -179,13 +179,12 @@ fn note(text: &str) -> String {
 
 /// `  14 MB to download, 55 MB on disk, as root`.
 fn costs(step: &Step) -> String {
-    let told = |bytes| Bytes(bytes).told(step.estimated);
     let mut parts = Vec::new();
     if let Some(download) = step.download.filter(|bytes| *bytes > 0) {
-        parts.push(format!("{} to download", told(download)));
+        parts.push(format!("{} to download", Bytes(download).told(step.estimated)));
     }
     if let Some(disk) = step.disk.filter(|bytes| *bytes > 0) {
-        parts.push(format!("{} on disk", told(disk)));
+        parts.push(format!("{} on disk", Bytes(disk).told(step.estimated || step.rough)));
     }
     if step.root {
         parts.push("as root".to_owned());

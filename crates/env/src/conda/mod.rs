@@ -22,7 +22,7 @@ use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::generation::Generation;
 use crate::lock::{Layer, Lock, Locked, Target, into_layers};
-use crate::manager::{Cuda, Inside, Manager, Request, Site, Taken, lacks};
+use crate::manager::{Cuda, Footprint, Inside, Manager, Request, Site, Taken, lacks};
 use crate::{Settings, text};
 
 /// The manager `conda`.
@@ -190,12 +190,11 @@ impl Manager for Conda<'_> {
     /// Channels do not tell what a package takes unpacked. The libraries of the profile `low` took 3.9 times the size of
     /// their archives on the channel of the tests (767 MB in blocks of the disk, 196 MB of archives); 4.1 leaves a little
     /// to spare. Files are shared with the cache and counted once.
-    fn footprint(&self, locked: &Locked) -> (u64, Option<u64>) {
-        let size = locked.package.size.unwrap_or(0);
+    fn footprint(&self, locked: &Locked) -> Footprint {
         if self.site.system.exists(packages::unpacked(self.site.settings, locked)) {
-            return (0, locked.files);
+            return Footprint { bytes: 0, rough: false, files: locked.files };
         }
-        (locked.unpacked.unwrap_or(size * 41 / 10), locked.files)
+        Footprint::of(locked, 41)
     }
 }
 

@@ -22,7 +22,9 @@ use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::generation::{Generation, digest};
 use crate::lock::{Layer, Lock, Locked, Target, normalized};
-use crate::manager::{Inside, Installed, Inventory, Manager, Request, Site, Taken, lacks};
+use crate::manager::{
+    Footprint, Inside, Installed, Inventory, Manager, Request, Site, Taken, lacks,
+};
 use crate::text;
 
 /// The manager `venv`.
@@ -146,11 +148,10 @@ impl Manager for Venv<'_> {
         vec![self.install_command(&self.uv_path(), generation, &layer.step).to_string()]
     }
 
-    fn footprint(&self, locked: &Locked) -> (u64, Option<u64>) {
-        // A source that tells no sizes of the files inside leaves an estimate: wheels unpack to 3.4 times their size,
-        // as measured over the libraries of the profile `low`.
-        let size = locked.package.size.unwrap_or(0);
-        (locked.unpacked.unwrap_or(size * 34 / 10), locked.files)
+    /// A source that tells no sizes of the files inside leaves an estimate: wheels unpack to 3.4 times their size, as
+    /// measured over the libraries of the profile `low`.
+    fn footprint(&self, locked: &Locked) -> Footprint {
+        Footprint::of(locked, 34)
     }
 }
 

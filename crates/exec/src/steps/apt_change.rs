@@ -145,6 +145,7 @@ mod tests {
             download: None,
             disk: None,
             files: None,
+            rough: false,
             estimated: false,
         }
     }

@@ -108,16 +108,17 @@ pub(super) fn filled(
     let folder = cx.settings.packages(kind);
     let size = |locked: &Locked| locked.package.size.unwrap_or(0);
     let fetched = |locked: &&Locked| !locked.is_in(&folder, cx.system);
-    let download: u64 = packages.iter().filter(fetched).map(size).sum();
+    let download = packages.iter().filter(fetched).map(size).fold(0, u64::saturating_add);
     let footprints = packages.iter().map(|locked| manager.footprint(locked));
     // What is downloaded is kept.
-    let disk: u64 = footprints.clone().map(|(bytes, _)| bytes).sum::<u64>() + download;
+    let disk = footprints.clone().map(|one| one.bytes).fold(download, u64::saturating_add);
     Step {
         commands: manager.install_commands(generation, layer),
         packages: packages.iter().map(|locked| locked.package.clone()).collect(),
         download: Some(download),
         disk: Some(disk),
-        files: footprints.map(|(_, files)| files).sum(),
+        rough: footprints.clone().any(|one| one.rough),
+        files: footprints.map(|one| one.files).sum(),
         estimated: packages.iter().any(|locked| locked.package.size.is_none()),
         ..step.clone()
     }

@@ -210,6 +210,7 @@ pub(crate) fn step(action: Action) -> Step {
         download: None,
         disk: None,
         files: None,
+        rough: false,
         estimated: false,
     }
 }
