@@ -10,6 +10,9 @@ use crate::commands::hosted::HostedError;
 
 /// What the client says where the server refuses; it ends with 0 then.
 const REFUSED: &str = "Kernel push error";
+/// Variables by which the client is told who the user is, and where that stands.
+const VARIABLES: [&str; 4] =
+    ["KAGGLE_USERNAME", "KAGGLE_KEY", "KAGGLE_API_TOKEN", "KAGGLE_CONFIG_DIR"];
 /// Permissions by which others may read a file.
 const OTHERS: u32 = 0o044;
 
@@ -34,10 +37,12 @@ impl Client {
     /// Sends a folder, which starts the notebook. What the client says of it.
     pub fn push(&self, folder: &Path) -> Result<String, HostedError> {
         let argv = ["kernels", "push", "-p"].map(str::to_owned);
+        let not_pushed = |said: &str| HostedError::NotPushed { said: said.trim().to_owned() };
+        let folder = std::path::absolute(folder).map_err(|error| not_pushed(&error.to_string()))?;
         let command = Command::changes([self.program.to_string_lossy().into_owned()])
             .args(argv)
             .arg(folder.to_string_lossy());
-        let not_pushed = |said: &str| HostedError::NotPushed { said: said.trim().to_owned() };
+        let command = VARIABLES.into_iter().fold(command, Command::pass);
         let output =
             (&Real as &dyn System).run(&command).map_err(|error| not_pushed(&error.to_string()))?;
         let said = [output.stdout.trim(), output.stderr.trim()].join("\n");

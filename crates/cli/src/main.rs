@@ -13,7 +13,8 @@ mod words;
 use std::panic;
 use std::process::{self, ExitCode};
 
-use aitk_system::Real;
+use aitk_detect::folders;
+use aitk_system::{Real, children_start_in};
 use args::{Args, Verb};
 use clap::Parser;
 use error::CliError;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     };
     args.common.color.write_global();
     log_to_stderr(args.common.verbose);
+    children_start_in(folders(&Real).cache.join("empty"));
     let output = Output::new(&args.common);
     let done =
         words::speak(words::chosen(args.common.lang, &Real)).and_then(|()| run(&args, &output));

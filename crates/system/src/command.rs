@@ -32,16 +32,17 @@ pub enum Effect {
 pub struct Command {
     /// The program and its arguments.
     pub argv: Vec<String>,
-    /// Variables set on top of the program's own environment; an empty value removes one.
+    /// Variables set on top of those that are listed for every command; an empty value removes one.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub env: Vec<(String, String)>,
-    /// Variables of the program's own environment that `sudo` is to pass on: what they hold is never shown.
+    /// More variables of the program's own environment that it gets, through `sudo` as well: what they hold is never
+    /// shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass: Vec<String>,
     /// What it reads on standard input; nothing where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Vec<u8>>,
-    /// The folder to run in; the program's own where `None`.
+    /// The folder to run in; an empty one where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cwd: Option<PathBuf>,
     /// How long it may take. `None` waits as long as it takes.

@@ -10,6 +10,7 @@
     reason = "this crate is the door that the ban points to"
 )]
 
+mod children;
 mod command;
 mod deny;
 mod elevate;
@@ -29,6 +30,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use children::children_start_in;
 pub use command::{Command, Effect, Line, Output, Privilege, RunError, quote};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate};

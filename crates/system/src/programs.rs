@@ -1,7 +1,7 @@
 //! Where programs are looked for: only in folders that are named whole. A relative or empty element of `PATH` is
 //! whatever folder happens to be the current one, and what lies there is executed by nobody here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 /// The folders of what root runs, whatever the user's `PATH` says.
@@ -19,10 +19,14 @@ pub fn absolute_path(path: &str) -> String {
 
 /// The user's `PATH`, as it is searched and as children get it.
 pub(crate) fn path() -> OsString {
-    let Some(path) = std::env::var_os("PATH") else { return WITHOUT.into() };
-    let absolute = std::env::split_paths(&path).filter(|folder| folder.is_absolute());
+    std::env::var_os("PATH").map_or_else(|| WITHOUT.into(), |path| absolute_only(&path))
+}
+
+/// A list of folders without those that depend on the current one.
+pub(crate) fn absolute_only(list: &OsStr) -> OsString {
+    let absolute = std::env::split_paths(list).filter(|folder| folder.is_absolute());
     // Every element came out of such a text, so none has a colon.
-    std::env::join_paths(absolute).unwrap_or_else(|_| WITHOUT.into())
+    std::env::join_paths(absolute).unwrap_or_default()
 }
 
 /// The program of the user's that a name or an absolute path stands for.

@@ -14,8 +14,8 @@ use rustix::process::{Pid, Signal};
 
 use crate::{
     Command, FileKind, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, Privilege,
-    READ_LIMIT, RunError, Space, Stat, System, Timestamp, elevate, interrupted, nvml, private,
-    programs,
+    READ_LIMIT, RunError, Space, Stat, System, Timestamp, children, elevate, interrupted, nvml,
+    private, programs,
 };
 
 /// How often a running command is looked after.
@@ -345,18 +345,7 @@ fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
         .stderr(Stdio::piped())
         // A group of its own: Ctrl-C reaches the program, which decides when the command ends.
         .process_group(0);
-    process.env("PATH", programs::path());
-    if command.privilege == Privilege::User {
-        for (name, value) in &command.env {
-            match value.as_str() {
-                "" => process.env_remove(name),
-                value => process.env(name, value),
-            };
-        }
-    }
-    if let Some(folder) = &command.cwd {
-        process.current_dir(folder);
-    }
+    children::surround(&mut process, command);
     process.spawn().map_err(|source| match source.kind() {
         io::ErrorKind::NotFound => RunError::NotFound { program: words[0].clone() },
         _ => RunError::Io { program: words[0].clone(), source },

@@ -235,3 +235,14 @@ fn report_says_every_change_and_makes_none() {
     let verbs: Vec<_> = said.iter().map(|line| line.split(' ').next().unwrap()).collect();
     assert_eq!(verbs, ["write", "add", "create", "remove", "link", "run", "download"]);
 }
+
+#[test]
+fn a_command_starts_in_a_folder_of_no_ones_with_the_variables_that_are_listed() {
+    let told = Command::reads(["sh", "-c", "pwd; env"]).env("GIVEN", "1");
+    let output = (&Real as &dyn System).run(&told).unwrap();
+    assert_eq!(output.stdout.lines().next(), Some("/"), "this program is in another one");
+    let names: Vec<_> = output.stdout.lines().filter_map(|line| line.split_once('=')).collect();
+    assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+    assert!(!names.iter().any(|(name, _)| name.starts_with("CARGO")), "{names:?}");
+    assert!(names.contains(&("GIVEN", "1")), "{names:?}");
+}
