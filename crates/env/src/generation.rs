@@ -1,23 +1,21 @@
 //! Generations: environments built aside, each in a folder named after its lock, with a link to the current one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::Read;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aitk_plan::Manager;
 use aitk_system::System;
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use crate::error::EnvError;
+use crate::files::{self, Depth, Differs, Group, Note};
 use crate::lock::{Layer, Lock, Locked, Locks, normalized};
 use crate::manager::{Installed, add_command, inventory};
 
 /// Written last: a folder without it is half-built.
 const RECORD: &str = "aitk-generation.json";
-/// Every file of every package.
+/// Every file of every package, as [`crate::files`] notes them.
 const FILES: &str = "aitk-files.txt";
 /// The link beside the generations.
 const CURRENT: &str = "current";
@@ -124,6 +122,9 @@ pub struct Record {
     pub build: Option<String>,
     /// Packages and versions by the step that installed them.
     pub layers: BTreeMap<String, BTreeMap<String, String>>,
+    /// Digest of the note of all files; `None` where none was made yet, as by another program or an older aitk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
 }
 
 impl Record {
@@ -144,6 +145,7 @@ impl Record {
             python: lock.target.python.clone(),
             build: lock.build.clone(),
             layers: lock.layers.iter().map(|layer| (layer.step.clone(), names(layer))).collect(),
+            inventory: None,
         }
     }
 
@@ -199,7 +201,7 @@ pub struct Damage {
     pub package: String,
     /// Files that are gone, relative to the environment.
     pub missing: Vec<String>,
-    /// Files that are not as they were installed; only a deep look finds these.
+    /// Files that are not as they were installed.
     pub changed: Vec<String>,
 }
 
@@ -313,12 +315,48 @@ impl Generation {
         request: &str,
         added: &[String],
     ) -> Result<(), EnvError> {
+        self.note(system, lock, Record::of(lock, request, added), false)
+    }
+
+    /// Notes the files anew after something was mended: what is as it was noted gets its new time, and the environment's
+    /// own files count as they are where they were made again.
+    ///
+    /// # Errors
+    /// Where the lock cannot be read, or the note not written.
+    pub fn note_mended(&self, system: &dyn System, itself: bool) -> Result<(), EnvError> {
+        let Some(record) = self.record(system) else { return Ok(()) };
+        self.note(system, &self.lock(system)?, record, itself)
+    }
+
+    /// The digest of the note of all files, which is made first where there is none yet: what counts then is what the
+    /// packages say of themselves, and the environment's own files as they are.
+    ///
+    /// # Errors
+    /// As [`Generation::note_mended`].
+    pub fn inventory(&self, system: &dyn System) -> Result<Option<String>, EnvError> {
+        let noted = |record: Record| record.inventory;
+        match self.record(system) {
+            Some(record) if record.inventory.is_none() => {
+                self.note_mended(system, false)?;
+                Ok(self.record(system).and_then(noted))
+            }
+            record => Ok(record.and_then(noted)),
+        }
+    }
+
+    fn note(
+        &self,
+        system: &dyn System,
+        lock: &Lock,
+        record: Record,
+        itself: bool,
+    ) -> Result<(), EnvError> {
         let path = self.path.join(FILES);
-        let files = self.files(system, lock)?;
-        system.write(&path, files.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
+        let list = files::write(&self.take_notes(system, lock, itself)?);
+        system.write(&path, list.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
         let path = self.path.join(RECORD);
-        let record = Record::of(lock, request, added).to_text();
-        system.write(&path, record.as_bytes(), 0o644).map_err(EnvError::io(&path))
+        let record = Record { inventory: Some(files::digest(list.as_bytes())), ..record };
+        system.write(&path, record.to_text().as_bytes(), 0o644).map_err(EnvError::io(&path))
     }
 
     /// What is wrong with a layer's packages, or with the environment itself where `step` is `None`. A package that
@@ -330,40 +368,31 @@ impl Generation {
         &self,
         system: &dyn System,
         step: Option<&str>,
-        deep: bool,
+        depth: Depth,
     ) -> Result<Vec<Damage>, EnvError> {
-        let list = self.list(system)?;
-        let mut folders: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-        let mut found = Vec::new();
+        let groups = self.groups(system)?;
         let replaced = self.replaced(system);
-        let mut current: Option<Damage> = None;
-        for line in list.lines() {
-            if let Some(header) = line.strip_prefix("# ") {
-                found.extend(current.take());
-                let mut parts = header.split('\t');
-                let (owner, package) = (parts.next(), parts.next().unwrap_or_default());
-                let looked_at =
-                    owner == Some(step.unwrap_or(ITSELF)) && !replaced.contains(package);
-                current =
-                    looked_at.then(|| Damage { package: package.to_owned(), ..Damage::default() });
-                continue;
-            }
-            let Some(damage) = &mut current else { continue };
-            let mut parts = line.split('\t');
-            let (file, hash) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
-            let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
-            let names = folders.entry(folder).or_insert_with(|| {
-                system.list(&self.path.join(folder)).unwrap_or_default().into_iter().collect()
-            });
-            if !names.contains(name) {
-                damage.missing.push(file.to_owned());
-            } else if deep && !hash.is_empty() && self.hash(system, file).as_deref() != Some(hash) {
-                damage.changed.push(file.to_owned());
-            }
-        }
-        found.extend(current);
+        let owner = step.unwrap_or(ITSELF);
+        let looked_at = |group: &&Group| group.step == owner && !replaced.contains(&group.package);
+        let mut found: Vec<_> = groups
+            .iter()
+            .filter(looked_at)
+            .map(|group| self.damage_of(system, group, depth))
+            .collect();
         found.retain(|damage| !damage.missing.is_empty() || !damage.changed.is_empty());
         Ok(found)
+    }
+
+    fn damage_of(&self, system: &dyn System, group: &Group, depth: Depth) -> Damage {
+        let mut damage = Damage { package: group.package.clone(), ..Damage::default() };
+        for note in &group.files {
+            match note.differs(system, &self.path, depth) {
+                Some(Differs::Gone) => damage.missing.push(note.path.clone()),
+                Some(Differs::Changed) => damage.changed.push(note.path.clone()),
+                None => {}
+            }
+        }
+        damage
     }
 
     /// Whether no folder of a layer has gained or lost an entry since [`Generation::note_seen`] noted them all: one
@@ -388,16 +417,12 @@ impl Generation {
     /// # Errors
     /// Where the list of files cannot be read, or the note not written.
     pub fn note_seen(&self, system: &dyn System, seen: &Path) -> Result<(), EnvError> {
-        let list = self.list(system)?;
+        let groups = self.groups(system)?;
         let mut folders = BTreeSet::new();
-        let mut owner = "";
-        for line in list.lines() {
-            match line.strip_prefix("# ") {
-                Some(header) => owner = header.split('\t').next().unwrap_or_default(),
-                None => {
-                    let file = line.split('\t').next().unwrap_or_default();
-                    folders.insert((owner, file.rsplit_once('/').map_or("", |(folder, _)| folder)));
-                }
+        for group in &groups {
+            for note in &group.files {
+                let folder = note.path.rsplit_once('/').map_or("", |(folder, _)| folder);
+                folders.insert((group.step.as_str(), folder));
             }
         }
         // The times are taken before the look, so that what happens meanwhile is noticed next time.
@@ -410,7 +435,7 @@ impl Generation {
         let steps: Vec<_> =
             self.record(system).into_iter().flat_map(|r| r.layers.into_keys()).collect();
         for step in std::iter::once(None).chain(steps.iter().map(|step| Some(step.as_str()))) {
-            if !self.damage(system, step, false)?.is_empty() {
+            if !self.damage(system, step, Depth::Sizes)?.is_empty() {
                 return Ok(());
             }
         }
@@ -483,48 +508,89 @@ impl Generation {
         all
     }
 
-    /// Packages of ours that stand here in another version.
+    /// Packages of ours that stand here in another version, and in that one alone.
     fn replaced(&self, system: &dyn System) -> BTreeSet<String> {
-        self.added(system).into_iter().map(|added| added.name).collect()
+        let Some(record) = self.record(system) else { return BTreeSet::new() };
+        let known = record.versions();
+        let all = inventory(record.manager).installed(system, &self.path);
+        let is_ours = |one: &&Installed| {
+            known.get(&one.name).is_some_and(|known| same_version(&one.version, known))
+        };
+        let ours: BTreeSet<_> = all.iter().filter(is_ours).map(|one| &one.name).collect();
+        all.iter().map(|one| &one.name).filter(|name| !ours.contains(name)).cloned().collect()
     }
 
-    /// The list of all files as it was noted; made anew where another program has built the generation from an export, and
-    /// left that to us.
-    fn list(&self, system: &dyn System) -> Result<String, EnvError> {
+    /// The files as they were noted; noted anew where another program has built the generation from an export, and left
+    /// that to us, or where the note names files elsewhere.
+    pub(crate) fn groups(&self, system: &dyn System) -> Result<Vec<Group>, EnvError> {
+        if let Some(groups) = self.noted(system)? {
+            return Ok(groups);
+        }
+        let lock = self.lock(system)?;
+        let mut groups = self.take_notes(system, &lock, false)?;
+        for layer in &lock.layers {
+            // What has lost its own record tells no files any more, and is gone as a whole.
+            for locked in self.missing(system, lock.manager, layer).packages {
+                let files = vec![Note::unsealed(locked.filename())];
+                groups.push(Group { step: layer.step.clone(), package: locked.key(), files });
+            }
+        }
+        Ok(groups)
+    }
+
+    /// The files as they were noted when the generation was finished.
+    fn noted(&self, system: &dyn System) -> Result<Option<Vec<Group>>, EnvError> {
         let path = self.path.join(FILES);
         match system.text(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                let lock = self.lock(system)?;
-                let mut list = self.files(system, &lock)?;
-                for layer in &lock.layers {
-                    // What has lost its own record tells no files any more, and is gone as a whole.
-                    for locked in self.missing(system, lock.manager, layer).packages {
-                        let (step, file) = (&layer.step, locked.filename());
-                        list.push_str(&format!("# {step}\t{}\n{file}\t\n", locked.key()));
-                    }
-                }
-                Ok(list)
-            }
-            list => list.map_err(EnvError::io(&path)),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            list => Ok(files::read(&list.map_err(EnvError::io(&path))?)),
         }
     }
 
-    /// The list of all files: a line `# step, package` before the files of each.
-    fn files(&self, system: &dyn System, lock: &Lock) -> Result<String, EnvError> {
+    /// Notes all files. What was noted before stays as it was noted, with the time of now where it is the same; the
+    /// environment's own files count as they are where `itself` was made anew.
+    fn take_notes(
+        &self,
+        system: &dyn System,
+        lock: &Lock,
+        itself: bool,
+    ) -> Result<Vec<Group>, EnvError> {
+        // Notes of old have no sizes: they are taken anew.
+        let before = self.noted(system)?.unwrap_or_default();
+        let sized = before.iter().flat_map(|group| &group.files).any(|note| note.stamp.is_some());
+        let before = if sized { before } else { Vec::new() };
+        let kept = |step: &str, package: &str| {
+            let kept = before.iter().find(|old| old.step == step && old.package == package)?;
+            let files = kept.files.iter().cloned();
+            let files = files.map(|note| note.renewed(system, &self.path)).collect();
+            Some(Group { files, ..kept.clone() })
+        };
         let inventory = inventory(lock.manager);
-        let mut list = format!("# {ITSELF}\t{ITSELF}\n");
-        for file in inventory.own_files(system, &self.path) {
-            list.push_str(&format!("{file}\t\n"));
-        }
+        let own = || Group {
+            step: ITSELF.to_owned(),
+            package: ITSELF.to_owned(),
+            files: (inventory.own_files(system, &self.path).into_iter())
+                .map(|own| match own.stays {
+                    true => Note::taken(system, &self.path, own.path, None),
+                    false => Note::unsealed(own.path),
+                })
+                .collect(),
+        };
+        let mut groups = vec![kept(ITSELF, ITSELF).filter(|_| !itself).unwrap_or_else(own)];
         for layer in &lock.layers {
             for locked in &layer.packages {
-                list.push_str(&format!("# {}\t{}\n", layer.step, locked.key()));
-                for (file, hash) in inventory.files(system, &self.path, locked)? {
-                    list.push_str(&format!("{file}\t{}\n", hash.unwrap_or_default()));
+                let key = locked.key();
+                if let Some(group) = kept(&layer.step, &key) {
+                    groups.push(group);
+                    continue;
                 }
+                let files = inventory.files(system, &self.path, locked)?.into_iter();
+                let files =
+                    files.map(|(file, hash)| Note::taken(system, &self.path, file, hash)).collect();
+                groups.push(Group { step: layer.step.clone(), package: key, files });
             }
         }
-        Ok(list)
+        Ok(groups)
     }
 
     /// The files of packages as they were noted when the generation was finished.
@@ -533,50 +599,17 @@ impl Generation {
         system: &dyn System,
         names: &BTreeSet<String>,
     ) -> Result<Vec<PathBuf>, EnvError> {
-        let path = self.path.join(FILES);
-        let list = match system.text(&path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            list => list.map_err(EnvError::io(&path))?,
-        };
-        let mut wanted = false;
-        let mut files = Vec::new();
-        for line in list.lines() {
-            match line.strip_prefix("# ") {
-                Some(header) => {
-                    wanted = header.split('\t').nth(1).is_some_and(|n| names.contains(n))
-                }
-                None if wanted => {
-                    files.push(self.path.join(line.split('\t').next().unwrap_or_default()));
-                }
-                None => {}
-            }
-        }
-        Ok(files)
-    }
-
-    fn hash(&self, system: &dyn System, file: &str) -> Option<String> {
-        // A library of a framework may be larger than the memory that is free.
-        let mut content = system.open(&self.path.join(file)).ok()?;
-        let mut hash = Sha256::new();
-        let mut buffer = vec![0; 1 << 16];
-        loop {
-            match content.read(&mut buffer).ok()? {
-                0 => return Some(URL_SAFE_NO_PAD.encode(hash.finalize())),
-                read => hash.update(&buffer[..read]),
-            }
-        }
+        let groups = self.noted(system)?.unwrap_or_default();
+        let wanted = groups.iter().filter(|group| names.contains(&group.package));
+        let files = wanted.flat_map(|group| &group.files);
+        Ok(files.map(|note| self.path.join(&note.path)).collect())
     }
 }
 
 /// A version in a folder's name has `_` where the version itself has `-` or `+`… of a local part.
-fn same_version(folder: &str, version: &str) -> bool {
+pub(crate) fn same_version(folder: &str, version: &str) -> bool {
     let plain = |text: &str| text.replace(['-', '_', '+'], ".");
     plain(folder) == plain(version)
-}
-
-/// The hash of a file as wheels write it.
-pub(crate) fn digest(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
 }
 
 #[cfg(test)]
@@ -600,6 +633,7 @@ mod tests {
             python: "3.12".to_owned(),
             build: None,
             layers: [("libraries".to_owned(), layer.into())].into(),
+            inventory: None,
         };
         put(&generation, RECORD, &serde_json::to_string(&record).unwrap());
         generation
@@ -674,7 +708,7 @@ mod tests {
         put(&venv, &format!("{SITE}/a.py"), "");
         put(&venv, &format!("{SITE}/a-1.0.dist-info/RECORD"), "a.py,,\n");
         put(&venv, &format!("{SITE}/b-1.0.dist-info/RECORD"), "");
-        let damage = || venv.damage(&Real, Some("libraries"), false).unwrap();
+        let damage = || venv.damage(&Real, Some("libraries"), Depth::Sizes).unwrap();
         assert_eq!(damage(), []);
         Real.remove(&venv.path.join(SITE).join("a.py")).unwrap();
         Real.remove(&venv.path.join(SITE).join("b-1.0.dist-info")).unwrap();

@@ -7,6 +7,7 @@ mod bundle;
 mod conda;
 mod error;
 mod fetch;
+mod files;
 mod generation;
 mod lock;
 mod manager;
@@ -20,6 +21,7 @@ pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use conda::{base_files, channel_answers};
 pub use error::EnvError;
 pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
+pub use files::Depth;
 pub use generation::{Added, Damage, Environments, Generation, Record, add_again};
 pub use lock::{Layer, Lock, Locked, Locks, Target};
 pub use manager::{

@@ -187,8 +187,8 @@ pub fn manager<'a>(kind: Kind, site: Site<'a>) -> Box<dyn Manager + 'a> {
 
 /// What stands in an environment, as its manager notes it there.
 pub(crate) trait Inventory {
-    /// Files that belong to no package, relative to the environment.
-    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<String>;
+    /// Files that belong to no package.
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own>;
 
     /// Every package, with the user's own.
     fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed>;
@@ -196,13 +196,22 @@ pub(crate) trait Inventory {
     /// What was asked for when a package was installed by hand; empty where it only came along, or cannot be told.
     fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
 
-    /// The files of a package with their hashes, as [`crate::generation::digest`] makes them, where they have one.
+    /// The files of a package with their hashes, as [`crate::files::digest`] makes them, where they have one.
     fn files(
         &self,
         system: &dyn System,
         root: &Path,
         locked: &Locked,
     ) -> Result<Vec<(String, Option<String>)>, EnvError>;
+}
+
+/// A file of the environment itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Own {
+    /// Relative to the environment.
+    pub path: String,
+    /// Whether it stays as it was made; others change with use.
+    pub stays: bool,
 }
 
 /// A package that stands in an environment.

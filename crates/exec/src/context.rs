@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
 use aitk_env::{
-    Cuda, Damage, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Record, Request,
-    Settings, Site, manager,
+    Cuda, Damage, Depth, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Record,
+    Request, Settings, Site, manager,
 };
 use aitk_plan::{
     Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
@@ -116,6 +116,11 @@ impl<'a> Context<'a> {
     /// What was looked at so far, for [`crate::settle`].
     pub fn looked(&self) -> Looked {
         self.memo().looked.clone()
+    }
+
+    /// How closely files are looked at to find out what there is to do.
+    pub(crate) fn depth(&self) -> Depth {
+        if self.deep { Depth::Content } else { Depth::Folders }
     }
 
     /// The receipt as it stands.
@@ -266,12 +271,12 @@ impl Context<'_> {
         &self,
         generation: &Generation,
         step: Option<&str>,
-        deep: bool,
+        depth: Depth,
     ) -> Result<Vec<Damage>, ExecError> {
-        if !deep && self.unchanged(generation, step) {
+        if depth == Depth::Folders && self.unchanged(generation, step) {
             return Ok(Vec::new());
         }
-        Ok(generation.damage(self.system, step, deep)?)
+        Ok(generation.damage(self.system, step, depth)?)
     }
 
     /// Whether the folders of a layer are as they were noted; looks once.

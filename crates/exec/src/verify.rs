@@ -1,5 +1,6 @@
 //! Looks whether everything that a plan ensures is still true.
 
+use aitk_env::Depth;
 use aitk_plan::{Action, Plan, Status, Step};
 
 use crate::context::Context;
@@ -28,6 +29,7 @@ pub fn verify(
     deep: bool,
     reporter: &dyn Reporter,
 ) -> Result<Vec<Finding>, ExecError> {
+    let depth = if deep { Depth::Content } else { Depth::Sizes };
     let mut findings = Vec::new();
     let mut plan = plan.clone();
     as_built(cx, &mut plan);
@@ -40,7 +42,7 @@ pub fn verify(
         }
         let since = cx.system.now();
         reporter.event(&Event::StepStarted { step: &step.id, title: &step.title, root: false });
-        let check = kind(&step.action).verify(cx, plan, step, deep)?;
+        let check = kind(&step.action).verify(cx, plan, step, depth)?;
         let outcome = if check == Check::Holds { Outcome::AlreadyDone } else { Outcome::Failed };
         let seconds = cx.system.now().duration_since(since).as_secs_f64();
         reporter.event(&Event::StepFinished { step: &step.id, outcome, seconds });

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
 use crate::error::EnvError;
-use crate::generation::digest;
+use crate::files::digest;
 use crate::lock::Locked;
-use crate::manager::{Installed, Inventory};
+use crate::manager::{Installed, Inventory, Own};
 use crate::venv::DistInfo;
 
 /// What makes a folder an environment for conda.
@@ -47,9 +47,11 @@ struct Entry {
 }
 
 impl Inventory for CondaMeta {
-    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<String> {
-        let files = [HISTORY, CONDARC].map(str::to_owned);
-        files.into_iter().filter(|file| system.exists(root.join(file))).collect()
+    /// Conda writes into both.
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own> {
+        let files = [HISTORY, CONDARC].map(str::to_owned).into_iter();
+        let there = files.filter(|file| system.exists(root.join(file)));
+        there.map(|path| Own { path, stays: false }).collect()
     }
 
     /// Conda's packages, and those that pip has put beside them.

@@ -6,7 +6,6 @@ mod resolve;
 mod uv;
 mod wheel;
 
-use std::collections::BTreeMap;
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
@@ -20,10 +19,11 @@ pub use uv::{Uv, fetch_uv, find_uv, install_uv, own_uv, uv_wheel};
 
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
-use crate::generation::{Generation, digest};
+use crate::files::digest;
+use crate::generation::{Generation, same_version};
 use crate::lock::{Layer, Lock, Locked, Target, normalized};
 use crate::manager::{
-    Footprint, Inside, Installed, Inventory, Manager, Request, Site, Taken, lacks,
+    Footprint, Inside, Installed, Inventory, Manager, Own, Request, Site, Taken, lacks,
 };
 use crate::text;
 
@@ -253,8 +253,25 @@ pub(crate) fn inside(prefix: &Path) -> Inside {
 pub(crate) struct DistInfo;
 
 impl Inventory for DistInfo {
-    fn own_files(&self, _: &dyn System, _: &Path) -> Vec<String> {
-        vec!["bin/python".to_owned(), "pyvenv.cfg".to_owned()]
+    /// What uv makes before any package comes.
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own> {
+        const PROGRAMS: [&str; 4] = ["activate", "deactivate", "pydoc", "python"];
+        const BESIDE: [&str; 2] = ["_virtualenv.pth", "_virtualenv.py"];
+        let own = |path: String| Own { path, stays: true };
+        let mut files = vec![own("bin/python".to_owned()), own("pyvenv.cfg".to_owned())];
+        let programs = system.list(&root.join("bin")).unwrap_or_default().into_iter();
+        let programs = programs.filter(|name| PROGRAMS.iter().any(|own| name.starts_with(own)));
+        files.extend(
+            programs.filter(|name| name != "python").map(|name| own(format!("bin/{name}"))),
+        );
+        if let Some(site) = site_packages(system, root) {
+            let beside = BESIDE.iter().map(|name| site.join(name));
+            files.extend(
+                beside.filter(|file| system.exists(root.join(file))).map(|f| own(text(&f))),
+            );
+        }
+        files.extend(system.exists(root.join("lib64")).then(|| own("lib64".to_owned())));
+        files
     }
 
     fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {
@@ -286,9 +303,12 @@ impl Inventory for DistInfo {
     ) -> Result<Vec<(String, Option<String>)>, EnvError> {
         let site = site_packages(system, root).unwrap_or_default();
         let there = self.installed(system, root);
-        let folders: BTreeMap<_, _> = there.iter().map(|one| (&one.name, &one.record)).collect();
-        let Some(record) = folders.get(&locked.key()) else { return Ok(Vec::new()) };
-        let path = root.join(record);
+        let (key, version) = (locked.key(), locked.exact_version());
+        // Another version beside the right one is not the package.
+        let named = || there.iter().filter(|one| one.name == key);
+        let right = named().find(|one| same_version(&one.version, &version));
+        let Some(one) = right.or_else(|| named().last()) else { return Ok(Vec::new()) };
+        let path = root.join(&one.record);
         let bytes = system.read(&path).map_err(EnvError::io(&path))?;
         let line = |(file, hash): (String, Option<String>)| {
             let file = text(&flattened(&site.join(file)));

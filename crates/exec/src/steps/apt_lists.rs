@@ -1,5 +1,6 @@
 //! The package lists are recent.
 
+use aitk_env::Depth;
 use aitk_plan::{Action, Plan, Step};
 use aitk_system::Command;
 
@@ -44,7 +45,7 @@ impl Kind for AptLists {
     }
 
     /// Lists grow old by themselves: that is no damage.
-    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: bool) -> Result<Check, ExecError> {
+    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: Depth) -> Result<Check, ExecError> {
         Ok(Check::Holds)
     }
 }

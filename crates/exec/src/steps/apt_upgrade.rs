@@ -1,5 +1,6 @@
 //! No installed package has an upgrade waiting.
 
+use aitk_env::Depth;
 use aitk_plan::{Plan, Step};
 
 use super::{Check, Exact, Kind, Made, Work, apt_change};
@@ -41,7 +42,7 @@ impl Kind for AptUpgrade {
     }
 
     /// An upgrade that came out since is no damage.
-    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: bool) -> Result<Check, ExecError> {
+    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: Depth) -> Result<Check, ExecError> {
         Ok(Check::Holds)
     }
 }

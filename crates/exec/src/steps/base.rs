@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Damage, EnvError, Environments, Generation, Lock, Request, base_files};
+use aitk_env::{Damage, Depth, EnvError, Environments, Generation, Lock, Request, base_files};
 use aitk_plan::{Action, LayerRequest, Plan, Step, digest_of};
 
 use super::activate::left_behind;
@@ -67,14 +67,14 @@ pub(super) fn folder(cx: &Context<'_>, plan: &Plan) -> PathBuf {
 
 impl Kind for Base {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        self.verify(cx, plan, step, cx.deep)
+        self.verify(cx, plan, step, cx.depth())
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(spec) = spec(plan, step) else { return Ok(Exact::default()) };
         let link = links(cx, &spec).into_iter().next().unwrap_or_default();
         let known = format!("ln -s {} {}", current(cx, plan).display(), link.display());
-        let there = match fault(cx, &spec, step, true)? {
+        let there = match fault(cx, &spec, step, Depth::Content)? {
             None => None,
             Some(_) => resolved(cx, plan)?,
         };
@@ -107,7 +107,7 @@ impl Kind for Base {
         let (plan, step) = (work.plan, work.step);
         let Some(spec) = spec(plan, step) else { return Ok(Vec::new()) };
         let mut made = Vec::new();
-        let faults = fault(cx, &spec, step, true)?;
+        let faults = fault(cx, &spec, step, Depth::Content)?;
         if let (Some(faults), Some(_)) = (&faults, spec.adopt) {
             return Err(ExecError::StillMissing { reason: faults.join("; ") });
         }
@@ -136,10 +136,10 @@ impl Kind for Base {
         cx: &Context<'_>,
         plan: &Plan,
         step: &Step,
-        deep: bool,
+        depth: Depth,
     ) -> Result<Check, ExecError> {
         let Some(spec) = spec(plan, step) else { return Ok(Check::Holds) };
-        if let Some(faults) = fault(cx, &spec, step, deep)? {
+        if let Some(faults) = fault(cx, &spec, step, depth)? {
             return Ok(Check::Missing(faults));
         }
         let target = current(cx, plan);
@@ -158,7 +158,7 @@ fn fault(
     cx: &Context<'_>,
     spec: &Spec<'_>,
     step: &Step,
-    deep: bool,
+    depth: Depth,
 ) -> Result<Option<Vec<String>>, ExecError> {
     let one = |fault: &str| Ok(Some(vec![fault.to_owned()]));
     if let Some(adopt) = spec.adopt {
@@ -193,8 +193,8 @@ fn fault(
     if !fits {
         return one("the conda that is there is another one");
     }
-    let mut damage = cx.damage(&generation, None, deep)?;
-    damage.extend(cx.damage(&generation, Some(&step.id), deep)?);
+    let mut damage = cx.damage(&generation, None, depth)?;
+    damage.extend(cx.damage(&generation, Some(&step.id), depth)?);
     Ok((!damage.is_empty()).then(|| damage.iter().map(Damage::describe).collect()))
 }
 
@@ -284,11 +284,15 @@ fn build(
     if let Some(record) = generation.record(cx.system) {
         // The same packages may come from other channels than before.
         let other = record.request != spec.digest;
-        if other || !cx.damage(&generation, None, true)?.is_empty() {
+        let damaged = !cx.damage(&generation, None, Depth::Content)?.is_empty();
+        if other || damaged {
             own_files()?;
             manager.mend_itself(&spec.request(&[]), &generation)?;
         }
         mend(cx, work, &*manager, &generation)?;
+        if damaged && !cx.dry {
+            generation.note_mended(cx.system, true)?;
+        }
         if other && !cx.dry {
             generation.finish(cx.system, lock, &spec.digest, &carried)?;
         }

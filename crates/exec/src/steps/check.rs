@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aitk_env::Depth;
 use aitk_plan::{Action, CHECKS, Plan, Step, digest_of};
 use aitk_system::Command;
 
@@ -130,7 +131,7 @@ impl Kind for Proof {
         cx: &Context<'_>,
         plan: &Plan,
         step: &Step,
-        _: bool,
+        _: Depth,
     ) -> Result<Check, ExecError> {
         match prove(cx, plan, step, no_log(), false) {
             Ok(_) => Ok(Check::Holds),

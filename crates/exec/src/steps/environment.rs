@@ -1,6 +1,6 @@
 //! A generation exists for the environment's lock.
 
-use aitk_env::{Added, Damage, EnvError, Generation, Layer, Lock, Taken, add_again};
+use aitk_env::{Added, Damage, Depth, EnvError, Generation, Layer, Lock, Taken, add_again};
 use aitk_plan::{Accelerator, Action, Bytes, FrameworkPlan, Plan, Status, Step, Warning};
 
 use super::layer::{filled, mend};
@@ -12,7 +12,7 @@ pub(super) struct Environment;
 
 impl Kind for Environment {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        self.verify(cx, plan, step, cx.deep)
+        self.verify(cx, plan, step, cx.depth())
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -30,11 +30,15 @@ impl Kind for Environment {
         let id = &work.step.id;
         if let Some(record) = generation.record(cx.system) {
             // It is whole: what the user may have added to it stays, and only what is damaged is mended.
-            if !cx.damage(&generation, None, true)?.is_empty() {
+            let damaged = !cx.damage(&generation, None, Depth::Content)?.is_empty();
+            if damaged {
                 manager.mend_itself(&spec.request(), &generation)?;
             }
             if record.layers.contains_key(id) {
                 mend(cx, work, &*manager, &generation)?;
+            }
+            if damaged && !cx.dry {
+                generation.note_mended(cx.system, true)?;
             }
             if record.request != spec.digest {
                 generation.finish(cx.system, &lock, &spec.digest, spec.added)?;
@@ -71,7 +75,7 @@ impl Kind for Environment {
         cx: &Context<'_>,
         plan: &Plan,
         step: &Step,
-        deep: bool,
+        depth: Depth,
     ) -> Result<Check, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Check::Holds) };
         if cx.memo().built.contains(&step.id) {
@@ -98,9 +102,9 @@ impl Kind for Environment {
         if !target.is_ok_and(|target| cx.system.exists(target)) {
             return Ok(Check::missing("the environment's Python is gone"));
         }
-        let mut damage = cx.damage(&generation, None, deep)?;
+        let mut damage = cx.damage(&generation, None, depth)?;
         if record.layers.contains_key(&step.id) {
-            damage.extend(cx.damage(&generation, Some(&step.id), deep)?);
+            damage.extend(cx.damage(&generation, Some(&step.id), depth)?);
         }
         Ok(match damage.iter().map(Damage::describe).collect::<Vec<_>>() {
             found if found.is_empty() => Check::Holds,

@@ -1,6 +1,6 @@
 //! The packages of one layer are in the generation.
 
-use aitk_env::{Damage, Generation, Locked, Manager};
+use aitk_env::{Damage, Depth, Generation, Locked, Manager};
 use aitk_plan::{Action, Manager as ManagerKind, Plan, Status, Step};
 
 use super::{Check, Exact, Kind, Made, Work, may_download};
@@ -11,7 +11,7 @@ pub(super) struct Layer;
 
 impl Kind for Layer {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        self.verify(cx, plan, step, cx.deep)
+        self.verify(cx, plan, step, cx.depth())
     }
 
     /// The environment resolves all layers together; here is only what mending takes.
@@ -57,7 +57,7 @@ impl Kind for Layer {
         cx: &Context<'_>,
         plan: &Plan,
         step: &Step,
-        deep: bool,
+        depth: Depth,
     ) -> Result<Check, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Check::Holds) };
         if being_built(cx, plan) {
@@ -72,7 +72,7 @@ impl Kind for Layer {
         if !record.layers.contains_key(&step.id) {
             return Ok(Check::missing("it is not in the environment"));
         }
-        let damage = cx.damage(&generation, Some(&step.id), deep)?;
+        let damage = cx.damage(&generation, Some(&step.id), depth)?;
         Ok(if damage.is_empty() {
             Check::Holds
         } else {
@@ -87,7 +87,7 @@ fn damaged(
     generation: &Generation,
     step: &str,
 ) -> Result<aitk_env::Layer, ExecError> {
-    let damage = generation.damage(cx.system, Some(step), true)?;
+    let damage = generation.damage(cx.system, Some(step), Depth::Content)?;
     let names: Vec<_> = damage.into_iter().map(|damage| damage.package).collect();
     let lock = generation.lock(cx.system)?;
     let packages = lock.layer(step).into_iter().flat_map(|layer| &layer.packages);
@@ -148,6 +148,9 @@ pub(super) fn mend(
         cx.downloads.wait(&work.step.id, work.reporter)?;
     }
     manager.mend(generation, &damaged)?;
+    if !cx.dry {
+        generation.note_mended(cx.system, false)?;
+    }
     // What was proven of the damaged environment is to be proven again.
     cx.memo().receipt.proofs.clear();
     Ok(())

@@ -28,7 +28,7 @@ mod uv;
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::EnvError;
+use aitk_env::{Depth, EnvError};
 use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning};
 use aitk_system::Permit;
 
@@ -149,7 +149,7 @@ pub(crate) trait Kind: Sync {
         cx: &Context<'_>,
         plan: &Plan,
         step: &Step,
-        _deep: bool,
+        _depth: Depth,
     ) -> Result<Check, ExecError> {
         self.check(cx, plan, step)
     }
