@@ -8,6 +8,7 @@ use aitk_plan::Manager;
 use aitk_system::System;
 use serde::{Deserialize, Serialize};
 
+use crate::bytecode::is_cut;
 use crate::error::EnvError;
 use crate::files::{self, Depth, Differs, Group, Note};
 use crate::lock::{Layer, Lock, Locked, Locks, normalized};
@@ -21,6 +22,9 @@ const FILES: &str = "aitk-files.txt";
 const CURRENT: &str = "current";
 /// The files of the environment itself, which belong to no package.
 const ITSELF: &str = "environment";
+
+/// Compiled Python, which belongs to no package either.
+const BYTECODE: &str = "bytecode";
 
 /// All generations of one environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -379,8 +383,47 @@ impl Generation {
             .filter(looked_at)
             .map(|group| self.damage_of(system, group, depth))
             .collect();
+        if step.is_none() && depth == Depth::Content {
+            let changed = self.cut_bytecode(system, &groups);
+            found.push(Damage { package: BYTECODE.to_owned(), changed, ..Damage::default() });
+        }
         found.retain(|damage| !damage.missing.is_empty() || !damage.changed.is_empty());
         Ok(found)
+    }
+
+    /// Compiled files that stand in the way of their sources.
+    fn cut_bytecode(&self, system: &dyn System, groups: &[Group]) -> Vec<String> {
+        let files = groups.iter().flat_map(|group| &group.files);
+        let sources = files.filter(|note| note.path.ends_with(".py"));
+        let folders: BTreeSet<_> =
+            sources.filter_map(|note| Some(note.path.rsplit_once('/')?.0)).collect();
+        let mut cut = Vec::new();
+        for folder in folders {
+            let cache = format!("{folder}/__pycache__");
+            for name in system.list(&self.path.join(&cache)).unwrap_or_default() {
+                let Some((module, _)) = name.split_once('.') else { continue };
+                let source = self.path.join(folder).join(format!("{module}.py"));
+                let file = format!("{cache}/{name}");
+                if name.ends_with(".pyc") && is_cut(system, &self.path.join(&file), &source) {
+                    cut.push(file);
+                }
+            }
+        }
+        cut
+    }
+
+    /// Takes away what is damaged of the environment itself and is made again: its own files, for which it is true that
+    /// they are to be made, and compiled files, which Python makes by itself.
+    ///
+    /// # Errors
+    /// Where the list of files cannot be read, or something not be taken away.
+    pub fn clear_damaged(&self, system: &dyn System) -> Result<bool, EnvError> {
+        let damage = self.damage(system, None, Depth::Content)?;
+        for file in damage.iter().flat_map(|damage| &damage.changed) {
+            let path = self.path.join(file);
+            system.remove(&path).map_err(EnvError::io(&path))?;
+        }
+        Ok(damage.iter().any(|damage| damage.package == ITSELF))
     }
 
     fn damage_of(&self, system: &dyn System, group: &Group, depth: Depth) -> Damage {
@@ -511,13 +554,19 @@ impl Generation {
     /// Packages of ours that stand here in another version, and in that one alone.
     fn replaced(&self, system: &dyn System) -> BTreeSet<String> {
         let Some(record) = self.record(system) else { return BTreeSet::new() };
+        self.of_the_user(system, &record).into_iter().map(|one| one.name).collect()
+    }
+
+    /// What the user has installed: in place of a package of ours, and not beside it.
+    pub(crate) fn of_the_user(&self, system: &dyn System, record: &Record) -> Vec<Installed> {
         let known = record.versions();
         let all = inventory(record.manager).installed(system, &self.path);
-        let is_ours = |one: &&Installed| {
+        let is_ours = |one: &Installed| {
             known.get(&one.name).is_some_and(|known| same_version(&one.version, known))
         };
-        let ours: BTreeSet<_> = all.iter().filter(is_ours).map(|one| &one.name).collect();
-        all.iter().map(|one| &one.name).filter(|name| !ours.contains(name)).cloned().collect()
+        let ours: BTreeSet<_> =
+            all.iter().filter(|one| is_ours(one)).map(|one| one.name.clone()).collect();
+        all.into_iter().filter(|one| !ours.contains(&one.name)).collect()
     }
 
     /// The files as they were noted; noted anew where another program has built the generation from an export, and left

@@ -3,7 +3,9 @@
 //! Two managers do it behind one trait, [`Manager`]: `conda` with the rattler crates, `venv` with uv. Downloads happen
 //! here and nowhere else; each is checked against the hash that the lock names.
 
+mod additions;
 mod bundle;
+mod bytecode;
 mod conda;
 mod error;
 mod fetch;
@@ -17,6 +19,7 @@ mod venv;
 
 use std::path::{Path, PathBuf};
 
+pub use additions::Addition;
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use conda::{base_files, channel_answers};
 pub use error::EnvError;

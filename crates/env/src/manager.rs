@@ -196,6 +196,9 @@ pub(crate) trait Inventory {
     /// What was asked for when a package was installed by hand; empty where it only came along, or cannot be told.
     fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
 
+    /// The files of a package that stands there, whoever installed it.
+    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
+
     /// The files of a package with their hashes, as [`crate::files::digest`] makes them, where they have one.
     fn files(
         &self,

@@ -94,6 +94,16 @@ impl Inventory for CondaMeta {
         asked
     }
 
+    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+        if installed.by != Kind::Conda {
+            return DistInfo.paths(system, root, installed);
+        }
+        let record = system.read(&root.join(&installed.record)).ok();
+        let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        let paths = record.map(|record| record.paths_data.paths).unwrap_or_default();
+        paths.into_iter().map(|entry| entry.path).collect()
+    }
+
     fn files(
         &self,
         system: &dyn System,

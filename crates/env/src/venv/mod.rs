@@ -295,6 +295,12 @@ impl Inventory for DistInfo {
         Vec::new()
     }
 
+    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+        let site = site_packages(system, root).unwrap_or_default();
+        let record = system.text(root.join(&installed.record)).unwrap_or_default();
+        record_lines(&record).map(|(file, _)| text(&flattened(&site.join(file)))).collect()
+    }
+
     fn files(
         &self,
         system: &dyn System,

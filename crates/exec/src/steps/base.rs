@@ -284,7 +284,7 @@ fn build(
     if let Some(record) = generation.record(cx.system) {
         // The same packages may come from other channels than before.
         let other = record.request != spec.digest;
-        let damaged = !cx.damage(&generation, None, Depth::Content)?.is_empty();
+        let damaged = generation.clear_damaged(cx.system)?;
         if other || damaged {
             own_files()?;
             manager.mend_itself(&spec.request(&[]), &generation)?;

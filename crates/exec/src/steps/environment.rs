@@ -30,7 +30,7 @@ impl Kind for Environment {
         let id = &work.step.id;
         if let Some(record) = generation.record(cx.system) {
             // It is whole: what the user may have added to it stays, and only what is damaged is mended.
-            let damaged = !cx.damage(&generation, None, Depth::Content)?.is_empty();
+            let damaged = generation.clear_damaged(cx.system)?;
             if damaged {
                 manager.mend_itself(&spec.request(), &generation)?;
             }
