@@ -313,7 +313,7 @@ impl Inventory for DistInfo {
         // Another version beside the right one is not the package.
         let named = || there.iter().filter(|one| one.name == key);
         let right = named().find(|one| same_version(&one.version, &version));
-        let Some(one) = right.or_else(|| named().last()) else { return Ok(Vec::new()) };
+        let Some(one) = right.or_else(|| named().next_back()) else { return Ok(Vec::new()) };
         let path = root.join(&one.record);
         let bytes = system.read(&path).map_err(EnvError::io(&path))?;
         let line = |(file, hash): (String, Option<String>)| {
