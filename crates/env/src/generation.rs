@@ -9,10 +9,12 @@ use aitk_system::System;
 use serde::{Deserialize, Serialize};
 
 use crate::bytecode::is_cut;
+use crate::conda::name_of;
 use crate::error::EnvError;
 use crate::files::{self, Depth, Differs, Group, Note};
 use crate::lock::{Layer, Lock, Locked, Locks, normalized};
 use crate::manager::{Installed, add_command, inventory};
+use crate::venv::project;
 
 /// Written last: a folder without it is half-built.
 const RECORD: &str = "aitk-generation.json";
@@ -483,6 +485,24 @@ impl Generation {
             }
         }
         system.write(seen, note.as_bytes(), 0o600).map_err(EnvError::io(seen))
+    }
+
+    /// The version of the package that the first of these requirements names, and whether all files of it are there;
+    /// `None` where it was not installed, or is gone.
+    pub fn package(&self, system: &dyn System, requirements: &str) -> Option<(String, bool)> {
+        let record = self.record(system)?;
+        let requirement = requirements.split_whitespace().next()?;
+        let name = match record.manager {
+            Manager::Conda => name_of(requirement),
+            Manager::Venv => project(requirement),
+        };
+        let there = inventory(record.manager).installed(system, &self.path);
+        let one = there.into_iter().find(|one| one.name == name)?;
+        let group = self.groups(system).ok()?.into_iter().find(|group| group.package == name)?;
+        let is_there = |note: &Note| system.exists(self.path.join(&note.path));
+        let (there, gone): (Vec<_>, Vec<_>) = group.files.iter().partition(|note| is_there(note));
+        let version = one.version.split('=').next().unwrap_or_default().to_owned();
+        (!there.is_empty()).then_some((version, gone.is_empty()))
     }
 
     /// What the user has added or replaced since the generation was built.

@@ -25,4 +25,4 @@ pub use receipt::{Object, Provenance, Receipt};
 pub use report::{Event, Outcome, Reporter};
 pub use steps::{Undo, kept_kernel, undo, without_init};
 pub use survey::{fill_in, lock, survey};
-pub use verify::{Finding, verify};
+pub use verify::{Finding, Remedy, verify};

@@ -1,7 +1,11 @@
 //! Looks whether everything that a plan ensures is still true.
 
+use std::path::PathBuf;
+
 use aitk_env::Depth;
 use aitk_plan::{Action, Plan, Status, Step};
+
+use aitk_system::quote;
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -17,7 +21,46 @@ pub struct Finding {
     pub title: String,
     /// What is wrong.
     pub message: String,
+    /// What takes it away.
+    pub remedy: Remedy,
 }
+
+/// What takes a finding away. `apply` is named only where it sees the same fault, for it looks by the same checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// `aitk apply`, of the environment of this name.
+    Apply {
+        /// The environment.
+        env: String,
+        /// Whether only reading every file shows `apply` that there is something to do.
+        deep: bool,
+    },
+    /// Taking something away that the user may have wanted.
+    Remove(PathBuf),
+    /// Finding out why: everything stands as it was installed, and still does not work.
+    Doctor,
+    /// What nobody but the person can do.
+    Do(&'static str),
+}
+
+impl Remedy {
+    /// As a person types it, or in words.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Apply { env, deep } => {
+                let deep = if *deep { " --deep" } else { "" };
+                let env = if env == DEFAULT_ENV { String::new() } else { format!(" --env {env}") };
+                format!("aitk apply{deep}{env}")
+            }
+            Self::Remove(path) => format!("rm -r {}", quote(&path.to_string_lossy())),
+            Self::Doctor => "aitk doctor".to_owned(),
+            Self::Do(words) => (*words).to_owned(),
+        }
+    }
+}
+
+/// The environment that is meant where none is named.
+const DEFAULT_ENV: &str = "ai";
 
 /// Verifies every step of a plan, proofs included; `deep` also compares every file's content.
 ///
@@ -42,19 +85,56 @@ pub fn verify(
         }
         let since = cx.system.now();
         reporter.event(&Event::StepStarted { step: &step.id, title: &step.title, root: false });
-        let check = kind(&step.action).verify(cx, plan, step, depth)?;
-        let outcome = if check == Check::Holds { Outcome::AlreadyDone } else { Outcome::Failed };
+        let found = look(cx, plan, step, depth)?;
+        let outcome = if found.is_empty() { Outcome::AlreadyDone } else { Outcome::Failed };
         let seconds = cx.system.now().duration_since(since).as_secs_f64();
         reporter.event(&Event::StepFinished { step: &step.id, outcome, seconds });
-        if let Check::Missing(faults) = check {
-            findings.extend(faults.into_iter().map(|message| Finding {
-                step: step.id.clone(),
-                title: step.title.clone(),
-                message,
-            }));
-        }
+        findings.extend(found);
     }
     Ok(findings)
+}
+
+/// What is wrong with one step, and what was put beside what it has made.
+fn look(
+    cx: &Context<'_>,
+    plan: &Plan,
+    step: &Step,
+    depth: Depth,
+) -> Result<Vec<Finding>, ExecError> {
+    let kind = kind(&step.action);
+    let finding = |message: String, remedy: Remedy| Finding {
+        step: step.id.clone(),
+        title: step.title.clone(),
+        message,
+        remedy,
+    };
+    let mut found = Vec::new();
+    if let Check::Missing(faults) = kind.verify(cx, plan, step, depth)? {
+        let remedy = remedy(cx, plan, step);
+        found.extend(faults.into_iter().map(|message| finding(message, remedy.clone())));
+    }
+    if depth == Depth::Content {
+        let additions = kind.additions(cx, plan, step)?.into_iter();
+        found.extend(additions.map(|more| finding(more.message, Remedy::Remove(more.path))));
+    }
+    Ok(found)
+}
+
+/// What mends a step that does not hold: `apply` does what it finds to do by its own check, which reads no files unless
+/// it is told to.
+fn remedy(cx: &Context<'_>, plan: &Plan, step: &Step) -> Remedy {
+    match &step.action {
+        Action::Check { .. } => Remedy::Doctor,
+        Action::Login { .. } => Remedy::Do("log out and in again"),
+        Action::Restart { .. } => Remedy::Do("restart the machine"),
+        Action::Base { adopt: Some(_), .. } => {
+            Remedy::Do("name the folder of a conda with --conda-base, or apply anew without it")
+        }
+        action => Remedy::Apply {
+            env: plan.choices.env.clone(),
+            deep: matches!(kind(action).check(cx, plan, step), Ok(Check::Holds)),
+        },
+    }
 }
 
 /// Whether a step needs, directly or through others, one for which this is true.

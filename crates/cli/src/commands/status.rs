@@ -1,33 +1,44 @@
 //! `aitk status`
 
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use aitk_env::{Environments, Generation};
+use aitk_env::{Environments, Generation, Record};
 use aitk_exec::{brought, interrupted_run};
+use aitk_plan::FrameworkPlan;
 use aitk_system::System;
 use serde_json::json;
 
 use crate::args::{Common, Which};
 use crate::error::CliError;
 use crate::output::{CARE, DIM, HEAD, Output, styled};
-use crate::session::Session;
+use crate::session::{Ask, Session};
 use crate::words::said;
 
 pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, CliError> {
-    let session = Session::open(common)?;
-    let system = &*session.system;
+    let mut session = Session::open(common)?;
+    let system = Arc::clone(&session.system);
+    let system = &*system;
     let environments = Environments::new(&session.settings.data, &args.env);
     let current = environments.current(system);
     let interrupted = interrupted_run(&session.machine.folders.state, system);
     let wish = session.applied(&args.env).ok();
     let brought = brought(&session.receipt, system);
+    let framework = match (&current, &wish) {
+        (Some((generation, record)), Some(wish)) => {
+            let wanted = session.plan(wish, None, Ask::Nobody).ok().and_then(|plan| plan.framework);
+            wanted.and_then(|wanted| framework(generation, record, &wanted, system))
+        }
+        _ => None,
+    };
     let environment = current.as_ref().map(|(generation, record)| {
         json!({
             "name": args.env,
             "path": environments.current_path(),
             "generation": generation.name(),
             "python": record.python,
-            "build": record.build,
+            "build": framework.as_ref().and(record.build.as_ref()),
+            "framework": framework,
             "packages": record.layers.values().map(|layer| layer.len()).sum::<usize>(),
             "manager": record.manager,
             "added": added(generation, system),
@@ -66,8 +77,8 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                 text += &row("Manager", record.manager.to_string());
                 text += &row("Generation", generation.name());
                 text += &row("Python", record.python.clone());
-                if let (Some(build), Some(wish)) = (&record.build, &wish) {
-                    text += &row("Framework", format!("{} ({build})", wish.choices.framework));
+                if let Some(framework) = &framework {
+                    text += &row("Framework", framework.clone());
                 }
                 text +=
                     &row("Packages", format!("{packages}, and {} of the system", brought.len()));
@@ -88,6 +99,19 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The framework that stands in a generation, with its version and build; `None` where its package is not in it.
+fn framework(
+    generation: &Generation,
+    record: &Record,
+    wanted: &FrameworkPlan,
+    system: &dyn System,
+) -> Option<String> {
+    let (version, whole) = generation.package(system, &wanted.requirement)?;
+    let build = record.build.as_deref().map_or_else(String::new, |build| format!(" ({build})"));
+    let damaged = if whole { "" } else { ", damaged: `aitk verify` tells more" };
+    Some(format!("{} {version}{build}{damaged}", wanted.name))
 }
 
 /// What the user has put into a generation, as they would ask for it.

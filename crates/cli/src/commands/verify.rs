@@ -1,10 +1,10 @@
 //! `aitk verify`
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
 
-use aitk_exec::Finding;
+use aitk_exec::{Finding, Remedy};
 use aitk_plan::{Action, Plan};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
@@ -31,7 +31,10 @@ pub fn run(common: &Common, args: &Verify, output: &Output) -> Result<ExitCode, 
     }
     let list: Vec<_> = findings
         .iter()
-        .map(|found| json!({ "step": found.step, "title": found.title, "message": found.message }))
+        .map(|found| {
+            let Finding { step, title, message, remedy } = found;
+            json!({ "step": step, "title": title, "message": message, "remedy": remedy.text() })
+        })
         .collect();
     let data = json!({ "env": args.which.env, "deep": args.deep, "ok": findings.is_empty(), "findings": list });
     output.result("verification", &data, Vec::new(), || show(&findings, args.deep));
@@ -85,7 +88,13 @@ fn write_report(path: &Path, report: &serde_json::Value, output: &Output) -> Res
 
 fn show(findings: &[Finding], deep: bool) -> String {
     if findings.is_empty() {
-        return format!("{} everything is as it was installed, and works", styled(GOOD, "✓"));
+        let all = match deep {
+            true => "everything is as it was installed, and works",
+            false => {
+                "everything is there as it was installed, by the files' list, sizes and times, and works; `--deep` reads them"
+            }
+        };
+        return format!("{} {}", styled(GOOD, "✓"), said(all));
     }
     let mut text: String = findings
         .iter()
@@ -94,6 +103,34 @@ fn show(findings: &[Finding], deep: bool) -> String {
             format!("{} {message}\n    {}\n", styled(BAD, "✗"), styled(DIM, title))
         })
         .collect();
-    text += if deep { "`aitk apply --deep` mends it" } else { "`aitk apply` mends it" };
+    let mut remedies: Vec<_> = findings.iter().map(|found| &found.remedy).collect();
+    // Whoever reads every file sees the rest as well.
+    let deeper = remedies.iter().any(|remedy| matches!(remedy, Remedy::Apply { deep: true, .. }));
+    remedies.retain(|remedy| !deeper || !matches!(remedy, Remedy::Apply { deep: false, .. }));
+    let mut lines: Vec<_> = remedies.into_iter().map(|remedy| said(in_words(remedy))).collect();
+    let mut seen = BTreeSet::new();
+    lines.retain(|line| seen.insert(line.clone()));
+    text += &lines.join("\n");
+    if !deep {
+        text += &format!(
+            "\n{}",
+            styled(DIM, said("looked at: the files' list, sizes and times; `--deep` reads them"))
+        );
+    }
     text
+}
+
+/// A remedy in a sentence.
+fn in_words(remedy: &Remedy) -> String {
+    let text = remedy.text();
+    match remedy {
+        Remedy::Apply { .. } => format!("`{text}` mends it"),
+        Remedy::Remove(_) => format!("`{text}` takes it away, if it is not yours to keep"),
+        Remedy::Doctor => {
+            format!(
+                "`{text}` looks for the reason: `apply` would make again only what is there already"
+            )
+        }
+        Remedy::Do(_) => format!("what helps: {}", said(text)),
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Damage, Depth, EnvError, Environments, Generation, Lock, Request, base_files};
+use aitk_env::{
+    Addition, Damage, Depth, EnvError, Environments, Generation, Lock, Request, base_files,
+};
 use aitk_plan::{Action, LayerRequest, Plan, Step, digest_of};
 
 use super::activate::left_behind;
@@ -129,6 +131,18 @@ impl Kind for Base {
             }
         }
         failed.map_or(Ok(made), Err)
+    }
+
+    fn additions(
+        &self,
+        cx: &Context<'_>,
+        plan: &Plan,
+        step: &Step,
+    ) -> Result<Vec<Addition>, ExecError> {
+        let own = spec(plan, step).is_some_and(|spec| spec.adopt.is_none());
+        let current = environments(cx).current(cx.system).filter(|_| own);
+        let additions = current.map(|(generation, _)| generation.additions(cx.system));
+        Ok(additions.transpose()?.unwrap_or_default())
     }
 
     fn verify(

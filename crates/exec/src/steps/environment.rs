@@ -1,6 +1,8 @@
 //! A generation exists for the environment's lock.
 
-use aitk_env::{Added, Damage, Depth, EnvError, Generation, Layer, Lock, Taken, add_again};
+use aitk_env::{
+    Added, Addition, Damage, Depth, EnvError, Generation, Layer, Lock, Taken, add_again,
+};
 use aitk_plan::{Accelerator, Action, Bytes, FrameworkPlan, Plan, Status, Step, Warning};
 
 use super::layer::{filled, mend};
@@ -68,6 +70,17 @@ impl Kind for Environment {
         memo.built.insert(id.clone());
         drop(memo);
         Ok(vec![Made::path(generation.path(), Some(lock.digest()))])
+    }
+
+    fn additions(
+        &self,
+        cx: &Context<'_>,
+        plan: &Plan,
+        _: &Step,
+    ) -> Result<Vec<Addition>, ExecError> {
+        let built = environment(plan).and_then(|spec| cx.built(&spec));
+        let additions = built.map(|(generation, _)| generation.additions(cx.system));
+        Ok(additions.transpose()?.unwrap_or_default())
     }
 
     fn verify(

@@ -28,7 +28,7 @@ mod uv;
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Depth, EnvError};
+use aitk_env::{Addition, Depth, EnvError};
 use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning};
 use aitk_system::Permit;
 
@@ -141,6 +141,11 @@ pub(crate) trait Kind: Sync {
     /// made it and not noted it.
     fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
         own::of_environments(cx, plan, step)
+    }
+
+    /// What somebody has put beside what it has made, and changes what runs there.
+    fn additions(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Result<Vec<Addition>, ExecError> {
+        Ok(Vec::new())
     }
 
     /// Whether it holds, looked at as closely as asked.
