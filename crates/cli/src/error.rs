@@ -65,6 +65,12 @@ pub enum CliError {
     /// A folder that is no environment of Python's.
     #[error("{} is no environment of venv or conda", .path.display())]
     NotAnEnvironment { path: PathBuf },
+    /// What was to be printed could not be.
+    #[error("standard output cannot be written: {reason}")]
+    Lost { reason: String },
+    /// Something that cannot be has happened.
+    #[error("a fault in aitk itself: {what}")]
+    Fault { what: String },
     /// Something differs from what was applied.
     #[error("{0}")]
     Other(String),
@@ -113,6 +119,8 @@ impl Explain for CliError {
             Self::Fixed { .. } => "AITK-C12",
             Self::NotAnEnvironment { .. } => "AITK-C13",
             Self::There { .. } => "AITK-C14",
+            Self::Lost { .. } => "AITK-C15",
+            Self::Fault { .. } => "AITK-C16",
         }
     }
 
@@ -141,6 +149,10 @@ impl Explain for CliError {
             Self::NotConfirmed => "look at `aitk plan`, then add --yes",
             Self::NotAnEnvironment { .. } => {
                 "name the folder that holds `pyvenv.cfg` (venv) or `conda-meta` (conda)"
+            }
+            Self::Lost { .. } => "make room there, or send it to another file",
+            Self::Fault { .. } => {
+                "please report it with what you typed; the same command takes up again what was half done"
             }
             Self::There { .. } => "name another place, or add --force to write over it",
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
@@ -173,6 +185,8 @@ impl Explain for CliError {
             }
             Self::Blocked { .. }
             | Self::Declined
+            | Self::Lost { .. }
+            | Self::Fault { .. }
             | Self::NoEnvironment { .. }
             | Self::Other(_)
             | Self::Io { .. } => Exit::Failed,

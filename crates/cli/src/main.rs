@@ -11,10 +11,10 @@ mod session;
 mod words;
 
 use std::panic;
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
 
 use aitk_detect::folders;
-use aitk_system::{Real, children_start_in};
+use aitk_system::{Exit, Real, children_start_in};
 use args::{Args, Verb};
 use clap::Parser;
 use error::CliError;
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
     let args = match Args::try_parse() {
         Ok(args) => args,
         // Help is an error to clap; everything else is wrong usage.
-        Err(error) => return words::refuse(error),
+        Err(error) => return output::ended(words::refuse(error)),
     };
     args.common.color.write_global();
     log_to_stderr(args.common.verbose);
@@ -33,19 +33,18 @@ fn main() -> ExitCode {
     let output = Output::new(&args.common);
     let done =
         words::speak(words::chosen(args.common.lang, &Real)).and_then(|()| run(&args, &output));
-    match done {
+    output::ended(match done {
         Ok(code) => code,
         Err(error) => output.fail(&error),
-    }
+    })
 }
 
 /// A panic in one thread ends the program at once: others could wait for that thread for ever. What was half done by
 /// then is known from the journal, as after a power cut.
 fn end_with_a_panic() {
-    let told = panic::take_hook();
-    panic::set_hook(Box::new(move |info| {
-        told(info);
-        process::abort();
+    panic::set_hook(Box::new(|info| {
+        output::print_error(&CliError::Fault { what: info.to_string() });
+        aitk_system::end(Exit::Failed);
     }));
 }
 
@@ -79,10 +78,9 @@ fn log_to_stderr(verbose: u8) {
         _ => "debug",
     };
     let filter = EnvFilter::try_from_env("AITK_LOG").unwrap_or_else(|_| EnvFilter::new(default));
-    let colours = anstream::AutoStream::choice(&std::io::stderr()) != anstream::ColorChoice::Never;
     tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(colours)
-        .with_writer(std::io::stderr)
+        .with_ansi(false)
+        .with_writer(|| output::Log)
         .init();
 }

@@ -1,25 +1,159 @@
-//! How things look: plain words for people, one JSON object for scripts.
+//! How things look: plain words for people, one JSON object for scripts. Everything that the program says is printed here.
+//!
+//! What is said holds texts from outside: names, titles, paths, what other programs printed. None of them acts on a terminal:
+//! of all that is printed only line ends and the looks of [`styled`] are let through, which nobody else can make.
 
+use std::fmt::Display;
+use std::hash::{BuildHasher, RandomState};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::{LazyLock, OnceLock};
 
 use aitk_detect::Note;
 use aitk_plan::Warning;
-use aitk_system::{Explain, stdout_width};
-use anstyle::{AnsiColor, Style};
+use aitk_system::{Explain, acts, stdout_width};
+use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
 use crate::args::Common;
+use crate::error::CliError;
 use crate::words::said;
 
-pub const GOOD: Style = AnsiColor::Green.on_default();
-pub const BAD: Style = AnsiColor::Red.on_default().bold();
-pub const CARE: Style = AnsiColor::Yellow.on_default();
-pub const HEAD: Style = Style::new().bold();
-pub const DIM: Style = Style::new().dimmed();
+/// A look, as the numbers by which a terminal knows it.
+#[derive(Debug, Clone, Copy)]
+pub struct Style(&'static str);
 
-/// A text in a style.
-pub fn styled(style: Style, text: impl std::fmt::Display) -> String {
-    format!("{style}{text}{style:#}")
+pub const GOOD: Style = Style("32");
+pub const BAD: Style = Style("1;31");
+pub const CARE: Style = Style("33");
+pub const HEAD: Style = Style("1");
+pub const DIM: Style = Style("2");
+
+/// What begins a look, here alone. Its number is drawn anew for each run, so that no text from outside can have it.
+static MARK: LazyLock<String> =
+    LazyLock::new(|| format!("\u{1b}[{};", RandomState::new().hash_one("mark")));
+
+/// A text in a look.
+pub fn styled(style: Style, text: impl Display) -> String {
+    let (mark, Style(look)) = (&*MARK, style);
+    format!("{mark}{look}m{text}{mark}0m")
+}
+
+/// A text as it may be printed: with our own looks where there are colours, and by their names the characters that act.
+fn printable(text: &str, colours: bool) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let look = rest.strip_prefix(MARK.as_str()).and_then(|behind| behind.split_once('m'));
+        if let Some((look, behind)) = look {
+            if colours {
+                shown += &format!("\u{1b}[{look}m");
+            }
+            rest = behind;
+            continue;
+        }
+        match c {
+            '\t' => shown.push(' '),
+            '\r' if rest.starts_with("\r\n") => {}
+            c if c != '\n' && acts(c) => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+        rest = &rest[c.len_utf8()..];
+    }
+    shown
+}
+
+/// A text from outside on one line, where more lines would look like ours.
+pub fn one_line(text: impl Display) -> String {
+    text.to_string().replace('\n', "\\n")
+}
+
+/// JSON in which nothing acts on a terminal either. Outside of its texts it has no such characters.
+pub fn json(value: &impl Serialize) -> String {
+    in_json(&serde_json::to_string_pretty(value).unwrap_or_default())
+}
+
+/// The same on one line.
+pub fn json_line(value: &impl Serialize) -> String {
+    in_json(&serde_json::to_string(value).unwrap_or_default())
+}
+
+fn in_json(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c != '\n' && acts(c) {
+            c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| shown += &format!("\\u{unit:04x}"));
+        } else {
+            shown.push(c);
+        }
+    }
+    shown
+}
+
+/// Why something that belongs on standard output is lost.
+static LOST: OnceLock<io::Error> = OnceLock::new();
+
+/// Prints to standard output. A reader who goes away has read enough, and the command goes on to its end.
+fn print(text: &str) {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => _ = LOST.set(error),
+        _ => {}
+    }
+}
+
+/// Prints to standard error. Where that cannot be written there is nobody to tell.
+fn eprint(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// The end of a command: it has failed where what it was to print is lost.
+pub fn ended(code: ExitCode) -> ExitCode {
+    let Some(error) = LOST.get() else { return code };
+    let error = CliError::Lost { reason: error.to_string() };
+    print_error(&error);
+    ExitCode::from(error.exit() as u8)
+}
+
+/// Prints text for a person to standard output.
+pub fn show(text: &str) {
+    let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
+    print(&printable(text, colours));
+}
+
+/// Prints what another program will read, byte for byte; only on a terminal is it made fit for one.
+pub fn data(text: &str) {
+    if io::stdout().is_terminal() { show(text) } else { print(text) }
+}
+
+/// A text as standard error takes it.
+pub fn on_stderr(text: &str) -> String {
+    printable(text, AutoStream::choice(&io::stderr()) != ColorChoice::Never)
+}
+
+/// Says something on standard error, without an end of its line.
+pub fn ask(text: &str) {
+    eprint(&on_stderr(text));
+}
+
+/// Says something on standard error.
+pub fn say(text: &str) {
+    ask(&format!("{text}\n"));
+}
+
+/// Where the log goes: to standard error, and like everything else.
+#[derive(Debug, Clone, Copy)]
+pub struct Log;
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        ask(&String::from_utf8_lossy(bytes));
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// One entry of `diagnostics`.
@@ -85,16 +219,16 @@ impl Output {
     ) {
         if self.json {
             let envelope = Envelope { schema: 1, kind, data, diagnostics };
-            anstream::println!("{}", serde_json::to_string_pretty(&envelope).unwrap_or_default());
+            print(&(json(&envelope) + "\n"));
         } else if !self.quiet {
-            anstream::println!("{}", said(text()).trim_end());
+            show(&(said(text()).trim_end().to_owned() + "\n"));
         }
     }
 
     /// Says something that is no result, in the person's language, on standard error.
     pub fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            anstream::eprintln!("{}", said(text));
+            say(&said(text));
         }
     }
 
@@ -122,7 +256,7 @@ impl Output {
             };
             let envelope =
                 Envelope { schema: 1, kind: "error", data: (), diagnostics: vec![diagnostic] };
-            anstream::println!("{}", serde_json::to_string_pretty(&envelope).unwrap_or_default());
+            print(&(json(&envelope) + "\n"));
         } else {
             print_error(error);
         }
@@ -134,10 +268,10 @@ impl Output {
 pub fn print_error(error: &dyn Explain) {
     // The code stands in front: what is behind it is often a command to be copied.
     let code = styled(BAD, said(format!("error[{}]:", error.code())));
-    anstream::eprintln!("{code} {}", said(error.to_string()));
+    say(&format!("{code} {}", said(error.to_string())));
     if let Some(hint) = error.hint() {
         let hint = format!("{} {}", styled(HEAD, said("what to do:")), said(hint));
-        anstream::eprintln!("{}", indented(&hint, "  "));
+        say(&indented(&hint, "  "));
     }
 }
 
@@ -162,4 +296,54 @@ pub fn wrapping<'a>(width: usize, first: &'a str, rest: &'a str) -> textwrap::Op
         .initial_indent(first)
         .subsequent_indent(rest)
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOSTILE: &str =
+        "\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}8m\u{202e}\u{2066}\u{200b}\u{feff}\r\u{8}\u{7f}\u{0}x";
+
+    /// What is left of a text without line ends and our own looks.
+    fn without_looks(text: &str) -> String {
+        let looks = ["32", "1;31", "33", "1", "2", "0"].map(|look| format!("\u{1b}[{look}m"));
+        looks.iter().fold(text.replace('\n', ""), |text, look| text.replace(look, ""))
+    }
+
+    #[test]
+    fn of_all_that_is_printed_only_our_own_looks_act() {
+        let text =
+            format!("a {} {HOSTILE}\n{}", styled(GOOD, HOSTILE), styled(DIM, styled(BAD, "b")));
+        let shown = printable(&text, true);
+        assert!(
+            shown.contains("\u{1b}[32m") && shown.contains("\u{1b}[0m\n")
+                || shown.contains("\u{1b}[0m")
+        );
+        assert!(!without_looks(&shown).chars().any(acts), "{shown:?}");
+        let plain = printable(&text, false);
+        assert!(!plain.replace('\n', "").chars().any(acts), "{plain:?}");
+        assert!(plain.contains("\\u{1b}[2J"), "{plain:?}");
+    }
+
+    #[test]
+    fn nobody_else_can_make_a_look() {
+        for forged in [
+            "\u{1b}[32mx\u{1b}[0m",
+            "\u{1b}[1;32mx",
+            "\u{1b}[;m",
+            "\u{1b}[18446744073709551615;2mx",
+        ] {
+            assert!(!printable(forged, true).contains('\u{1b}'), "{forged:?}");
+        }
+        assert_eq!(one_line("a\nb"), "a\\nb");
+    }
+
+    #[test]
+    fn json_says_the_same_without_characters_that_act() {
+        let line = json_line(&HOSTILE);
+        assert!(!line.chars().any(acts), "{line:?}");
+        assert_eq!(serde_json::from_str::<String>(&line).unwrap(), HOSTILE);
+        assert_eq!(json(&["é", "日"]), "[\n  \"é\",\n  \"日\"\n]");
+    }
 }

@@ -10,7 +10,7 @@ use aitk_plan::Bytes;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ProgressChoice;
-use crate::output::{BAD, CARE, DIM, GOOD, Output, styled};
+use crate::output::{BAD, CARE, DIM, GOOD, Output, json_line, on_stderr, one_line, say, styled};
 use crate::words::said;
 
 /// How often a plain line says how far a long download is.
@@ -66,7 +66,7 @@ impl Progress {
         let bar = match self.how {
             How::Bars => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
-                bar.set_message(said(text));
+                bar.set_message(on_stderr(&said(text)));
                 bar.enable_steady_tick(Duration::from_millis(100));
                 bar
             }
@@ -82,8 +82,8 @@ impl Progress {
     fn line(&self, text: &str) {
         let text = said(text);
         match self.how {
-            How::Bars => self.bars.suspend(|| anstream::eprintln!("{text}")),
-            How::Lines => anstream::eprintln!("{text}"),
+            How::Bars => self.bars.suspend(|| say(&text)),
+            How::Lines => say(&text),
             How::Json | How::Nothing => {}
         }
     }
@@ -93,7 +93,7 @@ impl Progress {
         let bar = if self.how == How::Bars {
             let bar = self.bars.add(ProgressBar::new_spinner());
             bar.set_style(spinner_style());
-            bar.set_message(title.clone());
+            bar.set_message(on_stderr(&one_line(&title)));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         } else {
@@ -183,9 +183,7 @@ fn style(template: &str) -> ProgressStyle {
 impl Reporter for Progress {
     fn event(&self, event: &Event<'_>) {
         if self.how == How::Json {
-            if let Ok(line) = serde_json::to_string(event) {
-                anstream::eprintln!("{line}");
-            }
+            say(&json_line(event));
             return;
         }
         match event {

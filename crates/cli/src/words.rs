@@ -10,7 +10,7 @@ use clap::{Arg, Command, CommandFactory};
 
 use crate::args::{Args, Lang};
 use crate::error::CliError;
-use crate::output::{BAD, styled};
+use crate::output::{BAD, HEAD, ask, show, styled};
 
 #[cfg(test)]
 mod tests;
@@ -117,25 +117,32 @@ pub fn refuse(error: clap::Error) -> ExitCode {
         // The same once more, with the help in the language that is spoken.
         Language::French => command().try_get_matches_from(&words).err().unwrap_or(error),
     };
-    show(&error);
+    tell(&error);
     ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
 }
 
-fn show(error: &clap::Error) {
-    if language() == Language::English {
-        // Where nothing can be written there is nobody to tell.
-        let _ = error.print();
-        return;
-    }
+fn tell(error: &clap::Error) {
     if error.use_stderr() {
+        // It holds what was typed, so its own looks are not kept.
         let text = error.render().to_string();
         match text.strip_prefix("error: ") {
-            Some(text) => anstream::eprint!("{} {}", styled(BAD, said("error:")), in_help(text)),
-            None => anstream::eprint!("{}", in_help(&text)),
+            Some(text) => ask(&format!("{} {}", styled(BAD, said("error:")), in_help(text))),
+            None => ask(&in_help(&text)),
         }
     } else {
-        anstream::print!("{}", in_help(&error.render().ansi().to_string()));
+        show(&with_heads(&in_help(&error.render().to_string())));
     }
+}
+
+/// Help whose headings are seen.
+fn with_heads(text: &str) -> String {
+    let line = |line: &str| match line.trim_end_matches('\n') {
+        head if head.ends_with(':') && !head.starts_with(' ') => {
+            format!("{}{}", styled(HEAD, head), &line[head.len()..])
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 /// Rendered help, whose own texts are translated already.

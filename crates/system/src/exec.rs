@@ -9,6 +9,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 
 use crate::command::Command;
+use crate::explain::Exit;
 use crate::interrupt::interrupted;
 use crate::private;
 
@@ -25,6 +26,11 @@ pub fn replace(command: &Command) -> io::Error {
         };
     }
     process.exec()
+}
+
+/// Ends the program at once, in whatever thread this is: nothing is waited for.
+pub fn end(exit: Exit) -> ! {
+    std::process::exit(exit as i32)
 }
 
 /// Whether a person sits at the keyboard and sees standard error.

@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::args::{Advise, Common};
 use crate::error::CliError;
 use crate::output::{
-    CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, page_width, styled, wrapping,
+    self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, page_width, styled, wrapping,
 };
 use crate::session::Session;
 use crate::words::language;
@@ -64,9 +64,9 @@ fn given(args: &Advise) -> Answers {
 fn ask(tree: &Tree, machine: &Machine, texts: &Texts, given: Answers) -> Result<Answers, CliError> {
     let mut dialogue = Dialogue::new(tree, machine, texts, given);
     while let Some(question) = dialogue.question()? {
-        anstream::eprint!("{}", put(question, machine, texts));
+        output::ask(&put(question, machine, texts));
         loop {
-            anstream::eprint!("> ");
+            output::ask("> ");
             let line = read_line().map_err(CliError::io("the terminal"))?;
             match dialogue.hear(question, &line.ok_or(ExecError::Interrupted)?) {
                 Heard::Answer | Heard::Back => break,
@@ -77,13 +77,13 @@ fn ask(tree: &Tree, machine: &Machine, texts: &Texts, given: Answers) -> Result<
                 Heard::Unknown => say(texts.get("word.unknown")),
             }
         }
-        anstream::eprintln!();
+        output::say("");
     }
     Ok(dialogue.answers())
 }
 
 fn say(text: &str) {
-    anstream::eprintln!("{}", textwrap::fill(text, wrapping(page_width(), "  ", "  ")));
+    output::say(&textwrap::fill(text, wrapping(page_width(), "  ", "  ")));
 }
 
 /// A question with its answers, the default marked.

@@ -18,7 +18,7 @@ use crate::args::{Apply, ChoiceArgs, Common};
 use crate::commands::hosted;
 use crate::commands::plan::{load, show};
 use crate::error::{CliError, steps};
-use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, ask, say, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked};
 use crate::words::said;
@@ -247,7 +247,7 @@ pub fn confirm(yes: bool) -> Result<(), CliError> {
     if !is_terminal() {
         return Err(CliError::NotConfirmed);
     }
-    anstream::eprint!("{}", said("\nGo ahead? [Y/n] "));
+    ask(&said("\nGo ahead? [Y/n] "));
     let answer = read_line().map_err(CliError::io("the terminal"))?;
     let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
     if ["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
@@ -302,7 +302,7 @@ fn dry_run(
     progress: &Progress,
 ) -> Result<ExitCode, CliError> {
     let report = Report::new(Deny(Real), |change: &str| {
-        anstream::eprintln!("    {} {}", styled(DIM, said("would")), said(change));
+        say(&format!("    {} {}", styled(DIM, said("would")), said(change)));
     });
     let mut context = context(session, &report, lock, args);
     context.dry = true;

@@ -5,9 +5,12 @@ use std::process::ExitCode;
 use clap_complete::Shell;
 
 use crate::error::CliError;
+use crate::output::data;
 use crate::words::command;
 
 pub fn run(shell: Shell) -> Result<ExitCode, CliError> {
-    clap_complete::generate(shell, &mut command(), "aitk", &mut std::io::stdout());
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut command(), "aitk", &mut script);
+    data(&String::from_utf8_lossy(&script));
     Ok(ExitCode::SUCCESS)
 }

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::args::{self, Common};
 use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
-use crate::output::{Diagnostic, HEAD, Output, page_width, styled, wrapping};
+use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked, profile_text};
 use crate::words::language;
@@ -63,7 +63,7 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
         }
     }
     match (output.json, stdout) {
-        (false, Some(text)) => anstream::print!("{text}"),
+        (false, Some(text)) => output::data(text),
         _ => {
             output.result("export", &data, warnings.iter().map(Diagnostic::from).collect(), || {
                 let place = place.unwrap_or_default();

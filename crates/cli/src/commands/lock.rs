@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
-use crate::output::{Diagnostic, Output};
+use crate::output::{Diagnostic, Output, data};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, locked};
 
@@ -39,7 +39,7 @@ pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCo
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
         output.result("lock", &data, diagnostics, String::new);
     } else if args.output.is_none() {
-        anstream::print!("{text}");
+        data(&text);
     }
     Ok(ExitCode::SUCCESS)
 }

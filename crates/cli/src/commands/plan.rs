@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::args::{self, Common};
 use crate::commands::hosted;
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, styled};
+use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, locked};
 use crate::words::said;
@@ -106,7 +106,7 @@ pub fn show(plan: &Plan, verbose: bool) -> String {
 }
 
 fn show_step(step: &Step, verbose: bool) -> String {
-    let title = said(&step.title);
+    let title = one_line(said(&step.title));
     let (mark, title) = match step.status {
         Status::Done => (styled(GOOD, "✓"), styled(DIM, title)),
         Status::Needed => (styled(CARE, "+"), title),
@@ -115,7 +115,7 @@ fn show_step(step: &Step, verbose: bool) -> String {
     };
     let mut text = format!("  {mark} {title}");
     if step.status == Status::Needed {
-        text += &styled(DIM, costs(step)).to_string();
+        text += &styled(DIM, costs(step));
     }
     text += "\n";
     match step.status {
@@ -147,16 +147,23 @@ fn show_step(step: &Step, verbose: bool) -> String {
                 .as_deref()
                 .map(|hash| format!("  sha256:{hash}"))
                 .unwrap_or_default();
-            text += &note(&format!("{} {}{build}  {size}{hash}", package.name, package.version));
+            text += &listed(&format!("{} {}{build}  {size}{hash}", package.name, package.version));
         }
     } else if !step.packages.is_empty() {
-        let names: Vec<_> = step.packages.iter().map(|package| package.name.as_str()).collect();
-        let shown = names.iter().take(6).copied().collect::<Vec<_>>().join(", ");
-        let more = names.len().saturating_sub(6);
-        let shown = if more > 0 { format!("{shown} and {more} more") } else { shown };
-        text += &note(&shown);
+        text += &listed(&names(step));
     }
-    text + &commands(step, verbose)
+    text + &commands(step, verbose || step.root)
+}
+
+/// The names of a step's packages. What root does is shown whole; of the rest the first ones.
+fn names(step: &Step) -> String {
+    const SHOWN: usize = 6;
+    let names: Vec<_> = step.packages.iter().map(|package| package.name.as_str()).collect();
+    let more = names.len().saturating_sub(SHOWN);
+    if step.root || more == 0 {
+        return names.join(", ");
+    }
+    format!("{}{}", names[..SHOWN].join(", "), said(format!(" and {more} more")))
 }
 
 /// The commands of a step; long ones are cut unless all is asked for.
@@ -172,9 +179,15 @@ fn commands(step: &Step, verbose: bool) -> String {
     step.commands.iter().map(line).collect()
 }
 
+/// A message below a step, on lines of the page.
 fn note(text: &str) -> String {
-    let wrapped = textwrap::fill(&said(text), WIDTH);
-    styled(DIM, indented(&wrapped, "      ")).to_string() + "\n"
+    listed(&said(text))
+}
+
+/// The same for names, which are in no language.
+fn listed(text: &str) -> String {
+    let wrapped = textwrap::fill(&one_line(text), WIDTH);
+    styled(DIM, indented(&wrapped, "      ")) + "\n"
 }
 
 /// `  14 MB to download, 55 MB on disk, as root`.
