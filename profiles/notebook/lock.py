@@ -3,7 +3,7 @@ WANTED = «WANTED»
 # «lock.keeps»
 KEEPS = «KEEPS»
 # «lock.target»
-PYTHON, MACHINE = "«PYTHON»", "«MACHINE»"
+PYTHON, MACHINE = «PYTHON», «MACHINE»
 LOCK = """
 «LOCK»
 """

@@ -4,7 +4,7 @@
 
 use aitk_plan::{Action, Status};
 
-use crate::quote::quoted;
+use crate::quote::{ansible, quoted};
 use crate::{Export, ExportError, File, Source};
 
 const ROLE: &str = "roles/aitk";
@@ -43,9 +43,9 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
          # What the lock is for, as `uname -m` says it.\naitk_architecture: {}\n# What aitk goes by.\naitk_files:\n{}\n\n\
          {VARIABLES}",
         list(&flags(source, lock)),
-        quoted(source.name()),
-        quoted(&source.machine.arch),
-        list(&names),
+        ansible(source.name()),
+        ansible(&source.machine.arch),
+        list(&names.iter().map(|name| quoted(name)).collect::<Vec<_>>()),
     );
     let mut files: Vec<_> = FILES.map(|(path, content)| File::new(path, content)).into();
     files.push(File::new(format!("{ROLE}/defaults/main.yml"), defaults));
@@ -61,19 +61,20 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     Ok(Export { files, without: if restarts { vec!["restart"] } else { Vec::new() } })
 }
 
-/// The flags that choose the same on another machine, where the files that they name lie in a folder of the role's.
+/// The flags that choose the same on another machine, as YAML has them, where the files that they name lie in a folder of the role's.
 /// `--user-only` is none of them: whether a user may become root is each machine's own.
 fn flags(source: &Source<'_>, lock: &str) -> Vec<String> {
     let choices = &source.plan.choices;
-    let there = |name: &str| format!("{{{{ aitk_folder }}}}/{name}");
-    let mut flags = match source.profile {
-        Some(_) => vec![format!("--profile={}", there("profile.toml"))],
-        None => vec![format!("--budget={}", source.plan.budget)],
-    };
+    // These alone Ansible fills in.
+    let there = |flag: &str, name: &str| quoted(&format!("{flag}={{{{ aitk_folder }}}}/{name}"));
+    let mut flags = vec![match source.profile {
+        Some(_) => there("--profile", "profile.toml"),
+        None => ansible(&format!("--budget={}", source.plan.budget)),
+    }];
+    flags.push(there("--locked", lock));
     let mut add = |flag: &str, value: Option<String>| {
-        flags.extend(value.map(|value| format!("{flag}={value}")));
+        flags.extend(value.map(|value| ansible(&format!("{flag}={value}"))));
     };
-    add("--locked", Some(there(lock)));
     add("--env", Some(choices.env.clone()));
     add("--framework", Some(choices.framework.to_string()));
     add("--accelerator", Some(choices.accelerator.to_string()));
@@ -89,11 +90,11 @@ fn flags(source: &Source<'_>, lock: &str) -> Vec<String> {
         ("--init-shell", choices.init_shell),
         ("--no-upgrade", choices.no_upgrade),
     ];
-    flags.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| (*flag).to_owned()));
+    flags.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| quoted(flag)));
     flags
 }
 
-/// A list in YAML, on lines of its own.
+/// A list in YAML of what is written so, on lines of its own.
 fn list(items: &[String]) -> String {
-    items.iter().map(|item| format!("  - {}", quoted(item))).collect::<Vec<_>>().join("\n")
+    items.iter().map(|item| format!("  - {item}")).collect::<Vec<_>>().join("\n")
 }

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::{Compression, GzBuilder};
 
-use crate::quote::quoted;
+use crate::quote::{comment, quoted, yaml};
 use crate::{Export, ExportError, File, Source, script};
 
 const SERVER: &str = include_str!("../../../profiles/export/cloud-init/server.yml");
@@ -28,7 +28,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let is_wsl = matches!(source.machine.virtualization.kind, Wsl1 | Wsl2);
     let swap_size = source.memory.swap_size.0.to_string();
     let script = indented(&compressed(&script::text(source)));
-    let jupyter = jupyter(source);
+    let jupyter = comment(&jupyter(source));
     let mut words = vec![
         ("USER", USER),
         ("JUPYTER", &jupyter),
@@ -50,11 +50,10 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     if !is_wsl {
         fits(&user_data)?;
     }
-    let readme =
-        source.texts.get(if is_wsl { "readme.cloud-init-wsl" } else { "readme.cloud-init" });
+    let readme = if is_wsl { "cloud-init-wsl" } else { "cloud-init" };
     let size = user_data.len().to_string();
     let wsl = source.guest().and_then(|guest| guest.wsl.as_deref()).unwrap_or("Ubuntu-24.04");
-    let readme = source.fill(
+    let readme = source.readme(
         readme,
         &[("USER", USER), ("JUPYTER", &jupyter), ("SIZE", &size), ("DISTRIBUTION", wsl)],
     );
@@ -80,7 +79,10 @@ fn jupyter(source: &Source<'_>) -> String {
 
 /// What a seed for a virtual machine needs besides: another plan is another machine.
 fn meta_data(source: &Source<'_>) -> String {
-    format!("instance-id: aitk-{}\nlocal-hostname: aitk\n", source.generation())
+    format!(
+        "instance-id: {}\nlocal-hostname: aitk\n",
+        yaml(&format!("aitk-{}", source.generation()))
+    )
 }
 
 fn ssh_config() -> String {

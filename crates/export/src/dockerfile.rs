@@ -2,8 +2,8 @@
 //! framework does not build the libraries anew.
 
 use aitk_plan::{Action, CHECKS, ContainerGpu, Step};
-use aitk_system::quote;
 
+use crate::quote::{comment, docker, docker_shell, file_part, shell};
 use crate::script::is_wanted;
 use crate::{Export, ExportError, File, Source};
 
@@ -14,7 +14,8 @@ const CHECK: &str = include_str!("../../../profiles/export/dockerfile/check.sh")
 const IGNORED: &str = "*\n!pylock.*.toml\n!uv.txt\n!check\n!checks\n";
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
-    let layers: Vec<_> = source.layers().map(|step| (step, lock(source, step))).collect();
+    let layers = source.layers().map(|step| Ok((step, lock(source, step)?)));
+    let layers: Vec<_> = layers.collect::<Result<_, ExportError>>()?;
     let mut files = vec![
         File::new("Dockerfile", dockerfile(source, &layers)?),
         File::new("README.md", readme(source, "dockerfile")?),
@@ -47,7 +48,7 @@ pub(crate) fn gpu<'a>(source: &Source<'a>) -> Result<Option<&'a ContainerGpu>, E
 /// Where it is not known how a container reaches the GPU.
 pub(crate) fn readme(source: &Source<'_>, target: &str) -> Result<String, ExportError> {
     let flags = gpu(source)?.map_or_else(String::new, |gpu| format!("{} ", gpu.run));
-    Ok(source.fill(source.texts.get(&format!("readme.{target}")), &[("GPU", &flags)]))
+    Ok(source.readme(target, &[("GPU", &flags)]))
 }
 
 fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String, ExportError> {
@@ -61,7 +62,7 @@ fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String,
         .ok_or_else(|| ExportError::NoImage { what: os.name.clone() })?;
     let gpu = gpu(source)?;
     let environment: String = gpu.map_or_else(String::new, |gpu| {
-        let lines = gpu.environment.iter().map(|(name, value)| format!("{name}={value}"));
+        let lines = gpu.environment.iter().map(|(name, value)| format!("{name}={}", docker(value)));
         format!(
             "\n# NVIDIA's toolkit for containers lends the driver; the CUDA libraries come with the framework.\n\
              ENV {}\n",
@@ -85,14 +86,14 @@ fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String,
         TEMPLATE,
         &[
             ("BASES", if gpu.is_some() { compiler } else { "" }),
-            ("BASE", &base.name),
+            ("BASE", &docker(&base.name)),
             ("ENVIRONMENT", &environment),
             ("PACKAGES", &packages(source)),
             ("UV", &title(|action| matches!(action, Action::Uv))),
             ("LAYERS", &installed(source, layers)),
             ("KERNEL", &title(|action| matches!(action, Action::Kernelspec { .. }))),
-            ("NAME", &quote(source.kernel())),
-            ("DISPLAY", &quote(display.unwrap_or_default())),
+            ("NAME", &docker_shell(source.kernel())),
+            ("DISPLAY", &docker_shell(display.unwrap_or_default())),
             (
                 "LATER",
                 if later.is_empty() {
@@ -102,7 +103,8 @@ fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String,
                 },
             ),
             ("PROVEN", &names(&first)),
-            ("GENERATION", source.generation()),
+            ("LABEL", &label(&source.plan.budget)),
+            ("GENERATION", &label(source.generation())),
         ],
     ))
 }
@@ -113,7 +115,13 @@ fn told(step: &Step) -> String {
         Some(why) => format!("{}: {why}.", step.title),
         None => format!("{}.", step.title),
     };
-    text.replace('\n', " ")
+    comment(&text)
+}
+
+/// A value in the quotes that labels have.
+fn label(text: &str) -> String {
+    let value = docker(text);
+    if value.starts_with('"') { value } else { format!("\"{value}\"") }
 }
 
 /// The system's packages, in one layer: each needs the lists of the others.
@@ -125,6 +133,7 @@ fn packages(source: &Source<'_>) -> String {
             Action::AptLists { .. } => "apt-get -o APT::Update::Error-Mode=any update".to_owned(),
             Action::AptUpgrade => "apt-get -y upgrade --with-new-pkgs".to_owned(),
             Action::AptPackages { packages } => {
+                let packages: Vec<_> = packages.iter().map(|name| docker_shell(name)).collect();
                 format!("apt-get -y install --no-install-recommends {}", packages.join(" "))
             }
             _ => continue,
@@ -147,8 +156,8 @@ fn installed(source: &Source<'_>, layers: &[(&Step, String)]) -> String {
     let mut text = format!(
         "\n# {}\nRUN uv venv --no-project --no-config --python {} --prompt {} /home/aitk/env\n",
         environment.map_or_else(String::new, told),
-        quote(source.python()),
-        quote(source.name()),
+        docker_shell(source.python()),
+        docker_shell(source.name()),
     );
     for (step, _) in layers {
         let lock = lock_name(step);
@@ -164,19 +173,34 @@ fn installed(source: &Source<'_>, layers: &[(&Step, String)]) -> String {
 
 /// As PEP 751 allows it: there is one dot on either side of the name.
 fn lock_name(step: &Step) -> String {
-    format!("pylock.{}.toml", step.id.replace('.', "-"))
+    format!("pylock.{}.toml", file_part(&step.id))
 }
 
-/// The part of the lock that one step installs.
-fn lock(source: &Source<'_>, step: &Step) -> String {
+/// The part of the lock that one step installs, as it is written there.
+///
+/// # Errors
+/// Where a text in the lock reads like another part of it.
+fn lock(source: &Source<'_>, step: &Step) -> Result<String, ExportError> {
     const PACKAGE: &str = "[[packages]]\n";
     let mut parts = source.lock.split(PACKAGE);
     let head = parts.next().and_then(|head| head.split("\n\n").next()).unwrap_or_default();
     let layer = format!("\nlayer = \"{}\"\n", step.id);
-    let packages = parts.filter(|package| package.contains(&layer));
-    packages.fold(format!("{}\n", head.trim_end()), |lock, package| {
+    let packages: Vec<_> = parts.filter(|package| package.contains(&layer)).collect();
+    let count = packages.len();
+    let lock = packages.into_iter().fold(format!("{}\n", head.trim_end()), |lock, package| {
         format!("{lock}\n{PACKAGE}{}\n", package.trim_end())
-    })
+    });
+    let read: toml::Table = lock.parse().map_err(|_| ExportError::Layers)?;
+    let listed =
+        read.get("packages").and_then(toml::Value::as_array).map_or(&[][..], Vec::as_slice);
+    let is_of_it = |package: &toml::Value| {
+        let layer = package.get("tool").and_then(|tool| tool.get("aitk")?.get("layer")?.as_str());
+        layer == Some(&step.id)
+    };
+    match listed.len() == count && listed.iter().all(is_of_it) {
+        true => Ok(lock),
+        false => Err(ExportError::Layers),
+    }
 }
 
 /// The proofs, each by the name of its file and with its text, in the order of the plan.
@@ -199,8 +223,8 @@ fn check(source: &Source<'_>) -> String {
     source.fill(
         CHECK,
         &[
-            ("KERNEL", &quote(source.kernel())),
-            ("ACCELERATOR", &quote(&source.plan.accelerator.kind)),
+            ("KERNEL", &shell(source.kernel())),
+            ("ACCELERATOR", &shell(&source.plan.accelerator.kind)),
             ("CHECKS", &names(&scripts)),
         ],
     )

@@ -3,7 +3,7 @@
 use aitk_plan::Package;
 
 use crate::conda::subdir;
-use crate::quote::quoted;
+use crate::quote::{comment, quoted, yaml};
 use crate::{Export, ExportError, File, Source};
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
@@ -12,19 +12,20 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
          #     conda env create -f environment.yml\n\
          # This form has no place for hashes; `aitk export pixi.toml` writes a lock that has them.\n\
          name: {}\nchannels:\n",
-        source.name(),
-        subdir(source),
+        comment(source.name()),
+        comment(&subdir(source)),
         quoted(source.name()),
     );
     for channel in source.channels {
-        text += &format!("  - {}\n", channel.trim_end_matches('/'));
+        text += &format!("  - {}\n", yaml(channel.trim_end_matches('/')));
     }
     // No channel of the reader's own configuration comes between.
     text += "  - nodefaults\ndependencies:\n";
     for step in source.layers() {
-        text += &format!("  # {}\n", step.title);
+        text += &format!("  # {}\n", comment(&step.title));
         for Package { name, version, build, .. } in &step.packages {
-            text += &format!("  - {name}={version}={}\n", build.as_deref().unwrap_or("*"));
+            let build = build.as_deref().unwrap_or("*");
+            text += &format!("  - {}\n", yaml(&format!("{name}={version}={build}")));
         }
     }
     Ok(Export {

@@ -1,6 +1,7 @@
 //! Why a plan cannot be exported.
 
 use aitk_plan::Manager;
+use aitk_plan::names::Unfit;
 use aitk_system::{Exit, Explain};
 
 /// Why a plan cannot be exported.
@@ -24,6 +25,12 @@ pub enum ExportError {
         /// The one that it can carry.
         can: Manager,
     },
+    /// A name, version or address that no list of packages can hold.
+    #[error("the plan cannot be exported: {0}")]
+    Unfit(#[from] Unfit),
+    /// A lock in which the layers cannot be told apart.
+    #[error("the plan cannot be exported: the lock does not say which layer a package is of")]
+    Layers,
     /// Nobody could get into the server.
     #[error("a server lets its user in by an SSH key, and none is given")]
     NoKey,
@@ -77,6 +84,7 @@ impl Explain for ExportError {
             Self::TooLarge { .. } => "AITK-O14",
             Self::NoGuest { .. } => "AITK-O15",
             Self::NoGpu { .. } => "AITK-O16",
+            Self::Unfit(_) | Self::Layers => "AITK-O17",
         }
     }
 
@@ -104,6 +112,10 @@ impl Explain for ExportError {
                 known.join(", ")
             ),
             Self::NoGpu { .. } => "add --accelerator cpu".to_owned(),
+            Self::Unfit(_) | Self::Layers => {
+                "look where the machine, the profile or the lock comes from, and make it anew"
+                    .to_owned()
+            }
             Self::NoImage { .. } => {
                 "`--accelerator cpu` asks for no GPU; a row of your own in catalog.toml, \
                  [[images.image]] or [[images.accelerator]], names what the catalog lacks"
@@ -113,6 +125,9 @@ impl Explain for ExportError {
     }
 
     fn exit(&self) -> Exit {
-        Exit::Usage
+        match self {
+            Self::Unfit(_) | Self::Layers => Exit::Config,
+            _ => Exit::Usage,
+        }
     }
 }

@@ -171,6 +171,7 @@ impl Target {
     /// # Errors
     /// Where the plan has what this form cannot carry.
     pub fn render(&self, source: &Source<'_>) -> Result<Export, ExportError> {
+        source.fits()?;
         (self.render)(source)
     }
 }

@@ -4,6 +4,7 @@
 use aitk_plan::{Action, BuildRequest, LayerRequest, Platform, PlatformFile, Texts};
 use serde_json::{Map, Value, json};
 
+use crate::quote::quoted;
 use crate::{Export, ExportError, File, Source};
 
 /// The name of the notebook: its title in small letters with hyphens, as Kaggle wants it.
@@ -61,7 +62,16 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
 }
 
 /// The notebook for a platform, with what goes beside it. `owner` is the user's name there, where it is known.
-pub fn hosted(source: &Source<'_>, platform: &Platform, gpu: bool, owner: Option<&str>) -> Export {
+///
+/// # Errors
+/// Where the lock has what no list of packages can hold.
+pub fn hosted(
+    source: &Source<'_>,
+    platform: &Platform,
+    gpu: bool,
+    owner: Option<&str>,
+) -> Result<Export, ExportError> {
+    source.fits()?;
     let laid = |base: &Map<String, Value>, over: &Map<String, Value>| {
         let mut all = Value::Object(base.clone());
         if gpu {
@@ -87,7 +97,7 @@ pub fn hosted(source: &Source<'_>, platform: &Platform, gpu: bool, owner: Option
     let notebook = named(&notebook(source, metadata));
     let notebook = File::new(format!("{NAME}.ipynb"), notebook);
     let files = [notebook].into_iter().chain(platform.files.iter().map(beside)).collect();
-    Export { files, without: Vec::new() }
+    Ok(Export { files, without: Vec::new() })
 }
 
 /// Lays a value over another: what both have counts as the upper one has it.
@@ -180,8 +190,8 @@ fn data(source: &Source<'_>) -> [(&'static str, String); 7] {
         ("PLATFORMS", rows.join("\n    ")),
         ("WANTED", json!(wanted).to_string()),
         ("KEEPS", json!(platforms.kernel.keeps).to_string()),
-        ("PYTHON", source.python().to_owned()),
-        ("MACHINE", source.machine.arch.clone()),
+        ("PYTHON", quoted(source.python())),
+        ("MACHINE", quoted(&source.machine.arch)),
         ("LOCK", lock.join("\n")),
     ]
 }
@@ -224,7 +234,7 @@ mod tests {
         for step in &mut plan.steps {
             if let Action::Layer { requirements } = &step.action {
                 let package = |name: &String| Package {
-                    name: name.clone(),
+                    name: project(name),
                     version: "1.0".to_owned(),
                     sha256: Some("ab".repeat(32)),
                     ..Package::default()
@@ -243,7 +253,7 @@ mod tests {
         let memory = Profile::builtin("free").unwrap().memory;
         let plan = planned(&catalog, &machine);
         let source = Source::unresolved(&plan, &machine, &catalog, &texts, memory);
-        hosted(&source, platform, gpu, owner)
+        hosted(&source, platform, gpu, owner).unwrap()
     }
 
     fn json_of(export: &Export, path: &str) -> Value {

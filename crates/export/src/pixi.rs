@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use aitk_plan::{Action, Package};
 
 use crate::conda::subdir;
-use crate::quote::quoted;
+use crate::quote::{comment, quoted, toml_key};
 use crate::{Export, ExportError, File, Source};
 
 /// The glibc that pixi takes for granted.
@@ -14,10 +14,10 @@ const GLIBC: (u32, u32) = (2, 28);
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let channels: Vec<_> = source.channels.iter().map(|channel| quoted(channel)).collect();
     let mut text = format!(
-        "# The environment `{0}`: what was asked for is here, and everything that it takes is in pixi.lock:\n\
+        "# The environment `{}`: what was asked for is here, and everything that it takes is in pixi.lock:\n\
          #     pixi install --locked\n\
-         [workspace]\nname = {1}\nchannels = [{2}]\nplatforms = [{3}]\n",
-        source.name(),
+         [workspace]\nname = {}\nchannels = [{}]\nplatforms = [{}]\n",
+        comment(source.name()),
         quoted(source.name()),
         channels.join(", "),
         quoted(&subdir(source)),
@@ -29,11 +29,12 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         let is_asked_for = |package: &&Package| asked_for.contains(&package.name);
         let packages: Vec<_> = step.packages.iter().filter(is_asked_for).collect();
         if !packages.is_empty() {
-            text += &format!("# {}\n", step.title);
+            text += &format!("# {}\n", comment(&step.title));
         }
         for Package { name, version, build, .. } in packages {
             let version = quoted(&format!("=={version}"));
             let build = quoted(build.as_deref().unwrap_or("*"));
+            let name = toml_key(name);
             text += &format!("{name} = {{ version = {version}, build = {build} }}\n");
         }
     }

@@ -1,8 +1,8 @@
 //! Every value in the form of the file that it stands in. Names, titles, addresses and versions may come from a stranger's
 //! machine, profile or lock: nothing of them is ever read as more than a value, and nothing is quoted anywhere else.
 
-use aitk_plan::names::{self, Unfit};
 use aitk_plan::Package;
+use aitk_plan::names::{self, Unfit};
 use aitk_system::{acts, plain};
 
 /// A text in the quotes of JSON, which YAML, TOML and Python have as well.
@@ -20,7 +20,7 @@ pub(crate) fn quoted(text: &str) -> String {
 pub(crate) fn yaml(text: &str) -> String {
     const READ_OTHERWISE: [&str; 9] = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"];
     let is_plain = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-/=:*~%".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "._+-/=:*~%!".contains(c))
         && !text.ends_with(':')
         && !READ_OTHERWISE.contains(&text.to_ascii_lowercase().as_str());
     if is_plain { text.to_owned() } else { quoted(text) }
@@ -147,6 +147,9 @@ mod tests {
     fn a_text_in_a_script_ends_behind_its_own_lines() {
         let text = "a\nEND_OF_TEXT\n}\nEND_OF_\0TEXT_\n";
         let script = here_document("cat", text);
-        assert_eq!(script, "cat <<'END_OF_TEXT__'\na\nEND_OF_TEXT\n}\nEND_OF_TEXT_\nEND_OF_TEXT__\n");
+        assert_eq!(
+            script,
+            "cat <<'END_OF_TEXT__'\na\nEND_OF_TEXT\n}\nEND_OF_TEXT_\nEND_OF_TEXT__\n"
+        );
     }
 }

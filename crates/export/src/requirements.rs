@@ -2,6 +2,7 @@
 
 use aitk_plan::{Package, Phase, Plan, Step};
 
+use crate::quote::comment;
 use crate::{Export, ExportError, File, Source};
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
@@ -10,16 +11,17 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         format!(" with {} {}", libc.family, libc.version.as_deref().unwrap_or_default())
     });
     let mut text = format!(
-        "# The environment `{}` for Python {} on {}{libc}:\n\
+        "# The environment `{}` for Python {} on {}{}:\n\
          #     pip install --require-hashes -r requirements.txt\n\
          #     uv pip install --require-hashes -r requirements.txt\n\
          --only-binary :all:\n",
-        source.name(),
-        source.python(),
-        source.machine.arch,
+        comment(source.name()),
+        comment(source.python()),
+        comment(&source.machine.arch),
+        comment(&libc),
     );
     for step in source.layers() {
-        text += &format!("\n# {}\n", step.title);
+        text += &format!("\n# {}\n", comment(&step.title));
         for package in &step.packages {
             text += &line(package, by_address(source.plan, step));
         }

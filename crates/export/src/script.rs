@@ -3,14 +3,12 @@
 //! What it builds is what aitk would have built, in the same place, so aitk can verify it, carry on and take it back.
 
 use aitk_plan::{Action, CHECKS, Status, Step};
-use aitk_system::quote;
 
+use crate::quote::{comment, here_document, shell};
 use crate::{Export, ExportError, File, Source};
 
 /// How things are done: the part of every script that does not depend on the plan.
 const MACHINE: &str = include_str!("../../../profiles/export/machine.sh");
-/// The end of a text inside the script; no line of a lock, a record or a proof reads so.
-const END: &str = "END_OF_TEXT";
 
 pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let file = File::program("aitk.sh", text(source));
@@ -35,7 +33,7 @@ pub(crate) fn text(source: &Source<'_>) -> String {
     for (name, content) in
         [("lock", source.lock), ("generation", source.record), ("receipt", source.receipt)]
     {
-        text += &format!("\n{name}() {{\n    cat <<'{END}'\n{}\n{END}\n}}\n", content.trim_end());
+        text += &format!("\n{name}() {{\n{}}}\n", here_document("    cat", content));
     }
     text += "\n# --- what is done, in this order --------------------------------------------------------------------------------\n";
     text += "\nonly_one\nfits_here\n";
@@ -49,10 +47,10 @@ pub(crate) fn text(source: &Source<'_>) -> String {
         }
         text += "\n";
         for why in together.iter().filter_map(|step| step.why.first()) {
-            text += &format!("# {why}\n");
+            text += &format!("# {}\n", comment(why));
         }
         for step in together {
-            text += &format!("step {}\n", quote(&step.title));
+            text += &format!("step {}\n", shell(&step.title));
         }
         text += &format!("{call}\n");
     }
@@ -74,15 +72,15 @@ fn header(source: &Source<'_>) -> String {
         ("ACCELERATOR", &plan.accelerator.kind),
     ];
     let values: String =
-        values.iter().map(|(name, value)| format!("readonly {name}={}\n", quote(value))).collect();
+        values.iter().map(|(name, value)| format!("readonly {name}={}\n", shell(value))).collect();
     format!(
         "#!/usr/bin/env bash\n\
          # The plan of aitk for the budget `{}`, as a script: brings a machine of this kind ({}) to what the plan says.\n\
          # Run it as the user who will work in the environment; sudo is asked where root is needed. It stops at the first\n\
          # thing that fails, and does what is missing when it is run again.\n\
          set -euo pipefail\n\n{values}",
-        plan.budget,
-        source.system(),
+        comment(&plan.budget),
+        comment(&source.system()),
     )
 }
 
@@ -98,7 +96,7 @@ fn is_layer(step: &Step) -> bool {
 /// The line, or lines, that ensure a step; nothing where a script cannot.
 fn call(source: &Source<'_>, step: &Step) -> Option<String> {
     let with = |function: &str, words: &[&str]| {
-        let words: Vec<_> = words.iter().map(|word| quote(word)).collect();
+        let words: Vec<_> = words.iter().map(|word| shell(word)).collect();
         Some(format!("{function} {}", words.join(" ")).trim_end().to_owned())
     };
     match &step.action {
@@ -121,7 +119,7 @@ fn call(source: &Source<'_>, step: &Step) -> Option<String> {
         Action::Kernelspec { name, display } => with("register_kernel", &[name, display]),
         Action::Check { script } => {
             let (_, program) = CHECKS.iter().find(|(name, _)| name == script)?;
-            Some(format!("prove <<'{END}'\n{}\n{END}", program.trim_end()))
+            Some(here_document("prove", program).trim_end().to_owned())
         }
         _ => None,
     }

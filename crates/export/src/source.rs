@@ -1,8 +1,10 @@
 //! What is exported.
 
 use aitk_detect::Machine;
+use aitk_plan::names;
 use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Phase, Plan, Step, Texts};
 
+use crate::quote::{comment, listed, markdown, markdown_code};
 use crate::script::is_wanted;
 use crate::{ExportError, PublicKey};
 
@@ -139,12 +141,31 @@ impl<'a> Source<'a> {
         ExportError::NoGuest { target, system: self.machine.os.name.clone(), known }
     }
 
-    /// A text with `@NAME@` filled in: what every form says of its plan, then these.
-    pub fn fill(&self, text: &str, words: &[(&str, &str)]) -> String {
-        let all = [("BUDGET", self.plan.budget.as_str()), ("SYSTEM", &self.system())];
-        all.iter()
-            .chain(words)
-            .fold(text.to_owned(), |text, (name, word)| text.replace(&format!("@{name}@"), word))
+    /// A file with `@NAME@` filled in: in its comments what every form says of its plan, then these words, each as it is
+    /// written there.
+    pub(crate) fn fill(&self, text: &str, words: &[(&str, &str)]) -> String {
+        let (budget, system) = (comment(&self.plan.budget), comment(&self.system()));
+        filled(text, &[&[("BUDGET", budget.as_str()), ("SYSTEM", &system)], words].concat())
+    }
+
+    /// The same for a text of Markdown's, in which these words are code.
+    pub(crate) fn readme(&self, key: &str, words: &[(&str, &str)]) -> String {
+        let mut all = vec![("BUDGET", markdown_code(&self.plan.budget))];
+        all.push(("SYSTEM", markdown(&self.system())));
+        all.extend(words.iter().map(|(name, word)| (*name, markdown_code(word))));
+        let all: Vec<_> = all.iter().map(|(name, word)| (*name, word.as_str())).collect();
+        filled(self.texts.get(&format!("readme.{key}")), &all)
+    }
+
+    /// Looks whether what names folders in every form names no other.
+    pub(crate) fn fits(&self) -> Result<(), ExportError> {
+        names::environment_name::check(self.name())?;
+        names::system_path::check(self.interpreter())?;
+        for word in [self.generation(), self.kernel()].into_iter().filter(|word| !word.is_empty()) {
+            names::package_name::check(word)?;
+        }
+        self.packages().try_for_each(|package| listed(package).map(|_| ()))?;
+        Ok(())
     }
 
     /// The steps that install packages into the environment, in order, those without any left out.
@@ -157,5 +178,37 @@ impl<'a> Source<'a> {
     /// All packages of the environment.
     pub fn packages(&self) -> impl Iterator<Item = &'a Package> {
         self.layers().flat_map(|step| &step.packages)
+    }
+}
+
+/// A text with `@NAME@` filled in, once: what is filled in may read like one.
+fn filled(text: &str, words: &[(&str, &str)]) -> String {
+    let mut parts = text.split('@');
+    let mut filled = parts.next().unwrap_or_default().to_owned();
+    let mut parts = parts.peekable();
+    while let Some(part) = parts.next() {
+        let word = words.iter().find(|(name, _)| *name == part).filter(|_| parts.peek().is_some());
+        match word {
+            Some((_, word)) => {
+                filled += word;
+                filled += parts.next().unwrap_or_default();
+            }
+            None => {
+                filled.push('@');
+                filled += part;
+            }
+        }
+    }
+    filled
+}
+
+#[cfg(test)]
+mod tests {
+    use super::filled;
+
+    #[test]
+    fn words_are_filled_in_once() {
+        let words = [("A", "@B@"), ("B", "b")];
+        assert_eq!(filled("@A@, @B@@B@GB @A x@y @A", &words), "@B@, bbGB @A x@y @A");
     }
 }

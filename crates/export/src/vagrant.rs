@@ -2,6 +2,7 @@
 
 use aitk_plan::Guest;
 
+use crate::quote::ruby;
 use crate::{Export, ExportError, File, Source, script};
 
 const VAGRANTFILE: &str = include_str!("../../../profiles/export/vagrant/Vagrantfile");
@@ -14,9 +15,12 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let name = source.guest().and_then(name_of);
     let name = name.ok_or_else(|| source.no_guest("vagrant", name_of))?;
     let memory = (source.memory.minimum.0 >> 20).to_string();
-    let words = [("BOX", name.as_str()), ("MEMORY", &memory), ("ENVIRONMENT", source.name())];
+    let words = [("BOX", &*ruby(&name)), ("MEMORY", &memory)];
     let files = vec![
-        File::new("README.md", source.fill(source.texts.get("readme.vagrant"), &words)),
+        File::new(
+            "README.md",
+            source.readme("vagrant", &[("MEMORY", &memory), ("ENVIRONMENT", source.name())]),
+        ),
         File::new("Vagrantfile", source.fill(VAGRANTFILE, &words)),
         File::program("aitk.sh", script::text(source)),
     ];

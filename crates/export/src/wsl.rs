@@ -3,6 +3,7 @@
 use aitk_detect::{Machine, VirtualizationKind};
 use aitk_plan::{Guest, MemoryThresholds};
 
+use crate::quote::powershell;
 use crate::{Export, ExportError, File, Source, script};
 
 const INSTALL: &str = include_str!("../../../profiles/export/wsl/install.ps1");
@@ -23,10 +24,10 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     let config = "# What Windows lends to WSL, for all its distributions together: README.md says how these came about.\n\
         [wsl2]\nmemory=@MEMORY@GB\nswap=@SWAP@GB\n";
     let files = vec![
-        File::new("README.md", source.fill(source.texts.get("readme.wsl"), &words)),
+        File::new("README.md", source.readme("wsl", &words)),
         File::new(".wslconfig", source.fill(config, &words)),
         File::new("wsl.conf", "[boot]\nsystemd=true\n"),
-        File::new("install.ps1", source.fill(INSTALL, &words)),
+        File::new("install.ps1", source.fill(INSTALL, &[("DISTRIBUTION", &powershell(&name))])),
         File::program("aitk.sh", script::text(source)),
     ];
     Ok(Export { files, without: script::without(source) })

@@ -34,7 +34,11 @@ fn exported(
     let mut lock = "lock-version = \"1.0\"\n\n[tool.aitk]\nlayers = []\n".to_owned();
     for step in &mut plan.steps {
         if matches!(step.action, Action::Layer { .. }) && step.status == Status::Needed {
-            step.packages = vec![Package { name: step.id.clone(), ..Package::default() }];
+            step.packages = vec![Package {
+                name: step.id.clone(),
+                version: "1".to_owned(),
+                ..Package::default()
+            }];
             lock += &format!(
                 "\n[[packages]]\nname = \"{0}\"\n\n[packages.tool.aitk]\nlayer = \"{0}\"\n",
                 step.id

@@ -1,7 +1,7 @@
 #Requires -Version 5.1
 # Installs a distribution in WSL 2 and carries out the plan of aitk in it: @SYSTEM@.
 # Run it again after whatever stopped it: it goes on. Nothing of yours is written over.
-param([string] $Distribution = '@DISTRIBUTION@')
+param([string] $Distribution = @DISTRIBUTION@)
 $ErrorActionPreference = 'Stop'
 # Without it wsl.exe writes UTF-16, which no comparison understands.
 $env:WSL_UTF8 = '1'

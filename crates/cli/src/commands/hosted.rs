@@ -256,6 +256,7 @@ impl Made {
                 render(&Source::unresolved(&plan, machine, catalog, &texts, memory))
             }
         };
+        let export = export?;
         let budget = match &choices.profile {
             Some(path) => format!("--profile {}", quote(&path.to_string_lossy())),
             None => format!("--budget {}", wish.budget),
