@@ -160,7 +160,10 @@ impl<'a> Source<'a> {
     /// Looks whether what names folders in every form names no other.
     pub(crate) fn fits(&self) -> Result<(), ExportError> {
         names::environment_name::check(self.name())?;
-        names::system_path::check(self.interpreter())?;
+        // A hosted notebook has the platform's.
+        if !self.interpreter().is_empty() {
+            names::system_path::check(self.interpreter())?;
+        }
         for word in [self.generation(), self.kernel()].into_iter().filter(|word| !word.is_empty()) {
             names::package_name::check(word)?;
         }
