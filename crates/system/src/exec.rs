@@ -29,6 +29,7 @@ pub fn replace(command: &Command) -> io::Error {
 }
 
 /// Ends the program at once, in whatever thread this is: nothing is waited for.
+#[expect(clippy::exit, reason = "a panic must not wait for threads that wait for it")]
 pub fn end(exit: Exit) -> ! {
     std::process::exit(exit as i32)
 }
