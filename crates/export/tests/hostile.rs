@@ -354,7 +354,7 @@ fn comments_and_words_for_people_stay_on_their_lines() {
                 "config",
                 "pixi.toml",
             ];
-            if texts.iter().any(|end| is_text(end)) {
+            if texts.iter().any(is_text) {
                 assert_eq!(
                     lines(&one.content),
                     lines(&other.content),
