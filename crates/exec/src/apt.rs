@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::error::ExecError;
 use crate::receipt::{Provenance, Receipt};
 use crate::report::{Event, Reporter};
+use crate::steps::asks_for_password;
 
 const STATUS: &str = "/var/lib/dpkg/status";
 const LISTS: &str = "/var/lib/apt/lists";
@@ -444,7 +445,6 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         let line = all.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
         Some(line.trim().trim_start_matches("E: ").trim_start_matches("W: ").to_owned())
     };
-    let password = ["sudo: a password is required", "sudo: a terminal is required"];
     let locked = [
         "Could not get lock",
         "Unable to acquire the dpkg frontend lock",
@@ -472,7 +472,7 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
         "Could not connect",
         "Unable to fetch some archives",
     ];
-    if line_with(&password).is_some() {
+    if asks_for_password(&all) {
         ExecError::NeedsPassword
     } else if let Some(reason) = line_with(&["No space left on device", "enough free space"]) {
         ExecError::NoSpace { path: "/var".into(), free: "too little".into(), needed: reason }

@@ -105,6 +105,14 @@ pub enum ExecError {
         /// The file.
         path: PathBuf,
     },
+    /// Root would write where others can put something else in its place.
+    #[error("root writes nothing below {path}: {reason}")]
+    UnsafePlace {
+        /// The folder or file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
     /// There can be no swap file at a place.
     #[error("there can be no swap file {path}: {reason}")]
     NoSwapFile {
@@ -190,6 +198,7 @@ impl Explain for ExecError {
             Self::Restart { .. } => "AITK-X12",
             Self::Foreign { .. } => "AITK-X13",
             Self::NoSwapFile { .. } => "AITK-X14",
+            Self::UnsafePlace { .. } => "AITK-X15",
             Self::Run(_) => "AITK-X08",
             Self::Io { .. } => "AITK-X09",
         }
@@ -219,6 +228,9 @@ impl Explain for ExecError {
             }
             Self::Foreign { .. } => {
                 "look at it; move it away if it is not needed, then run the same command again"
+            }
+            Self::UnsafePlace { .. } => {
+                "let it be root's alone (`ls -ld` shows whose it is), then run the same command again"
             }
             Self::NoSwapFile { remedy, .. } => remedy,
             Self::LogIn { .. } => {

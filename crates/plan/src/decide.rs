@@ -209,6 +209,7 @@ impl Context<'_> {
             needs: from.needs.clone(),
             root: is_root(&from.kind),
             commands: Vec::new(),
+            writes: Vec::new(),
             packages: Vec::new(),
             removes: Vec::new(),
             download: Some(estimate.download.0),

@@ -32,7 +32,7 @@ pub use digest::{digest_of, machine_digest};
 pub use messages::{Messages, holes};
 pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
-    Plan, Status, Step, Totals, Warning,
+    Plan, Status, Step, Totals, Warning, Write,
 };
 pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{

@@ -153,6 +153,9 @@ pub struct Step {
     pub root: bool,
     /// What will be run, as a person would type it.
     pub commands: Vec<String>,
+    /// What root writes among those commands, each on its standard input.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub writes: Vec<Write>,
     /// What will be installed.
     pub packages: Vec<Package>,
     /// Packages of the system that go.
@@ -192,6 +195,21 @@ impl Step {
         self.status = Status::Done;
         self.forget_costs();
         self.commands.clear();
+        self.writes.clear();
+    }
+
+    /// The commands as they are typed by hand: with what each of them reads behind it.
+    pub fn by_hand(&self) -> Vec<String> {
+        let typed = |command: &String| {
+            let is_its = |write: &&Write| command.ends_with(&format!(" {}", write.path));
+            match self.writes.iter().find(is_its) {
+                Some(write) => {
+                    format!("{command} <<'AITK'\n{}\nAITK", write.content.trim_end_matches('\n'))
+                }
+                None => command.clone(),
+            }
+        };
+        self.commands.iter().map(typed).collect()
     }
 
     fn forget_costs(&mut self) {
@@ -200,6 +218,16 @@ impl Step {
         self.files = None;
         (self.estimated, self.rough) = (false, false);
     }
+}
+
+/// What root writes: a whole file, or what it adds to one; the command tells which.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Write {
+    /// The file.
+    pub path: String,
+    /// What it is handed.
+    pub content: String,
 }
 
 /// The order of a plan.

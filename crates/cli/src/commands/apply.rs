@@ -98,7 +98,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         plan.steps.iter().filter(|step| step.root && step.status == Status::Needed).collect();
     let _ticket = match root.is_empty() {
         true => None,
-        false => elevate(&session, root.iter().flat_map(|step| &step.commands), true)?,
+        false => elevate(&session, root.iter().flat_map(|step| step.by_hand()), true)?,
     };
     remember(&session, &wish)?;
     session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
@@ -211,7 +211,7 @@ pub fn refuse_blocked(plan: &Plan) -> Result<(), CliError> {
     let commands: Vec<_> = blocked
         .iter()
         .filter(|step| step.root)
-        .flat_map(|step| &step.commands)
+        .flat_map(|step| step.by_hand())
         .map(|command| format!("  {command}"))
         .collect();
     if not_permitted && !commands.is_empty() {
@@ -258,9 +258,9 @@ pub fn confirm(yes: bool) -> Result<(), CliError> {
 }
 
 /// Gets sudo's password before anything is drawn, for these commands.
-pub fn elevate<'a>(
+pub fn elevate(
     session: &Session,
-    commands: impl IntoIterator<Item = &'a String>,
+    commands: impl IntoIterator<Item = String>,
     avoidable: bool,
 ) -> Result<Option<KeepAlive>, CliError> {
     let privilege = &session.machine.privilege;

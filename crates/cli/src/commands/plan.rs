@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aitk_plan::{Bytes, Phase, Plan, Status, Step, digest_of};
+use aitk_plan::{Bytes, Phase, Plan, Status, Step, Write, digest_of};
 use aitk_system::{Deny, Real, System};
 use serde_json::json;
 
@@ -132,7 +132,7 @@ fn show_step(step: &Step, verbose: bool) -> String {
             if let Some(remedy) = &step.remedy {
                 text += &note(&format!("→ {}", said(remedy)));
             }
-            return text + &commands(step, true);
+            return text + &commands(step, true) + &writes(step);
         }
         Status::Needed => {}
     }
@@ -152,7 +152,7 @@ fn show_step(step: &Step, verbose: bool) -> String {
     } else if !step.packages.is_empty() {
         text += &listed(&names(step));
     }
-    text + &commands(step, verbose || step.root)
+    text + &commands(step, verbose || step.root) + &writes(step)
 }
 
 /// The names of a step's packages. What root does is shown whole; of the rest the first ones.
@@ -164,6 +164,15 @@ fn names(step: &Step) -> String {
         return names.join(", ");
     }
     format!("{}{}", names[..SHOWN].join(", "), said(format!(" and {more} more")))
+}
+
+/// What root writes, whole.
+fn writes(step: &Step) -> String {
+    let write = |write: &Write| {
+        let content = indented(write.content.trim_end_matches('\n'), "        | ");
+        listed(&format!("{}:", write.path)) + &content + "\n"
+    };
+    step.writes.iter().map(write).collect()
 }
 
 /// The commands of a step; long ones are cut unless all is asked for.

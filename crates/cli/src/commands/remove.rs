@@ -74,7 +74,7 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     apply::confirm(args.yes)?;
     let _ticket = match commands.is_empty() {
         true => None,
-        false => apply::elevate(&session, &commands, false)?,
+        false => apply::elevate(&session, commands.iter().cloned(), false)?,
     };
     for undo in undone.iter().filter(|undo| !undo.commands.is_empty()) {
         take_back(undo)?;

@@ -140,6 +140,7 @@ mod tests {
             needs: Vec::new(),
             root: true,
             commands: Vec::new(),
+            writes: Vec::new(),
             packages: packages.iter().map(package).collect(),
             removes: removes.iter().map(|name| (*name).to_owned()).collect(),
             download: None,

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use aitk_env::fetch_small;
-use aitk_plan::{Action, AptSource as Source, Plan, Step};
+use aitk_plan::{Action, AptSource as Source, Plan, Step, Write};
 use aitk_system::{Command, Permit, System};
 
-use super::{Check, Exact, Kind, Made, Work, may_change, root};
+use super::root::{self, Deed};
+use super::{Check, Exact, Kind, Made, Work, may_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
@@ -163,16 +164,22 @@ fn is_the_key(file: &[u8], source: &Source) -> bool {
     the_key(file, source).is_some() && keys(file).len() == 1
 }
 
-/// The key as it is to be installed: from where it already is, else from the source.
-fn fetch_key(cx: &Context<'_>, source: &Source) -> Result<Vec<u8>, ExecError> {
+/// The key as the plan shows it.
+fn shown_key(step: &Step, path: &Path) -> Option<String> {
+    let is_its = |write: &&Write| Path::new(&write.path) == path;
+    step.writes.iter().find(is_its).map(|write| write.content.clone())
+}
+
+/// The key as it is to be installed: the one that the plan shows or that is there, else from the source.
+fn fetch_key(cx: &Context<'_>, step: &Step, source: &Source) -> Result<String, ExecError> {
     let path = Files::of(&source.name).key;
-    let there = [root::staged_content(cx, &path), cx.system.read(&path).ok()];
-    if let Some(key) = there.into_iter().flatten().find(|key| is_the_key(key, source)) {
+    let there = [shown_key(step, &path), cx.system.text(&path).ok()];
+    if let Some(key) = there.into_iter().flatten().find(|key| is_the_key(key.as_bytes(), source)) {
         return Ok(key);
     }
     let file = fetch_small(cx.local_settings, &source.key)?;
     if let Some(key) = the_key(&file, source) {
-        return Ok(key.armored().into_bytes());
+        return Ok(key.armored());
     }
     let found: Vec<_> = keys(&file).into_iter().map(|key| key.fingerprint).collect();
     Err(ExecError::WrongKey {
@@ -196,8 +203,11 @@ fn update(cx: &Context<'_>, source: &Source) -> Command {
     apt::command(cx.system, &words.map(str::to_owned).collect::<Vec<_>>())
 }
 
-fn install(cx: &Context<'_>, source: &Source) -> Vec<Command> {
-    Files::of(&source.name).all().into_iter().map(|path| root::install(cx, path)).collect()
+/// The files that root writes.
+fn puts(source: &Source, key: String) -> Vec<Deed> {
+    let key = Deed::put(&Files::of(&source.name).key, key);
+    let texts = texts(source).into_iter().map(|(path, text)| Deed::put(&path, text));
+    std::iter::once(key).chain(texts).collect()
 }
 
 fn made(name: &str) -> Made {
@@ -217,12 +227,12 @@ impl Kind for AptSource {
         }
         let mut missing = Vec::new();
         for (path, text) in texts(source) {
-            if root::content(cx, &path)?.as_deref() != Some(text.as_bytes()) {
+            if root::content_of(cx, &path)?.as_deref() != Some(text.as_bytes()) {
                 missing.push(format!("{} does not say what it should", path.display()));
             }
         }
         let key = Files::of(&source.name).key;
-        if !root::content(cx, &key)?.is_some_and(|file| is_the_key(&file, source)) {
+        if !root::content_of(cx, &key)?.is_some_and(|file| is_the_key(&file, source)) {
             missing.push(format!("{} is not the key {}", key.display(), source.fingerprint));
         }
         if !is_listed(cx, source) {
@@ -234,37 +244,33 @@ impl Kind for AptSource {
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(source) = wanted(step) else { return Ok(Exact::default()) };
         refuse_foreign(cx, source)?;
-        if cx.is_local {
-            for (path, text) in texts(source) {
-                root::stage(cx, cx.local, &path, text.as_bytes())?;
-            }
-            match fetch_key(cx, source) {
-                Ok(key) => root::stage(cx, cx.local, &Files::of(&source.name).key, &key)?,
-                Err(error @ ExecError::WrongKey { .. }) => return Err(error),
-                // It is asked for again when it is needed.
-                Err(_) => {}
-            }
-        }
-        let mut commands = install(cx, source);
-        commands.push(update(cx, source));
-        let commands = root::typed(cx, &commands);
-        Ok(Exact::one(Step { commands, estimated: false, ..step.clone() }))
+        let key = match cx.is_local.then(|| fetch_key(cx, step, source)) {
+            Some(Err(error @ ExecError::WrongKey { .. })) => return Err(error),
+            Some(Ok(key)) => Some(key),
+            // It is asked for again when it is needed, and no other one is taken.
+            Some(Err(_)) | None => None,
+        };
+        let known = key.is_some();
+        let mut deeds = puts(source, key.unwrap_or_default());
+        deeds.push(Deed::Run(update(cx, source)));
+        let mut shown = root::shown(cx, step, &deeds);
+        shown.writes.retain(|write| known || !write.content.is_empty());
+        Ok(Exact::one(shown))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let Some(source) = wanted(work.step) else { return Ok(Vec::new()) };
         refuse_foreign(cx, source)?;
         let files = Files::of(&source.name);
-        if may_change(cx, &format!("download {}", source.key))? == Permit::Granted {
-            root::stage(cx, cx.system, &files.key, &fetch_key(cx, source)?)?;
-        }
-        for (path, text) in texts(source) {
-            root::stage(cx, cx.system, &path, text.as_bytes())?;
-        }
+        let key = match may_change(cx, &format!("download {}", source.key))? {
+            Permit::Granted => fetch_key(cx, work.step, source)?,
+            Permit::Reported => String::new(),
+        };
+        let puts = puts(source, key);
         let made = vec![made(&source.name)];
         let there = || !files.delete(cx.system).is_empty();
         cx.about_to(&work.step.id, &made, there, || {
-            let done = root::run(cx, work, &install(cx, source)).and_then(|()| {
+            let done = root::carry_out(cx, work, &puts).and_then(|()| {
                 let (update, id) = (update(cx, source), &work.step.id);
                 apt::run(cx.system, &update, cx.lock_wait, id, work.reporter, &work.log)
             });
@@ -273,7 +279,9 @@ impl Kind for AptSource {
                 Ok(()) | Err(ExecError::Interrupted) => done,
                 // A source that apt does not take would disturb every later update.
                 Err(error) => {
-                    Err(match root::run(cx, work, &files.delete(cx.system)) {
+                    let delete: Vec<_> =
+                        files.delete(cx.system).into_iter().map(Deed::Run).collect();
+                    Err(match root::carry_out(cx, work, &delete) {
                         Ok(()) => taken_back(work, source, error),
                         // They are noted, so the next run or `aitk remove` takes them away.
                         Err(_) => error,
@@ -422,23 +430,25 @@ mod tests {
         let machine = Machine::new("{}");
         let action = Action::AptSource(source());
         let ran = machine.apply(&AptSource, action, Receipt::default()).unwrap();
-        let from = "/home/user/.cache/aitk/system";
+        let install = "sudo install -D -m 644 -o root -g root -T /dev/stdin";
         for (at, path) in Files::of("vendor").all().into_iter().enumerate() {
-            let path = path.display();
-            assert_eq!(ran.commands[at], format!("sudo install -D -m 644 {from}{path} {path}"));
+            assert_eq!(ran.shown.commands[at], format!("{install} {}", path.display()));
         }
+        let [(_, entry), (_, preferences)] = texts(&source());
+        let shown: Vec<_> = ran.shown.writes.iter().map(|write| write.content.clone()).collect();
+        assert_eq!(shown, [entry, preferences], "the key is not at hand");
         let list = "-o Dir::Etc::sourcelist=/etc/apt/sources.list.d/aitk-vendor.sources";
-        assert!(ran.commands[3].contains(list), "{}", ran.commands[3]);
-        assert!(ran.commands[3].ends_with("APT::Get::List-Cleanup=0 update"));
+        assert!(ran.shown.commands[3].contains(list), "{}", ran.shown.commands[3]);
+        assert!(ran.shown.commands[3].ends_with("APT::Get::List-Cleanup=0 update"));
         let run: Vec<_> = ran.did.iter().filter_map(|did| did.strip_prefix("run ")).collect();
-        assert_eq!(run, ran.commands);
+        assert_eq!(run, ran.shown.commands);
         let noted = ran.did.iter().position(|did| did == NOTED).unwrap();
         let first = ran.did.iter().position(|did| did.starts_with("run ")).unwrap();
         assert!(noted < first && ran.receipt.made("source:vendor"), "{:?}", ran.did);
         let key = "/etc/apt/keyrings/aitk-vendor.asc";
         machine.file(key, KEY);
         let undo = undo("vendor", machine.system());
-        assert_eq!(undo[0].to_string(), format!("sudo rm -f {key}"));
+        assert_eq!(undo[0].to_string(), format!("sudo rm -f -- {key}"));
     }
 
     /// Answers once with this content.
@@ -459,12 +469,13 @@ mod tests {
         let machine = Machine::new("{}");
         let fetch = |key: String, fingerprint: &str| {
             let source = Source { key, fingerprint: fingerprint.to_owned(), ..source() };
-            machine.online(|cx| fetch_key(cx, &source))
+            let step = step(Action::AptSource(source.clone()));
+            machine.online(|cx| fetch_key(cx, &step, &source))
         };
         let one = source().fingerprint;
         // Of two keys the other one is left out.
         let key = fetch(serve(KEYS), &one).unwrap();
-        assert!(is_the_key(&key, &source()));
+        assert!(is_the_key(key.as_bytes(), &source()));
         let other = "5FB0AACF1A0DC52AD7725F81DD17EBAC168860F3";
         let refused = fetch(serve(KEY), other).unwrap_err().to_string();
         assert!(refused.contains(&format!("is {one}, and not {other}")), "{refused}");

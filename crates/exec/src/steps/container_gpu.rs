@@ -6,7 +6,8 @@ use aitk_plan::{Plan, Step};
 use aitk_system::{Command, System};
 use serde_json::Value;
 
-use super::{Check, Exact, Kind, Made, Work, root};
+use super::root::{self, Deed};
+use super::{Check, Exact, Kind, Made, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 
@@ -28,7 +29,7 @@ struct State {
 }
 
 fn state(cx: &Context<'_>) -> Result<State, ExecError> {
-    let daemon = root::content(cx, Path::new(DAEMON))?;
+    let daemon = root::content_of(cx, Path::new(DAEMON))?;
     let json = daemon.as_deref().and_then(|json| serde_json::from_slice::<Value>(json).ok());
     Ok(State {
         daemon: daemon.is_some(),
@@ -37,7 +38,7 @@ fn state(cx: &Context<'_>) -> Result<State, ExecError> {
     })
 }
 
-fn commands(cx: &Context<'_>, state: &State) -> Vec<Command> {
+fn deeds(cx: &Context<'_>, state: &State) -> Vec<Deed> {
     let mut commands = Vec::new();
     if !state.runtime {
         let words = ["nvidia-ctk", "runtime", "configure", "--runtime=docker"];
@@ -51,7 +52,7 @@ fn commands(cx: &Context<'_>, state: &State) -> Vec<Command> {
     if !state.runtime && cx.machine.systemd {
         commands.push(Command::as_root(["systemctl", "restart", "docker"]));
     }
-    commands
+    commands.into_iter().map(Deed::Run).collect()
 }
 
 /// What takes the runtime out of Docker's configuration again: its tool cannot, so only a file goes that has nothing
@@ -92,8 +93,7 @@ impl Kind for ContainerGpu {
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let commands = root::typed(cx, &commands(cx, &state(cx)?));
-        Ok(Exact::one(Step { commands, estimated: false, ..step.clone() }))
+        Ok(Exact::one(root::shown(cx, step, &deeds(cx, &state(cx)?))))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -107,8 +107,8 @@ impl Kind for ContainerGpu {
             made.push(Made::created(format!("file:{CDI}"), None));
         }
         let there = || state(cx).is_ok_and(|now| now.runtime || now.described);
-        let commands = commands(cx, &before);
-        cx.about_to(&work.step.id, &made, there, || root::run(cx, work, &commands))?;
+        let deeds = deeds(cx, &before);
+        cx.about_to(&work.step.id, &made, there, || root::carry_out(cx, work, &deeds))?;
         Ok(made)
     }
 
@@ -135,7 +135,11 @@ mod tests {
     const GENERATE: &str = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml";
 
     fn commands(machine: &Machine) -> Vec<String> {
-        machine.apply(&ContainerGpu, Action::ContainerGpu, Receipt::default()).unwrap().commands
+        machine
+            .apply(&ContainerGpu, Action::ContainerGpu, Receipt::default())
+            .unwrap()
+            .shown
+            .commands
     }
 
     #[test]
@@ -160,7 +164,7 @@ mod tests {
         let detail = ran.receipt.objects[RUNTIME].detail.clone();
         machine.file(DAEMON, NVIDIA);
         let whole = undo(detail.as_deref(), machine.system());
-        assert_eq!(whole[0].to_string(), "sudo rm -f /etc/docker/daemon.json");
+        assert_eq!(whole[0].to_string(), "sudo rm -f -- /etc/docker/daemon.json");
         assert!(undo(None, machine.system()).is_empty(), "it was there before");
         assert!(stays(machine.system()).is_some());
         machine.file(DAEMON, &NVIDIA.replacen('{', r#"{"debug": true, "#, 1));

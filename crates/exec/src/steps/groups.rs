@@ -3,7 +3,8 @@
 use aitk_plan::{Action, Plan, Status, Step};
 use aitk_system::{Command, System};
 
-use super::{Check, Exact, Kind, Made, Work, root};
+use super::root::{self, Deed};
+use super::{Check, Exact, Kind, Made, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 
@@ -111,11 +112,9 @@ impl Kind for Groups {
         if estimated {
             lacks.extend(absent);
         }
-        let commands = match lacks.is_empty() {
-            true => Vec::new(),
-            false => root::typed(cx, &[command(&lacks, &user)]),
-        };
-        Ok(Exact::one(Step { commands, estimated, ..step.clone() }))
+        let add = (!lacks.is_empty()).then(|| Deed::Run(command(&lacks, &user)));
+        let shown = root::shown(cx, step, add.as_slice());
+        Ok(Exact::one(Step { estimated, ..shown }))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -127,8 +126,8 @@ impl Kind for Groups {
             lacks.iter().map(|group| Made::created(key(group), Some(user.clone()))).collect();
         let there =
             || self.check(cx, work.plan, work.step).is_ok_and(|check| check == Check::Holds);
-        let commands = [command(&lacks, &user)];
-        cx.about_to(&work.step.id, &made, there, || root::run(cx, work, &commands))?;
+        let add = command(&lacks, &user);
+        cx.about_to(&work.step.id, &made, there, || root::run(cx, work, &add))?;
         Ok(made)
     }
 
@@ -167,7 +166,7 @@ mod tests {
         let lacks = Check::missing("kim does not belong to render");
         assert_eq!(machine.check(&Groups, &step(action())).unwrap(), lacks);
         let ran = machine.apply(&Groups, action(), Receipt::default()).unwrap();
-        assert_eq!(ran.commands, ["sudo usermod -aG render kim"]);
+        assert_eq!(ran.shown.commands, ["sudo usermod -aG render kim"]);
         assert_eq!(ran.did, [NOTED, "run sudo usermod -aG render kim"]);
         assert!(ran.receipt.made("group:render") && !ran.receipt.made("group:video"));
     }

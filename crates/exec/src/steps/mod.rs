@@ -37,6 +37,7 @@ pub(crate) use environment::{as_built, resolve as resolve_environment};
 pub(crate) use groups::may_come as group_may_come;
 pub use kernelspec::kept_kernel;
 pub(crate) use restart::boot_id;
+pub(crate) use root::asks_for_password;
 pub use shell_init::without_init;
 pub use undo::{Undo, undo};
 

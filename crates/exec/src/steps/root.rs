@@ -1,79 +1,215 @@
-//! What the steps that change the system itself have in common: commands of root's, one after another, and files that
-//! are put together in the user's cache and then installed by one of them.
+//! What root does: commands, one after another, and files whose content it is handed on standard input. Nothing that it
+//! reads lies where the user could put something else in its place meanwhile.
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, System};
+use aitk_plan::{Step, Write};
+use aitk_system::{Command, FileKind, Permit, Stat, System};
 
-use super::Work;
+use super::{Work, may_change};
 use crate::context::Context;
 use crate::error::ExecError;
+use crate::report::Event;
 
-/// Where a file of the system is put together.
-fn staged(cx: &Context<'_>, path: &Path) -> PathBuf {
-    cx.settings.cache.join("system").join(path.strip_prefix("/").unwrap_or(path))
+/// As many links as are followed on the way to a file.
+const MAX_LINKS: usize = 20;
+/// The mode of what root writes: everybody may read it.
+const MODE: u32 = 0o644;
+
+/// One thing that root does.
+#[derive(Debug)]
+pub(super) enum Deed {
+    /// It runs a command.
+    Run(Command),
+    /// It writes a whole file.
+    Put(Write),
+    /// It adds to a file of the system's.
+    Add(Write),
 }
 
-/// Puts a file together; while a plan is made as well, so that its commands can be typed by hand.
-pub(super) fn stage(
-    cx: &Context<'_>,
-    system: &dyn System,
-    path: &Path,
-    content: &[u8],
-) -> Result<(), ExecError> {
-    let staged = staged(cx, path);
-    if system.read(&staged).is_ok_and(|there| there == content) {
-        return Ok(());
+impl Deed {
+    /// Writes a whole file.
+    pub fn put(path: &Path, content: impl Into<String>) -> Self {
+        Self::Put(Write { path: path.to_string_lossy().into_owned(), content: content.into() })
     }
-    system.write(&staged, content, 0o644).map_err(ExecError::io(staged))
+
+    /// Adds to a file of the system's.
+    pub fn add(path: &str, content: impl Into<String>) -> Self {
+        Self::Add(Write { path: path.to_owned(), content: content.into() })
+    }
+
+    fn write(&self) -> Option<&Write> {
+        match self {
+            Self::Run(_) => None,
+            Self::Put(write) | Self::Add(write) => Some(write),
+        }
+    }
+
+    pub fn command(&self) -> Command {
+        match self {
+            Self::Run(command) => command.clone(),
+            // `install` never writes through a link: it takes away what stands there and makes a new file.
+            Self::Put(Write { path, content }) => {
+                Command::as_root(["install", "-D", "-m", "644", "-o", "root", "-g", "root"])
+                    .args(["-T", "/dev/stdin", path])
+                    .input(content.as_bytes())
+            }
+            Self::Add(Write { path, content }) => {
+                Command::as_root(["tee", "-a", path]).input(content.as_bytes())
+            }
+        }
+    }
 }
 
-/// What was put together for a file.
-pub(super) fn staged_content(cx: &Context<'_>, path: &Path) -> Option<Vec<u8>> {
-    cx.system.read(&staged(cx, path)).ok()
+/// A step with what root will do, whole.
+pub(super) fn shown(cx: &Context<'_>, step: &Step, deeds: &[Deed]) -> Step {
+    Step {
+        commands: deeds.iter().map(|deed| cx.typed(&deed.command())).collect(),
+        writes: deeds.iter().filter_map(Deed::write).cloned().collect(),
+        estimated: false,
+        ..step.clone()
+    }
 }
 
-/// Installs what was put together for a file.
-pub(super) fn install(cx: &Context<'_>, path: &Path) -> Command {
-    let staged = staged(cx, path);
-    Command::as_root(["install", "-D", "-m", "644"])
-        .args([staged.to_string_lossy(), path.to_string_lossy()])
+/// Does one thing after another, up to the first that fails.
+pub(super) fn carry_out(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    deeds: &[Deed],
+) -> Result<(), ExecError> {
+    for deed in deeds {
+        let Some(Write { path, content }) = deed.write() else {
+            run(cx, work, &deed.command())?;
+            continue;
+        };
+        let path = Path::new(path);
+        only_roots(cx.system, path)?;
+        let before = content_of(cx, path)?.unwrap_or_default();
+        let wanted = match deed {
+            Deed::Add(_) => [&before, content.as_bytes()].concat(),
+            _ => content.as_bytes().to_vec(),
+        };
+        let done = run(cx, work, &deed.command()).and_then(|()| stands(cx, deed, &wanted));
+        if done.is_err() && matches!(deed, Deed::Put(_)) {
+            take_back(cx, work, path, &wanted);
+        }
+        done?;
+    }
+    Ok(())
 }
 
 /// Takes files away.
 pub(crate) fn delete<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Command {
     let paths = paths.into_iter().map(|path| path.as_ref().to_string_lossy().into_owned());
-    Command::as_root(["rm", "-f"]).args(paths)
+    Command::as_root(["rm", "-f", "--"]).args(paths)
 }
 
-/// The commands as a person would type them.
-pub(super) fn typed(cx: &Context<'_>, commands: &[Command]) -> Vec<String> {
-    commands.iter().map(|command| cx.typed(command)).collect()
-}
-
-/// Runs commands one after another, up to the first that fails.
-pub(super) fn run(
-    cx: &Context<'_>,
-    work: &Work<'_>,
-    commands: &[Command],
-) -> Result<(), ExecError> {
-    for command in commands {
-        let output = cx.system.run(&command.clone().log(&work.log))?;
-        if output.stderr.contains("sudo: a password is required")
-            || output.stderr.contains("sudo: a terminal is required")
-        {
-            return Err(ExecError::NeedsPassword);
-        }
-        if !output.success() {
-            let (command, output) = (cx.typed(command), output.tail(8));
-            return Err(ExecError::Failed { command, output, log: Some(work.log.clone()) });
-        }
+/// Runs a command of root's.
+pub(super) fn run(cx: &Context<'_>, work: &Work<'_>, command: &Command) -> Result<(), ExecError> {
+    let output = cx.system.run(&command.clone().log(&work.log))?;
+    if asks_for_password(&output.stderr) {
+        return Err(ExecError::NeedsPassword);
+    }
+    if !output.success() {
+        let (command, output) = (cx.typed(command), output.tail(8));
+        return Err(ExecError::Failed { command, output, log: Some(work.log.clone()) });
     }
     Ok(())
 }
 
+/// Whether sudo, in either of its forms, would have to ask.
+pub(crate) fn asks_for_password(said: &str) -> bool {
+    let signs = [
+        "sudo: a password is required",
+        "sudo: a terminal is required",
+        "sudo: interactive authentication is required",
+        "sudo: Authentication required but not attempted",
+    ];
+    signs.iter().any(|sign| said.contains(sign))
+}
+
+/// Whether nobody but root can put something else at a path, or in the way to it. Whom `/` belongs to is root.
+fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecError> {
+    let refuse = |place: &Path, reason: &str| {
+        Err(ExecError::UnsafePlace { path: place.to_owned(), reason: reason.to_owned() })
+    };
+    let root = system.stat(Path::new("/")).map_err(ExecError::io("/"))?.uid;
+    let mut ahead: Vec<PathBuf> = folders_above(path);
+    let mut links = 0;
+    while let Some(folder) = ahead.pop() {
+        // What is not there yet is made by root, in a folder of root's.
+        let stat = match system.stat(&folder) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => break,
+            stat => stat.map_err(ExecError::io(&folder))?,
+        };
+        if stat.uid != root {
+            return refuse(&folder, "it does not belong to root");
+        }
+        match stat.kind {
+            FileKind::Dir if others_may_write(&stat) => {
+                return refuse(&folder, "others than root may write there");
+            }
+            FileKind::Dir => {}
+            FileKind::Link if links < MAX_LINKS => {
+                links += 1;
+                let target = system.read_link(&folder).map_err(ExecError::io(&folder))?;
+                let above = folder.parent().unwrap_or(Path::new("/"));
+                // The folder that it leads to, and then those above it.
+                let target = above.join(target);
+                ahead.push(target.clone());
+                ahead.extend(folders_above(&target));
+            }
+            _ => return refuse(&folder, "it is no folder"),
+        }
+    }
+    match system.stat(path) {
+        Ok(stat) if stat.kind != FileKind::File => refuse(path, "it is no plain file"),
+        Ok(stat) if stat.uid != root => refuse(path, "it does not belong to root"),
+        _ => Ok(()),
+    }
+}
+
+/// The folders above a path, the nearest one first.
+fn folders_above(path: &Path) -> Vec<PathBuf> {
+    path.ancestors().skip(1).map(Path::to_owned).collect()
+}
+
+fn others_may_write(stat: &Stat) -> bool {
+    stat.mode & 0o002 != 0 || stat.mode & 0o020 != 0 && stat.gid != 0
+}
+
+/// Looks whether a file stands there as it was to be written.
+fn stands(cx: &Context<'_>, deed: &Deed, content: &[u8]) -> Result<(), ExecError> {
+    let Some(path) = deed.write().map(|write| Path::new(&write.path)) else { return Ok(()) };
+    let look = format!("look whether {} says what it should", path.display());
+    if may_change(cx, &look)? == Permit::Reported {
+        return Ok(());
+    }
+    only_roots(cx.system, path)?;
+    let missing =
+        |what: &str| Err(ExecError::StillMissing { reason: format!("{} {what}", path.display()) });
+    let stat = cx.system.stat(path).map_err(ExecError::io(path))?;
+    if stat.mode != MODE && matches!(deed, Deed::Put(_)) {
+        return missing("has not the rights that it should have");
+    }
+    match content_of(cx, path)? {
+        Some(there) if there == content => Ok(()),
+        _ => missing("does not say what it should"),
+    }
+}
+
+/// Takes a file away of which not more stands there than was to be written; anything else is somebody's.
+fn take_back(cx: &Context<'_>, work: &Work<'_>, path: &Path, content: &[u8]) {
+    let ours = content_of(cx, path)
+        .is_ok_and(|there| there.is_some_and(|there| content.starts_with(&there)));
+    if ours && run(cx, work, &delete([path])).is_ok() {
+        let text = format!("{} was taken away again", path.display());
+        work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
+    }
+}
+
 /// A file's content; `None` where there is none.
-pub(super) fn content(cx: &Context<'_>, path: &Path) -> Result<Option<Vec<u8>>, ExecError> {
+pub(super) fn content_of(cx: &Context<'_>, path: &Path) -> Result<Option<Vec<u8>>, ExecError> {
     match cx.system.read(path) {
         Ok(content) => Ok(Some(content)),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
@@ -83,6 +219,67 @@ pub(super) fn content(cx: &Context<'_>, path: &Path) -> Result<Option<Vec<u8>>, 
 
 /// The same as text.
 pub(super) fn text(cx: &Context<'_>, path: &str) -> Result<String, ExecError> {
-    let content = content(cx, Path::new(path))?.unwrap_or_default();
+    let content = content_of(cx, Path::new(path))?.unwrap_or_default();
     Ok(String::from_utf8_lossy(&content).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt, symlink};
+
+    use aitk_system::Replay;
+
+    use super::*;
+
+    /// A file tree, and what is said of a path in it.
+    struct Tree(tempfile::TempDir);
+
+    impl Tree {
+        fn refusal(&self, path: &str) -> Option<String> {
+            let system = Replay::tree(self.0.path());
+            only_roots(&system, Path::new(path)).err().map(|error| error.to_string())
+        }
+
+        fn folder(&self, path: &str, mode: u32) {
+            let path = self.0.path().join(path);
+            std::fs::create_dir_all(&path).unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+    }
+
+    #[test]
+    fn only_where_nobody_else_can_write_is_written() {
+        let tree = Tree(tempfile::tempdir().unwrap());
+        tree.folder("etc/apt", 0o755);
+        assert_eq!(tree.refusal("/etc/apt/apt.conf.d/52aitk"), None);
+        tree.folder("etc/open", 0o777);
+        let said = tree.refusal("/etc/open/deeper/file").unwrap();
+        assert!(said.contains("/etc/open: others than root may write there"), "{said}");
+        tree.folder("etc/sticky", 0o1777);
+        assert!(tree.refusal("/etc/sticky/file").is_some());
+        tree.folder("etc/apt/folder", 0o755);
+        assert!(tree.refusal("/etc/apt/folder").unwrap().contains("no plain file"));
+    }
+
+    #[test]
+    fn a_link_in_the_way_is_followed_and_one_in_its_place_refused() {
+        let tree = Tree(tempfile::tempdir().unwrap());
+        tree.folder("usr/etc", 0o755);
+        tree.folder("home", 0o777);
+        symlink("usr/etc", tree.0.path().join("etc")).unwrap();
+        assert_eq!(tree.refusal("/etc/file"), None);
+        symlink("/home", tree.0.path().join("usr/etc/apt")).unwrap();
+        assert!(tree.refusal("/etc/apt/file").unwrap().contains("/home"));
+        symlink("/none", tree.0.path().join("usr/etc/file")).unwrap();
+        assert!(tree.refusal("/etc/file").unwrap().contains("no plain file"));
+        symlink("round", tree.0.path().join("usr/etc/round")).unwrap();
+        assert!(tree.refusal("/etc/round/file").is_some());
+    }
+
+    #[test]
+    fn both_forms_of_sudo_are_understood() {
+        assert!(asks_for_password("sudo: a password is required\n"));
+        assert!(asks_for_password("sudo: interactive authentication is required"));
+        assert!(!asks_for_password("apt-get: no"));
+    }
 }

@@ -6,7 +6,8 @@ use aitk_detect::VirtualizationKind;
 use aitk_plan::{Action, Bytes, Plan, Step};
 use aitk_system::{Command, System};
 
-use super::{Check, Exact, Kind, Made, Work, root};
+use super::root::{self, Deed};
+use super::{Check, Exact, Kind, Made, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 
@@ -112,7 +113,7 @@ fn make(cx: &Context<'_>, path: &str, size: u64) -> Result<Vec<Command>, ExecErr
 }
 
 /// What is still to be done.
-fn commands(cx: &Context<'_>, step: &Step) -> Result<Vec<Command>, ExecError> {
+fn deeds(cx: &Context<'_>, step: &Step) -> Result<Vec<Deed>, ExecError> {
     let Wanted { path, size } = wanted(step);
     if cx.machine.virtualization.kind == VirtualizationKind::Container {
         return Err(ExecError::NoSwapFile {
@@ -142,17 +143,17 @@ fn commands(cx: &Context<'_>, step: &Step) -> Result<Vec<Command>, ExecError> {
         }
         commands.push(Command::as_root(["swapon", path]));
     }
+    let mut deeds: Vec<_> = commands.into_iter().map(Deed::Run).collect();
     if !lasting {
         let fstab = root::text(cx, FSTAB)?;
         // A last line without an end would be continued.
-        let end = if fstab.is_empty() || fstab.ends_with('\n') { "" } else { r"\n" };
-        let line = format!(r"printf '{end}%s\n' '{path} none swap sw 0 0 {MARK}' >> {FSTAB}");
-        commands.push(Command::as_root(["sh", "-c", &line]));
+        let end = if fstab.is_empty() || fstab.ends_with('\n') { "" } else { "\n" };
+        deeds.push(Deed::add(FSTAB, format!("{end}{path} none swap sw 0 0 {MARK}\n")));
     }
-    Ok(commands)
+    Ok(deeds)
 }
 
-/// A path that is the same word in a shell's quotes, in fstab and in a regular expression.
+/// A path that is the same word in fstab and in a regular expression.
 fn is_plain(path: &str) -> bool {
     path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c))
 }
@@ -201,18 +202,17 @@ impl Kind for SwapFile {
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let commands = root::typed(cx, &commands(cx, step)?);
         let disk = Some(wanted(step).size);
-        Ok(Exact::one(Step { commands, disk, estimated: false, ..step.clone() }))
+        Ok(Exact::one(Step { disk, ..root::shown(cx, step, &deeds(cx, step)?) }))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let Wanted { path, size } = wanted(work.step);
-        let commands = commands(cx, work.step)?;
+        let deeds = deeds(cx, work.step)?;
         enough_room(cx, path, size)?;
         let made = vec![Made::created(key(path), None)];
         let there = || cx.system.exists(path);
-        cx.about_to(&work.step.id, &made, there, || root::run(cx, work, &commands))?;
+        cx.about_to(&work.step.id, &made, there, || root::carry_out(cx, work, &deeds))?;
         Ok(made)
     }
 
@@ -246,25 +246,24 @@ mod tests {
     }
 
     fn commands(machine: &Machine, receipt: Receipt) -> Result<Vec<String>, ExecError> {
-        Ok(machine.apply(&SwapFile, action(), receipt)?.commands)
+        Ok(machine.apply(&SwapFile, action(), receipt)?.shown.commands)
     }
 
     #[test]
     fn it_is_made_closed_used_and_remembered_in_this_order() {
         let machine = machine("ext4");
         let ran = machine.apply(&SwapFile, action(), Receipt::default()).unwrap();
-        let fstab = format!(r"printf '%s\n' '{LINE}' >> /etc/fstab");
-        let quoted = aitk_system::quote(&fstab);
         let expected = [
             "sudo fallocate -l 4294967296 /swapfile",
             "sudo chmod 600 /swapfile",
             "sudo mkswap /swapfile",
             "sudo swapon /swapfile",
-            &format!("sudo sh -c {quoted}"),
+            "sudo tee -a /etc/fstab",
         ];
-        assert_eq!(ran.commands, expected);
+        assert_eq!(ran.shown.commands, expected);
+        assert_eq!(ran.shown.writes[0].content, format!("{LINE}\n"));
         assert_eq!(ran.did[0], NOTED);
-        assert_eq!(ran.did[1..], expected.map(|command| format!("run {command}")));
+        assert_eq!(ran.did[1..6], expected.map(|command| format!("run {command}")));
         assert!(ran.receipt.made("swap:/swapfile"));
     }
 
@@ -306,7 +305,7 @@ mod tests {
         let ours = || machine.made(&["swap:/swapfile"]);
         machine.file(PATH, "half");
         let again = commands(&machine, ours()).unwrap();
-        assert_eq!((again[0].as_str(), again.len()), ("sudo rm -f /swapfile", 6));
+        assert_eq!((again[0].as_str(), again.len()), ("sudo rm -f -- /swapfile", 6));
         machine.file("/proc/swaps", SWAPS);
         let missing = Check::missing("/etc/fstab does not name /swapfile");
         assert_eq!(machine.check_with(&SwapFile, &step(action()), ours()).unwrap(), missing);
@@ -327,13 +326,12 @@ mod tests {
         let fstab = machine.path(FSTAB).to_string_lossy().into_owned();
         let run = |command: &Command| {
             let words = command.argv.iter().map(|word| word.replace(FSTAB, &fstab));
-            let output = Command::changes(words);
-            assert!((&aitk_system::Real as &dyn System).run(&output).unwrap().success());
+            let command = Command { input: command.input.clone(), ..Command::changes(words) };
+            assert!((&aitk_system::Real as &dyn System).run(&command).unwrap().success());
         };
-        let append = machine.with(Receipt::default(), |cx| {
-            super::commands(cx, &step(action())).unwrap().pop().unwrap()
-        });
-        run(&append);
+        let append = machine
+            .with(Receipt::default(), |cx| deeds(cx, &step(action())).unwrap().pop().unwrap());
+        run(&append.command());
         let text = || machine.system().text(FSTAB).unwrap();
         assert_eq!(text(), format!("{before}\n{LINE}\n"));
         let undo = undo(PATH, machine.system());
@@ -350,7 +348,7 @@ mod tests {
         machine.file(FSTAB, &format!("{LINE}\n"));
         let typed: Vec<_> = undo(PATH, machine.system()).iter().map(Command::to_string).collect();
         let line = r"sudo sed -i '\|^/swapfile .*# aitk$|d' /etc/fstab";
-        assert_eq!(typed, ["sudo swapoff /swapfile", line, "sudo rm -f /swapfile"]);
+        assert_eq!(typed, ["sudo swapoff /swapfile", line, "sudo rm -f -- /swapfile"]);
         assert!(undo("/none", machine.system()).is_empty());
     }
 }

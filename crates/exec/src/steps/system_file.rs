@@ -5,7 +5,8 @@ use std::path::Path;
 use aitk_plan::{Action, Plan, Step};
 use aitk_system::{Command, System};
 
-use super::{Check, Exact, Kind, Made, Work, root};
+use super::root::{self, Deed};
+use super::{Check, Exact, Kind, Made, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 
@@ -13,7 +14,7 @@ pub(super) struct SystemFile;
 
 struct Wanted<'a> {
     path: &'a Path,
-    content: &'a [u8],
+    content: &'a str,
 }
 
 fn wanted(step: &Step) -> Wanted<'_> {
@@ -21,14 +22,14 @@ fn wanted(step: &Step) -> Wanted<'_> {
         Action::SystemFile { path, content } => (path.as_str(), content.as_str()),
         _ => ("/", ""),
     };
-    Wanted { path: Path::new(path), content: content.as_bytes() }
+    Wanted { path: Path::new(path), content }
 }
 
 /// Somebody else's file is never overwritten.
 fn refuse_foreign(cx: &Context<'_>, wanted: &Wanted<'_>) -> Result<(), ExecError> {
     let made = cx.memo().receipt.made(&key(wanted.path));
-    match root::content(cx, wanted.path)? {
-        Some(content) if content != wanted.content && !made => {
+    match root::content_of(cx, wanted.path)? {
+        Some(content) if content != wanted.content.as_bytes() && !made => {
             Err(ExecError::Foreign { path: wanted.path.to_owned() })
         }
         _ => Ok(()),
@@ -47,8 +48,8 @@ pub(super) fn undo(path: &str, system: &dyn System) -> Vec<Command> {
 impl Kind for SystemFile {
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
         let Wanted { path, content } = wanted(step);
-        Ok(match root::content(cx, path)? {
-            Some(there) if there == content => Check::Holds,
+        Ok(match root::content_of(cx, path)? {
+            Some(there) if there == content.as_bytes() => Check::Holds,
             Some(_) => Check::missing(format!("{} says something else", path.display())),
             None => Check::missing(format!("there is no {}", path.display())),
         })
@@ -57,36 +58,34 @@ impl Kind for SystemFile {
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let wanted = wanted(step);
         refuse_foreign(cx, &wanted)?;
-        if cx.is_local {
-            root::stage(cx, cx.local, wanted.path, wanted.content)?;
-        }
-        let commands = root::typed(cx, &[root::install(cx, wanted.path)]);
-        Ok(Exact::one(Step { commands, estimated: false, ..step.clone() }))
+        let put = Deed::put(wanted.path, wanted.content);
+        Ok(Exact::one(root::shown(cx, step, &[put])))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let wanted = wanted(work.step);
         refuse_foreign(cx, &wanted)?;
-        root::stage(cx, cx.system, wanted.path, wanted.content)?;
-        let made = Made::created(key(wanted.path), None);
-        let made = vec![made];
+        let made = vec![Made::created(key(wanted.path), None)];
         let there =
             || self.check(cx, work.plan, work.step).is_ok_and(|check| check == Check::Holds);
-        let install = [root::install(cx, wanted.path)];
-        cx.about_to(&work.step.id, &made, there, || root::run(cx, work, &install))?;
+        let put = [Deed::put(wanted.path, wanted.content)];
+        cx.about_to(&work.step.id, &made, there, || root::carry_out(cx, work, &put))?;
         Ok(made)
     }
 
     /// What aitk has made is noted before it is there, so the rest was there before.
     fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
         let Wanted { path, content } = wanted(step);
-        let there = root::content(cx, path).is_ok_and(|there| there.as_deref() == Some(content));
+        let there = root::content_of(cx, path).ok().flatten();
+        let there = there.is_some_and(|there| there == content.as_bytes());
         there.then(|| Made::found(key(path), None)).into_iter().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aitk_plan::Write;
+
     use super::*;
     use crate::receipt::Receipt;
     use crate::steps::testing::{Machine, NOTED, step};
@@ -109,14 +108,15 @@ mod tests {
     }
 
     #[test]
-    fn root_installs_what_was_put_together_and_the_receipt_knows_it() {
+    fn root_is_handed_the_content_and_the_receipt_knows_the_file() {
         let machine = Machine::new("{}");
         let ran = machine.apply(&SystemFile, action(), Receipt::default()).unwrap();
-        let staged = "/home/user/.cache/aitk/system/etc/modprobe.d/aitk-nouveau.conf";
-        let install = format!("sudo install -D -m 644 {staged} {PATH}");
-        assert_eq!(ran.commands, [install.as_str()]);
-        let (write, run) = (format!("write {staged}"), format!("run {install}"));
-        assert_eq!(ran.did, [write.as_str(), NOTED, &run]);
+        let install = format!("sudo install -D -m 644 -o root -g root -T /dev/stdin {PATH}");
+        assert_eq!(ran.shown.commands, [install.as_str()]);
+        let content = "blacklist nouveau\n".to_owned();
+        assert_eq!(ran.shown.writes, [Write { path: PATH.to_owned(), content }]);
+        let look = format!("look whether {PATH} says what it should");
+        assert_eq!(ran.did, [NOTED, &format!("run {install}"), &look]);
         assert!(ran.receipt.made(&format!("file:{PATH}")));
     }
 
@@ -127,7 +127,7 @@ mod tests {
         let refused = machine.apply(&SystemFile, action(), Receipt::default()).unwrap_err();
         assert!(matches!(refused, ExecError::Foreign { .. }), "{refused}");
         let ran = machine.apply(&SystemFile, action(), machine.made(&[&format!("file:{PATH}")]));
-        assert!(ran.unwrap().did.last().unwrap().starts_with("run sudo install"));
+        assert!(ran.unwrap().did.iter().any(|did| did.starts_with("run sudo install")));
     }
 
     #[test]
@@ -136,7 +136,7 @@ mod tests {
         machine.file(PATH, "blacklist nouveau\n");
         let receipt = machine.own(&SystemFile, &step(action()), Receipt::default());
         assert!(!receipt.made(&format!("file:{PATH}")));
-        assert_eq!(undo(PATH, machine.system())[0].to_string(), format!("sudo rm -f {PATH}"));
+        assert_eq!(undo(PATH, machine.system())[0].to_string(), format!("sudo rm -f -- {PATH}"));
         assert!(undo("/etc/none", machine.system()).is_empty());
     }
 }

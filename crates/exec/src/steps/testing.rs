@@ -37,7 +37,7 @@ pub(crate) struct Machine {
 #[derive(Debug)]
 pub(crate) struct Ran {
     /// What the plan shows.
-    pub commands: Vec<String>,
+    pub shown: Step,
     /// What would have been done.
     pub did: Vec<String>,
     pub receipt: Receipt,
@@ -160,15 +160,15 @@ impl Machine {
         let local = Report::new(Deny(Real), |_: &str| {});
         let step = step(action);
         let plan = plan(vec![step.clone()]);
-        let (commands, receipt) = self.on(&system, &local, receipt, true, |cx| {
-            let commands = kind.resolve(cx, &plan, &step)?.steps.remove(0).commands;
-            let work = Work { plan: &plan, step: &step, reporter: &Silent, log: no_log() };
+        let (shown, receipt) = self.on(&system, &local, receipt, true, |cx| {
+            let shown = kind.resolve(cx, &plan, &step)?.steps.remove(0);
+            let work = Work { plan: &plan, step: &shown, reporter: &Silent, log: no_log() };
             let made = kind.apply(cx, &work)?;
             cx.note(&step.id, made);
-            Ok::<_, ExecError>((commands, cx.receipt()))
+            Ok::<_, ExecError>((shown, cx.receipt()))
         })?;
         let did = did.lock().unwrap().clone();
-        Ok(Ran { commands, did, receipt })
+        Ok(Ran { shown, did, receipt })
     }
 }
 
@@ -205,6 +205,7 @@ pub(crate) fn step(action: Action) -> Step {
         needs: Vec::new(),
         root: true,
         commands: Vec::new(),
+        writes: Vec::new(),
         packages: Vec::new(),
         removes: Vec::new(),
         download: None,

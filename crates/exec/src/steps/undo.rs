@@ -55,10 +55,10 @@ mod tests {
             let undone = undo(receipt, machine.system());
             undone.iter().flat_map(|undo| &undo.commands).map(Command::to_string).collect()
         };
-        let file = "sudo rm -f /etc/modprobe.d/aitk.conf";
-        assert_eq!(typed(&receipt), [file, "sudo rm -f /etc/apt/preferences.d/aitk-vendor"]);
+        let file = "sudo rm -f -- /etc/modprobe.d/aitk.conf";
+        assert_eq!(typed(&receipt), [file, "sudo rm -f -- /etc/apt/preferences.d/aitk-vendor"]);
         let found = receipt.objects.get_mut(keys[0]).unwrap();
         found.provenance = Provenance::Found;
-        assert_eq!(typed(&receipt), ["sudo rm -f /etc/apt/preferences.d/aitk-vendor"]);
+        assert_eq!(typed(&receipt), ["sudo rm -f -- /etc/apt/preferences.d/aitk-vendor"]);
     }
 }
