@@ -361,6 +361,9 @@ pub struct Apply {
     /// Do not ask
     #[arg(short, long, env = "AITK_YES")]
     pub yes: bool,
+    /// Go on where something turns out much larger than the plan said, more than half as much again and 200 MB more
+    #[arg(long, env = "AITK_ALLOW_LARGER")]
+    pub allow_larger: bool,
     /// Say what would be changed, and change nothing
     #[arg(long, env = "AITK_DRY_RUN")]
     pub dry_run: bool,

@@ -59,6 +59,12 @@ pub enum CliError {
     /// The person said no.
     #[error("nothing was changed")]
     Declined,
+    /// A folder of aitk's that belongs to another user.
+    #[error("{} belongs to another user", .path.display())]
+    FolderOfAnother { path: PathBuf },
+    /// Root with the home folder of another user.
+    #[error("root would write into {}, the home folder of another user", .home.display())]
+    HomeOfAnother { home: PathBuf },
     /// There is no such environment.
     #[error("there is no environment `{name}` here")]
     NoEnvironment { name: String },
@@ -121,6 +127,8 @@ impl Explain for CliError {
             Self::There { .. } => "AITK-C14",
             Self::Lost { .. } => "AITK-C15",
             Self::Fault { .. } => "AITK-C16",
+            Self::FolderOfAnother { .. } => "AITK-C17",
+            Self::HomeOfAnother { .. } => "AITK-C18",
         }
     }
 
@@ -155,6 +163,13 @@ impl Explain for CliError {
                 "please report it with what you typed; the same command takes up again what was half done"
             }
             Self::There { .. } => "name another place, or add --force to write over it",
+            Self::FolderOfAnother { .. } => {
+                "look whose it is with `ls -ld`; give it back with `sudo chown -R \"$USER\"` and its path, \
+                 or move it away"
+            }
+            Self::HomeOfAnother { .. } => {
+                "run it without sudo; for an environment of root's own, `sudo -H aitk …`"
+            }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
             Self::Blocked { .. } | Self::Declined | Self::Io { .. } | Self::Other(_) => {
                 return None;
@@ -180,9 +195,10 @@ impl Explain for CliError {
             | Self::OtherMachine { .. }
             | Self::BadMachine { .. }
             | Self::Catalog { .. } => Exit::Config,
-            Self::Blocked { not_permitted: true, .. } | Self::NeedsRoot { .. } => {
-                Exit::NotPermitted
-            }
+            Self::Blocked { not_permitted: true, .. }
+            | Self::NeedsRoot { .. }
+            | Self::FolderOfAnother { .. }
+            | Self::HomeOfAnother { .. } => Exit::NotPermitted,
             Self::Blocked { .. }
             | Self::Declined
             | Self::Lost { .. }

@@ -6,6 +6,7 @@ mod config;
 mod error;
 mod kaggle;
 mod output;
+mod places;
 mod progress;
 mod session;
 mod words;
@@ -49,6 +50,7 @@ fn end_with_a_panic() {
 }
 
 fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
+    places::look_after(&args.verb, output)?;
     match &args.verb {
         Verb::Detect(detect) => commands::detect::run(&args.common, detect, output),
         Verb::Doctor(doctor) => commands::doctor::run(&args.common, doctor, output),

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aitk_exec::{Event, Outcome, Reporter};
+use aitk_exec::{Answer, Event, News, Outcome, Reporter};
 use aitk_plan::Bytes;
+use aitk_system::{is_terminal, read_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ProgressChoice;
@@ -26,6 +27,17 @@ pub struct Progress {
     state: Mutex<BTreeMap<String, State>>,
     /// Whether something is being done: looking alone is quick, and its beginnings are not worth a line.
     in_run: AtomicBool,
+    /// Who is asked about news.
+    asked: Asked,
+}
+
+/// What was said beforehand to what only a run makes known.
+#[derive(Debug, Clone, Copy, Default)]
+struct Asked {
+    /// Nobody is to be asked.
+    yes: bool,
+    /// It may cost much more than the plan says.
+    larger: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -58,7 +70,35 @@ impl Progress {
             bars,
             state: Mutex::default(),
             in_run: false.into(),
+            asked: Asked::default(),
         }
+    }
+
+    /// Says beforehand who is asked about what only the run makes known.
+    pub fn asking(mut self, yes: bool, larger: bool) -> Self {
+        self.asked = Asked { yes, larger };
+        self
+    }
+
+    /// Asks on the terminal, with No as the answer of whoever says nothing.
+    fn ask(&self, news: &News<'_>) -> Answer {
+        self.bars.suspend(|| {
+            if let Some(agreed) = news.agreed {
+                let question = said("This is much more than was agreed to:");
+                let [before, now] = [agreed, news.now].map(|totals| said(totals.to_string()));
+                anstream::eprintln!("{} {before} → {now}", styled(CARE, question));
+            }
+            if !news.removes.is_empty() {
+                let question = said("This was not in the plan, and apt would remove it:");
+                anstream::eprintln!("{} {}", styled(CARE, question), news.removes.join(", "));
+            }
+            anstream::eprint!("{}", said("Go ahead with it? [y/N] "));
+            let answer = read_line().ok().flatten().unwrap_or_default().to_lowercase();
+            match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
+                true => Answer::Yes,
+                false => Answer::No,
+            }
+        })
     }
 
     /// A spinner for work before the run; dropping it removes it.
@@ -181,6 +221,15 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Reporter for Progress {
+    fn agree(&self, news: &News<'_>) -> Answer {
+        let Asked { yes, larger } = self.asked;
+        match news.removes.is_empty() && larger {
+            true => Answer::Yes,
+            false if yes || !is_terminal() => Answer::Nobody,
+            false => self.ask(news),
+        }
+    }
+
     fn event(&self, event: &Event<'_>) {
         if self.how == How::Json {
             say(&json_line(event));
@@ -200,9 +249,14 @@ impl Reporter for Progress {
                 if !detail.removes.is_empty() {
                     self.line(&format!("    apt removes for it: {}", detail.removes.join(", ")));
                 }
-                let shown = if self.verbose { detail.packages.as_slice() } else { &[] };
+                // What root does is never shortened.
+                let shown =
+                    if self.verbose || detail.root { detail.packages.as_slice() } else { &[] };
                 for package in shown {
                     self.line(&format!("    {} {}", package.name, package.version));
+                }
+                for command in detail.commands.iter().filter(|_| detail.root) {
+                    self.line(&format!("    $ {command}"));
                 }
             }
             Event::StepFinished { step, outcome, seconds } => {

@@ -1,13 +1,13 @@
 //! Carries the needed steps out, in two lanes: root's steps one after another, the user's beside them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use aitk_env::{Environments, received};
-use aitk_plan::{Action, Bytes, Plan, Status, Step, charges};
+use aitk_plan::{Action, Bytes, Plan, Status, Step, Totals, charges};
 use aitk_system::{Exit, Explain, interrupted};
 use serde::Serialize;
 
@@ -15,11 +15,13 @@ use crate::apt;
 use crate::context::{Context, Looked, environment};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
-use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, Work, boot_id, kind};
+use crate::report::{Answer, Event, News, Outcome, Reporter};
+use crate::steps::{Check, Exact, Work, boot_id, kind};
 
 /// How often a waiting lane looks whether the user wants to stop.
 const BEAT: Duration = Duration::from_millis(200);
+/// Bytes that it may take more without asking, however little was agreed to.
+const UNASKED: u64 = 200_000_000;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ pub fn apply(
         scope.spawn(|| run.lane(true));
         run.lane(false);
     });
-    let Shared { plan, outcomes, failure, pause } =
+    let Shared { plan, outcomes, failure, pause, .. } =
         run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
     let failure = failure.or(pause);
     let outcome = match &failure {
@@ -192,6 +194,8 @@ fn outcome_of(error: &ExecError) -> Outcome {
 
 struct Shared {
     plan: Plan,
+    /// What the plan took when it was last agreed to.
+    agreed: Totals,
     outcomes: BTreeMap<String, Outcome>,
     failure: Option<(String, ExecError)>,
     /// What stops only the steps that need it.
@@ -209,8 +213,10 @@ enum Turn {
 }
 
 impl Shared {
-    fn new(plan: Plan) -> Self {
-        Self { plan, outcomes: BTreeMap::new(), failure: None, pause: None }
+    fn new(mut plan: Plan) -> Self {
+        plan.add_up();
+        let agreed = plan.totals;
+        Self { plan, agreed, outcomes: BTreeMap::new(), failure: None, pause: None }
     }
 
     /// Keeps why it does not go on.
@@ -354,17 +360,41 @@ impl Run<'_> {
         Ok(Outcome::Done)
     }
 
-    /// Resolves a step whose time has come, shows it, and puts it into the plan.
+    /// Resolves a step whose time has come, shows it, asks where it is not what was agreed to, and puts it into the plan.
     fn make_exact(&self, plan: &Plan, step: &Step) -> Result<Plan, ExecError> {
         let exact = kind(&step.action).resolve(self.cx, plan, step)?;
-        let changed: Vec<_> = exact.steps.iter().map(|step| step.id.clone()).collect();
+        let shared = self.shared();
+        let (before, agreed) = (shared.plan.clone(), shared.agreed);
+        // Whoever is asked takes time, in which the other lane goes on.
+        drop(shared);
+        let mut after = before.clone();
+        exact.clone().fill(&mut after);
+        after.add_up();
+        self.show_exact(&after, &exact);
+        if let Some(news) = news(&before, &after, step, agreed).filter(|_| !self.cx.dry) {
+            self.ask(&news)?;
+        }
         let mut shared = self.shared();
         exact.fill(&mut shared.plan);
         shared.plan.add_up();
-        let plan = shared.plan.clone();
-        drop(shared);
-        for detail in plan.steps.iter().filter(|step| changed.contains(&step.id)) {
-            if !detail.packages.is_empty() || !detail.removes.is_empty() {
+        let Totals { download, disk, .. } = shared.plan.totals;
+        shared.agreed.download = shared.agreed.download.max(download);
+        shared.agreed.disk = shared.agreed.disk.max(disk);
+        Ok(shared.plan.clone())
+    }
+
+    fn ask(&self, news: &News<'_>) -> Result<(), ExecError> {
+        match self.reporter.agree(news) {
+            Answer::Yes => Ok(()),
+            _ if interrupted() => Err(ExecError::Interrupted),
+            Answer::No | Answer::Nobody => Err(not_agreed(news)),
+        }
+    }
+
+    fn show_exact(&self, plan: &Plan, exact: &Exact) {
+        let changed: Vec<_> = exact.steps.iter().map(|step| &step.id).collect();
+        for detail in plan.steps.iter().filter(|step| changed.contains(&&step.id)) {
+            if detail.root || !detail.packages.is_empty() || !detail.removes.is_empty() {
                 self.reporter.event(&Event::Exact {
                     detail,
                     step: &detail.id,
@@ -374,8 +404,43 @@ impl Run<'_> {
                 });
             }
         }
-        Ok(plan)
     }
+}
+
+/// What of a step that became exact nobody has agreed to: something goes that did not stand in the plan, or all of it
+/// together takes much more.
+fn news<'a>(before: &Plan, after: &'a Plan, step: &Step, agreed: Totals) -> Option<News<'a>> {
+    let removed = |plan: &Plan| -> BTreeSet<String> {
+        plan.steps.iter().flat_map(|step| step.removes.iter().cloned()).collect()
+    };
+    let removes: Vec<_> = removed(after).difference(&removed(before)).cloned().collect();
+    let now = after.totals;
+    let larger = much_more(now.download, agreed.download) || much_more(now.disk, agreed.disk);
+    let news = News { step: after.step(&step.id)?, removes, agreed: larger.then_some(agreed), now };
+    (!news.removes.is_empty() || larger).then_some(news)
+}
+
+/// Whether bytes are more than half as many again as were agreed to, and more than 200 MB more.
+fn much_more(now: u64, agreed: u64) -> bool {
+    let more = now.saturating_sub(agreed);
+    more > agreed / 2 && more > UNASKED
+}
+
+fn not_agreed(news: &News<'_>) -> ExecError {
+    let mut what = Vec::new();
+    if !news.removes.is_empty() {
+        what.push(format!("apt removes for it: {}", news.removes.join(", ")));
+    }
+    if let Some(agreed) = news.agreed {
+        let [download, disk] = [news.now.download, news.now.disk].map(Bytes);
+        let before = [agreed.download, agreed.disk].map(Bytes);
+        what.push(format!(
+            "the whole plan takes {download} to download and {disk} on disk instead of {} and {}",
+            before[0], before[1]
+        ));
+    }
+    let larger = news.agreed.is_some();
+    ExecError::NotAgreed { step: news.step.title.clone(), what: what.join("; "), larger }
 }
 
 /// Notes in which start of the machine a step is carried out, if it counts only in a later one. Before it is: a run that
@@ -424,6 +489,41 @@ mod tests {
     use crate::receipt::Receipt;
     use crate::steps::boot_id;
     use crate::steps::testing::{Silent, plan, step};
+
+    #[test]
+    fn much_more_is_half_as_much_again_and_not_a_trifle() {
+        let mb = 1_000_000;
+        assert!(much_more(3200 * mb, 400 * mb));
+        assert!(!much_more(3200 * mb, 3000 * mb), "it is not much more");
+        assert!(!much_more(250 * mb, 100 * mb), "it is a trifle");
+        assert!(much_more(201 * mb, 0) && !much_more(200 * mb, 0));
+        assert!(!much_more(0, u64::MAX));
+    }
+
+    #[test]
+    fn what_goes_or_takes_much_more_than_was_agreed_to_is_news() {
+        let one = |removes: &[&str], download| {
+            let removes = removes.iter().map(|name| (*name).to_owned()).collect();
+            let step = Step { removes, download, ..step(Action::AptUpgrade) };
+            let mut plan = plan(vec![step]);
+            plan.add_up();
+            plan
+        };
+        let agreed = one(&["old"], Some(400_000_000));
+        let told = |after: &Plan| {
+            let news = news(&agreed, after, &agreed.steps[0], agreed.totals)?;
+            let error = not_agreed(&news);
+            Some((error.to_string(), error.hint().unwrap_or_default(), error.exit() as u8))
+        };
+        assert_eq!(told(&one(&["old"], Some(500_000_000))), None);
+        assert_eq!(told(&one(&[], None)), None);
+        let (said, hint, exit) = told(&one(&["old", "mailer"], None)).unwrap();
+        assert!(said.contains("apt removes for it: mailer") && exit == 2, "{said}");
+        assert!(hint.contains("same command"), "{hint}");
+        let (said, hint, _) = told(&one(&["old"], Some(3_200_000_000))).unwrap();
+        assert!(said.contains("3.2 GB to download") && said.contains("400 MB"), "{said}");
+        assert!(hint.contains("--allow-larger"), "{hint}");
+    }
 
     /// The machine's own, but for the home folder.
     fn run(home: &Path, plan: Plan, boots: BTreeMap<String, String>) -> (Summary, Receipt) {

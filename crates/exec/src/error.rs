@@ -113,6 +113,16 @@ pub enum ExecError {
         /// Why.
         reason: String,
     },
+    /// What became known in the run is more than was agreed to, and nobody agreed to that.
+    #[error("{step}: this is more than was agreed to: {what}")]
+    NotAgreed {
+        /// The step's title.
+        step: String,
+        /// What is more.
+        what: String,
+        /// Whether it costs much more.
+        larger: bool,
+    },
     /// There can be no swap file at a place.
     #[error("there can be no swap file {path}: {reason}")]
     NoSwapFile {
@@ -199,6 +209,7 @@ impl Explain for ExecError {
             Self::Foreign { .. } => "AITK-X13",
             Self::NoSwapFile { .. } => "AITK-X14",
             Self::UnsafePlace { .. } => "AITK-X15",
+            Self::NotAgreed { .. } => "AITK-X16",
             Self::Run(_) => "AITK-X08",
             Self::Io { .. } => "AITK-X09",
         }
@@ -228,6 +239,13 @@ impl Explain for ExecError {
             }
             Self::Foreign { .. } => {
                 "look at it; move it away if it is not needed, then run the same command again"
+            }
+            Self::NotAgreed { larger: true, .. } => {
+                "add --allow-larger, or run it in a terminal without --yes, where you are asked; what \
+                 was done so far stays, and it continues from there"
+            }
+            Self::NotAgreed { .. } => {
+                "run the same command again: what is known now stands in its plan before you agree to it"
             }
             Self::UnsafePlace { .. } => {
                 "let it be root's alone (`ls -ld` shows whose it is), then run the same command again"
@@ -266,6 +284,7 @@ impl Explain for ExecError {
             Self::NeedsPassword => Exit::NotPermitted,
             Self::OtherManager { .. } => Exit::Usage,
             Self::LogIn { .. } | Self::Restart { .. } => Exit::Resume,
+            Self::NotAgreed { .. } => Exit::Pending,
             _ => Exit::Failed,
         }
     }

@@ -22,7 +22,7 @@ pub use engine::{Summary, Taken, apply, note_own, settle};
 pub use error::ExecError;
 pub use journal::{Journal, interrupted_run};
 pub use receipt::{Object, Provenance, Receipt};
-pub use report::{Event, Outcome, Reporter};
+pub use report::{Answer, Event, News, Outcome, Reporter};
 pub use steps::{Undo, kept_kernel, undo, without_init};
 pub use survey::{fill_in, lock, survey};
 pub use verify::{Finding, Remedy, verify};

@@ -88,8 +88,37 @@ pub enum Outcome {
     Interrupted,
 }
 
-/// Listens to a run. Both lanes speak, so it may be called from several threads.
+/// What nobody has agreed to: a step that was an estimate when the plan was agreed to is exact now.
+#[derive(Debug, Clone)]
+pub struct News<'a> {
+    /// The step, complete.
+    pub step: &'a Step,
+    /// Packages of the system that would go, and did not stand in the plan.
+    pub removes: Vec<String>,
+    /// What the plan took when it was agreed to, where it takes much more now.
+    pub agreed: Option<Totals>,
+    /// What it takes now.
+    pub now: Totals,
+}
+
+/// What a person says to news.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Answer {
+    /// It goes on.
+    Yes,
+    /// It stops.
+    No,
+    /// There is nobody who could be asked.
+    Nobody,
+}
+
+/// Listens to a run, and is asked. Both lanes speak, so it may be called from several threads.
 pub trait Reporter: Sync {
     /// Takes note of an event.
     fn event(&self, event: &Event<'_>);
+
+    /// Asks whether a step goes on that turned out to be something else than what was agreed to.
+    fn agree(&self, _: &News<'_>) -> Answer {
+        Answer::Nobody
+    }
 }

@@ -5,6 +5,8 @@
 pub enum Exit {
     /// Something failed; what was done is journaled and a re-run continues.
     Failed = 1,
+    /// Changes are left that nobody has agreed to.
+    Pending = 2,
     /// Wrong usage.
     Usage = 64,
     /// A source does not answer.

@@ -41,7 +41,7 @@ pub use interrupt::{interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
 pub use plain::{acts, plain};
-pub use private::keep_private;
+pub use private::{keep_private, make_private};
 pub use programs::absolute_path;
 pub use real::Real;
 pub use record::Record;

@@ -25,6 +25,14 @@ pub fn keep_private(places: Vec<PathBuf>) {
     PRIVATE.get_or_init(|| Private { places, umask: umask(others) });
 }
 
+/// Takes every right at a folder away from others than the user.
+///
+/// # Errors
+/// What the operating system says.
+pub fn make_private(folder: &Path) -> io::Result<()> {
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+}
+
 /// Gives the user's own umask back, for a program that takes this one's place or does the user's own work.
 pub(crate) fn restore_umask() {
     if let Some(private) = PRIVATE.get() {

@@ -41,7 +41,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     let since = Real.now();
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
     let mut session = Session::open(common)?;
-    let progress = Progress::new(common.progress, output);
+    let progress = Progress::new(common.progress, output).asking(args.yes, args.allow_larger);
     let bundle = match &args.plan {
         Some(path) => open_bundle(path, &session.settings)?,
         None => None,

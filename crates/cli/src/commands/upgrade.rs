@@ -25,7 +25,7 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
     let mut plan = session.plan(&wish, None, Ask::Sources)?;
     let wish = Wish { manager: Some(plan.manager), ..wish };
     let hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
-    let progress = Progress::new(common.progress, output);
+    let progress = Progress::new(common.progress, output).asking(args.yes, false);
     let deny = Deny(Real);
     let mut context = session.context(&deny, None);
     context.fresh = true;

@@ -62,7 +62,7 @@ impl Check {
 }
 
 /// What resolving a step makes known: steps to put in place of those with the same ids, and what came with it.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Exact {
     pub steps: Vec<Step>,
     pub framework: Option<FrameworkPlan>,

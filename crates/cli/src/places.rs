@@ -1,0 +1,213 @@
+//! aitk's own four folders: they are the user's alone. What somebody else could have put there is never read as if it
+//! were aitk's, and root leaves nothing in the home of another user.
+
+use std::path::{Path, PathBuf};
+
+use aitk_detect::{Folders, folders};
+use aitk_system::{FileKind, Real, Stat, System, keep_private, make_private};
+
+use crate::args::Verb;
+use crate::error::CliError;
+use crate::output::Output;
+
+/// As many links as are followed to a folder.
+const MAX_LINKS: usize = 20;
+/// The rights by which others than the user could change something.
+const OTHERS: u32 = 0o022;
+
+/// What a command does with the folders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Touch {
+    /// It needs nothing of what lies there.
+    Nothing,
+    /// It believes what lies there.
+    Reads,
+    /// It leaves something there or in the home folder.
+    Writes,
+}
+
+fn touch(verb: &Verb) -> Touch {
+    match verb {
+        Verb::Detect(_) | Verb::Doctor(_) | Verb::Advise(_) => Touch::Nothing,
+        Verb::Profiles(_) | Verb::Completions { .. } => Touch::Nothing,
+        Verb::Status(_) => Touch::Reads,
+        _ => Touch::Writes,
+    }
+}
+
+/// Begins every command: from now on the folders are private, and what is wrong with them is refused or mended.
+pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
+    let folders = folders(&Real);
+    keep_private(own(&folders).map(Path::to_owned).into());
+    let touch = touch(verb);
+    if touch == Touch::Writes {
+        refuse_home_of_another(&Real, &folders.home)?;
+    }
+    if touch != Touch::Nothing {
+        for place in own(&folders) {
+            match stranger(&Real, place, touch)? {
+                Stranger::Nobody => {}
+                Stranger::MayHaveBeen(folder) => mend(&folder, output)?,
+            }
+        }
+    }
+    Ok(())
+}
+
+fn own(folders: &Folders) -> [&Path; 4] {
+    [&folders.config, &folders.data, &folders.cache, &folders.state]
+}
+
+/// What root makes in the home folder of a user that user cannot change later.
+fn refuse_home_of_another(system: &dyn System, home: &Path) -> Result<(), CliError> {
+    match reached(system, home)? {
+        Some((_, stat)) if system.host().uid == 0 && stat.uid != 0 => {
+            Err(CliError::HomeOfAnother { home: home.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether somebody else could have changed a folder.
+#[derive(Debug, PartialEq, Eq)]
+enum Stranger {
+    Nobody,
+    /// Its rights let others write there; where it is, links followed.
+    MayHaveBeen(PathBuf),
+}
+
+fn stranger(system: &dyn System, place: &Path, touch: Touch) -> Result<Stranger, CliError> {
+    let Some((folder, stat)) = reached(system, place)? else { return Ok(Stranger::Nobody) };
+    if stat.kind != FileKind::Dir {
+        return Ok(Stranger::Nobody);
+    }
+    let of_root = stat.uid == 0 && touch == Touch::Reads;
+    if stat.uid != system.host().uid && !of_root {
+        return Err(CliError::FolderOfAnother { path: folder });
+    }
+    if stat.mode & OTHERS == 0 || of_root {
+        return Ok(Stranger::Nobody);
+    }
+    match foreign(system, &folder, stat.uid) {
+        Some(path) => Err(CliError::FolderOfAnother { path }),
+        None => Ok(Stranger::MayHaveBeen(folder)),
+    }
+}
+
+/// The first thing below a folder that belongs to another user.
+fn foreign(system: &dyn System, folder: &Path, uid: u32) -> Option<PathBuf> {
+    system.list(folder).unwrap_or_default().into_iter().find_map(|name| {
+        let path = folder.join(name);
+        match system.stat(&path).ok()? {
+            stat if stat.uid != uid && stat.uid != 0 => Some(path),
+            stat if stat.kind == FileKind::Dir => foreign(system, &path, uid),
+            _ => None,
+        }
+    })
+}
+
+/// Where a path leads and what is there; a link of somebody else's on the last step is refused.
+fn reached(system: &dyn System, path: &Path) -> Result<Option<(PathBuf, Stat)>, CliError> {
+    let uid = system.host().uid;
+    let mut path = path.to_owned();
+    for _ in 0..MAX_LINKS {
+        // What cannot be looked at is told by whoever needs it.
+        let Ok(stat) = system.stat(&path) else { return Ok(None) };
+        match stat.kind {
+            FileKind::Link if stat.uid != uid && stat.uid != 0 => {
+                return Err(CliError::FolderOfAnother { path });
+            }
+            FileKind::Link => {
+                let target = system.read_link(&path).map_err(CliError::io(&path))?;
+                path = path.parent().unwrap_or(Path::new("/")).join(target);
+            }
+            _ => return Ok(Some((path, stat))),
+        }
+    }
+    Ok(None)
+}
+
+fn mend(folder: &Path, output: &Output) -> Result<(), CliError> {
+    make_private(folder).map_err(CliError::io(folder))?;
+    // A file system without rights of its own lets everybody do what its mount allows.
+    let mended = Real.stat(folder).is_ok_and(|stat| stat.mode & OTHERS == 0);
+    let folder = folder.display();
+    output.say(match mended {
+        true => format!("Others could write in {folder}; now it is yours alone."),
+        false => format!("Others can write in {folder}: its file system knows no owners."),
+    });
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A machine of a user with an id, of which these paths are known: owner, mode, and where a link leads.
+    fn machine(
+        uid: u32,
+        paths: &[(&str, u32, u32, Option<&str>)],
+    ) -> (tempfile::TempDir, aitk_system::Replay) {
+        let folder = tempfile::tempdir().unwrap();
+        let mut stats = serde_json::Map::new();
+        let mut links = serde_json::Map::new();
+        for (path, owner, mode, link) in paths {
+            let kind = if link.is_some() { "link" } else { "dir" };
+            let stat = serde_json::json!({ "kind": kind, "size": 0, "mode": mode, "uid": owner, "gid": owner,
+                "mtime": 0, "dev": 1, "ino": 1 });
+            stats.insert((*path).to_owned(), stat);
+            if let Some(target) = link {
+                links.insert((*path).to_owned(), (*target).into());
+            }
+        }
+        let host = serde_json::json!({ "uid": uid, "gid": uid, "groups": [], "arch": "" });
+        let answers = serde_json::json!({ "schema": 1, "host": host, "stats": stats, "links": links,
+            "lists": { "/own": ["runs"] } });
+        let file = folder.path().join("answers.json");
+        Real.write(&file, answers.to_string().as_bytes(), 0o644).unwrap();
+        let replay = aitk_system::Replay::open(folder.path()).unwrap();
+        (folder, replay)
+    }
+
+    /// The code of the refusal, or whether it has to be mended.
+    fn found(uid: u32, touch: Touch, paths: &[(&str, u32, u32, Option<&str>)]) -> String {
+        use aitk_system::Explain;
+        match stranger(&machine(uid, paths).1, Path::new("/own"), touch) {
+            Ok(found) => format!("{found:?}"),
+            Err(error) => error.code().to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_folder_of_somebody_elses_is_refused_and_one_that_others_can_write_to_is_mended() {
+        let writes = |paths: &[_]| found(1000, Touch::Writes, paths);
+        assert_eq!(writes(&[]), "Nobody");
+        assert_eq!(writes(&[("/own", 1000, 0o755, None)]), "Nobody");
+        assert_eq!(writes(&[("/own", 1001, 0o700, None)]), "AITK-C17");
+        assert_eq!(writes(&[("/own", 0, 0o755, None)]), "AITK-C17");
+        let open = ("/own", 1000, 0o777, None);
+        assert_eq!(writes(&[open, ("/own/runs", 1000, 0o700, None)]), r#"MayHaveBeen("/own")"#);
+        assert_eq!(writes(&[open, ("/own/runs", 1001, 0o700, None)]), "AITK-C17");
+        // Who only looks may look at what root has made.
+        assert_eq!(found(1000, Touch::Reads, &[("/own", 0, 0o755, None)]), "Nobody");
+    }
+
+    #[test]
+    fn a_link_counts_where_the_user_or_root_has_laid_it() {
+        let to = |owner| [("/own", owner, 0o777, Some("data/x")), ("/data/x", 1000, 0o700, None)];
+        assert_eq!(found(1000, Touch::Writes, &to(1000)), "Nobody");
+        assert_eq!(found(1000, Touch::Writes, &to(0)), "Nobody");
+        assert_eq!(found(1000, Touch::Writes, &to(1001)), "AITK-C17");
+    }
+
+    #[test]
+    fn root_leaves_nothing_in_the_home_of_another() {
+        let refused = |uid, owner| {
+            let (_folder, system) = machine(uid, &[("/home/ann", owner, 0o755, None)]);
+            refuse_home_of_another(&system, Path::new("/home/ann")).is_err()
+        };
+        assert!(refused(0, 1000));
+        assert!(!refused(0, 0) && !refused(1000, 1000));
+        assert!(refuse_home_of_another(&machine(0, &[]).1, Path::new("/")).is_ok());
+    }
+}
