@@ -21,7 +21,8 @@ const USUAL: [&str; 8] = [
 
 /// The conda that this shell uses first, then those in the usual places.
 pub(crate) fn probe(system: &dyn System, folders: &Folders, notes: &mut Notes) -> Vec<Conda> {
-    let in_use = system.env("CONDA_EXE").map(PathBuf::from).or_else(|| system.which("conda"));
+    let in_use = system.env("CONDA_EXE").map(PathBuf::from);
+    let in_use = in_use.filter(|path| path.is_absolute()).or_else(|| system.which("conda"));
     let in_use = in_use.and_then(|program| Some(program.parent()?.parent()?.to_owned()));
     let below = |folder: &Path| USUAL.map(|name| folder.join(name));
     let usual = below(&folders.home).into_iter().chain(below(Path::new("/opt")));

@@ -11,13 +11,17 @@ use rustix::io::Errno;
 use crate::command::Command;
 use crate::explain::Exit;
 use crate::interrupt::interrupted;
-use crate::private;
+use crate::{private, programs};
 
 /// Lets a command take the place of this program, with the same terminal. Comes back only with the reason why it
 /// could not be started.
 pub fn replace(command: &Command) -> io::Error {
+    let name = &command.argv[0];
+    // A path is what its user has typed; a name is looked for where names are.
+    let found = if name.contains('/') { Some(name.into()) } else { programs::find(name) };
+    let Some(program) = found else { return io::ErrorKind::NotFound.into() };
     private::restore_umask();
-    let mut process = Process::new(&command.argv[0]);
+    let mut process = Process::new(program);
     process.args(&command.argv[1..]);
     for (name, value) in &command.env {
         match value.as_str() {

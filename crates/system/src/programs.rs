@@ -33,6 +33,8 @@ pub(crate) fn absolute_only(list: &OsStr) -> OsString {
 pub(crate) fn find(program: &str) -> Option<PathBuf> {
     match program {
         "sudo" => search(program, OF_SUDO).or_else(|| search(program, path())),
+        // What tells what root would do is the program that root would run.
+        "apt-get" | "apt-cache" => of_root(program),
         _ => search(program, path()),
     }
 }
