@@ -186,15 +186,14 @@ fn stands(cx: &Context<'_>, deed: &Deed, content: &[u8]) -> Result<(), ExecError
         return Ok(());
     }
     only_roots(cx.system, path)?;
-    let missing =
-        |what: &str| Err(ExecError::StillMissing { reason: format!("{} {what}", path.display()) });
+    let missing = |reason: String| Err(ExecError::StillMissing { reason });
     let stat = cx.system.stat(path).map_err(ExecError::io(path))?;
     if stat.mode != MODE && matches!(deed, Deed::Put(_)) {
-        return missing("has not the rights that it should have");
+        return missing(format!("{} has other rights than it should", path.display()));
     }
     match content_of(cx, path)? {
         Some(there) if there == content => Ok(()),
-        _ => missing("does not say what it should"),
+        _ => missing(format!("{} does not say what it should", path.display())),
     }
 }
 
