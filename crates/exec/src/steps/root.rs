@@ -239,6 +239,7 @@ mod tests {
             only_roots(&system, Path::new(path)).err().map(|error| error.to_string())
         }
 
+        #[expect(clippy::disallowed_methods, reason = "tests look from outside")]
         fn folder(&self, path: &str, mode: u32) {
             let path = self.0.path().join(path);
             std::fs::create_dir_all(&path).unwrap();
