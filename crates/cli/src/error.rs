@@ -127,8 +127,8 @@ impl Explain for CliError {
             Self::There { .. } => "AITK-C14",
             Self::Lost { .. } => "AITK-C15",
             Self::Fault { .. } => "AITK-C16",
-            Self::FolderOfAnother { .. } => "AITK-C17",
-            Self::HomeOfAnother { .. } => "AITK-C18",
+            Self::FolderOfAnother { .. } => "AITK-C22",
+            Self::HomeOfAnother { .. } => "AITK-C23",
         }
     }
 

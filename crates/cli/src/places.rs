@@ -183,11 +183,11 @@ mod tests {
         let writes = |paths: &[_]| found(1000, Touch::Writes, paths);
         assert_eq!(writes(&[]), "Nobody");
         assert_eq!(writes(&[("/own", 1000, 0o755, None)]), "Nobody");
-        assert_eq!(writes(&[("/own", 1001, 0o700, None)]), "AITK-C17");
-        assert_eq!(writes(&[("/own", 0, 0o755, None)]), "AITK-C17");
+        assert_eq!(writes(&[("/own", 1001, 0o700, None)]), "AITK-C22");
+        assert_eq!(writes(&[("/own", 0, 0o755, None)]), "AITK-C22");
         let open = ("/own", 1000, 0o777, None);
         assert_eq!(writes(&[open, ("/own/runs", 1000, 0o700, None)]), r#"MayHaveBeen("/own")"#);
-        assert_eq!(writes(&[open, ("/own/runs", 1001, 0o700, None)]), "AITK-C17");
+        assert_eq!(writes(&[open, ("/own/runs", 1001, 0o700, None)]), "AITK-C22");
         // Who only looks may look at what root has made.
         assert_eq!(found(1000, Touch::Reads, &[("/own", 0, 0o755, None)]), "Nobody");
     }
@@ -197,7 +197,7 @@ mod tests {
         let to = |owner| [("/own", owner, 0o777, Some("data/x")), ("/data/x", 1000, 0o700, None)];
         assert_eq!(found(1000, Touch::Writes, &to(1000)), "Nobody");
         assert_eq!(found(1000, Touch::Writes, &to(0)), "Nobody");
-        assert_eq!(found(1000, Touch::Writes, &to(1001)), "AITK-C17");
+        assert_eq!(found(1000, Touch::Writes, &to(1001)), "AITK-C22");
     }
 
     #[test]

@@ -11,7 +11,9 @@ use aitk_system::{is_terminal, read_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ProgressChoice;
-use crate::output::{BAD, CARE, DIM, GOOD, Output, json_line, on_stderr, one_line, say, styled};
+use crate::output::{
+    BAD, CARE, DIM, GOOD, Output, ask, json_line, on_stderr, one_line, say, styled,
+};
 use crate::words::said;
 
 /// How often a plain line says how far a long download is.
@@ -86,13 +88,13 @@ impl Progress {
             if let Some(agreed) = news.agreed {
                 let question = said("This is much more than was agreed to:");
                 let [before, now] = [agreed, news.now].map(|totals| said(totals.to_string()));
-                anstream::eprintln!("{} {before} → {now}", styled(CARE, question));
+                say(&format!("{} {before} → {now}", styled(CARE, question)));
             }
             if !news.removes.is_empty() {
                 let question = said("This was not in the plan, and apt would remove it:");
-                anstream::eprintln!("{} {}", styled(CARE, question), news.removes.join(", "));
+                say(&format!("{} {}", styled(CARE, question), news.removes.join(", ")));
             }
-            anstream::eprint!("{}", said("Go ahead with it? [y/N] "));
+            ask(&said("Go ahead with it? [y/N] "));
             let answer = read_line().ok().flatten().unwrap_or_default().to_lowercase();
             match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
                 true => Answer::Yes,
