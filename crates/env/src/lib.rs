@@ -15,6 +15,7 @@ mod lock;
 mod manager;
 mod received;
 mod secrets;
+mod strangers;
 mod venv;
 
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ pub use manager::{
 };
 pub use received::{note_received, received};
 pub use secrets::{Secret, without_secrets};
+pub use strangers::strangers;
 pub use venv::{Uv, fetch_uv, find_uv, install_uv, own_uv, uv_wheel};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
