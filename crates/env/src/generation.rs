@@ -41,6 +41,11 @@ impl Environments {
         Self { root: data.join("envs").join(name) }
     }
 
+    /// Those in a folder.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
     /// The folder that always leads to the generation in use.
     pub fn current_path(&self) -> PathBuf {
         self.root.join(CURRENT)
@@ -73,10 +78,7 @@ impl Environments {
         if generation.record(system).is_some() {
             return None;
         }
-        let lock = Manager::ALL.into_iter().find_map(|manager| {
-            let path = generation.path.join(manager.lock_file());
-            Some(Locks::read_for(&path, system, None).ok()?.environment)
-        })?;
+        let lock = generation.kept_lock(system)?;
         (lock.digest() == generation.name()).then_some((generation, lock))
     }
 
@@ -98,9 +100,18 @@ impl Environments {
     /// Makes a generation the one in use, in one rename.
     ///
     /// # Errors
-    /// Where the link cannot be made.
+    /// Where the link cannot be made, or something in its place is somebody else's.
     pub fn activate(&self, system: &dyn System, generation: &Generation) -> Result<(), EnvError> {
         let link = self.current_path();
+        // aitk's own leads to a generation beside it.
+        let ours = match system.read_link(&link) {
+            Ok(target) => target.to_str().is_some_and(names::file_name::fits),
+            Err(_) => !system.exists(&link),
+        };
+        if !ours {
+            let foreign = "it is there already, and aitk has not made it";
+            return Err(EnvError::io(link)(std::io::Error::other(foreign)));
+        }
         let target = generation.path.strip_prefix(&self.root).unwrap_or(&generation.path);
         system.symlink(target, &link).map_err(EnvError::io(link))
     }
@@ -286,6 +297,14 @@ impl Generation {
     pub fn record(&self, system: &dyn System) -> Option<Record> {
         let json = system.read(&self.path.join(RECORD)).ok()?;
         serde_json::from_slice(&json).ok().filter(|record: &Record| record.schema == 1)
+    }
+
+    /// The lock that is kept in it, whether it is whole or not.
+    pub fn kept_lock(&self, system: &dyn System) -> Option<Lock> {
+        Manager::ALL.into_iter().find_map(|manager| {
+            let path = self.path.join(manager.lock_file());
+            Some(Locks::read_for(&path, system, None).ok()?.environment)
+        })
     }
 
     /// The lock that it is built from.
@@ -846,6 +865,17 @@ mod tests {
             put(&venv, RECORD, &changed.to_string());
             assert_eq!(venv.record(&Real), None, "{field}");
         }
+    }
+
+    #[test]
+    fn a_link_of_somebody_elses_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let venv = generation(folder.path(), Manager::Venv);
+        let environments = Environments::new(folder.path(), "ai");
+        Real.symlink(Path::new("/home/ann/own"), &environments.current_path()).unwrap();
+        environments.activate(&Real, &venv).unwrap_err();
+        let target = Real.read_link(&environments.current_path()).unwrap();
+        assert_eq!(target, Path::new("/home/ann/own"));
     }
 
     #[test]

@@ -96,7 +96,9 @@ impl Receipt {
             let newer = "it was written by a newer version of aitk".to_owned();
             return Err((newer, "use that version of aitk; this one changes nothing here"));
         }
-        for (field, value) in value.as_object().into_iter().flatten() {
+        // A list would be read as a receipt of which everything is left out.
+        let fields = value.as_object().ok_or_else(|| damaged("it is no JSON object".to_owned()))?;
+        for (field, value) in fields {
             let plain = match (field.as_str(), value) {
                 ("objects", Value::Object(all)) => all.values().try_for_each(names::lines_only),
                 (_, value) => names::lines_only(value),

@@ -106,8 +106,7 @@ impl Kind for ShellInit {
         };
         let made = vec![made(file, detail)];
         let mode = cx.system.stat(&place).map_or(0o644, |stat| stat.mode);
-        let write =
-            || cx.system.write(&place, &bytes, mode).map_err(ExecError::io(&place));
+        let write = || cx.system.write(&place, &bytes, mode).map_err(ExecError::io(&place));
         cx.about_to(&work.step.id, &made, || false, write)?;
         if !kept.is_empty() {
             let text = format!(
@@ -172,7 +171,7 @@ mod tests {
 
     use super::*;
     use crate::receipt::Receipt;
-    use crate::steps::testing::{Machine, step};
+    use crate::steps::testing::Machine;
 
     fn apply(answers: &str, text: &str) -> Result<crate::steps::testing::Ran, ExecError> {
         let machine = Machine::new(answers);
@@ -199,7 +198,9 @@ mod tests {
         for (mode, text) in [(0o444, "a\n"), (0o644, unclear)] {
             let error = apply(&stat(mode), text).unwrap_err();
             let ExecError::Yours { remedy, .. } = &error else { panic!("{error}") };
-            assert!(remedy.contains("[ -r /home/user/.local/share/aitk/envs/base/current/etc/profile.d/conda.sh ]"));
+            assert!(remedy.contains(
+                "[ -r /home/user/.local/share/aitk/envs/base/current/etc/profile.d/conda.sh ]"
+            ));
         }
     }
 }

@@ -3,7 +3,7 @@
 use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, uv_wheel};
 use aitk_plan::{Package, Plan, Step};
 
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Exact, Kind, Made, Work, hash};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
@@ -46,7 +46,8 @@ impl Kind for Uv {
         let progress = Bar { step: &work.step.id, total, done: 0.into(), reporter: work.reporter };
         let uv = fetch_uv(cx.system, &machine, cx.catalog, cx.settings, &progress)?;
         let path = install_uv(cx.system, &uv, cx.catalog, cx.settings)?;
-        Ok(vec![Made::path(&path, Some(cx.catalog.uv.version.clone()))])
+        let detail = hash(&path, cx.system);
+        Ok(vec![Made::path(&path, detail)])
     }
 
     /// Whatever is among aitk's tools.
