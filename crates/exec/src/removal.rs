@@ -72,10 +72,8 @@ const CHANGED: &str = "it was changed since aitk made it";
 pub fn note_by_marks(receipt: &mut Receipt, places: &Places, system: &dyn System) {
     let at = system.now().to_string();
     for Made { key, provenance, detail } in by_marks(places, system) {
-        if !receipt.objects.contains_key(&key) {
-            let object = Object { step: "remove".to_owned(), provenance, detail, at: at.clone() };
-            receipt.objects.insert(key, object);
-        }
+        let object = Object { step: "remove".to_owned(), provenance, detail, at: at.clone() };
+        receipt.objects.entry(key).or_insert(object);
     }
 }
 
