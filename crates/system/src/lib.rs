@@ -37,8 +37,8 @@ pub use command::{Command, Effect, Line, Output, Privilege, RunError, quote};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate};
 pub use exec::{
-    end, free_port, is_terminal, is_this_program, read_line, replace, stderr_is_terminal, stdout_width,
-    this_program,
+    end, free_port, is_terminal, is_this_program, read_line, replace, stderr_is_terminal,
+    stdout_width, this_program,
 };
 pub use explain::{Exit, Explain};
 pub use interrupt::{interrupted, listen as listen_for_interrupts};

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::args::{Common, Remove};
 use crate::commands::apply;
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, GOOD, Output, ask, styled};
+use crate::output::{BAD, CARE, DIM, GOOD, Output, ask, one_line, styled};
 use crate::session::Session;
 use crate::words::said;
 
@@ -109,8 +109,8 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
         }
     }
     for kept in &removal.kept {
-        let stays = said(format!("stays: {}", kept.reason));
-        output.say(format!("  {} {} {stays}", styled(CARE, "·"), kept.path.display()));
+        let stays = said(format!("stays: {}", one_line(&kept.reason)));
+        output.say(format!("  {} {} {stays}", styled(CARE, "·"), one_line(kept.path.display())));
     }
     for key in &removal.refused {
         // It may be anything, so it is shown with its signs escaped.
