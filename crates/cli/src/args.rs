@@ -87,6 +87,9 @@ pub struct Common {
     /// Look at another machine: a recording (`aitk detect --capture`) or the JSON of `aitk detect`
     #[arg(long, global = true, value_name = "FILE|DIR", env = "AITK_MACHINE")]
     pub machine: Option<PathBuf>,
+    /// Use this uv for virtual environments, instead of the pinned one that aitk fetches
+    #[arg(long, global = true, value_name = "PATH", env = "AITK_UV")]
+    pub uv: Option<PathBuf>,
     /// Language of what people read [default: the locale's]; JSON and logs are in English
     #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG")]
     pub lang: Option<Lang>,
@@ -479,9 +482,6 @@ pub struct Lab {
     /// The first port to try
     #[arg(long, default_value_t = 8888, env = "AITK_LAB_PORT")]
     pub port: u16,
-    /// The folder that it begins in [default: your home folder]
-    #[arg(long, value_name = "DIR", env = "AITK_LAB_DIR")]
-    pub dir: Option<PathBuf>,
     /// Open no browser
     #[arg(long, env = "AITK_NO_BROWSER")]
     pub no_browser: bool,

@@ -1,8 +1,9 @@
 //! Settings from `config.toml`, and from what pip and uv are set to already.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aitk_detect::Folders;
+use aitk_env::UvSources;
 use aitk_plan::{ProfileError, parse_toml};
 use aitk_system::System;
 use serde::Deserialize;
@@ -19,6 +20,11 @@ pub struct Config {
     pub channels: Vec<String>,
     /// Where channels that are named and not addressed are: a mirror of conda's own place.
     pub channel_alias: Option<String>,
+    /// A uv to use instead of the pinned one.
+    pub uv: Option<PathBuf>,
+    /// The indexes that are set for uv.
+    #[serde(skip)]
+    pub of_uv: UvSources,
 }
 
 impl Config {
@@ -32,9 +38,10 @@ impl Config {
             Ok(text) => parse_toml(&path.to_string_lossy(), &text)?,
             Err(_) => Self::default(),
         };
-        let of_uv = || system.env("UV_DEFAULT_INDEX").or_else(|| system.env("UV_INDEX_URL"));
+        config.of_uv = UvSources::read(system, folders.config.parent().unwrap_or(Path::new("/")));
+        let of_uv = config.of_uv.index.clone();
         let of_pip = || system.env("PIP_INDEX_URL").or_else(|| pip_conf(system, folders));
-        config.index_url = config.index_url.or_else(of_uv).or_else(of_pip);
+        config.index_url = config.index_url.or(of_uv).or_else(of_pip);
         Ok(config)
     }
 }

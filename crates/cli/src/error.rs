@@ -7,7 +7,7 @@ use aitk_env::EnvError;
 use aitk_exec::ExecError;
 use aitk_export::ExportError;
 use aitk_plan::{AdviceError, ProfileError};
-use aitk_system::{Exit, Explain, quote};
+use aitk_system::{Exit, Explain};
 
 use crate::commands::hosted::HostedError;
 
@@ -77,16 +77,6 @@ pub enum CliError {
     /// Something that cannot be has happened.
     #[error("a fault in aitk itself: {what}")]
     Fault { what: String },
-    /// A folder of the user's that somebody else has taken.
-    #[error("{} cannot be written: {source}", .path.display())]
-    NotYours {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// JupyterLab did not come up, or has ended.
-    #[error("JupyterLab has ended, or does not answer:\n{last}")]
-    NoLab { last: String, log: PathBuf },
     /// Something differs from what was applied.
     #[error("{0}")]
     Other(String),
@@ -139,8 +129,6 @@ impl Explain for CliError {
             Self::Fault { .. } => "AITK-C16",
             Self::FolderOfAnother { .. } => "AITK-C22",
             Self::HomeOfAnother { .. } => "AITK-C23",
-            Self::NotYours { .. } => "AITK-C20",
-            Self::NoLab { .. } => "AITK-C21",
         }
     }
 
@@ -182,15 +170,6 @@ impl Explain for CliError {
             Self::HomeOfAnother { .. } => {
                 "run it without sudo; for an environment of root's own, `sudo -H aitk …`"
             }
-            Self::NotYours { path, .. } => {
-                let path = quote(&path.to_string_lossy());
-                return Some(format!(
-                    "give it back to yourself, then try again: sudo chown -R \"$USER\" {path}"
-                ));
-            }
-            Self::NoLab { log, .. } => {
-                return Some(format!("everything it printed is in {}", log.display()));
-            }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
             Self::Blocked { .. } | Self::Declined | Self::Io { .. } | Self::Other(_) => {
                 return None;
@@ -225,8 +204,6 @@ impl Explain for CliError {
             | Self::Lost { .. }
             | Self::Fault { .. }
             | Self::NoEnvironment { .. }
-            | Self::NotYours { .. }
-            | Self::NoLab { .. }
             | Self::Other(_)
             | Self::Io { .. } => Exit::Failed,
         }

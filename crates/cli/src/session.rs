@@ -77,8 +77,14 @@ impl Session {
         let machine = described.unwrap_or(detection.machine);
         let mut secrets = Vec::new();
         let mut open = |address: &String| opened(address, &mut secrets);
+        let uv = common.uv.clone().or(config.uv);
         let sources = Settings {
             index_url: config.index_url.as_ref().map(&mut open),
+            more_indexes: config.of_uv.more.iter().map(&mut open).collect(),
+            index_strategy: config.of_uv.strategy.clone(),
+            uv: uv
+                .map(|path| std::path::absolute(&path).map_err(CliError::io(path)))
+                .transpose()?,
             torch_index: config.torch_index.as_ref().map(&mut open),
             channels: config.channels.iter().map(&mut open).collect(),
             channel_alias: config.channel_alias.as_ref().map(&mut open),

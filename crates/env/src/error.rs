@@ -44,6 +44,14 @@ pub enum EnvError {
         /// The file's name.
         file: String,
     },
+    /// A package that would have to be built, which runs what a stranger wrote.
+    #[error(
+        "{package} is offered as source code only, and aitk installs none: building it would run its code"
+    )]
+    OnlySource {
+        /// The package.
+        package: String,
+    },
     /// uv is not to be had.
     #[error("uv {version} could not be had: {reason}")]
     NoUv {
@@ -157,12 +165,21 @@ impl EnvError {
             Self::Unreachable { source_name: source_name.to_owned(), reason }
         } else if output.contains("network was disabled") {
             Self::Offline { what: "what is asked for".to_owned() }
+        } else if let Some(package) = only_source(&output) {
+            Self::OnlySource { package }
         } else if output.contains("No solution found") {
             Self::Unsolvable { reason: output }
         } else {
             Self::Uv { output }
         }
     }
+}
+
+/// The package of which uv says that it would have to be built.
+fn only_source(output: &str) -> Option<String> {
+    let (_, rest) = output.split_once("Wheels are required for `")?;
+    let (name, rest) = rest.split_once('`')?;
+    rest.contains("building from source is disabled").then(|| name.to_owned())
 }
 
 /// Whichever command was under way: whoever interrupts is told how to go on.
@@ -183,6 +200,7 @@ impl Explain for EnvError {
             Self::Unsolvable { .. } => "AITK-E03",
             Self::WrongHash { .. } => "AITK-E04",
             Self::NoHash { .. } => "AITK-E05",
+            Self::OnlySource { .. } => "AITK-E16",
             Self::NoUv { .. } => "AITK-E06",
             Self::Uv { .. } => "AITK-E07",
             Self::NoSpace { .. } => "AITK-E08",
@@ -210,9 +228,12 @@ impl Explain for EnvError {
                 "nothing of it was installed; try again, and if it stays so, the source or a proxy \
                  changes what it delivers"
             }
+            Self::OnlySource { .. } => {
+                "leave it out, or use an index that has a wheel of it for this Python"
+            }
             Self::NoHash { .. } => "use an index that publishes hashes",
             Self::NoUv { .. } => {
-                "install python3-pip, or uv itself, or set --index-url to an index that has it"
+                "install python3-pip, or set --index-url to an index that has it, or name a uv with --uv"
             }
             Self::NoSpace { .. } => {
                 "free some space, or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk; then \
@@ -250,5 +271,21 @@ impl Explain for EnvError {
             | Self::BadBundle { .. } => Exit::Config,
             _ => Exit::Failed,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn source_code_only_is_told_from_what_cannot_be_met() {
+        let said = "error: No solution found when resolving dependencies\n  cause: Because evil==1 has no usable wheels and \
+            only evil==1 is available, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required \
+            for `evil` because building from source is disabled for all packages (i.e., with `--no-build`)\n";
+        let error = EnvError::from_uv(said, "the index");
+        assert!(matches!(&error, EnvError::OnlySource { package } if package == "evil"), "{error}");
+        let said = "error: No solution found when resolving dependencies\n  cause: Because a==1 depends on b==2";
+        assert!(matches!(EnvError::from_uv(said, "the index"), EnvError::Unsolvable { .. }));
     }
 }

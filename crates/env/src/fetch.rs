@@ -499,6 +499,21 @@ fn beside(to: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<
     whole().map_err(EnvError::io(to))
 }
 
+/// What a source sends, where that is no more than it may be, in bytes.
+pub(crate) async fn start_of(answer: &mut Response, most: u64) -> Result<Vec<u8>, EnvError> {
+    let place = answer.url().to_string();
+    let mut sent = Vec::new();
+    while let Some(chunk) =
+        answer.chunk().await.map_err(|error| unreachable(&place, &cause(&error)))?
+    {
+        sent.extend_from_slice(&chunk);
+        if sent.len() as u64 > most {
+            return Err(unreachable(&place, "it sends far more than was asked for"));
+        }
+    }
+    Ok(sent)
+}
+
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

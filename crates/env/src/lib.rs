@@ -15,7 +15,6 @@ mod lock;
 mod manager;
 mod received;
 mod secrets;
-mod strangers;
 mod venv;
 
 use std::path::{Path, PathBuf};
@@ -33,8 +32,7 @@ pub use manager::{
 };
 pub use received::{note_received, received};
 pub use secrets::{Secret, without_secrets};
-pub use strangers::strangers;
-pub use venv::{Uv, fetch_uv, find_uv, install_uv, own_uv, uv_wheel};
+pub use venv::{Uv, UvSources, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -45,6 +43,12 @@ pub struct Settings {
     pub cache: PathBuf,
     /// Index of Python packages; the default of pip and uv where `None`.
     pub index_url: Option<String>,
+    /// Indexes that uv is set to besides, which come before that one.
+    pub more_indexes: Vec<String>,
+    /// How uv is set to choose between them.
+    pub index_strategy: Option<String>,
+    /// The uv that the user names; the pinned one where `None`.
+    pub uv: Option<PathBuf>,
     /// Index that has the framework's builds; PyTorch's own where `None`.
     pub torch_index: Option<String>,
     /// Conda channels by name or address, the preferred one first; conda-forge where it is empty.

@@ -26,16 +26,40 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// The address of a channel or an index without the user, password or token that it may carry, and what it carried.
+impl Secret {
+    /// What an open text has in place of the parts of it that open something.
+    fn parts(&self) -> Vec<(String, String)> {
+        let Ok(url) = Url::parse(&self.0) else { return Vec::new() };
+        let open = without_secrets(&self.0).0;
+        let mut parts = vec![(self.0.to_string(), open.clone()), (url.to_string(), open)];
+        if let Some((user, _)) =
+            self.0.split_once("://").and_then(|(_, rest)| rest.rsplit_once('@'))
+        {
+            parts.push((format!("{user}@"), String::new()));
+        }
+        parts.extend(token(&url).map(|token| (format!("/t/{token}"), String::new())));
+        parts.extend(url.query().map(|query| (format!("?{query}"), String::new())));
+        parts
+    }
+}
+
+/// The address of a channel or an index without the user, password or token that it may carry, in its path or behind it,
+/// and what it carried.
 pub fn without_secrets(address: &str) -> (String, Option<Secret>) {
     let Ok(mut url) = Url::parse(address) else { return (without_user(address), None) };
-    let is_open = token(&url).is_none() && url.username().is_empty() && url.password().is_none();
+    let is_open = token(&url).is_none()
+        && url.username().is_empty()
+        && url.password().is_none()
+        && url.query().is_none()
+        && url.fragment().is_none();
     if is_open || url.cannot_be_a_base() {
         return (address.to_owned(), None);
     }
     if let Some(path) = without_token(&url) {
         url.set_path(&path);
     }
+    url.set_query(None);
+    url.set_fragment(None);
     // Neither fails for an address that can be a base.
     let _ = url.set_username("");
     let _ = url.set_password(None);
@@ -52,15 +76,17 @@ fn without_user(address: &str) -> String {
     }
 }
 
-/// The token of an address as anaconda's servers have it: `…/t/TOKEN/channel`.
+/// The token of an address as anaconda's servers and their mirrors have it: `…/t/TOKEN/channel`.
 fn token(url: &Url) -> Option<&str> {
     let mut parts = url.path_segments()?;
-    if parts.next()? == "t" { parts.next() } else { None }
+    parts.by_ref().find(|part| *part == "t")?;
+    let token = parts.next().filter(|token| !token.is_empty())?;
+    parts.next().map(|_| token)
 }
 
-/// The path behind a token.
+/// The path without the token in it.
 fn without_token(url: &Url) -> Option<String> {
-    token(url).map(|token| url.path().replacen(&format!("/t/{token}"), "", 1))
+    token(url).map(|token| url.path().replacen(&format!("/t/{token}/"), "/", 1))
 }
 
 impl Settings {
@@ -68,6 +94,12 @@ impl Settings {
     pub(crate) fn opened(&self, address: &str) -> Option<&str> {
         let secret = self.secrets.iter().find(|secret| without_secrets(&secret.0).0 == address);
         secret.map(|secret| &*secret.0)
+    }
+
+    /// What another program says, without what opens a source.
+    pub(crate) fn hide(&self, said: &str) -> String {
+        let parts = self.secrets.iter().flat_map(Secret::parts);
+        parts.fold(said.to_owned(), |said, (secret, open)| said.replace(&secret, &open))
     }
 }
 
@@ -92,9 +124,13 @@ impl Opener {
         let url = request.url();
         let same_place = self.0.iter().filter(|secret| secret.origin() == url.origin());
         let Some(secret) = same_place.max_by_key(|secret| shared(secret, url)) else { return };
-        if let Some(token) = token(secret).filter(|_| token(url).is_none()) {
-            let path = format!("/t/{token}{}", url.path());
+        let (query, path) =
+            (secret.query().filter(|_| url.query().is_none()), opened_path(secret, url));
+        if let Some(path) = path {
             request.url_mut().set_path(&path);
+        }
+        if query.is_some() {
+            request.url_mut().set_query(query);
         }
         if !secret.username().is_empty() || secret.password().is_some() {
             let mut pair = percent_decode_str(secret.username()).collect::<Vec<u8>>();
@@ -107,6 +143,16 @@ impl Opener {
             }
         }
     }
+}
+
+/// The path of an address with the token of another one, at the same place in it.
+fn opened_path(secret: &Url, url: &Url) -> Option<String> {
+    let token = token(secret).filter(|_| token(url).is_none())?;
+    let (before, _) = secret.path().split_once(&format!("/t/{token}/"))?;
+    let rest = url.path().strip_prefix(before).filter(|rest| rest.starts_with('/'));
+    // What lies elsewhere on that server is opened as well.
+    let (before, rest) = rest.map_or(("", url.path()), |rest| (before, rest));
+    Some(format!("{before}/t/{token}{rest}"))
 }
 
 /// How many parts of their paths two addresses share.
@@ -144,6 +190,10 @@ mod tests {
             ("https://me:secret@mirror.example/get/own/", "https://mirror.example/get/own"),
             ("http://me:secret@mirror.example:8080/own", "http://mirror.example:8080/own"),
             ("/srv/channel", "/srv/channel"),
+            ("https://mirror.example/x/t/ab-12/simple/", "https://mirror.example/x/simple"),
+            ("https://mirror.example/simple?token=ab-12", "https://mirror.example/simple"),
+            ("https://mirror.example/simple#ab-12", "https://mirror.example/simple"),
+            ("https://mirror.example/t/simple", "https://mirror.example/t/simple"),
         ] {
             let (address, secret) = without_secrets(given);
             assert_eq!(address, open);
@@ -179,6 +229,32 @@ mod tests {
         let with_token = sent(&given, "http://127.0.0.1:8002/conda-forge/noarch/a.conda").0;
         assert_eq!(with_token, "http://127.0.0.1:8002/t/tok/conda-forge/noarch/a.conda");
         assert_eq!(sent(&given, &with_token).0, with_token, "not twice");
+    }
+
+    #[test]
+    fn a_token_goes_behind_the_address_again_and_out_of_what_is_said() {
+        let given =
+            ["http://127.0.0.1:8001/simple?token=s3cret", "http://127.0.0.1:8002/x/t/tok/simple"];
+        let to = |address: &str| sent(&given, address).0;
+        let page = "http://127.0.0.1:8001/simple/six/";
+        assert_eq!(to(page), format!("{page}?token=s3cret"));
+        assert_eq!(to(&format!("{page}?own=1")), format!("{page}?own=1"));
+        assert_eq!(
+            to("http://127.0.0.1:8002/x/simple/six/"),
+            "http://127.0.0.1:8002/x/t/tok/simple/six/"
+        );
+        assert_eq!(
+            to("http://127.0.0.1:8002/files/a.whl"),
+            "http://127.0.0.1:8002/t/tok/files/a.whl"
+        );
+        let secrets = given.iter().filter_map(|address| without_secrets(address).1).collect();
+        let settings = Settings { secrets, ..Settings::default() };
+        let said =
+            "Failed to fetch: http://127.0.0.1:8001/simple/six/?token=s3cret and /x/t/tok/simple";
+        assert_eq!(
+            settings.hide(said),
+            "Failed to fetch: http://127.0.0.1:8001/simple/six/ and /x/simple"
+        );
     }
 
     #[test]

@@ -42,7 +42,7 @@ fn index(json: bool) -> String {
             while !lines.next().unwrap().unwrap().is_empty() {}
             let path = request.split(' ').nth(1).unwrap().to_owned();
             let (status, kind, body) = match (path.as_str(), json) {
-                ("/simple/uv/", true) => {
+                ("/simple/uv/", true) | ("/closed/uv/?token=s3cret", _) => {
                     let page = format!(
                         r#"{{"files": [{{"filename": "{FILE}", "url": "../../f/{FILE}"}}]}}"#
                     );
@@ -52,7 +52,9 @@ fn index(json: bool) -> String {
                     let page = format!("<html><a href=\"/f/{FILE}#sha256=0\">{FILE}</a></html>");
                     (200, "text/html", page.into_bytes())
                 }
-                (path, _) if path == format!("/f/{FILE}") => (200, "application/zip", wheel()),
+                (path, _) if path.split('?').next() == Some(&format!("/f/{FILE}")) => {
+                    (200, "application/zip", wheel())
+                }
                 _ => (404, "text/plain", Vec::new()),
             };
             let head = format!(
@@ -102,13 +104,107 @@ fn it_is_fetched_checked_and_installed() {
         let folder = tempfile::tempdir().unwrap();
         let settings = settings(folder.path(), Some(index(json)));
         let (catalog, machine) = (catalog(true), Machine::default());
-        assert_eq!(find_uv(&Real, &machine, &catalog, &settings), None);
+        assert_eq!(find_uv(&Real, &catalog, &settings, true), None);
         let fetched = fetch_uv(&Real, &machine, &catalog, &settings, &Silent).unwrap();
         let path = install_uv(&Real, &fetched, &catalog, &settings).unwrap();
         let said = (&Real as &dyn System).run(&Command::reads([path.to_string_lossy()])).unwrap();
         assert_eq!(said.stdout, "uv 9.9.9\n");
-        assert_eq!(find_uv(&Real, &machine, &catalog, &settings).unwrap().path, path);
+        assert_eq!(find_uv(&Real, &catalog, &settings, true).unwrap().path, path);
     }
+}
+
+#[test]
+fn one_that_is_empty_cut_or_changed_is_noticed_and_fetched_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), Some(index(true)));
+    let (catalog, machine) = (catalog(true), Machine::default());
+    let fetch = || fetch_uv(&Real, &machine, &catalog, &settings, &Silent).unwrap();
+    let path = install_uv(&Real, &fetch(), &catalog, &settings).unwrap();
+    let whole = std::fs::read(&path).unwrap();
+    for damaged in [&b""[..], &whole[..9], &whole.to_ascii_uppercase()] {
+        // Both places at once, as they share the file; then the wheel in the cache as well.
+        std::fs::write(&path, damaged).unwrap();
+        std::fs::write(settings.wheels().join(FILE), "").unwrap();
+        let same_size = damaged.len() == whole.len();
+        assert_eq!(find_uv(&Real, &catalog, &settings, false).is_some(), same_size);
+        assert_eq!(find_uv(&Real, &catalog, &settings, true), None);
+        let fetched = fetch();
+        assert_eq!(std::fs::read(&fetched.path).unwrap(), whole);
+        assert_eq!(install_uv(&Real, &fetched, &catalog, &settings).unwrap(), path);
+        assert_eq!(std::fs::read(&path).unwrap(), whole);
+        assert_eq!(fetch().path, path);
+    }
+    // What nobody has noted was not put there by aitk.
+    std::fs::remove_file(aitk_env::note_of(&path)).unwrap();
+    assert_eq!(find_uv(&Real, &catalog, &settings, false), None);
+}
+
+/// A program in a folder that says this of itself.
+fn program(folder: &Path, name: &str, says: &str) -> std::path::PathBuf {
+    let path = folder.join(name);
+    Real.write(&path, format!("#!/bin/sh\necho {says}\n").as_bytes(), 0o755).unwrap();
+    path
+}
+
+#[test]
+fn another_uv_counts_only_where_it_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut settings = settings(folder.path(), Some(index(true)));
+    let (catalog, mut machine) = (catalog(true), Machine::default());
+    let other = program(folder.path(), "other", "uv 99.0.0");
+    let tool = aitk_detect::Tool { path: other.clone(), version: Some("99.0.0".to_owned()) };
+    machine.tools.insert("uv".to_owned(), tool);
+    let fetch = |settings: &Settings| fetch_uv(&Real, &machine, &catalog, settings, &Silent);
+    assert_ne!(fetch(&settings).unwrap().path, other, "it is on PATH");
+    settings.uv = Some(other.clone());
+    assert_eq!(fetch(&settings).unwrap().path, other);
+    assert_eq!(install_uv(&Real, &fetch(&settings).unwrap(), &catalog, &settings).unwrap(), other);
+    for (name, says) in [("old", "uv 0.1.0"), ("mute", ""), ("gone", "x")] {
+        settings.uv = Some(program(folder.path(), name, says));
+        if name == "gone" {
+            Real.remove(settings.uv.as_ref().unwrap()).unwrap();
+        }
+        let refused = fetch(&settings);
+        assert!(matches!(refused, Err(EnvError::Uv { .. })), "{refused:?}");
+    }
+}
+
+#[test]
+fn a_token_behind_the_address_of_an_index_reaches_it_and_no_message() {
+    let folder = tempfile::tempdir().unwrap();
+    // The server has this one for whoever has the token.
+    let open = index(true).replace("/simple", "/closed");
+    let (address, secret) = aitk_env::without_secrets(&format!("{open}?token=s3cret"));
+    assert_eq!(address, open);
+    let settings =
+        Settings { secrets: secret.into_iter().collect(), ..settings(folder.path(), Some(open)) };
+    let (catalog, machine) = (catalog(true), Machine::default());
+    let fetched = fetch_uv(&Real, &machine, &catalog, &settings, &Silent).unwrap();
+    assert_eq!(fetched.origin, "the index");
+    assert!(!format!("{settings:?}").contains("s3cret"));
+}
+
+/// What pip's own folder and variables lead to is not what runs: a Python here says what it was started with.
+#[test]
+fn a_pip_is_asked_on_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let channels = vec![format!("file://{}", folder.path().display())];
+    let settings = Settings { channels, ..settings(folder.path(), None) };
+    let said = folder.path().join("said");
+    let says = format!("; (pwd; echo \"$@\"; env) > {}; exit 1", said.display());
+    let python = aitk_detect::Python {
+        path: program(folder.path(), "python3", &says),
+        version: "3.12.1".to_owned(),
+        externally_managed: false,
+    };
+    let machine = Machine { python: vec![python], ..Machine::default() };
+    fetch_uv(&Real, &machine, &catalog(true), &settings, &Silent).unwrap_err();
+    let said = std::fs::read_to_string(said).unwrap();
+    let mut lines = said.lines();
+    assert_eq!(lines.next(), Some("/"));
+    let words = lines.next().unwrap();
+    assert!(words.starts_with("-I -m pip download ") && words.contains(" --require-hashes "));
+    assert!(!said.contains("CARGO"), "{said}");
 }
 
 #[test]
@@ -117,7 +213,7 @@ fn a_wrong_hash_is_refused() {
     let settings = settings(folder.path(), Some(index(true)));
     let result = fetch_uv(&Real, &Machine::default(), &catalog(false), &settings, &Silent);
     assert!(matches!(result, Err(EnvError::WrongHash { .. })), "{result:?}");
-    assert_eq!(find_uv(&Real, &Machine::default(), &catalog(false), &settings), None);
+    assert_eq!(find_uv(&Real, &catalog(false), &settings, true), None);
 }
 
 #[test]

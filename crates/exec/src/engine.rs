@@ -167,7 +167,7 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
 ///
 /// # Errors
 /// Where the receipt cannot be written.
-fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
+pub fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
     for step in &plan.steps {
         cx.note(&step.id, kind(&step.action).own(cx, plan, step));
     }

@@ -237,7 +237,7 @@ fn overlaid<T: DeserializeOwned>(
 pub struct UvPin {
     /// The version that is fetched.
     pub version: String,
-    /// The oldest version on `PATH` that is used instead.
+    /// The oldest version that is used instead where the user names one.
     pub accept: String,
     /// Where the row comes from.
     pub source: String,

@@ -27,7 +27,7 @@ pub use catalog::{
     Images, MemoryFit, Targets, UvPin, VramFit, Wheel,
 };
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
-pub use decide::{Charge, GPU_GROUPS, SWAP_FILE, charges, conclude, plan};
+pub use decide::{Charge, SWAP_FILE, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use messages::{Messages, holes};
 pub use model::{
@@ -36,8 +36,8 @@ pub use model::{
 };
 pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
-    ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, StepKind,
-    nearest, parse as parse_toml,
+    ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
+    parse as parse_toml,
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};

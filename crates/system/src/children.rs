@@ -86,6 +86,7 @@ pub(crate) fn surround(process: &mut Process, command: &Command) {
                 value => process.env(name, value),
             };
         }
+        process.envs(command.secret.iter().map(|(name, value)| (name, &value.0)));
     }
     process.current_dir(folder(command));
 }

@@ -27,6 +27,16 @@ pub enum Effect {
     Changes,
 }
 
+/// A text that is handed on and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Hidden(pub(crate) String);
+
+impl fmt::Debug for Hidden {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 /// A command, complete: nothing of it is interpreted by a shell.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Command {
@@ -39,6 +49,9 @@ pub struct Command {
     /// shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub pass: Vec<String>,
+    /// Variables of a command of the user's that hold a secret: what they are set to is shown nowhere.
+    #[serde(skip)]
+    pub secret: Vec<(String, Hidden)>,
     /// What it reads on standard input; nothing where `None`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<Vec<u8>>,
@@ -64,6 +77,7 @@ impl Command {
             argv: argv.into_iter().map(Into::into).collect(),
             env: Vec::new(),
             pass: Vec::new(),
+            secret: Vec::new(),
             input: None,
             cwd: None,
             timeout: None,
@@ -101,6 +115,13 @@ impl Command {
     #[must_use]
     pub fn env(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.env.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets a variable to a text that is shown nowhere, neither in a log nor in the list of processes.
+    #[must_use]
+    pub fn secret(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.secret.push((name.into(), Hidden(value.into())));
         self
     }
 

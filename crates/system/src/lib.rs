@@ -26,20 +26,16 @@ mod record;
 mod replay;
 mod report;
 mod scrub;
-mod server;
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 pub use children::children_start_in;
-pub use command::{Command, Effect, Line, Output, Privilege, RunError, quote};
+pub use command::{Command, Effect, Hidden, Line, Output, Privilege, RunError, quote};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate};
-pub use exec::{
-    end, free_port, is_terminal, is_this_program, read_line, replace, stderr_is_terminal,
-    stdout_width, this_program,
-};
+pub use exec::{end, free_port, is_terminal, read_line, replace, stderr_is_terminal, stdout_width};
 pub use explain::{Exit, Explain};
 pub use interrupt::{interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
@@ -53,7 +49,6 @@ pub use replay::Replay;
 pub use report::Report;
 pub use scrub::Scrub;
 use serde::{Deserialize, Serialize};
-pub use server::{Server, asked, listens};
 
 /// What a path is, as `lstat(2)` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,24 +1,25 @@
-//! `aitk run`, `aitk shell`: work in the environment.
+//! `aitk run`, `aitk shell`, `aitk lab`: work in the environment.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_detect::folders;
+use aitk_detect::{VirtualizationKind, folders};
 use aitk_env::{Environments, Inside, inside};
 use aitk_exec::Receipt;
-use aitk_system::{Command, Real, System, quote, replace};
+use aitk_system::{Command, Real, System, free_port, quote, replace};
 
-use crate::args::{Common, Run, Which};
+use crate::args::{Common, Lab, Run, Which};
 use crate::error::CliError;
+use crate::output::{HEAD, Output, styled};
 
 /// An environment that is there.
-pub(super) struct Environment {
-    pub(super) path: PathBuf,
+struct Environment {
+    path: PathBuf,
     inside: Inside,
 }
 
 impl Environment {
-    pub(super) fn open(which: &Which) -> Result<Self, CliError> {
+    fn open(which: &Which) -> Result<Self, CliError> {
         let folders = folders(&Real);
         let environments = Environments::new(&folders.data, &which.env);
         let missing = || CliError::NoEnvironment { name: which.env.clone() };
@@ -34,7 +35,7 @@ impl Environment {
     }
 
     /// A command with the environment in front of everything else, as activating it would have it.
-    pub(super) fn enter(&self, command: Command) -> Command {
+    fn enter(&self, command: Command) -> Command {
         let before = Real.env("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
         let mut path: String =
             self.inside.folders.iter().map(|folder| format!("{}:", folder.display())).collect();
@@ -47,7 +48,7 @@ impl Environment {
     }
 
     /// Lets a command run after the scripts that packages bring for the activation of the environment.
-    pub(super) fn activated(&self, words: Vec<String>) -> Vec<String> {
+    fn activated(&self, words: Vec<String>) -> Vec<String> {
         let is_script = |name: &String| name.ends_with(".sh");
         let some =
             |folder: &&PathBuf| Real.list(folder).is_ok_and(|names| names.iter().any(is_script));
@@ -99,5 +100,39 @@ pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
         (Some("fish"), Some(activation)) => Command::changes([shell.as_str(), "-C", activation]),
         _ => Command::changes(environment.activated(vec![shell.clone(), "-i".to_owned()])),
     };
+    become_it(&environment.enter(command))
+}
+
+pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError> {
+    let environment = Environment::open(&args.which)?;
+    let port = free_port(args.port).map_err(|_| {
+        CliError::Other(format!("the hundred ports from {} on are all taken", args.port))
+    })?;
+    let mut bytes = [0; 24];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| CliError::Other(format!("no random numbers: {error}")))?;
+    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let machine = aitk_detect::detect(&Real, &aitk_detect::Tables::default()).machine;
+    let on_wsl = machine.virtualization.kind == VirtualizationKind::Wsl2;
+    let host = if on_wsl { "localhost" } else { "127.0.0.1" };
+    let mut words = vec![environment.path.join("bin/jupyter-lab").to_string_lossy().into_owned()];
+    words.extend(["--ServerApp.ip=127.0.0.1".to_owned(), format!("--ServerApp.port={port}")]);
+    words.push("--ServerApp.port_retries=0".to_owned());
+    let no_screen = Real.env("DISPLAY").is_none() && Real.env("WAYLAND_DISPLAY").is_none();
+    if args.no_browser || on_wsl || no_screen {
+        words.push("--no-browser".to_owned());
+    }
+    if machine.privilege.root {
+        words.push("--allow-root".to_owned());
+    }
+    words.extend(args.more.iter().cloned());
+    output.say(format!("{} http://{host}:{port}/lab?token={token}", styled(HEAD, "JupyterLab:")));
+    if on_wsl {
+        output.say("Open this address in the browser on Windows. Ctrl-C ends it.");
+    } else {
+        output.say("Only this computer can open it. Ctrl-C ends it.");
+    }
+    // In the environment and not among the arguments: every user can read those.
+    let command = Command::changes(environment.activated(words)).env("JUPYTER_TOKEN", token);
     become_it(&environment.enter(command))
 }

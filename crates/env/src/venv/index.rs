@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use aitk_plan::names;
 use reqwest::Url;
 use serde::Deserialize;
 
 use crate::error::EnvError;
-use crate::fetch::Client;
+use crate::fetch::{Client, start_of};
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";
+/// As much as the page of a project may have, in bytes.
+const LONGEST: u64 = 64 << 20;
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
 
 /// The address of a file on an index.
@@ -21,28 +24,31 @@ pub(crate) async fn find_file(
     project: &str,
     filename: &str,
 ) -> Result<String, EnvError> {
-    let page = format!("{}/{project}/", index_url.trim_end_matches('/'));
-    let answer = client.get(&page, &[("accept", ACCEPT)]).await?;
+    let unusable = |reason: &str| EnvError::Unreachable {
+        source_name: "the index".to_owned(),
+        reason: reason.to_owned(),
+    };
+    let mut page = Url::parse(index_url).map_err(|_| unusable("its address is none"))?;
+    if let Ok(mut path) = page.path_segments_mut() {
+        path.pop_if_empty().push(project).push("");
+    }
+    let page = page.to_string();
+    let mut answer = client.get(&page, &[("accept", ACCEPT)]).await?;
     let base = answer.url().clone();
     let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
     let is_json = kind.is_some_and(|kind| kind.starts_with(JSON));
-    let body = answer.text().await.map_err(|error| EnvError::Unreachable {
-        source_name: "the index".to_owned(),
-        reason: error.to_string(),
-    })?;
+    let body = start_of(&mut answer, LONGEST).await?;
+    let body = String::from_utf8_lossy(&body);
     let files = if is_json { from_json(&body) } else { from_html(&body) };
-    files.get(filename).and_then(|link| resolved(&base, link)).ok_or_else(|| {
-        EnvError::Unreachable {
-            source_name: "the index".to_owned(),
-            reason: format!("it has no {filename}"),
-        }
-    })
+    let link = files.get(filename).and_then(|link| resolved(&base, link));
+    link.ok_or_else(|| unusable(&format!("it has no {filename}")))
 }
 
 fn resolved(base: &Url, link: &str) -> Option<String> {
     let mut url = base.join(link).ok()?;
     url.set_fragment(None);
-    Some(url.to_string())
+    let link = url.to_string();
+    names::address::fits(&link).then_some(link)
 }
 
 #[derive(Deserialize)]
@@ -67,7 +73,7 @@ fn from_html(body: &str) -> BTreeMap<String, String> {
         .filter_map(|rest| {
             let (_, rest) = rest.split_once("href=")?;
             let quote = rest.chars().next().filter(|c| "\"'".contains(*c))?;
-            let (link, rest) = rest[1..].split_once(quote)?;
+            let (link, rest) = rest.strip_prefix(quote)?.split_once(quote)?;
             let (inside, _) = rest.split_once("</a>")?;
             // Other attributes may hold a `>`, as the versions of Python that a file is for.
             let (_, name) = inside.rsplit_once('>')?;

@@ -3,6 +3,7 @@
 mod index;
 pub(crate) mod pylock;
 mod resolve;
+mod sources;
 mod uv;
 mod wheel;
 
@@ -14,11 +15,12 @@ use aitk_plan::{Accelerator, BuildRequest, Manager as Kind};
 use aitk_system::{Command, FileKind, System, quote};
 
 pub(crate) use resolve::project;
+pub use sources::UvSources;
 pub(crate) use uv::fetch_uv_wheel;
-pub use uv::{Uv, fetch_uv, find_uv, install_uv, own_uv, uv_wheel};
+pub use uv::{Uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
 use crate::error::EnvError;
-use crate::fetch::FetchProgress;
+use crate::fetch::{Client, FetchProgress, fetch_all, hash_of};
 use crate::files::digest;
 use crate::generation::{Generation, same_version};
 use crate::lock::{Layer, Lock, Locked, Target, normalized};
@@ -127,7 +129,27 @@ impl Manager for Venv<'_> {
 
     fn install(&self, generation: &Generation, lock: &Lock, step: &str) -> Result<(), EnvError> {
         let Some(layer) = lock.layer(step) else { return Ok(()) };
-        self.install_layer(generation, layer, &[])
+        match self.install_layer(generation, layer, &[]) {
+            // What a cache has lost meanwhile is fetched anew, once.
+            Err(EnvError::Uv { .. } | EnvError::Unsolvable { .. }) => {
+                self.replace_damaged(layer)?;
+                self.mend(generation, layer)?;
+            }
+            installed => installed?,
+        }
+        let lost = self.incomplete(generation, layer);
+        if lost.packages.is_empty() {
+            return Ok(());
+        }
+        self.replace_damaged(&lost)?;
+        self.mend(generation, &lost)?;
+        match self.incomplete(generation, &lost).packages.first() {
+            None => Ok(()),
+            Some(locked) => Err(EnvError::BadPackage {
+                package: locked.filename(),
+                reason: "files that it names are not there once it is installed".to_owned(),
+            }),
+        }
     }
 
     /// uv's cache shares its files with the environment, so what is damaged here is damaged there: the cache of these
@@ -155,16 +177,19 @@ impl Manager for Venv<'_> {
     }
 }
 
+/// Where nobody looks at how a download goes on.
+struct Silent;
+
+impl FetchProgress for Silent {
+    fn bytes(&self, _: u64) {}
+}
+
 /// The Python of the distribution, wherever its name leads.
 const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 impl Venv<'_> {
     /// An installed uv, or at least one in the cache.
     fn uv(&self) -> Result<Uv, EnvError> {
-        struct Silent;
-        impl FetchProgress for Silent {
-            fn bytes(&self, _: u64) {}
-        }
         let site = &self.site;
         let machine = detect(site.local, &Tables::default()).machine;
         fetch_uv(site.local, &machine, site.catalog, site.local_settings, &Silent)
@@ -173,7 +198,7 @@ impl Venv<'_> {
     /// Where the uv is, or will be, that the plan's commands name.
     fn uv_path(&self) -> PathBuf {
         let site = &self.site;
-        find_uv(site.system, site.machine, site.catalog, site.settings)
+        find_uv(site.system, site.catalog, site.settings, false)
             .map_or_else(|| own_uv(&site.settings.data, site.catalog), |uv| uv.path)
     }
 
@@ -187,7 +212,7 @@ impl Venv<'_> {
     fn install_command(&self, uv: &Path, generation: &Generation, step: &str) -> Command {
         let wanted = self.wanted(generation, step);
         Command::changes([&text(uv), "pip", "install", "--quiet", "--no-config", "--offline"])
-            .args(["--no-index", "--no-deps", "--require-hashes"])
+            .args(["--no-index", "--no-deps", "--require-hashes", "--only-binary", ":all:"])
             .args(["--find-links", &text(&self.site.settings.wheels())])
             .args(["--python", &text(&generation.python()), "--requirement", &text(&wanted)])
     }
@@ -214,12 +239,50 @@ impl Venv<'_> {
                 format!("{}=={} --hash=sha256:{hash}\n", package.name, package.version)
             })
             .collect();
-        self.site.system.write(&wanted, lines.as_bytes(), 0o644).map_err(EnvError::io(&wanted))?;
+        self.site.system.write(&wanted, lines.as_bytes(), 0o600).map_err(EnvError::io(&wanted))?;
         let mut command = self.install_command(&self.uv()?.path, generation, &layer.step);
         for package in again {
             command = command.args(["--reinstall-package", package]);
         }
         self.run(command)
+    }
+
+    /// Downloads the wheels again that are not what their lock names.
+    fn replace_damaged(&self, layer: &Layer) -> Result<(), EnvError> {
+        let folder = self.site.settings.wheels();
+        let is_damaged = |locked: &&Locked| {
+            let found = hash_of(&folder.join(locked.filename())).ok();
+            found.is_none() || found != locked.package.sha256
+        };
+        let damaged: Vec<_> = layer.packages.iter().filter(is_damaged).collect();
+        for locked in &damaged {
+            let file = folder.join(locked.filename());
+            self.site.system.remove(&file).map_err(EnvError::io(&file))?;
+        }
+        if damaged.is_empty() {
+            return Ok(());
+        }
+        let settings = self.site.local_settings;
+        fetch_all(&Client::new(settings)?, &damaged, &folder, settings.offline, &Silent)
+    }
+
+    /// The packages of a layer that lack files, or have cut ones: uv's cache may have lost some, and what is shared with
+    /// it is not looked at while it is installed.
+    fn incomplete(&self, generation: &Generation, layer: &Layer) -> Layer {
+        let (system, root) = (self.site.system, generation.path());
+        let there = DistInfo.installed(system, root);
+        let site = site_packages(system, root).unwrap_or_default();
+        let is_whole = |locked: &&Locked| {
+            let Some(one) = there.iter().find(|one| one.name == locked.key()) else { return false };
+            let Ok(record) = system.text(root.join(&one.record)) else { return false };
+            let mut lines = sized_lines(&record);
+            lines.all(|(file, size)| {
+                let stat = system.stat(&root.join(flattened(&site.join(file))));
+                stat.is_ok_and(|stat| size.is_none_or(|size| size == stat.size))
+            })
+        };
+        let packages = layer.packages.iter().filter(|locked| !is_whole(locked)).cloned().collect();
+        Layer { step: layer.step.clone(), packages }
     }
 
     fn run(&self, command: Command) -> Result<(), EnvError> {
@@ -337,16 +400,28 @@ fn site_packages(system: &dyn System, root: &Path) -> Option<PathBuf> {
     (system.stat(&root.join(&site)).ok()?.kind == FileKind::Dir).then_some(site)
 }
 
-/// Paths and hashes of a wheel's `RECORD`, which is CSV.
+/// Paths and hashes of a wheel's `RECORD`.
 fn record_lines(record: &str) -> impl Iterator<Item = (String, Option<String>)> {
+    csv_lines(record).map(|(path, rest)| {
+        let hash = rest.split(',').next().and_then(|hash| hash.strip_prefix("sha256="));
+        (path, hash.map(str::to_owned))
+    })
+}
+
+/// Paths and sizes of a wheel's `RECORD`, as far as it tells them.
+fn sized_lines(record: &str) -> impl Iterator<Item = (String, Option<u64>)> {
+    csv_lines(record)
+        .map(|(path, rest)| (path, rest.split(',').nth(1).and_then(|n| n.parse().ok())))
+}
+
+/// Paths of a `RECORD`, which is CSV, with what comes after each. Bytecode comes and goes with use.
+fn csv_lines(record: &str) -> impl Iterator<Item = (String, &str)> {
     record.lines().filter_map(|line| {
         let (path, rest) = match line.strip_prefix('"') {
             Some(quoted) => quoted.split_once("\",")?,
             None => line.split_once(',')?,
         };
-        let hash = rest.split(',').next().and_then(|hash| hash.strip_prefix("sha256="));
-        // Bytecode comes and goes with use.
-        (!path.ends_with(".pyc")).then(|| (path.replace("\"\"", "\""), hash.map(str::to_owned)))
+        (!path.ends_with(".pyc")).then(|| (path.replace("\"\"", "\""), rest))
     })
 }
 

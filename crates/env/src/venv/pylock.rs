@@ -2,21 +2,42 @@
 
 use std::path::Path;
 
-use aitk_plan::{Manager, Package};
+use aitk_plan::{Manager, Package, names};
 use aitk_system::System;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::error::EnvError;
-use crate::lock::{Layer, Lock, Locked, Target};
+use crate::lock::{Layer, Lock, Locked, Target, normalized};
+
+/// The longest text that is read as a lock, in bytes: ten times what the largest environment takes.
+const LONGEST: usize = 16 << 20;
+/// The most packages that an environment may have.
+const MOST: usize = 10_000;
+/// How deep tables and lists may lie in each other.
+const DEEPEST: usize = 32;
+/// The largest wheel, and the most that one unpacks to, in bytes: sums of them stay far below what a number holds.
+pub(super) const LARGEST: u64 = 1 << 40;
+/// The most files that a wheel may have.
+const FILES: u64 = 10_000_000;
 
 /// Reads a lock that [`write`] wrote.
 ///
 /// # Errors
-/// [`EnvError::BadLock`] where it is no lock, or one without what aitk notes in it.
+/// [`EnvError::BadLock`] where it is no lock, or one without what aitk notes in it, or one with more than a lock can
+/// hold.
 pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Lock, EnvError> {
+    parse(&system.text(path).map_err(EnvError::io(path))?, path)
+}
+
+/// The same from a text; `path` names it in errors.
+///
+/// # Errors
+/// [`EnvError::BadLock`], as [`read`]; [`EnvError::OnlySource`] for a package that would have to be built.
+pub(crate) fn parse(text: &str, path: &Path) -> Result<Lock, EnvError> {
     let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
-    let text = system.text(path).map_err(EnvError::io(path))?;
-    let file: Pylock = toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
+    is_shallow(text).map_err(bad)?;
+    let file: Pylock = toml::from_str(text).map_err(|error| bad(error.message().to_owned()))?;
     if !file.lock_version.starts_with("1.") {
         return Err(bad(format!("lock version {} is not known", file.lock_version)));
     }
@@ -24,17 +45,24 @@ pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Lock, EnvError> {
         .tool
         .and_then(|tool| tool.aitk)
         .ok_or_else(|| bad("it has no [tool.aitk], so it was not made by aitk".to_owned()))?;
+    note.check().map_err(|unfit| bad(unfit.to_string()))?;
+    if file.packages.len() > MOST {
+        return Err(bad(format!("it has {} packages", file.packages.len())));
+    }
     let mut layers: Vec<Layer> =
         note.layers.iter().map(|step| Layer { step: step.clone(), packages: Vec::new() }).collect();
     for package in file.packages {
         let note = package.tool.and_then(|tool| tool.aitk);
         let note = note.ok_or_else(|| bad(format!("{} has no layer", package.name)))?;
         let [wheel] = package.wheels.as_slice() else {
+            if package.wheels.is_empty() && package.is_built {
+                return Err(EnvError::OnlySource { package: package.name });
+            }
             return Err(bad(format!("{} does not have exactly one wheel", package.name)));
         };
         let layer = layers.iter_mut().find(|layer| layer.step == note.layer);
         let layer = layer.ok_or_else(|| bad(format!("there is no layer {}", note.layer)))?;
-        layer.packages.push(Locked {
+        let locked = Locked {
             package: Package {
                 name: package.name,
                 version: package.version,
@@ -45,9 +73,65 @@ pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Lock, EnvError> {
             },
             unpacked: note.unpacked,
             files: note.files,
-        });
+        };
+        layer.packages.push(checked(locked).map_err(bad)?);
     }
     Ok(Lock { manager: Manager::Venv, target: note.target, build: note.build, layers })
+}
+
+/// Looks at the form of a text before it is read: a reader goes down into each bracket.
+fn is_shallow(text: &str) -> Result<(), String> {
+    if text.len() > LONGEST {
+        return Err(format!("it has {} bytes", text.len()));
+    }
+    // Brackets in texts count as well; a lock has none there.
+    let mut depth = 0_usize;
+    for byte in text.bytes() {
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth > DEEPEST {
+            return Err(format!("its lists lie more than {DEEPEST} deep in each other"));
+        }
+    }
+    Ok(())
+}
+
+/// A package of an index, if it is a wheel that is named whole: a project, a version, a hash, an address from which a
+/// file of that project comes, and sizes that a wheel can have.
+///
+/// # Errors
+/// With what it is not.
+pub(crate) fn checked(locked: Locked) -> Result<Locked, String> {
+    let Package { name, version, size, sha256, url, .. } = &locked.package;
+    let text = |unfit: names::Unfit| unfit.to_string();
+    names::package_name::check(name).map_err(text)?;
+    names::version::check(version).map_err(|unfit| format!("{name}: {unfit}"))?;
+    let of = |reason: &str| Err(format!("{name}: {reason}"));
+    if let Some(sha256) = sha256 {
+        names::sha256::check(sha256).map_err(|unfit| format!("{name}: {unfit}"))?;
+    }
+    let address = url.as_deref().unwrap_or_default();
+    names::address::check(address).map_err(|unfit| format!("{name}: {unfit}"))?;
+    if address.contains(['#', '\\']) || Url::parse(address).is_err() {
+        return of("its address is none of a file");
+    }
+    let file = locked.filename();
+    let Some((project, _)) = file.strip_suffix(".whl").and_then(|stem| stem.split_once('-')) else {
+        return of("it is no wheel");
+    };
+    if !names::file_name::fits(&file) || normalized(project) != locked.key() {
+        return of("the file of its address is another package");
+    }
+    let numbers = [*size, locked.unpacked];
+    if numbers.iter().flatten().any(|bytes| *bytes > LARGEST)
+        || locked.files.is_some_and(|files| files > FILES)
+    {
+        return of("its sizes are none that a wheel has");
+    }
+    Ok(locked)
 }
 
 /// The lock in the form of PEP 751, which pip and uv read; what only aitk needs stands under `tool.aitk`.
@@ -65,6 +149,7 @@ pub(crate) fn write(lock: &Lock) -> String {
                 size: locked.package.size,
                 hashes: Hashes { sha256: locked.package.sha256.clone().unwrap_or_default() },
             }],
+            is_built: false,
             tool: Some(PackageTool {
                 aitk: Some(PackageNote {
                     layer: layer.step.clone(),
@@ -113,12 +198,40 @@ struct FileNote {
     target: Target,
 }
 
+impl FileNote {
+    fn check(&self) -> Result<(), names::Unfit> {
+        let Target { python, arch, glibc } = &self.target;
+        self.layers.iter().try_for_each(|step| names::step_id::check(step))?;
+        self.build.iter().try_for_each(|build| names::build_string::check(build))?;
+        names::python_version::check(python)?;
+        names::build_string::check(arch)?;
+        glibc.iter().try_for_each(|glibc| names::version::check(glibc))
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct PylockPackage {
     name: String,
+    #[serde(default)]
     version: String,
+    #[serde(default)]
     wheels: Vec<PylockWheel>,
     tool: Option<PackageTool>,
+    /// Whether it is there as source code, in whatever form.
+    #[serde(
+        default,
+        skip_serializing,
+        deserialize_with = "is_there",
+        alias = "archive",
+        alias = "directory",
+        alias = "vcs",
+        rename = "sdist"
+    )]
+    is_built: bool,
+}
+
+fn is_there<'de, D: serde::Deserializer<'de>>(from: D) -> Result<bool, D::Error> {
+    serde::de::IgnoredAny::deserialize(from).map(|_| true)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -197,6 +310,70 @@ mod tests {
         Real.write(&path, foreign.as_bytes(), 0o644).unwrap();
         let error = read(&path, &Real).unwrap_err();
         assert!(error.to_string().contains("not made by aitk"), "{error}");
+    }
+
+    /// Why a lock is refused in which a piece of text is another one.
+    fn refused(from: &str, to: &str) -> EnvError {
+        let text = write(&lock());
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text, "{from} is not in it");
+        parse(&changed, Path::new("pylock.toml")).unwrap_err()
+    }
+
+    #[test]
+    fn a_lock_with_anything_but_names_versions_hashes_and_addresses_is_refused() {
+        let sha = "ab".repeat(32);
+        let url = "https://index.example/a-1.0%2Bcpu-py3-none-any.whl";
+        for (from, to) in [
+            ("name = \"a\"", "name = \"../a\"".to_owned()),
+            ("version = \"1.0\"\n", "version = \"1.0\\n--index-url http://x\"\n".to_owned()),
+            ("version = \"1.0\"\n", "version = \"1.0\\u001b[8m\"\n".to_owned()),
+            (&sha, format!("aaaaaaaaaaaé{}", "b".repeat(51))),
+            (&sha, "ab".to_owned()),
+            (url, format!("{url}#x")),
+            (url, format!("{url}#\\nEND_OF_TEXT\\n")),
+            (url, "https://index.example/evil-1.0-py3-none-any.whl".to_owned()),
+            (url, "https://index.example/a-1.0.tar.gz".to_owned()),
+            (url, "git+https://index.example/a-1.0-py3-none-any.whl".to_owned()),
+            (url, "/etc/a-1.0-py3-none-any.whl".to_owned()),
+            ("size = 10", "size = 9223372036854775807".to_owned()),
+            ("size = 10", "size = -1".to_owned()),
+            ("unpacked = 30", "unpacked = 9223372036854775807".to_owned()),
+            ("build = \"cpu\"", "build = \"cpu\\nEND_OF_TEXT\\n}\"".to_owned()),
+            ("python = \"3.12\"", "python = \"3.12; x\"".to_owned()),
+            ("arch = \"x86_64\"", "arch = \"$(x)\"".to_owned()),
+            ("libraries", "x y".to_owned()),
+        ] {
+            let error = refused(from, &to);
+            assert!(matches!(error, EnvError::BadLock { .. }), "{to}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_is_too_deep_or_too_long_is_refused_and_not_read() {
+        let refused = |text: &str| parse(text, Path::new("x.toml")).unwrap_err().to_string();
+        assert!(refused(&format!("x={}", "[".repeat(200_000))).contains("deep"));
+        assert!(refused(&"[x.".repeat(200_000)).contains("deep"));
+        for begin in ["", "[", "x = { "] {
+            parse(&format!("{begin}{} = 1", "a.".repeat(200_000)), Path::new("x.toml"))
+                .unwrap_err();
+            let text = format!("{begin}{}a = 1", "a.".repeat(200_000));
+            let text = if begin == "[" { text.replace(" = 1", "]\n") } else { text };
+            parse(&text, Path::new("x.toml")).unwrap_err();
+        }
+        assert!(refused(&"a=1\n".repeat(5 << 20)).contains("bytes"));
+    }
+
+    #[test]
+    fn source_code_is_refused_by_name() {
+        let text = write(&lock());
+        let (begin, rest) = text.split_once("[[packages.wheels]]").unwrap();
+        let (_, rest) = rest.split_once("[packages.tool").unwrap();
+        let sdist = format!(
+            "{begin}[packages.sdist]\nurl = \"https://x/a-1.0.tar.gz\"\n[packages.tool{rest}"
+        );
+        let error = parse(&sdist, Path::new("x.toml")).unwrap_err();
+        assert!(matches!(&error, EnvError::OnlySource { package } if package == "a"), "{error}");
     }
 
     #[test]

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use aitk_plan::{BuildRequest, LayerRequest, Manager, Package, digest_of};
+use aitk_plan::{BuildRequest, LayerRequest, Manager, Package, digest_of, names};
 use aitk_system::{Command, RunError, System};
 use serde::{Deserialize, Serialize};
 
+use super::pylock;
+use super::sources::WAYS_OF_UV;
 use super::uv::Uv;
 use super::wheel::measure;
 use crate::error::EnvError;
@@ -106,20 +108,21 @@ fn attempt(
     let folder =
         settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, request.target)));
     let input = folder.join("requirements.in");
-    let all: String = wishes
-        .iter()
-        .flat_map(|(_, requirements)| *requirements)
-        .map(|r| format!("{r}\n"))
-        .collect();
-    system.write(&input, all.as_bytes(), 0o644).map_err(EnvError::io(&input))?;
+    let all = wishes.iter().flat_map(|(_, requirements)| *requirements);
+    for requirement in all.clone() {
+        let unfit = |unfit: names::Unfit| EnvError::Unsolvable { reason: unfit.to_string() };
+        names::requirement::check(requirement).map_err(unfit)?;
+    }
+    let all: String = all.map(|requirement| format!("{requirement}\n")).collect();
+    system.write(&input, all.as_bytes(), 0o600).map_err(EnvError::io(&input))?;
 
-    let indexes = Indexes::write(system, settings, &origin, &folder)?;
-    let compile = compile(system, uv, settings, request, &origin, &folder, indexes.as_ref());
+    let compile = compile(system, uv, settings, request, &origin, &input);
+    let run = |command: &Command, source: &str| run(system, settings, command, source);
     let source = match origin {
         Origin::Backend(_) | Origin::Vendor(_) => "the framework's own index",
         Origin::General | Origin::Mirror(_) => "the Python package index",
     };
-    let pylock = run(system, &compile.clone().args(["--format", "pylock.toml", "-q"]), source)?;
+    let pylock = run(&compile.clone().args(["--format", "pylock.toml", "-q"]), source)?;
     let bad = |reason: String| EnvError::BadLock { path: PathBuf::from("uv's answer"), reason };
     let file: UvLock = toml::from_str(&pylock).map_err(|error| bad(error.message().to_owned()))?;
     let mut packages = file
@@ -137,7 +140,7 @@ fn attempt(
         .iter()
         .map(|locked| format!("{}=={}\n", locked.package.name, locked.package.version))
         .collect();
-    system.write(&pins, lines.as_bytes(), 0o644).map_err(EnvError::io(&pins))?;
+    system.write(&pins, lines.as_bytes(), 0o600).map_err(EnvError::io(&pins))?;
     let via = compile.args(["--constraint", &text(&pins), "--annotation-style", "line"]);
     let via = via.args(["--no-header", "--no-emit-index-url", "--emit-index-annotation", "-q"]);
     // uv takes it once only.
@@ -147,7 +150,7 @@ fn attempt(
             true => Ok(()),
             false => measure(&Client::asking(settings)?, &mut packages),
         });
-        let via = run(system, &via, source);
+        let via = run(&via, source);
         (sizes.join().unwrap_or_else(|panic| resume_unwind(panic)), via)
     });
     sizes?;
@@ -270,11 +273,10 @@ fn compile(
     settings: &Settings,
     request: Wishes<'_>,
     origin: &Origin,
-    folder: &Path,
-    indexes: Option<&Indexes<'_>>,
+    input: &Path,
 ) -> Command {
-    let mut command = Command::changes([&text(&uv.path), "pip", "compile"])
-        .args(["requirements.in", "--only-binary", ":all:", "--python-version"])
+    let mut command = Command::changes([&text(&uv.path), "pip", "compile", "--no-config"])
+        .args([&text(input), "--only-binary", ":all:", "--python-version"])
         .arg(&request.target.python)
         .env("UV_CACHE_DIR", text(&settings.uv_cache()))
         .env("UV_HTTP_RETRIES", if settings.waited { "0" } else { "1" })
@@ -283,25 +285,23 @@ fn compile(
         .env("UV_SYSTEM_CERTS", "true")
         .env("NO_COLOR", "1")
         .timeout(Duration::from_secs(300));
+    command = WAYS_OF_UV.into_iter().fold(command, Command::pass);
     if system.env("UV_HTTP_TIMEOUT").is_none() {
         command = command.env("UV_HTTP_TIMEOUT", PATIENCE);
     }
-    command.cwd = Some(folder.to_owned());
     match request.interpreter {
         Some(interpreter) => command = command.args(["--python", interpreter]),
         None => command = command.args(["--python-platform", &platform(request.target)]),
     }
-    match (&settings.index_url, indexes) {
-        (Some(index), None) => command = command.args(["--default-index", index]),
-        // No other setting of uv's may come before the file.
-        (Some(_), Some(_)) => {
-            command =
-                command.env("UV_DEFAULT_INDEX", "").env("UV_INDEX_URL", "").arg("--no-config");
-        }
-        (None, _) => {}
+    // An address may hold what opens it, so it is never among the words.
+    if let Some(index) = &settings.index_url {
+        command = command.secret("UV_DEFAULT_INDEX", settings.opened(index).unwrap_or(index));
     }
-    if let Some(indexes) = indexes {
-        command = command.arg(text(&indexes.0));
+    let more = settings.more_indexes.iter().map(|index| settings.opened(index).unwrap_or(index));
+    let own = origin.index().map(|index| index.opened(settings).unwrap_or_else(|| index.plain()));
+    let more: Vec<_> = own.into_iter().chain(more.map(str::to_owned)).collect();
+    if !more.is_empty() {
+        command = command.secret("UV_INDEX", more.join(" "));
     }
     if settings.offline {
         command = command.arg("--offline");
@@ -312,49 +312,12 @@ fn compile(
         Origin::Mirror(_) => command = command.args(["--index-strategy", "unsafe-best-match"]),
         Origin::Vendor(_) => command = command.args(["--index-strategy", "first-index"]),
     }
-    if let (Some(index), None) = (origin.index(), indexes) {
-        command = command.args(["--index", &index.plain()]);
+    if let (Origin::General | Origin::Backend(_), Some(strategy)) =
+        (origin, &settings.index_strategy)
+    {
+        command = command.args(["--index-strategy", strategy]);
     }
     command
-}
-
-/// Indexes with their credentials, for uv to read. Its arguments and variables are logged, and everybody may see them
-/// while it runs; this file is the user's own, and is gone afterwards.
-struct Indexes<'a>(PathBuf, &'a dyn System);
-
-impl<'a> Indexes<'a> {
-    /// `None` where no index was given with credentials.
-    fn write(
-        system: &'a dyn System,
-        settings: &Settings,
-        origin: &Origin,
-        folder: &Path,
-    ) -> Result<Option<Self>, EnvError> {
-        let general = settings.index_url.as_deref();
-        let opened = [
-            general.and_then(|index| settings.opened(index)).map(str::to_owned),
-            origin.index().and_then(|index| index.opened(settings)),
-        ];
-        if opened.iter().all(Option::is_none) {
-            return Ok(None);
-        }
-        let plain = [general.map(str::to_owned), origin.index().map(Address::plain)];
-        let lines: String = ["--index-url", "--extra-index-url"]
-            .into_iter()
-            .zip(opened.into_iter().zip(plain))
-            .filter_map(|(option, (opened, plain))| Some((option, opened.or(plain)?)))
-            .map(|(option, index)| format!("{option} {index}\n"))
-            .collect();
-        let path = folder.join(format!("indexes-{}.in", std::process::id()));
-        system.write(&path, lines.as_bytes(), 0o600).map_err(EnvError::io(&path))?;
-        Ok(Some(Self(path, system)))
-    }
-}
-
-impl Drop for Indexes<'_> {
-    fn drop(&mut self) {
-        let _ = self.1.remove(&self.0);
-    }
 }
 
 /// uv's name for a machine that is not this one.
@@ -365,7 +328,13 @@ fn platform(target: &Target) -> String {
     format!("{}-manylinux_2_{}", target.arch, known.unwrap_or(&17))
 }
 
-fn run(system: &dyn System, command: &Command, source: &str) -> Result<String, EnvError> {
+/// Runs uv. What it says is told without what opens a source.
+fn run(
+    system: &dyn System,
+    settings: &Settings,
+    command: &Command,
+    source: &str,
+) -> Result<String, EnvError> {
     let output = match system.run(command) {
         Err(RunError::Interrupted { .. }) => return Err(EnvError::Interrupted),
         Err(RunError::TimedOut { limit, .. }) => {
@@ -377,9 +346,9 @@ fn run(system: &dyn System, command: &Command, source: &str) -> Result<String, E
         output => output?,
     };
     if output.success() {
-        Ok(output.stdout)
+        Ok(settings.hide(&output.stdout))
     } else {
-        Err(EnvError::from_uv(&output.stderr, source))
+        Err(EnvError::from_uv(&settings.hide(&output.stderr), source))
     }
 }
 
@@ -444,7 +413,9 @@ impl UvPackage {
             url: wheel.url,
             ..Package::default()
         };
-        Ok(Locked { package, ..Locked::default() })
+        pylock::checked(Locked { package, ..Locked::default() }).map_err(|reason| {
+            EnvError::BadLock { path: PathBuf::from("the index's answer"), reason }
+        })
     }
 }
 

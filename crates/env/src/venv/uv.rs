@@ -1,14 +1,16 @@
-//! uv itself: found where it is new enough, else fetched at the version and hash that the catalog pins.
+//! uv itself: fetched at the version and hash that the catalog pins, and noted with its own hash, by which it is known
+//! again; or the one that the user names.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aitk_detect::Machine;
 use aitk_plan::{Catalog, Package, Wheel};
-use aitk_system::{Command, Permit, RunError, System};
+use aitk_system::{Command, FileKind, Permit, RunError, System};
 use semver::Version;
 
 use super::index::find_file;
+use super::sources::WAYS_OF_PIP;
 use crate::conda::fetch_program;
 use crate::error::EnvError;
 use crate::fetch::{
@@ -39,30 +41,48 @@ pub fn uv_wheel<'a>(catalog: &'a Catalog, arch: &str) -> Option<&'a Wheel> {
     catalog.uv.wheels.iter().find(|wheel| wheel.arch == arch)
 }
 
-/// A uv that is installed: the one on `PATH` if it is new enough, else aitk's own.
-pub fn find_uv(
-    system: &dyn System,
-    machine: &Machine,
-    catalog: &Catalog,
-    settings: &Settings,
-) -> Option<Uv> {
-    let on_path = machine.tools.get("uv").filter(|tool| {
-        let have = tool.version.as_deref().and_then(|version| Version::parse(version).ok());
-        let oldest = Version::parse(&catalog.uv.accept).ok();
-        have.is_some() && have >= oldest
-    });
-    if let Some(tool) = on_path {
-        return Some(Uv { path: tool.path.clone(), origin: "on PATH".to_owned() });
-    }
-    let path = own_uv(&settings.data, catalog);
-    system.exists(&path).then(|| Uv { path, origin: "aitk's own".to_owned() })
+/// The file beside a uv of aitk's own that notes its hash and its size: what does not fit it is damaged, or was never
+/// whole, and does not count.
+pub fn note_of(program: &Path) -> PathBuf {
+    program.with_file_name("uv.sha256")
 }
 
-/// A uv that can be run now: an installed one, else one fetched into the cache.
+fn note(system: &dyn System, program: &Path) -> Result<(), EnvError> {
+    let hash = hash_of(program).map_err(EnvError::io(program))?;
+    let size = system.stat(program).map_err(EnvError::io(program))?.size;
+    let note = note_of(program);
+    system.write(&note, format!("{hash} {size}\n").as_bytes(), 0o600).map_err(EnvError::io(note))
+}
+
+/// Whether a uv of aitk's own is as it was noted: its size, and with `deep` every byte of it.
+fn is_sound(system: &dyn System, program: &Path, deep: bool) -> bool {
+    let note = system.text(note_of(program)).unwrap_or_default();
+    let Some((hash, size)) = note.trim_end().split_once(' ') else { return false };
+    let stat = system.stat(program).ok().filter(|stat| stat.kind == FileKind::File);
+    let fits = stat.is_some_and(|stat| stat.size.to_string() == size && stat.mode & 0o100 != 0);
+    fits && (!deep || hash_of(program).is_ok_and(|found| found == hash))
+}
+
+/// What is installed of uv: the one that the user names, else aitk's own, which is read to the last byte with `deep`.
+pub fn find_uv(
+    system: &dyn System,
+    catalog: &Catalog,
+    settings: &Settings,
+    deep: bool,
+) -> Option<Uv> {
+    if let Some(path) = &settings.uv {
+        let named = Uv { path: path.clone(), origin: "named with --uv".to_owned() };
+        return system.exists(path).then_some(named);
+    }
+    let path = own_uv(&settings.data, catalog);
+    is_sound(system, &path, deep).then(|| Uv { path, origin: "aitk's own".to_owned() })
+}
+
+/// A uv that can be run now: an installed one, else one fetched into the cache. One that is damaged is fetched anew.
 ///
 /// # Errors
-/// [`EnvError::NoUv`] where there is no way yet (no index is configured and Python has no pip);
-/// [`EnvError::Unreachable`] and others where a way failed.
+/// [`EnvError::NoUv`] where there is no way yet (no index is configured and Python has no pip); [`EnvError::Uv`] where
+/// the one that the user names is none, or too old; [`EnvError::Unreachable`] and others where a way failed.
 pub fn fetch_uv(
     system: &dyn System,
     machine: &Machine,
@@ -70,27 +90,62 @@ pub fn fetch_uv(
     settings: &Settings,
     progress: &dyn FetchProgress,
 ) -> Result<Uv, EnvError> {
-    if let Some(uv) = find_uv(system, machine, catalog, settings) {
+    if let Some(path) = &settings.uv {
+        return named_uv(system, catalog, path);
+    }
+    if let Some(uv) = find_uv(system, catalog, settings, true) {
         return Ok(uv);
     }
     let version = &catalog.uv.version;
     let path = own_uv(&settings.cache, catalog);
-    if system.exists(&path) {
+    if is_sound(system, &path, true) {
         return Ok(Uv { path, origin: "aitk's cache".to_owned() });
     }
     let permitted = system.permit(&format!("download uv {version}"));
     if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
         return Ok(Uv { path, origin: "to be fetched".to_owned() });
     }
+    let origin = fetch_anew(system, machine, catalog, settings, progress, &path)?;
+    note(system, &path)?;
+    Ok(Uv { path, origin: origin.to_owned() })
+}
+
+/// The uv that the user names, which must be new enough to read and write what aitk does.
+fn named_uv(system: &dyn System, catalog: &Catalog, path: &Path) -> Result<Uv, EnvError> {
+    let accept = &catalog.uv.accept;
+    let refused = |output: String| EnvError::Uv { output };
+    let said = system.run(&Command::reads([&text(path), "--version"]).timeout(PATIENCE));
+    let said = said.map_err(|error| refused(error.to_string()))?;
+    let have = said.stdout.split_whitespace().nth(1).and_then(|have| Version::parse(have).ok());
+    let name = path.display();
+    match have {
+        None => Err(refused(format!("{name} does not say its version"))),
+        Some(have) if Some(&have) < Version::parse(accept).ok().as_ref() => {
+            Err(refused(format!("{name} is {have}, and {accept} is the oldest that can be used")))
+        }
+        Some(_) => Ok(Uv { path: path.to_owned(), origin: "named with --uv".to_owned() }),
+    }
+}
+
+/// Fetches the pinned uv and puts its program at a path. Tells where it came from.
+fn fetch_anew(
+    system: &dyn System,
+    machine: &Machine,
+    catalog: &Catalog,
+    settings: &Settings,
+    progress: &dyn FetchProgress,
+    path: &Path,
+) -> Result<&'static str, EnvError> {
+    let version = &catalog.uv.version;
     match fetch_uv_wheel(system, machine, catalog, settings, progress) {
         Ok((file, origin)) => {
-            unpack(&file, ".data/scripts/uv", &path)?;
-            Ok(Uv { path, origin: origin.to_owned() })
+            unpack(&file, ".data/scripts/uv", path)?;
+            Ok(origin)
         }
         // There is no other way yet; a channel that was waited for already is none.
         Err(error @ EnvError::NoUv { .. }) if !settings.offline && !settings.waited => {
-            match from_channel(system, version, &path, settings, progress) {
-                Ok(true) => Ok(Uv { path, origin: "the conda channel".to_owned() }),
+            match from_channel(system, version, path, settings, progress) {
+                Ok(true) => Ok("the conda channel"),
                 Ok(false) => Err(error),
                 Err(of_channel) => {
                     tracing::debug!(error = %of_channel, "no uv from the channel");
@@ -143,6 +198,8 @@ pub fn fetch_uv_wheel(
     if hash_of(&file).is_ok_and(|hash| hash == wheel.sha256) {
         return Ok((file, "the cache of wheels"));
     }
+    // It is damaged, if it is there at all.
+    system.remove(&file).map_err(EnvError::io(&file))?;
     let origin = match &settings.index_url {
         _ if settings.offline => {
             return Err(EnvError::Offline { what: format!("uv {version}") });
@@ -159,12 +216,13 @@ pub fn fetch_uv_wheel(
     let found = hash_of(&file).map_err(EnvError::io(&file))?;
     if found != wheel.sha256 {
         let expected = wheel.sha256.clone();
+        system.remove(&file).map_err(EnvError::io(&file))?;
         return Err(EnvError::WrongHash { file: wheel.filename.clone(), expected, found });
     }
     Ok((file, origin))
 }
 
-/// Puts the fetched uv where it stays.
+/// Puts the fetched uv where it stays; one that the user names stays where it is.
 ///
 /// # Errors
 /// Where it is not in the cache, or cannot be copied.
@@ -177,8 +235,12 @@ pub fn install_uv(
     let path = own_uv(&settings.data, catalog);
     let install = format!("install {}", path.display());
     let permitted = system.permit(&install).map_err(EnvError::io(&path))?;
+    if settings.uv.is_some() {
+        return Ok(fetched.path.clone());
+    }
     if fetched.path != path && permitted == Permit::Granted {
         place(&fetched.path, &path)?;
+        note(system, &path)?;
     }
     Ok(path)
 }
@@ -206,7 +268,8 @@ fn from_index(
     fetch_all(&Client::new(settings)?, &[&locked], &settings.wheels(), false, progress)
 }
 
-/// Lets pip download the wheel: it knows the default index, and the one that the user has configured for it.
+/// Lets a pip download the wheel: it knows the default index, and the one that the user has configured for it. The
+/// first Python that has one is asked.
 fn from_pip(
     system: &dyn System,
     machine: &Machine,
@@ -214,35 +277,54 @@ fn from_pip(
     wheel: &Wheel,
     settings: &Settings,
 ) -> Result<(), EnvError> {
+    let no_way =
+        |reason: &str| EnvError::NoUv { version: version.to_owned(), reason: reason.to_owned() };
+    for python in &machine.python {
+        if download_with(system, &python.path, version, wheel, settings)? {
+            return Ok(());
+        }
+    }
+    Err(no_way(match machine.python.is_empty() {
+        true => "no index is configured, and there is no Python whose pip knows one",
+        false => "no index is configured, and Python has no pip that knows one",
+    }))
+}
+
+/// Lets the pip of one Python download the wheel, on its own: no folder and no variable of the user's leads to modules.
+/// `false` where it has no pip.
+fn download_with(
+    system: &dyn System,
+    python: &Path,
+    version: &str,
+    wheel: &Wheel,
+    settings: &Settings,
+) -> Result<bool, EnvError> {
     let no_way = |reason: String| EnvError::NoUv { version: version.to_owned(), reason };
-    let Some(python) = machine.python.first() else {
-        return Err(no_way(
-            "no index is configured, and there is no Python whose pip knows one".to_owned(),
-        ));
-    };
     let folder = settings.wheels();
     let wanted = settings.cache.join("resolve").join("uv.txt");
     let requirement = format!("uv=={version} --hash=sha256:{}\n", wheel.sha256);
-    system.write(&wanted, requirement.as_bytes(), 0o644).map_err(EnvError::io(&wanted))?;
-    let command = Command::changes([&text(&python.path), "-m", "pip", "download"])
+    system.write(&wanted, requirement.as_bytes(), 0o600).map_err(EnvError::io(&wanted))?;
+    let command = Command::changes([&text(python), "-I", "-m", "pip", "download"])
         .args(["--quiet", "--no-input", "--disable-pip-version-check", "--no-cache-dir"])
         .args(["--no-deps", "--only-binary", ":all:", "--require-hashes"])
         .args(["--retries", if settings.waited { "0" } else { "1" }])
         .args(["--timeout", &HESITATION.as_secs().to_string()])
         .args(["--dest", &text(&folder), "--requirement", &text(&wanted)])
+        // Whoever lets pip work in environments only means what it installs.
+        .env("PIP_REQUIRE_VIRTUALENV", "0")
         .timeout(Duration::from_secs(600));
-    let output = match system.run(&command) {
-        Err(RunError::NotFound { .. }) => return Err(no_way("Python is gone".to_owned())),
+    let command = WAYS_OF_PIP.into_iter().fold(command, Command::pass);
+    let mut output = match system.run(&command) {
+        Err(RunError::NotFound { .. }) => return Ok(false),
         output => output?,
     };
     if output.success() {
-        return Ok(());
+        return Ok(true);
     }
     if output.stderr.contains("No module named pip") {
-        return Err(no_way(
-            "no index is configured, and Python has no pip that knows one".to_owned(),
-        ));
+        return Ok(false);
     }
+    output.stderr = settings.hide(&output.stderr);
     let lost = ["Could not fetch", "NewConnectionError", "Connection", "No matching distribution"];
     if lost.iter().any(|sign| output.stderr.contains(sign)) {
         return Err(EnvError::Unreachable {

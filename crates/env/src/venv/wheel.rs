@@ -7,8 +7,9 @@ use futures_util::stream::{self, StreamExt};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
+use super::pylock;
 use crate::error::EnvError;
-use crate::fetch::{Client, block_on, total_of};
+use crate::fetch::{Client, block_on, start_of, total_of};
 use crate::lock::Locked;
 
 /// How much of a wheel's end is asked for first; most tables of contents fit.
@@ -27,8 +28,8 @@ pub(crate) fn measure(client: &Client, packages: &mut [Locked]) -> Result<(), En
             .for_each_concurrent(PARALLEL, |locked| async move {
                 match contents(client, locked.package.url.as_deref().unwrap_or_default()).await {
                     Ok(contents) => {
-                        locked.package.size = Some(contents.archive);
-                        locked.unpacked = Some(contents.unpacked);
+                        locked.package.size = Some(contents.archive.min(pylock::LARGEST));
+                        locked.unpacked = Some(contents.unpacked.min(pylock::LARGEST));
                         locked.files = Some(contents.files);
                     }
                     Err(error) => {
@@ -53,18 +54,16 @@ async fn contents(client: &Client, url: &str) -> Result<Contents, EnvError> {
     let mut wanted = TAIL;
     loop {
         let range = format!("bytes=-{wanted}");
-        let answer = client.get(url, &[("range", &range)]).await?;
+        let mut answer = client.get(url, &[("range", &range)]).await?;
         let total = total_of(&answer).or(answer.content_length()).unwrap_or(0);
-        let end = answer.bytes().await.map_err(|error| EnvError::Unreachable {
-            source_name: "the source".to_owned(),
-            reason: error.to_string(),
-        })?;
+        // A source that knows no parts sends the whole.
+        let end = start_of(&mut answer, MOST).await?;
         let start = total.saturating_sub(end.len() as u64);
         match read(&end, start) {
             Ok((unpacked, files)) => return Ok(Contents { archive: total, unpacked, files }),
             // Just as much as it looked for: several are in memory at a time. What lacks nothing is no archive.
             Err((_, first)) if first < start && wanted < MOST => {
-                wanted = (total - first).max(wanted * 2).min(MOST);
+                wanted = total.saturating_sub(first).max(wanted * 2).min(MOST);
             }
             Err((error, _)) => {
                 return Err(EnvError::Unreachable {
@@ -84,9 +83,9 @@ fn read(end: &[u8], start: u64) -> Result<(u64, u64), (ZipError, u64)> {
     let archive = ZipArchive::new(tail).map_err(|error| (error, first.get()))?;
     let files = archive.len() as u64;
     let sizes = (0..archive.len()).filter_map(|index| archive.by_index_data(index).ok());
-    let bytes: u64 = sizes.map(|entry| entry.size()).sum();
+    let bytes = sizes.map(|entry| entry.size()).fold(0_u64, u64::saturating_add);
     // File systems give out whole blocks: half of one is lost a file, on average.
-    Ok((bytes + files * BLOCK / 2, files))
+    Ok((bytes.saturating_add(files.saturating_mul(BLOCK) / 2), files))
 }
 
 /// The end of an archive, posing as the whole of it.

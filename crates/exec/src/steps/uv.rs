@@ -1,9 +1,9 @@
-//! A uv that is good enough is there.
+//! The pinned uv is there, or the one that the user names.
 
-use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, uv_wheel};
+use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, note_of, uv_wheel};
 use aitk_plan::{Package, Plan, Step};
 
-use super::{Check, Exact, Kind, Made, Work, hash};
+use super::{Check, Exact, Kind, Made, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
@@ -12,9 +12,11 @@ pub(super) struct Uv;
 
 impl Kind for Uv {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
-        Ok(match find_uv(cx.system, cx.machine, cx.catalog, cx.settings) {
-            Some(_) => Check::Holds,
-            None => Check::missing(format!("there is no uv {} or newer", cx.catalog.uv.accept)),
+        let found = find_uv(cx.system, cx.catalog, cx.settings, cx.deep);
+        Ok(match (found, &cx.settings.uv) {
+            (Some(_), _) => Check::Holds,
+            (None, Some(named)) => Check::missing(format!("{} is not there", named.display())),
+            (None, None) => Check::missing(format!("there is no uv {}", cx.catalog.uv.version)),
         })
     }
 
@@ -23,7 +25,7 @@ impl Kind for Uv {
         let wheel = uv_wheel(cx.catalog, &cx.machine.arch);
         let way = match &cx.settings.index_url {
             Some(_) => "fetch from the index that is set",
-            None => "python3 -m pip download",
+            None => "python3 -I -m pip download",
         };
         let packages = wheel.map(|wheel| Package {
             name: "uv".to_owned(),
@@ -46,8 +48,10 @@ impl Kind for Uv {
         let progress = Bar { step: &work.step.id, total, done: 0.into(), reporter: work.reporter };
         let uv = fetch_uv(cx.system, &machine, cx.catalog, cx.settings, &progress)?;
         let path = install_uv(cx.system, &uv, cx.catalog, cx.settings)?;
-        let detail = hash(&path, cx.system);
-        Ok(vec![Made::path(&path, detail)])
+        // The one that the user names stays the user's.
+        let ours = cx.settings.uv.is_none().then(|| [path.clone(), note_of(&path)]);
+        let version = || Some(cx.catalog.uv.version.clone());
+        Ok(ours.into_iter().flatten().map(|path| Made::path(&path, version())).collect())
     }
 
     /// Whatever is among aitk's tools.
@@ -55,7 +59,10 @@ impl Kind for Uv {
         let tools = cx.settings.data.join("tools");
         let names = cx.system.list(&tools).unwrap_or_default().into_iter();
         let uvs = names.filter(|name| name.starts_with("uv-"));
-        uvs.map(|name| Made::path(&tools.join(name).join("uv"), None)).collect()
+        let programs = uvs.map(|name| tools.join(name).join("uv"));
+        let files = programs.flat_map(|uv| [note_of(&uv), uv]);
+        let there = files.filter(|path| cx.system.exists(path));
+        there.map(|path| Made::path(&path, None)).collect()
     }
 }
 
