@@ -492,7 +492,7 @@ fn beside(to: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<
         fs::create_dir_all(to.parent().unwrap_or(to))?;
         let _ = fs::remove_file(&part);
         make(&part)?;
-        fs::set_permissions(&part, fs::Permissions::from_mode(0o755))?;
+        fs::set_permissions(&part, fs::Permissions::from_mode(0o700))?;
         File::open(&part)?.sync_all()?;
         fs::rename(&part, to)
     };

@@ -1,5 +1,5 @@
-//! What is private: in aitk's own folders everything is the user's alone, whatever the umask is; elsewhere the user's
-//! umask counts.
+//! What is private: in aitk's own folders everything is the user's alone, whatever the umask is; elsewhere others may
+//! read as the user's umask says, and never write.
 
 use std::fs::{self, DirBuilder};
 use std::io;
@@ -19,7 +19,7 @@ struct Private {
 }
 
 /// From now on what this program and its children make is the user's alone: a folder 0700, a file 0600. Only the folders
-/// that it makes outside of these places have the modes that the user's umask gives.
+/// that it makes outside of these places have the modes that the user's umask gives, and no others may write there.
 pub fn keep_private(places: Vec<PathBuf>) {
     let others = Mode::RWXG | Mode::RWXO;
     PRIVATE.get_or_init(|| Private { places, umask: umask(others) });
@@ -44,6 +44,11 @@ impl Private {
     fn holds(&self, path: &Path) -> bool {
         self.places.iter().any(|place| path.starts_with(place))
     }
+
+    /// Whether a folder is in one of the places or on the way to it.
+    fn leads_to(&self, path: &Path) -> bool {
+        self.holds(path) || self.places.iter().any(|place| place.starts_with(path))
+    }
 }
 
 /// The mode that a file gets of which this one is asked.
@@ -63,9 +68,10 @@ pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
     match DirBuilder::new().mode(0o700).create(path) {
         // Another thread has made it meanwhile.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-        Ok(()) => match PRIVATE.get().filter(|private| !private.holds(path)) {
+        Ok(()) => match PRIVATE.get().filter(|private| !private.leads_to(path)) {
+            // What others could write to is no place for anything that is run later.
             Some(private) => {
-                let mode = 0o777 & !private.umask.bits();
+                let mode = 0o755 & !private.umask.bits();
                 fs::set_permissions(path, fs::Permissions::from_mode(mode))
             }
             None => Ok(()),
