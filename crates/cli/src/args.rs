@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aitk_plan::{AcceleratorChoice, FrameworkChoice, Language, ManagerChoice};
+use aitk_plan::{AcceleratorChoice, FrameworkChoice, Language, ManagerChoice, names};
 use anstream::ColorChoice;
 use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
 use clap_complete::Shell;
@@ -221,6 +221,9 @@ pub struct ChoiceArgs {
     /// What is wanted besides (`aitk profiles NAME` lists it); can be given several times
     #[arg(long = "with", value_name = "NAME", value_delimiter = ',', env = "AITK_WITH")]
     pub with: Vec<String>,
+    /// Let a profile of your own change more of the system than packages: files, groups, sources, swap, drivers
+    #[arg(long, env = "AITK_ALLOW_SYSTEM_CHANGES")]
+    pub allow_system_changes: bool,
     /// Environment manager [default: auto]
     #[arg(long, value_name = "NAME", env = "AITK_MANAGER")]
     pub manager: Option<Manager>,
@@ -243,10 +246,10 @@ pub struct ChoiceArgs {
     #[arg(long, env = "AITK_INIT_SHELL")]
     pub init_shell: bool,
     /// Index of Python packages, instead of the one that pip and uv use
-    #[arg(long, value_name = "URL", env = "AITK_INDEX_URL", hide_env_values = true)]
+    #[arg(long, value_name = "URL", value_parser = index, env = "AITK_INDEX_URL", hide_env_values = true)]
     pub index_url: Option<String>,
     /// Index of PyTorch's builds, instead of PyTorch's own
-    #[arg(long, value_name = "URL", env = "AITK_TORCH_INDEX", hide_env_values = true)]
+    #[arg(long, value_name = "URL", value_parser = index, env = "AITK_TORCH_INDEX", hide_env_values = true)]
     pub torch_index: Option<String>,
     /// Install exactly this lock and resolve nothing
     #[arg(long, value_name = "FILE", env = "AITK_LOCKED")]
@@ -367,6 +370,9 @@ pub struct Apply {
     /// Go on where something turns out much larger than the plan said, more than half as much again and 200 MB more
     #[arg(long, env = "AITK_ALLOW_LARGER")]
     pub allow_larger: bool,
+    /// Use the sources that a saved plan or a bundle names, for this run
+    #[arg(long, env = "AITK_ACCEPT_SOURCES")]
+    pub accept_sources: bool,
     /// Say what would be changed, and change nothing
     #[arg(long, env = "AITK_DRY_RUN")]
     pub dry_run: bool,
@@ -502,11 +508,15 @@ fn amount(text: &str) -> Result<f64, String> {
 }
 
 fn python_version(text: &str) -> Result<String, String> {
-    let parts: Vec<_> = text.split('.').collect();
-    match parts.as_slice() {
-        ["3", minor] if minor.parse::<u32>().is_ok() => Ok(text.to_owned()),
-        _ => Err("a version such as 3.12 is expected".to_owned()),
+    match names::python_version::fits(text) {
+        true => Ok(text.to_owned()),
+        false => Err("a version such as 3.12 is expected".to_owned()),
     }
+}
+
+/// An address, or a folder, which is made absolute: children run elsewhere.
+fn index(text: &str) -> Result<String, String> {
+    if text.starts_with(['.', '/', '~']) { channel(text) } else { Ok(text.to_owned()) }
 }
 
 /// A name, an address, or a folder, which is made absolute: it counts from everywhere.
@@ -522,14 +532,9 @@ fn channel(text: &str) -> Result<String, String> {
 }
 
 fn environment_name(text: &str) -> Result<String, String> {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
     if text == "base" {
         Err("`base` is the name of conda's own environment".to_owned())
-    } else if !text.is_empty()
-        && text.len() <= 40
-        && text.chars().all(plain)
-        && !text.starts_with('-')
-    {
+    } else if names::environment_name::fits(text) {
         Ok(text.to_owned())
     } else {
         Err("letters, digits, - and _ are allowed, 40 at most".to_owned())

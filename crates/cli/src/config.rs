@@ -4,21 +4,27 @@ use std::path::{Path, PathBuf};
 
 use aitk_detect::Folders;
 use aitk_env::UvSources;
-use aitk_plan::{ProfileError, parse_toml};
+use aitk_plan::{ProfileError, names, parse_toml};
 use aitk_system::System;
 use serde::Deserialize;
+
+use crate::session::settings_text;
 
 /// The user's `config.toml`.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Config {
     /// Index of Python packages.
+    #[serde(deserialize_with = "names::source::maybe")]
     pub index_url: Option<String>,
     /// Index of PyTorch's builds.
+    #[serde(deserialize_with = "names::torch_index::maybe")]
     pub torch_index: Option<String>,
     /// Conda channels by name or address, the preferred one first.
+    #[serde(deserialize_with = "names::channel::all")]
     pub channels: Vec<String>,
     /// Where channels that are named and not addressed are: a mirror of conda's own place.
+    #[serde(deserialize_with = "names::source::maybe")]
     pub channel_alias: Option<String>,
     /// A uv to use instead of the pinned one.
     pub uv: Option<PathBuf>,
@@ -34,20 +40,31 @@ impl Config {
     /// Where the file is there and is no configuration: file, line and column are named.
     pub fn load(system: &dyn System, folders: &Folders) -> Result<Self, ProfileError> {
         let path = folders.config.join("config.toml");
-        let mut config: Self = match system.text(&path) {
-            Ok(text) => parse_toml(&path.to_string_lossy(), &text)?,
-            Err(_) => Self::default(),
+        let mut config: Self = match settings_text(system, &path)? {
+            Some(text) => parse_toml(&path.to_string_lossy(), &text)?,
+            None => Self::default(),
         };
         config.of_uv = UvSources::read(system, folders.config.parent().unwrap_or(Path::new("/")));
-        let of_uv = config.of_uv.index.clone();
-        let of_pip = || system.env("PIP_INDEX_URL").or_else(|| pip_conf(system, folders));
-        config.index_url = config.index_url.or(of_uv).or_else(of_pip);
+        if config.index_url.is_none() {
+            let of_uv = config.of_uv.index.clone().map(|index| ("uv".to_owned(), index));
+            let variable = || Some(("PIP_INDEX_URL".to_owned(), system.env("PIP_INDEX_URL")?));
+            let set = of_uv.or_else(variable).or_else(|| pip_conf(system, folders));
+            if let Some((file, index)) = set {
+                names::source::check(&index).map_err(|unfit| ProfileError::Invalid {
+                    file,
+                    line: 1,
+                    column: 1,
+                    message: unfit.to_string(),
+                })?;
+                config.index_url = Some(index);
+            }
+        }
         Ok(config)
     }
 }
 
 /// `index-url` of pip's configuration: the user's file before the machine's, as pip has it.
-fn pip_conf(system: &dyn System, folders: &Folders) -> Option<String> {
+fn pip_conf(system: &dyn System, folders: &Folders) -> Option<(String, String)> {
     let config_home = folders.config.parent().unwrap_or(Path::new("/"));
     let files = [
         system.env("PIP_CONFIG_FILE").map(Into::into),
@@ -56,13 +73,13 @@ fn pip_conf(system: &dyn System, folders: &Folders) -> Option<String> {
         Some("/etc/pip.conf".into()),
     ];
     files.into_iter().flatten().find_map(|path| {
-        let text = system.text(path).ok()?;
+        let text = system.text(&path).ok()?;
         let mut lines = text.lines().map(str::trim);
         lines.find(|line| *line == "[global]")?;
         lines
             .take_while(|line| !line.starts_with('['))
             .find_map(|line| line.strip_prefix("index-url")?.trim_start().strip_prefix('='))
-            .map(|url| url.trim().to_owned())
+            .map(|url| (path.to_string_lossy().into_owned(), url.trim().to_owned()))
     })
 }
 

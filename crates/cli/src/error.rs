@@ -38,6 +38,18 @@ pub enum CliError {
     /// A saved plan of another machine.
     #[error("{path} was made for another machine")]
     OtherMachine { path: PathBuf },
+    /// A saved plan that shows something else than what it would do.
+    #[error("{path} does not show what its choices and its lock mean here: {}", .differences.join(", "))]
+    OtherPlan { path: PathBuf, differences: Vec<String> },
+    /// Sources that a file names, and not the user.
+    #[error("{path} names sources that you do not name: {}", .sources.join(", "))]
+    ForeignSources { path: PathBuf, sources: Vec<String> },
+    /// A conda that a file names, and not the user.
+    #[error("{path} names a conda that you do not name: {base}")]
+    ForeignBase { path: PathBuf, base: String },
+    /// The value of a flag is not in its form.
+    #[error("{flag}: {unfit}")]
+    Unfit { flag: &'static str, unfit: aitk_plan::names::Unfit },
     /// Flags beside a saved plan or a bundle, which has been decided already.
     #[error("{path} is decided already, and this asks for something else: {}", .flags.join(", "))]
     Fixed { path: PathBuf, flags: Vec<&'static str> },
@@ -129,6 +141,9 @@ impl Explain for CliError {
             Self::Fault { .. } => "AITK-C16",
             Self::FolderOfAnother { .. } => "AITK-C22",
             Self::HomeOfAnother { .. } => "AITK-C23",
+            Self::OtherPlan { .. } => "AITK-C30",
+            Self::ForeignSources { .. } | Self::ForeignBase { .. } => "AITK-C31",
+            Self::Unfit { .. } => "AITK-C32",
         }
     }
 
@@ -141,6 +156,18 @@ impl Explain for CliError {
             Self::Export(error) => return error.hint(),
             Self::Hosted(error) => return error.hint(),
             Self::NoBudget => "add --budget low; `aitk profiles` lists what can be chosen",
+            Self::OtherPlan { .. } => {
+                "it was changed by hand, or this machine was changed since: look at `aitk plan`, and save a new one"
+            }
+            Self::ForeignSources { sources, .. } => {
+                let sources = sources.join(" ");
+                return Some(format!(
+                    "add them yourself ({sources}), which keeps them, or add --accept-sources, which uses them for this run"
+                ));
+            }
+            Self::ForeignBase { base, .. } => {
+                return Some(format!("if it is yours, add --conda-base {base}"));
+            }
             Self::BadPlan { .. } | Self::OtherMachine { .. } => {
                 "make a new one here with `aitk plan -o FILE`"
             }
@@ -171,7 +198,11 @@ impl Explain for CliError {
                 "run it without sudo; for an environment of root's own, `sudo -H aitk …`"
             }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
-            Self::Blocked { .. } | Self::Declined | Self::Io { .. } | Self::Other(_) => {
+            Self::Unfit { .. }
+            | Self::Blocked { .. }
+            | Self::Declined
+            | Self::Io { .. }
+            | Self::Other(_) => {
                 return None;
             }
         };
@@ -190,8 +221,12 @@ impl Explain for CliError {
             | Self::NotConfirmed
             | Self::NotAnEnvironment { .. }
             | Self::There { .. }
+            | Self::ForeignSources { .. }
+            | Self::ForeignBase { .. }
+            | Self::Unfit { .. }
             | Self::Fixed { .. } => Exit::Usage,
             Self::BadPlan { .. }
+            | Self::OtherPlan { .. }
             | Self::OtherMachine { .. }
             | Self::BadMachine { .. }
             | Self::Catalog { .. } => Exit::Config,

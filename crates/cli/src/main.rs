@@ -8,7 +8,9 @@ mod kaggle;
 mod output;
 mod places;
 mod progress;
+mod saved;
 mod session;
+mod sources;
 mod words;
 
 use std::panic;

@@ -1,5 +1,6 @@
 //! What every command begins with: the machine, the settings, and what the user wants.
 
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,7 +8,8 @@ use aitk_detect::{Folders, Machine, Note, Tables, detect};
 use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
 use aitk_plan::{
-    Catalog, Choices, Manager, ManagerChoice, Plan, Profile, ProfileError, Warning, parse_toml,
+    Catalog, Choices, LONGEST_PROFILE, Manager, ManagerChoice, Plan, Profile, ProfileError,
+    Warning, names, parse_toml,
 };
 use aitk_system::{Explain, Real, Replay, System};
 use serde::{Deserialize, Serialize};
@@ -16,6 +18,11 @@ use crate::args::{ChoiceArgs, Common};
 use crate::commands::hosted::HostedError;
 use crate::config::Config;
 use crate::error::CliError;
+
+/// The longest description of a machine that is read, in bytes. `aitk detect --json` writes some ten thousand.
+const LONGEST_MACHINE: usize = 4 << 20;
+/// The largest amount that a description of a machine can have: what two of them add up to is still a number.
+const LARGEST: f64 = 4e18;
 
 /// The machine that a command is about, and the surroundings.
 pub struct Session {
@@ -33,8 +40,10 @@ pub struct Session {
 
 /// What was asked of an environment, as the receipt keeps it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Wish {
     /// The budget's name; a profile of the user's own stands among the choices.
+    #[serde(deserialize_with = "names::line::one")]
     pub budget: String,
     pub choices: Choices,
     /// The manager that was taken, once one was.
@@ -124,7 +133,21 @@ impl Session {
         if profile.hosted {
             return Err(HostedError::NotHere { budget: profile.name }.into());
         }
+        self.may_change(&wish, args)?;
         Ok(wish)
+    }
+
+    /// Refuses a profile of the user's own that would change the system by more than packages, unless he says so.
+    pub fn may_change(&self, wish: &Wish, args: &ChoiceArgs) -> Result<(), CliError> {
+        let Some(file) = wish.choices.profile.clone().filter(|_| !args.allow_system_changes) else {
+            return Ok(());
+        };
+        let profile = wish.profile()?;
+        let steps: Vec<_> = profile.system_changes()?.into_iter().map(str::to_owned).collect();
+        match steps.is_empty() {
+            true => Ok(()),
+            false => Err(ProfileError::SystemChanges { file, steps }.into()),
+        }
     }
 
     /// The same, also where it is for hosted notebooks.
@@ -164,6 +187,22 @@ impl Session {
         if let Some(index) = &args.torch_index {
             choices.torch_index = Some(open(index));
         }
+        let unfit = |flag| move |unfit| CliError::Unfit { flag, unfit };
+        choices
+            .channels
+            .iter()
+            .try_for_each(|channel| names::channel::check(channel))
+            .map_err(unfit("--channel"))?;
+        choices
+            .index_url
+            .iter()
+            .try_for_each(|index| names::source::check(index))
+            .map_err(unfit("--index-url"))?;
+        choices
+            .torch_index
+            .iter()
+            .try_for_each(|index| names::torch_index::check(index))
+            .map_err(unfit("--torch-index"))?;
         for settings in [&mut self.settings, &mut self.local_settings] {
             settings.secrets.splice(0..0, secrets.iter().cloned());
         }
@@ -274,15 +313,48 @@ pub fn profile(budget: &str, path: Option<&Path>) -> Result<Profile, ProfileErro
 /// Where that file is none, or a row of it does not fit its table.
 pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliError> {
     let path = folders.config.join("catalog.toml");
-    let Ok(text) = system.text(&path) else { return Ok(Catalog::builtin()?) };
-    let overlay = parse_toml(&path.to_string_lossy(), &text)?;
-    let tables = Tables::with(overlay)
-        .map_err(|error| CliError::Catalog { path, reason: error.message().to_owned() })?;
+    let Some(text) = settings_text(system, &path)? else { return Ok(Catalog::builtin()?) };
+    let file = path.to_string_lossy();
+    let told = |reason: String| CliError::Catalog { path: path.clone(), reason };
+    let values: serde_json::Value = parse_toml(&file, &text)?;
+    names::lines_only(&values).map_err(|unfit| told(unfit.to_string()))?;
+    let overlay = parse_toml(&file, &text)?;
+    let tables = Tables::with(overlay).map_err(|error| told(error.message().to_owned()))?;
     Ok(Catalog::with(tables)?)
 }
 
+/// What stands in a file of the user's settings; `None` where there is no such file.
+///
+/// # Errors
+/// [`ProfileError::Unreadable`] where there is one and it cannot be read.
+pub fn settings_text(system: &dyn System, path: &Path) -> Result<Option<String>, ProfileError> {
+    match system.foreign_text(path, LONGEST_PROFILE) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(source) => Err(ProfileError::Unreadable { path: path.to_owned(), source }),
+    }
+}
+
+/// Looks whether the facts that become a part of commands, addresses and requirements are in their form.
+fn in_form(machine: &Machine) -> Result<(), names::Unfit> {
+    let version = |text: &String| names::version::check(text);
+    for (text, may_lack) in [(&machine.arch, false), (&machine.os.id, true)] {
+        if !(may_lack && text.is_empty()) {
+            names::version::check(text)?;
+        }
+    }
+    machine.os.version.iter().chain(&machine.kernel).try_for_each(version)?;
+    for gpu in &machine.gpus {
+        gpu.gfx.iter().chain(&gpu.compute_capability).try_for_each(version)?;
+        gpu.driver.iter().flat_map(|driver| &driver.cuda).try_for_each(version)?;
+    }
+    machine.python.iter().try_for_each(|python| names::version::check(&python.version))
+}
+
 /// A source's address without what opens it, which is kept apart.
-fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
+pub fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
     let (address, secret) = without_secrets(address);
     secrets.extend(secret);
     address
@@ -318,7 +390,7 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
 /// What a profile of the user's own says.
 pub fn profile_text(path: &Path) -> Result<String, ProfileError> {
     let unreadable = |source| ProfileError::Unreadable { path: path.to_owned(), source };
-    Ok(String::from_utf8_lossy(&Real.read(path).map_err(unreadable)?).into_owned())
+    (&Real as &dyn System).foreign_text(path, LONGEST_PROFILE).map_err(unreadable)
 }
 
 /// The locks in the file that the user names, for a machine.
@@ -335,12 +407,19 @@ fn recorded(path: &Path) -> Result<(Arc<dyn System>, Option<Machine>), CliError>
         let replay = Replay::open(path).map_err(|error| bad(error.to_string()))?;
         return Ok((Arc::new(replay), None));
     }
-    let json = Real.read(path).map_err(CliError::io(path))?;
+    let json = (&Real as &dyn System).foreign_text(path, LONGEST_MACHINE);
     let mut value: serde_json::Value =
-        serde_json::from_slice(&json).map_err(|error| bad(error.to_string()))?;
+        serde_json::from_str(&json.map_err(|error| match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.to_string()),
+            _ => CliError::io(path)(error),
+        })?)
+        .map_err(|error| bad(error.to_string()))?;
     if let Some(data) = value.get_mut("data") {
         value = data.take();
     }
-    let machine = serde_json::from_value(value).map_err(|error| bad(error.to_string()))?;
+    names::lines_only(&value).map_err(|unfit| bad(unfit.to_string()))?;
+    names::numbers_within(&value, LARGEST).map_err(|unfit| bad(unfit.to_string()))?;
+    let machine: Machine = serde_json::from_value(value).map_err(|error| bad(error.to_string()))?;
+    in_form(&machine).map_err(|unfit| bad(unfit.to_string()))?;
     Ok((Arc::new(Replay::tree(Path::new("/nonexistent"))), Some(machine)))
 }

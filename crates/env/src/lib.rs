@@ -53,6 +53,8 @@ pub struct Settings {
     pub torch_index: Option<String>,
     /// Conda channels by name or address, the preferred one first; conda-forge where it is empty.
     pub channels: Vec<String>,
+    /// The channels that conda itself is set to, where those of this run are borrowed and not kept.
+    pub kept_channels: Option<Vec<String>>,
     /// Where channels that are named and not addressed are; conda's own default where `None`.
     pub channel_alias: Option<String>,
     /// Addresses of channels and indexes with the credentials that they were given with.

@@ -41,13 +41,35 @@ impl Locks {
     /// # Errors
     /// [`EnvError::BadLock`] where it is none, or lacks what installing takes.
     pub fn read(path: &Path, system: &dyn System, machine: &Machine) -> Result<Self, EnvError> {
-        let mut locks = Self::read_for(path, system, Some(&machine.arch))?;
+        Ok(Self::read_for(path, system, Some(&machine.arch))?.here(machine))
+    }
+
+    /// Reads what [`Locks::to_text`] has written for a manager; `path` names it in errors.
+    ///
+    /// # Errors
+    /// [`EnvError::BadLock`], as [`Locks::read`].
+    pub fn parse(
+        text: &str,
+        path: &Path,
+        manager: Manager,
+        machine: &Machine,
+    ) -> Result<Self, EnvError> {
+        let locks = match manager {
+            Manager::Venv => Self { environment: venv::pylock::parse(text, path)?, base: None },
+            Manager::Conda => conda::lockfile::parse(text, path, Some(&machine.arch))?,
+        };
+        Ok(locks.here(machine))
+    }
+
+    /// The same for a machine.
+    fn here(mut self, machine: &Machine) -> Self {
+        let locks = &mut self;
         if locks.environment.manager == Manager::Venv {
             // What it was resolved on may have had an older or a newer one: what counts is whether its wheels fit.
             let libc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
             locks.environment.target.glibc = libc.and_then(|libc| libc.version.clone());
         }
-        Ok(locks)
+        self
     }
 
     /// As [`Locks::read`]; for whatever the file is for where there is no `arch`.

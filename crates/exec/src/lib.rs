@@ -24,5 +24,5 @@ pub use journal::{Journal, interrupted_run};
 pub use receipt::{Object, Provenance, Receipt};
 pub use report::{Answer, Event, News, Outcome, Reporter};
 pub use steps::{Undo, kept_kernel, undo, without_init};
-pub use survey::{fill_in, lock, survey};
+pub use survey::{fill_in, lock, lock_ahead, survey};
 pub use verify::{Finding, Remedy, verify};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use aitk_env::{EnvError, Locks, Record};
@@ -14,6 +15,9 @@ use crate::steps::{
     Check, Exact, as_built, group_may_come, kind, resolve_base, resolve_environment,
 };
 
+/// How many steps are looked at at the same time, at most.
+const AT_ONCE: usize = 32;
+
 /// Marks the steps that hold and makes the others exact.
 ///
 /// `resolve` asks the sources; without it the estimates stay. A step that can only be resolved after an earlier one
@@ -25,25 +29,27 @@ pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), Ex
     as_built(cx, plan);
     // Checks only look, so they look at the same time.
     let before: &Plan = plan;
-    let held: Vec<Result<bool, ExecError>> = thread::scope(|scope| {
-        let looking: Vec<_> = before
-            .steps
-            .iter()
-            .map(|step| {
-                // What this user may not do may be done already.
-                let open =
-                    step.status == Status::Needed || step.status == Status::Blocked && step.root;
-                scope.spawn(move || Ok(open && holds(cx, before, step)?))
-            })
-            .collect();
-        looking
-            .into_iter()
-            .map(|thread| thread.join().unwrap_or_else(|panic| resume_unwind(panic)))
-            .collect()
+    let next = AtomicUsize::new(0);
+    let look = || {
+        let mut seen = Vec::new();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(step) = before.steps.get(at) else { return seen };
+            // What this user may not do may be done already.
+            let open = step.status == Status::Needed || step.status == Status::Blocked && step.root;
+            seen.push((at, if open { holds(cx, before, step) } else { Ok(false) }));
+        }
+    };
+    let mut held: Vec<(usize, Result<bool, ExecError>)> = thread::scope(|scope| {
+        let lookers = AT_ONCE.min(before.steps.len());
+        let looking: Vec<_> = (0..lookers).map(|_| scope.spawn(look)).collect();
+        let seen = looking.into_iter().map(|thread| thread.join());
+        seen.flat_map(|seen| seen.unwrap_or_else(|panic| resume_unwind(panic))).collect()
     });
-    for (step, held) in plan.steps.iter_mut().zip(held) {
+    held.sort_by_key(|(at, _)| *at);
+    for (at, held) in held {
         if held? {
-            step.done();
+            plan.steps[at].done();
         }
     }
     built_together(plan);
@@ -62,6 +68,23 @@ pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), Ex
 pub fn lock(cx: &Context<'_>, plan: &Plan) -> Result<Locks, ExecError> {
     let environment = resolve_environment(cx, plan)?.lock;
     Ok(Locks { environment, base: resolve_base(cx, plan)? })
+}
+
+/// The locks of a plan whose environment is to be built, as far as they can be known before anything is done.
+///
+/// # Errors
+/// What a source answers.
+pub fn lock_ahead(cx: &Context<'_>, plan: &Plan) -> Result<Option<Locks>, ExecError> {
+    let builds = |step: &Step| {
+        matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
+    };
+    if !plan.steps.iter().any(builds) {
+        return Ok(None);
+    }
+    match lock(cx, plan) {
+        Err(error) if comes_later(plan, &error) => Ok(None),
+        locks => locks.map(Some),
+    }
 }
 
 /// Writes what locks hold into the steps of a plan that is for somewhere else, and gives what aitk would note in the

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 
 use crate::advice::Offer;
 use crate::choices::Manager;
+use crate::names::{self, Unfit};
 use crate::platform::Platforms;
 use crate::profile::{Estimate, ProfileError, Requirements, parse};
 
@@ -59,7 +60,7 @@ impl Catalog {
         let text = include_str!("../../../profiles/catalog/images.toml");
         let images = overlaid(&tables, "images", text)?;
         let text = include_str!("../../../profiles/catalog/platforms.toml");
-        Ok(Self {
+        let catalog = Self {
             offers: offers.offer,
             guests: guests.guest,
             images,
@@ -70,7 +71,50 @@ impl Catalog {
             builds: frameworks.build,
             fit: parse("catalog/fit.toml", include_str!("../../../profiles/catalog/fit.toml"))?,
             tables,
-        })
+        };
+        catalog.in_form().map_err(|unfit| damaged("rows", &unfit.to_string()))?;
+        Ok(catalog)
+    }
+
+    /// Looks whether everything that becomes a part of a command, an address or a file is in its form. The rest of a row
+    /// is compared with facts, or told.
+    fn in_form(&self) -> Result<(), Unfit> {
+        for row in &self.apt.source {
+            names::step_id::check(&row.name)?;
+            for arch in row.arches.values() {
+                let filled = |text: &str| text.replace("{arch}", arch).replace("{version}", "1");
+                names::file_name::check(arch)?;
+                names::address::check(&filled(&row.uri))?;
+                names::address::check(&filled(&row.key))?;
+            }
+            names::apt_suite::check(&row.suite)?;
+            row.components.iter().try_for_each(|part| names::step_id::check(part))?;
+            names::fingerprint::check(&row.fingerprint)?;
+            row.packages.iter().try_for_each(|one| names::apt_pattern::check(one))?;
+        }
+        for row in &self.apt.driver {
+            let mut packages = row.packages.iter().chain(&row.custom);
+            packages.try_for_each(|one| {
+                names::apt_package::check(&filled(one, &["kernel", "release"]))
+            })?;
+        }
+        for row in &self.builds {
+            let check = match row.manager {
+                Manager::Conda => names::match_spec::check,
+                Manager::Venv => names::requirement::check,
+            };
+            names::version::check(&row.name)?;
+            for requirement in &row.requirements {
+                check(&filled(requirement, &["gfx"]))?;
+            }
+            row.torch_backend.iter().try_for_each(|name| names::step_id::check(name))?;
+            row.index.iter().try_for_each(|index| names::source::check(index))?;
+        }
+        for row in &self.frameworks {
+            names::step_id::check(&row.name)?;
+            names::file_name::check(&row.check)?;
+        }
+        Ok(())
     }
 
     /// The row of a distribution's release.
@@ -223,12 +267,22 @@ fn overlaid<T: DeserializeOwned>(
     name: &str,
     text: &str,
 ) -> Result<T, ProfileError> {
-    tables.read(name, text).map_err(|error| ProfileError::Invalid {
-        file: format!("catalog.toml ({name})"),
+    tables.read(name, text).map_err(|error| damaged(name, error.message()))
+}
+
+/// A text of a row with something in its holes.
+fn filled(text: &str, holes: &[&str]) -> String {
+    holes.iter().fold(text.to_owned(), |text, hole| text.replace(&format!("{{{hole}}}"), "x"))
+}
+
+/// A row of the user's own that cannot be used.
+fn damaged(table: &str, message: &str) -> ProfileError {
+    ProfileError::Invalid {
+        file: format!("catalog.toml ({table})"),
         line: 1,
         column: 1,
-        message: error.message().to_owned(),
-    })
+        message: message.to_owned(),
+    }
 }
 
 /// The pinned uv.

@@ -4,11 +4,14 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::names;
+
 /// The user's choices; everything has a default.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Choices {
     /// A profile of the user's own, by its path, instead of a budget.
+    #[serde(deserialize_with = "names::line::maybe")]
     pub profile: Option<String>,
     /// Deep learning framework.
     pub framework: FrameworkChoice,
@@ -19,7 +22,7 @@ pub struct Choices {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub drivers: bool,
     /// What is wanted besides, by name.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(deserialize_with = "names::step_id::all", skip_serializing_if = "Vec::is_empty")]
     pub with: Vec<String>,
     /// The build that the environment has already: it stays where a newer one brings nothing but a newer CUDA. No wish of
     /// the user's, so it is not kept.
@@ -28,22 +31,28 @@ pub struct Choices {
     /// Environment manager.
     pub manager: ManagerChoice,
     /// Python version, `3.12`; the manager's own choice where `None`.
+    #[serde(deserialize_with = "names::python_version::maybe")]
     pub python: Option<String>,
     /// Name of the environment.
+    #[serde(deserialize_with = "names::environment_name::one")]
     pub env: String,
     /// Leave out what needs root.
     pub user_only: bool,
     /// Leave out the upgrade of installed packages.
     pub no_upgrade: bool,
     /// Conda channels, the preferred one first; conda-forge where it is empty.
+    #[serde(deserialize_with = "names::channel::all")]
     pub channels: Vec<String>,
     /// A conda of the user's own, which is used instead of one of aitk's.
+    #[serde(deserialize_with = "names::line::maybe")]
     pub base: Option<String>,
     /// New shells know `conda activate`.
     pub init_shell: bool,
     /// Index of Python packages instead of the default of pip and uv.
+    #[serde(deserialize_with = "names::source::maybe")]
     pub index_url: Option<String>,
     /// Index that has the framework's builds, instead of PyTorch's own.
+    #[serde(deserialize_with = "names::torch_index::maybe")]
     pub torch_index: Option<String>,
 }
 

@@ -244,7 +244,11 @@ impl Context<'_> {
                     self.catalog.uv.wheels.iter().find(|wheel| wheel.arch == self.machine.arch);
                 let size = size.map_or(0, |wheel| wheel.size);
                 // The program is stored deflated in its wheel and takes about 2.7 times that on disk, as measured.
-                Estimate { download: Bytes(size), disk: Bytes(size * 37 / 10), files: 2 }
+                Estimate {
+                    download: Bytes(size),
+                    disk: Bytes(size.saturating_mul(37) / 10),
+                    files: 2,
+                }
             }
             _ => from.estimate,
         }

@@ -5,6 +5,7 @@ use aitk_detect::{Gpu, Machine, VirtualizationKind, is_newer};
 use crate::accelerate::called;
 use crate::catalog::{AptSourceRow, Catalog, DriverRow};
 use crate::model::AptSource;
+use crate::names;
 
 /// What is to be done about the driver.
 pub(crate) enum Driver<'a> {
@@ -152,12 +153,16 @@ impl Catalog {
         let filled = |text: &str| {
             text.replace("{arch}", arch).replace("{version}", &version.replace('.', ""))
         };
+        let (uri, key) = (filled(&row.uri), filled(&row.key));
+        if !names::address::fits(&uri) || !names::address::fits(&key) {
+            return None;
+        }
         Some(AptSource {
             name: row.name.clone(),
-            uri: filled(&row.uri),
+            uri,
             suite: row.suite.clone(),
             components: row.components.clone(),
-            key: filled(&row.key),
+            key,
             fingerprint: row.fingerprint.clone(),
             packages: row.packages.clone(),
         })

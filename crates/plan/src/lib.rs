@@ -13,6 +13,7 @@ mod driver;
 mod messages;
 mod model;
 pub mod names;
+mod picture;
 mod platform;
 mod profile;
 mod size;
@@ -34,10 +35,11 @@ pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
     Plan, Status, Step, Totals, Warning, Write,
 };
+pub use picture::{Difference, differences};
 pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
-    ADVISED, CHECKS, Estimate, MemoryThresholds, Profile, ProfileError, Requirements, nearest,
-    parse as parse_toml,
+    ADVISED, CHECKS, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, Profile, ProfileError,
+    Requirements, nearest, parse as parse_toml,
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};

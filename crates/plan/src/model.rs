@@ -35,9 +35,12 @@ impl Plan {
     /// Adds up what the needed steps take.
     pub fn add_up(&mut self) {
         let needed = || self.steps.iter().filter(|step| step.status == Status::Needed);
+        let sum = |of: fn(&Step) -> Option<u64>| {
+            needed().fold(0, |sum: u64, step| sum.saturating_add(of(step).unwrap_or(0)))
+        };
         self.totals = Totals {
-            download: needed().map(|step| step.download.unwrap_or(0)).sum(),
-            disk: needed().map(|step| step.disk.unwrap_or(0)).sum(),
+            download: sum(|step| step.download),
+            disk: sum(|step| step.disk),
             steps: needed().count(),
             estimated: needed().any(|step| step.estimated),
             rough: needed().any(|step| step.rough),

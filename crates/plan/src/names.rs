@@ -115,6 +115,11 @@ forms! {
     };
     /// Packages of the system's own, with `*` for what may stand there, as apt's preferences write them.
     apt_pattern, "pattern of packages of the system", |text| apt_word(text, "*");
+    /// A distribution in a repository of packages; one that is flat is a folder and ends with a slash.
+    apt_suite, "distribution of a repository", |text| {
+        let name = text.trim_start_matches("./").trim_end_matches('/');
+        text.ends_with('/') && name.is_empty() || relative_path::fits(name) && word(name, NAME, "", "._-/")
+    };
     /// A path of the system's, absolute and without detours.
     system_path, "path of the system", |text| {
         text.strip_prefix('/').is_some_and(relative_path::fits)
@@ -128,9 +133,17 @@ forms! {
             None => text.starts_with("file:///"),
         }
     };
-    /// A conda channel by its name or address: `conda-forge`.
+    /// A conda channel by its name, address or folder: `conda-forge`.
     channel, "channel", |text| {
-        address::fits(text) || relative_path::fits(text) && word(text, NAME, "_", "._-/")
+        source::fits(text) || relative_path::fits(text) && word(text, NAME, "_", "._-/")
+    };
+    /// An index by its address or folder.
+    source, "address (https, http or file) or folder", |text| {
+        address::fits(text) || system_path::fits(text.trim_end_matches('/'))
+    };
+    /// The same for an index with a folder for each build, whose name stands for `{build}`.
+    torch_index, "address of an index, in which {build} may stand", |text| {
+        source::fits(&text.replace("{build}", "cpu"))
     };
     /// One line for people: no control characters, and none that change the direction of what is read.
     line, "line of text", |text| text.len() <= LINE && calm(text);
@@ -213,6 +226,22 @@ pub fn lines_only(value: &Value) -> Result<(), Unfit> {
             lines_only(value)
         }),
         Value::Null | Value::Bool(_) | Value::Number(_) => Ok(()),
+    }
+}
+
+/// Looks whether no number in a piece of JSON is so large that sums of such numbers would not be numbers any more.
+///
+/// # Errors
+/// With the first that is.
+pub fn numbers_within(value: &Value, most: f64) -> Result<(), Unfit> {
+    match value {
+        Value::Number(number) => match number.as_f64().is_some_and(|number| number.abs() <= most) {
+            true => Ok(()),
+            false => Err(Unfit::new("number of a machine", &number.to_string())),
+        },
+        Value::Array(all) => all.iter().try_for_each(|value| numbers_within(value, most)),
+        Value::Object(all) => all.values().try_for_each(|value| numbers_within(value, most)),
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
     }
 }
 
@@ -333,8 +362,8 @@ mod tests {
             ),
             (
                 channel::fits,
-                &["conda-forge", "pytorch/label/nightly", "https://x/y"],
-                &["", "..", "../x", "-c", "a b", "a/../b", "ftp://x", "/x"],
+                &["conda-forge", "pytorch/label/nightly", "https://x/y", "/srv/channel/"],
+                &["", "..", "../x", "-c", "a b", "a/../b", "ftp://x", "/x/../y"],
             ),
             (
                 line::fits,
@@ -435,5 +464,7 @@ mod tests {
         assert!(lines_only(&serde_json::json!({ "a": [{ "b": "c" }, 1, null] })).is_ok());
         assert!(lines_only(&serde_json::json!({ "a": [{ "b\n": "c" }] })).is_err());
         assert!(lines_only(&serde_json::json!(["\u{1b}[31m"])).is_err());
+        assert!(numbers_within(&serde_json::json!([{ "a": 1e15 }, -3]), 1e18).is_ok());
+        assert!(numbers_within(&serde_json::json!([{ "a": u64::MAX }]), 1e18).is_err());
     }
 }

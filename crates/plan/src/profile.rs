@@ -11,6 +11,7 @@ use toml::Spanned;
 
 use crate::choices::Manager;
 use crate::model::Phase;
+use crate::names;
 use crate::size::Bytes;
 
 /// The profiles that come with the program.
@@ -36,6 +37,11 @@ pub const CHECKS: [(&str, &str); 9] = [
     ("pytest.py", include_str!("../../../profiles/checks/pytest.py")),
     ("poetry.py", include_str!("../../../profiles/checks/poetry.py")),
 ];
+
+/// The longest text of a profile, in bytes. The longest of aitk's own has some 16,000.
+pub const LONGEST: usize = 1 << 20;
+/// The most steps of a profile, and the most needs, packages and requirements of a step.
+const MOST: usize = 400;
 
 /// A budget's recommendation.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,8 +83,10 @@ pub struct Hardware {
     /// Memory of a graphics processor.
     pub vram: Bytes,
     /// What has so much, for people.
+    #[serde(deserialize_with = "names::line::one")]
     pub example: String,
     /// The kind of disk, as [`aitk_detect::Disk::kind`] has it.
+    #[serde(deserialize_with = "names::line::one")]
     pub disk: String,
 }
 
@@ -170,6 +178,49 @@ pub enum StepKind {
     FrameworkCheck,
 }
 
+impl StepKind {
+    /// Whether root does something else for it than what the system's own archive says: a file, a source, a group, swap
+    /// space or a driver comes, or what these need.
+    fn changes_system(&self) -> bool {
+        match self {
+            Self::AptSource(_)
+            | Self::SwapFile
+            | Self::DriverSource
+            | Self::Driver
+            | Self::DriverHold { .. }
+            | Self::Groups
+            | Self::Login
+            | Self::Restart
+            | Self::ContainerGpu => true,
+            Self::AptRepair
+            | Self::AptLists { .. }
+            | Self::AptUpgrade
+            | Self::AptPackages(_)
+            | Self::Uv
+            | Self::Environment
+            | Self::Base(_)
+            | Self::ShellInit
+            | Self::Layer(_)
+            | Self::Framework
+            | Self::Activate
+            | Self::Kernelspec
+            | Self::Check(_)
+            | Self::FrameworkCheck => false,
+        }
+    }
+}
+
+impl ProfileStep {
+    /// Whether another one is the same but for what comes before it and what it takes.
+    fn says_the_same(&self, other: &Self) -> bool {
+        let said = |step: &Self| {
+            let other = Self { needs: Vec::new(), estimate: Estimate::default(), ..step.clone() };
+            Self { requires: Requirements::default(), ..other }
+        };
+        said(self) == said(other)
+    }
+}
+
 /// The libraries of a layer, as each manager names them.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Layer {
@@ -196,10 +247,13 @@ pub struct Requirements {
     /// Memory, with a tenth of tolerance for what firmware and kernel keep to themselves.
     pub memory: Option<Bytes>,
     /// `x86-64-v2`, … (other architectures are not concerned).
+    #[serde(deserialize_with = "names::line::maybe")]
     pub cpu_level: Option<String>,
     /// Processor flags.
+    #[serde(deserialize_with = "names::line::all")]
     pub cpu_features: Vec<String>,
     /// The oldest glibc, `2.28`.
+    #[serde(deserialize_with = "names::version::maybe")]
     pub glibc: Option<String>,
 }
 
@@ -275,6 +329,14 @@ pub enum ProfileError {
         /// What is wrong.
         message: String,
     },
+    /// A profile of somebody else's would change the system by more than packages.
+    #[error("{file}: {} would change more of the system than packages of its archive", .steps.join(", "))]
+    SystemChanges {
+        /// The file.
+        file: String,
+        /// The steps.
+        steps: Vec<String>,
+    },
 }
 
 impl Explain for ProfileError {
@@ -286,6 +348,7 @@ impl Explain for ProfileError {
             Self::NoOption { .. } => "AITK-P04",
             Self::OnlyAdvice { .. } => "AITK-P05",
             Self::NoPlatform { .. } => "AITK-P06",
+            Self::SystemChanges { .. } => "AITK-P07",
         }
     }
     fn hint(&self) -> Option<String> {
@@ -311,8 +374,17 @@ impl Explain for ProfileError {
                 true => "leave out --with".to_owned(),
                 false => format!("choose among: {}", known.join(", ")),
             }),
-            Self::Unreadable { .. } => Some("name a profile that is there".into()),
+            Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
+                Some("name a profile that is there".into())
+            }
+            Self::Unreadable { .. } => {
+                Some("it must be a file of text (UTF-8) that you may read; mend it, or take it away".into())
+            }
             Self::Invalid { .. } => Some("correct the file at that place, then try again".into()),
+            Self::SystemChanges { .. } => Some(
+                "leave these out, for files, groups, sources, swap and drivers are those of aitk's own profiles; or read them, then add --allow-system-changes"
+                    .into(),
+            ),
         }
     }
     fn exit(&self) -> Exit {
@@ -321,7 +393,9 @@ impl Explain for ProfileError {
             | Self::NoOption { .. }
             | Self::OnlyAdvice { .. }
             | Self::NoPlatform { .. } => Exit::Usage,
-            Self::Invalid { .. } | Self::Unreadable { .. } => Exit::Config,
+            Self::Invalid { .. } | Self::Unreadable { .. } | Self::SystemChanges { .. } => {
+                Exit::Config
+            }
         }
     }
 }
@@ -376,12 +450,34 @@ impl Profile {
         }
     }
 
+    /// The steps that change the system by more than packages of its archive, and that no profile of aitk's own has word
+    /// for word: what root writes, and where, comes from aitk.
+    ///
+    /// # Errors
+    /// Where a profile of aitk's own is damaged, which a test rules out.
+    pub fn system_changes(&self) -> Result<Vec<&str>, ProfileError> {
+        let mut changes: Vec<&ProfileStep> =
+            self.steps.iter().filter(|step| step.kind.changes_system()).collect();
+        if !changes.is_empty() {
+            for (name, text) in BUILTIN {
+                let own = Self::from_toml(name, text)?;
+                changes.retain(|step| !own.steps.iter().any(|known| known.says_the_same(step)));
+            }
+        }
+        Ok(changes.into_iter().map(|step| step.id.as_str()).collect())
+    }
+
     /// Reads a profile; `file` names it in errors.
     ///
     /// # Errors
     /// [`ProfileError::Invalid`] with file, line and column.
     pub fn from_toml(file: &str, text: &str) -> Result<Self, ProfileError> {
         let at = |span: Range<usize>, message: String| invalid(file, text, span.start, message);
+        if text.len() > LONGEST {
+            let message =
+                format!("a profile has at most {LONGEST} bytes, and this one {}", text.len());
+            return Err(at(0..0, message));
+        }
         // Another form may have other keys, so the form comes first.
         let Form { schema } = parse(file, text)?;
         if *schema.get_ref() != 1 {
@@ -392,6 +488,11 @@ impl Profile {
             return Err(at(schema.span(), message));
         }
         let mut raw: RawProfile = parse(file, text)?;
+        if let Some(step) = raw.step.get(MOST) {
+            let message =
+                format!("a profile has at most {MOST} steps, and this one {}", raw.step.len());
+            return Err(at(step.id.span(), message));
+        }
         let borrowed = match raw.steps_of.take() {
             None => None,
             Some(other) => {
@@ -467,8 +568,11 @@ struct Form {
 struct RawProfile {
     #[serde(rename = "schema")]
     _schema: u32,
+    #[serde(deserialize_with = "names::step_id::one")]
     name: String,
+    #[serde(deserialize_with = "names::line::one")]
     title: String,
+    #[serde(deserialize_with = "names::line::one")]
     summary: String,
     #[serde(default)]
     hosted: bool,
@@ -485,11 +589,16 @@ struct RawStep {
     id: Spanned<String>,
     phase: Phase,
     kind: Spanned<RawKind>,
+    #[serde(deserialize_with = "names::line::one")]
     title: String,
+    #[serde(deserialize_with = "names::line::one")]
     why: String,
     manager: Option<Manager>,
+    #[serde(default, deserialize_with = "names::step_id::maybe")]
     with: Option<String>,
+    #[serde(default, deserialize_with = "names::step_id::maybe")]
     gpu: Option<String>,
+    #[serde(default, deserialize_with = "names::line::maybe")]
     wsl: Option<String>,
     #[serde(default)]
     needs: Vec<Spanned<String>>,
@@ -497,14 +606,17 @@ struct RawStep {
     requires: Requirements,
     #[serde(default)]
     estimate: Estimate,
-    packages: Option<Vec<String>>,
-    requirements: Option<Vec<String>>,
-    conda: Option<Vec<String>>,
+    packages: Option<Spanned<Vec<String>>>,
+    requirements: Option<Spanned<Vec<String>>>,
+    conda: Option<Spanned<Vec<String>>>,
     script: Option<Spanned<String>>,
+    #[serde(default, deserialize_with = "names::step_id::maybe")]
     source: Option<String>,
+    #[serde(default, deserialize_with = "names::system_path::maybe")]
     path: Option<String>,
+    #[serde(default, deserialize_with = "names::text::maybe")]
     content: Option<String>,
-    max_age_hours: Option<u64>,
+    max_age_hours: Option<u32>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
@@ -539,6 +651,10 @@ impl RawStep {
     /// The step, if it has just the keys that its kind takes.
     fn checked(self) -> Result<ProfileStep, (Range<usize>, String)> {
         let span = self.kind.span();
+        one(&self.id, names::step_id::check)?;
+        if let Some(need) = self.needs.get(MOST) {
+            return Err((need.span(), format!("a step has at most {MOST} needs")));
+        }
         let lacks = |key: &str| (span.clone(), format!("a step of this kind needs `{key}`"));
         let mut packages = self.packages;
         let mut requirements = self.requirements;
@@ -551,11 +667,15 @@ impl RawStep {
         let kind = match *self.kind.get_ref() {
             RawKind::AptRepair => StepKind::AptRepair,
             RawKind::AptLists => StepKind::AptLists {
-                max_age_hours: max_age_hours.take().ok_or_else(|| lacks("max_age_hours"))?,
+                max_age_hours: max_age_hours
+                    .take()
+                    .map(u64::from)
+                    .ok_or_else(|| lacks("max_age_hours"))?,
             },
             RawKind::AptUpgrade => StepKind::AptUpgrade,
             RawKind::AptPackages => {
-                StepKind::AptPackages(packages.take().ok_or_else(|| lacks("packages"))?)
+                let packages = packages.take().ok_or_else(|| lacks("packages"))?;
+                StepKind::AptPackages(all(packages, names::apt_package::check)?)
             }
             RawKind::AptSource => {
                 StepKind::AptSource(source.take().ok_or_else(|| lacks("source"))?)
@@ -574,13 +694,18 @@ impl RawStep {
             RawKind::Uv => StepKind::Uv,
             RawKind::Environment => StepKind::Environment,
             RawKind::Base => {
-                StepKind::Base(requirements.take().ok_or_else(|| lacks("requirements"))?)
+                let requirements = requirements.take().ok_or_else(|| lacks("requirements"))?;
+                StepKind::Base(all(requirements, names::match_spec::check)?)
             }
             RawKind::ShellInit => StepKind::ShellInit,
-            RawKind::Layer => StepKind::Layer(Layer {
-                requirements: requirements.take().ok_or_else(|| lacks("requirements"))?,
-                conda: conda.take(),
-            }),
+            RawKind::Layer => {
+                let requirements = requirements.take().ok_or_else(|| lacks("requirements"))?;
+                let conda = conda.take().map(|conda| all(conda, names::match_spec::check));
+                StepKind::Layer(Layer {
+                    requirements: all(requirements, names::requirement::check)?,
+                    conda: conda.transpose()?,
+                })
+            }
             RawKind::Framework => StepKind::Framework,
             RawKind::Activate => StepKind::Activate,
             RawKind::Kernelspec => StepKind::Kernelspec,
@@ -651,6 +776,29 @@ fn homeless(steps: &[RawStep]) -> Option<(Range<usize>, String)> {
     })
 }
 
+/// A fault at its place in the file.
+type Fault = (Range<usize>, String);
+
+/// Looks whether a text is in its form.
+fn one(text: &Spanned<String>, check: fn(&str) -> Result<(), names::Unfit>) -> Result<(), Fault> {
+    check(text.get_ref()).map_err(|unfit| (text.span(), unfit.to_string()))
+}
+
+/// The texts of a list, if each is in its form.
+fn all(
+    texts: Spanned<Vec<String>>,
+    check: fn(&str) -> Result<(), names::Unfit>,
+) -> Result<Vec<String>, Fault> {
+    let (span, texts) = (texts.span(), texts.into_inner());
+    if texts.len() > MOST {
+        return Err((span, format!("this list has at most {MOST} entries")));
+    }
+    match texts.iter().try_for_each(|text| check(text)) {
+        Ok(()) => Ok(texts),
+        Err(unfit) => Err((span, unfit.to_string())),
+    }
+}
+
 /// The name of a proof that there is.
 fn known_check(script: Spanned<String>) -> Result<String, (Range<usize>, String)> {
     let (span, name) = (script.span(), script.into_inner());
@@ -663,35 +811,29 @@ fn known_check(script: Spanned<String>) -> Result<String, (Range<usize>, String)
 
 /// The first circle of needs: where it closes, and its steps.
 fn cycle(steps: &[RawStep], places: &BTreeMap<&str, usize>) -> Option<(Range<usize>, String)> {
-    /// Walks down from a step; `path` holds the steps above it.
-    fn visit(
-        steps: &[RawStep],
-        places: &BTreeMap<&str, usize>,
-        at: usize,
-        path: &mut Vec<usize>,
-        clear: &mut [bool],
-    ) -> Option<(Range<usize>, String)> {
-        if clear[at] {
-            return None;
-        }
-        path.push(at);
-        for need in &steps[at].needs {
+    let mut clear = vec![false; steps.len()];
+    // The way down to the step that is looked at: each step with how many of its needs were followed.
+    let mut path: Vec<(usize, usize)> = Vec::new();
+    for start in 0..steps.len() {
+        path.push((start, 0));
+        while let Some((at, followed)) = path.last_mut() {
+            let (step, need) = (*at, steps[*at].needs.get(*followed));
+            *followed += 1;
+            let Some(need) = need.filter(|_| !clear[step]) else {
+                clear[step] = true;
+                path.pop();
+                continue;
+            };
             let next = places[need.get_ref().as_str()];
-            if let Some(start) = path.iter().position(|step| *step == next) {
-                let names = path[start..].iter().chain([&next]);
-                let names: Vec<_> = names.map(|step| steps[*step].id.get_ref().as_str()).collect();
+            if let Some(start) = path.iter().position(|(step, _)| *step == next) {
+                let names = path[start..].iter().map(|(step, _)| *step).chain([next]);
+                let names: Vec<_> = names.map(|step| steps[step].id.get_ref().as_str()).collect();
                 return Some((need.span(), names.join(" → ")));
             }
-            if let Some(found) = visit(steps, places, next, path, clear) {
-                return Some(found);
-            }
+            path.push((next, 0));
         }
-        path.pop();
-        clear[at] = true;
-        None
     }
-    let mut clear = vec![false; steps.len()];
-    (0..steps.len()).find_map(|start| visit(steps, places, start, &mut Vec::new(), &mut clear))
+    None
 }
 
 /// Reads a TOML text; `file` names it in errors.
@@ -706,7 +848,8 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ProfileEr
 }
 
 fn invalid(file: &str, text: &str, offset: usize, message: String) -> ProfileError {
-    let before = &text[..offset.min(text.len())];
+    // A place inside of a character is that character's.
+    let before = &text[..text.floor_char_boundary(offset)];
     ProfileError::Invalid {
         file: file.to_owned(),
         line: before.matches('\n').count() + 1,
@@ -768,6 +911,102 @@ mod tests {
         assert!(said.starts_with("t.toml:5:12: "), "{said}");
         let other = head.replace("\"low\"", "\"lwo\"");
         assert!(Profile::from_toml("t.toml", &other).is_err());
+    }
+
+    #[test]
+    fn names_requirements_and_texts_of_a_profile_are_nothing_else() {
+        let environment = step("e", "kind = \"environment\"");
+        for requirement in [
+            "-e git+http://127.0.0.1/",
+            "-r /etc/shadow",
+            "--index-url http://x",
+            "x @ file:///x",
+            "x @ git+file:///x",
+            "six\\n-r /etc/passwd",
+            "/x.whl",
+            "--no-binary :all:",
+        ] {
+            let layer = step(
+                "l",
+                &format!("kind = \"layer\"\nrequirements = [\"six\", \"{requirement}\"]"),
+            );
+            let said = error(&(environment.clone() + &layer));
+            assert!(said.starts_with("t.toml:18:16: ") && said.contains("PEP 508"), "{said}");
+        }
+        for spec in ["https://x/y.conda", "other::x", "x[url=http://x]"] {
+            let rest = format!("kind = \"layer\"\nrequirements = [\"six\"]\nconda = [\"{spec}\"]");
+            assert!(
+                error(&(environment.clone() + &step("l", &rest))).contains("match spec"),
+                "{spec}"
+            );
+            let base = format!("kind = \"base\"\nrequirements = [\"{spec}\"]");
+            assert!(error(&step("b", &base)).contains("match spec"), "{spec}");
+        }
+        for package in ["/home/x.deb", "./x.deb", "-y", "curl-", "a b", "x/sid", "a=1"] {
+            let rest = format!("kind = \"apt-packages\"\npackages = [\"curl\", \"{package}\"]");
+            assert!(error(&step("a", &rest)).starts_with("t.toml:12:12: "), "{package}");
+        }
+        let uv = step("a", "kind = \"uv\"");
+        for (from, to) in [
+            ("why = \"w\"", "why = \"w\\u001b[8m\""),
+            ("title = \"t\"\nwhy", "title = \"t\\u202e\"\nwhy"),
+            ("id = \"a\"", "id = \"../a\""),
+            ("id = \"a\"", "id = \"\""),
+            ("kind = \"uv\"", "kind = \"uv\"\nwith = \"a b\""),
+        ] {
+            assert_ne!(uv.replace(from, to), uv);
+            let said = error(&uv.replace(from, to));
+            assert!(said.starts_with("t.toml:") && said.contains("is no "), "{said}");
+        }
+    }
+
+    #[test]
+    fn sizes_and_counts_of_a_profile_have_limits() {
+        let many: String = (0..30_000).map(|i| step(&format!("s{i}"), "kind = \"uv\"")).collect();
+        assert!(error(&many).contains("at most 1048576 bytes"));
+        let reversed = |count: usize| -> String {
+            let need = |i: usize| format!("kind = \"uv\"\nneeds = [\"s{}\"]", (i + 1).min(count));
+            let last = step(&format!("s{count}"), "kind = \"uv\"");
+            (0..count).map(|i| step(&format!("s{i}"), &need(i))).collect::<String>() + &last
+        };
+        assert!(error(&reversed(500)).contains("at most 400 steps"));
+        assert!(Profile::from_toml("t.toml", &(HEAD.to_owned() + &reversed(399))).is_ok());
+        for amount in ["18446744073709551615 B", "16777216 TB", "-1 B", "é"] {
+            let head = HEAD.replace("\"8 GiB\"", &format!("\"{amount}\""));
+            let said = Profile::from_toml("t.toml", &head).unwrap_err().to_string();
+            assert!(said.starts_with("t.toml:5:"), "{said}");
+        }
+        let hours = step("a", "kind = \"apt-lists\"\nmax_age_hours = 9223372036854775807");
+        assert!(error(&hours).starts_with("t.toml:12:"));
+    }
+
+    #[test]
+    fn what_changes_the_system_comes_word_for_word_from_a_profile_of_aitks() {
+        let of = |text: &str| {
+            let profile = Profile::from_toml("t.toml", text).unwrap();
+            let changes = profile.system_changes().unwrap();
+            changes.into_iter().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let evil = [
+            step("hold", "kind = \"driver-hold\"\npath = \"/etc/sudoers.d/x\"\ncontent = \"x\""),
+            step("groups", "kind = \"groups\""),
+            step("swap", "kind = \"swap-file\""),
+            step("source", "kind = \"apt-source\"\nsource = \"nvidia\""),
+            step("packages", "kind = \"apt-packages\"\npackages = [\"curl\"]"),
+        ];
+        assert_eq!(of(&(HEAD.to_owned() + &evil.concat())), ["hold", "groups", "swap", "source"]);
+        for (_, own) in BUILTIN {
+            assert_eq!(of(own), [""; 0]);
+        }
+        // The place, the content and what it takes to be there count.
+        let low = BUILTIN[1].1;
+        assert_eq!(
+            of(&low.replace("/etc/apt/apt.conf.d/60aitk", "/etc/sudoers.d/x")),
+            ["accelerator.hold"]
+        );
+        let always = low.replacen("with = \"docker\"\n", "", 2);
+        assert_ne!(always, low);
+        assert_eq!(of(&always), ["tools.docker.source"]);
     }
 
     #[test]

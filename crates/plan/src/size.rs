@@ -20,12 +20,17 @@ const UNITS: [(&str, u64); 7] = [
     ("B", 1),
 ];
 
+/// The largest amount that is read: an exabyte, so that sums of some stay far from what a number can hold.
+const MOST: u64 = 1_000_000_000_000_000_000;
+
 impl Bytes {
     /// Reads `147 MB`.
     fn parse(text: &str) -> Option<Self> {
         let (unit, factor) = UNITS.iter().find(|(unit, _)| text.ends_with(unit))?;
-        let number: u64 = text.strip_suffix(unit)?.trim().parse().ok()?;
-        number.checked_mul(*factor).map(Self)
+        let number = text.strip_suffix(unit)?.trim();
+        let plain = number.bytes().all(|digit| digit.is_ascii_digit());
+        let number: u64 = number.parse().ok().filter(|_| plain)?;
+        number.checked_mul(*factor).filter(|bytes| *bytes <= MOST).map(Self)
     }
 
     /// The amount, or what it is about.
@@ -79,7 +84,16 @@ impl<'de> Deserialize<'de> for Bytes {
                 Bytes::parse(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
             }
             fn visit_u64<E: de::Error>(self, bytes: u64) -> Result<Bytes, E> {
-                Ok(Bytes(bytes))
+                match bytes {
+                    0..=MOST => Ok(Bytes(bytes)),
+                    _ => Err(E::invalid_value(de::Unexpected::Unsigned(bytes), &self)),
+                }
+            }
+            fn visit_i64<E: de::Error>(self, bytes: i64) -> Result<Bytes, E> {
+                match u64::try_from(bytes) {
+                    Ok(bytes) => self.visit_u64(bytes),
+                    Err(_) => Err(E::invalid_value(de::Unexpected::Signed(bytes), &self)),
+                }
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -95,7 +109,11 @@ mod tests {
         for (text, bytes) in [("147 MB", 147_000_000), ("8 GiB", 8 << 30), ("12 B", 12)] {
             assert_eq!(Bytes::parse(text), Some(Bytes(bytes)), "{text}");
         }
-        assert_eq!(Bytes::parse("many"), None);
+        for text in
+            ["many", "1e3 B", "-1 B", "+1 B", "18446744073709551615 B", "9999999 TB", "é", "éB", ""]
+        {
+            assert_eq!(Bytes::parse(text), None, "{text}");
+        }
         assert_eq!(Bytes(146_812_345).to_string(), "147 MB");
         assert_eq!(Bytes(999_600_000).to_string(), "1.0 GB");
         assert_eq!(Bytes(2_860_000_000).to_string(), "2.9 GB");

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use aitk_detect::Sudo;
-use aitk_env::{Bundle, Locks, open_bundle};
+use aitk_env::{Bundle, EnvError, Locks, open_bundle, without_secrets};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
-use aitk_plan::{Bytes, Choices, ManagerChoice, Plan, Status, machine_digest};
+use aitk_plan::{Bytes, Choices, ManagerChoice, Plan, Status};
 use aitk_system::{
     Deny, Exit, Explain, KeepAlive, Real, Report, System, authenticate, interrupted, is_terminal,
     listen_for_interrupts, read_line,
@@ -16,11 +16,13 @@ use serde_json::json;
 
 use crate::args::{Apply, ChoiceArgs, Common};
 use crate::commands::hosted;
-use crate::commands::plan::{load, show};
+use crate::commands::plan::show;
 use crate::error::{CliError, steps};
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, ask, say, styled};
 use crate::progress::Progress;
+use crate::saved::Saved;
 use crate::session::{Ask, Session, Wish, locked};
+use crate::sources;
 use crate::words::said;
 
 pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
@@ -46,32 +48,39 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         Some(path) => open_bundle(path, &session.settings)?,
         None => None,
     };
-    let saved = args.plan.as_ref().filter(|_| bundle.is_none());
-    let lock = match &bundle {
-        Some(bundle) => Some(Locks::read(&bundle.lock, &Real, &session.machine)?),
-        None => locked(&args.choices, &session.machine)?,
+    let saved = match (&args.plan, &bundle) {
+        (Some(path), None) => Some(Saved::read(path, &session.machine)?),
+        _ => None,
     };
-    let wish = match (saved, &bundle) {
-        (Some(path), _) => wish_of(&load(path, &machine_digest(&session.machine))?),
-        (None, Some(bundle)) => wish_in(bundle, common)?,
+    let mut wish = match (&saved, &bundle) {
+        (Some(saved), _) => saved.wish.clone(),
+        (None, Some(bundle)) => wish_in(bundle, args, common)?,
         (None, None) => session.wish(&args.choices)?,
     };
     if let Some(path) = &args.plan {
         refuse_flags(path, &args.choices, &wish)?;
+        sources::of_file(path, &mut wish.choices, args, &mut session, output)?;
+        session.may_change(&wish, &args.choices)?;
     }
-    let fresh = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
-    let wish = Wish { manager: Some(fresh.manager), choices: fresh.choices.clone(), ..wish };
-    let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
-    let mut plan = match saved {
-        Some(path) => load(path, &fresh.machine)?,
-        None => fresh,
+    let lock = match (&saved, &bundle) {
+        // It was made from this lock once its choices had been planned without one.
+        (Some(_), _) => None,
+        (None, Some(bundle)) => Some(Locks::read(&bundle.lock, &Real, &session.machine)?),
+        (None, None) => locked(&args.choices, &session.machine)?,
     };
+    let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let lock = lock.or_else(|| saved.as_ref().and_then(|saved| saved.locks.clone()));
+    let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
+    let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let deny = Deny(Real);
     let surveying = context(&session, &deny, lock.as_ref(), args);
     let spinner = progress.spinner("looking at the machine and asking the package sources …");
-    aitk_exec::survey(&surveying, &mut plan, saved.is_none())?;
+    aitk_exec::survey(&surveying, &mut plan, saved.as_ref().is_none_or(|saved| saved.resolved))?;
     drop(spinner);
     refuse_blocked(&plan)?;
+    if let Some(saved) = &saved {
+        saved.shows(&plan)?;
+    }
     if plan.totals.steps == 0 {
         if !args.dry_run {
             let looked = surveying.looked();
@@ -121,11 +130,6 @@ fn context<'a>(
     context
 }
 
-fn wish_of(plan: &Plan) -> Wish {
-    let choices = plan.choices.clone();
-    Wish { budget: plan.budget.clone(), choices, manager: Some(plan.manager) }
-}
-
 /// What has been decided in a file is not decided anew: flags that ask for something else would do nothing.
 fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), CliError> {
     let Wish { budget, choices, manager } = decided;
@@ -137,6 +141,10 @@ fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), Cl
         (Some(wanted), Some(manager)) => wanted == *manager,
         _ => wanted == choices.manager,
     };
+    let plain = |address: &String| without_secrets(address).0;
+    let channels: Vec<_> = args.channels.iter().map(plain).collect();
+    let index = args.index_url.as_ref().map(plain);
+    let torch = args.torch_index.as_ref().map(plain);
     let base = args.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
     let differs = [
         ("--budget", args.budget.as_ref().is_some_and(|wanted| wanted != budget)),
@@ -150,11 +158,11 @@ fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), Cl
         ("--env", args.env != Choices::default().env && args.env != choices.env),
         ("--user-only", args.user_only && !choices.user_only),
         ("--no-upgrade", args.no_upgrade && !choices.no_upgrade),
-        ("--channel", !args.channels.is_empty() && args.channels != choices.channels),
+        ("--channel", !channels.is_empty() && channels != choices.channels),
         ("--conda-base", base.is_some() && base != choices.base),
         ("--init-shell", args.init_shell && !choices.init_shell),
-        ("--index-url", args.index_url.is_some() && args.index_url != choices.index_url),
-        ("--torch-index", args.torch_index.is_some() && args.torch_index != choices.torch_index),
+        ("--index-url", index.is_some() && index != choices.index_url),
+        ("--torch-index", torch.is_some() && torch != choices.torch_index),
         ("--locked", args.locked.is_some()),
     ];
     let flags: Vec<_> =
@@ -166,9 +174,11 @@ fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), Cl
 }
 
 /// What a bundle is for. Without a network the system's packages stay as they are.
-fn wish_in(bundle: &Bundle, common: &Common) -> Result<Wish, CliError> {
-    let mut wish: Wish = serde_json::from_value(bundle.wish.clone())
-        .map_err(|error| CliError::Other(format!("the bundle's wish cannot be read: {error}")))?;
+fn wish_in(bundle: &Bundle, args: &Apply, common: &Common) -> Result<Wish, CliError> {
+    let path = args.plan.clone().unwrap_or_default();
+    let mut wish: Wish = serde_json::from_value(bundle.wish.clone()).map_err(|error| {
+        EnvError::BadBundle { path, reason: format!("what it asks for cannot be read: {error}") }
+    })?;
     wish.choices.user_only |= common.offline;
     Ok(wish)
 }

@@ -6,15 +6,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_installer, write_bundle};
 use aitk_exec::{Event, Reporter};
-use aitk_plan::Bytes;
+use aitk_plan::{Bytes, Choices};
 use aitk_system::{Deny, Real};
 use serde_json::json;
 
 use crate::args::{self, Common};
-use crate::commands::plan::save;
 use crate::error::CliError;
 use crate::output::{HEAD, Output, styled};
 use crate::progress::Progress;
+use crate::saved;
 use crate::session::{Ask, Session, Wish, locked};
 
 pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<ExitCode, CliError> {
@@ -22,7 +22,14 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let wish = session.wish(&args.choices)?;
     let lock = locked(&args.choices, &session.machine)?;
     let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
-    let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
+    // It brings the packages, so it asks no source and names none.
+    let choices = Choices {
+        index_url: None,
+        torch_index: None,
+        channels: Vec::new(),
+        ..plan.choices.clone()
+    };
+    let wish = Wish { manager: Some(plan.manager), choices, ..wish };
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
@@ -41,7 +48,8 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
         .packages()
         .chain(locks.base.iter().flat_map(|base| base.packages()))
         .collect();
-    let total = packages.iter().filter_map(|locked| locked.package.size).sum();
+    let sizes = packages.iter().filter_map(|locked| locked.package.size);
+    let total = sizes.fold(0, u64::saturating_add);
     let bar = Bar { total, done: AtomicU64::new(0), progress: &progress };
     progress.event(&Event::StepStarted { step: STEP, title: "Download the packages", root: false });
     fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
@@ -53,7 +61,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let count = files.len();
     let wrapped = Wrapped {
         wish: serde_json::to_value(&wish).unwrap_or_default(),
-        plan: save(&plan),
+        plan: saved::text(&plan, Some(&locks), true)?,
         manager: plan.manager,
         lock: locks.to_text()?,
         packages: files,

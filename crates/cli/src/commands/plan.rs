@@ -2,20 +2,19 @@
 
 use std::process::ExitCode;
 
-use aitk_plan::{Bytes, Phase, Plan, Status, Step, Write, digest_of};
+use aitk_env::Locks;
+use aitk_plan::{Bytes, Phase, Plan, Status, Step, Write};
 use aitk_system::{Deny, Real, System};
-use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::commands::hosted;
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled};
 use crate::progress::Progress;
+use crate::saved;
 use crate::session::{Ask, Session, locked};
 use crate::words::said;
 
-/// The form in which plans are saved and printed.
-const SCHEMA: u32 = 1;
 /// How wide a page is, without its indentation.
 const WIDTH: usize = 94;
 
@@ -29,13 +28,24 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
     let mut plan = session.plan(&wish, lock.as_ref(), ask)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
-    let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner("asking the package sources …");
+    // A plan that is saved is made from the lock that is saved with it, as it will be made again from there.
+    let lock = match (lock, &args.output) {
+        (None, Some(path)) if !args.no_resolve => {
+            let ahead = aitk_exec::lock_ahead(&session.context(&system, None), &plan)?;
+            let text = ahead.map(|locks| locks.to_text()).transpose()?;
+            let read = |text: String| Locks::parse(&text, path, plan.manager, &session.machine);
+            text.map(read).transpose()?
+        }
+        (lock, _) => lock,
+    };
+    let context = session.context(&system, lock.as_ref());
     aitk_exec::survey(&context, &mut plan, !args.no_resolve)?;
     drop(spinner);
     if let Some(path) = &args.output {
-        Real.write(path, save(&plan).as_bytes(), 0o644).map_err(CliError::io(path))?;
+        let text = saved::text(&plan, lock.as_ref(), !args.no_resolve)?;
+        Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
     }
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("plan", &plan, diagnostics, || show(&plan, output.verbose > 0));
@@ -45,39 +55,6 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
     }
     let pending = args.detailed_exitcode && plan.pending();
     Ok(ExitCode::from(if pending { 2 } else { 0 }))
-}
-
-/// The text of a saved plan.
-pub fn save(plan: &Plan) -> String {
-    let file = json!({ "schema": SCHEMA, "kind": "plan", "digest": digest_of(plan), "data": plan });
-    serde_json::to_string_pretty(&file).unwrap_or_default() + "\n"
-}
-
-/// Reads a saved plan.
-pub fn load(path: &std::path::Path, machine: &str) -> Result<Plan, CliError> {
-    let bad = |reason: String| CliError::BadPlan { path: path.to_owned(), reason };
-    let text = Real.read(path).map_err(CliError::io(path))?;
-    let mut file: serde_json::Value = serde_json::from_slice(&text)
-        .map_err(|error| bad(format!("it is no saved plan: {error}")))?;
-    match file["schema"].as_u64() {
-        Some(schema) if schema == u64::from(SCHEMA) => {}
-        Some(schema) => {
-            return Err(bad(format!(
-                "it has form {schema}, and this version of aitk reads form {SCHEMA}"
-            )));
-        }
-        None => return Err(bad("it is no saved plan".to_owned())),
-    }
-    let digest = file["digest"].as_str().map(str::to_owned);
-    let plan: Plan = serde_json::from_value(file["data"].take())
-        .map_err(|error| bad(format!("it has been changed by hand: {error}")))?;
-    if digest != Some(digest_of(&plan)) {
-        return Err(bad("it has been changed since it was saved".to_owned()));
-    }
-    if plan.machine != machine {
-        return Err(CliError::OtherMachine { path: path.to_owned() });
-    }
-    Ok(plan)
 }
 
 /// The plan for people.

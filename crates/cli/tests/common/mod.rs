@@ -25,9 +25,18 @@ impl Home {
         self.aitk_with(&[], args)
     }
 
+    /// Carries a saved plan or a bundle out on a system that refuses every change, with no channel set.
+    pub fn dry_apply(&self, args: &[&str]) -> Output {
+        self.program(&[("AITK_CHANNEL", "")], &[&["apply", "--dry-run"], args].concat())
+    }
+
     /// With more variables.
     pub fn aitk_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Output {
         assert!(!args.contains(&"apply"), "never on the machine that runs the tests");
+        self.program(variables, args)
+    }
+
+    fn program(&self, variables: &[(&str, &str)], args: &[&str]) -> Output {
         assert_cmd::Command::cargo_bin("aitk")
             .unwrap()
             .env_clear()

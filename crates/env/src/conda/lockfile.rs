@@ -54,9 +54,13 @@ pub(crate) fn read(
     system: &dyn System,
     arch: Option<&str>,
 ) -> Result<Locks, EnvError> {
+    parse(&system.text(path).map_err(EnvError::io(path))?, path, arch)
+}
+
+/// The same from a text; `path` names it in errors.
+pub(crate) fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks, EnvError> {
     let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
-    let text = system.text(path).map_err(EnvError::io(path))?;
-    let file = LockFile::from_str_with_base_directory(&text, path.parent())
+    let file = LockFile::from_str_with_base_directory(text, path.parent())
         .map_err(|error| bad(error.to_string()))?;
     let lock = |name: &str| -> Result<Option<Lock>, EnvError> {
         let Some(environment) = file.environment(name) else { return Ok(None) };

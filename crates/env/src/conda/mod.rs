@@ -354,6 +354,8 @@ fn needs(locked: &Locked) -> impl Iterator<Item = &str> {
 ///
 /// Written as conda writes it itself, so that `conda config` can go on with it.
 pub fn base_files(settings: &Settings) -> Vec<(String, String)> {
+    let kept = settings.kept_channels.as_ref().unwrap_or(&settings.channels).clone();
+    let settings = &Settings { channels: kept, ..settings.clone() };
     let list = |items: &mut dyn Iterator<Item = String>| -> String {
         items.map(|item| format!("  - {item}\n")).collect()
     };

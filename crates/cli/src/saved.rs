@@ -1,0 +1,118 @@
+//! A saved plan: what was chosen, the locks, and a picture of what both meant when it was saved. It asks for something
+//! and commands nothing: what is done is derived here, and refused where the picture shows something else.
+
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use aitk_detect::Machine;
+use aitk_env::Locks;
+use aitk_plan::{Choices, Manager, Plan, differences, names};
+use aitk_system::{Real, System};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::error::CliError;
+use crate::session::Wish;
+
+/// The form in which plans are saved.
+const SCHEMA: u64 = 1;
+/// The longest file that is read, in bytes: some hundred times what a large environment takes.
+const LONGEST: usize = 64 << 20;
+/// How many differences are named.
+const NAMED: usize = 3;
+
+/// A saved plan as it was read.
+pub struct Saved {
+    path: PathBuf,
+    /// What it asks for.
+    pub wish: Wish,
+    /// The locks of its environments, where they were known.
+    pub locks: Option<Locks>,
+    /// Whether the sources had been asked.
+    pub resolved: bool,
+    picture: Value,
+}
+
+/// What is taken from the picture, as everything is derived from it.
+#[derive(Deserialize)]
+struct Asked {
+    #[serde(deserialize_with = "names::line::one")]
+    budget: String,
+    #[serde(deserialize_with = "names::line::one")]
+    machine: String,
+    choices: Choices,
+    manager: Manager,
+}
+
+/// The text of a saved plan.
+///
+/// # Errors
+/// Where a package of the locks lacks what their form needs.
+pub fn text(plan: &Plan, locks: Option<&Locks>, resolved: bool) -> Result<String, CliError> {
+    let lock = locks.map(Locks::to_text).transpose()?;
+    let file = json!({
+        "schema": SCHEMA, "kind": "plan", "resolved": resolved, "lock": lock, "data": plan,
+    });
+    Ok(serde_json::to_string_pretty(&file).unwrap_or_default() + "\n")
+}
+
+impl Saved {
+    /// Reads a saved plan, which is for this machine; its picture is compared later.
+    ///
+    /// # Errors
+    /// [`CliError::BadPlan`] where it is none, [`CliError::OtherMachine`], and what is wrong with its locks.
+    pub fn read(path: &Path, machine: &Machine) -> Result<Self, CliError> {
+        let bad = |reason: String| CliError::BadPlan { path: path.to_owned(), reason };
+        let text =
+            (&Real as &dyn System).foreign_text(path, LONGEST).map_err(|error| {
+                match error.kind() {
+                    ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.to_string()),
+                    _ => CliError::io(path)(error),
+                }
+            })?;
+        let mut file: Value = serde_json::from_str(&text)
+            .map_err(|error| bad(format!("it is no saved plan: {error}")))?;
+        match file["schema"].as_u64() {
+            Some(SCHEMA) if file["kind"] == "plan" => {}
+            Some(schema) if schema != SCHEMA => {
+                return Err(bad(format!(
+                    "it has form {schema}, and this version of aitk reads form {SCHEMA}"
+                )));
+            }
+            _ => return Err(bad("it is no saved plan".to_owned())),
+        }
+        let resolved = file["resolved"].as_bool().ok_or_else(|| {
+            bad("it was not saved with `aitk plan -o` of this version".to_owned())
+        })?;
+        let picture = file["data"].take();
+        let asked = Asked::deserialize(&picture)
+            .map_err(|error| bad(format!("it has been changed by hand: {error}")))?;
+        if asked.machine != aitk_plan::machine_digest(machine) {
+            return Err(CliError::OtherMachine { path: path.to_owned() });
+        }
+        let locks = match &file["lock"] {
+            Value::Null => None,
+            Value::String(text) => Some(Locks::parse(text, path, asked.manager, machine)?),
+            _ => return Err(bad("its lock is none".to_owned())),
+        };
+        let wish =
+            Wish { budget: asked.budget, choices: asked.choices, manager: Some(asked.manager) };
+        Ok(Self { path: path.to_owned(), wish, locks, resolved, picture })
+    }
+
+    /// Compares what it shows with what its choices and locks give here.
+    ///
+    /// # Errors
+    /// [`CliError::OtherPlan`] with the first differences.
+    pub fn shows(&self, plan: &Plan) -> Result<(), CliError> {
+        let all = differences(&self.picture, plan);
+        if all.is_empty() {
+            return Ok(());
+        }
+        let mut named: Vec<_> = all.iter().take(NAMED).map(ToString::to_string).collect();
+        if all.len() > NAMED {
+            named.push(format!("{} more", all.len() - NAMED));
+        }
+        Err(CliError::OtherPlan { path: self.path.clone(), differences: named })
+    }
+}

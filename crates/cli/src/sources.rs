@@ -1,0 +1,128 @@
+//! The sources that a saved plan or a bundle names. They are a stranger's until the user says that they are his: they are
+//! shown, asked for by name, used for one run, and kept nowhere.
+
+use std::path::Path;
+
+use aitk_plan::Choices;
+use aitk_system::{is_terminal, read_line};
+
+use crate::args::Apply;
+use crate::error::CliError;
+use crate::output::{CARE, HEAD, Output, styled};
+use crate::session::{Session, opened};
+use crate::words::said;
+
+/// Takes the sources out of the choices of a file that are not the user's own, by a flag, by his configuration or by what
+/// he has applied here before, and uses them for this run if he agrees.
+///
+/// # Errors
+/// [`CliError::ForeignSources`] where nobody can be asked and no flag agrees; [`CliError::ForeignBase`] for a conda that he
+/// does not name himself; [`CliError::Declined`].
+pub fn of_file(
+    path: &Path,
+    choices: &mut Choices,
+    args: &Apply,
+    session: &mut Session,
+    output: &Output,
+) -> Result<(), CliError> {
+    let before = session.applied(&choices.env).map(|wish| wish.choices).unwrap_or_default();
+    let mut secrets = Vec::new();
+    let mut open = |address: &String| opened(address, &mut secrets);
+    let given = Given {
+        index: args.choices.index_url.as_ref().map(&mut open),
+        torch: args.choices.torch_index.as_ref().map(&mut open),
+        channels: args.choices.channels.iter().map(&mut open).collect(),
+    };
+    let base = args.choices.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
+    if let Some(foreign) = &choices.base
+        && base.as_ref() != Some(foreign)
+        && before.base.as_ref() != Some(foreign)
+    {
+        return Err(CliError::ForeignBase { path: path.to_owned(), base: foreign.clone() });
+    }
+    let index = lent(
+        &mut choices.index_url,
+        &[given.index.as_ref(), before.index_url.as_ref()],
+        session.settings.index_url.as_ref(),
+    );
+    let torch = lent(
+        &mut choices.torch_index,
+        &[given.torch.as_ref(), before.torch_index.as_ref()],
+        session.settings.torch_index.as_ref(),
+    );
+    let own = [&given.channels, &before.channels].contains(&&choices.channels);
+    let mut channels = Vec::new();
+    if !own {
+        channels = std::mem::take(&mut choices.channels);
+        if channels == session.settings.channels {
+            channels.clear();
+        }
+    }
+    for settings in [&mut session.settings, &mut session.local_settings] {
+        settings.secrets.splice(0..0, secrets.iter().cloned());
+    }
+    let told = |flag: &str, value: &String| format!("{flag} {value}");
+    let sources: Vec<String> = (index.iter().map(|one| told("--index-url", one)))
+        .chain(torch.iter().map(|one| told("--torch-index", one)))
+        .chain(channels.iter().map(|one| told("--channel", one)))
+        .collect();
+    if sources.is_empty() {
+        return Ok(());
+    }
+    agree(path, &sources, args, output)?;
+    let kept = session.settings.channels.clone();
+    for settings in [&mut session.settings, &mut session.local_settings] {
+        settings.index_url = index.clone().or_else(|| settings.index_url.take());
+        settings.torch_index = torch.clone().or_else(|| settings.torch_index.take());
+        if !channels.is_empty() {
+            settings.channels.clone_from(&channels);
+            settings.kept_channels = Some(kept.clone());
+        }
+    }
+    Ok(())
+}
+
+/// What the user names himself, without what opens it.
+struct Given {
+    index: Option<String>,
+    torch: Option<String>,
+    channels: Vec<String>,
+}
+
+/// The source that is not the user's own, which is then no choice any more.
+fn lent(
+    choice: &mut Option<String>,
+    own: &[Option<&String>],
+    set: Option<&String>,
+) -> Option<String> {
+    if own.contains(&choice.as_ref()) {
+        return None;
+    }
+    choice.take().filter(|source| Some(source) != set)
+}
+
+/// Asks whether these may be used.
+fn agree(path: &Path, sources: &[String], args: &Apply, output: &Output) -> Result<(), CliError> {
+    let foreign = || CliError::ForeignSources { path: path.to_owned(), sources: sources.to_vec() };
+    if !args.accept_sources && (args.yes || !is_terminal()) {
+        return Err(foreign());
+    }
+    let file = path.display();
+    output.say(format!(
+        "{} {}",
+        styled(CARE, "!"),
+        said(format!("{file} names sources, which are used for this run and kept nowhere:"))
+    ));
+    for source in sources {
+        output.say(format!("  {}", styled(HEAD, source)));
+    }
+    if args.accept_sources {
+        return Ok(());
+    }
+    anstream::eprint!("{}", said("\nTake packages from there? [y/N] "));
+    let answer = read_line().map_err(CliError::io("the terminal"))?.unwrap_or_default();
+    match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.to_lowercase().as_str()) {
+        true => Ok(()),
+        false => Err(CliError::Declined),
+    }
+}

@@ -1,0 +1,155 @@
+//! What a saved plan shows, beside the plan that its choices and locks give here. The picture is a stranger's and nothing
+//! of it is carried out; where it differs from what would be done, somebody was shown something else.
+
+use std::fmt;
+
+use serde_json::Value;
+
+use crate::model::{Action, Plan, Status, Step};
+
+/// Where a picture and a plan differ.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Difference {
+    /// A step is to be done and was not shown.
+    More(String),
+    /// A step was shown and is none of the plan.
+    Less(String),
+    /// Something of a step is another one.
+    Step(String, &'static str),
+    /// Something of the plan is another one.
+    Plan(&'static str),
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::More(id) => write!(f, "`{id}` is not in it"),
+            Self::Less(id) => write!(f, "`{id}` is not to be done"),
+            Self::Step(id, field) => write!(f, "`{field}` of `{id}`"),
+            Self::Plan(field) => write!(f, "`{field}`"),
+        }
+    }
+}
+
+/// All differences between a picture, as `aitk plan --json` prints a plan, and the plan that follows here from the same
+/// choices and locks. What was done meanwhile is no difference, nor is what takes less; what was an estimate may be exact
+/// by now, but takes nothing more away.
+pub fn differences(picture: &Value, plan: &Plan) -> Vec<Difference> {
+    let none = Vec::new();
+    let shown = picture["steps"].as_array().unwrap_or(&none);
+    let mut all = Vec::new();
+    for (at, step) in plan.steps.iter().enumerate() {
+        match shown.get(at) {
+            Some(seen) if seen["id"] == step.id.as_str() => of_step(seen, step, &mut all),
+            _ => all.push(Difference::More(step.id.clone())),
+        }
+    }
+    let known = |seen: &&Value| plan.steps.iter().any(|step| seen["id"] == step.id.as_str());
+    let less = shown.iter().filter(|seen| !known(seen));
+    all.extend(less.map(|seen| Difference::Less(text(&seen["id"]).to_owned())));
+    if shown.len() > plan.steps.len() && all.is_empty() {
+        all.push(Difference::Plan("steps"));
+    }
+    of_plan(picture, plan, shown, &mut all);
+    all
+}
+
+fn of_plan(picture: &Value, plan: &Plan, shown: &[Value], all: &mut Vec<Difference>) {
+    let json = value(plan);
+    let mut differ = |field, differs: bool| {
+        if differs {
+            all.push(Difference::Plan(field));
+        }
+    };
+    for field in ["budget", "manager"] {
+        differ(field, picture[field] != json[field]);
+    }
+    // What the environment's sources say of framework and GPU is known once it is resolved, and told no more once it is
+    // built.
+    let environment =
+        plan.steps.iter().position(|s| matches!(s.action, Action::Environment { .. }));
+    let same_knowledge = environment.is_none_or(|at| {
+        let (seen, here) = (shown.get(at).unwrap_or(&Value::Null), &plan.steps[at]);
+        seen["status"] == value(&here.status) && seen["estimated"] == here.estimated
+    });
+    for field in ["accelerator", "framework"] {
+        differ(field, same_knowledge && picture[field] != json[field]);
+    }
+    let totals = &plan.totals;
+    let fits = |field: &str, here: u64| {
+        estimated(&picture["totals"])
+            || picture["totals"][field].as_u64().is_some_and(|seen| here <= seen)
+    };
+    let more = !fits("download", totals.download)
+        || !fits("disk", totals.disk)
+        || picture["totals"]["steps"].as_u64().unwrap_or(0) < totals.steps as u64;
+    differ("totals", more);
+    let none = Vec::new();
+    let told = picture["warnings"].as_array().unwrap_or(&none);
+    differ("warnings", plan.warnings.iter().any(|warning| !told.contains(&value(warning))));
+}
+
+fn of_step(seen: &Value, step: &Step, all: &mut Vec<Difference>) {
+    let here = value(step);
+    let mut differ = |field, differs: bool| {
+        if differs {
+            all.push(Difference::Step(step.id.clone(), field));
+        }
+    };
+    let needed = seen["status"] == "needed";
+    let done_meanwhile = needed && step.status == Status::Done;
+    differ("status", seen["status"] != here["status"] && !done_meanwhile);
+    for field in ["phase", "title", "kind", "needs", "root"] {
+        differ(field, seen[field] != here[field]);
+    }
+    if done_meanwhile {
+        return;
+    }
+    let made_exact = estimated(seen) && !step.estimated;
+    differ("estimated", step.estimated && !estimated(seen));
+    differ("remedy", seen["remedy"] != here["remedy"]);
+    differ(
+        "removes",
+        list(&here["removes"]).iter().any(|one| !list(&seen["removes"]).contains(one)),
+    );
+    if made_exact {
+        differ("spec", !fills(&seen["spec"], &here["spec"]));
+        differ("why", !list(&here["why"]).starts_with(list(&seen["why"])));
+        return;
+    }
+    differ("removes", list(&here["removes"]).len() != list(&seen["removes"]).len());
+    for field in ["spec", "why", "commands", "packages", "files"] {
+        differ(field, seen[field] != here[field]);
+    }
+    for (field, here) in [("download", step.download), ("disk", step.disk)] {
+        let known = seen[field].as_u64().is_some_and(|seen| here.is_some_and(|here| here <= seen));
+        differ(field, !known && seen[field] != value(&here));
+    }
+}
+
+/// Whether what is known now is what was shown, with nothing but what was still open then filled in.
+fn fills(seen: &Value, here: &Value) -> bool {
+    let (Value::Object(seen), Value::Object(here)) = (seen, here) else { return seen == here };
+    let open = |value: &Value| value.is_null() || value.as_array().is_some_and(Vec::is_empty);
+    seen.len() == here.len()
+        && here
+            .iter()
+            .all(|(key, value)| seen.get(key).is_some_and(|seen| seen == value || open(seen)))
+}
+
+fn estimated(of: &Value) -> bool {
+    of["estimated"] == true
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn list(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
+}
+
+/// A value of ours as JSON; they all serialize.
+fn value(of: &impl serde::Serialize) -> Value {
+    serde_json::to_value(of).unwrap_or_default()
+}

@@ -1,0 +1,109 @@
+//! A saved plan is compared with what its choices give here, to the last field.
+#![allow(clippy::unwrap_used, reason = "tests look from outside")]
+
+use aitk_detect::Machine;
+use aitk_plan::{Catalog, Choices, Difference, Manager, Plan, Profile, Status, differences, plan};
+use serde_json::{Value, json};
+
+fn here() -> Plan {
+    let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
+    let profile = Profile::builtin("low").unwrap();
+    let catalog = Catalog::builtin().unwrap();
+    let mut plan = plan(&machine, &profile, &Choices::default(), Manager::Conda, &catalog);
+    for step in &mut plan.steps {
+        (step.status, step.estimated) = (Status::Needed, false);
+        step.commands = vec!["a command".to_owned()];
+    }
+    plan.add_up();
+    plan
+}
+
+fn picture(of: &Plan) -> Value {
+    serde_json::to_value(of).unwrap()
+}
+
+/// The differences after something of the picture was changed.
+fn changed(pointer: &str, to: Value) -> Vec<String> {
+    let plan = here();
+    let mut picture = picture(&plan);
+    *picture.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer}")) = to;
+    differences(&picture, &plan).iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn what_is_the_same_has_no_difference() {
+    assert_eq!(differences(&picture(&here()), &here()), []);
+}
+
+#[test]
+fn whatever_is_changed_by_hand_is_named() {
+    let first = here().steps[0].id.clone();
+    for (field, to) in [
+        ("title", json!("Install libraries")),
+        ("why", json!(["six is small"])),
+        ("kind", json!("system-file")),
+        ("needs", json!(["environment"])),
+        ("root", json!(false)),
+        ("commands", json!(["pip install six"])),
+        ("packages", json!([{ "name": "six", "version": "1" }])),
+        ("phase", json!("check")),
+        ("status", json!("done")),
+    ] {
+        let found = changed(&format!("/steps/0/{field}"), to);
+        assert_eq!(found, [format!("`{field}` of `{first}`")]);
+    }
+    assert_eq!(changed("/budget", json!("other")), ["`budget`"]);
+    assert_eq!(changed("/manager", json!("venv")), ["`manager`"]);
+    assert_eq!(changed("/accelerator/kind", json!("cuda")), ["`accelerator`"]);
+    assert_eq!(changed("/totals/disk", json!(0)), ["`totals`"]);
+    assert_eq!(changed("/warnings", json!([])), ["`warnings`"]);
+}
+
+#[test]
+fn steps_more_and_less_are_named() {
+    let plan = here();
+    let mut less = picture(&plan);
+    less["steps"].as_array_mut().unwrap().pop();
+    let last = plan.steps.last().unwrap().id.clone();
+    assert_eq!(differences(&less, &plan), [Difference::More(last.clone())]);
+    let mut more = picture(&plan);
+    let mut evil = more["steps"][0].clone();
+    evil["id"] = json!("evil");
+    more["steps"].as_array_mut().unwrap().push(evil);
+    assert_eq!(differences(&more, &plan), [Difference::Less("evil".to_owned())]);
+    let mut twice = picture(&plan);
+    let again = twice["steps"][0].clone();
+    twice["steps"].as_array_mut().unwrap().push(again);
+    assert_eq!(differences(&twice, &plan), [Difference::Plan("steps")]);
+    for none in [json!(null), json!({}), json!([1]), json!({ "steps": [null, 3] })] {
+        assert!(!differences(&none, &plan).is_empty());
+    }
+}
+
+#[test]
+fn what_is_done_meanwhile_and_what_takes_less_is_no_difference() {
+    let shown = here();
+    let mut plan = here();
+    plan.steps[0].done();
+    plan.steps[1].download = Some(0);
+    plan.add_up();
+    assert_eq!(differences(&picture(&shown), &plan), []);
+    // The other way round it is more.
+    let found = differences(&picture(&plan), &shown);
+    assert_eq!(found[0], Difference::Step(shown.steps[0].id.clone(), "status"));
+}
+
+#[test]
+fn an_estimate_may_become_exact_and_takes_nothing_more_away() {
+    let mut shown = here();
+    shown.steps[0].estimated = true;
+    shown.add_up();
+    let mut plan = here();
+    plan.steps[0].commands = vec!["an exact command".to_owned()];
+    plan.steps[0].download = Some(10);
+    plan.add_up();
+    assert_eq!(differences(&picture(&shown), &plan), []);
+    plan.steps[0].removes = vec!["mailer".to_owned()];
+    let id = plan.steps[0].id.clone();
+    assert_eq!(differences(&picture(&shown), &plan), [Difference::Step(id, "removes")]);
+}
