@@ -81,7 +81,7 @@ fn token(url: &Url) -> Option<&str> {
     let mut parts = url.path_segments()?;
     parts.by_ref().find(|part| *part == "t")?;
     let token = parts.next().filter(|token| !token.is_empty())?;
-    parts.next().map(|_| token)
+    parts.next().filter(|rest| !rest.is_empty()).map(|_| token)
 }
 
 /// The path without the token in it.
@@ -149,9 +149,7 @@ impl Opener {
 fn opened_path(secret: &Url, url: &Url) -> Option<String> {
     let token = token(secret).filter(|_| token(url).is_none())?;
     let (before, _) = secret.path().split_once(&format!("/t/{token}/"))?;
-    let rest = url.path().strip_prefix(before).filter(|rest| rest.starts_with('/'));
-    // What lies elsewhere on that server is opened as well.
-    let (before, rest) = rest.map_or(("", url.path()), |rest| (before, rest));
+    let rest = url.path().strip_prefix(before).filter(|rest| rest.starts_with('/'))?;
     Some(format!("{before}/t/{token}{rest}"))
 }
 
@@ -243,10 +241,7 @@ mod tests {
             to("http://127.0.0.1:8002/x/simple/six/"),
             "http://127.0.0.1:8002/x/t/tok/simple/six/"
         );
-        assert_eq!(
-            to("http://127.0.0.1:8002/files/a.whl"),
-            "http://127.0.0.1:8002/t/tok/files/a.whl"
-        );
+        assert_eq!(to("http://127.0.0.1:8002/files/a.whl"), "http://127.0.0.1:8002/files/a.whl");
         let secrets = given.iter().filter_map(|address| without_secrets(address).1).collect();
         let settings = Settings { secrets, ..Settings::default() };
         let said =
