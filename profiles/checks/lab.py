@@ -77,8 +77,10 @@ def look(folder):
     environment = dict(os.environ, JUPYTER_TOKEN=token)
     for name in ("JUPYTER_RUNTIME_DIR", "JUPYTER_CONFIG_DIR", "IPYTHONDIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR"):
         environment[name] = os.path.join(folder, name.lower())
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--ip=127.0.0.1", f"--port={port}"]
-    command += ["--ServerApp.port_retries=0", f"--ServerApp.root_dir={folder}"]
+    # The program that `aitk lab` starts.
+    command = [os.path.join(sys.prefix, "bin", "jupyter-lab"), "--no-browser"]
+    command += ["--ServerApp.ip=127.0.0.1", f"--ServerApp.port={port}", "--ServerApp.port_retries=0"]
+    command.append(f"--ServerApp.root_dir={folder}")
     if os.geteuid() == 0:
         command.append("--allow-root")
     with open(os.path.join(folder, "log"), "w+") as log:

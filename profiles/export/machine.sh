@@ -146,38 +146,48 @@ install_libraries() {
         return
     fi
     uv pip install --no-deps --python "$BUILT/bin/python" --requirement "$BUILT/pylock.toml"
+    # What aitk notes of an environment that is whole, so that `aitk verify`, `aitk apply` and `aitk remove` know it.
+    generation >"$BUILT/aitk-generation.json"
 }
 
-# In one rename: until now the environment that was there before worked. What aitk notes of an environment and of a wish
-# is noted, so that `aitk verify`, `aitk apply` and `aitk remove` know them.
+# In one rename: until now the environment that was there before worked, and this one is proven. What aitk notes of a wish
+# is noted.
 activate() {
-    if is_whole && [[ $(readlink "$ENVS/current") == "$GENERATION" ]]; then
+    if [[ $(readlink "$ENVS/current") == "$GENERATION" ]]; then
         done_already
         return
     fi
-    generation >"$BUILT/aitk-generation.json"
     ln -sfn "$GENERATION" "$ENVS/.current.new"
     mv -T "$ENVS/.current.new" "$ENVS/current"
     [[ -e $STATE/receipt.json ]] || (umask 077 && receipt >"$STATE/receipt.json")
 }
 
-# `register_kernel NAME DISPLAY`
-register_kernel() {
-    local folder=$JUPYTER/kernels/$1 file=$JUPYTER/kernels/$1/kernel.json
-    mkdir -p "$folder"
-    "$ENVS/current/bin/python" - "$ENVS/current/bin/python" "$2" >"$file.new" <<'END'
+# `kernel_file PREFIX`: the file of a kernel that starts the environment there, without what leads elsewhere.
+kernel_file() {
+    "$BUILT/bin/python" - "$1" "$KERNEL_DISPLAY" "$VARIABLES" "$CLEARED" <<'END'
 import json
 import sys
 
+prefix, display, variables, cleared = sys.argv[1:]
+env = dict.fromkeys(cleared.split(), "")
+env.update(pair.split("=", 1) for pair in variables.split())
+env["VIRTUAL_ENV"] = prefix
 kernel = {
-    "argv": [sys.argv[1], "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-    "display_name": sys.argv[2],
+    "argv": [prefix + "/bin/python", "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+    "display_name": display,
     "language": "python",
     "metadata": {"debugger": True},
-    "env": {"PYTHONNOUSERSITE": "1"},
+    "env": dict(sorted(env.items())),
 }
 print(json.dumps(kernel, indent=2, ensure_ascii=False))
 END
+}
+
+# `register_kernel NAME`
+register_kernel() {
+    local folder=$JUPYTER/kernels/$1 file=$JUPYTER/kernels/$1/kernel.json
+    mkdir -p "$folder"
+    kernel_file "$ENVS/current" >"$file.new"
     if cmp -s "$file" "$file.new"; then
         rm "$file.new"
         done_already
@@ -188,13 +198,17 @@ END
     mv "$file.new" "$file"
 }
 
-# `prove`: runs the program on its standard input with the environment's Python. What it says besides its answer is shown
-# where it fails.
+# `prove`: runs the program on its standard input with the environment's Python, before the environment is the one in use
+# and as its user will run it. What it says besides its answer is shown where it fails.
 prove() {
-    local program
+    local program name kernel="" surroundings=()
     program=$(cat)
-    AITK_CHECK=$program AITK_KERNEL=$KERNEL AITK_ACCELERATOR_KIND=$ACCELERATOR PYTHONNOUSERSITE=1 PYTHONUTF8=1 \
-        TF_CPP_MIN_LOG_LEVEL=3 "$ENVS/current/bin/python" -c \
+    for name in $CLEARED; do surroundings+=(-u "$name"); done
+    for name in $VARIABLES; do surroundings+=("$name"); done
+    if [[ -n $KERNEL ]]; then kernel=$(kernel_file "$BUILT"); fi
+    env "${surroundings[@]}" VIRTUAL_ENV="$BUILT" PATH="$BUILT/bin:$PATH" PYTHONUTF8=1 TF_CPP_MIN_LOG_LEVEL=3 \
+        AITK_CHECK="$program" AITK_KERNEL="$KERNEL" AITK_KERNELSPEC="$kernel" AITK_ACCELERATOR_KIND="$ACCELERATOR" \
+        "$BUILT/bin/python" -c \
         "import os; exec(compile(os.environ['AITK_CHECK'], 'check', 'exec'))" </dev/null 2>"$STATE/proof.log" || {
         cat "$STATE/proof.log" >&2
         fail "the proof failed"

@@ -80,6 +80,9 @@ pub enum CliError {
     /// There is no such environment.
     #[error("there is no environment `{name}` here")]
     NoEnvironment { name: String },
+    /// An environment in which programs do not start as they should.
+    #[error("nothing can be started in `{name}`: {fault}")]
+    Broken { name: String, fault: aitk_env::Fault },
     /// A folder that is no environment of Python's.
     #[error("{} is no environment of venv or conda", .path.display())]
     NotAnEnvironment { path: PathBuf },
@@ -132,6 +135,7 @@ impl Explain for CliError {
             Self::NotConfirmed => "AITK-C07",
             Self::Declined => "AITK-C08",
             Self::NoEnvironment { .. } => "AITK-C09",
+            Self::Broken { .. } => "AITK-C19",
             Self::Io { .. } => "AITK-C10",
             Self::Other(_) => "AITK-C11",
             Self::Fixed { .. } => "AITK-C12",
@@ -198,6 +202,7 @@ impl Explain for CliError {
                 "run it without sudo; for an environment of root's own, `sudo -H aitk …`"
             }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
+            Self::Broken { .. } => "`aitk apply` builds what is missing again",
             Self::Unfit { .. }
             | Self::Blocked { .. }
             | Self::Declined
@@ -239,6 +244,7 @@ impl Explain for CliError {
             | Self::Lost { .. }
             | Self::Fault { .. }
             | Self::NoEnvironment { .. }
+            | Self::Broken { .. }
             | Self::Other(_)
             | Self::Io { .. } => Exit::Failed,
         }

@@ -245,7 +245,9 @@ impl Explain for EnvError {
             }
             Self::NoPython => {
                 "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip \
-                 python3-venv), or choose --manager conda, which brings its own"
+                 python3-venv; where apt says that it is there, its program was taken away: sudo \
+                 apt-get install --reinstall python3-minimal 'python3.*-minimal'), or choose \
+                 --manager conda, which brings its own"
             }
             Self::BadChannel { .. } => {
                 "name another with --channel, AITK_CHANNEL or `channels` in config.toml, or choose \

@@ -50,6 +50,19 @@ impl Environments {
         Generation { path: self.root.join(digest) }
     }
 
+    /// Where the environment of a lock is, or is to be built: a folder named after its digest, or another one beside it
+    /// where what stands there does not work and cannot be mended in place.
+    pub fn instance(&self, system: &dyn System, digest: &str) -> Generation {
+        let current = self.current(system).filter(|(generation, _)| generation.name() == digest);
+        let beside = (1..).map(|number| self.generation(&format!("{digest}.{number}")));
+        let mut places = current
+            .map(|(generation, _)| generation)
+            .into_iter()
+            .chain([self.generation(digest)])
+            .chain(beside);
+        places.find(|place| !place.is_spoilt(system)).unwrap_or_else(|| self.generation(digest))
+    }
+
     /// The generation in use, if the link leads to one that is whole.
     pub fn current(&self, system: &dyn System) -> Option<(Generation, Record)> {
         let target = system.read_link(&self.current_path()).ok()?;
@@ -81,7 +94,9 @@ impl Environments {
 
     /// The whole generation that was built for a request, the current one first: what a cut link leaves behind.
     pub fn find(&self, system: &dyn System, request: &str) -> Option<(Generation, Record)> {
-        let built_for = |(_, record): &(Generation, Record)| record.request == request;
+        let built_for = |(generation, record): &(Generation, Record)| {
+            record.request == request && generation.spoilt(system, record).is_none()
+        };
         self.current(system).filter(built_for).or_else(|| {
             let names = system.list(&self.root).unwrap_or_default();
             names
@@ -131,6 +146,9 @@ pub struct Record {
     /// Digest of the note of all files; `None` where none was made yet, as by another program or an older aitk.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<String>,
+    /// The folder that it was built in, which its programs name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<PathBuf>,
 }
 
 impl Record {
@@ -152,6 +170,7 @@ impl Record {
             build: lock.build.clone(),
             layers: lock.layers.iter().map(|layer| (layer.step.clone(), names(layer))).collect(),
             inventory: None,
+            place: None,
         }
     }
 
@@ -237,6 +256,12 @@ impl Generation {
 
     /// Its name: the lock's digest.
     pub fn name(&self) -> String {
+        let folder = self.folder();
+        folder.split('.').next().map_or_else(String::new, str::to_owned)
+    }
+
+    /// The name of its folder: its own, with a number where an environment of the same lock stands beside it.
+    pub fn folder(&self) -> String {
         self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     }
 
@@ -361,8 +386,24 @@ impl Generation {
         let list = files::write(&self.take_notes(system, lock, itself)?);
         system.write(&path, list.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
         let path = self.path.join(RECORD);
-        let record = Record { inventory: Some(files::digest(list.as_bytes())), ..record };
+        let record = Record {
+            inventory: Some(files::digest(list.as_bytes())),
+            place: record.place.clone().or_else(|| Some(self.path.clone())),
+            ..record
+        };
         system.write(&path, record.to_text().as_bytes(), 0o644).map_err(EnvError::io(&path))
+    }
+
+    /// What stands here, for what is said of it later: changes with every file that is installed here, by whomever,
+    /// and costs two looks. `None` unless it is whole.
+    pub fn standing(&self, system: &dyn System) -> Option<String> {
+        let record = self.record(system)?;
+        let noted = match record.inventory {
+            Some(inventory) => inventory,
+            None => system.stat(&self.path.join(RECORD)).ok()?.mtime.to_string(),
+        };
+        let notes = inventory(record.manager).notes(system, &self.path);
+        Some(files::digest(format!("{} {noted} {notes:?}", self.folder()).as_bytes()))
     }
 
     /// What is wrong with a layer's packages, or with the environment itself where `step` is `None`. A package that
@@ -703,6 +744,7 @@ mod tests {
             build: None,
             layers: [("libraries".to_owned(), layer.into())].into(),
             inventory: None,
+            place: None,
         };
         put(&generation, RECORD, &serde_json::to_string(&record).unwrap());
         generation

@@ -8,9 +8,11 @@ mod bundle;
 mod bytecode;
 mod conda;
 mod error;
+mod fault;
 mod fetch;
 mod files;
 mod generation;
+mod inside;
 mod lock;
 mod manager;
 mod received;
@@ -23,12 +25,14 @@ pub use additions::Addition;
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use conda::{base_files, channel_answers};
 pub use error::EnvError;
+pub use fault::Fault;
 pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
 pub use files::Depth;
 pub use generation::{Added, Damage, Environments, Generation, Record, add_again};
+pub use inside::{Inside, inside};
 pub use lock::{Layer, Lock, Locked, Locks, Target};
 pub use manager::{
-    Cuda, Footprint, Inside, Manager, Request, Site, Taken, fetch, fetch_installer, inside, manager,
+    Cuda, Footprint, Manager, Request, Site, Taken, fetch, fetch_installer, manager,
 };
 pub use received::{note_received, received};
 pub use secrets::{Secret, without_secrets};

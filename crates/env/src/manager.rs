@@ -190,6 +190,9 @@ pub(crate) trait Inventory {
     /// Files that belong to no package.
     fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own>;
 
+    /// What it notes of each package, with the user's own, relative to the environment: it changes with every package.
+    fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf>;
+
     /// Every package, with the user's own.
     fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed>;
 
@@ -266,30 +269,6 @@ pub fn fetch_installer(
             let here = detect(system, &catalog.tables).machine;
             Ok(Some(venv::fetch_uv_wheel(system, &here, catalog, settings, progress)?.0))
         }
-    }
-}
-
-/// What it takes to work in an environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Inside {
-    /// Folders whose programs come before all others.
-    pub folders: Vec<PathBuf>,
-    /// Variables beside `PATH`, with their values.
-    pub variables: Vec<(&'static str, String)>,
-    /// The folder of the scripts that packages want to be read before a program starts.
-    pub scripts: Option<PathBuf>,
-    /// What bash reads to be in it.
-    pub activation: String,
-    /// What fish reads to be in it; `None` where the variables must do.
-    pub fish: Option<String>,
-}
-
-/// What it takes to work in the environment `name` at `prefix`, whose manager has an environment of its own at `base`
-/// if it has one at all.
-pub fn inside(kind: Kind, name: &str, prefix: &Path, base: &Path) -> Inside {
-    match kind {
-        Kind::Conda => conda::inside(name, prefix, base),
-        Kind::Venv => venv::inside(prefix),
     }
 }
 

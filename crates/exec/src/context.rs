@@ -254,7 +254,7 @@ impl Context<'_> {
         match named.as_deref().or(spec.generation) {
             None => environments.find(self.system, &spec.digest),
             Some(name) => {
-                let generation = environments.generation(name);
+                let generation = environments.instance(self.system, name);
                 let record = generation.record(self.system)?;
                 (record.request == spec.digest).then_some((generation, record))
             }
@@ -263,7 +263,7 @@ impl Context<'_> {
 
     /// Where it is noted that a generation was whole; kept apart from it, so that looking changes nothing there.
     pub(crate) fn seen(&self, generation: &Generation) -> PathBuf {
-        self.state.join("seen").join(generation.name())
+        self.state.join("seen").join(generation.folder())
     }
 
     /// What is wrong with a layer of a generation, or with its own files.

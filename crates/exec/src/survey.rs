@@ -116,12 +116,14 @@ fn holds(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> 
 }
 
 /// A new generation holds every layer anew, so none of them is done already; and what is built or mended is to be
-/// proven again.
+/// proven again, before it is used.
 fn built_together(plan: &mut Plan) {
     let of_environment = |action: &Action| {
         matches!(action, Action::Environment { .. } | Action::Layer { .. } | Action::Activate)
     };
-    if plan.steps.iter().any(|s| of_environment(&s.action) && s.status == Status::Needed) {
+    let installs =
+        |action: &Action| matches!(action, Action::Environment { .. } | Action::Layer { .. });
+    if plan.steps.iter().any(|s| installs(&s.action) && s.status == Status::Needed) {
         for step in plan.steps.iter_mut().filter(|s| matches!(s.action, Action::Check { .. })) {
             if step.status == Status::Done {
                 step.status = Status::Needed;

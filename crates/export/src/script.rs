@@ -2,7 +2,7 @@
 //!
 //! What it builds is what aitk would have built, in the same place, so aitk can verify it, carry on and take it back.
 
-use aitk_plan::{Action, CHECKS, Status, Step};
+use aitk_plan::{Action, CHECKS, SET, STRAY, Status, Step};
 
 use crate::quote::{comment, here_document, shell};
 use crate::{Export, ExportError, File, Source};
@@ -69,6 +69,9 @@ fn header(source: &Source<'_>) -> String {
         ("GLIBC", glibc.and_then(|libc| libc.version.as_deref()).unwrap_or_default()),
         ("UV_VERSION", &source.catalog.uv.version),
         ("KERNEL", source.kernel()),
+        ("KERNEL_DISPLAY", source.kernel_display()),
+        ("VARIABLES", &SET.map(|(name, value)| format!("{name}={value}")).join(" ")),
+        ("CLEARED", &STRAY.join(" ")),
         ("ACCELERATOR", &plan.accelerator.kind),
     ];
     let values: String =
@@ -116,7 +119,7 @@ fn call(source: &Source<'_>, step: &Step) -> Option<String> {
         Action::Environment { .. } => with("create_environment", &[]),
         Action::Layer { .. } => with("install_libraries", &[]),
         Action::Activate => with("activate", &[]),
-        Action::Kernelspec { name, display } => with("register_kernel", &[name, display]),
+        Action::Kernelspec { name, .. } => with("register_kernel", &[name]),
         Action::Check { script } => {
             let (_, program) = CHECKS.iter().find(|(name, _)| name == script)?;
             Some(here_document("prove", program).trim_end().to_owned())

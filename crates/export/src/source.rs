@@ -111,6 +111,15 @@ impl<'a> Source<'a> {
         self.plan.steps.iter().find_map(of).unwrap_or_default()
     }
 
+    /// That kernel's name for people.
+    pub fn kernel_display(&self) -> &'a str {
+        let of = |step: &'a Step| match &step.action {
+            Action::Kernelspec { display, .. } => Some(display.as_str()),
+            _ => None,
+        };
+        self.plan.steps.iter().find_map(of).unwrap_or_default()
+    }
+
     /// The uv that is pinned, as pip asks for it.
     pub fn uv(&self) -> String {
         let uv = &self.catalog.uv;

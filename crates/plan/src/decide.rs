@@ -62,6 +62,7 @@ pub fn plan(
     };
     plan.steps = profile.steps.iter().filter_map(|step| context.step(step)).collect();
     close_gaps(&mut plan, profile, manager);
+    prove_first(&mut plan.steps);
     context.warnings(&mut plan);
     plan.add_up();
     plan
@@ -1107,6 +1108,39 @@ fn close_gaps(plan: &mut Plan, profile: &Profile, manager: Manager) {
             }
         }
     }
+}
+
+/// What is built aside is proven there before it is used: the switch to it needs every proof and stands after them,
+/// wherever a profile has it.
+fn prove_first(steps: &mut Vec<Step>) {
+    let is_proof = |step: &Step| matches!(step.action, Action::Check { .. });
+    let is_switch =
+        |step: &Step| matches!(step.action, Action::Activate | Action::Kernelspec { .. });
+    let Some(last) = steps.iter().rposition(is_proof) else { return };
+    let phase = steps[last].phase;
+    let mut rest = steps.split_off(last + 1);
+    let (mut switches, mut before): (Vec<_>, Vec<_>) = steps.drain(..).partition(is_switch);
+    // What needed the environment in use needs it built.
+    for step in &mut before {
+        while let Some((at, switch)) =
+            step.needs.iter().enumerate().find_map(|(at, need)| {
+                Some((at, switches.iter().find(|switch| switch.id == *need)?))
+            })
+        {
+            step.needs.remove(at);
+            let more: Vec<_> =
+                switch.needs.iter().filter(|need| !step.needs.contains(need)).cloned().collect();
+            step.needs.extend(more);
+        }
+    }
+    switches.iter_mut().for_each(|step| step.phase = step.phase.max(phase));
+    switches.append(&mut rest);
+    let proofs: Vec<_> =
+        before.iter().filter(|step| is_proof(step)).map(|step| step.id.clone()).collect();
+    for step in switches.iter_mut().filter(|step| step.action == Action::Activate) {
+        step.needs.extend(proofs.iter().cloned());
+    }
+    steps.extend(before.into_iter().chain(switches));
 }
 
 /// What needs a blocked step is blocked as well.

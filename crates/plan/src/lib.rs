@@ -18,6 +18,7 @@ mod platform;
 mod profile;
 mod size;
 mod texts;
+mod variables;
 
 pub use advice::{
     Advice, AdviceError, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold, Per, Place,
@@ -43,3 +44,4 @@ pub use profile::{
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};
+pub use variables::{SET, STRAY};

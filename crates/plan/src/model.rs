@@ -249,7 +249,7 @@ pub enum Phase {
     Accelerator,
     /// Everything that uses the environment.
     Tools,
-    /// The proofs.
+    /// The proofs, and the switch to what they have proven.
     Check,
 }
 

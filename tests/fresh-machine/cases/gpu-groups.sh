@@ -36,7 +36,8 @@ expect_code 100
 expect_said 'AITK-X11'
 expect_said '[Ll]og'
 groups_of | grep -qx render || die "the user does not belong to render"
-[[ -e $home/.local/share/aitk/envs/ai/current ]] || die "what does not need the groups was not done"
+ls "$home"/.local/share/aitk/envs/ai/*/aitk-generation.json || die "what does not need the groups was not done"
+[[ ! -e $home/.local/share/aitk/envs/ai/current ]] || die "what is not proven yet is in use"
 aitk user -- apply "${WISH[@]}"
 expect_code 100
 
@@ -46,6 +47,7 @@ AS=as
 aitk user -- apply "${WISH[@]}"
 expect_code 1
 expect_one_error 'sees no GPU'
+[[ ! -e $home/.local/share/aitk/envs/ai/current ]] || die "what failed its proof is in use"
 aitk user -- detect --json
 [[ $(jq -c '.data.gpus[0] | [.gfx, .usable]' "$OUT") == '["gfx1100",true]' ]] || die "the card cannot be used: $(jq -c .data.gpus "$OUT")"
 

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_detect::{VirtualizationKind, folders};
-use aitk_env::{Environments, Inside, inside};
+use aitk_env::{Environments, Fault, Inside, inside};
 use aitk_exec::Receipt;
-use aitk_system::{Command, Real, System, free_port, quote, replace};
+use aitk_system::{Command, Real, System, free_port, replace};
 
 use crate::args::{Common, Lab, Run, Which};
 use crate::error::CliError;
@@ -23,7 +23,11 @@ impl Environment {
         let folders = folders(&Real);
         let environments = Environments::new(&folders.data, &which.env);
         let missing = || CliError::NoEnvironment { name: which.env.clone() };
-        let (_, record) = environments.current(&Real).ok_or_else(missing)?;
+        let (generation, record) = environments.current(&Real).ok_or_else(missing)?;
+        let stops = generation.faults(&Real).into_iter().find(Fault::stops_programs);
+        if let Some(fault) = stops {
+            return Err(CliError::Broken { name: which.env.clone(), fault });
+        }
         let receipt = Receipt::load(&folders.state, &Real)?;
         let adopted =
             receipt.environments.get(&which.env).and_then(|wish| wish["choices"]["base"].as_str());
@@ -34,32 +38,9 @@ impl Environment {
         Ok(Self { path, inside })
     }
 
-    /// A command with the environment in front of everything else, as activating it would have it.
+    /// A command in the environment.
     fn enter(&self, command: Command) -> Command {
-        let before = Real.env("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
-        let mut path: String =
-            self.inside.folders.iter().map(|folder| format!("{}:", folder.display())).collect();
-        path += &before;
-        let command = command.env("PYTHONHOME", "").env("PYTHONNOUSERSITE", "1").env("PATH", path);
-        self.inside
-            .variables
-            .iter()
-            .fold(command, |command, (name, value)| command.env(*name, value))
-    }
-
-    /// Lets a command run after the scripts that packages bring for the activation of the environment.
-    fn activated(&self, words: Vec<String>) -> Vec<String> {
-        let is_script = |name: &String| name.ends_with(".sh");
-        let some =
-            |folder: &&PathBuf| Real.list(folder).is_ok_and(|names| names.iter().any(is_script));
-        let Some(scripts) = self.inside.scripts.as_ref().filter(some) else { return words };
-        let load = format!(
-            r#"for script in {}/*.sh; do . "$script"; done; exec "$@""#,
-            quote(&scripts.to_string_lossy())
-        );
-        let shell = if Real.stat(Path::new("/bin/bash")).is_ok() { "/bin/bash" } else { "/bin/sh" };
-        let begin = [shell, "-c", &load, "aitk"].map(str::to_owned);
-        begin.into_iter().chain(words).collect()
+        self.inside.enter(&Real, command)
     }
 }
 
@@ -78,7 +59,7 @@ pub fn run(_: &Common, args: &Run) -> Result<ExitCode, CliError> {
     if let Some(own) = own.filter(|_| !words[0].contains('/')) {
         words[0] = own.to_string_lossy().into_owned();
     }
-    let command = Command::changes(environment.activated(words));
+    let command = Command::changes(words);
     become_it(&environment.enter(command))
 }
 
@@ -86,19 +67,19 @@ pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
     let environment = Environment::open(args)?;
     let shell = Real.env("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
     let name = Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned());
-    let command = match (name.as_deref(), &environment.inside.fish) {
+    let command = match (name.as_deref(), environment.inside.fish()) {
         // The user's own file is read first, so that what it does to PATH does not hide the environment.
         (Some("bash"), _) => {
             let rc = folders(&Real).cache.join("shell.bash");
             let text = format!(
                 "[ -f /etc/bash.bashrc ] && . /etc/bash.bashrc\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}",
-                environment.inside.activation
+                environment.inside.bash()
             );
             Real.write(&rc, text.as_bytes(), 0o600).map_err(CliError::io(&rc))?;
             Command::changes([shell.as_str(), "--rcfile", &rc.to_string_lossy(), "-i"])
         }
-        (Some("fish"), Some(activation)) => Command::changes([shell.as_str(), "-C", activation]),
-        _ => Command::changes(environment.activated(vec![shell.clone(), "-i".to_owned()])),
+        (Some("fish"), Some(activation)) => Command::changes([shell.as_str(), "-C", &activation]),
+        _ => Command::changes([shell.as_str(), "-i"]),
     };
     become_it(&environment.enter(command))
 }
@@ -133,6 +114,6 @@ pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError
         output.say("Only this computer can open it. Ctrl-C ends it.");
     }
     // In the environment and not among the arguments: every user can read those.
-    let command = Command::changes(environment.activated(words)).env("JUPYTER_TOKEN", token);
+    let command = Command::changes(words).env("JUPYTER_TOKEN", token);
     become_it(&environment.enter(command))
 }

@@ -1,6 +1,6 @@
 //! What conda notes in an environment: a record of each package in `conda-meta`, and a history.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aitk_plan::Manager as Kind;
 use aitk_system::System;
@@ -52,6 +52,13 @@ impl Inventory for CondaMeta {
         let files = [HISTORY, CONDARC].map(str::to_owned).into_iter();
         let there = files.filter(|file| system.exists(root.join(file)));
         there.map(|path| Own { path, stays: false }).collect()
+    }
+
+    fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf> {
+        let folder = Path::new("conda-meta");
+        let names = system.list(&root.join(folder)).unwrap_or_default().into_iter();
+        let notes = names.filter(|name| name.ends_with(".json")).map(|name| folder.join(name));
+        notes.chain(DistInfo.notes(system, root)).collect()
     }
 
     /// Conda's packages, and those that pip has put beside them.

@@ -21,8 +21,9 @@ pub(crate) use packages::fetch;
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::generation::Generation;
+use crate::inside::Inside;
 use crate::lock::{Layer, Lock, Locked, Target, into_layers};
-use crate::manager::{Cuda, Footprint, Inside, Manager, Request, Site, Taken, lacks};
+use crate::manager::{Cuda, Footprint, Manager, Request, Site, Taken, lacks};
 use crate::{Settings, text};
 
 /// The manager `conda`.
@@ -280,7 +281,8 @@ pub(crate) fn inside(name: &str, prefix: &Path, base: &Path) -> Inside {
         scripts: Some(prefix.join("etc/conda/activate.d")),
         // Without conda's own function the variables are what there is, and they are set already.
         activation: format!(
-            "unset CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV\n[ -r {0} ] && . {0} && conda activate {1}\n",
+            "if [ -r {0} ]; then\n    unset CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV\n    . {0} && conda activate {1}\n\
+             else\n    PATH={1}/bin:$PATH\nfi\n",
             quoted(&base.join("etc/profile.d/conda.sh")),
             quoted(prefix)
         ),

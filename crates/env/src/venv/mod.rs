@@ -23,10 +23,9 @@ use crate::error::EnvError;
 use crate::fetch::{Client, FetchProgress, fetch_all, hash_of};
 use crate::files::digest;
 use crate::generation::{Generation, same_version};
+use crate::inside::Inside;
 use crate::lock::{Layer, Lock, Locked, Target, normalized};
-use crate::manager::{
-    Footprint, Inside, Installed, Inventory, Manager, Own, Request, Site, Taken, lacks,
-};
+use crate::manager::{Footprint, Installed, Inventory, Manager, Own, Request, Site, Taken, lacks};
 use crate::text;
 
 /// The manager `venv`.
@@ -335,6 +334,13 @@ impl Inventory for DistInfo {
         }
         files.extend(system.exists(root.join("lib64")).then(|| own("lib64".to_owned())));
         files
+    }
+
+    fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf> {
+        let Some(site) = site_packages(system, root) else { return Vec::new() };
+        let names = system.list(&root.join(&site)).unwrap_or_default().into_iter();
+        let folders = names.filter(|name| name.ends_with(".dist-info"));
+        folders.map(|folder| site.join(folder).join("RECORD")).collect()
     }
 
     fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {

@@ -38,7 +38,7 @@ impl Kind for Activate {
         let built = cx.built(&spec).filter(|_| !anew);
         let Some((generation, _)) = built else { return Ok(Exact::default()) };
         let link = cx.environments(&spec).current_path();
-        let commands = vec![format!("ln -s {} {}", generation.name(), link.display())];
+        let commands = vec![format!("ln -s {} {}", generation.folder(), link.display())];
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
@@ -46,21 +46,13 @@ impl Kind for Activate {
         let Some(spec) = environment(work.plan) else { return Ok(Vec::new()) };
         let environments = cx.environments(&spec);
         let before = environments.current(cx.system);
-        let built =
-            cx.lock_of(work.plan).map(|lock| (environments.generation(&lock.digest()), lock));
-        let generation = match built {
-            Some((generation, lock)) => {
-                if generation.record(cx.system).is_none() && !cx.dry {
-                    generation.finish(cx.system, &lock, &spec.digest, spec.added)?;
-                }
-                generation
-            }
-            None => match cx.built(&spec) {
-                Some((generation, _)) => generation,
-                None => {
-                    return Err(ExecError::StillMissing { reason: "nothing was built".to_owned() });
-                }
-            },
+        if cx.dry {
+            let name = spec.generation.unwrap_or_default();
+            environments.activate(cx.system, &environments.instance(cx.system, name))?;
+            return Ok(Vec::new());
+        }
+        let Some((generation, _)) = cx.built(&spec) else {
+            return Err(ExecError::StillMissing { reason: "nothing was built".to_owned() });
         };
         environments.activate(cx.system, &generation)?;
         if let Some((old, _)) = before.filter(|(old, _)| *old != generation)

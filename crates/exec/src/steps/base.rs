@@ -90,7 +90,7 @@ impl Kind for Base {
             };
             return Ok(Exact::one(none));
         };
-        let generation = environments(cx).generation(&lock.digest());
+        let generation = environments(cx).instance(cx.system, &lock.digest());
         let mut action = step.action.clone();
         if let Action::Base { generation, .. } = &mut action {
             *generation = Some(lock.digest());
@@ -207,6 +207,10 @@ fn fault(
     if !fits {
         return one("the conda that is there is another one");
     }
+    let faults = generation.faults(cx.system);
+    if !faults.is_empty() {
+        return Ok(Some(faults.iter().map(ToString::to_string).collect()));
+    }
     let mut damage = cx.damage(&generation, None, depth)?;
     damage.extend(cx.damage(&generation, Some(&step.id), depth)?);
     Ok((!damage.is_empty()).then(|| damage.iter().map(Damage::describe).collect()))
@@ -282,7 +286,7 @@ fn build(
     lock: &Lock,
 ) -> Result<Vec<Made>, ExecError> {
     let environments = environments(cx);
-    let generation = environments.generation(&lock.digest());
+    let generation = environments.instance(cx.system, &lock.digest());
     let manager = cx.manager(lock.manager, &work.log);
     let own_files = || -> Result<(), ExecError> {
         for (name, text) in base_files(cx.settings) {

@@ -1,12 +1,14 @@
 //! A proof succeeds: a script that computes something whose answer is known, run by the environment's own Python.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_env::Depth;
+use aitk_env::{Depth, inside};
 use aitk_plan::{Action, CHECKS, Plan, Step, digest_of};
 use aitk_system::Command;
 
-use super::{Check, Exact, Kind, Made, Work};
+use super::kernelspec::{Kernelspec, content};
+use super::{Check, Exact, Kind, Made, Work, base};
 use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 use crate::report::Event;
@@ -24,49 +26,65 @@ fn script(step: &Step) -> Result<&'static str, ExecError> {
         .ok_or_else(|| ExecError::StillMissing { reason: format!("there is no script `{script}`") })
 }
 
-/// What a success would prove: this script, on this generation and what computes there.
+/// The environment that a plan means, which is proven before it is the one in use.
+struct Proven {
+    /// Where it is reached: by the link that its user takes, once that leads to it.
+    prefix: PathBuf,
+    /// Whether it is the one in use.
+    in_use: bool,
+}
+
+fn proven(cx: &Context<'_>, plan: &Plan) -> Option<Proven> {
+    let spec = environment(plan)?;
+    let (generation, _) = cx.built(&spec)?;
+    let environments = cx.environments(&spec);
+    let in_use = environments.in_use(cx.system, &generation);
+    let prefix = if in_use { environments.current_path() } else { generation.path().to_owned() };
+    Some(Proven { prefix, in_use })
+}
+
+/// What a success would prove: this script, on the files that stand in the environment, and what computes there.
 fn claim(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<String> {
-    let (generation, _) = cx.environments(&environment(plan)?).current(cx.system)?;
-    let claim = format!("{} {}", generation.name(), digest_of(&script(step).ok()?));
+    let (generation, _) = cx.built(&environment(plan)?)?;
+    let standing = generation.standing(cx.system)?;
+    let claim = format!("{} {standing} {}", generation.folder(), digest_of(&script(step).ok()?));
     Some(match plan.accelerator.kind.as_str() {
         "none" => claim,
         kind => format!("{claim} {kind}"),
     })
 }
 
-/// Runs the script; `Ok` holds what it says was proven.
+/// Runs the script as its user will run programs there; `Ok` holds what it says was proven.
 fn prove(
     cx: &Context<'_>,
     plan: &Plan,
     step: &Step,
-    log: std::path::PathBuf,
+    log: PathBuf,
     keep_bytecode: bool,
 ) -> Result<String, ExecError> {
-    let Some(spec) = environment(plan) else { return Ok(String::new()) };
-    let python = cx.environments(&spec).current_path().join("bin/python");
-    let kernel = plan.steps.iter().find_map(|step| match &step.action {
-        Action::Kernelspec { name, .. } => Some(name.as_str()),
-        _ => None,
-    });
+    let there = environment(plan).zip(proven(cx, plan));
+    let Some((spec, Proven { prefix, in_use, .. })) = there else {
+        let reason = "there is no environment to prove it on".to_owned();
+        return Err(ExecError::CheckFailed { reason, log: None });
+    };
     // The script is handed over in a variable: a file would have to be written, which a verification must not.
-    let mut command = Command::reads([python.to_string_lossy().as_ref(), "-c"])
+    let mut command = Command::reads([prefix.join("bin/python").to_string_lossy(), "-c".into()])
         .arg("import os; exec(compile(os.environ['AITK_CHECK'], 'check', 'exec'))")
         .env("AITK_CHECK", script(step)?)
-        .env("AITK_KERNEL", kernel.unwrap_or_default())
         .env("AITK_ACCELERATOR_KIND", &plan.accelerator.kind)
-        .env("PYTHONNOUSERSITE", "1")
-        .env("PYTHONPATH", "")
-        .env("PYTHONHOME", "")
         .env("PYTHONUTF8", "1")
         .env("TF_CPP_MIN_LOG_LEVEL", "3")
         .timeout(LIMIT);
-    for (name, value) in chosen_devices(cx, plan) {
+    for (name, value) in
+        kernel(cx, plan, &prefix, in_use)?.into_iter().chain(chosen_devices(cx, plan))
+    {
         command = command.env(name, &value);
     }
     if !keep_bytecode {
         command = command.env("PYTHONDONTWRITEBYTECODE", "1");
     }
-    let output = cx.system.run(&command.log(&log))?;
+    let inside = inside(spec.manager, spec.name, &prefix, &base::folder(cx, plan));
+    let output = cx.system.run(&inside.enter(cx.system, command).log(&log))?;
     if output.success() {
         // A line for each device.
         let said = output.stdout.trim().to_owned();
@@ -76,6 +94,25 @@ fn prove(
         let log = (log != no_log()).then_some(log);
         Err(ExecError::CheckFailed { reason: output.tail(3), log })
     }
+}
+
+/// What a script is told of the environment's kernel: its name, and what its file will say as long as it does not stand
+/// where Jupyter looks for it.
+fn kernel(
+    cx: &Context<'_>,
+    plan: &Plan,
+    prefix: &Path,
+    in_use: bool,
+) -> Result<Vec<(&'static str, String)>, ExecError> {
+    let is_kernel = |step: &&Step| matches!(step.action, Action::Kernelspec { .. });
+    let Some(step) = plan.steps.iter().find(is_kernel) else { return Ok(Vec::new()) };
+    let Action::Kernelspec { name, .. } = &step.action else { return Ok(Vec::new()) };
+    let mut told = vec![("AITK_KERNEL", name.clone())];
+    if !in_use || Kernelspec.check(cx, plan, step)? != Check::Holds {
+        let content = content(cx, plan, step, prefix).unwrap_or_default();
+        told.push(("AITK_KERNELSPEC", String::from_utf8_lossy(&content).into_owned()));
+    }
+    Ok(told)
 }
 
 /// What makes programs see the devices that were chosen and no other one of their maker; nothing where all were.

@@ -1,11 +1,12 @@
 //! A generation exists for the environment's lock.
 
 use aitk_env::{
-    Added, Addition, Damage, Depth, EnvError, Generation, Layer, Lock, Taken, add_again,
+    Added, Addition, Damage, Depth, EnvError, Fault, Generation, Layer, Lock, Record, Taken,
+    add_again,
 };
 use aitk_plan::{Accelerator, Action, Bytes, FrameworkPlan, Plan, Status, Step, Warning};
 
-use super::layer::{filled, mend};
+use super::layer::{filled, finish, mend};
 use super::{Check, Exact, Kind, Made, Work, may_download};
 use crate::context::{Context, EnvironmentSpec, environment, no_log};
 use crate::error::ExecError;
@@ -20,6 +21,11 @@ impl Kind for Environment {
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Exact::one(step.clone())) };
         let resolved = resolve(cx, plan)?;
+        // Known before anything is agreed to, unless an earlier step brings it.
+        let builds_here = cx.is_local && cx.locked.is_none() && !spec.manager.brings_python();
+        if builds_here && cx.machine_now().python.is_empty() {
+            return Err(EnvError::NoPython.into());
+        }
         Ok(exact(cx, plan, step, &spec, &resolved))
     }
 
@@ -27,14 +33,17 @@ impl Kind for Environment {
         let Some((spec, lock)) = environment(work.plan).zip(cx.lock_of(work.plan)) else {
             return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
         };
-        let generation = cx.environments(&spec).generation(&lock.digest());
+        let generation = cx.environments(&spec).instance(cx.system, &lock.digest());
         let manager = cx.manager(spec.manager, &work.log);
         let id = &work.step.id;
         if let Some(record) = generation.record(cx.system) {
             // It is whole: what the user may have added to it stays, and only what is damaged is mended.
-            let damaged = generation.clear_damaged(cx.system)?;
+            let damaged =
+                generation.clear_damaged(cx.system)? || !generation.faults(cx.system).is_empty();
             if damaged {
                 manager.mend_itself(&spec.request(), &generation)?;
+                // What was proven of it before is to be proven again.
+                cx.memo().receipt.proofs.clear();
             }
             if record.layers.contains_key(id) {
                 mend(cx, work, &*manager, &generation)?;
@@ -69,7 +78,9 @@ impl Kind for Environment {
         memo.built.clear();
         memo.built.insert(id.clone());
         drop(memo);
-        Ok(vec![Made::path(generation.path(), Some(lock.digest()))])
+        let made = Made::path(generation.path(), Some(lock.digest()));
+        finish(cx, work, &*manager, &generation, &lock)?;
+        Ok(vec![made])
     }
 
     fn additions(
@@ -95,25 +106,25 @@ impl Kind for Environment {
             return Ok(Check::Holds);
         }
         accept(cx, &spec)?;
-        let current = cx.environments(&spec).current(cx.system);
-        let is_it =
-            |name: &str| current.as_ref().is_some_and(|(current, _)| current.name() == name);
-        if cx.fresh && !spec.generation.is_some_and(is_it) {
+        if cx.fresh && spec.generation.is_none() {
             return Ok(Check::missing("it is resolved anew"));
         }
         let Some((generation, record)) = cx.built(&spec) else {
-            return Ok(Check::missing(format!(
-                "there is no environment `{}` like this",
-                spec.name
-            )));
+            let like_this = in_use_for(cx, &spec);
+            let faults = like_this.map_or_else(Vec::new, |(it, _)| it.faults(cx.system));
+            return Ok(match faults.is_empty() {
+                false => Check::Missing(faults.iter().map(Fault::to_string).collect()),
+                true => {
+                    Check::missing(format!("there is no environment `{}` like this", spec.name))
+                }
+            });
         };
         if spec.python.is_some_and(|python| python != record.python) {
             return Ok(Check::missing(format!("the environment has Python {}", record.python)));
         }
-        let python = generation.python();
-        let target = cx.system.read_link(&python).map(|target| python.with_file_name(target));
-        if !target.is_ok_and(|target| cx.system.exists(target)) {
-            return Ok(Check::missing("the environment's Python is gone"));
+        let faults = generation.faults(cx.system);
+        if !faults.is_empty() {
+            return Ok(Check::Missing(faults.iter().map(Fault::to_string).collect()));
         }
         let mut damage = cx.damage(&generation, None, depth)?;
         if record.layers.contains_key(&step.id) {
@@ -126,6 +137,12 @@ impl Kind for Environment {
     }
 }
 
+/// The generation in use, if it was built for the same wishes, whether or not it still works.
+fn in_use_for(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Option<(Generation, Record)> {
+    let current = cx.environments(spec).current(cx.system);
+    current.filter(|(_, record)| record.request == spec.digest)
+}
+
 /// The layers of an environment that is to be built and is exactly known: they can come in ahead of its step.
 pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<Layer> {
     let needed = plan.steps.iter().any(|step| {
@@ -133,7 +150,7 @@ pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<Layer> {
     });
     let Some((spec, lock)) = environment(plan).zip(cx.lock_of(plan)) else { return Vec::new() };
     let environments = cx.environments(&spec);
-    let generation = environments.generation(&lock.digest());
+    let generation = environments.instance(cx.system, &lock.digest());
     let there =
         generation.record(cx.system).is_some() || environments.in_use(cx.system, &generation);
     if needed && !there { lock.layers } else { Vec::new() }
@@ -195,8 +212,9 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
         return Ok(locks.environment.clone().layered(spec.layers).into());
     }
     let environments = cx.environments(&spec);
-    // An environment that only needs mending keeps its versions.
-    if let Some((generation, record)) = environments.find(cx.system, &spec.digest)
+    // An environment that only needs mending, or building again, keeps its versions.
+    let there = environments.find(cx.system, &spec.digest).or_else(|| in_use_for(cx, &spec));
+    if let Some((generation, record)) = there
         && spec.python.is_none_or(|python| python == record.python)
         && !cx.fresh
     {
@@ -235,7 +253,7 @@ fn exact(
     resolved: &Resolved,
 ) -> Exact {
     let lock = &resolved.lock;
-    let generation = cx.environments(spec).generation(&lock.digest());
+    let generation = cx.environments(spec).instance(cx.system, &lock.digest());
     let mut action = step.action.clone();
     if let Action::Environment { generation, python, added, .. } = &mut action {
         *generation = Some(lock.digest());
@@ -265,7 +283,7 @@ fn exact(
     }
     let link = cx.environments(spec).current_path();
     for step in plan.steps.iter().filter(|step| step.action == Action::Activate) {
-        let commands = vec![format!("ln -s {} {}", generation.name(), link.display())];
+        let commands = vec![format!("ln -s {} {}", generation.folder(), link.display())];
         steps.push(Step { commands, ..step.clone() });
     }
     let taken = plan.framework.as_ref().zip(manager.taken(spec.builds, lock));

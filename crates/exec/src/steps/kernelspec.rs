@@ -1,32 +1,47 @@
 //! Jupyter knows the environment.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aitk_env::inside;
 use aitk_plan::{Action, Plan, Step};
 use serde_json::json;
 
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Exact, Kind, Made, Work, base};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 
 pub(super) struct Kernelspec;
 
-/// Where the kernel's file is and what it says; Jupyter's own format, by way of the link to the environment in use.
+/// Where the kernel's file is and what it says: it starts the environment by way of the link to the one in use.
 fn wanted(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<(PathBuf, Vec<u8>)> {
-    let Action::Kernelspec { name, display } = &step.action else { return None };
-    let python = cx.environments(&environment(plan)?).current_path().join("bin/python");
+    let Action::Kernelspec { name, .. } = &step.action else { return None };
+    let prefix = cx.environments(&environment(plan)?).current_path();
     let path = cx.machine.folders.jupyter.join("kernels").join(name).join("kernel.json");
+    Some((path, content(cx, plan, step, &prefix)?))
+}
+
+/// What the kernel's file says for the environment at this place; Jupyter's own format.
+pub(super) fn content(
+    cx: &Context<'_>,
+    plan: &Plan,
+    step: &Step,
+    prefix: &Path,
+) -> Option<Vec<u8>> {
+    let Action::Kernelspec { display, .. } = &step.action else { return None };
+    let spec = environment(plan)?;
+    let inside = inside(spec.manager, spec.name, prefix, &base::folder(cx, plan));
+    let env: BTreeMap<_, _> = inside.kernel().collect();
     let kernel = json!({
-        "argv": [python, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+        "argv": [prefix.join("bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
         "display_name": display,
         "language": "python",
         "metadata": { "debugger": true },
-        // Packages that pip has put into the home folder must not stand in front of those of the environment.
-        "env": { "PYTHONNOUSERSITE": "1" },
+        "env": env,
     });
     let mut bytes = serde_json::to_vec_pretty(&kernel).ok()?;
     bytes.push(b'\n');
-    Some((path, bytes))
+    Some(bytes)
 }
 
 /// Whether a kernel's file is aitk's: it starts the environment's own Python, by way of the link that only aitk makes.

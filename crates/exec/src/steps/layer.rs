@@ -1,6 +1,6 @@
 //! The packages of one layer are in the generation.
 
-use aitk_env::{Damage, Depth, Generation, Locked, Manager};
+use aitk_env::{Damage, Depth, Generation, Lock, Locked, Manager};
 use aitk_plan::{Action, Manager as ManagerKind, Plan, Status, Step};
 
 use super::{Check, Exact, Kind, Made, Work, may_download};
@@ -44,11 +44,12 @@ impl Kind for Layer {
             return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
         };
         cx.downloads.wait(id, work.reporter)?;
-        let generation = environments.generation(&lock.digest());
+        let generation = environments.instance(cx.system, &lock.digest());
         manager.install(&generation, lock, id)?;
         if generation.has(cx.system, lock.manager, layer) {
             cx.memo().built.insert(id.clone());
         }
+        finish(cx, work, &*manager, &generation, lock)?;
         Ok(Vec::new())
     }
 
@@ -132,6 +133,30 @@ fn being_built(cx: &Context<'_>, plan: &Plan) -> bool {
     })
 }
 
+/// Notes that a generation is whole, once every layer is in it: it can be proven now. What a cache that has lost files did
+/// not give is installed again from the archives.
+pub(super) fn finish(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    manager: &dyn Manager,
+    generation: &Generation,
+    lock: &Lock,
+) -> Result<(), ExecError> {
+    let built = cx.memo().built.clone();
+    let Some(spec) = environment(work.plan).filter(|_| !cx.dry) else { return Ok(()) };
+    if lock.layers.iter().any(|layer| !built.contains(&layer.step)) {
+        return Ok(());
+    }
+    generation.finish(cx.system, lock, &spec.digest, spec.added)?;
+    cx.memo().built.clear();
+    for layer in &lock.layers {
+        if !generation.damage(cx.system, Some(&layer.step), Depth::Sizes)?.is_empty() {
+            mend_layer(cx, work, manager, generation, &layer.step)?;
+        }
+    }
+    Ok(())
+}
+
 /// Installs again, in place, just the packages of a whole generation that are damaged.
 pub(super) fn mend(
     cx: &Context<'_>,
@@ -139,13 +164,23 @@ pub(super) fn mend(
     manager: &dyn Manager,
     generation: &Generation,
 ) -> Result<(), ExecError> {
-    let damaged = damaged(cx, generation, &work.step.id)?;
+    mend_layer(cx, work, manager, generation, &work.step.id)
+}
+
+fn mend_layer(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    manager: &dyn Manager,
+    generation: &Generation,
+    step: &str,
+) -> Result<(), ExecError> {
+    let damaged = damaged(cx, generation, step)?;
     if damaged.packages.is_empty() {
         return Ok(());
     }
     if may_download(cx, &format!("download {} packages again", damaged.packages.len()))? {
         cx.downloads.begin(cx.settings, work.plan.manager, std::slice::from_ref(&damaged));
-        cx.downloads.wait(&work.step.id, work.reporter)?;
+        cx.downloads.wait(step, work.reporter)?;
     }
     manager.mend(generation, &damaged)?;
     if !cx.dry {

@@ -37,7 +37,12 @@ pub(super) fn of_environments(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec
 fn generations(cx: &Context<'_>, environments: &Environments) -> Vec<Made> {
     let current = environments.current_path();
     let Some(folder) = current.parent() else { return Vec::new() };
-    let is_digest = |name: &String| name.len() == 16 && name.chars().all(|c| c.is_ascii_hexdigit());
+    let is_digest = |name: &String| {
+        let (digest, number) = name.split_once('.').unwrap_or((name, "1"));
+        digest.len() == 16
+            && digest.chars().all(|c| c.is_ascii_hexdigit())
+            && number.chars().all(|c| c.is_ascii_digit())
+    };
     let names = cx.system.list(folder).unwrap_or_default();
     names
         .into_iter()

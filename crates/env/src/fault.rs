@@ -1,0 +1,268 @@
+//! What can be wrong with an environment as a whole, though every file of every package is there: a few looks that each
+//! check can afford.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use aitk_system::{FileKind, System};
+
+use crate::generation::{Generation, Record};
+use crate::manager::inventory;
+
+/// What is wrong with an environment as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Its folder was moved or copied; its programs name the place where it was built.
+    Moved {
+        /// That place.
+        from: PathBuf,
+    },
+    /// A part of it belongs to another user.
+    Foreign {
+        /// Which part.
+        path: PathBuf,
+    },
+    /// Its files are links to files elsewhere, such as a cache that may be emptied.
+    Linked {
+        /// One of them.
+        file: PathBuf,
+        /// Where it leads.
+        to: PathBuf,
+    },
+    /// Its interpreter is gone, or leads nowhere.
+    NoPython {
+        /// What is not there.
+        python: PathBuf,
+    },
+    /// Its interpreter is of another version than the one that it was built for, as after an upgrade of the system.
+    OtherPython {
+        /// The version that it was built for.
+        built: String,
+        /// The version that the interpreter has now.
+        now: String,
+    },
+}
+
+impl Fault {
+    /// Whether only an environment that is built anew is without it. The others are mended in place.
+    pub fn spoils(&self) -> bool {
+        matches!(self, Self::Moved { .. } | Self::Foreign { .. } | Self::Linked { .. })
+    }
+
+    /// Whether programs do not start any more, or start something else.
+    pub fn stops_programs(&self) -> bool {
+        !matches!(self, Self::Foreign { .. } | Self::Linked { .. })
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Moved { from } => write!(
+                f,
+                "the environment was built in {} and stands elsewhere now: its programs start what is there",
+                from.display()
+            ),
+            Self::Foreign { path } => write!(f, "{} belongs to another user", path.display()),
+            Self::Linked { file, to } => {
+                write!(f, "{} is a link to {}", file.display(), to.display())
+            }
+            Self::NoPython { python } => {
+                write!(f, "the environment's Python is gone: {} is not there", python.display())
+            }
+            Self::OtherPython { built, now } => write!(
+                f,
+                "the environment was built for Python {built} and its interpreter is Python {now} now"
+            ),
+        }
+    }
+}
+
+impl Generation {
+    /// What is wrong with it as a whole; nothing where it is not whole.
+    pub fn faults(&self, system: &dyn System) -> Vec<Fault> {
+        let Some(record) = self.record(system) else { return Vec::new() };
+        let spoilt = self.spoilt(system, &record).into_iter();
+        spoilt.chain(self.without_python(system, &record)).collect()
+    }
+
+    /// Whether it has to be built anew.
+    pub(crate) fn is_spoilt(&self, system: &dyn System) -> bool {
+        self.record(system).is_some_and(|record| self.spoilt(system, &record).is_some())
+    }
+
+    /// Why it has to be built anew.
+    pub(crate) fn spoilt(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+        let fault = self.moved(system, record).or_else(|| self.foreign(system));
+        fault.or_else(|| self.linked(system, record))
+    }
+
+    fn moved(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+        let from = record.place.clone().filter(|place| place != self.path())?;
+        // A home folder may be reached by several names.
+        let identity = |path: &Path| system.stat(path).ok().map(|stat| (stat.dev, stat.ino));
+        (identity(&from) != identity(self.path())).then_some(Fault::Moved { from })
+    }
+
+    fn foreign(&self, system: &dyn System) -> Option<Fault> {
+        let user = system.host().uid;
+        let parts = ["", "bin", "bin/python", "lib", "pyvenv.cfg", "conda-meta"];
+        let others = |path: &PathBuf| system.stat(path).is_ok_and(|stat| stat.uid != user);
+        let path = parts.iter().map(|part| self.path().join(part)).find(others)?;
+        Some(Fault::Foreign { path })
+    }
+
+    /// A manager links all files or none, so what it notes of a few packages tells.
+    fn linked(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+        const ENOUGH: usize = 3;
+        let notes = inventory(record.manager).notes(system, self.path());
+        notes.into_iter().take(ENOUGH).find_map(|note| {
+            let file = self.path().join(note);
+            let to = system.read_link(&file).ok()?;
+            Some(Fault::Linked { file, to })
+        })
+    }
+
+    fn without_python(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+        let python = match interpreter(system, &self.python()) {
+            Ok(python) => python,
+            Err(python) => return Some(Fault::NoPython { python }),
+        };
+        let name = python.file_name()?.to_string_lossy().into_owned();
+        // Every distribution and conda call the program itself so; another name tells nothing.
+        let now = name.strip_prefix("python").filter(|version| version.contains('.'))?;
+        (now != record.python && !record.python.is_empty())
+            .then(|| Fault::OtherPython { built: record.python.clone(), now: now.to_owned() })
+    }
+}
+
+/// The file that an interpreter's name leads to; where it leads to nothing, what is missing.
+fn interpreter(system: &dyn System, name: &Path) -> Result<PathBuf, PathBuf> {
+    const MOST: usize = 16;
+    let mut path = name.to_owned();
+    for _ in 0..MOST {
+        match system.stat(&path) {
+            Ok(stat) if stat.kind == FileKind::Link => {
+                let to = system.read_link(&path).map_err(|_| path.clone())?;
+                path = path.parent().unwrap_or(Path::new("/")).join(to);
+            }
+            Ok(stat) if stat.kind == FileKind::File => return Ok(path),
+            _ => return Err(path),
+        }
+    }
+    Err(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_plan::Manager;
+    use aitk_system::Real;
+
+    use super::*;
+    use crate::generation::Environments;
+    use crate::lock::{Lock, Target};
+
+    fn lock() -> Lock {
+        let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+        Lock { manager: Manager::Venv, target, build: None, layers: Vec::new() }
+    }
+
+    fn put(path: &Path, text: &str) {
+        Real.write(path, text.as_bytes(), 0o755).unwrap();
+    }
+
+    /// A whole environment with one package, on an interpreter in `folder`.
+    fn built(folder: &Path) -> (Environments, Generation) {
+        put(&folder.join("python3.12"), "");
+        Real.symlink(Path::new("python3.12"), &folder.join("python3")).unwrap();
+        let environments = Environments::new(&folder.join("data"), "ai");
+        let generation = environments.instance(&Real, &lock().digest());
+        let site = generation.path().join("lib/python3.12/site-packages/six-1.0.dist-info");
+        put(&site.join("RECORD"), "");
+        put(&generation.path().join("pyvenv.cfg"), "");
+        Real.create_dir(&generation.path().join("bin")).unwrap();
+        Real.symlink(&folder.join("python3"), &generation.python()).unwrap();
+        generation.keep_lock(&Real, &lock()).unwrap();
+        generation.finish(&Real, &lock(), "request", &[]).unwrap();
+        (environments, generation)
+    }
+
+    #[test]
+    fn an_environment_that_stands_as_it_was_built_has_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let (environments, generation) = built(folder.path());
+        assert_eq!(generation.faults(&Real), []);
+        assert_eq!(environments.instance(&Real, &generation.name()), generation);
+    }
+
+    #[test]
+    fn a_home_that_is_reached_by_another_name_is_no_fault() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, generation) = built(folder.path());
+        let other = folder.path().join("other");
+        Real.symlink(&folder.path().join("data"), &other).unwrap();
+        let same = Environments::new(&other, "ai").generation(&generation.name());
+        assert_eq!(same.faults(&Real), []);
+    }
+
+    #[test]
+    fn a_moved_environment_is_built_anew_beside_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let (environments, generation) = built(folder.path());
+        let elsewhere = Environments::new(&folder.path().join("moved"), "ai");
+        let moved = elsewhere.generation(&generation.name());
+        let copy = aitk_system::Command::changes(["cp", "-a"])
+            .arg(folder.path().join("data").to_string_lossy())
+            .arg(folder.path().join("moved").to_string_lossy());
+        assert!((&Real as &dyn System).run(&copy).unwrap().success());
+        elsewhere.activate(&Real, &moved).unwrap();
+        assert_eq!(moved.faults(&Real), [Fault::Moved { from: generation.path().to_owned() }]);
+        let anew = elsewhere.instance(&Real, &generation.name());
+        assert_eq!((anew.name(), anew.folder()), (moved.name(), format!("{}.1", moved.name())));
+        assert_eq!(elsewhere.find(&Real, "request"), None, "what is spoilt serves nobody");
+        assert!(environments.find(&Real, "request").is_some());
+    }
+
+    #[test]
+    fn an_interpreter_that_leads_nowhere_or_to_another_version_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, generation) = built(folder.path());
+        let gone = folder.path().join("python3.12");
+        Real.remove(&gone).unwrap();
+        assert_eq!(generation.faults(&Real), [Fault::NoPython { python: gone }]);
+        put(&folder.path().join("python3.13"), "");
+        Real.symlink(Path::new("python3.13"), &folder.path().join("python3")).unwrap();
+        let (built, now) = ("3.12".to_owned(), "3.13".to_owned());
+        assert_eq!(generation.faults(&Real), [Fault::OtherPython { built, now }]);
+        assert!(!generation.is_spoilt(&Real), "it can be given its interpreter back");
+    }
+
+    #[test]
+    fn links_into_a_cache_are_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, generation) = built(folder.path());
+        let note = generation.path().join("lib/python3.12/site-packages/six-1.0.dist-info/RECORD");
+        put(&folder.path().join("cache"), "");
+        Real.symlink(&folder.path().join("cache"), &note).unwrap();
+        let [Fault::Linked { to, .. }] = &generation.faults(&Real)[..] else { panic!() };
+        assert_eq!(*to, folder.path().join("cache"));
+    }
+
+    #[test]
+    fn what_was_built_or_added_to_anew_stands_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, generation) = built(folder.path());
+        let standing = || generation.standing(&Real).unwrap();
+        let before = standing();
+        assert_eq!(standing(), before);
+        let added = generation.path().join("lib/python3.12/site-packages/toolz-1.0.dist-info");
+        put(&added.join("RECORD"), "");
+        assert_ne!(standing(), before, "a package was added");
+        Real.remove(&added).unwrap();
+        assert_eq!(standing(), before);
+        Real.remove(generation.path()).unwrap();
+        assert_eq!(generation.standing(&Real), None);
+        built(folder.path());
+        assert_ne!(standing(), before, "it was built anew");
+    }
+}
