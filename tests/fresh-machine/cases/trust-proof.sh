@@ -85,7 +85,7 @@ rm -rf "$envs"
 SHOW=5 aitk user -- apply "${WISH[@]}" --yes
 expect_code 0
 expect_said 'pytest 4 tells'
-as user sh -c 'mkdir .local/share/aitk/envs/ai/current/lib/python3*/site-packages/added-1.dist-info'
+as user sh -c 'cd .local/share/aitk/envs/ai/current/lib/python3*/site-packages && mkdir added-1.dist-info && touch added-1.dist-info/RECORD'
 SHOW=5 aitk user -- apply "${WISH[@]}" --yes
 expect_code 0
 expect_said 'pytest 4 tells'
