@@ -17,7 +17,7 @@ pub enum Fault {
         /// That place.
         from: PathBuf,
     },
-    /// A part of it belongs to another user.
+    /// A part of it belongs to another user, and only that user or root can give it back.
     Foreign {
         /// Which part.
         path: PathBuf,
@@ -44,11 +44,6 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether only an environment that is built anew is without it. The others are mended in place.
-    pub fn spoils(&self) -> bool {
-        matches!(self, Self::Moved { .. } | Self::Foreign { .. } | Self::Linked { .. })
-    }
-
     /// Whether programs do not start any more, or start something else.
     pub fn stops_programs(&self) -> bool {
         !matches!(self, Self::Foreign { .. } | Self::Linked { .. })
@@ -82,8 +77,12 @@ impl Generation {
     /// What is wrong with it as a whole; nothing where it is not whole.
     pub fn faults(&self, system: &dyn System) -> Vec<Fault> {
         let Some(record) = self.record(system) else { return Vec::new() };
-        let spoilt = self.spoilt(system, &record).into_iter();
-        spoilt.chain(self.without_python(system, &record)).collect()
+        let all = [
+            self.spoilt(system, &record),
+            self.foreign(system),
+            self.without_python(system, &record),
+        ];
+        all.into_iter().flatten().collect()
     }
 
     /// Whether it has to be built anew.
@@ -91,10 +90,9 @@ impl Generation {
         self.record(system).is_some_and(|record| self.spoilt(system, &record).is_some())
     }
 
-    /// Why it has to be built anew.
+    /// Why it has to be built anew. Other faults are mended in place.
     pub(crate) fn spoilt(&self, system: &dyn System, record: &Record) -> Option<Fault> {
-        let fault = self.moved(system, record).or_else(|| self.foreign(system));
-        fault.or_else(|| self.linked(system, record))
+        self.moved(system, record).or_else(|| self.linked(system, record))
     }
 
     fn moved(&self, system: &dyn System, record: &Record) -> Option<Fault> {

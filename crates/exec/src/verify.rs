@@ -10,7 +10,7 @@ use aitk_system::quote;
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, as_built, kind};
+use crate::steps::{Check, as_built, for_the_person, kind};
 
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,6 +123,10 @@ fn look(
 /// What mends a step that does not hold: `apply` does what it finds to do by its own check, which reads no files unless
 /// it is told to.
 fn remedy(cx: &Context<'_>, plan: &Plan, step: &Step) -> Remedy {
+    let only_the_person = for_the_person(cx, plan);
+    if let (Action::Environment { .. }, Some(words)) = (&step.action, only_the_person) {
+        return Remedy::Do(words);
+    }
     match &step.action {
         Action::Check { .. } => Remedy::Doctor,
         Action::Login { .. } => Remedy::Do("log out and in again"),

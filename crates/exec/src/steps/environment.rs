@@ -1,5 +1,7 @@
 //! A generation exists for the environment's lock.
 
+use std::path::PathBuf;
+
 use aitk_env::{
     Added, Addition, Damage, Depth, EnvError, Fault, Generation, Layer, Lock, Record, Taken,
     add_again,
@@ -37,6 +39,10 @@ impl Kind for Environment {
         let manager = cx.manager(spec.manager, &work.log);
         let id = &work.step.id;
         if let Some(record) = generation.record(cx.system) {
+            if let Some(path) = of_another(cx, &generation) {
+                let why = format!("it belongs to another user; {GIVE_BACK}");
+                return Err(ExecError::io(path)(std::io::Error::other(why)));
+            }
             // It is whole: what the user may have added to it stays, and only what is damaged is mended.
             let damaged =
                 generation.clear_damaged(cx.system)? || !generation.faults(cx.system).is_empty();
@@ -135,6 +141,23 @@ impl Kind for Environment {
             found => Check::Missing(found),
         })
     }
+}
+
+/// What nobody but the owner of an environment's files, or root, can do.
+const GIVE_BACK: &str = "give the environment back with `sudo chown -R` and the user's name";
+
+/// The part of an environment that belongs to another user.
+fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
+    generation.faults(cx.system).into_iter().find_map(|fault| match fault {
+        Fault::Foreign { path } => Some(path),
+        _ => None,
+    })
+}
+
+/// What only the person can do about a plan's environment.
+pub(crate) fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<&'static str> {
+    let (generation, _) = cx.built(&environment(plan)?)?;
+    of_another(cx, &generation).map(|_| GIVE_BACK)
 }
 
 /// The generation in use, if it was built for the same wishes, whether or not it still works.

@@ -33,7 +33,7 @@ use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning};
 use aitk_system::Permit;
 
 pub(crate) use base::resolve as resolve_base;
-pub(crate) use environment::{as_built, resolve as resolve_environment};
+pub(crate) use environment::{as_built, for_the_person, resolve as resolve_environment};
 pub(crate) use groups::may_come as group_may_come;
 pub use kernelspec::kept_kernel;
 pub(crate) use restart::boot_id;
