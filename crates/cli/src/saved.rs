@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_detect::Machine;
 use aitk_env::Locks;
+use aitk_exec::ExecError;
 use aitk_plan::{Choices, Manager, Plan, differences, names};
 use aitk_system::{Real, System};
 use serde::Deserialize;
@@ -56,6 +57,14 @@ pub fn text(plan: &Plan, locks: Option<&Locks>, resolved: bool) -> Result<String
     Ok(serde_json::to_string_pretty(&file).unwrap_or_default() + "\n")
 }
 
+/// The packages that go for a step, as a picture shows them.
+fn removes<'a>(picture: &'a Value, id: &str) -> Vec<&'a str> {
+    let steps = picture["steps"].as_array().into_iter().flatten();
+    let removes =
+        steps.filter(|step| step["id"] == id).filter_map(|step| step["removes"].as_array());
+    removes.flatten().filter_map(Value::as_str).collect()
+}
+
 impl Saved {
     /// Reads a saved plan, which is for this machine; its picture is compared later.
     ///
@@ -103,8 +112,16 @@ impl Saved {
     /// Compares what it shows with what its choices and locks give here.
     ///
     /// # Errors
-    /// [`CliError::OtherPlan`] with the first differences.
+    /// What apt would remove now, of which the picture says nothing; [`CliError::OtherPlan`] with the first differences.
     pub fn shows(&self, plan: &Plan) -> Result<(), CliError> {
+        for step in &plan.steps {
+            let shown = removes(&self.picture, &step.id);
+            if let Some(name) = step.removes.iter().find(|name| !shown.contains(&name.as_str())) {
+                let reason =
+                    format!("it would now also remove {name}, which the plan does not show");
+                return Err(ExecError::AptMissing { reason }.into());
+            }
+        }
         let all = differences(&self.picture, plan);
         if all.is_empty() {
             return Ok(());

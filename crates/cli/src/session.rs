@@ -126,6 +126,12 @@ impl Session {
             .ok_or_else(|| CliError::NoEnvironment { name: env.to_owned() })
     }
 
+    /// What was asked of every environment here.
+    pub fn all_applied(&self) -> impl Iterator<Item = Wish> {
+        let wishes = self.receipt.environments.values();
+        wishes.filter_map(|wish| serde_json::from_value(wish.clone()).ok())
+    }
+
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
     pub fn wish(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
         let wish = self.wished(args)?;

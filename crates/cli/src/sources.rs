@@ -25,7 +25,7 @@ pub fn of_file(
     session: &mut Session,
     output: &Output,
 ) -> Result<(), CliError> {
-    let before = session.applied(&choices.env).map(|wish| wish.choices).unwrap_or_default();
+    let before: Vec<Choices> = session.all_applied().map(|wish| wish.choices).collect();
     let mut secrets = Vec::new();
     let mut open = |address: &String| opened(address, &mut secrets);
     let given = Given {
@@ -36,21 +36,22 @@ pub fn of_file(
     let base = args.choices.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
     if let Some(foreign) = &choices.base
         && base.as_ref() != Some(foreign)
-        && before.base.as_ref() != Some(foreign)
+        && !before.iter().any(|choices| choices.base.as_ref() == Some(foreign))
     {
         return Err(CliError::ForeignBase { path: path.to_owned(), base: foreign.clone() });
     }
     let index = lent(
         &mut choices.index_url,
-        &[given.index.as_ref(), before.index_url.as_ref()],
+        given.index.iter().chain(before.iter().filter_map(|choices| choices.index_url.as_ref())),
         session.settings.index_url.as_ref(),
     );
     let torch = lent(
         &mut choices.torch_index,
-        &[given.torch.as_ref(), before.torch_index.as_ref()],
+        given.torch.iter().chain(before.iter().filter_map(|choices| choices.torch_index.as_ref())),
         session.settings.torch_index.as_ref(),
     );
-    let own = [&given.channels, &before.channels].contains(&&choices.channels);
+    let own = given.channels == choices.channels
+        || before.iter().any(|before| before.channels == choices.channels);
     let mut channels = Vec::new();
     if !own {
         channels = std::mem::take(&mut choices.channels);
@@ -90,12 +91,12 @@ struct Given {
 }
 
 /// The source that is not the user's own, which is then no choice any more.
-fn lent(
+fn lent<'a>(
     choice: &mut Option<String>,
-    own: &[Option<&String>],
+    mut own: impl Iterator<Item = &'a String>,
     set: Option<&String>,
 ) -> Option<String> {
-    if own.contains(&choice.as_ref()) {
+    if own.any(|own| choice.as_ref() == Some(own)) {
         return None;
     }
     choice.take().filter(|source| Some(source) != set)

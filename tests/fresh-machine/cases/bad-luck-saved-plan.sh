@@ -21,8 +21,9 @@ refused "a newer form" '.schema = 2'
 refused "a step taken out by hand" '.data.steps |= .[1:]'
 refused "another machine" '.data.machine = "0000000000000000"'
 refused "no form at all" 'del(.schema)'
-# Without its digest nobody can tell whether it was edited.
-refused "edited, and the digest taken away" 'del(.digest) | .data.choices.env = "other"'
+# Its choices are what counts, and the picture shows other ones.
+refused "edited" '.data.choices.env = "other"'
+refused "edited, with a digest that says it was not" '.digest = "0123456789abcdef" | .data.steps[0].title = "Nothing"'
 
 step "no JSON"
 echo 'not a plan' >"$home/changed.json"
