@@ -56,6 +56,7 @@ impl Machine {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("answers.json");
         Real.write(&path, all.to_string().as_bytes(), 0o644).unwrap();
+        Real.create_dir(&folder.path().join("root")).unwrap();
         let replay = Arc::new(Replay::open(folder.path()).unwrap());
         Self { folder, replay }
     }
