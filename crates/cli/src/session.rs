@@ -135,20 +135,20 @@ impl Session {
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
     pub fn wish(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
         let wish = self.wished(args)?;
+        self.may_be_done(&wish, args)?;
+        Ok(wish)
+    }
+
+    /// Refuses what is for hosted notebooks, and a profile of the user's own that would change the system by more than
+    /// packages, unless he says so.
+    pub fn may_be_done(&self, wish: &Wish, args: &ChoiceArgs) -> Result<(), CliError> {
         let profile = wish.profile()?;
         if profile.hosted {
             return Err(HostedError::NotHere { budget: profile.name }.into());
         }
-        self.may_change(&wish, args)?;
-        Ok(wish)
-    }
-
-    /// Refuses a profile of the user's own that would change the system by more than packages, unless he says so.
-    pub fn may_change(&self, wish: &Wish, args: &ChoiceArgs) -> Result<(), CliError> {
         let Some(file) = wish.choices.profile.clone().filter(|_| !args.allow_system_changes) else {
             return Ok(());
         };
-        let profile = wish.profile()?;
         let steps: Vec<_> = profile.system_changes()?.into_iter().map(str::to_owned).collect();
         match steps.is_empty() {
             true => Ok(()),
@@ -346,17 +346,15 @@ pub fn settings_text(system: &dyn System, path: &Path) -> Result<Option<String>,
 /// Looks whether the facts that become a part of commands, addresses and requirements are in their form.
 fn in_form(machine: &Machine) -> Result<(), names::Unfit> {
     let version = |text: &String| names::version::check(text);
-    for (text, may_lack) in [(&machine.arch, false), (&machine.os.id, true)] {
-        if !(may_lack && text.is_empty()) {
-            names::version::check(text)?;
-        }
-    }
+    let mut words = [&machine.arch, &machine.os.id].into_iter().filter(|text| !text.is_empty());
+    words.try_for_each(version)?;
     machine.os.version.iter().chain(&machine.kernel).try_for_each(version)?;
     for gpu in &machine.gpus {
         gpu.gfx.iter().chain(&gpu.compute_capability).try_for_each(version)?;
         gpu.driver.iter().flat_map(|driver| &driver.cuda).try_for_each(version)?;
     }
-    machine.python.iter().try_for_each(|python| names::version::check(&python.version))
+    let pythons = machine.python.iter().map(|python| &python.version);
+    pythons.filter(|text| !text.is_empty()).try_for_each(version)
 }
 
 /// A source's address without what opens it, which is kept apart.

@@ -60,7 +60,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     if let Some(path) = &args.plan {
         refuse_flags(path, &args.choices, &wish)?;
         sources::of_file(path, &mut wish.choices, args, &mut session, output)?;
-        session.may_change(&wish, &args.choices)?;
+        session.may_be_done(&wish, &args.choices)?;
     }
     let lock = match (&saved, &bundle) {
         // It was made from this lock once its choices had been planned without one.
