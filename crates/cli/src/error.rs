@@ -1,13 +1,13 @@
 //! What can go wrong at the edge.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aitk_env::EnvError;
 use aitk_exec::ExecError;
 use aitk_export::ExportError;
 use aitk_plan::{AdviceError, ProfileError};
-use aitk_system::{Exit, Explain};
+use aitk_system::{Exit, Explain, Fault};
 
 use crate::commands::hosted::HostedError;
 
@@ -95,6 +95,9 @@ pub enum CliError {
     /// Something differs from what was applied.
     #[error("{0}")]
     Other(String),
+    /// The system gives no more threads.
+    #[error("no more processes or threads can be started")]
+    NoThread,
     /// A file could not be read or written.
     #[error("{path}: {source}")]
     Io {
@@ -136,6 +139,7 @@ impl Explain for CliError {
             Self::Declined => "AITK-C08",
             Self::NoEnvironment { .. } => "AITK-C09",
             Self::Broken { .. } => "AITK-C19",
+            Self::NoThread => "AITK-C17",
             Self::Io { .. } => "AITK-C10",
             Self::Other(_) => "AITK-C11",
             Self::Fixed { .. } => "AITK-C12",
@@ -203,11 +207,9 @@ impl Explain for CliError {
             }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
             Self::Broken { .. } => "`aitk apply` builds what is missing again",
-            Self::Unfit { .. }
-            | Self::Blocked { .. }
-            | Self::Declined
-            | Self::Io { .. }
-            | Self::Other(_) => {
+            Self::NoThread => return Some(Fault::Processes.hint(Path::new(""))),
+            Self::Io { path, source } => return Some(Fault::of(source)?.hint(path)),
+            Self::Unfit { .. } | Self::Blocked { .. } | Self::Declined | Self::Other(_) => {
                 return None;
             }
         };
@@ -245,8 +247,9 @@ impl Explain for CliError {
             | Self::Fault { .. }
             | Self::NoEnvironment { .. }
             | Self::Broken { .. }
-            | Self::Other(_)
-            | Self::Io { .. } => Exit::Failed,
+            | Self::Other(_) => Exit::Failed,
+            Self::NoThread => Fault::Processes.exit(),
+            Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
         }
     }
 }

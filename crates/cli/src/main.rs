@@ -17,7 +17,7 @@ use std::panic;
 use std::process::ExitCode;
 
 use aitk_detect::folders;
-use aitk_system::{Exit, Real, children_start_in};
+use aitk_system::{Explain, Real, children_start_in};
 use args::{Args, Verb};
 use clap::Parser;
 use error::CliError;
@@ -46,10 +46,20 @@ fn main() -> ExitCode {
 /// then is known from the journal, as after a power cut.
 fn end_with_a_panic() {
     panic::set_hook(Box::new(|info| {
-        output::print_error(&CliError::Fault { what: info.to_string() });
-        aitk_system::end(Exit::Failed);
+        let what = info.to_string();
+        // Libraries know no other answer where no thread can be had.
+        let error = match NO_THREAD.iter().any(|words| what.contains(words)) {
+            true => CliError::NoThread,
+            false => CliError::Fault { what },
+        };
+        output::print_error(&error);
+        aitk_system::end(error.exit());
     }));
 }
+
+/// What libraries say where the system gives them no thread.
+const NO_THREAD: [&str; 3] =
+    ["failed to spawn thread", "can't spawn worker thread", "Resource temporarily unavailable"];
 
 fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
     places::look_after(&args.verb, output)?;

@@ -37,10 +37,10 @@ mod virtualization;
 mod wsl;
 
 use std::path::Path;
-use std::thread::{self, ScopedJoinHandle};
+use std::thread;
 use std::time::Duration;
 
-use aitk_system::System;
+use aitk_system::{Beside, System, beside};
 pub use doctor::{Finding, Severity, examine, is_environment, looked_at, own_environment};
 pub use folders::folders;
 pub use machine::*;
@@ -76,11 +76,12 @@ pub fn detect(system: &dyn System, tables: &Tables) -> Detection {
 
     // These start programs or ask drivers, so they run beside the rest.
     let mut machine = thread::scope(|scope| {
-        let privilege = scope.spawn(|| noted(|notes| privilege::probe(system, notes)));
-        let python = scope.spawn(|| noted(|notes| python::probe(system, &mounts, notes)));
-        let tools = scope.spawn(|| noted(|notes| tools::probe(system, &mounts, notes)));
-        let devices = scope
-            .spawn(|| noted(|notes| devices(system, tables, &virtualization, &folders, notes)));
+        let privilege = beside(scope, || noted(|notes| privilege::probe(system, notes)));
+        let python = beside(scope, || noted(|notes| python::probe(system, &mounts, notes)));
+        let tools = beside(scope, || noted(|notes| tools::probe(system, &mounts, notes)));
+        let devices = beside(scope, || {
+            noted(|notes| devices(system, tables, &virtualization, &folders, notes))
+        });
 
         let arch = arch::probe(system, &mut notes);
         let os = os::probe(system, tables, &mut notes);
@@ -164,7 +165,7 @@ fn noted<T>(probe: impl FnOnce(&mut Notes) -> T) -> (T, Notes) {
 }
 
 /// The result of a probe that ran beside the others; its notes go to the rest.
-fn joined<T: Default>(probe: ScopedJoinHandle<'_, (T, Notes)>, notes: &mut Notes) -> T {
+fn joined<T: Default>(probe: Beside<'_, (T, Notes)>, notes: &mut Notes) -> T {
     // A probe that panicked is a fact that could not be had; the panic has been printed by its
     // hook.
     let (value, own) = probe.join().unwrap_or_default();

@@ -1,9 +1,8 @@
 //! Python interpreters on `PATH`.
 
 use std::path::{Path, PathBuf};
-use std::thread;
 
-use aitk_system::{Command, System};
+use aitk_system::{Command, System, with_each};
 
 use crate::PATIENCE;
 use crate::machine::Python;
@@ -17,11 +16,7 @@ const TOO_LARGE_FOR_A_SCRIPT: u64 = 100_000;
 /// The interpreters, each once under its real path, the one that `python3` stands for first.
 pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> Vec<Python> {
     let programs = programs(system, mounts);
-    let found: Vec<_> = thread::scope(|scope| {
-        let asked: Vec<_> =
-            programs.iter().map(|path| scope.spawn(|| python(system, path))).collect();
-        asked.into_iter().map(|thread| thread.join().ok().flatten()).collect()
-    });
+    let found = with_each(&programs, |path| python(system, path));
     for (path, _) in programs.iter().zip(&found).filter(|(_, found)| found.is_none()) {
         let message = format!("{} does not say its version, and is left out", path.display());
         notes.add(notes::PYTHON, message, None);

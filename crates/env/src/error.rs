@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use aitk_system::{Exit, Explain, RunError};
+use aitk_system::{Exit, Explain, Fault, RunError};
 
 /// Why an environment could not be resolved or built.
 #[derive(Debug, thiserror::Error)]
@@ -142,7 +142,7 @@ impl EnvError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Self::NoSpace { path },
+            io::ErrorKind::StorageFull => Self::NoSpace { path },
             _ => Self::Io { path, source },
         }
     }
@@ -157,7 +157,11 @@ impl EnvError {
             "Request failed after",
         ];
         let output = output.trim().to_owned();
-        if output.contains("No space left on device") {
+        if let Some((path, source)) = Fault::printed(&output) {
+            let somewhere = || PathBuf::from("uv's cache or the environment");
+            let path = if path.is_empty() { somewhere() } else { PathBuf::from(path) };
+            Self::io(path)(source)
+        } else if output.contains("No space left on device") {
             Self::NoSpace { path: PathBuf::from("uv's cache or the environment") }
         } else if SILENT.iter().any(|sign| output.contains(sign)) {
             let reason = output.lines().last().unwrap_or_default().trim().to_owned();
@@ -235,10 +239,7 @@ impl Explain for EnvError {
             Self::NoUv { .. } => {
                 "install python3-pip, or set --index-url to an index that has it, or name a uv with --uv"
             }
-            Self::NoSpace { .. } => {
-                "free some space, or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk; then \
-                 run the same command again: it continues"
-            }
+            Self::NoSpace { path } => return Some(Fault::NoSpace.hint(path)),
             Self::BadLock { .. } => "make a new one with `aitk lock -o FILE`",
             Self::UnfitLock { remedy, .. } => {
                 return Some(format!("{remedy}, or make a new one with `aitk lock -o FILE`"));
@@ -259,7 +260,9 @@ impl Explain for EnvError {
             }
             Self::BadBundle { .. } => "make it again with `aitk bundle -o FILE`",
             Self::Interrupted => "run the same command again: it continues where it stopped",
-            Self::Uv { .. } | Self::Run(_) | Self::Io { .. } => return None,
+            Self::Io { path, source } => return Some(Fault::of(source)?.hint(path)),
+            Self::Run(error) => return error.hint(),
+            Self::Uv { .. } => return None,
         };
         Some(hint.to_owned())
     }
@@ -271,6 +274,8 @@ impl Explain for EnvError {
             | Self::UnfitLock { .. }
             | Self::BadChannel { .. }
             | Self::BadBundle { .. } => Exit::Config,
+            Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
+            Self::Run(error) => error.exit(),
             _ => Exit::Failed,
         }
     }

@@ -250,7 +250,8 @@ pub(crate) fn once_interrupted<T>(stop: impl FnOnce() + Send, work: impl FnOnce(
     thread::scope(|scope| {
         // Its other end goes when the work is done.
         let (working, ended) = mpsc::channel::<()>();
-        scope.spawn(move || {
+        // Without a thread to spare it ends when it is done.
+        let _ = thread::Builder::new().spawn_scoped(scope, move || {
             while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
                 if interrupted() {
                     return stop();

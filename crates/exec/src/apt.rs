@@ -7,7 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_plan::Package;
-use aitk_system::{Command, Line, Output, System, interrupted};
+use aitk_system::{Command, Line, Output, System, beside, interrupted};
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -153,7 +153,7 @@ pub(crate) fn simulate(cx: &Context<'_>, words: &[String]) -> Result<Simulation,
 
 fn ask(system: &dyn System, words: &[String]) -> Result<Simulation, ExecError> {
     let (changes, uris) = thread::scope(|scope| {
-        let uris = scope.spawn(|| run_look(system, look(&["-y", "--print-uris", "-qq"], words)));
+        let uris = beside(scope, || run_look(system, look(&["-y", "--print-uris", "-qq"], words)));
         (changes(system, words), uris.join().unwrap_or_else(|panic| resume_unwind(panic)))
     });
     let Changes { installs, removes } = changes?;

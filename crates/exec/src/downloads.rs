@@ -1,6 +1,7 @@
 //! Downloads that run ahead of the steps: while apt works, or a layer is installed, the next packages come in.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -56,7 +57,8 @@ impl Downloads {
         }
         drop(known);
         let settings = settings.clone();
-        thread::spawn(move || {
+        let waiting = queue.clone();
+        let begun = thread::Builder::new().spawn(move || {
             for download in queue {
                 let packages: Vec<&Locked> = download.packages.iter().collect();
                 let result = fetch(manager, &settings, &packages, &*download);
@@ -64,6 +66,12 @@ impl Downloads {
                 download.ended.notify_all();
             }
         });
+        if let Err(source) = begun
+            && let Some(first) = waiting.first()
+        {
+            let failed = EnvError::Io { path: PathBuf::from("the downloads"), source };
+            *first.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(Err(failed));
+        }
     }
 
     /// Whether the downloads of a layer have begun: they take up the room that its step was said to need.

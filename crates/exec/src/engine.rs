@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aitk_env::{Environments, received};
 use aitk_plan::{Action, Bytes, Plan, Status, Step, Totals, charges};
-use aitk_system::{Exit, Explain, interrupted};
+use aitk_system::{Exit, Explain, RunError, interrupted};
 use serde::Serialize;
 
 use crate::apt;
@@ -108,8 +108,14 @@ pub fn apply(
         changed: Condvar::new(),
     };
     thread::scope(|scope| {
-        scope.spawn(|| run.lane(true));
-        run.lane(false);
+        // The lanes wait for each other, so neither can do without its own thread.
+        match thread::Builder::new().spawn_scoped(scope, || run.lane(true)) {
+            Ok(_) => run.lane(false),
+            Err(source) => {
+                let error = ExecError::Run(RunError::Io { program: "aitk".to_owned(), source });
+                run.shared().stop(String::new(), error);
+            }
+        }
     });
     let Shared { plan, outcomes, failure, pause, .. } =
         run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);

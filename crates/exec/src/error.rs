@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use aitk_env::EnvError;
-use aitk_system::{Exit, Explain, RunError};
+use aitk_system::{Exit, Explain, Fault, RunError};
 
 /// Why a step could not be done.
 #[derive(Debug, thiserror::Error)]
@@ -267,11 +267,11 @@ impl Explain for ExecError {
             Self::AlreadyRunning { .. } => "wait until it is done",
             Self::OtherManager { lock, .. } => return Some(format!("add --manager {lock}")),
             Self::Interrupted => "run the same command again: it continues where it stopped",
-            Self::Failed { .. }
-            | Self::CheckFailed { .. }
-            | Self::StillMissing { .. }
-            | Self::Run(_)
-            | Self::Io { .. } => return None,
+            Self::Failed { .. } | Self::CheckFailed { .. } | Self::StillMissing { .. } => {
+                return None;
+            }
+            Self::Run(error) => return error.hint(),
+            Self::Io { path, source } => return Some(Fault::of(source)?.hint(path)),
         };
         Some(hint.to_owned())
     }
@@ -282,6 +282,8 @@ impl Explain for ExecError {
             Self::AptLocked { .. } | Self::AlreadyRunning { .. } => Exit::TryAgain,
             Self::AptUnreachable { .. } => Exit::Unavailable,
             Self::NeedsPassword => Exit::NotPermitted,
+            Self::Run(error) => error.exit(),
+            Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
             Self::OtherManager { .. } => Exit::Usage,
             Self::LogIn { .. } | Self::Restart { .. } => Exit::Resume,
             Self::NotAgreed { .. } => Exit::Pending,

@@ -2,21 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::panic::resume_unwind;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use aitk_env::{EnvError, Locks, Record};
 use aitk_plan::{Action, Plan, Status, Step, conclude};
-use aitk_system::RunError;
+use aitk_system::{RunError, beside, with_each};
 
 use crate::context::{Context, environment, layer_of, no_log};
 use crate::error::ExecError;
 use crate::steps::{
     Check, Exact, as_built, group_may_come, kind, resolve_base, resolve_environment,
 };
-
-/// How many steps are looked at at the same time, at most.
-const AT_ONCE: usize = 32;
 
 /// Marks the steps that hold and makes the others exact.
 ///
@@ -29,27 +25,14 @@ pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), Ex
     as_built(cx, plan);
     // Checks only look, so they look at the same time.
     let before: &Plan = plan;
-    let next = AtomicUsize::new(0);
-    let look = || {
-        let mut seen = Vec::new();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(step) = before.steps.get(at) else { return seen };
-            // What this user may not do may be done already.
-            let open = step.status == Status::Needed || step.status == Status::Blocked && step.root;
-            seen.push((at, if open { holds(cx, before, step) } else { Ok(false) }));
-        }
-    };
-    let mut held: Vec<(usize, Result<bool, ExecError>)> = thread::scope(|scope| {
-        let lookers = AT_ONCE.min(before.steps.len());
-        let looking: Vec<_> = (0..lookers).map(|_| scope.spawn(look)).collect();
-        let seen = looking.into_iter().map(|thread| thread.join());
-        seen.flat_map(|seen| seen.unwrap_or_else(|panic| resume_unwind(panic))).collect()
+    let held: Vec<Result<bool, ExecError>> = with_each(&before.steps, |step| {
+        // What this user may not do may be done already.
+        let open = step.status == Status::Needed || step.status == Status::Blocked && step.root;
+        Ok(open && holds(cx, before, step)?)
     });
-    held.sort_by_key(|(at, _)| *at);
-    for (at, held) in held {
+    for (step, held) in plan.steps.iter_mut().zip(held) {
         if held? {
-            plan.steps[at].done();
+            step.done();
         }
     }
     built_together(plan);
@@ -186,7 +169,7 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
             .collect()
     };
     let (root, user) = thread::scope(|scope| {
-        let root = scope.spawn(|| resolve(root));
+        let root = beside(scope, || resolve(root));
         let user = resolve(user);
         (root.join().unwrap_or_else(|panic| resume_unwind(panic)), user)
     });

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+
+use crate::explain::Exit;
+use crate::fault::Fault;
 
 /// With whose rights a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -249,6 +252,14 @@ pub enum RunError {
         /// The program's name or path.
         program: String,
     },
+    /// The program is there, and what its first line names to run it is not.
+    #[error(
+        "`{program}` is there, and what runs it is not: its first line names a program that is gone"
+    )]
+    NoInterpreter {
+        /// The program's path.
+        program: String,
+    },
     /// It took longer than it may, and was ended.
     #[error("`{program}` did not end within {} s and was stopped", .limit.as_secs())]
     TimedOut {
@@ -276,7 +287,7 @@ pub enum RunError {
         command: String,
     },
     /// The operating system could not run it.
-    #[error("`{program}` could not be run")]
+    #[error("`{program}` could not be run: {source}")]
     Io {
         /// The program's name or path.
         program: String,
@@ -284,6 +295,28 @@ pub enum RunError {
         #[source]
         source: io::Error,
     },
+}
+
+impl RunError {
+    /// What the user can do about it.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Io { program, source } => Some(Fault::of(source)?.start_hint(Path::new(program))),
+            Self::NoInterpreter { program } => Some(format!(
+                "`head -1 {}` shows which; install that, or make the program anew",
+                quote(program)
+            )),
+            _ => None,
+        }
+    }
+
+    /// The exit code of a program that ends with this error.
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
+            _ => Exit::Failed,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -10,12 +10,14 @@
     reason = "this crate is the door that the ban points to"
 )]
 
+mod beside;
 mod children;
 mod command;
 mod deny;
 mod elevate;
 mod exec;
 mod explain;
+mod fault;
 mod interrupt;
 mod nvml;
 mod plain;
@@ -31,12 +33,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub use beside::{Beside, beside, with_each};
 pub use children::children_start_in;
 pub use command::{Command, Effect, Hidden, Line, Output, Privilege, RunError, quote};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate};
 pub use exec::{end, free_port, is_terminal, read_line, replace, stderr_is_terminal, stdout_width};
 pub use explain::{Exit, Explain};
+pub use fault::Fault;
 pub use interrupt::{interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};

@@ -67,7 +67,10 @@ pub(crate) fn ask(patience: Duration) -> Result<Nvml, NvmlFailure> {
 fn ask_at(places: Vec<PathBuf>, patience: Duration) -> Result<Nvml, NvmlFailure> {
     let (answer, wait) = mpsc::channel();
     // A driver that hangs holds its caller inside of the kernel, where nothing ends it: the thread is left behind.
-    thread::spawn(move || _ = answer.send(look(&places)));
+    let asked = thread::Builder::new().spawn(move || _ = answer.send(look(&places)));
+    if asked.is_err() {
+        return Err(NvmlFailure::TimedOut);
+    }
     wait.recv_timeout(patience).unwrap_or(Err(NvmlFailure::TimedOut))
 }
 

@@ -6,7 +6,7 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
-use std::sync::mpsc::{self, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -100,7 +100,7 @@ impl System for Real {
         // A server that is gone holds whoever asks for its room, and nothing ends that: the thread is left behind.
         let (answer, wait) = mpsc::channel();
         let asked = path.to_owned();
-        thread::spawn(move || _ = answer.send(rustix::fs::statvfs(&asked)));
+        thread::Builder::new().spawn(move || _ = answer.send(rustix::fs::statvfs(&asked)))?;
         let found = wait.recv_timeout(PATIENCE).map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(Space {
             total: found.f_blocks * found.f_frsize,
@@ -285,16 +285,11 @@ fn run(command: &Command, uid: u32, watch: &mut dyn FnMut(Line<'_>)) -> Result<O
         None => None,
     };
     let mut child = spawn(command, uid)?;
-    if let (Some(pipe), Some(input)) = (child.stdin.take(), input(command)) {
-        hand_over(pipe, input);
-    }
-    let (sender, lines) = mpsc::channel();
-    if let Some(pipe) = child.stdout.take() {
-        forward(pipe, sender.clone(), false);
-    }
-    if let Some(pipe) = child.stderr.take() {
-        forward(pipe, sender, true);
-    }
+    let lines = attend(&mut child, command).map_err(|source| {
+        // Nobody would read what it prints.
+        let _ = child.kill().and_then(|()| child.wait());
+        failed(source)
+    })?;
 
     let mut run = Running {
         child,
@@ -335,6 +330,21 @@ fn run(command: &Command, uid: u32, watch: &mut dyn FnMut(Line<'_>)) -> Result<O
     }
 }
 
+/// Hands a command its input and reads what it prints, each from a thread of its own.
+fn attend(child: &mut Child, command: &Command) -> io::Result<Receiver<(bool, String)>> {
+    let (sender, lines) = mpsc::channel();
+    if let Some(pipe) = child.stdout.take() {
+        forward(pipe, sender.clone(), false)?;
+    }
+    if let Some(pipe) = child.stderr.take() {
+        forward(pipe, sender, true)?;
+    }
+    if let (Some(pipe), Some(input)) = (child.stdin.take(), input(command)) {
+        hand_over(pipe, input)?;
+    }
+    Ok(lines)
+}
+
 fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
     let words = words(command, uid)?;
     let mut process = Process::new(&words[0]);
@@ -347,6 +357,10 @@ fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
         .process_group(0);
     children::surround(&mut process, command);
     process.spawn().map_err(|source| match source.kind() {
+        // The kernel says the same of a program that is gone and of one whose interpreter is.
+        io::ErrorKind::NotFound if Path::new(&words[0]).is_file() => {
+            RunError::NoInterpreter { program: words[0].clone() }
+        }
         io::ErrorKind::NotFound => RunError::NotFound { program: words[0].clone() },
         _ => RunError::Io { program: words[0].clone(), source },
     })
@@ -376,9 +390,10 @@ fn input(command: &Command) -> Option<Vec<u8>> {
 }
 
 /// Writes a command's input, from a thread of its own: the command may print before it has read everything.
-fn hand_over(mut pipe: ChildStdin, input: Vec<u8>) {
+fn hand_over(mut pipe: ChildStdin, input: Vec<u8>) -> io::Result<()> {
     // A command that ends before it has read everything says itself what is wrong.
-    thread::spawn(move || _ = pipe.write_all(&input));
+    thread::Builder::new().spawn(move || _ = pipe.write_all(&input))?;
+    Ok(())
 }
 
 /// A command under way, with what was asked of it.
@@ -436,8 +451,12 @@ impl Running<'_> {
 }
 
 /// Sends each line of a pipe on, from a thread of its own.
-fn forward(pipe: impl Read + Send + 'static, lines: Sender<(bool, String)>, is_err: bool) {
-    thread::spawn(move || {
+fn forward(
+    pipe: impl Read + Send + 'static,
+    lines: Sender<(bool, String)>,
+    is_err: bool,
+) -> io::Result<()> {
+    thread::Builder::new().spawn(move || {
         let mut reader = BufReader::new(pipe);
         let mut line = Vec::new();
         while let Ok(1..) = reader.read_until(b'\n', &mut line) {
@@ -447,7 +466,8 @@ fn forward(pipe: impl Read + Send + 'static, lines: Sender<(bool, String)>, is_e
             }
             line.clear();
         }
-    });
+    })?;
+    Ok(())
 }
 
 /// The file that keeps what a command printed.

@@ -29,10 +29,13 @@ named() {
     said=$(jq -r '.data.findings[0].remedy' "$OUT")
     [[ $said == "$remedy"* ]] || die "the remedy is \`$said\`"
     case $said in
-    "aitk "*) read -ra words <<<"${said#aitk } --yes" && SHOW=3 aitk user -- "${words[@]}" ;;
+    "aitk "*)
+        read -ra words <<<"${said#aitk } --yes"
+        SHOW=3 aitk user -- "${words[@]}"
+        expect_code 0
+        ;;
     *) as user sh -c "$said" ;;
     esac
-    expect_code 0
     SHOW=5 aitk user -- verify --deep
     expect_code 0 "$said does not take it away"
 }
@@ -51,9 +54,11 @@ echo 'raise SystemExit' >"$site/sitecustomize.py"
 named sitecustomize "rm -r" --deep
 
 step "what hides a module of a package"
-mkdir "$site/six" && : >"$site/six/__init__.py"
+as user mkdir "${site#"$ROOT"}/six"
+: >"$site/six/__init__.py"
 named "site-packages/six" "rm -r" --deep
-mkdir "$site/six-99.0.dist-info" && echo 'Name: six' >"$site/six-99.0.dist-info/METADATA"
+as user mkdir "${site#"$ROOT"}/six-99.0.dist-info"
+echo 'Name: six' >"$site/six-99.0.dist-info/METADATA"
 named "six-99.0" "rm -r" --deep
 
 step "what hides a program of the system"

@@ -5,6 +5,7 @@
 //! which says what that means and what to do. What is not known is no finding.
 
 mod conda;
+mod environment;
 mod frameworks;
 mod gpu;
 mod network;
@@ -120,7 +121,7 @@ struct Case<'a> {
 type Probe = fn(&Case<'_>) -> Vec<String>;
 
 /// Every probe by the code of its finding.
-const PROBES: [(&str, Probe); 35] = [
+const PROBES: [(&str, Probe); 43] = [
     ("AITK-H01", frameworks::no_gpu_build),
     ("AITK-H02", frameworks::driver_too_old),
     ("AITK-H03", frameworks::no_kernels),
@@ -156,6 +157,14 @@ const PROBES: [(&str, Probe); 35] = [
     ("AITK-H33", conda::shell_fights),
     ("AITK-H34", gpu::lost_in_containers),
     ("AITK-H35", frameworks::wrong_wheel_on_jetson),
+    ("AITK-H36", environment::no_python),
+    ("AITK-H37", environment::moved),
+    ("AITK-H38", environment::partly_there),
+    ("AITK-H39", environment::variables),
+    ("AITK-H40", system::foreign_owner),
+    ("AITK-H41", system::no_temporary),
+    ("AITK-H42", network::no_localhost),
+    ("AITK-H43", system::limits),
 ];
 
 /// How many things are looked at.
@@ -204,8 +213,21 @@ impl Case<'_> {
             evidence,
             explains: words.explains.clone(),
             remedy: self.remedy(words),
-            aitk: words.aitk.clone(),
+            aitk: self.mended_by(code, words),
         })
+    }
+
+    /// The command of aitk that takes the finding away here. It changes no environment of somebody else's.
+    fn mended_by(&self, code: &str, words: &Words) -> Option<String> {
+        let own = own_environment(self.machine);
+        match &self.prefix {
+            Some(prefix) if prefix.named != own => None,
+            // What the user told pip stays.
+            _ if code == "AITK-H24" && system::breaks_the_system(self) => None,
+            // What it was made with counts on.
+            Some(_) => words.aitk.as_ref().map(|command| command.replace(" --budget low", "")),
+            None => words.aitk.clone(),
+        }
     }
 
     /// What to do, with what is known of this machine put in.

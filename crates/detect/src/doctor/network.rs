@@ -26,6 +26,10 @@ pub(super) fn certificates(case: &Case<'_>) -> Vec<String> {
     if set("REQUESTS_CA_BUNDLE").is_some() {
         seen.push("REQUESTS_CA_BUNDLE is set and SSL_CERT_FILE is not".to_owned());
     }
+    if set("PIP_CERT").is_some() {
+        seen.push("PIP_CERT is set and SSL_CERT_FILE is not".to_owned());
+    }
+    seen.extend(of_pip(case));
     let names = system.list(Path::new(ADDED)).unwrap_or_default();
     let added: Vec<_> = names.iter().filter(|name| name.ends_with(".crt")).collect();
     if let Some(first) = added.first() {
@@ -34,6 +38,38 @@ pub(super) fn certificates(case: &Case<'_>) -> Vec<String> {
         ));
     }
     seen
+}
+
+/// Programs of this machine talk to each other by the name `localhost`, as Jupyter does with its kernels.
+pub(super) fn no_localhost(case: &Case<'_>) -> Vec<String> {
+    let Ok(hosts) = case.system.text("/etc/hosts") else { return Vec::new() };
+    let names = |line: &str| {
+        let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
+        words.next().is_some_and(|address| address.starts_with("127."))
+            && words.any(|name| name == "localhost")
+    };
+    let others = case.system.text("/etc/nsswitch.conf").unwrap_or_default();
+    // Parts of systemd know the name by themselves.
+    let known = ["myhostname", "resolve"]
+        .iter()
+        .any(|part| others.lines().any(|line| line.starts_with("hosts:") && line.contains(part)));
+    let missing = !known && !hosts.lines().any(names);
+    missing
+        .then(|| "/etc/hosts does not name 127.0.0.1 `localhost`".to_owned())
+        .into_iter()
+        .collect()
+}
+
+/// The certificates that pip alone was told of.
+fn of_pip(case: &Case<'_>) -> Option<String> {
+    let files =
+        [case.home(".config/pip/pip.conf"), case.home(".pip/pip.conf"), "/etc/pip.conf".into()];
+    files.iter().find_map(|file| {
+        let text = case.system.text(file).ok()?;
+        let mut settings = text.lines().filter_map(|line| line.split_once('='));
+        let (_, value) = settings.find(|(key, _)| key.trim() == "cert")?;
+        Some(format!("{} names {} for pip alone", file.display(), value.trim()))
+    })
 }
 
 /// Proxies that only some programs see. Their values may hold a password and are never shown.

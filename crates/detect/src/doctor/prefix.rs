@@ -17,6 +17,8 @@ pub(super) struct Prefix {
     pub(super) path: PathBuf,
     /// Version of its Python.
     pub(super) python: Option<(u32, u32)>,
+    /// The folder of Python's packages.
+    pub(super) site: Option<PathBuf>,
     /// Packages of Python's by their normalized names.
     pub(super) packages: BTreeMap<String, Package>,
     /// Packages of conda's by their names; `None` where it is no environment of conda's.
@@ -94,6 +96,9 @@ impl Prefix {
                 continue;
             }
             prefix.torch = torch(system, &site, &packages);
+            if system.list(&site).is_ok() {
+                prefix.site = Some(site);
+            }
             (prefix.python, prefix.packages) = (Some(version), packages);
         }
         Some(Self { path, ..prefix })
@@ -145,7 +150,7 @@ fn packages(system: &dyn System, site: &Path) -> BTreeMap<String, Package> {
 }
 
 /// A name of a package as PEP 503 compares it.
-fn normal(name: &str) -> String {
+pub(super) fn normal(name: &str) -> String {
     let name = name.to_ascii_lowercase().replace(['_', '.'], "-");
     name.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }

@@ -1,5 +1,6 @@
 //! The system itself: packages, room, memory, folders, clock, language.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::Case;
@@ -24,6 +25,10 @@ const MEMORY: u64 = 2 << 30;
 const CLOCK: i128 = 300;
 /// The first glibc that current frameworks are built for.
 const GLIBC: &str = "2.28";
+/// Fewer open files than this are too few for Python and its libraries.
+const OPEN_FILES: u64 = 256;
+/// Fewer processes and threads than this are too few.
+const PROCESSES: u64 = 100;
 
 /// A process holds a lock of apt or dpkg.
 pub(super) fn locked(case: &Case<'_>) -> Vec<String> {
@@ -159,6 +164,23 @@ pub(super) fn old_libc(case: &Case<'_>) -> Vec<String> {
 
 /// Python belongs to the distribution, and pip may not install into it.
 pub(super) fn externally_managed(case: &Case<'_>) -> Vec<String> {
+    let mut seen = told_to_break(case);
+    // Who has an environment has no need of the system's Python.
+    if case.prefix.is_none()
+        && let Some(python) = case.machine.python.first().filter(|python| python.externally_managed)
+    {
+        let path = python.path.display();
+        seen.push(format!("{path} ({}) belongs to the distribution", python.version));
+    }
+    seen
+}
+
+/// Whether pip is told to write into the distribution's Python.
+pub(super) fn breaks_the_system(case: &Case<'_>) -> bool {
+    !told_to_break(case).is_empty()
+}
+
+fn told_to_break(case: &Case<'_>) -> Vec<String> {
     let mut seen = Vec::new();
     let files =
         [case.home(".config/pip/pip.conf"), case.home(".pip/pip.conf"), "/etc/pip.conf".into()];
@@ -171,13 +193,6 @@ pub(super) fn externally_managed(case: &Case<'_>) -> Vec<String> {
     );
     if case.system.env("PIP_BREAK_SYSTEM_PACKAGES").is_some() {
         seen.push("PIP_BREAK_SYSTEM_PACKAGES is set".to_owned());
-    }
-    // Who has an environment has no need of the system's Python.
-    if case.prefix.is_none()
-        && let Some(python) = case.machine.python.first().filter(|python| python.externally_managed)
-    {
-        let path = python.path.display();
-        seen.push(format!("{path} ({}) belongs to the distribution", python.version));
     }
     seen
 }
@@ -235,6 +250,70 @@ pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<String> {
         }
     }
     seen
+}
+
+/// Folders of the user's that belong to somebody else, as `sudo` leaves them.
+pub(super) fn foreign_owner(case: &Case<'_>) -> Vec<String> {
+    let uid = case.system.host().uid;
+    let folders = &case.machine.folders;
+    let ours = [&folders.data, &folders.cache, &folders.state, &folders.config, &folders.jupyter];
+    // Root looks into any home, and some homes belong to nobody in particular. Another file system is another matter.
+    let home = case.system.stat(&folders.home).ok();
+    let Some(home) = home.filter(|stat| uid != 0 && stat.uid == uid) else { return Vec::new() };
+    let mut seen = Vec::new();
+    for folder in ours {
+        let below_home = |path: &&Path| path.starts_with(&folders.home) && *path != folders.home;
+        let mut foreign = folder.ancestors().take_while(below_home).filter_map(|path| {
+            let stat = case.system.stat(path).ok().filter(|stat| stat.dev == home.dev)?;
+            let owner = stat.uid;
+            (owner != uid).then(|| match owner {
+                0 => format!("{} belongs to root", path.display()),
+                other => format!("{} belongs to the user {other}", path.display()),
+            })
+        });
+        // The outermost one explains those inside.
+        let outermost = foreign.by_ref().last();
+        seen.extend(outermost.filter(|told| !seen.contains(told)));
+    }
+    seen
+}
+
+/// Temporary files have no place.
+pub(super) fn no_temporary(case: &Case<'_>) -> Vec<String> {
+    let system = case.system;
+    match system.env("TMPDIR") {
+        Some(named)
+            if !named.starts_with('/')
+                || crate::paths::resolve(system, Path::new(&named)).is_none() =>
+        {
+            vec![format!("TMPDIR names {named}, which is not there")]
+        }
+        named => {
+            let folder = named.unwrap_or_else(|| "/tmp".to_owned());
+            let folder = Path::new(&folder);
+            let refused = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
+            let closed = system.access(folder).is_err_and(|error| refused.contains(&error.kind()));
+            closed
+                .then(|| format!("{} cannot be written to", folder.display()))
+                .into_iter()
+                .collect()
+        }
+    }
+}
+
+/// So few open files and processes that ordinary work fails.
+pub(super) fn limits(case: &Case<'_>) -> Vec<String> {
+    let Ok(limits) = case.system.text("/proc/self/limits") else { return Vec::new() };
+    let soft = |name: &str| {
+        let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
+        line.split_whitespace().next()?.parse::<u64>().ok()
+    };
+    let files = soft("Max open files").filter(|most| *most < OPEN_FILES);
+    let processes =
+        soft("Max processes").filter(|most| *most < PROCESSES && case.system.host().uid != 0);
+    let files = files.map(|most| format!("{most} files may be open at a time"));
+    let processes = processes.map(|most| format!("{most} processes and threads may run at a time"));
+    files.into_iter().chain(processes).collect()
 }
 
 /// The language of the environment is not written in UTF-8.

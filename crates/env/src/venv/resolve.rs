@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use aitk_plan::{BuildRequest, LayerRequest, Manager, Package, digest_of, names};
-use aitk_system::{Command, RunError, System};
+use aitk_system::{Command, RunError, System, beside};
 use serde::{Deserialize, Serialize};
 
 use super::pylock;
@@ -60,7 +60,7 @@ pub(super) fn resolve(
                 .builds
                 .iter()
                 .map(|build| {
-                    scope.spawn(move || attempt(system, uv, settings, request, Some(build)))
+                    beside(scope, move || attempt(system, uv, settings, request, Some(build)))
                 })
                 .collect();
             running.into_iter().map(|attempt| attempt.join()).collect()
@@ -146,7 +146,7 @@ fn attempt(
     // uv takes it once only.
     let via = if settings.offline { via } else { via.arg("--offline") };
     let (sizes, via) = thread::scope(|scope| {
-        let sizes = scope.spawn(|| match settings.offline {
+        let sizes = beside(scope, || match settings.offline {
             true => Ok(()),
             false => measure(&Client::asking(settings)?, &mut packages),
         });

@@ -1,0 +1,134 @@
+//! Environments that are there only in part: without their Python, at another place, with half of a package.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::Case;
+use super::prefix::{Prefix, normal};
+use crate::paths;
+
+/// Scripts are smaller than this.
+const SCRIPT: u64 = 1 << 16;
+/// Variables that put something before what is in an environment, or elsewhere than into it.
+const VARIABLES: [&str; 5] = ["PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"];
+
+/// The interpreter is gone, or what it stands on.
+pub(super) fn no_python(case: &Case<'_>) -> Vec<String> {
+    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let conda = prefix.conda.as_ref();
+    if conda.is_some_and(|packages| !packages.contains_key("python")) {
+        return Vec::new();
+    }
+    let mut seen = Vec::new();
+    let python = prefix.path.join("bin/python");
+    if paths::resolve(case.system, &python).is_none() {
+        seen.push(match case.system.exists(&python) {
+            true => format!("{} leads nowhere", python.display()),
+            false => format!("there is no {}", python.display()),
+        });
+    }
+    if let Some(home) = setting(case, prefix, "home").filter(|home| home.starts_with('/'))
+        && paths::resolve(case.system, Path::new(&home)).is_none()
+    {
+        seen.push(format!("pyvenv.cfg names {home}, which is not there"));
+    }
+    if prefix.site.is_none() {
+        seen.push(format!("there is no folder site-packages in {}", prefix.path.display()));
+    }
+    seen
+}
+
+/// A line of `pyvenv.cfg`.
+fn setting(case: &Case<'_>, prefix: &Prefix, key: &str) -> Option<String> {
+    let text = case.system.text(prefix.path.join("pyvenv.cfg")).ok()?;
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    lines.find(|(own, _)| own.trim() == key).map(|(_, value)| value.trim().to_owned())
+}
+
+/// Programs of the environment start a Python at another place: its folder was moved or copied.
+pub(super) fn moved(case: &Case<'_>) -> Vec<String> {
+    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let bin = prefix.path.join("bin");
+    let scripts = case.system.list(&bin).unwrap_or_default();
+    let elsewhere = scripts.iter().find_map(|name| {
+        let script = bin.join(name);
+        let small = case.system.stat(&script).is_ok_and(|stat| stat.size < SCRIPT);
+        let text = small.then(|| case.system.text(&script).ok()).flatten()?;
+        let python = text.lines().next()?.strip_prefix("#!")?.trim();
+        let of_an_environment = python.starts_with('/') && python.contains("/bin/python");
+        let own =
+            [&prefix.path, &prefix.named].into_iter().any(|own| Path::new(python).starts_with(own));
+        let systems = ["/usr/", "/bin/"].iter().any(|start| python.starts_with(start));
+        let gone = || paths::resolve(case.system, Path::new(python)).is_none();
+        (of_an_environment && !own && !systems && gone())
+            .then(|| format!("{} starts {python}, which is not there", script.display()))
+    });
+    elsewhere.into_iter().collect()
+}
+
+/// Packages that are there in part, or twice, or of which nobody knows any more.
+pub(super) fn partly_there(case: &Case<'_>) -> Vec<String> {
+    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let mut seen = Vec::new();
+    if let Some(site) = &prefix.site {
+        let names = case.system.list(site).unwrap_or_default();
+        let left = names.iter().find(|name| name.starts_with('~'));
+        seen.extend(
+            left.map(|name| format!("{} is what pip left of a package", site.join(name).display())),
+        );
+        let mut versions: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+        for folder in names.iter().filter_map(|name| name.strip_suffix(".dist-info")) {
+            if let Some((name, version)) =
+                folder.rsplit_once('-').filter(|_| !folder.starts_with('~'))
+            {
+                versions.entry(normal(name)).or_default().push(version);
+            }
+        }
+        let twice = versions.iter().filter(|(_, versions)| versions.len() > 1);
+        seen.extend(twice.map(|(name, versions)| {
+            format!("{name} is there more than once: {}", versions.join(", "))
+        }));
+        seen.extend(prefix.packages.iter().filter_map(|(name, package)| {
+            let file = first_file(case, site, &package.metadata)?;
+            let gone = !case.system.exists(&file);
+            gone.then(|| format!("{name} {} lacks {}", package.version, file.display()))
+        }));
+    }
+    if prefix.conda.is_some() {
+        let folder = prefix.path.join("conda-meta");
+        let names = case.system.list(&folder).unwrap_or_default();
+        let records =
+            names.iter().filter(|name| name.ends_with(".json")).map(|name| folder.join(name));
+        let damaged = records.filter(|path| {
+            case.system.text(path).is_ok_and(|text| !text.trim_end().ends_with('}'))
+        });
+        seen.extend(damaged.map(|path| format!("{} is damaged", path.display())));
+    }
+    seen
+}
+
+/// The first file of a package beside its own metadata.
+fn first_file(case: &Case<'_>, site: &Path, metadata: &Path) -> Option<PathBuf> {
+    let record = case.system.text(metadata.join("RECORD")).ok()?;
+    let own = metadata.file_name()?.to_string_lossy().into_owned();
+    let file = record.lines().filter_map(|line| line.split(',').next()).find(|file| {
+        !file.starts_with(&own) && !file.starts_with(['.', '/', '"']) && !file.ends_with(".pyc")
+    })?;
+    Some(site.join(file))
+}
+
+/// Variables and settings that mix something from outside into every environment.
+pub(super) fn variables(case: &Case<'_>) -> Vec<String> {
+    let set = VARIABLES.iter().filter(|name| case.system.env(name).is_some());
+    let mut seen: Vec<_> = set.map(|name| format!("{name} is set")).collect();
+    if let Some(prefix) = &case.prefix
+        && setting(case, prefix, "include-system-site-packages").as_deref() == Some("true")
+    {
+        let path = prefix.path.join("pyvenv.cfg");
+        seen.push(format!(
+            "{} lets the packages of the system and of your own folder in",
+            path.display()
+        ));
+    }
+    seen
+}

@@ -1,0 +1,176 @@
+//! Why the operating system refuses something, and what helps: one place for all errors that carry its reason.
+
+use std::io;
+use std::path::Path;
+
+use crate::command::quote;
+use crate::explain::Exit;
+
+/// A reason of the operating system's for which something can be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// No bytes or no files are left on the file system.
+    NoSpace,
+    /// The user's share of the file system is used up.
+    Quota,
+    /// The file system can only be read.
+    ReadOnly,
+    /// The user may not do this to this file.
+    Denied,
+    /// Nobody may: an attribute of the file, a container or a policy forbids it.
+    Forbidden,
+    /// Links lead in a circle.
+    Loop,
+    /// Too many files are open.
+    OpenFiles,
+    /// No process and no thread can be started.
+    Processes,
+    /// Memory is used up.
+    Memory,
+    /// A file is no program for this machine.
+    NotAProgram,
+}
+
+impl Fault {
+    /// The reason in an error; `None` where only the error's own words help.
+    pub fn of(error: &io::Error) -> Option<Self> {
+        use rustix::io::Errno;
+        let known = [
+            (Errno::NOSPC, Self::NoSpace),
+            (Errno::DQUOT, Self::Quota),
+            (Errno::ROFS, Self::ReadOnly),
+            (Errno::ACCESS, Self::Denied),
+            (Errno::PERM, Self::Forbidden),
+            (Errno::LOOP, Self::Loop),
+            (Errno::MFILE, Self::OpenFiles),
+            (Errno::NFILE, Self::OpenFiles),
+            (Errno::AGAIN, Self::Processes),
+            (Errno::NOMEM, Self::Memory),
+            (Errno::NOEXEC, Self::NotAProgram),
+        ];
+        let by_number = error
+            .raw_os_error()
+            .and_then(|number| known.into_iter().find(|(errno, _)| errno.raw_os_error() == number));
+        by_number.map(|(_, fault)| fault).or(match error.kind() {
+            io::ErrorKind::StorageFull => Some(Self::NoSpace),
+            io::ErrorKind::QuotaExceeded => Some(Self::Quota),
+            io::ErrorKind::ReadOnlyFilesystem => Some(Self::ReadOnly),
+            io::ErrorKind::PermissionDenied => Some(Self::Denied),
+            _ => None,
+        })
+    }
+
+    /// The last reason of the operating system's that another program has printed, as Rust's programs do it
+    /// (`… (os error 13)`), with the path that it names in front.
+    pub fn printed(output: &str) -> Option<(String, io::Error)> {
+        output.lines().rev().find_map(|line| {
+            let (before, number) = line.rsplit_once("(os error ")?;
+            let error = io::Error::from_raw_os_error(number.split(')').next()?.parse().ok()?);
+            Self::of(&error)?;
+            let path = before.split(['`', '\'', '"']).rfind(|word| word.starts_with('/'));
+            Some((path.unwrap_or_default().to_owned(), error))
+        })
+    }
+
+    /// What helps where a file could not be read or written.
+    pub fn hint(self, path: &Path) -> String {
+        let text = match self {
+            Self::NoSpace => {
+                "free some space (`df -h` and `df -i` show what is left), or set AITK_DATA_DIR and AITK_CACHE_DIR to a \
+                 larger disk; then run the same command again: it continues"
+            }
+            Self::Quota => {
+                "your share of this disk is used up (`quota -s` shows it): free some, or set AITK_DATA_DIR and \
+                 AITK_CACHE_DIR to another disk; then run the same command again: it continues"
+            }
+            Self::ReadOnly => {
+                "this file system can only be read (`mount` and `dmesg` may say why): set AITK_DATA_DIR, AITK_CACHE_DIR, \
+                 AITK_STATE_DIR or TMPDIR to another one"
+            }
+            Self::Denied => return Self::denied(path),
+            Self::Forbidden => {
+                "an attribute of the file (`lsattr`), a container or a policy of the system forbids it: ask who manages this \
+                 machine, or set AITK_DATA_DIR and AITK_CACHE_DIR to another place"
+            }
+            Self::Loop => "a link leads to itself: take it away",
+            Self::OpenFiles => {
+                "`ulimit -n 4096` lets this shell open more files; then run the same command again"
+            }
+            Self::Processes => {
+                "end other programs, or raise the number of processes that you may have (`ulimit -u` shows it); then run \
+                 the same command again: it continues"
+            }
+            Self::Memory => "end other programs; then run the same command again: it continues",
+            Self::NotAProgram => {
+                "it is damaged, or for another kind of processor: take it away and run the same command again"
+            }
+        };
+        text.to_owned()
+    }
+
+    /// What helps where a program could not be started.
+    pub fn start_hint(self, program: &Path) -> String {
+        match self {
+            Self::Denied => {
+                "it is not executable, or its file system starts no programs (`noexec`): set AITK_DATA_DIR and \
+                 AITK_CACHE_DIR to folders on another one"
+                    .to_owned()
+            }
+            other => other.hint(program),
+        }
+    }
+
+    /// The exit code of a program that ends for this reason.
+    pub fn exit(self) -> Exit {
+        match self {
+            Self::ReadOnly | Self::Denied | Self::Forbidden => Exit::NotPermitted,
+            Self::Processes | Self::OpenFiles => Exit::TryAgain,
+            _ => Exit::Failed,
+        }
+    }
+
+    /// Whatever is below the home folder was the user's once.
+    fn denied(path: &Path) -> String {
+        let place = if path.exists() { path } else { path.parent().unwrap_or(path) };
+        let place = quote(&place.to_string_lossy());
+        format!(
+            "it may belong to root after a `sudo`: `ls -ld {place}` shows whose it is, and `sudo chown -R \"$USER\": {place}` gives it back"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_known_by_its_number_and_by_its_kind() {
+        let of = |number| Fault::of(&io::Error::from_raw_os_error(number));
+        assert_eq!(of(28), Some(Fault::NoSpace));
+        assert_eq!(of(122), Some(Fault::Quota));
+        assert_eq!(of(30), Some(Fault::ReadOnly));
+        assert_eq!(of(13), Some(Fault::Denied));
+        assert_eq!(of(1), Some(Fault::Forbidden));
+        assert_eq!(of(40), Some(Fault::Loop));
+        assert_eq!(of(24), Some(Fault::OpenFiles));
+        assert_eq!(of(11), Some(Fault::Processes));
+        assert_eq!(of(2), None);
+        assert_eq!(Fault::of(&io::ErrorKind::PermissionDenied.into()), Some(Fault::Denied));
+        assert_eq!(Fault::of(&io::Error::other("x")), None);
+    }
+
+    #[test]
+    fn what_another_program_printed_is_understood() {
+        let uv = "error: failed to create directory `/home/me/.cache/uv`: Permission denied (os error 13)\n";
+        let (path, error) = Fault::printed(uv).unwrap();
+        assert_eq!((path.as_str(), Fault::of(&error)), ("/home/me/.cache/uv", Some(Fault::Denied)));
+        assert!(Fault::printed("No such file or directory (os error 2)").is_none());
+        assert!(Fault::printed("(os error x)").is_none() && Fault::printed("").is_none());
+    }
+
+    #[test]
+    fn a_remedy_names_the_path_as_a_shell_takes_it() {
+        let hint = Fault::Denied.hint(Path::new("/nonexistent/my file/x"));
+        assert!(hint.contains("chown -R \"$USER\": '/nonexistent/my file'"), "{hint}");
+    }
+}
