@@ -66,7 +66,7 @@ pub fn with_each<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -
         }
     };
     thread::scope(|scope| {
-        let hands: Vec<_> = (1..items.len().min(MOST)).map(|_| beside(scope, &hand)).collect();
+        let hands: Vec<_> = (1..items.len().min(MOST)).map(|_| beside(scope, hand)).collect();
         hand();
         for one in hands {
             if let Err(panic) = one.join() {
