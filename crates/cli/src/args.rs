@@ -488,6 +488,9 @@ pub struct Lab {
     /// The first port to try
     #[arg(long, default_value_t = 8888, env = "AITK_LAB_PORT")]
     pub port: u16,
+    /// The folder that it begins in [default: your home folder]
+    #[arg(long, value_name = "DIR", env = "AITK_LAB_DIR")]
+    pub dir: Option<PathBuf>,
     /// Open no browser
     #[arg(long, env = "AITK_NO_BROWSER")]
     pub no_browser: bool,

@@ -7,7 +7,7 @@ use aitk_env::EnvError;
 use aitk_exec::ExecError;
 use aitk_export::ExportError;
 use aitk_plan::{AdviceError, ProfileError};
-use aitk_system::{Exit, Explain, Fault};
+use aitk_system::{Exit, Explain, Fault, quote};
 
 use crate::commands::hosted::HostedError;
 
@@ -92,6 +92,16 @@ pub enum CliError {
     /// Something that cannot be has happened.
     #[error("a fault in aitk itself: {what}")]
     Fault { what: String },
+    /// A folder of the user's that somebody else has taken.
+    #[error("{} cannot be written: {source}", .path.display())]
+    NotYours {
+        path: PathBuf,
+        #[source]
+        source: io::Error,
+    },
+    /// JupyterLab did not come up, or has ended.
+    #[error("JupyterLab has ended, or does not answer:\n{last}")]
+    NoLab { last: String, log: PathBuf },
     /// Something differs from what was applied.
     #[error("{0}")]
     Other(String),
@@ -152,6 +162,8 @@ impl Explain for CliError {
             Self::OtherPlan { .. } => "AITK-C30",
             Self::ForeignSources { .. } | Self::ForeignBase { .. } => "AITK-C31",
             Self::Unfit { .. } => "AITK-C32",
+            Self::NotYours { .. } => "AITK-C20",
+            Self::NoLab { .. } => "AITK-C21",
         }
     }
 
@@ -205,6 +217,15 @@ impl Explain for CliError {
             Self::HomeOfAnother { .. } => {
                 "run it without sudo; for an environment of root's own, `sudo -H aitk …`"
             }
+            Self::NotYours { path, .. } => {
+                let path = quote(&path.to_string_lossy());
+                return Some(format!(
+                    "give it back to yourself, then try again: sudo chown -R \"$USER\" {path}"
+                ));
+            }
+            Self::NoLab { log, .. } => {
+                return Some(format!("everything it printed is in {}", log.display()));
+            }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
             Self::Broken { .. } => "`aitk apply` builds what is missing again",
             Self::NoThread => return Some(Fault::Processes.hint(Path::new(""))),
@@ -247,6 +268,8 @@ impl Explain for CliError {
             | Self::Fault { .. }
             | Self::NoEnvironment { .. }
             | Self::Broken { .. }
+            | Self::NotYours { .. }
+            | Self::NoLab { .. }
             | Self::Other(_) => Exit::Failed,
             Self::NoThread => Fault::Processes.exit(),
             Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),

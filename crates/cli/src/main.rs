@@ -7,6 +7,7 @@ mod error;
 mod kaggle;
 mod output;
 mod places;
+mod program;
 mod progress;
 mod saved;
 mod session;
@@ -77,7 +78,7 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
         Verb::Status(which) => commands::status::run(&args.common, which, output),
         Verb::Run(run) => commands::work::run(&args.common, run),
         Verb::Shell(which) => commands::work::shell(&args.common, which),
-        Verb::Lab(lab) => commands::work::lab(&args.common, lab, output),
+        Verb::Lab(lab) => commands::lab::lab(&args.common, lab, output),
         Verb::Export(export) => commands::export::run(&args.common, export, output),
         Verb::Profiles(profiles) => commands::profiles::run(profiles, output),
         Verb::Completions { shell } => commands::completions::run(*shell),

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use aitk_plan::Manager;
+use aitk_plan::{Manager, names};
 use aitk_system::System;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bytecode::is_cut;
 use crate::conda::name_of;
@@ -38,6 +39,11 @@ impl Environments {
     /// Those of the environment `name` below `data`.
     pub fn new(data: &Path, name: &str) -> Self {
         Self { root: data.join("envs").join(name) }
+    }
+
+    /// Those in a folder.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
     }
 
     /// The folder that always leads to the generation in use.
@@ -85,10 +91,7 @@ impl Environments {
         if generation.record(system).is_some() {
             return None;
         }
-        let lock = Manager::ALL.into_iter().find_map(|manager| {
-            let path = generation.path.join(manager.lock_file());
-            Some(Locks::read_for(&path, system, None).ok()?.environment)
-        })?;
+        let lock = generation.kept_lock(system)?;
         (lock.digest() == generation.name()).then_some((generation, lock))
     }
 
@@ -112,9 +115,18 @@ impl Environments {
     /// Makes a generation the one in use, in one rename.
     ///
     /// # Errors
-    /// Where the link cannot be made.
+    /// Where the link cannot be made, or something in its place is somebody else's.
     pub fn activate(&self, system: &dyn System, generation: &Generation) -> Result<(), EnvError> {
         let link = self.current_path();
+        // aitk's own leads to a generation beside it.
+        let ours = match system.read_link(&link) {
+            Ok(target) => target.to_str().is_some_and(names::file_name::fits),
+            Err(_) => !system.exists(&link),
+        };
+        if !ours {
+            let foreign = "it is there already, and aitk has not made it";
+            return Err(EnvError::io(link)(std::io::Error::other(foreign)));
+        }
         let target = generation.path.strip_prefix(&self.root).unwrap_or(&generation.path);
         system.symlink(target, &link).map_err(EnvError::io(link))
     }
@@ -134,21 +146,57 @@ pub struct Record {
     /// What installed it.
     pub manager: Manager,
     /// Digest of what was asked for; a generation serves every plan that asks the same.
+    #[serde(deserialize_with = "names::line::one")]
     pub request: String,
     /// What the user had added by hand to an earlier generation and was carried over, as requirements.
+    #[serde(deserialize_with = "requirements")]
     pub added: Vec<String>,
     /// `3.12`.
+    #[serde(deserialize_with = "names::python_version::one")]
     pub python: String,
     /// The framework's build, `cpu`.
+    #[serde(default, deserialize_with = "names::version::maybe")]
     pub build: Option<String>,
     /// Packages and versions by the step that installed them.
+    #[serde(deserialize_with = "layers")]
     pub layers: BTreeMap<String, BTreeMap<String, String>>,
     /// Digest of the note of all files; `None` where none was made yet, as by another program or an older aitk.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "names::line::maybe"
+    )]
     pub inventory: Option<String>,
     /// The folder that it was built in, which its programs name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub place: Option<PathBuf>,
+}
+
+/// Requirements as either manager writes them.
+fn requirements<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
+    let all = Vec::<String>::deserialize(from)?;
+    let fits = |text: &&String| !names::match_spec::fits(text) && !names::requirement::fits(text);
+    match all.iter().find(fits) {
+        Some(text) => Err(D::Error::custom(format!("{text:?} is no requirement"))),
+        None => Ok(all),
+    }
+}
+
+/// Packages by their step, each with its version, which conda follows by `=` and the build.
+fn layers<'de, D: Deserializer<'de>>(
+    from: D,
+) -> Result<BTreeMap<String, BTreeMap<String, String>>, D::Error> {
+    let layers = BTreeMap::<String, BTreeMap<String, String>>::deserialize(from)?;
+    for (step, packages) in &layers {
+        names::step_id::check(step).map_err(D::Error::custom)?;
+        for (name, exact) in packages {
+            names::package_name::check(name).map_err(D::Error::custom)?;
+            let (version, build) = exact.split_once('=').unwrap_or((exact, "0"));
+            names::version::check(version).map_err(D::Error::custom)?;
+            names::build_string::check(build).map_err(D::Error::custom)?;
+        }
+    }
+    Ok(layers)
 }
 
 impl Record {
@@ -274,6 +322,14 @@ impl Generation {
     pub fn record(&self, system: &dyn System) -> Option<Record> {
         let json = system.read(&self.path.join(RECORD)).ok()?;
         serde_json::from_slice(&json).ok().filter(|record: &Record| record.schema == 1)
+    }
+
+    /// The lock that is kept in it, whether it is whole or not.
+    pub fn kept_lock(&self, system: &dyn System) -> Option<Lock> {
+        Manager::ALL.into_iter().find_map(|manager| {
+            let path = self.path.join(manager.lock_file());
+            Some(Locks::read_for(&path, system, None).ok()?.environment)
+        })
     }
 
     /// The lock that it is built from.
@@ -828,6 +884,40 @@ mod tests {
             found,
             [format!("a: {SITE}/a.py is gone"), "b: b-1.0-py3-none-any.whl is gone".to_owned()]
         );
+    }
+
+    #[test]
+    fn a_record_that_leads_elsewhere_is_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let venv = generation(folder.path(), Manager::Venv);
+        let good: serde_json::Value =
+            serde_json::from_str(&venv.record(&Real).unwrap().to_text()).unwrap();
+        for (field, value) in [
+            ("/python", "../3.12".into()),
+            ("/python", "3.\u{e9}".into()),
+            ("/build", "cu\u{1b}[31m".into()),
+            ("/added", serde_json::json!(["-r /etc/passwd"])),
+            ("/layers", serde_json::json!({"../x": {}})),
+            ("/layers", serde_json::json!({"libraries": {"../x": "1"}})),
+            ("/layers", serde_json::json!({"libraries": {"a": "1=../../x"}})),
+            ("/schema", 2.into()),
+        ] {
+            let mut changed = good.clone();
+            *changed.pointer_mut(field).unwrap() = value;
+            put(&venv, RECORD, &changed.to_string());
+            assert_eq!(venv.record(&Real), None, "{field}");
+        }
+    }
+
+    #[test]
+    fn a_link_of_somebody_elses_is_never_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let venv = generation(folder.path(), Manager::Venv);
+        let environments = Environments::new(folder.path(), "ai");
+        Real.symlink(Path::new("/home/ann/own"), &environments.current_path()).unwrap();
+        environments.activate(&Real, &venv).unwrap_err();
+        let target = Real.read_link(&environments.current_path()).unwrap();
+        assert_eq!(target, Path::new("/home/ann/own"));
     }
 
     #[test]

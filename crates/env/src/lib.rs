@@ -17,6 +17,7 @@ mod lock;
 mod manager;
 mod received;
 mod secrets;
+mod strangers;
 mod venv;
 
 use std::path::{Path, PathBuf};
@@ -36,6 +37,7 @@ pub use manager::{
 };
 pub use received::{note_received, received};
 pub use secrets::{Secret, without_secrets};
+pub use strangers::strangers;
 pub use venv::{Uv, UvSources, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.

@@ -43,6 +43,7 @@ pub fn brought(receipt: &Receipt, system: &dyn System) -> Vec<String> {
     let is_there = |name: &&str| there.get(*name).is_some_and(|p| p.state == "installed");
     let created = receipt.objects.iter().filter(|(_, o)| o.provenance == Provenance::Created);
     let names = created.filter_map(|(key, _)| key.strip_prefix("apt:"));
+    let names = names.filter(|name| aitk_plan::names::apt_package::fits(name));
     names.filter(is_there).map(str::to_owned).collect()
 }
 

@@ -173,7 +173,7 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
 ///
 /// # Errors
 /// Where the receipt cannot be written.
-pub fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
+fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
     for step in &plan.steps {
         cx.note(&step.id, kind(&step.action).own(cx, plan, step));
     }

@@ -123,6 +123,26 @@ pub enum ExecError {
         /// Whether it costs much more.
         larger: bool,
     },
+    /// A file of the user's own stands where aitk would change something, and stays as it is.
+    #[error("{path} stays as it is: {reason}")]
+    Yours {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// What aitk keeps of itself cannot be read.
+    #[error("{path}: {reason}")]
+    BadState {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// There can be no swap file at a place.
     #[error("there can be no swap file {path}: {reason}")]
     NoSwapFile {
@@ -210,6 +230,8 @@ impl Explain for ExecError {
             Self::NoSwapFile { .. } => "AITK-X14",
             Self::UnsafePlace { .. } => "AITK-X15",
             Self::NotAgreed { .. } => "AITK-X16",
+            Self::Yours { .. } => "AITK-X20",
+            Self::BadState { .. } => "AITK-X21",
             Self::Run(_) => "AITK-X08",
             Self::Io { .. } => "AITK-X09",
         }
@@ -250,7 +272,8 @@ impl Explain for ExecError {
             Self::UnsafePlace { .. } => {
                 "let it be root's alone (`ls -ld` shows whose it is), then run the same command again"
             }
-            Self::NoSwapFile { remedy, .. } => remedy,
+            Self::NoSwapFile { remedy, .. } | Self::BadState { remedy, .. } => remedy,
+            Self::Yours { remedy, .. } => return Some(remedy.clone()),
             Self::LogIn { .. } => {
                 "log out and in again, then run the same command again: it continues"
             }
@@ -285,8 +308,9 @@ impl Explain for ExecError {
             Self::Run(error) => error.exit(),
             Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
             Self::OtherManager { .. } => Exit::Usage,
-            Self::LogIn { .. } | Self::Restart { .. } => Exit::Resume,
             Self::NotAgreed { .. } => Exit::Pending,
+            Self::LogIn { .. } | Self::Restart { .. } | Self::Yours { .. } => Exit::Resume,
+            Self::BadState { .. } => Exit::Config,
             _ => Exit::Failed,
         }
     }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use aitk_plan::names;
 use aitk_system::System;
 use serde::{Deserialize, Serialize};
 
@@ -19,17 +20,34 @@ pub struct Journal {
 #[serde(tag = "event", rename_all = "snake_case")]
 pub(crate) enum Entry {
     /// The run begins.
-    RunStarted { budget: String, steps: Vec<String> },
+    RunStarted {
+        #[serde(deserialize_with = "names::line::one")]
+        budget: String,
+        #[serde(deserialize_with = "names::step_id::all")]
+        steps: Vec<String>,
+    },
     /// A step begins.
-    StepStarted { step: String },
+    StepStarted {
+        #[serde(deserialize_with = "names::step_id::one")]
+        step: String,
+    },
     /// A step has ended.
-    StepFinished { step: String, outcome: String },
+    StepFinished {
+        #[serde(deserialize_with = "names::step_id::one")]
+        step: String,
+        #[serde(deserialize_with = "names::line::one")]
+        outcome: String,
+    },
     /// The run has ended, well or not.
-    RunFinished { outcome: String },
+    RunFinished {
+        #[serde(deserialize_with = "names::line::one")]
+        outcome: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
 struct Line {
+    #[serde(deserialize_with = "names::line::one")]
     at: String,
     #[serde(flatten)]
     entry: Entry,
@@ -108,6 +126,9 @@ mod tests {
     fn a_line_that_was_cut_off_says_nothing() {
         let state = tempfile::tempdir().unwrap();
         journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n{}", &ENDED[..20]));
+        assert_eq!(interrupted_run(state.path(), &Real).as_deref(), Some("libraries"));
+        let strange = STEP.replace("libraries", r"\u001b[31m");
+        journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n{strange}\n"));
         assert_eq!(interrupted_run(state.path(), &Real).as_deref(), Some("libraries"));
     }
 }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aitk_plan::names;
 use aitk_system::System;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::error::ExecError;
 
@@ -54,6 +56,12 @@ pub enum Provenance {
     Found,
 }
 
+/// No receipt comes near it, in bytes.
+const SIZE_LIMIT: usize = 16 << 20;
+/// What to do with one that is damaged.
+const MOVE_IT: &str = "move it away: `aitk remove` and `aitk apply` find what is aitk's by its own marks, but not which \
+                       packages of the system it has brought";
+
 impl Receipt {
     fn path(state: &Path) -> PathBuf {
         state.join("receipt.json")
@@ -72,13 +80,32 @@ impl Receipt {
             }
             Err(error) => return Err(ExecError::io(path)(error)),
         };
-        let receipt: Self =
-            serde_json::from_slice(&json).map_err(|error| ExecError::io(&path)(error.into()))?;
-        if receipt.schema > 1 {
-            let newer = std::io::Error::other("it was written by a newer version of aitk");
-            return Err(ExecError::io(path)(newer));
+        Self::read(&json).map_err(|(reason, remedy)| ExecError::BadState { path, reason, remedy })
+    }
+
+    /// Reads what stands in the file: names of things may be anything, as long as nothing is done with them before
+    /// they were found to be of a place where aitk can have made something; everything else is plain text.
+    fn read(json: &[u8]) -> Result<Self, (String, &'static str)> {
+        let damaged = |reason: String| (reason, MOVE_IT);
+        if json.len() > SIZE_LIMIT {
+            return Err(damaged("it is too large to be a receipt".to_owned()));
         }
-        Ok(receipt)
+        let value: Value = serde_json::from_slice(json).map_err(|e| damaged(e.to_string()))?;
+        let schema = value.get("schema").map_or(Some(1), Value::as_u64);
+        if schema.is_some_and(|schema| schema > 1) {
+            let newer = "it was written by a newer version of aitk".to_owned();
+            return Err((newer, "use that version of aitk; this one changes nothing here"));
+        }
+        // A list would be read as a receipt of which everything is left out.
+        let fields = value.as_object().ok_or_else(|| damaged("it is no JSON object".to_owned()))?;
+        for (field, value) in fields {
+            let plain = match (field.as_str(), value) {
+                ("objects", Value::Object(all)) => all.values().try_for_each(names::lines_only),
+                (_, value) => names::lines_only(value),
+            };
+            plain.map_err(|unfit| damaged(unfit.to_string()))?;
+        }
+        serde_json::from_value(value).map_err(|error| damaged(error.to_string()))
     }
 
     /// Writes the receipt, whole or not at all.
@@ -140,9 +167,19 @@ mod tests {
     fn a_damaged_or_newer_receipt_is_an_error_and_not_an_empty_one() {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(Receipt::load(state.path(), &Real).unwrap(), Receipt::default());
-        for text in ["{\"schema\": 1,", "{\"schema\": 2}"] {
+        for text in [
+            "{\"schema\": 1,",
+            "{\"schema\": 2}",
+            "{\"schema\": 18446744073709551615, \"objects\": 3}",
+            "{\"schema\": -1}",
+            "[]",
+            "{\"objects\": {\"apt:x\": {\"step\": \"s\", \"provenance\": \"created\", \"at\": \"\\u001b[31m\"}}}",
+            "{\"environments\": {\"ai\": {\"budget\": \"a\\nb\"}}}",
+            &"[".repeat(10_000),
+        ] {
             Real.write(&Receipt::path(state.path()), text.as_bytes(), 0o600).unwrap();
-            assert!(Receipt::load(state.path(), &Real).is_err(), "{text}");
+            let error = Receipt::load(state.path(), &Real).unwrap_err();
+            assert!(matches!(error, ExecError::BadState { .. }), "{text}: {error}");
         }
     }
 }

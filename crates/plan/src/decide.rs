@@ -181,7 +181,7 @@ pub const SWAP_FILE: &str = "/swapfile";
 const HOLD_SWAP: [&str; 4] = ["ext4", "ext3", "ext2", "xfs"];
 
 /// Groups that may use the devices of AMD and Intel.
-const GPU_GROUPS: [&str; 2] = ["render", "video"];
+pub const GPU_GROUPS: [&str; 2] = ["render", "video"];
 
 impl Context<'_> {
     /// The step of the plan that a step of the profile means here; `None` where it means none.

@@ -29,7 +29,7 @@ pub use catalog::{
     Images, MemoryFit, Targets, UvPin, VramFit, Wheel,
 };
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
-pub use decide::{Charge, SWAP_FILE, charges, conclude, plan};
+pub use decide::{Charge, GPU_GROUPS, SWAP_FILE, charges, conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use messages::{Messages, holes};
 pub use model::{
@@ -40,7 +40,7 @@ pub use picture::{Difference, differences};
 pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
     ADVISED, CHECKS, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, Profile, ProfileError,
-    Requirements, nearest, parse as parse_toml,
+    Requirements, StepKind, nearest, parse as parse_toml,
 };
 pub use size::Bytes;
 pub use texts::{Language, Texts};

@@ -3,6 +3,7 @@
 use std::io::{self, BufRead, IsTerminal};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -36,6 +37,16 @@ pub fn replace(command: &Command) -> io::Error {
 #[expect(clippy::exit, reason = "a panic must not wait for threads that wait for it")]
 pub fn end(exit: Exit) -> ! {
     std::process::exit(exit as i32)
+}
+
+/// Where this program is, behind all links; `None` where it is gone.
+pub fn this_program() -> Option<PathBuf> {
+    std::env::current_exe().ok()?.canonicalize().ok()
+}
+
+/// Whether a path leads to this program.
+pub fn is_this_program(path: &Path) -> bool {
+    this_program().is_some_and(|own| path.canonicalize().is_ok_and(|path| path == own))
 }
 
 /// Whether a person sits at the keyboard and sees standard error.

@@ -28,6 +28,7 @@ mod record;
 mod replay;
 mod report;
 mod scrub;
+mod server;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,7 +39,10 @@ pub use children::children_start_in;
 pub use command::{Command, Effect, Hidden, Line, Output, Privilege, RunError, quote};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate};
-pub use exec::{end, free_port, is_terminal, read_line, replace, stderr_is_terminal, stdout_width};
+pub use exec::{
+    end, free_port, is_terminal, is_this_program, read_line, replace, stderr_is_terminal,
+    stdout_width, this_program,
+};
 pub use explain::{Exit, Explain};
 pub use fault::Fault;
 pub use interrupt::{interrupted, listen as listen_for_interrupts};
@@ -53,6 +57,7 @@ pub use replay::Replay;
 pub use report::Report;
 pub use scrub::Scrub;
 use serde::{Deserialize, Serialize};
+pub use server::{Server, asked, listens};
 
 /// What a path is, as `lstat(2)` tells it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -151,6 +151,7 @@ impl System for Real {
         file.as_file().sync_all()?;
         // The umask may have narrowed the mode.
         file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
+        keep_group(file.as_file(), path);
         file.persist(path).map_err(|error| error.error)?;
         sync_dir(parent)
     }
@@ -235,7 +236,7 @@ fn no_links() -> i32 {
 }
 
 /// A file that is added to; a link in its place would lead to one of somebody else's.
-fn open_to_append(path: &Path) -> io::Result<File> {
+pub(crate) fn open_to_append(path: &Path) -> io::Result<File> {
     private::create_dir_all(parent(path)?)?;
     let mode = private::mode(path, 0o644);
     OpenOptions::new().create(true).append(true).mode(mode).custom_flags(no_links()).open(path)
@@ -270,6 +271,18 @@ fn parent(path: &Path) -> io::Result<&Path> {
     path.parent()
         .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
         .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a folder"))
+}
+
+/// A file of the user's own that is written anew stays of the group that it was of, where the user may say so.
+fn keep_group(file: &File, path: &Path) {
+    let me = rustix::process::geteuid().as_raw();
+    if let (Ok(old), Ok(new)) = (fs::symlink_metadata(path), file.metadata())
+        && old.is_file()
+        && old.uid() == me
+        && old.gid() != new.gid()
+    {
+        let _ = std::os::unix::fs::fchown(file, None, Some(old.gid()));
+    }
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {

@@ -49,12 +49,63 @@ done
 [[ $(answer --header "Authorization: token $token") == 200 ]] || die "with its token it answers otherwise"
 if pgrep -af jupyter-lab | grep "$token"; then die "the token is in the list of processes"; fi
 
-step "it stops at once when asked to"
-pid=$(pgrep -o -f bin/jupyter-lab)
-kill -INT "$pid"
+step "it stops at once when asked to, and leaves nothing behind"
+pkill -TERM -x aitk
 for _ in {1..300}; do
     kill -0 "$job" 2>/dev/null || break
     sleep 0.1
 done
 if kill -0 "$job" 2>/dev/null; then die "it still runs"; fi
+wait "$job" || die "it ended with $?"
+if pgrep -af bin/jupyter-lab; then die "the server still runs"; fi
 kill "$holder"
+
+# `start [NAME=VALUE…]`: JupyterLab, until it has said its address, which comes last; leaves it in URL.
+start() {
+    as user "$@" aitk lab --no-browser >"$WORK/lab.out" 2>"$WORK/lab.err" &
+    job=$!
+    until grep -q 'JupyterLab:' "$WORK/lab.err"; do
+        kill -0 "$job" || die "it ended: $(cat "$WORK/lab.err")"
+        sleep 0.05
+    done
+    sed -i 's/\x1b\[[0-9;]*m//g' "$WORK/lab.err"
+    URL=$(tail -n 1 "$WORK/lab.err")
+    URL=${URL#JupyterLab: }
+}
+stop() {
+    pkill -INT -x aitk
+    wait "$job" || die "it ended with $?: $(cat "$WORK/lab.err")"
+}
+
+step "a configuration of the user's is honoured in the address, and does not open it to others"
+configuration=$(home_of user)/.jupyter/jupyter_server_config.py
+as user mkdir .jupyter
+printf 'c.%s\n' 'ServerApp.base_url = "/jupyter/"' 'IdentityProvider.token = "mine"' 'ServerApp.ip = "0.0.0.0"' \
+    'ServerApp.root_dir = "/nowhere"' >"$configuration"
+start SSH_CONNECTION="10.0.0.9 50412 10.0.0.1 22"
+[[ $URL == http://127.0.0.1:*/jupyter/lab?token=mine ]] || die "the address is $URL"
+port=${URL#http://127.0.0.1:} port=${port%%/*}
+grep -q "ssh -L $port:127.0.0.1:$port user@10.0.0.1" "$WORK/lab.err" || die "it names no tunnel"
+as user curl --silent --fail --noproxy '*' --output /dev/null --location "$URL" || die "its address does not answer"
+awk -v port=":$(printf '%04X' "$port")" '$4 == "0A" && substr($2, 9) == port' /proc/net/tcp >"$WORK/listening"
+if grep -v ' 0100007F:' "$WORK/listening"; then die "others can reach it"; fi
+[[ -s $WORK/listening ]] || die "nothing listens on its port"
+stop
+
+step "one that cannot be read is named, and so is what ends the server"
+echo 'c.ServerApp.ip = = 1' >"$configuration"
+start
+grep -q "Jupyter cannot read .*jupyter_server_config.py" "$WORK/lab.err" || die "it is not named: $(cat "$WORK/lab.err")"
+stop
+echo 'raise SystemExit("there is nowhere to go")' >"$configuration"
+SHOW=12 aitk user -- lab --no-browser
+expect_code 1
+expect_one_error 'JupyterLab has ended'
+expect_said 'there is nowhere to go'
+rm "$configuration"
+as root chown root: /home/user/.local/share/jupyter/runtime
+as root chmod 755 /home/user/.local/share/jupyter/runtime
+SHOW=5 aitk user -- lab --no-browser
+expect_code 1
+expect_one_error 'runtime.* cannot be written'
+expect_said 'sudo chown'

@@ -19,6 +19,7 @@ use crate::commands::hosted;
 use crate::commands::plan::show;
 use crate::error::{CliError, steps};
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, ask, say, styled};
+use crate::program;
 use crate::progress::Progress;
 use crate::saved::Saved;
 use crate::session::{Ask, Session, Wish, locked};
@@ -114,6 +115,9 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     let context = context(&session, &Real, lock.as_ref(), args);
     let journal = Journal::begin(&session.machine.folders.state, &Real);
     let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
+    if summary.failure.is_none() {
+        program::offer(&session, args.yes, output)?;
+    }
     drop(hold);
     finish(summary, output)
 }
@@ -240,12 +244,13 @@ fn nothing_to_do(
     let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("run", &data, diagnostics, || {
-        format!(
+        let text = format!(
             "{} Nothing to do: {} steps are as they should be ({:.0} ms). `aitk lab` starts JupyterLab.",
             styled(GOOD, "✓"),
             plan.steps.iter().filter(|step| step.status == Status::Done).count(),
             seconds * 1000.0
-        )
+        );
+        program::hint(&said(text))
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -398,7 +403,8 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
         None => {
             let taken = summary.taken;
             output.result("run", &(), Vec::new(), || {
-                let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, command));
+                let aitk = program::typed();
+                let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")));
                 format!(
                     "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
                     styled(GOOD, "✓"),
@@ -406,10 +412,10 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
                     summary.plan.steps.len(),
                     Bytes(taken.download),
                     Bytes(taken.disk),
-                    start("Start JupyterLab:", "aitk lab"),
-                    start("Work in a shell:", "aitk shell"),
-                    start("Run a program:", "aitk run -- python program.py"),
-                    start("Check it at any time:", "aitk verify"),
+                    start("Start JupyterLab:", "lab"),
+                    start("Work in a shell:", "shell"),
+                    start("Run a program:", "run -- python program.py"),
+                    start("Check it at any time:", "verify"),
                 )
             });
             Ok(ExitCode::SUCCESS)

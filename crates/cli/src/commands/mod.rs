@@ -9,6 +9,7 @@ pub mod detect;
 pub mod doctor;
 pub mod export;
 pub mod hosted;
+pub mod lab;
 pub mod lock;
 pub mod plan;
 pub mod profiles;

@@ -1,69 +1,52 @@
 //! `aitk remove`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use aitk_exec::{
-    ExecError, Provenance, Receipt, Undo, brought, kept_kernel, note_own, undo, without_init,
+    ExecError, Places, Receipt, Removal, Undo, brought, note_by_marks, prune, removal, take_away,
 };
-use aitk_system::{Real, System};
+use aitk_plan::Bytes;
+use aitk_system::{Real, System, is_terminal, read_line};
 use serde_json::json;
 
 use crate::args::{Common, Remove};
 use crate::commands::apply;
 use crate::error::CliError;
-use crate::output::{BAD, DIM, GOOD, Output, styled};
-use crate::session::{Ask, Session};
+use crate::output::{BAD, CARE, DIM, GOOD, Output, ask, one_line, styled};
+use crate::session::Session;
 use crate::words::said;
-
-/// What the receipt says aitk has made here and can take away.
-struct Made {
-    key: String,
-    path: PathBuf,
-    /// Only aitk's lines of the file, not the file.
-    lines_only: bool,
-}
 
 pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other("`remove` works on this machine only".to_owned()));
     }
-    let mut session = Session::open(common)?;
+    let session = Session::open(common)?;
     let _hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
-    let mut receipt = whole_receipt(&mut session, args.dry_run)?;
     let state = &session.machine.folders.state;
-    let made = made(&receipt);
+    let mut receipt = Receipt::load(state, &Real)?;
+    let places = places(&session, &receipt);
+    note_by_marks(&mut receipt, &places, &Real);
+    let removal = removal(&receipt, &places, &Real);
     let system = brought(&receipt, &Real);
-    let undone = undo(&receipt, &Real);
     let as_root = session.machine.privilege.root;
-    let commands: Vec<_> = undone.iter().flat_map(|undo| &undo.commands).collect();
-    let commands: Vec<_> = commands.iter().map(|command| command.typed(as_root)).collect();
-    let paths: Vec<_> = made.iter().map(|made| &made.path).collect();
-    let data = json!({ "removed": paths, "commands": commands, "system_packages": system, "dry_run": args.dry_run });
+    let commands = removal.root.iter().flat_map(|undo| &undo.commands);
+    let commands: Vec<_> = commands.map(|command| command.typed(as_root)).collect();
+    let bytes = removal.bytes(&Real);
+    let mut data = json!({
+        "removed": removal.goes.iter().map(|goes| &goes.path).collect::<Vec<_>>(),
+        "commands": commands,
+        "bytes": bytes,
+        "kept": removal.kept.iter().map(|kept| json!({ "path": kept.path, "reason": kept.reason })).collect::<Vec<_>>(),
+        "refused": removal.refused,
+        "system_packages": system,
+        "dry_run": args.dry_run,
+    });
     if !output.json {
-        for made in &made {
-            let what = if made.lines_only { said(" (aitk's lines)") } else { String::new() };
-            output.say(format!("  {} {}{what}", styled(BAD, "-"), made.path.display()));
-        }
-        for undo in &undone {
-            for command in &undo.commands {
-                output.say(format!("  {} {}", styled(BAD, "-"), command.typed(as_root)));
-            }
-            if let Some(note) = &undo.note {
-                output.say(styled(DIM, said(format!("  {note}"))));
-            }
-        }
-        let cache = format!("  the cache {} stays", session.settings.cache.display());
-        output.say(styled(DIM, said(cache)));
-        if !system.is_empty() {
-            let stay = "  packages of the system stay; if nothing else needs them:";
-            output.say(styled(DIM, said(stay)));
-            output.say(styled(DIM, format!("  sudo apt-get remove {}", system.join(" "))));
-        }
+        show(&removal, bytes, &system, &session, output);
     }
-    let nothing = made.is_empty() && commands.is_empty();
-    if args.dry_run || nothing {
-        let text = if nothing {
+    if args.dry_run || removal.is_empty() {
+        let text = if removal.is_empty() {
             "There is nothing of aitk's here."
         } else {
             "Nothing was removed: this was a dry run."
@@ -71,64 +54,102 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
         output.result("removal", &data, Vec::new(), || text.to_owned());
         return Ok(ExitCode::SUCCESS);
     }
-    apply::confirm(args.yes)?;
+    confirm(args.yes)?;
     let _ticket = match commands.is_empty() {
         true => None,
         false => apply::elevate(&session, commands.iter().cloned(), false)?,
     };
-    for undo in undone.iter().filter(|undo| !undo.commands.is_empty()) {
+    let before = free(&places.data);
+    for undo in removal.root.iter().filter(|undo| !undo.commands.is_empty()) {
         take_back(undo)?;
         receipt.objects.remove(&undo.key);
         receipt.save(state, &Real)?;
     }
-    for made in &made {
-        take_away(made)?;
-        prune(&made.path, &session)?;
-        receipt.objects.remove(&made.key);
+    for goes in &removal.goes {
+        take_away(goes, &Real)?;
+        prune(&goes.path, &places, &Real)?;
+        receipt.objects.remove(&goes.key);
         // After each, so that an interruption leaves nothing unsaid.
         receipt.save(state, &Real)?;
     }
+    removal.forget_gone(&mut receipt);
     receipt.environments.clear();
     receipt.proofs.clear();
     receipt.boots.clear();
     receipt.save(state, &Real)?;
+    let freed = free(&places.data).saturating_sub(before);
+    data["freed"] = freed.into();
     output.result("removal", &data, Vec::new(), || {
-        format!("{} What aitk had made here is gone.", styled(GOOD, "✓"))
+        let sign = styled(GOOD, "✓");
+        format!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
     });
     Ok(ExitCode::SUCCESS)
 }
 
-/// The receipt, with what a run that was killed has made and not noted.
-fn whole_receipt(session: &mut Session, dry: bool) -> Result<Receipt, CliError> {
-    session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
-    let names: Vec<_> = session.receipt.environments.keys().cloned().collect();
-    for name in names {
-        let Ok(wish) = session.applied(&name) else { continue };
-        // A profile of the user's own may be gone; what is noted counts all the same.
-        let Ok(plan) = session.plan(&wish, None, Ask::Nobody) else { continue };
-        let mut context = session.context(&Real, None);
-        context.dry = dry;
-        note_own(&context, &plan)?;
-        session.receipt = context.receipt();
-    }
-    Ok(session.receipt.clone())
+/// Where aitk can have made something: condas of the user's own were named when they were used.
+fn places(session: &Session, receipt: &Receipt) -> Places {
+    let condas = receipt.environments.values().filter_map(|wish| wish["choices"]["base"].as_str());
+    let condas = condas.map(Path::new).filter(|conda| conda.is_absolute());
+    Places::new(&session.machine.folders, &session.settings.data, condas)
 }
 
-/// What is to go, the last in the order of the alphabet first, so that links go before what they lead to.
-fn made(receipt: &Receipt) -> Vec<Made> {
-    let created = receipt.objects.iter().filter(|(_, o)| o.provenance == Provenance::Created);
-    let made = created.filter_map(|(key, _)| {
-        let (kind, path) = key.split_once(':')?;
-        let lines_only = match kind {
-            "path" => false,
-            "init" => true,
-            _ => return None,
-        };
-        Some(Made { key: key.clone(), path: PathBuf::from(path), lines_only })
-    });
-    let mut made: Vec<_> = made.filter(|made| Real.stat(&made.path).is_ok()).collect();
-    made.sort_by(|one, other| other.path.cmp(&one.path));
-    made
+/// What goes, and what stays and why.
+fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, output: &Output) {
+    let as_root = session.machine.privilege.root;
+    for goes in &removal.goes {
+        let what = if goes.lines_only { said(" (aitk's lines)") } else { String::new() };
+        output.say(format!("  {} {}{what}", styled(BAD, "-"), goes.path.display()));
+    }
+    for undo in &removal.root {
+        for command in &undo.commands {
+            output.say(format!("  {} {}", styled(BAD, "-"), command.typed(as_root)));
+        }
+        if let Some(note) = &undo.note {
+            output.say(styled(DIM, said(format!("  {note}"))));
+        }
+    }
+    for kept in &removal.kept {
+        let stays = said(format!("stays: {}", one_line(&kept.reason)));
+        output.say(format!("  {} {} {stays}", styled(CARE, "·"), one_line(kept.path.display())));
+    }
+    for key in &removal.refused {
+        // It may be anything, so it is shown with its signs escaped.
+        let text = format!("the receipt names {key:?}, which aitk cannot have made: it stays");
+        output.say(format!("  {} {}", styled(CARE, "!"), said(text)));
+    }
+    let cache = format!("  the cache {} stays", session.settings.cache.display());
+    output.say(styled(DIM, said(cache)));
+    if !system.is_empty() {
+        let stay = "  packages of the system stay; if nothing else needs them:";
+        output.say(styled(DIM, said(stay)));
+        output.say(styled(DIM, format!("  sudo apt-get remove {}", system.join(" "))));
+    }
+    if bytes > 0 {
+        output.say(format!("  up to {} come free", Bytes(bytes)));
+    }
+}
+
+/// What is taken away does not come back, so silence means no.
+fn confirm(yes: bool) -> Result<(), CliError> {
+    if yes {
+        return Ok(());
+    }
+    if !is_terminal() {
+        return Err(CliError::NotConfirmed);
+    }
+    ask(&said("\nTake all of this away? [y/N] "));
+    let answer = read_line().map_err(CliError::io("the terminal"))?;
+    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
+    if ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
+        Ok(())
+    } else {
+        Err(CliError::Declined)
+    }
+}
+
+/// Free bytes on the file system of a folder, which may be gone.
+fn free(folder: &Path) -> u64 {
+    folder.ancestors().find_map(|path| Some(Real.space(path).ok()?.free)).unwrap_or_default()
 }
 
 /// What root has to do.
@@ -139,56 +160,6 @@ fn take_back(undo: &Undo) -> Result<(), CliError> {
             let (command, output) = (command.to_string(), output.tail(8));
             return Err(ExecError::Failed { command, output, log: None }.into());
         }
-    }
-    Ok(())
-}
-
-fn take_away(made: &Made) -> Result<(), CliError> {
-    let path = &made.path;
-    if !made.lines_only {
-        Real.remove(path).map_err(CliError::io(path))?;
-        put_back(path)?;
-        return Ok(());
-    }
-    let bytes = Real.read(path).map_err(CliError::io(path))?;
-    let text = String::from_utf8_lossy(&bytes);
-    let mode = Real.stat(path).map_err(CliError::io(path))?.mode;
-    match without_init(&text) {
-        // There was no such file before.
-        rest if rest.is_empty() => Real.remove(path).map_err(CliError::io(path)),
-        rest => Real.write(path, rest.as_bytes(), mode).map_err(CliError::io(path)),
-    }
-}
-
-/// Somebody's own file that was kept beside aitk's comes back.
-fn put_back(path: &Path) -> Result<(), CliError> {
-    let kept = kept_kernel(path);
-    let Ok(bytes) = Real.read(&kept) else { return Ok(()) };
-    Real.write(path, &bytes, 0o644).map_err(CliError::io(path))?;
-    Real.remove(&kept).map_err(CliError::io(kept))
-}
-
-/// Folders that are left empty go as well, if they are aitk's own; and what a run that was killed was about to put in
-/// place.
-fn prune(path: &Path, session: &Session) -> Result<(), CliError> {
-    let kernels = session.machine.folders.jupyter.join("kernels");
-    let own = |folder: &&Path| {
-        folder.starts_with(&session.settings.data) || folder.parent() == Some(&kernels)
-    };
-    for folder in path.ancestors().skip(1).take_while(own) {
-        let (half, whole): (Vec<_>, Vec<_>) = Real
-            .list(folder)
-            .unwrap_or_default()
-            .into_iter()
-            .partition(|name| name.starts_with(".aitk-"));
-        for name in half {
-            let path = folder.join(name);
-            Real.remove(&path).map_err(CliError::io(&path))?;
-        }
-        if !whole.is_empty() {
-            break;
-        }
-        Real.remove(folder).map_err(CliError::io(folder))?;
     }
     Ok(())
 }

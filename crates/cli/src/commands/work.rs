@@ -1,25 +1,24 @@
-//! `aitk run`, `aitk shell`, `aitk lab`: work in the environment.
+//! `aitk run`, `aitk shell`: work in the environment.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_detect::{VirtualizationKind, folders};
+use aitk_detect::folders;
 use aitk_env::{Environments, Fault, Inside, inside};
 use aitk_exec::Receipt;
-use aitk_system::{Command, Real, System, free_port, replace};
+use aitk_system::{Command, Real, System, replace};
 
-use crate::args::{Common, Lab, Run, Which};
+use crate::args::{Common, Run, Which};
 use crate::error::CliError;
-use crate::output::{HEAD, Output, styled};
 
 /// An environment that is there.
-struct Environment {
-    path: PathBuf,
+pub(super) struct Environment {
+    pub(super) path: PathBuf,
     inside: Inside,
 }
 
 impl Environment {
-    fn open(which: &Which) -> Result<Self, CliError> {
+    pub(super) fn open(which: &Which) -> Result<Self, CliError> {
         let folders = folders(&Real);
         let environments = Environments::new(&folders.data, &which.env);
         let missing = || CliError::NoEnvironment { name: which.env.clone() };
@@ -39,7 +38,7 @@ impl Environment {
     }
 
     /// A command in the environment.
-    fn enter(&self, command: Command) -> Command {
+    pub(super) fn enter(&self, command: Command) -> Command {
         self.inside.enter(&Real, command)
     }
 }
@@ -81,39 +80,5 @@ pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
         (Some("fish"), Some(activation)) => Command::changes([shell.as_str(), "-C", &activation]),
         _ => Command::changes([shell.as_str(), "-i"]),
     };
-    become_it(&environment.enter(command))
-}
-
-pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError> {
-    let environment = Environment::open(&args.which)?;
-    let port = free_port(args.port).map_err(|_| {
-        CliError::Other(format!("the hundred ports from {} on are all taken", args.port))
-    })?;
-    let mut bytes = [0; 24];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| CliError::Other(format!("no random numbers: {error}")))?;
-    let token: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    let machine = aitk_detect::detect(&Real, &aitk_detect::Tables::default()).machine;
-    let on_wsl = machine.virtualization.kind == VirtualizationKind::Wsl2;
-    let host = if on_wsl { "localhost" } else { "127.0.0.1" };
-    let mut words = vec![environment.path.join("bin/jupyter-lab").to_string_lossy().into_owned()];
-    words.extend(["--ServerApp.ip=127.0.0.1".to_owned(), format!("--ServerApp.port={port}")]);
-    words.push("--ServerApp.port_retries=0".to_owned());
-    let no_screen = Real.env("DISPLAY").is_none() && Real.env("WAYLAND_DISPLAY").is_none();
-    if args.no_browser || on_wsl || no_screen {
-        words.push("--no-browser".to_owned());
-    }
-    if machine.privilege.root {
-        words.push("--allow-root".to_owned());
-    }
-    words.extend(args.more.iter().cloned());
-    output.say(format!("{} http://{host}:{port}/lab?token={token}", styled(HEAD, "JupyterLab:")));
-    if on_wsl {
-        output.say("Open this address in the browser on Windows. Ctrl-C ends it.");
-    } else {
-        output.say("Only this computer can open it. Ctrl-C ends it.");
-    }
-    // In the environment and not among the arguments: every user can read those.
-    let command = Command::changes(words).env("JUPYTER_TOKEN", token);
     become_it(&environment.enter(command))
 }

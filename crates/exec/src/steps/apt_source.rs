@@ -16,7 +16,8 @@ use crate::report::Event;
 
 pub(super) struct AptSource;
 
-const NOTE: &str = "# Written by aitk, which replaces it whole; `aitk remove` takes it away.";
+pub(super) const NOTE: &str =
+    "# Written by aitk, which replaces it whole; `aitk remove` takes it away.";
 const LISTS: &str = "/var/lib/apt/lists";
 /// A package that may come from a source, even where the distribution has one of that name …
 const WANTED: i32 = 600;
@@ -216,7 +217,26 @@ fn made(name: &str) -> Made {
 
 /// What takes a source away again. Its lists go with apt's next update.
 pub(super) fn undo(name: &str, system: &dyn System) -> Vec<Command> {
-    Files::of(name).delete(system)
+    let files = Files::of(name);
+    let ours = |path: &&Path| {
+        // The key has no note of aitk's, only its name.
+        system.exists(path) && (*path == files.key || is_noted(path, system))
+    };
+    let there: Vec<_> = files.all().into_iter().filter(ours).collect();
+    if there.is_empty() { Vec::new() } else { vec![root::delete(there)] }
+}
+
+fn is_noted(path: &Path, system: &dyn System) -> bool {
+    system.text(path).is_ok_and(|text| text.starts_with(NOTE))
+}
+
+/// The sources whose files say that aitk has written them.
+pub(crate) fn own_sources(system: &dyn System) -> Vec<String> {
+    let folder = Path::new("/etc/apt/sources.list.d");
+    let names = system.list(folder).unwrap_or_default().into_iter();
+    let ours = names.filter(|name| is_noted(&folder.join(name), system));
+    ours.filter_map(|name| Some(name.strip_prefix("aitk-")?.strip_suffix(".sources")?.to_owned()))
+        .collect()
 }
 
 impl Kind for AptSource {

@@ -122,6 +122,10 @@ impl Kind for Base {
         let target = current(cx, plan);
         let mut failed = None;
         for link in links(cx, &spec) {
+            if is_foreign(cx, &link) {
+                failed = Some(ExecError::Foreign { path: link });
+                continue;
+            }
             match cx.system.symlink(&target, &link) {
                 Ok(()) => {
                     made.push(Made::path(&link, None));
@@ -237,6 +241,15 @@ fn links(cx: &Context<'_>, spec: &Spec<'_>) -> Vec<PathBuf> {
             cx.machine.folders.home.join(".conda/envs").join(spec.env),
         ],
     }
+}
+
+/// Whether something of somebody else's has a name that conda shall know aitk's environment by: a folder, or a link that
+/// leads elsewhere. One whose target is gone was aitk's before its folder was moved.
+fn is_foreign(cx: &Context<'_>, link: &Path) -> bool {
+    let Ok(target) = cx.system.read_link(link) else { return cx.system.exists(link) };
+    let ours = target.starts_with(cx.settings.data.join("envs")) && target.ends_with("current");
+    let moved = target.ends_with("current") && !cx.system.exists(&target);
+    !ours && !moved
 }
 
 /// The lock of conda's own environment; `None` where the user brings one, or the plan has none.

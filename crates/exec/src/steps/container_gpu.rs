@@ -14,7 +14,7 @@ use crate::error::ExecError;
 pub(super) struct ContainerGpu;
 
 const DAEMON: &str = "/etc/docker/daemon.json";
-const CDI: &str = "/etc/cdi/nvidia.yaml";
+pub(crate) const CDI: &str = "/etc/cdi/nvidia.yaml";
 /// Where NVIDIA's own service describes them, after each start of the machine.
 const OTHER_CDI: &str = "/var/run/cdi/nvidia.yaml";
 const RUNTIME: &str = "runtime:nvidia";

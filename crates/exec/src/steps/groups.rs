@@ -95,7 +95,18 @@ pub(crate) fn may_come(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<boo
 pub(super) fn undo(group: &str, user: &str, system: &dyn System) -> Vec<Command> {
     let text = system.text(GROUPS).unwrap_or_default();
     let belongs = groups(&text).any(|g| g.name == group && g.members.contains(&user));
-    belongs.then(|| Command::as_root(["gpasswd", "-d", user, group])).into_iter().collect()
+    // What is noted is a claim: nobody else is taken out of a group.
+    let uid = system.host().uid.to_string();
+    let users = system.text("/etc/passwd").unwrap_or_default();
+    let themselves = users.lines().any(|line| {
+        let mut fields = line.split(':');
+        fields.next() == Some(user) && fields.nth(1) == Some(&*uid)
+    });
+    let known = |name: &str| system.env(name).as_deref() == Some(user);
+    (belongs && (themselves || known("USER") || known("LOGNAME")))
+        .then(|| Command::as_root(["gpasswd", "-d", user, group]))
+        .into_iter()
+        .collect()
 }
 
 impl Kind for Groups {

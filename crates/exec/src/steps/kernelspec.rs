@@ -7,7 +7,7 @@ use aitk_env::inside;
 use aitk_plan::{Action, Plan, Step};
 use serde_json::json;
 
-use super::{Check, Exact, Kind, Made, Work, base};
+use super::{Check, Exact, Kind, Made, Work, base, hash_of};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 
@@ -44,16 +44,54 @@ pub(super) fn content(
     Some(bytes)
 }
 
-/// Whether a kernel's file is aitk's: it starts the environment's own Python, by way of the link that only aitk makes.
-fn is_ours(found: &[u8], wanted: &[u8]) -> bool {
-    let python = |bytes: &[u8]| {
-        let kernel: serde_json::Value = serde_json::from_slice(bytes).ok()?;
-        kernel["argv"][0].as_str().map(str::to_owned)
-    };
-    python(wanted).is_some() && python(found) == python(wanted)
+/// The Python that a kernel's file starts.
+pub(crate) fn kernel_python(bytes: &[u8]) -> Option<String> {
+    let kernel: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    kernel["argv"][0].as_str().map(str::to_owned)
 }
 
-/// Where somebody's own kernel is kept while aitk's has its place.
+/// Whether a kernel's file is aitk's: it starts the environment's own Python, by way of the link that only aitk makes.
+fn is_ours(found: &[u8], wanted: &[u8]) -> bool {
+    kernel_python(wanted).is_some() && kernel_python(found) == kernel_python(wanted)
+}
+
+/// Whose the file of a kernel is.
+enum Whose {
+    /// There is none.
+    Nobodys,
+    /// aitk's, as it shall be.
+    Ours,
+    /// aitk's, of an earlier run or damaged.
+    Stale,
+    /// aitk's, with changes of the user's, which stay.
+    Edited,
+    /// Somebody else's.
+    Foreign,
+}
+
+fn whose(cx: &Context<'_>, path: &Path, wanted: &[u8]) -> Result<Whose, ExecError> {
+    let there = match cx.system.read(path) {
+        Ok(there) => there,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Whose::Nobodys),
+        Err(error) => return Err(ExecError::io(path)(error)),
+    };
+    let receipt = cx.receipt();
+    let made = receipt.made(&Made::path(path, None).key);
+    let noted = receipt.objects.get(&Made::path(path, None).key);
+    let noted = noted.and_then(|object| object.detail.as_deref()).filter(|_| made);
+    let is_link = cx.system.read_link(path).is_ok();
+    Ok(match is_ours(&there, wanted) {
+        _ if there == wanted => Whose::Ours,
+        _ if is_link => Whose::Foreign,
+        _ if noted == Some(&hash_of(&there)) => Whose::Stale,
+        true if noted.is_some() => Whose::Edited,
+        true => Whose::Stale,
+        false if made && kernel_python(&there).is_none() => Whose::Stale,
+        false => Whose::Foreign,
+    })
+}
+
+/// Where an earlier aitk has kept somebody's own kernel while its own had the place.
 pub fn kept_kernel(path: &Path) -> PathBuf {
     path.with_extension("json.before-aitk")
 }
@@ -61,10 +99,12 @@ pub fn kept_kernel(path: &Path) -> PathBuf {
 impl Kind for Kernelspec {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
         let Some((path, bytes)) = wanted(cx, plan, step) else { return Ok(Check::Holds) };
-        Ok(match cx.system.read(&path) {
-            Ok(found) if found == bytes => Check::Holds,
-            Ok(_) => Check::missing(format!("{} says something else", path.display())),
-            Err(_) => Check::missing(format!("{} is not there", path.display())),
+        Ok(match whose(cx, &path, &bytes)? {
+            Whose::Ours | Whose::Edited => Check::Holds,
+            Whose::Nobodys => Check::missing(format!("{} is not there", path.display())),
+            Whose::Stale | Whose::Foreign => {
+                Check::missing(format!("{} says something else", path.display()))
+            }
         })
     }
 
@@ -76,28 +116,91 @@ impl Kind for Kernelspec {
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let Some((path, bytes)) = wanted(cx, work.plan, work.step) else { return Ok(Vec::new()) };
-        // Somebody's own file of the same name is kept beside ours, and `remove` puts it back.
-        match cx.system.read(&path) {
-            Ok(old) if !is_ours(&old, &bytes) => {
-                let kept = kept_kernel(&path);
-                cx.system.write(&kept, &old, 0o644).map_err(ExecError::io(&kept))?;
-            }
-            _ => {}
+        if let Whose::Foreign = whose(cx, &path, &bytes)? {
+            return Err(ExecError::Yours {
+                path,
+                reason: "it is another kernel of this name".to_owned(),
+                remedy: "move it away, or name the environment otherwise with --env; then run the same command again"
+                    .to_owned(),
+            });
         }
         cx.system.write(&path, &bytes, 0o644).map_err(ExecError::io(&path))?;
-        Ok(vec![Made::path(&path, None)])
+        Ok(vec![Made::path(&path, Some(hash_of(&bytes)))])
     }
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
         let Some((path, bytes)) = wanted(cx, plan, step) else { return Vec::new() };
-        let ours = cx.system.read(&path).is_ok_and(|found| is_ours(&found, &bytes));
-        ours.then(|| Made::path(&path, None)).into_iter().collect()
+        let found = cx.system.read(&path).unwrap_or_default();
+        // What it was when aitk wrote it is known only where nobody has changed it since.
+        let detail = (found == bytes).then(|| hash_of(&bytes));
+        is_ours(&found, &bytes).then(|| Made::path(&path, detail)).into_iter().collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aitk_plan::Manager;
+
     use super::*;
+    use crate::receipt::Receipt;
+    use crate::steps::testing::{Machine, step};
+
+    const PATH: &str = "/home/user/.local/share/jupyter/kernels/aitk-ai/kernel.json";
+
+    /// What the step makes of a kernel that is there, of which this was noted.
+    fn apply(there: Option<&str>, noted: Option<&str>) -> Result<bool, ExecError> {
+        let machine = Machine::new("{}");
+        if let Some(there) = there {
+            machine.file(PATH, there);
+        }
+        let mut receipt = Receipt::default();
+        if let Some(noted) = noted {
+            receipt = machine.made(&[&format!("path:{PATH}")]);
+            let object = receipt.objects.values_mut().next().unwrap();
+            object.detail = Some(hash_of(noted.as_bytes()));
+        }
+        let kernel = Action::Kernelspec { name: "aitk-ai".to_owned(), display: "AI".to_owned() };
+        let environment = Action::Environment {
+            env: "ai".to_owned(),
+            python: None,
+            interpreter: None,
+            layers: Vec::new(),
+            builds: Vec::new(),
+            added: Vec::new(),
+            generation: None,
+        };
+        let mut plan = machine.plan(vec![step(environment), step(kernel)]);
+        plan.manager = Manager::Venv;
+        machine.with(receipt, |cx| {
+            let step = &plan.steps[1];
+            match Kernelspec.check(cx, &plan, step)? {
+                Check::Holds => Ok(false),
+                Check::Missing(_) => {
+                    let (path, bytes) = wanted(cx, &plan, step).unwrap();
+                    match whose(cx, &path, &bytes)? {
+                        Whose::Foreign => Err(ExecError::Interrupted),
+                        _ => Ok(true),
+                    }
+                }
+            }
+        })
+    }
+
+    #[test]
+    fn a_kernel_of_somebody_elses_is_never_overwritten_and_an_edited_one_stays() {
+        let ours = r#"{"argv": ["/home/user/.local/share/aitk/envs/ai/current/bin/python"]}"#;
+        let edited = ours.replace("]}", r#"], "display_name": "MINE"}"#);
+        let foreign = r#"{"argv": ["/usr/bin/python3"]}"#;
+        assert!(apply(None, None).unwrap(), "it is written");
+        assert!(apply(Some(ours), Some(ours)).unwrap(), "an earlier one is replaced");
+        assert!(apply(Some(ours), None).unwrap(), "so is one of which nothing is noted");
+        assert!(!apply(Some(&edited), Some(ours)).unwrap(), "an edited one holds");
+        assert!(apply(Some("{\"argv\""), Some(ours)).unwrap(), "a damaged one is mended");
+        for noted in [None, Some(ours)] {
+            apply(Some(foreign), noted).unwrap_err();
+        }
+        apply(Some("not a kernel"), None).unwrap_err();
+    }
 
     #[test]
     fn a_kernel_is_told_to_be_aitks_by_the_python_that_it_starts() {

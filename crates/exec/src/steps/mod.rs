@@ -18,6 +18,7 @@ mod login;
 mod own;
 mod restart;
 mod root;
+mod shell_file;
 mod shell_init;
 mod swap_file;
 mod system_file;
@@ -30,16 +31,21 @@ use std::path::{Path, PathBuf};
 
 use aitk_env::{Addition, Depth, EnvError};
 use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning};
-use aitk_system::Permit;
+use aitk_system::{Permit, System};
+use sha2::{Digest, Sha256};
 
+pub(crate) use apt_source::own_sources;
 pub(crate) use base::resolve as resolve_base;
+pub(crate) use container_gpu::CDI;
 pub(crate) use environment::{as_built, for_the_person, resolve as resolve_environment};
 pub(crate) use groups::may_come as group_may_come;
-pub use kernelspec::kept_kernel;
+pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use restart::boot_id;
 pub(crate) use root::asks_for_password;
-pub use shell_init::without_init;
-pub use undo::{Undo, undo};
+pub(crate) use shell_file::shell_files;
+pub(crate) use shell_init::{Cleared, cleared, is_marked};
+pub use undo::Undo;
+pub(crate) use undo::undo;
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -195,4 +201,13 @@ pub(crate) fn may_change(cx: &Context<'_>, what: &str) -> Result<Permit, ExecErr
 /// The same for downloads.
 pub(crate) fn may_download(cx: &Context<'_>, what: &str) -> Result<bool, ExecError> {
     Ok(may_change(cx, what)? == Permit::Granted)
+}
+
+/// The SHA-256 of a file, by which it is told later whether it still is as it was made.
+pub(crate) fn hash(path: &Path, system: &dyn System) -> Option<String> {
+    Some(hash_of(&system.read(path).ok()?))
+}
+
+pub(crate) fn hash_of(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -7,6 +7,8 @@ use aitk_plan::{Action, Plan, Step};
 
 use super::Made;
 use crate::context::{Context, environment};
+use crate::places::is_digest;
+use crate::removal::{is_generation, leads_to_generation};
 
 /// The generations and the links that the steps of an environment leave behind; nothing for other steps.
 pub(super) fn of_environments(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
@@ -33,25 +35,17 @@ pub(super) fn of_environments(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec
     }
 }
 
-/// Every generation, half-built ones as well: a later run may have built another one.
+/// Every generation, half-built ones as well: a later run may have built another one. A folder that says nothing of itself
+/// may be somebody's.
 fn generations(cx: &Context<'_>, environments: &Environments) -> Vec<Made> {
     let current = environments.current_path();
     let Some(folder) = current.parent() else { return Vec::new() };
-    let is_digest = |name: &String| {
-        let (digest, number) = name.split_once('.').unwrap_or((name, "1"));
-        digest.len() == 16
-            && digest.chars().all(|c| c.is_ascii_hexdigit())
-            && number.chars().all(|c| c.is_ascii_digit())
-    };
+    let ours = |name: &String| is_digest(name) && is_generation(&folder.join(name), cx.system);
     let names = cx.system.list(folder).unwrap_or_default();
-    names
-        .into_iter()
-        .filter(is_digest)
-        .map(|name| Made::path(&folder.join(&name), Some(name)))
-        .collect()
+    names.into_iter().filter(ours).map(|name| Made::path(&folder.join(&name), Some(name))).collect()
 }
 
 fn link(cx: &Context<'_>, link: &Path) -> Vec<Made> {
-    let there = cx.system.read_link(link).is_ok();
+    let there = leads_to_generation(link, cx.system);
     there.then(|| Made::path(link, None)).into_iter().collect()
 }

@@ -1,19 +1,22 @@
 //! New shells know `conda activate`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aitk_plan::{Plan, Step};
-use aitk_system::quote;
+use aitk_system::{System, quote};
 
+use super::shell_file::{self, Changed, Unclear, behind_links, closed, shell_files};
 use super::{Check, Exact, Kind, Made, Work, base};
 use crate::context::Context;
 use crate::error::ExecError;
+use crate::report::Event;
 
 pub(super) struct ShellInit;
 
-/// What stands around the lines that are aitk's.
-const BEGIN: &str = "# >>> aitk >>>";
-const END: &str = "# <<< aitk <<<";
+/// Noted of a file that was not there before …
+const NEW: &str = "new";
+/// … and of one whose last line had no end.
+const CUT: &str = "cut";
 
 /// The file that new shells read, and the lines that it shall have.
 struct Wanted {
@@ -22,51 +25,58 @@ struct Wanted {
 }
 
 fn wanted(cx: &Context<'_>, plan: &Plan) -> Wanted {
-    let home = &cx.machine.folders.home;
+    let [bash, zsh, fish] = shell_files(&cx.machine.folders.home);
     let shell = cx.system.env("SHELL").unwrap_or_default();
     let quoted = |path: PathBuf| quote(&path.to_string_lossy());
     let conda = base::folder(cx, plan);
-    let (file, lines) = match shell.rsplit('/').next() {
+    match shell.rsplit('/').next() {
         Some("fish") => {
             let script = quoted(conda.join("etc/fish/conf.d/conda.fish"));
-            (
-                home.join(".config/fish/config.fish"),
-                format!("test -r {script}; and source {script}\n"),
-            )
+            Wanted { file: fish, lines: format!("test -r {script}; and source {script}\n") }
         }
         name => {
             let script = |tool: &str| {
                 let script = quoted(conda.join("etc/profile.d").join(format!("{tool}.sh")));
                 format!("[ -r {script} ] && . {script}\n")
             };
-            let file = if name == Some("zsh") { ".zshrc" } else { ".bashrc" };
-            (home.join(file), script("conda") + &script("mamba"))
+            let file = if name == Some("zsh") { zsh } else { bash };
+            Wanted { file, lines: script("conda") + &script("mamba") }
         }
-    };
-    Wanted { file, lines: format!("{BEGIN}\n{lines}{END}\n") }
+    }
 }
 
-/// A shell's file without the lines that are aitk's.
-pub fn without_init(text: &str) -> String {
-    let Some((before, rest)) = text.split_once(BEGIN) else { return text.to_owned() };
-    // Without an end the lines are somebody's own by now.
-    let Some((_, after)) = rest.split_once(END) else { return text.to_owned() };
-    before.to_owned() + after.strip_prefix('\n').unwrap_or(after)
+impl Wanted {
+    /// Says that a file stays as it is, and what to write into it.
+    fn yours(&self, reason: &str) -> ExecError {
+        let lines = self.lines.trim_end();
+        ExecError::Yours {
+            path: self.file.clone(),
+            reason: reason.to_owned(),
+            remedy: format!(
+                "add these lines to it yourself, then run the same command again:\n{lines}"
+            ),
+        }
+    }
 }
 
-fn read(cx: &Context<'_>, file: &Path) -> Result<String, ExecError> {
-    match cx.system.text(file) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(String::new()),
-        text => text.map_err(ExecError::io(file)),
+const UNCLEAR: &str = "aitk's marks in it do not fit each other";
+
+/// A file's bytes; `None` where there is none.
+fn read(file: &PathBuf, system: &dyn System) -> Result<Option<Vec<u8>>, ExecError> {
+    match system.read(file) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        bytes => Ok(Some(bytes.map_err(ExecError::io(file))?)),
     }
 }
 
 impl Kind for ShellInit {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
         let Wanted { file, lines } = wanted(cx, plan);
-        Ok(match read(cx, &file)?.contains(&lines) {
-            true => Check::Holds,
-            false => Check::missing(format!("{} does not load conda", file.display())),
+        let bytes = read(&file, cx.system)?.unwrap_or_default();
+        Ok(match shell_file::has(&bytes, &lines) {
+            Ok(true) => Check::Holds,
+            Ok(false) => Check::missing(format!("{} does not load conda", file.display())),
+            Err(Unclear) => Check::missing(format!("{}: {UNCLEAR}", file.display())),
         })
     }
 
@@ -78,47 +88,119 @@ impl Kind for ShellInit {
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let Wanted { file, lines } = wanted(cx, work.plan);
-        let mut text = without_init(&read(cx, &file)?);
-        if !text.is_empty() && !text.ends_with('\n') {
-            text.push('\n');
+        let wanted = wanted(cx, work.plan);
+        let file = &wanted.file;
+        let place = behind_links(file, cx.system).map_err(ExecError::io(file))?;
+        if let Some(reason) = closed(&place, cx.system) {
+            return Err(wanted.yours(&reason));
         }
-        text += &lines;
-        let place = place(cx, &file);
+        let there = read(&place, cx.system)?;
+        let before = there.as_deref().unwrap_or_default();
+        let Ok(Changed { bytes, kept }) = shell_file::with(before, &wanted.lines) else {
+            return Err(wanted.yours(UNCLEAR));
+        };
+        let detail = match &there {
+            None => Some(NEW),
+            Some(before) if !before.is_empty() && !before.ends_with(b"\n") => Some(CUT),
+            Some(_) => None,
+        };
+        let made = vec![made(file, detail)];
         let mode = cx.system.stat(&place).map_or(0o644, |stat| stat.mode);
-        cx.system.write(&place, text.as_bytes(), mode).map_err(ExecError::io(&place))?;
-        Ok(vec![made(&place)])
+        let write = || cx.system.write(&place, &bytes, mode).map_err(ExecError::io(&place));
+        cx.about_to(&work.step.id, &made, || false, write)?;
+        if !kept.is_empty() {
+            let text = format!(
+                "these lines of yours stood between aitk's marks in {}, and stay behind them: {}",
+                file.display(),
+                kept.join("; ")
+            );
+            work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
+        }
+        Ok(made)
     }
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
-        let place = place(cx, &wanted(cx, plan).file);
-        let ours = read(cx, &place).is_ok_and(|text| without_init(&text) != text);
-        ours.then(|| made(&place)).into_iter().collect()
+        let file = wanted(cx, plan).file;
+        is_marked(&file, cx.system).then(|| made(&file, None)).into_iter().collect()
     }
 }
 
-/// The file itself: a link to it, as dotfile managers make, stays one.
-fn place(cx: &Context<'_>, file: &Path) -> PathBuf {
-    let target = cx.system.read_link(file);
-    target.map_or_else(|_| file.to_owned(), |target| file.with_file_name(target))
+fn made(file: &std::path::Path, detail: Option<&str>) -> Made {
+    Made::created(format!("init:{}", file.display()), detail.map(str::to_owned))
 }
 
-fn made(place: &Path) -> Made {
-    Made { key: format!("init:{}", place.display()), ..Made::path(place, None) }
+/// Whether a shell's file has lines of aitk's.
+pub(crate) fn is_marked(file: &PathBuf, system: &dyn System) -> bool {
+    let bytes = read(file, system).ok().flatten();
+    bytes.is_some_and(|bytes| shell_file::is_marked(&bytes) != Ok(false))
+}
+
+/// How a shell's file gets rid of aitk's lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cleared {
+    /// The file behind the links.
+    pub place: PathBuf,
+    /// What it will say; `None` where it goes, as there was none before.
+    pub bytes: Option<Vec<u8>>,
+    /// Lines of the user's that stand between the marks, and stay.
+    pub kept: Vec<String>,
+}
+
+/// Takes aitk's lines out of a shell's file, of which this was noted; else says why they stay.
+pub(crate) fn cleared(
+    file: &PathBuf,
+    detail: Option<&str>,
+    system: &dyn System,
+) -> Result<Cleared, String> {
+    let place = behind_links(file, system).map_err(|error| error.to_string())?;
+    if let Some(reason) = closed(&place, system) {
+        return Err(reason);
+    }
+    let bytes = system.read(&place).map_err(|error| error.to_string())?;
+    let Ok(Changed { bytes, kept }) = shell_file::without(&bytes, detail == Some(CUT)) else {
+        return Err(UNCLEAR.to_owned());
+    };
+    let goes = bytes.is_empty() && detail == Some(NEW) && place == *file;
+    Ok(Cleared { place, bytes: (!goes).then_some(bytes), kept })
 }
 
 #[cfg(test)]
 mod tests {
+    use aitk_plan::Action;
+    use serde_json::json;
+
     use super::*;
+    use crate::receipt::Receipt;
+    use crate::steps::testing::Machine;
+
+    fn apply(answers: &str, text: &str) -> Result<crate::steps::testing::Ran, ExecError> {
+        let machine = Machine::new(answers);
+        machine.file("/home/user/.bashrc", text);
+        machine.apply(&ShellInit, Action::ShellInit, Receipt::default())
+    }
+
+    /// What says that a file is the user's, of this mode.
+    fn stat(mode: u32) -> String {
+        let stat = json!({"kind": "file", "size": 1, "mode": mode, "uid": 1000, "gid": 1000, "mtime": 0, "dev": 1, "ino": 1});
+        json!({"stats": {"/home/user/.bashrc": stat}}).to_string()
+    }
 
     #[test]
-    fn aitks_lines_leave_everything_else_as_it_was() {
-        let own = "alias ll='ls -l'\n";
-        let lines = format!("{BEGIN}\n. conda.sh\n{END}\n");
-        assert_eq!(without_init(&format!("{own}{lines}")), own);
-        assert_eq!(without_init(&format!("{own}{lines}more\n")), format!("{own}more\n"));
-        assert_eq!(without_init(own), own);
-        let cut = format!("{own}{BEGIN}\nmine\n");
-        assert_eq!(without_init(&cut), cut);
+    fn a_file_that_can_be_written_gets_the_lines() {
+        let ran = apply(&stat(0o644), "a\n").unwrap();
+        assert!(ran.did.contains(&"write /home/user/.bashrc".to_owned()), "{:?}", ran.did);
+        assert!(ran.receipt.made("init:/home/user/.bashrc"));
+    }
+
+    #[test]
+    fn a_file_that_is_the_users_to_change_stays_and_the_lines_are_told() {
+        let unclear = "# >>> aitk >>>\nmine\n";
+        for (mode, text) in [(0o444, "a\n"), (0o644, unclear)] {
+            let error = apply(&stat(mode), text).unwrap_err();
+            let ExecError::Yours { remedy, .. } = &error else { panic!("{error}") };
+            assert!(remedy.contains(
+                "[ -r /home/user/.local/share/aitk/envs/base/current/etc/profile.d/conda.sh ]"
+            ));
+        }
     }
 }

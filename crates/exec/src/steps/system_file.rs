@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use aitk_plan::{Action, Plan, Step};
-use aitk_system::{Command, System};
 
 use super::root::{self, Deed};
 use super::{Check, Exact, Kind, Made, Work};
@@ -38,11 +37,6 @@ fn refuse_foreign(cx: &Context<'_>, wanted: &Wanted<'_>) -> Result<(), ExecError
 
 fn key(path: &Path) -> String {
     format!("file:{}", path.display())
-}
-
-/// What takes a file away again.
-pub(super) fn undo(path: &str, system: &dyn System) -> Vec<Command> {
-    if system.exists(path) { vec![root::delete([path])] } else { Vec::new() }
 }
 
 impl Kind for SystemFile {
@@ -136,7 +130,5 @@ mod tests {
         machine.file(PATH, "blacklist nouveau\n");
         let receipt = machine.own(&SystemFile, &step(action()), Receipt::default());
         assert!(!receipt.made(&format!("file:{PATH}")));
-        assert_eq!(undo(PATH, machine.system())[0].to_string(), format!("sudo rm -f -- {PATH}"));
-        assert!(undo("/etc/none", machine.system()).is_empty());
     }
 }

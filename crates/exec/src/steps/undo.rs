@@ -1,9 +1,12 @@
 //! What root takes back of what the receipt says aitk has made.
 
+use std::path::Path;
+
+use aitk_plan::SWAP_FILE;
 use aitk_system::{Command, System};
 
-use super::{apt_source, container_gpu, groups, swap_file, system_file};
-use crate::receipt::{Provenance, Receipt};
+use super::{CDI, apt_source, container_gpu, groups, hash, root, swap_file};
+use crate::places::{Thing, system_files};
 
 /// One thing that is taken away by root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,25 +19,44 @@ pub struct Undo {
     pub note: Option<String>,
 }
 
-/// What root has to do, of what is still there. What the user's own rights are enough for is not among it.
-pub fn undo(receipt: &Receipt, system: &dyn System) -> Vec<Undo> {
-    let created = receipt.objects.iter().filter(|(_, o)| o.provenance == Provenance::Created);
-    let undone = created.filter_map(|(key, object)| {
-        let (kind, name) = key.split_once(':')?;
-        let detail = object.detail.as_deref();
-        let commands = match kind {
-            "file" => system_file::undo(name, system),
-            "group" => groups::undo(name, detail?, system),
-            "runtime" => container_gpu::undo(detail, system),
-            "source" => apt_source::undo(name, system),
-            "swap" => swap_file::undo(name, system),
-            _ => return None,
-        };
-        let stays = kind == "runtime" && commands.is_empty();
-        let note = if stays { container_gpu::stays(system) } else { None };
-        Some(Undo { key: key.clone(), commands, note })
-    });
-    undone.filter(|undo| !undo.commands.is_empty() || undo.note.is_some()).collect()
+/// What root has to do about a thing, if it is still there. What the user's own rights are enough for is not among it.
+pub(crate) fn undo(
+    key: &str,
+    thing: &Thing,
+    detail: Option<&str>,
+    system: &dyn System,
+) -> Option<Undo> {
+    let (commands, note) = match thing {
+        Thing::SystemFile(path) => file(path, detail, system),
+        Thing::Group(name) => (groups::undo(name, detail?, system), None),
+        Thing::Source(name) => (apt_source::undo(name, system), None),
+        Thing::Swap => (swap_file::undo(SWAP_FILE, system), None),
+        Thing::Runtime => {
+            let commands = container_gpu::undo(detail, system);
+            let stays = commands.is_empty();
+            (commands, if stays { container_gpu::stays(system) } else { None })
+        }
+        _ => return None,
+    };
+    let undo = Undo { key: key.to_owned(), commands, note };
+    (!undo.commands.is_empty() || undo.note.is_some()).then_some(undo)
+}
+
+/// A file of the system goes where it says what aitk has written. What NVIDIA's tool writes is the tool's.
+fn file(path: &Path, detail: Option<&str>, system: &dyn System) -> (Vec<Command>, Option<String>) {
+    if !system.exists(path) {
+        return (Vec::new(), None);
+    }
+    let there = system.read(path).unwrap_or_default();
+    let ours = |(known, content): (String, String)| {
+        Path::new(&known) == path && content.as_bytes() == there
+    };
+    let noted = detail.is_some_and(|detail| hash(path, system).as_deref() == Some(detail));
+    if path == Path::new(CDI) || noted || system_files().any(ours) {
+        return (vec![root::delete([path])], None);
+    }
+    let note = format!("{} stays: it was changed since aitk made it", path.display());
+    (Vec::new(), Some(note))
 }
 
 #[cfg(test)]
@@ -42,23 +64,33 @@ mod tests {
     use super::*;
     use crate::steps::testing::Machine;
 
+    const HOLD: &str = "/etc/apt/apt.conf.d/60aitk-nvidia";
+
+    fn typed(thing: &Thing, machine: &Machine) -> (Vec<String>, Option<String>) {
+        let undo = undo("key", thing, None, machine.system());
+        undo.map_or_else(Default::default, |undo| {
+            (undo.commands.iter().map(Command::to_string).collect(), undo.note)
+        })
+    }
+
     #[test]
-    fn only_what_aitk_made_and_is_still_there_goes() {
+    fn only_what_is_still_there_and_as_aitk_made_it_goes() {
         let machine = Machine::new("{}");
-        let keys = ["file:/etc/modprobe.d/aitk.conf", "source:vendor", "swap:/swapfile"];
-        assert_eq!(undo(&machine.made(&keys), machine.system()), []);
-        machine.file("/etc/modprobe.d/aitk.conf", "");
-        machine.file("/etc/apt/preferences.d/aitk-vendor", "");
-        machine.file("/home/user/own", "");
-        let mut receipt = machine.made(&[&keys[..], &["path:/home/user/own"]].concat());
-        let typed = |receipt: &Receipt| -> Vec<String> {
-            let undone = undo(receipt, machine.system());
-            undone.iter().flat_map(|undo| &undo.commands).map(Command::to_string).collect()
-        };
-        let file = "sudo rm -f -- /etc/modprobe.d/aitk.conf";
-        assert_eq!(typed(&receipt), [file, "sudo rm -f -- /etc/apt/preferences.d/aitk-vendor"]);
-        let found = receipt.objects.get_mut(keys[0]).unwrap();
-        found.provenance = Provenance::Found;
-        assert_eq!(typed(&receipt), ["sudo rm -f -- /etc/apt/preferences.d/aitk-vendor"]);
+        let hold = Thing::SystemFile(HOLD.into());
+        let source = Thing::Source("vendor".to_owned());
+        for thing in [&hold, &source, &Thing::Swap, &Thing::Runtime] {
+            assert_eq!(typed(thing, &machine), (Vec::new(), None));
+        }
+        let (_, content) = system_files().find(|(path, _)| path == HOLD).unwrap();
+        machine.file(HOLD, &content);
+        assert_eq!(typed(&hold, &machine).0, [format!("sudo rm -f -- {HOLD}")]);
+        machine.file(HOLD, &format!("{content}// mine\n"));
+        let (commands, note) = typed(&hold, &machine);
+        assert!(commands.is_empty() && note.unwrap().contains("changed since"));
+        let preferences = "/etc/apt/preferences.d/aitk-vendor";
+        machine.file(preferences, "Package: mine\n");
+        assert_eq!(typed(&source, &machine).0, [""; 0], "it is somebody else's");
+        machine.file(preferences, &format!("{}\nPackage: *\n", apt_source::NOTE));
+        assert_eq!(typed(&source, &machine).0, [format!("sudo rm -f -- {preferences}")]);
     }
 }

@@ -3,7 +3,7 @@
 use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, note_of, uv_wheel};
 use aitk_plan::{Package, Plan, Step};
 
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Exact, Kind, Made, Work, hash};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
@@ -50,8 +50,8 @@ impl Kind for Uv {
         let path = install_uv(cx.system, &uv, cx.catalog, cx.settings)?;
         // The one that the user names stays the user's.
         let ours = cx.settings.uv.is_none().then(|| [path.clone(), note_of(&path)]);
-        let version = || Some(cx.catalog.uv.version.clone());
-        Ok(ours.into_iter().flatten().map(|path| Made::path(&path, version())).collect())
+        let ours = ours.into_iter().flatten();
+        Ok(ours.map(|path| Made::path(&path, hash(&path, cx.system))).collect())
     }
 
     /// Whatever is among aitk's tools.

@@ -1,0 +1,79 @@
+//! How this program is typed here: `aitk` where the shell finds it, else where it is.
+
+use std::path::PathBuf;
+
+use aitk_detect::folders;
+use aitk_exec::{ExecError, Object, Places, Provenance, Receipt};
+use aitk_system::{Real, System, is_terminal, is_this_program, quote, read_line, this_program};
+
+use crate::error::CliError;
+use crate::output::{GOOD, Output, ask, styled};
+use crate::session::Session;
+use crate::words::said;
+
+/// The word that starts this program in the shell that it was started from.
+pub fn typed() -> String {
+    let on_path = Real.which("aitk").is_some_and(|path| is_this_program(&path));
+    let linked = || is_this_program(&folders(&Real).home.join(".local/bin/aitk"));
+    match this_program() {
+        _ if on_path => "aitk".to_owned(),
+        Some(_) if linked() => "~/.local/bin/aitk".to_owned(),
+        Some(path) => quote(&path.to_string_lossy()),
+        None => "aitk".to_owned(),
+    }
+}
+
+/// A text whose commands of aitk's work as they stand there.
+pub fn hint(text: &str) -> String {
+    match typed() {
+        word if word == "aitk" => text.to_owned(),
+        word => text.replace("`aitk ", &format!("`{word} ")),
+    }
+}
+
+/// Offers a link in `~/.local/bin` where no shell finds this program; `remove` takes it back.
+///
+/// # Errors
+/// Where the link or the note of it cannot be made.
+pub fn offer(session: &Session, yes: bool, output: &Output) -> Result<(), CliError> {
+    let link = Places::new(&session.machine.folders, &session.settings.data, []).program();
+    let on_path = Real.which("aitk").is_some_and(|path| is_this_program(&path));
+    // What stands there already is somebody's, or leads here.
+    let Some(target) = this_program().filter(|_| !on_path && Real.stat(&link).is_err()) else {
+        return Ok(());
+    };
+    if !yes && !wanted()? {
+        return Ok(());
+    }
+    let state = &session.machine.folders.state;
+    let mut receipt = Receipt::load(state, &Real)?;
+    receipt.objects.insert(format!("path:{}", link.display()), made(&target));
+    receipt.save(state, &Real)?;
+    Real.symlink(&target, &link).map_err(CliError::io(&link))?;
+    output.say(format!(
+        "{} the link ~/.local/bin/aitk leads to {}",
+        styled(GOOD, "✓"),
+        target.display()
+    ));
+    Ok(())
+}
+
+fn made(target: &std::path::Path) -> Object {
+    Object {
+        step: "program".to_owned(),
+        provenance: Provenance::Created,
+        detail: Some(target.to_string_lossy().into_owned()),
+        at: Real.now().to_string(),
+    }
+}
+
+fn wanted() -> Result<bool, CliError> {
+    if !is_terminal() {
+        return Ok(false);
+    }
+    let question = "\nNo shell finds aitk by its name. Make the link ~/.local/bin/aitk? [Y/n] ";
+    ask(&said(question));
+    let answer = read_line().map_err(CliError::io(PathBuf::from("the terminal")))?;
+    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
+    Ok(["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()))
+}

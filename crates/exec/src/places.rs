@@ -1,0 +1,233 @@
+//! The places where aitk can have made something. What a receipt says is a claim: anybody who can write the file can
+//! make it, so nothing is ever taken away that is not in one of these.
+
+use std::path::{Component, Path, PathBuf};
+
+use aitk_detect::Folders;
+use aitk_plan::{GPU_GROUPS, Profile, SWAP_FILE, StepKind, names};
+
+use crate::steps::{CDI, shell_files};
+
+/// The folders of a user that the places are in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Places {
+    /// Environments, conda and uv.
+    pub data: PathBuf,
+    /// Jupyter's kernels.
+    pub kernels: PathBuf,
+    /// The user's home.
+    pub home: PathBuf,
+    /// Folders where conda looks for environments by their names, beside aitk's own.
+    pub named: Vec<PathBuf>,
+}
+
+/// Something that aitk can have made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Thing {
+    /// A package of the system.
+    Package(String),
+    /// An environment in a folder of its own.
+    Generation(PathBuf),
+    /// The link to the one in use.
+    Current(PathBuf),
+    /// A link by which conda knows an environment.
+    Named(PathBuf),
+    /// uv.
+    Uv(PathBuf),
+    /// A kernel of Jupyter's.
+    Kernel(PathBuf),
+    /// The link to this program on the user's PATH.
+    Program(PathBuf),
+    /// Lines in a shell's file.
+    Lines(PathBuf),
+    /// A file of the system.
+    SystemFile(PathBuf),
+    /// That the user belongs to a group.
+    Group(String),
+    /// What Docker knows of NVIDIA.
+    Runtime,
+    /// A package source of apt's.
+    Source(String),
+    /// The swap file.
+    Swap,
+}
+
+impl Places {
+    /// Those of a user, whose environments were made known to these condas of the user's own.
+    pub fn new<'a>(
+        folders: &Folders,
+        data: &Path,
+        condas: impl IntoIterator<Item = &'a Path>,
+    ) -> Self {
+        let named = condas.into_iter().map(|conda| conda.join("envs"));
+        Self {
+            data: data.to_owned(),
+            kernels: folders.jupyter.join("kernels"),
+            home: folders.home.clone(),
+            named: std::iter::once(folders.home.join(".conda/envs")).chain(named).collect(),
+        }
+    }
+
+    /// The link to this program.
+    pub fn program(&self) -> PathBuf {
+        self.home.join(".local/bin/aitk")
+    }
+
+    /// Where a path that aitk made is; `None` for any other one.
+    fn thing_at(&self, path: &Path) -> Option<Thing> {
+        let owned = path.to_owned();
+        if let Ok(inside) = path.strip_prefix(&self.data) {
+            let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_str()).collect();
+            return match parts[..] {
+                [Some("envs"), Some(_), Some("current")] => Some(Thing::Current(owned)),
+                [Some("envs"), Some(_), Some(name)] if is_digest(name) => {
+                    Some(Thing::Generation(owned))
+                }
+                [Some("conda"), Some("envs"), Some(_)] => Some(Thing::Named(owned)),
+                [Some("tools"), Some(name), Some("uv" | "uv.sha256")]
+                    if name.starts_with("uv-") =>
+                {
+                    Some(Thing::Uv(owned))
+                }
+                _ => None,
+            };
+        }
+        if path == self.program() {
+            return Some(Thing::Program(owned));
+        }
+        let folder = path.parent()?;
+        if path.file_name()? == "kernel.json" && folder.parent()? == self.kernels {
+            return Some(Thing::Kernel(owned));
+        }
+        self.named.iter().any(|named| named == folder).then_some(Thing::Named(owned))
+    }
+}
+
+impl Thing {
+    /// What a key of a receipt means; `None` where aitk cannot have made it.
+    pub fn read(key: &str, places: &Places) -> Option<Self> {
+        let (kind, name) = key.split_once(':')?;
+        let word = |fits: bool, thing: fn(String) -> Self| fits.then(|| thing(name.to_owned()));
+        match kind {
+            "apt" => word(names::apt_package::fits(name), Self::Package),
+            "path" => places.thing_at(&plain(name)?),
+            "init" => {
+                let file = plain(name)?;
+                shell_files(&places.home).contains(&file).then_some(Self::Lines(file))
+            }
+            "file" => {
+                let file = plain(name)?;
+                let known = name == CDI || system_files().any(|(path, _)| path == name);
+                known.then_some(Self::SystemFile(file))
+            }
+            "group" => word(GPU_GROUPS.contains(&name), Self::Group),
+            "runtime" => (name == "nvidia").then_some(Self::Runtime),
+            "source" => word(names::package_name::fits(name), Self::Source),
+            "swap" => (name == SWAP_FILE).then_some(Self::Swap),
+            _ => None,
+        }
+    }
+}
+
+/// An absolute path without detours and control characters.
+fn plain(text: &str) -> Option<PathBuf> {
+    let path = PathBuf::from(text);
+    let parts =
+        path.components().all(|part| matches!(part, Component::RootDir | Component::Normal(_)));
+    (path.is_absolute() && parts && names::line::fits(text)).then_some(path)
+}
+
+/// Whether a name is that of a generation: its lock's digest, and a number where it was built again.
+pub(crate) fn is_digest(name: &str) -> bool {
+    let (digest, number) = name.split_once('.').unwrap_or((name, "1"));
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+    digest.len() == 16 && digest.bytes().all(|c| c.is_ascii_hexdigit()) && digits(number)
+}
+
+/// The files of the system that the profiles which come with aitk write, with what they say.
+pub(crate) fn system_files() -> impl Iterator<Item = (String, String)> {
+    let profiles = Profile::names().filter_map(|name| Profile::builtin(name).ok());
+    let kinds = profiles.flat_map(|profile| profile.steps).map(|step| step.kind);
+    kinds.filter_map(|kind| match kind {
+        StepKind::DriverHold { path, content } => Some((path, content)),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_aitk_can_have_made_is_something() {
+        let places = Places {
+            data: "/home/ann/.local/share/aitk".into(),
+            kernels: "/home/ann/.local/share/jupyter/kernels".into(),
+            home: "/home/ann".into(),
+            named: vec!["/home/ann/.conda/envs".into()],
+        };
+        let data = "path:/home/ann/.local/share/aitk";
+        for (inside, fits) in [
+            ("/envs/ai/0123456789abcdef", true),
+            ("/envs/ai/0123456789abcdef.2", true),
+            ("/envs/ai/0123456789abcdef.x", false),
+            ("/envs/ai/current", true),
+            ("/envs/ai/notes", false),
+            ("/envs/ai", false),
+            ("/envs/../../../x/0123456789abcdef", false),
+            ("/envs/ai/0123456789abcdef/x", false),
+            ("/conda/envs/ai", true),
+            ("/tools/uv-1/uv", true),
+            ("/tools/uv-1/uv.sha256", true),
+            ("/tools/mine/uv", false),
+            ("/mine", false),
+            ("", false),
+        ] {
+            assert_eq!(
+                Thing::read(&format!("{data}{inside}"), &places).is_some(),
+                fits,
+                "{inside}"
+            );
+        }
+        for key in [
+            "path:/home/ann/.local/bin/aitk",
+            "path:/home/ann/.local/share/jupyter/kernels/aitk-ai/kernel.json",
+            "path:/home/ann/.conda/envs/ai",
+            "init:/home/ann/.bashrc",
+            "file:/etc/apt/apt.conf.d/60aitk-nvidia",
+            "file:/etc/cdi/nvidia.yaml",
+            "group:render",
+            "source:vscode",
+            "swap:/swapfile",
+            "runtime:nvidia",
+            "apt:libc6:amd64",
+        ] {
+            assert!(Thing::read(key, &places).is_some(), "{key}");
+        }
+        for key in [
+            "path:/home/ann/precious",
+            "path:/home/ann/.local/bin/other",
+            "path:/home/ann/.local/share/jupyter/kernels/aitk-ai",
+            "path:/home/ann/.local/share/jupyter/kernels/../kernels/aitk-ai/kernel.json",
+            "path:relative",
+            "path:",
+            "path:/",
+            "file:/etc/hosts",
+            "file:/etc/cdi/../hosts",
+            "source:../../../../home/ann/x\n",
+            "source:../x",
+            "swap:/etc/hostname",
+            "init:/etc/passwd",
+            "init:/home/ann/precious",
+            "group:sudo",
+            "apt:curl; rm -rf x",
+            "apt:-y",
+            "runtime:other",
+            "other:/home/ann/.bashrc",
+            "nothing",
+            "",
+        ] {
+            assert_eq!(Thing::read(key, &places), None, "{key:?}");
+        }
+    }
+}
