@@ -69,6 +69,9 @@ mount_kernel_folders() {
     mount -t tmpfs -o mode=1777 tmpfs "$ROOT/dev/shm"
     ln -s pts/ptmx "$ROOT/dev/ptmx"
     ln -s /proc/self/fd "$ROOT/dev/fd"
+    ln -s /proc/self/fd/0 "$ROOT/dev/stdin"
+    ln -s /proc/self/fd/1 "$ROOT/dev/stdout"
+    ln -s /proc/self/fd/2 "$ROOT/dev/stderr"
     mount -t tmpfs -o mode=1777 tmpfs "$ROOT/tmp"
     mount -t tmpfs -o mode=755 tmpfs "$ROOT/run"
 }

@@ -45,6 +45,8 @@ pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
     }
     if touch != Touch::Nothing {
         for place in own(&folders) {
+            // Settings are only read, and an administrator may have made them.
+            let touch = if place == folders.config { Touch::Reads } else { touch };
             match stranger(&Real, place, touch)? {
                 Stranger::Nobody => {}
                 Stranger::MayHaveBeen(folder) => mend(&folder, output)?,

@@ -2,28 +2,36 @@
 # What root does is what was shown and agreed to: its bytes lie nowhere where a process of the user's could swap them,
 # nothing is removed that nobody agreed to, links and folders of others lead it nowhere, and what is the user's stays so.
 
+# shellcheck source=tests/fresh-machine/driver.sh
+source "$HERE/driver.sh"
+
 machine trusted "$RELEASE-apt"
 lend_wheels user
+chmod 700 "$(home_of user)/.cache/aitk"
 home=$(home_of user)
-HOLD=/etc/apt/apt.conf.d/52aitk-hold
-TEXT="// a harmless file of aitk's"
+serve_apt
+mkdir -p "$home/.config/aitk"
+driver_rows "$APT_URL" "$(<"$APT/fingerprint")" >"$home/.config/aitk/catalog.toml"
+chroot "$ROOT" chown -R user: /home/user/.config
+# One of the three files that root writes for a vendor's source, and what stands in it alone.
+HOLD=/etc/apt/preferences.d/aitk-nvidia
+TEXT="Pin: origin 127.0.0.1"
 
 # `profile NAME`: the smallest profile, with the steps from standard input before its own.
 profile() {
     local steps
     steps=$(cat)
-    awk -v steps="$steps" '/^\[\[step\]\]$/ && !done { print steps; done = 1 } { print }' \
+    steps=$steps awk '/^\[\[step\]\]$/ && !done { print ENVIRON["steps"]; done = 1 } { print }' \
         "$HERE/../support/tiny.toml" >"$home/$1.toml"
 }
-profile hold <<END
+profile hold <<'END'
 [[step]]
-id = "system.hold"
+id = "system.source"
 phase = "system"
-kind = "system-file"
-title = "Write a file"
+kind = "apt-source"
+title = "Let apt know a source"
 why = "w"
-path = "$HOLD"
-content = "$TEXT\n"
+source = "nvidia"
 END
 profile mail <<'END'
 [[step]]
@@ -81,11 +89,14 @@ expect_code 0
 wait "$watcher"
 [[ ! -e $ROOT/tmp/found ]] || die "it lay in $(<"$ROOT/tmp/found")"
 ! compgen -G "$ROOT/tmp/ran-*" || die "a program of the current folder was run"
-[[ $(stat -c '%u:%g %a' "$ROOT$HOLD") == "0:0 644" && $(<"$ROOT$HOLD") == "$TEXT" ]] || die "$(stat "$ROOT$HOLD")"
+for file in "$HOLD" /etc/apt/keyrings/aitk-nvidia.asc /etc/apt/sources.list.d/aitk-nvidia.sources; do
+    [[ $(stat -c '%F %u:%g %a' "$ROOT$file") == "regular file 0:0 644" ]] || die "$(stat "$ROOT$file")"
+done
 rm "$ROOT/etc/sudoers.d/umask"
 own=("$home"/.local/share/aitk "$home"/.local/state/aitk "$home"/.cache/aitk)
 [[ $(stat -c %a "${own[@]}" | sort -u) == 700 ]] || die "$(ls -ld "${own[@]}")"
-open=$(find "$home/.local" "$home/.cache" ! -type l -perm /022)
+# uv opens its locks for everybody, which the folders above them do not.
+open=$(find "$home/.local" "$home/.cache" ! -type l ! -name '*.lock' -perm /022)
 [[ -z $open ]] || die "others may write: $open"
 private=$(find "$home/.local/state/aitk" ! -type l -perm /077)
 [[ -z $private ]] || die "others may read: $private"
@@ -113,19 +124,19 @@ expect_code 1
 rm "$home/.local/state/aitk/lock"
 
 step "links and open folders lead root nowhere"
-cp -a "$ROOT/etc/shadow" "$WORK/shadow"
-ln -sf /etc/shadow "$ROOT$HOLD"
+cp -a "$ROOT/etc/issue" "$WORK/issue"
+ln -sf /etc/issue "$ROOT$HOLD"
 apply hold
 expect_code 1
-expect_one_error 'AITK-X1[35]'
-cmp "$WORK/shadow" "$ROOT/etc/shadow" || die "it was written through a link"
-rm "$ROOT$HOLD"
-chmod 777 "$ROOT/etc/apt/apt.conf.d"
+expect_one_error 'AITK-X15.*no plain file'
+cmp "$WORK/issue" "$ROOT/etc/issue" || die "it was written through a link"
+rm -f "$ROOT$HOLD"
+chmod 777 "$ROOT/etc/apt/preferences.d"
 apply hold
 expect_code 1
-expect_one_error 'AITK-X15'
+expect_one_error 'AITK-X15.*others than root may write'
 [[ ! -e $ROOT$HOLD ]] || die "it was written where everybody can"
-chmod 755 "$ROOT/etc/apt/apt.conf.d"
+chmod 755 "$ROOT/etc/apt/preferences.d"
 
 step "root leaves nothing in the home of another"
 find "$home" -user root ! -name '*.toml' | sort >"$WORK/of-root.before"
