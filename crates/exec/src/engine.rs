@@ -99,6 +99,7 @@ pub fn apply(
     let budget = plan.budget.clone();
     journal.write(cx, Entry::RunStarted { budget, steps: ids })?;
     note_own(cx, &plan)?;
+    note_files(cx, &plan);
     reporter.event(&Event::RunStarted { totals: plan.totals });
     let run = Run {
         cx,
@@ -178,6 +179,17 @@ fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
         cx.note(&step.id, kind(&step.action).own(cx, plan, step));
     }
     cx.save_receipt()
+}
+
+/// Notes the files of environments that another program or an older aitk has built, before anything is proven of them.
+fn note_files(cx: &Context<'_>, plan: &Plan) {
+    let own = environment(plan).map(|spec| cx.environments(&spec));
+    let all = own.into_iter().chain([Environments::new(&cx.settings.data, "base")]);
+    let current = all.filter_map(|environments| environments.current(cx.system));
+    for (generation, _) in current.filter(|_| !cx.dry) {
+        // What is damaged there is found, named and mended by the steps.
+        let _ = generation.inventory(cx.system);
+    }
 }
 
 fn name(outcome: Outcome) -> String {

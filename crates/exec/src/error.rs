@@ -1,7 +1,7 @@
 //! What can go wrong while a plan is carried out.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aitk_env::EnvError;
 use aitk_system::{Exit, Explain, Fault, RunError};
@@ -279,6 +279,9 @@ impl Explain for ExecError {
             }
             Self::Restart { .. } => {
                 "restart the machine, then run the same command again: it continues"
+            }
+            Self::Failed { output, .. } if Fault::in_words(output).is_some() => {
+                return Some(Fault::in_words(output)?.hint(Path::new("/")));
             }
             Self::Failed { log: Some(log), .. } | Self::CheckFailed { log: Some(log), .. } => {
                 return Some(format!("everything it printed is in {}", log.display()));

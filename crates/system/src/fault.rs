@@ -72,6 +72,17 @@ impl Fault {
         })
     }
 
+    /// The reason that a program of the system's has printed in the C library's words.
+    pub fn in_words(output: &str) -> Option<Self> {
+        let known = [
+            ("No space left on device", Self::NoSpace),
+            ("Disk quota exceeded", Self::Quota),
+            ("Read-only file system", Self::ReadOnly),
+            ("Cannot allocate memory", Self::Memory),
+        ];
+        known.into_iter().find(|(words, _)| output.contains(words)).map(|(_, fault)| fault)
+    }
+
     /// What helps where a file could not be read or written.
     pub fn hint(self, path: &Path) -> String {
         let text = match self {
@@ -165,6 +176,9 @@ mod tests {
         let (path, error) = Fault::printed(uv).unwrap();
         assert_eq!((path.as_str(), Fault::of(&error)), ("/home/me/.cache/uv", Some(Fault::Denied)));
         assert!(Fault::printed("No such file or directory (os error 2)").is_none());
+        let dpkg = "dpkg: error processing archive: cannot copy: failed to write (No space left on device)";
+        assert_eq!(Fault::in_words(dpkg), Some(Fault::NoSpace));
+        assert_eq!(Fault::in_words("all is well"), None);
         assert!(Fault::printed("(os error x)").is_none() && Fault::printed("").is_none());
     }
 

@@ -66,7 +66,7 @@ echo '#!/bin/sh' >"$env/bin/ls"
 named bin/ls "rm -r" --deep
 
 step "another Python, another configuration"
-ln -sfn /bin/true "$env/bin/python"
+as user ln -sfn /bin/true "${site#"$ROOT"}/../../../bin/python"
 named bin/python "aitk apply"
 echo 'include-system-site-packages = true' >>"$env/pyvenv.cfg"
 named pyvenv.cfg "aitk apply --deep"
