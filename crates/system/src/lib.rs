@@ -18,6 +18,7 @@ mod elevate;
 mod exec;
 mod explain;
 mod fault;
+mod inside;
 mod interrupt;
 mod nvml;
 mod plain;
@@ -45,6 +46,7 @@ pub use exec::{
 };
 pub use explain::{Exit, Explain};
 pub use fault::Fault;
+pub use inside::{inside, is_plain};
 pub use interrupt::{interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
