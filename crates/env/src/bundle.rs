@@ -7,19 +7,28 @@
 )]
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{Read, Write};
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use aitk_plan::Manager;
+use aitk_plan::{Manager, names};
+use aitk_system::interrupted;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Settings;
+use crate::archive::{LARGEST, read_members};
 use crate::error::EnvError;
-use crate::fetch::{hash_of, hex, mark_of};
+use crate::fetch::{hash_of, hex, keep};
 
 const MANIFEST: &str = "manifest.json";
+const PLAN: &str = "plan.json";
+const PROGRAM: &str = "aitk";
+/// The largest manifest, in bytes: the largest lock has some hundred packages.
+const LARGEST_MANIFEST: u64 = 4 << 20;
+/// How many members a bundle may have.
+const MEMBERS: usize = 20_000;
 /// Where the members of each kind stand.
 const PACKAGES: &str = "packages";
 const UV: &str = "uv";
@@ -65,7 +74,65 @@ struct Manifest {
 #[derive(Debug, Serialize, Deserialize)]
 struct Member {
     size: u64,
+    #[serde(deserialize_with = "names::sha256::one")]
     sha256: String,
+}
+
+impl Manifest {
+    /// Reads the manifest of a bundle: what it names are members as bundles have them.
+    fn read(member: impl Read) -> Result<Self, String> {
+        let mut text = String::new();
+        let all = member.take(LARGEST_MANIFEST + 1).read_to_string(&mut text);
+        all.map_err(|error| error.to_string())?;
+        if text.len() as u64 > LARGEST_MANIFEST {
+            return Err(format!("its manifest has more than {LARGEST_MANIFEST} bytes"));
+        }
+        let manifest: Self = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        if manifest.schema != 1 {
+            let schema = manifest.schema;
+            return Err(format!("it has form {schema}, and this version reads form 1"));
+        }
+        if manifest.files.len() > MEMBERS {
+            return Err(format!("it has more than {MEMBERS} members"));
+        }
+        for (name, member) in &manifest.files {
+            if Place::of(name, manifest.manager).is_none() {
+                return Err(format!("{name:?} is no member of a bundle"));
+            }
+            if member.size > LARGEST {
+                return Err(format!("{name:?} has {} bytes", member.size));
+            }
+        }
+        Ok(manifest)
+    }
+}
+
+/// What becomes of a member.
+enum Place<'a> {
+    /// A package's file.
+    Package(&'a str),
+    /// The wheel of uv.
+    Uv(&'a str),
+    /// The lock.
+    Lock,
+    /// It is for people, and only looked at: nothing of it is trusted or run.
+    Nowhere,
+}
+
+impl<'a> Place<'a> {
+    fn of(name: &'a str, manager: Manager) -> Option<Self> {
+        let place = match name.split_once('/') {
+            Some((PACKAGES, file)) => Self::Package(file),
+            Some((UV, file)) => Self::Uv(file),
+            None if name == manager.lock_file() => Self::Lock,
+            None if name == PLAN || name == PROGRAM => Self::Nowhere,
+            _ => return None,
+        };
+        match place {
+            Self::Package(file) | Self::Uv(file) if !names::file_name::fits(file) => None,
+            place => Some(place),
+        }
+    }
 }
 
 /// Writes a bundle, beside its place first and then there in one rename. Returns its size in bytes.
@@ -74,9 +141,9 @@ struct Member {
 /// What the operating system says.
 pub fn write_bundle(path: &Path, wrapped: &Wrapped<'_>) -> Result<u64, EnvError> {
     let mut files: Vec<(String, Source<'_>)> = vec![
-        ("plan.json".to_owned(), Source::Text(&wrapped.plan)),
+        (PLAN.to_owned(), Source::Text(&wrapped.plan)),
         (wrapped.manager.lock_file().to_owned(), Source::Text(&wrapped.lock)),
-        ("aitk".to_owned(), Source::File(wrapped.program)),
+        (PROGRAM.to_owned(), Source::File(wrapped.program)),
     ];
     let packages = wrapped.packages.iter().map(|file| (PACKAGES, file));
     for (folder, file) in packages.chain(wrapped.uv.iter().map(|file| (UV, file))) {
@@ -144,7 +211,7 @@ fn append(
 ) -> std::io::Result<()> {
     let mut header = tar::Header::new_gnu();
     header.set_size(size);
-    header.set_mode(if name == "aitk" { 0o755 } else { 0o644 });
+    header.set_mode(if name == PROGRAM { 0o755 } else { 0o644 });
     archive.append_data(&mut header, name, content)
 }
 
@@ -158,91 +225,150 @@ fn is_bundle(path: &Path) -> bool {
 /// Puts the packages of a bundle into the cache, each checked against the manifest; `None` for a file of another kind.
 ///
 /// # Errors
-/// [`EnvError::BadBundle`] where it is damaged; what the operating system says.
+/// [`EnvError::BadBundle`] where it is damaged, or has something else in it than a bundle has; [`EnvError::BadPackage`]
+/// for a wheel that would not stay in its place; what the operating system says.
 pub fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle>, EnvError> {
     if !is_bundle(path) {
         return Ok(None);
     }
     let bad = |reason: String| EnvError::BadBundle { path: path.to_owned(), reason };
-    let unreadable = |error: std::io::Error| bad(error.to_string());
-    let mut archive = tar::Archive::new(File::open(path).map_err(EnvError::io(path))?);
-    let mut entries = archive.entries().map_err(unreadable)?;
-    let first = entries.next().ok_or_else(|| bad("it is empty".to_owned()))?.map_err(unreadable)?;
-    let manifest: Manifest =
-        serde_json::from_reader(first).map_err(|error| bad(error.to_string()))?;
-    if manifest.schema != 1 {
-        return Err(bad(format!("it has form {}, and this version reads form 1", manifest.schema)));
-    }
-    let lock_name = manifest.manager.lock_file();
-    let mut left = manifest.files;
-    let mut lock = None;
-    for entry in entries {
-        let mut entry = entry.map_err(unreadable)?;
-        let name = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
-        let member =
-            left.remove(&name).ok_or_else(|| bad(format!("its manifest does not name {name}")))?;
-        let place = match name.split_once('/') {
-            Some((PACKAGES, file)) => Some(settings.packages(manifest.manager).join(plain(file))),
-            Some((UV, file)) => Some(settings.wheels().join(plain(file))),
-            None if name == lock_name => {
-                let folder = settings
-                    .cache
-                    .join("bundles")
-                    .join(&member.sha256[..16.min(member.sha256.len())]);
-                Some(folder.join(lock_name))
-            }
-            _ => None,
+    let file = File::open(path).map_err(EnvError::io(path))?;
+    let size = file.metadata().map_err(EnvError::io(path))?.len();
+    let mut opening: Option<Opening<'_>> = None;
+    read_members(file, size, bad, |member| {
+        let Some(opening) = &mut opening else {
+            let manifest = Manifest::read(member).map_err(bad)?;
+            opening = Some(Opening {
+                path,
+                settings,
+                left: manifest.files,
+                manager: manifest.manager,
+                wish: manifest.wish,
+                lock: None,
+            });
+            return Ok(());
         };
-        let Some(place) = place else { continue };
-        let hash = unpack(&mut entry, &place)?;
-        if hash != member.sha256 {
-            let _ = fs::remove_file(part_of(&place));
-            return Err(bad(format!("{name} is not what its manifest names")));
+        opening.take(member)
+    })?;
+    let Some(opening) = opening else { return Err(bad("it is empty".to_owned())) };
+    opening.finish().map(Some)
+}
+
+/// A bundle that is being opened.
+struct Opening<'a> {
+    path: &'a Path,
+    settings: &'a Settings,
+    manager: Manager,
+    wish: serde_json::Value,
+    /// What is still to come.
+    left: BTreeMap<String, Member>,
+    /// The lock and its place: it gets there when all the rest is.
+    lock: Option<(Part, PathBuf)>,
+}
+
+impl Opening<'_> {
+    /// Looks whether a member is the one that the manifest names, and puts it where it belongs.
+    fn take(&mut self, entry: &mut tar::Entry<'_, impl Read>) -> Result<(), EnvError> {
+        let unreadable = |error: io::Error| self.bad(error.to_string());
+        let name = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
+        let known = self.left.remove(&name);
+        let Some((member, place)) = known.zip(Place::of(&name, self.manager)) else {
+            return Err(self.bad(format!("its manifest does not name {name:?}")));
+        };
+        if entry.header().entry_type() != tar::EntryType::Regular || entry.size() != member.size {
+            return Err(self.bad(format!("{name} is not what its manifest names")));
         }
-        fs::rename(part_of(&place), &place).map_err(EnvError::io(&place))?;
-        if name == lock_name {
-            lock = Some(place);
-        } else if let (Some(folder), Some(file)) = (place.parent(), place.file_name()) {
-            let mark = mark_of(folder, &file.to_string_lossy());
-            fs::create_dir_all(mark.parent().unwrap_or(folder)).map_err(EnvError::io(&mark))?;
-            fs::write(&mark, &hash).map_err(EnvError::io(&mark))?;
-        }
-    }
-    if let Some(missing) = left.keys().next() {
-        return Err(bad(format!("{missing} is missing in it")));
-    }
-    let lock = lock.ok_or_else(|| bad(format!("{lock_name} is missing in it")))?;
-    Ok(Some(Bundle { wish: manifest.wish, lock }))
-}
-
-/// A file's name without any folder that a forged archive may have put in front.
-fn plain(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
-}
-
-fn part_of(place: &Path) -> PathBuf {
-    let name = place.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    place.with_file_name(format!(".{name}.part"))
-}
-
-/// Writes a member beside its place and returns its hash.
-fn unpack(member: &mut impl Read, place: &Path) -> Result<String, EnvError> {
-    let part = part_of(place);
-    let mut write = || -> std::io::Result<String> {
-        fs::create_dir_all(place.parent().unwrap_or(place))?;
-        let mut file = File::create(&part)?;
-        let mut hasher = Sha256::new();
-        let mut buffer = vec![0; 1 << 20];
-        loop {
-            let read = member.read(&mut buffer)?;
-            if read == 0 {
-                return Ok(hex(&hasher.finalize()));
+        let (folder, file) = match place {
+            Place::Package(file) => (self.settings.packages(self.manager), file),
+            Place::Uv(file) => (self.settings.wheels(), file),
+            Place::Lock => {
+                let bundles = self.settings.cache.join("bundles");
+                (bundles.join(&member.sha256[..16]), self.manager.lock_file())
             }
-            hasher.update(&buffer[..read]);
-            file.write_all(&buffer[..read])?;
+            Place::Nowhere => {
+                let hash = copy(entry, &mut io::sink()).map_err(EnvError::io(self.path))?;
+                return self.same(&name, &hash, &member);
+            }
+        };
+        let part = Part::make(folder.join(format!(".{file}.part")))?;
+        let hash = part.fill(entry)?;
+        self.same(&name, &hash, &member)?;
+        if matches!(place, Place::Lock) {
+            self.lock = Some((part, folder.join(file)));
+            Ok(())
+        } else {
+            keep(&part.0, &folder, file, &member.sha256)
         }
-    };
-    write().map_err(EnvError::io(place))
+    }
+
+    fn same(&self, name: &str, hash: &str, member: &Member) -> Result<(), EnvError> {
+        match hash == member.sha256 {
+            true => Ok(()),
+            false => Err(self.bad(format!("{name} is not what its manifest names"))),
+        }
+    }
+
+    fn finish(self) -> Result<Bundle, EnvError> {
+        if let Some(missing) = self.left.keys().next() {
+            return Err(self.bad(format!("{missing} is missing in it")));
+        }
+        let Some((part, lock)) = &self.lock else {
+            return Err(self.bad(format!("{} is missing in it", self.manager.lock_file())));
+        };
+        fs::rename(&part.0, lock).map_err(EnvError::io(lock))?;
+        Ok(Bundle { lock: lock.clone(), wish: self.wish })
+    }
+
+    fn bad(&self, reason: String) -> EnvError {
+        EnvError::BadBundle { path: self.path.to_owned(), reason }
+    }
+}
+
+/// A file beside its place, which is gone unless it has been moved there.
+struct Part(PathBuf);
+
+impl Part {
+    fn make(part: PathBuf) -> Result<Self, EnvError> {
+        let make = || {
+            fs::create_dir_all(part.parent().unwrap_or(&part))?;
+            let _ = fs::remove_file(&part);
+            OpenOptions::new().write(true).create_new(true).mode(0o600).open(&part).map(drop)
+        };
+        make().map_err(EnvError::io(&part))?;
+        Ok(Self(part))
+    }
+
+    /// Writes a member and returns its hash.
+    fn fill(&self, member: &mut impl Read) -> Result<String, EnvError> {
+        let file = OpenOptions::new().write(true).open(&self.0);
+        file.and_then(|mut file| copy(member, &mut file)).map_err(|error| match interrupted() {
+            true => EnvError::Interrupted,
+            false => EnvError::io(&self.0)(error),
+        })
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.0);
+    }
+}
+
+/// Copies what there is to read and returns its hash.
+fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
+    let mut hasher = Sha256::new();
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = from.read(&mut buffer)?;
+        if interrupted() {
+            return Err(io::ErrorKind::Interrupted.into());
+        }
+        if read == 0 {
+            return Ok(hex(&hasher.finalize()));
+        }
+        hasher.update(&buffer[..read]);
+        to.write_all(&buffer[..read])?;
+    }
 }
 
 #[cfg(test)]
@@ -253,10 +379,19 @@ mod tests {
         Settings { cache: cache.to_owned(), ..Settings::default() }
     }
 
+    /// A wheel with one file.
+    fn content() -> Vec<u8> {
+        let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        let options = zip::write::SimpleFileOptions::default();
+        zip.start_file("a.py", options.compression_method(zip::CompressionMethod::Stored)).unwrap();
+        zip.write_all(b"wheel").unwrap();
+        zip.finish().unwrap().into_inner()
+    }
+
     /// A bundle with one package, in a folder of its own.
     fn bundle(folder: &Path) -> PathBuf {
         let wheel = folder.join("a-1-py3-none-any.whl");
-        fs::write(&wheel, "wheel").unwrap();
+        fs::write(&wheel, content()).unwrap();
         let program = folder.join("program");
         fs::write(&program, "elf").unwrap();
         let path = folder.join("b.aitk");
@@ -282,7 +417,7 @@ mod tests {
         assert_eq!(opened.wish["budget"], "low");
         assert!(opened.lock.ends_with("pylock.toml"));
         let wheel = there.path().join("wheels/a-1-py3-none-any.whl");
-        assert_eq!(fs::read(&wheel).unwrap(), b"wheel");
+        assert_eq!(fs::read(&wheel).unwrap(), content());
         let mark = fs::read_to_string(there.path().join("hashes/a-1-py3-none-any.whl")).unwrap();
         assert_eq!(mark, hash_of(&wheel).unwrap());
     }
@@ -298,6 +433,114 @@ mod tests {
         let error = open_bundle(&path, &settings(there.path())).unwrap_err();
         assert!(error.to_string().contains("is not what its manifest names"), "{error}");
         assert!(!there.path().join("wheels/a-1-py3-none-any.whl").exists());
+    }
+
+    /// A bundle as a stranger writes it: a manifest, and members.
+    fn forged(files: &[(&str, &[u8])], change: impl Fn(&mut serde_json::Value)) -> Vec<u8> {
+        let member = |content: &[u8]| serde_json::json!({ "size": content.len(), "sha256": hex(&Sha256::digest(content)) });
+        let named: serde_json::Map<_, _> =
+            files.iter().map(|(name, content)| ((*name).to_owned(), member(content))).collect();
+        let mut manifest = serde_json::json!({
+            "schema": 1, "kind": "bundle", "version": "0", "manager": "venv", "wish": {}, "files": named,
+        });
+        change(&mut manifest);
+        let manifest = manifest.to_string();
+        let mut bytes = Vec::new();
+        for (name, content) in [(MANIFEST, manifest.as_bytes())].iter().chain(files) {
+            let mut header = tar::Header::new_gnu();
+            header.as_old_mut().name[..name.len()].copy_from_slice(name.as_bytes());
+            header.set_size(content.len() as u64);
+            header.set_cksum();
+            bytes.extend(header.as_bytes());
+            bytes.extend(*content);
+            bytes.resize(bytes.len().next_multiple_of(512), 0);
+        }
+        bytes.resize(bytes.len() + 1024, 0);
+        bytes
+    }
+
+    /// Opens a forged bundle, which must be refused and leave nothing.
+    fn refused(bytes: &[u8]) -> String {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.aitk");
+        fs::write(&path, bytes).unwrap();
+        let cache = folder.path().join("deep/cache");
+        let error = open_bundle(&path, &settings(&cache)).unwrap_err();
+        let mut open = vec![folder.path().to_owned()];
+        let mut files = Vec::new();
+        while let Some(folder) = open.pop() {
+            for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if entry.is_dir() { open.push(entry) } else { files.push(entry) }
+            }
+        }
+        assert_eq!(files, [path], "{error}");
+        error.to_string()
+    }
+
+    const LOCK: (&str, &[u8]) = ("pylock.toml", b"lock-version = \"1.0\"");
+
+    #[test]
+    fn a_forged_bundle_is_refused_and_leaves_nothing() {
+        let as_is = |_: &mut serde_json::Value| {};
+        for sha256 in
+            ["../../../pwned00", &format!("{}é{}", "a".repeat(15), "b".repeat(40)), "", "ab"]
+        {
+            refused(&forged(&[LOCK], |manifest| {
+                manifest["files"]["pylock.toml"]["sha256"] = sha256.into();
+            }));
+        }
+        for name in [
+            "packages/../x",
+            "packages/",
+            "packages/a/b",
+            "/etc/x",
+            "../x",
+            "uv/..",
+            "x",
+            "packages/a\n",
+        ] {
+            refused(&forged(&[(name, b"x")], as_is));
+        }
+        // More or less than the manifest names.
+        refused(&forged(&[LOCK], |manifest| manifest["files"]["pylock.toml"]["size"] = 3.into()));
+        refused(&forged(&[LOCK], |manifest| {
+            manifest["files"]["plan.json"] = manifest["files"]["pylock.toml"].clone()
+        }));
+        refused(&forged(&[LOCK], |manifest| manifest["files"] = serde_json::json!({})));
+        refused(&forged(&[LOCK, LOCK], as_is));
+        refused(&forged(&[("plan.json", b"{}")], as_is));
+        refused(&forged(&[("aitk", b"elf"), LOCK], |manifest| {
+            manifest["files"]["aitk"]["sha256"] = "ab".repeat(32).into();
+        }));
+        refused(&forged(&[LOCK], |manifest| manifest["wish"] = "A".repeat(5 << 20).into()));
+        refused(&forged(&[LOCK], |manifest| {
+            manifest["files"]["packages/x"] =
+                serde_json::json!({ "size": u64::MAX, "sha256": "ab".repeat(32) });
+        }));
+        // A wheel that would not stay in its place.
+        let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
+        zip.start_file("../six.py", zip::write::SimpleFileOptions::default()).unwrap();
+        let wheel = zip.finish().unwrap().into_inner();
+        refused(&forged(&[("packages/six-1-py3-none-any.whl", &wheel), LOCK], as_is));
+        refused(&forged(&[("packages/six-1-py3-none-any.whl", b"no archive"), LOCK], as_is));
+    }
+
+    #[test]
+    fn a_sparse_member_is_refused_before_it_fills_the_disk() {
+        let content = [b'A'; 512];
+        let name = "packages/big-1-py3-none-any.whl";
+        let mut bytes = forged(&[(name, &content), LOCK], |_| {});
+        let at = bytes.windows(name.len()).rposition(|window| window == name.as_bytes()).unwrap();
+        let mut header = tar::Header::new_gnu();
+        header.as_mut_bytes().copy_from_slice(&bytes[at..at + 512]);
+        header.set_entry_type(tar::EntryType::GNUSparse);
+        let gnu = header.as_gnu_mut().unwrap();
+        gnu.set_real_size(1 << 40);
+        gnu.sparse[0].set_offset((1 << 40) - 512);
+        gnu.sparse[0].set_length(512);
+        header.set_cksum();
+        bytes[at..at + 512].copy_from_slice(header.as_bytes());
+        assert!(refused(&bytes).contains("is not what its manifest names"));
     }
 
     #[test]

@@ -38,6 +38,14 @@ pub enum EnvError {
         /// The hash of what came.
         found: String,
     },
+    /// What is being downloaded is longer than it can be.
+    #[error("{file} is not what the lock names: it is longer than {most} bytes")]
+    TooLong {
+        /// The file's name.
+        file: String,
+        /// The size in the lock, or that which no package has.
+        most: u64,
+    },
     /// A file for which the lock names no hash.
     #[error("the source names no sha256 for {file}, so it cannot be checked")]
     NoHash {
@@ -202,7 +210,7 @@ impl Explain for EnvError {
             Self::Unreachable { .. } => "AITK-E01",
             Self::Offline { .. } => "AITK-E02",
             Self::Unsolvable { .. } => "AITK-E03",
-            Self::WrongHash { .. } => "AITK-E04",
+            Self::WrongHash { .. } | Self::TooLong { .. } => "AITK-E04",
             Self::NoHash { .. } => "AITK-E05",
             Self::OnlySource { .. } => "AITK-E16",
             Self::NoUv { .. } => "AITK-E06",
@@ -228,7 +236,7 @@ impl Explain for EnvError {
             }
             Self::Offline { .. } => "run once without --offline",
             Self::Unsolvable { .. } => "leave out or change one of the two wishes that clash",
-            Self::WrongHash { .. } => {
+            Self::WrongHash { .. } | Self::TooLong { .. } => {
                 "nothing of it was installed; try again, and if it stays so, the source or a proxy \
                  changes what it delivers"
             }

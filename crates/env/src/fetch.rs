@@ -7,27 +7,32 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aitk_system::{Real, System, interrupted};
+use aitk_plan::{Package, names};
+use aitk_system::{FileKind, Real, System, inside, interrupted};
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use http::Extensions;
 use rattler_networking::AuthenticationMiddleware;
-use reqwest::header::{CONTENT_RANGE, RANGE};
-use reqwest::{Certificate, Request, Response, StatusCode};
+use reqwest::header::{
+    CONTENT_RANGE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
+};
+use reqwest::redirect::Policy;
+use reqwest::{Body, Certificate, Request, Response, ResponseBuilderExt, StatusCode};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
 use crate::Settings;
+use crate::archive::{LARGEST, check_wheel};
 use crate::error::EnvError;
 use crate::lock::Locked;
 use crate::received::note_received;
@@ -47,11 +52,25 @@ const CONNECT: Duration = Duration::from_secs(4);
 const SILENCE: Duration = Duration::from_secs(30);
 /// … and while a plan is made, which somebody is waiting for.
 pub(crate) const HESITATION: Duration = Duration::from_secs(4);
+/// How long a download may bring less than [`TRICKLE`] bytes: what comes that slowly never ends.
+const PATIENCE: Duration = Duration::from_secs(120);
+const TRICKLE: u64 = 16 << 10;
+/// As much as an answer to a question may have, in bytes: what the largest channel offers, unpacked, has a third of it.
+const LONGEST: u64 = 2 << 30;
+/// How often a source may send on to another place.
+const REDIRECTS: usize = 10;
 
 /// What a download reports while it runs.
 pub trait FetchProgress: Sync {
     /// So many more bytes are there.
     fn bytes(&self, more: u64);
+}
+
+/// Where it does not matter how a download goes on.
+pub(crate) struct Quiet;
+
+impl FetchProgress for Quiet {
+    fn bytes(&self, _: u64) {}
 }
 
 /// Talks HTTP with the system's certificates, the environment's proxies and the user's stored credentials.
@@ -72,14 +91,35 @@ impl Client {
     /// A client for the questions of a plan: a source that stays silent is given up soon, and not asked again.
     pub(crate) fn asking(settings: &Settings) -> Result<Self, EnvError> {
         let Self { http } = Self::patient(settings, HESITATION)?;
-        Ok(Self { http: ClientBuilder::from_client(http).with(GivenUp::default()).build() })
+        let http = ClientBuilder::from_client(http).with(GivenUp::default()).with(Careful);
+        Ok(Self { http: http.build() })
+    }
+
+    /// A client that asks nobody.
+    pub(crate) fn closed() -> ClientWithMiddleware {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let nothing = reqwest::Client::builder().tls_certs_only([]).build();
+        // A builder without certificates reads nothing that could fail.
+        ClientBuilder::new(nothing.unwrap_or_default()).with(Closed).build()
     }
 
     fn patient(settings: &Settings, silence: Duration) -> Result<Self, EnvError> {
         // A second call finds the provider in place, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
+        let secure = Secure::new(settings);
         let builder = || {
+            let secure = secure.clone();
+            let redirect = Policy::custom(move |attempt| {
+                if attempt.previous().len() > REDIRECTS {
+                    attempt.error(TooFar)
+                } else if secure.may(attempt.url()) {
+                    attempt.follow()
+                } else {
+                    attempt.error(Open)
+                }
+            });
             reqwest::Client::builder()
+                .redirect(redirect)
                 .user_agent(concat!("aitk/", env!("CARGO_PKG_VERSION")))
                 // One connection a download: several large files in one HTTP/2 connection wait for each other.
                 .http1_only()
@@ -98,7 +138,8 @@ impl Client {
         })?;
         // What an address was given with has the last word.
         let stored = AuthenticationMiddleware::from_auth_storage(stored());
-        Ok(Self { http: ClientBuilder::new(http).with(stored).with(Opener::new(settings)).build() })
+        let http = ClientBuilder::new(http).with(secure).with(stored).with(Opener::new(settings));
+        Ok(Self { http: http.build() })
     }
 
     /// The client itself, for those who ask their questions by themselves.
@@ -181,6 +222,134 @@ impl Middleware for GivenUp {
             answer => answer,
         }
     }
+}
+
+/// Lets through what is encrypted, what stays on this machine, and the places that settings name with `http`.
+#[derive(Debug, Clone)]
+struct Secure(std::sync::Arc<Vec<url::Origin>>);
+
+#[derive(Debug, thiserror::Error)]
+#[error("its address does not begin with https")]
+struct Open;
+
+#[derive(Debug, thiserror::Error)]
+#[error("it sends on from place to place")]
+struct TooFar;
+
+impl Secure {
+    fn new(settings: &Settings) -> Self {
+        let indexes = [&settings.index_url, &settings.torch_index, &settings.channel_alias];
+        let named = indexes.into_iter().flatten().chain(&settings.channels);
+        let origins = named.filter_map(|address| Some(Url::parse(address).ok()?.origin()));
+        Self(std::sync::Arc::new(origins.collect()))
+    }
+
+    fn may(&self, url: &Url) -> bool {
+        is_secure(url) || url.scheme() == "http" && self.0.contains(&url.origin())
+    }
+}
+
+/// Whether nobody on the way can read or change what comes from there.
+fn is_secure(url: &Url) -> bool {
+    match url.host() {
+        _ if url.scheme() == "https" => true,
+        _ if url.scheme() != "http" => false,
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[async_trait]
+impl Middleware for Secure {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        if self.may(request.url()) {
+            next.run(request, extensions).await
+        } else {
+            Err(reqwest_middleware::Error::middleware(Open))
+        }
+    }
+}
+
+/// For whoever is to find everything in the cache.
+struct Closed;
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is not in the cache any more")]
+struct Gone;
+
+#[async_trait]
+impl Middleware for Closed {
+    async fn handle(
+        &self,
+        _: Request,
+        _: &mut Extensions,
+        _: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        Err(reqwest_middleware::Error::middleware(Gone))
+    }
+}
+
+/// Takes answers as servers give them, old and hostile ones too: one that says "not modified" of nothing that it names
+/// is asked again without condition, and one that does not end is ended.
+struct Careful;
+
+#[async_trait]
+impl Middleware for Careful {
+    async fn handle(
+        &self,
+        request: Request,
+        extensions: &mut Extensions,
+        next: Next<'_>,
+    ) -> reqwest_middleware::Result<Response> {
+        let again = request.try_clone();
+        let answer = next.clone().run(request, extensions).await?;
+        let names = |header| answer.headers().contains_key(header);
+        let is_vague =
+            answer.status() == StatusCode::NOT_MODIFIED && !names(ETAG) && !names(LAST_MODIFIED);
+        let answer = match again {
+            Some(mut request) if is_vague => {
+                request.headers_mut().remove(IF_NONE_MATCH);
+                request.headers_mut().remove(IF_MODIFIED_SINCE);
+                next.run(request, extensions).await?
+            }
+            _ => answer,
+        };
+        limited(answer)
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("it sends far more than was asked for")]
+struct TooMuch;
+
+/// The answer, which ends with an error where it becomes too long. One that says how long it is cannot be longer.
+fn limited(answer: Response) -> reqwest_middleware::Result<Response> {
+    match answer.content_length() {
+        Some(length) if length <= LONGEST => return Ok(answer),
+        Some(_) => return Err(reqwest_middleware::Error::middleware(TooMuch)),
+        None => {}
+    }
+    let mut whole = http::Response::builder().status(answer.status()).version(answer.version());
+    for (name, value) in answer.headers() {
+        whole = whole.header(name, value);
+    }
+    let whole = whole.url(answer.url().clone());
+    let mut left = LONGEST;
+    let body = answer.bytes_stream().map(move |chunk| {
+        let chunk = chunk.map_err(std::io::Error::other)?;
+        let rest = left.checked_sub(chunk.len() as u64);
+        left = rest.ok_or_else(|| std::io::Error::other(TooMuch))?;
+        Ok::<_, std::io::Error>(chunk)
+    });
+    let whole = whole.body(Body::wrap_stream(body));
+    Ok(whole.map_err(reqwest_middleware::Error::middleware)?.into())
 }
 
 /// Those that browsers trust.
@@ -291,6 +460,7 @@ pub(crate) fn fetch_each<'a, F: Future<Output = Result<(), EnvError>>>(
     let mut files = Vec::new();
     let mut seen = BTreeSet::new();
     for package in packages {
+        check(package)?;
         let anew = seen.insert(package.filename());
         let missing = anew && !package.is_in(folder, &Real);
         if missing && offline {
@@ -324,18 +494,11 @@ pub(crate) fn fetch_each<'a, F: Future<Output = Result<(), EnvError>>>(
 /// # Errors
 /// Where the source does not answer, sends more than a small file, or is neither encrypted nor this machine.
 pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> {
-    let secure = |url: &Url| match url.host() {
-        _ if url.scheme() == "https" => true,
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    };
     if settings.offline {
         return Err(EnvError::Offline { what: url.to_owned() });
     }
-    if !Url::parse(url).is_ok_and(|url| secure(&url)) {
-        return Err(unreachable(url, "its address does not begin with https"));
+    if !Url::parse(url).is_ok_and(|url| is_secure(&url)) {
+        return Err(unreachable(url, &Open.to_string()));
     }
     let client = Client::asking(settings)?;
     block_on(async {
@@ -346,56 +509,112 @@ pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> 
         {
             file.extend_from_slice(&chunk);
             if file.len() > SMALL {
-                return Err(unreachable(url, "it sends far more than was asked for"));
+                return Err(unreachable(url, &TooMuch.to_string()));
             }
         }
         Ok(file)
     })?
 }
 
-async fn fetch(
+/// Shows that a package has a file's name, a hash and no size that no package has.
+fn check(locked: &Locked) -> Result<(), EnvError> {
+    let Package { name, sha256, size, .. } = &locked.package;
+    let bad = |reason: String| EnvError::BadPackage { package: name.clone(), reason };
+    let file = locked.filename();
+    names::file_name::check(&file).map_err(|unfit| bad(unfit.to_string()))?;
+    let Some(sha256) = sha256 else { return Err(EnvError::NoHash { file }) };
+    names::sha256::check(sha256).map_err(|unfit| bad(unfit.to_string()))?;
+    match size {
+        Some(size) if *size > LARGEST => Err(bad(format!("its size is {size} bytes"))),
+        _ => Ok(()),
+    }
+}
+
+/// Downloads one package, which must be what the lock names. What came of it is kept only where it can be taken up
+/// again.
+pub(crate) async fn fetch(
     client: &Client,
     locked: &Locked,
     folder: &Path,
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
+    check(locked)?;
     let file = locked.filename();
-    let Some(expected) = &locked.package.sha256 else { return Err(EnvError::NoHash { file }) };
-    let url = locked.package.url.as_deref().unwrap_or_default();
+    let expected = locked.package.sha256.as_deref().unwrap_or_default();
     // Beside the folder and not in it: uv reads the folder while other downloads still go on.
     let parts = folder.with_file_name("parts");
     fs::create_dir_all(&parts).map_err(EnvError::io(&parts))?;
-    let part = parts.join(format!("{}-{file}", &expected[..expected.len().min(12)]));
-    let mut tries = 1;
-    let mut counted = 0;
-    if let Some(path) = Url::parse(url).ok().and_then(|url| url.to_file_path().ok()) {
-        fs::copy(&path, &part).map_err(EnvError::io(path))?;
+    let part = parts.join(format!("{}-{file}", &expected[..12]));
+    let fetched = fetch_part(client, locked, &part, progress).await;
+    let kept = fetched.and_then(|found| {
+        if found != expected {
+            let expected = expected.to_owned();
+            return Err(EnvError::WrongHash { file: file.clone(), expected, found });
+        }
+        keep(&part, folder, &file, expected)
+    });
+    if !matches!(kept, Ok(()) | Err(EnvError::Interrupted | EnvError::Unreachable { .. })) {
+        let _ = fs::remove_file(&part);
     }
-    let found = loop {
-        let here = url.starts_with("file:");
-        let fetched = match here {
-            true => hash_of(&part).map_err(EnvError::io(&part)),
-            false => continue_part(client, url, &part, progress, &mut counted).await,
-        };
-        match fetched {
-            Ok(found) => break found,
+    kept
+}
+
+/// Downloads a package, again and again where the source breaks off, and returns its hash.
+async fn fetch_part(
+    client: &Client,
+    locked: &Locked,
+    part: &Path,
+    progress: &dyn FetchProgress,
+) -> Result<String, EnvError> {
+    let mut download = Download {
+        url: locked.package.url.as_deref().unwrap_or_default(),
+        file: locked.filename(),
+        part,
+        // Some sources do not know.
+        size: locked.package.size.filter(|size| *size > 0),
+        progress,
+        counted: 0,
+    };
+    if let Some(path) = Url::parse(download.url).ok().and_then(|url| url.to_file_path().ok()) {
+        return download.copy(&path);
+    }
+    let mut tries = 1;
+    loop {
+        match download.go_on(client).await {
             Err(error @ EnvError::Unreachable { .. }) if tries < TRIES && !interrupted() => {
-                tracing::debug!(file, %error, "taken up again");
+                tracing::debug!(file = download.file, %error, "taken up again");
                 tokio::time::sleep(Duration::from_millis(250 << tries)).await;
                 tries += 1;
             }
-            Err(error) => return Err(error),
+            fetched => return fetched,
         }
-    };
-    if found != *expected {
-        let _ = fs::remove_file(&part);
-        return Err(EnvError::WrongHash { file, expected: expected.clone(), found });
     }
-    let whole = folder.join(&file);
-    fs::rename(&part, &whole).map_err(EnvError::io(&whole))?;
-    let mark = mark_of(folder, &file);
-    fs::create_dir_all(mark.parent().unwrap_or(folder)).map_err(EnvError::io(&mark))?;
-    fs::write(&mark, expected).map_err(EnvError::io(&mark))
+}
+
+/// Puts a file that has the right hash where it stays, and notes the hash. uv is handed only wheels that stay in their
+/// place.
+///
+/// # Errors
+/// [`EnvError::BadPackage`] for a wheel that would not; what the operating system says.
+pub(crate) fn keep(part: &Path, folder: &Path, file: &str, sha256: &str) -> Result<(), EnvError> {
+    if file.ends_with(".whl") {
+        check_wheel(part).map_err(|refusal| refusal.of(file))?;
+    }
+    let whole = folder.join(file);
+    inside(&Real, folder, &whole).map_err(EnvError::io(&whole))?;
+    fs::create_dir_all(folder).map_err(EnvError::io(folder))?;
+    fs::rename(part, &whole).map_err(EnvError::io(&whole))?;
+    let mark = mark_of(folder, file);
+    Real.write(&mark, sha256.as_bytes(), 0o600).map_err(EnvError::io(&mark))
+}
+
+/// Takes a file out of a folder of downloads, because it is damaged.
+pub(crate) fn forget(folder: &Path, file: &str) -> Result<(), EnvError> {
+    let whole = folder.join(file);
+    inside(&Real, folder, &whole)
+        .and_then(|()| Real.remove(&whole))
+        .and_then(|()| Real.remove(&mark_of(folder, file)))
+        .map_err(EnvError::io(&whole))
 }
 
 /// Where the hash of a whole file is noted: two files of one name, from two indexes, differ by nothing else.
@@ -403,48 +622,116 @@ pub(crate) fn mark_of(folder: &Path, file: &str) -> PathBuf {
     folder.with_file_name("hashes").join(file)
 }
 
-/// Downloads the rest of a file and returns the hash of the whole. `counted` keeps what was reported before.
-async fn continue_part(
-    client: &Client,
-    url: &str,
-    part: &Path,
-    progress: &dyn FetchProgress,
-    counted: &mut u64,
-) -> Result<String, EnvError> {
-    let mut hasher = Sha256::new();
-    let mut have = hash_of_part(part, &mut hasher).map_err(EnvError::io(part))?;
-    let Some(mut answer) = client.get_from(url, have).await? else {
-        // The part is already the whole file.
-        return Ok(hex(&hasher.finalize()));
-    };
-    if have > 0 && answer.status() != StatusCode::PARTIAL_CONTENT {
-        hasher = Sha256::new();
-        have = 0;
-    }
-    let mut file = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(have == 0)
-        .append(false)
-        .open(part)
-        .map_err(EnvError::io(part))?;
-    std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(have)).map_err(EnvError::io(part))?;
-    progress.bytes(have.saturating_sub(*counted));
-    *counted = (*counted).max(have);
-    while let Some(chunk) =
-        answer.chunk().await.map_err(|error| unreachable(url, &cause(&error)))?
-    {
-        if interrupted() {
-            return Err(EnvError::Interrupted);
+/// A file on its way in.
+struct Download<'a> {
+    url: &'a str,
+    /// Its name, for messages.
+    file: String,
+    /// Where it is put until it is whole.
+    part: &'a Path,
+    /// What the lock says of it.
+    size: Option<u64>,
+    progress: &'a dyn FetchProgress,
+    /// What was reported before.
+    counted: u64,
+}
+
+impl Download<'_> {
+    /// Downloads the rest of the file and returns the hash of the whole.
+    async fn go_on(&mut self, client: &Client) -> Result<String, EnvError> {
+        let Self { url, part, .. } = *self;
+        let mut hasher = Sha256::new();
+        let mut have = hash_of_part(part, &mut hasher).map_err(EnvError::io(part))?;
+        if self.fits(have).is_err() {
+            fs::remove_file(part).map_err(EnvError::io(part))?;
+            (hasher, have) = (Sha256::new(), 0);
         }
-        file.write_all(&chunk).map_err(EnvError::io(part))?;
-        hasher.update(&chunk);
-        have += chunk.len() as u64;
-        note_received(chunk.len() as u64);
-        progress.bytes(have.saturating_sub(*counted));
-        *counted = (*counted).max(have);
+        let Some(mut answer) = client.get_from(url, have).await? else {
+            // The part is already the whole file.
+            return Ok(hex(&hasher.finalize()));
+        };
+        if have > 0 && answer.status() != StatusCode::PARTIAL_CONTENT {
+            (hasher, have) = (Sha256::new(), 0);
+        }
+        self.fits(have.saturating_add(answer.content_length().unwrap_or(0)))?;
+        let mut file = self.open(have)?;
+        self.report(have);
+        let mut since = (Instant::now(), have);
+        while let Some(chunk) =
+            answer.chunk().await.map_err(|error| unreachable(url, &cause(&error)))?
+        {
+            if interrupted() {
+                return Err(EnvError::Interrupted);
+            }
+            have = have.saturating_add(chunk.len() as u64);
+            self.fits(have)?;
+            file.write_all(&chunk).map_err(EnvError::io(part))?;
+            hasher.update(&chunk);
+            note_received(chunk.len() as u64);
+            self.report(have);
+            if since.0.elapsed() > PATIENCE {
+                if have - since.1 < TRICKLE {
+                    let reason = format!("it sent next to nothing in {} s", PATIENCE.as_secs());
+                    return Err(unreachable(url, &reason));
+                }
+                since = (Instant::now(), have);
+            }
+        }
+        Ok(hex(&hasher.finalize()))
     }
-    Ok(hex(&hasher.finalize()))
+
+    /// Takes the file from a folder and returns its hash.
+    fn copy(&mut self, from: &Path) -> Result<String, EnvError> {
+        let is_file = Real.stat(from).is_ok_and(|stat| stat.kind != FileKind::Other);
+        let mut source = match is_file {
+            true => Real.open(from).map_err(EnvError::io(from))?,
+            false => return Err(EnvError::io(from)(std::io::ErrorKind::NotFound.into())),
+        };
+        let mut file = self.open(0)?;
+        let mut hasher = Sha256::new();
+        let mut buffer = vec![0; 1 << 20];
+        let mut have = 0;
+        loop {
+            let read = source.read(&mut buffer).map_err(EnvError::io(from))?;
+            if read == 0 {
+                return Ok(hex(&hasher.finalize()));
+            }
+            if interrupted() {
+                return Err(EnvError::Interrupted);
+            }
+            have += read as u64;
+            self.fits(have)?;
+            file.write_all(&buffer[..read]).map_err(EnvError::io(self.part))?;
+            hasher.update(&buffer[..read]);
+            self.report(have);
+        }
+    }
+
+    /// Whether a file may be that long: no longer than the lock says, or than any package is.
+    fn fits(&self, length: u64) -> Result<(), EnvError> {
+        let most = self.size.unwrap_or(LARGEST);
+        if length <= most {
+            return Ok(());
+        }
+        Err(EnvError::TooLong { file: self.file.clone(), most })
+    }
+
+    /// The part, from this byte on; nobody else reads it.
+    fn open(&self, start: u64) -> Result<File, EnvError> {
+        let mut options = OpenOptions::new();
+        options.create(true).write(true).truncate(start == 0).mode(0o600);
+        let open = || {
+            let mut file = options.open(self.part)?;
+            std::io::Seek::seek(&mut file, std::io::SeekFrom::Start(start))?;
+            Ok(file)
+        };
+        open().map_err(EnvError::io(self.part))
+    }
+
+    fn report(&mut self, have: u64) {
+        self.progress.bytes(have.saturating_sub(self.counted));
+        self.counted = self.counted.max(have);
+    }
 }
 
 /// Feeds what is already there to the hasher; returns its length.
@@ -523,4 +810,58 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 pub(crate) fn total_of(answer: &Response) -> Option<u64> {
     let range = answer.headers().get(CONTENT_RANGE)?.to_str().ok()?;
     range.rsplit('/').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// As Python's own server answers: 304 to every question with a condition, and nothing more.
+    #[test]
+    fn not_modified_without_a_word_of_what_is_asked_again_without_condition() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}/repodata.json", listener.local_addr().unwrap());
+        thread::spawn(move || {
+            for stream in listener.incoming() {
+                let mut stream = stream.unwrap();
+                let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                let head: Vec<_> =
+                    lines.map(Result::unwrap).take_while(|l| !l.is_empty()).collect();
+                let asks = |name: &str| head.iter().any(|l| l.to_lowercase().starts_with(name));
+                let answer = match asks("if-modified-since") || asks("if-none-match") {
+                    true => "HTTP/1.1 304 Not Modified\r\nconnection: close\r\n\r\n".to_owned(),
+                    false => "HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}"
+                        .to_owned(),
+                };
+                stream.write_all(answer.as_bytes()).unwrap();
+            }
+        });
+        let client = Client::asking(&Settings::default()).unwrap();
+        let since =
+            [("if-modified-since", "Sat, 01 Nov 2025 00:00:00 GMT"), ("if-none-match", "x")];
+        let text = block_on(async { client.get(&address, &since).await.unwrap().text().await });
+        assert_eq!(text.unwrap().unwrap(), "{}");
+    }
+
+    #[test]
+    fn only_places_that_are_named_may_be_open() {
+        let settings = Settings {
+            index_url: Some("http://mirror.example:3141/simple".to_owned()),
+            channels: vec!["conda-forge".to_owned(), "http://forge.example/c".to_owned()],
+            ..Settings::default()
+        };
+        let secure = Secure::new(&settings);
+        let may = |url: &str| secure.may(&Url::parse(url).unwrap());
+        assert!(
+            may("https://other.example/x") && may("http://127.0.0.1:9/x") && may("http://[::1]/x")
+        );
+        assert!(
+            may("http://mirror.example:3141/files/x") && may("http://forge.example/c/noarch/x")
+        );
+        assert!(!may("http://mirror.example/x") && !may("http://other.example/x"));
+        assert!(!may("http://127.0.0.1.example/x") && !may("ftp://forge.example/x"));
+    }
 }

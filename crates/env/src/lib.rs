@@ -4,6 +4,7 @@
 //! here and nowhere else; each is checked against the hash that the lock names.
 
 mod additions;
+mod archive;
 mod bundle;
 mod bytecode;
 mod conda;

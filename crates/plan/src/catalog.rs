@@ -33,6 +33,8 @@ pub struct Catalog {
     pub images: Images,
     /// Where notebooks are hosted.
     pub platforms: Platforms,
+    /// Packages of conda channels whose own scripts are run.
+    pub link_scripts: Vec<LinkScript>,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -59,9 +61,12 @@ impl Catalog {
         let guests: Guests = overlaid(&tables, "guests", text)?;
         let text = include_str!("../../../profiles/catalog/images.toml");
         let images = overlaid(&tables, "images", text)?;
+        let text = include_str!("../../../profiles/catalog/conda.toml");
+        let conda: CondaTable = overlaid(&tables, "conda", text)?;
         let text = include_str!("../../../profiles/catalog/platforms.toml");
         let catalog = Self {
             offers: offers.offer,
+            link_scripts: conda.link_script,
             guests: guests.guest,
             images,
             platforms: overlaid(&tables, "platforms", text)?,
@@ -283,6 +288,27 @@ fn damaged(table: &str, message: &str) -> ProfileError {
         column: 1,
         message: message.to_owned(),
     }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CondaTable {
+    link_script: Vec<LinkScript>,
+}
+
+/// A package of a conda channel whose own script is run when it has been linked.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkScript {
+    /// The package.
+    #[serde(deserialize_with = "crate::names::package_name::one")]
+    pub package: String,
+    /// What it would lack without.
+    pub why: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
 }
 
 /// The pinned uv.

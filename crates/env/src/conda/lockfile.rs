@@ -15,6 +15,11 @@ use super::{locked, python, record, target};
 use crate::error::EnvError;
 use crate::lock::{Layer, Lock, Locks};
 
+/// The largest lock, in bytes: one of a thousand packages for four platforms has a fourth of it.
+const LARGEST: usize = 16 << 20;
+/// How deep what is in a lock may be nested: in pixi's form nothing is deeper than six.
+const DEEPEST: usize = 64;
+
 /// The name of the environment that holds conda itself.
 const BASE: &str = "base";
 
@@ -60,6 +65,7 @@ pub(crate) fn read(
 /// The same from a text; `path` names it in errors.
 pub(crate) fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks, EnvError> {
     let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
+    check_size(text).map_err(bad)?;
     let file = LockFile::from_str_with_base_directory(text, path.parent())
         .map_err(|error| bad(error.to_string()))?;
     let lock = |name: &str| -> Result<Option<Lock>, EnvError> {
@@ -98,6 +104,34 @@ pub(crate) fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks
     let environment = lock(DEFAULT_ENVIRONMENT_NAME)?
         .ok_or_else(|| bad("it has no environment `default`".to_owned()))?;
     Ok(Locks { environment, base: lock(BASE)? })
+}
+
+/// Whether a text is one that a parser of YAML can be given: a stranger's may be made to exhaust it.
+fn check_size(text: &str) -> Result<(), String> {
+    if text.len() > LARGEST {
+        return Err(format!("it has more than {LARGEST} bytes"));
+    }
+    let mut brackets: usize = 0;
+    for line in text.lines() {
+        // Each level is a step to the right, or an item of a list in the same line, or a bracket.
+        let content = line.trim_start_matches([' ', '-', '?', '\t']);
+        let levels = (line.len() - content.len()) / 2;
+        for letter in content.chars().chain([' ']) {
+            match letter {
+                '[' | '{' => brackets += 1,
+                ']' | '}' => brackets = brackets.saturating_sub(1),
+                _ => {}
+            }
+            if brackets + levels > DEEPEST {
+                return Err("what is in it is nested too deep".to_owned());
+            }
+        }
+        // A name for a part that stands elsewhere: one of a few bytes becomes many of them.
+        if content.starts_with(['&', '*']) || content.contains(": &") || content.contains(": *") {
+            return Err("it refers to parts of itself, which no lock does".to_owned());
+        }
+    }
+    Ok(())
 }
 
 /// As `uname -m` names the architecture of a channel's folder.
@@ -197,6 +231,66 @@ mod tests {
         let records = [from("a", "b/"), from("b", "c/"), from("c", "a/"), from("d", "c/")];
         assert_eq!(channels(&records, &[]), ["a/", "b/", "c/"]);
         assert_eq!(channels(&records, &["z/".to_owned(), "c/".to_owned()]), ["c/", "a/", "b/"]);
+    }
+
+    #[test]
+    fn what_is_made_to_exhaust_a_parser_is_no_lock() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pixi.lock");
+        let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
+        let refused = |text: &str| {
+            Real.write(&path, text.as_bytes(), 0o644).unwrap();
+            Locks::read(&path, &Real, &machine).unwrap_err().to_string()
+        };
+        for text in [
+            format!("version: {}", "[".repeat(100_000)),
+            "- ".repeat(100_000),
+            (0..5000).map(|depth| format!("{}a:\n", " ".repeat(depth))).collect::<String>(),
+            "? ".repeat(100_000),
+        ] {
+            assert!(refused(&text).contains("too deep"), "{}", &text[..20]);
+        }
+        let laughs = "a: &a [x, x]\nb: &b [*a, *a]\n";
+        assert!(refused(laughs).contains("refers to parts of itself"));
+        assert!(refused(&" ".repeat(LARGEST + 1)).contains("more than"));
+    }
+
+    /// A package whose build leads elsewhere is refused by its name, before anything becomes of it.
+    #[test]
+    fn a_lock_with_a_record_that_could_do_harm_is_refused_by_name() {
+        let lock = |locked: Locked| Lock {
+            manager: Manager::Conda,
+            target: target("3.12", "x86_64"),
+            build: None,
+            layers: vec![layer("environment", vec![locked])],
+        };
+        let text = lock(package("six", "h1_0", &[])).to_text(&[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("pixi.lock");
+        let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
+        let read = |text: &str| {
+            Real.write(&path, text.as_bytes(), 0o644).unwrap();
+            Locks::read(&path, &Real, &machine)
+        };
+        read(&text).unwrap();
+        for (from, to) in [
+            ("license: MIT", "license: \"MIT\\e[2K\""),
+            ("size: 10", "size: 18446744073709551615"),
+            ("sha256: abab", "md5: abab"),
+            ("depends: []", "depends: [\"a\\nb\"]"),
+            (
+                "https://channel.example/linux-64/six-1.0-h1_0.conda",
+                "ftp://channel.example/linux-64/six-1.0-h1_0.conda",
+            ),
+        ] {
+            let changed = text.replace(from, to);
+            if from != "depends: []" {
+                assert_ne!(changed, text, "{from}");
+            }
+            if changed != text {
+                read(&changed).unwrap_err();
+            }
+        }
     }
 
     /// As pixi writes one for several platforms.

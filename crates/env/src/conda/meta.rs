@@ -68,6 +68,9 @@ impl Inventory for CondaMeta {
             .iter()
             .filter_map(|file| {
                 let mut parts = file.strip_suffix(".json")?.rsplitn(3, '-');
+                if !is_whole(system, &root.join("conda-meta").join(file)) {
+                    return None;
+                }
                 let (build, version, name) = (parts.next()?, parts.next()?, parts.next()?);
                 Some(Installed {
                     name: name.to_owned(),
@@ -139,10 +142,43 @@ impl Inventory for CondaMeta {
     }
 }
 
+/// Whether a record was written to its end: a crash leaves one that is empty or cut. Only short ones are read for that:
+/// every record of a package with many files is long, and a cut there is found by its size.
+fn is_whole(system: &dyn System, record: &Path) -> bool {
+    const SHORT: u64 = 4096;
+    match system.stat(record) {
+        Ok(stat) if stat.size < SHORT => system
+            .read(record)
+            .is_ok_and(|json| serde_json::from_slice::<serde::de::IgnoredAny>(&json).is_ok()),
+        _ => true,
+    }
+}
+
 /// A hash as conda writes it, in the form of the list of files.
 fn from_hex(hash: &str) -> Option<String> {
     let bytes: Option<Vec<u8>> = (0..hash.len() / 2)
         .map(|index| u8::from_str_radix(hash.get(index * 2..index * 2 + 2)?, 16).ok())
         .collect();
     bytes.map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::Real;
+
+    use super::*;
+
+    #[test]
+    fn a_record_that_was_cut_counts_as_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let put = |name: &str, text: &str| {
+            let path = folder.path().join("conda-meta").join(name);
+            Real.write(&path, text.as_bytes(), 0o644).unwrap();
+        };
+        put("a-1.0-0.json", "{\"name\": \"a\"}");
+        put("b-1.0-0.json", "{\n  \"build\": \"0\",");
+        put("c-1.0-0.json", "");
+        let found = CondaMeta.installed(&Real, folder.path());
+        assert_eq!(found.iter().map(|one| &*one.name).collect::<Vec<_>>(), ["a"]);
+    }
 }

@@ -1,6 +1,8 @@
 //! Conda environments: solved, fetched and linked in-process by the rattler crates.
 
 mod channel;
+mod contents;
+mod door;
 pub(crate) mod lockfile;
 mod meta;
 mod packages;
@@ -13,9 +15,11 @@ use std::path::{Path, PathBuf};
 use aitk_plan::{Accelerator, BuildRequest, LayerRequest, Manager as Kind, Package};
 use aitk_system::{Permit, quote};
 use rattler_conda_types::RepoDataRecord;
+use serde::Deserialize;
 
 pub use channel::channel_answers;
 pub(crate) use meta::CondaMeta;
+use packages::Linking;
 pub(crate) use packages::fetch;
 
 use crate::error::EnvError;
@@ -160,7 +164,7 @@ impl Manager for Conda<'_> {
         {
             return Ok(());
         }
-        packages::link(self.site.settings, generation.path(), layers, self.site.log)
+        packages::link(&self.linking(generation, &self.scripts()), layers)
     }
 
     fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError> {
@@ -172,7 +176,7 @@ impl Manager for Conda<'_> {
         }
         let names = layer.packages.iter().map(Locked::key).collect();
         let files = generation.files_of(self.site.system, &names)?;
-        packages::link_again(self.site.settings, generation.path(), layer, &files, self.site.log)
+        packages::link_again(&self.linking(generation, &self.scripts()), layer, &files)
     }
 
     fn create_commands(&self, _: &Request<'_>, generation: &Generation) -> Vec<String> {
@@ -180,12 +184,16 @@ impl Manager for Conda<'_> {
     }
 
     fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String> {
-        vec![format!(
+        let link = format!(
             "link {} packages from {} into {}",
             layer.packages.len(),
             self.site.settings.unpacked().display(),
             generation.path().display()
-        )]
+        );
+        let allowed = self.scripts();
+        let scripts = layer.packages.iter().map(Locked::key).filter(|name| allowed.contains(name));
+        let scripts = scripts.map(|name| format!("bash bin/.{name}-post-link.sh (if it has one)"));
+        std::iter::once(link).chain(scripts).collect()
     }
 
     /// Channels do not tell what a package takes unpacked. The libraries of the profile `low` took 3.9 times the size of
@@ -200,6 +208,16 @@ impl Manager for Conda<'_> {
 }
 
 impl Conda<'_> {
+    /// The packages whose own scripts are run when they have been linked.
+    fn scripts(&self) -> Vec<String> {
+        self.site.catalog.link_scripts.iter().map(|row| row.package.clone()).collect()
+    }
+
+    fn linking<'b>(&'b self, generation: &'b Generation, scripts: &'b [String]) -> Linking<'b> {
+        let Site { settings, log, .. } = self.site;
+        Linking { settings, prefix: generation.path(), scripts, log }
+    }
+
     fn virtual_packages(&self, cuda: Option<Cuda<'_>>) -> Vec<(&'static str, String, String)> {
         let site = &self.site;
         virtual_packages::of(site.machine, cuda, |name| {
@@ -291,39 +309,50 @@ pub(crate) fn inside(name: &str, prefix: &Path, base: &Path) -> Inside {
 }
 
 /// The package of a record, with the record for those who install it.
+///
+/// # Errors
+/// [`EnvError::BadPackage`] with the name of a package whose record cannot be worked with; [`EnvError::NoHash`].
 fn locked(record: &RepoDataRecord) -> Result<Locked, EnvError> {
     let package = &record.package_record;
-    let bad = |error: serde_json::Error| EnvError::BadPackage {
-        package: package.name.as_normalized().to_owned(),
-        reason: error.to_string(),
+    let name = package.name.as_normalized();
+    let bad = |reason: String| EnvError::BadPackage { package: name.to_owned(), reason };
+    let json = serde_json::to_value(record).map_err(|error| bad(error.to_string()))?;
+    door::check(record, &json).map_err(bad)?;
+    let Some(sha256) = package.sha256 else {
+        return Err(EnvError::NoHash { file: record.identifier.to_string() });
     };
     Ok(Locked {
         package: Package {
-            name: package.name.as_normalized().to_owned(),
+            name: name.to_owned(),
             version: package.version.to_string(),
             build: Some(package.build.to_string()),
             size: package.size,
-            sha256: package.sha256.map(|hash| crate::fetch::hex(&hash)),
+            sha256: Some(crate::fetch::hex(&sha256)),
             url: Some(record.url.to_string()),
-            record: Some(serde_json::to_value(record).map_err(bad)?),
+            record: Some(json),
         },
         ..Locked::default()
     })
 }
 
-/// The record of a package; its hash is the one that the package names.
+/// The record of a package, which says the same of it as the package itself.
 fn record(locked: &Locked) -> Result<RepoDataRecord, EnvError> {
     let package = &locked.package;
     let bad = |reason: String| EnvError::BadPackage { package: package.name.clone(), reason };
-    let value = package.record.clone().ok_or_else(|| bad("its record is missing".to_owned()))?;
-    let record: RepoDataRecord =
-        serde_json::from_value(value).map_err(|error| bad(error.to_string()))?;
-    let hash = record.package_record.sha256.map(|hash| crate::fetch::hex(&hash));
-    if hash == package.sha256 && hash.is_some() {
-        Ok(record)
-    } else {
-        Err(bad("its record names another sha256".to_owned()))
+    let json = package.record.as_ref().ok_or_else(|| bad("its record is missing".to_owned()))?;
+    let record = RepoDataRecord::deserialize(json).map_err(|error| bad(error.to_string()))?;
+    door::check(&record, json).map_err(bad)?;
+    let own = &record.package_record;
+    let hash = own.sha256.map(|hash| crate::fetch::hex(&hash));
+    if hash.is_none() || hash != package.sha256 {
+        return Err(bad("its record names another sha256".to_owned()));
     }
+    let same = own.name.as_normalized() == package.name
+        && own.version.to_string() == package.version
+        && Some(own.build.as_str()) == package.build.as_deref()
+        && own.size == package.size
+        && Some(record.url.as_str()) == package.url.as_deref();
+    if same { Ok(record) } else { Err(bad("its record is another package's".to_owned())) }
 }
 
 /// The addresses of the channels that the packages of a lock come from, the preferred one first.
@@ -359,7 +388,7 @@ pub fn base_files(settings: &Settings) -> Vec<(String, String)> {
     let kept = settings.kept_channels.as_ref().unwrap_or(&settings.channels).clone();
     let settings = &Settings { channels: kept, ..settings.clone() };
     let list = |items: &mut dyn Iterator<Item = String>| -> String {
-        items.map(|item| format!("  - {item}\n")).collect()
+        items.map(|item| format!("  - {}\n", yaml(item))).collect()
     };
     let condarc = format!(
         "channels:\n{}channel_priority: strict\n{}envs_dirs:\n{}pkgs_dirs:\n{}auto_activate_base: false\n",
@@ -367,16 +396,49 @@ pub fn base_files(settings: &Settings) -> Vec<(String, String)> {
         settings
             .channel_alias
             .as_ref()
-            .map_or_else(String::new, |alias| format!("channel_alias: {alias}\n")),
+            .map_or_else(String::new, |alias| format!("channel_alias: {}\n", yaml(alias.clone()))),
         list(&mut std::iter::once(text(&settings.named_environments()))),
         list(&mut std::iter::once(text(&settings.cache.join("conda-pkgs")))),
     );
     vec![(".condarc".to_owned(), condarc)]
 }
 
+/// A text as YAML has it: as it is where that is plain, else in quotes.
+fn yaml(text: String) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
+    let address = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    let starts = |c: char| c.is_ascii_alphanumeric() || c == '/';
+    let rest = address.unwrap_or(&text);
+    let is_plain = text.starts_with(starts) && rest.split(':').flat_map(str::chars).all(plain);
+    // A `:` is plain before the number of a port.
+    let ports = rest.split(':').skip(1).all(|part| part.starts_with(|c: char| c.is_ascii_digit()));
+    if is_plain && ports { text } else { serde_json::Value::String(text).to_string() }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_conda_reads_has_each_channel_in_its_line() {
+        let channels =
+            ["conda-forge", "http://127.0.0.1:80/c", "x\nssl_verify: false", "a: b", "#x"];
+        let settings =
+            Settings { channels: channels.map(str::to_owned).to_vec(), ..Settings::default() };
+        let condarc = &base_files(&settings)[0].1;
+        let lines: Vec<_> = condarc.lines().take(6).collect();
+        assert_eq!(
+            lines,
+            [
+                "channels:",
+                "  - conda-forge",
+                "  - http://127.0.0.1:80/c",
+                r#"  - "x\nssl_verify: false""#,
+                r#"  - "a: b""#,
+                r##"  - "#x""##,
+            ]
+        );
+    }
 
     #[test]
     fn a_requirement_names_its_package() {

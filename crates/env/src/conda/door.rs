@@ -1,0 +1,110 @@
+//! The door of records: what a channel, a lock or a saved plan says of a package is read into what cannot do harm.
+//!
+//! Records that are never chosen are of no concern; one that is chosen passes here before it gets into a lock, and
+//! again whenever it is taken out of one.
+
+use aitk_plan::names::{self, Unfit};
+use rattler_conda_types::{RepoDataRecord, Subdir};
+use serde_json::Value;
+
+use crate::archive::LARGEST;
+
+/// Whether a record can be worked with: every part of it that becomes a path, an address or a size is one, and no text
+/// in it has control characters.
+///
+/// # Errors
+/// Which part is none, in words.
+pub(super) fn check(record: &RepoDataRecord, json: &Value) -> Result<(), String> {
+    let package = &record.package_record;
+    let told = |unfit: Unfit| unfit.to_string();
+    names::package_name::check(package.name.as_normalized()).map_err(told)?;
+    names::version::check(&package.version.as_str()).map_err(told)?;
+    // An older package may have no build at all.
+    if !package.build.as_str().is_empty() {
+        names::build_string::check(package.build.as_str()).map_err(told)?;
+    }
+    let subdir = package.subdir.parse::<Subdir>();
+    if !subdir.is_ok_and(|subdir| subdir == Subdir::NoArch || subdir.is_linux()) {
+        return Err(format!("it is for {:?}", package.subdir));
+    }
+    if package.size.is_some_and(|size| size > LARGEST) {
+        return Err(format!("its size is {} bytes", package.size.unwrap_or_default()));
+    }
+    let file = record.identifier.to_string();
+    names::file_name::check(&file).map_err(told)?;
+    names::address::check(record.url.as_str()).map_err(told)?;
+    let last = record.url.path_segments().and_then(|mut parts| parts.next_back());
+    for name in [&*file, last.unwrap_or_default()] {
+        if !name.ends_with(".conda") && !name.ends_with(".tar.bz2") {
+            return Err(format!("{name:?} is no package of conda's"));
+        }
+    }
+    if let Some(path) = &package.python_site_packages_path {
+        names::relative_path::check(path).map_err(told)?;
+    }
+    names::lines_only(json).map_err(told)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn record(part: &str, value: Value) -> Option<(RepoDataRecord, Value)> {
+        let mut json = json!({
+            "name": "six", "version": "1.16", "build": "h1_0", "build_number": 0, "subdir": "noarch",
+            "depends": ["python"], "license": "MIT", "size": 10, "sha256": "ab".repeat(32),
+            "fn": "six-1.16-h1_0.conda", "url": "https://channel.example/noarch/six-1.16-h1_0.conda",
+            "channel": "https://channel.example/",
+        });
+        json[part] = value;
+        let record = serde_json::from_value(json.clone()).ok()?;
+        Some((record, json))
+    }
+
+    /// What the parser refuses is refused as well.
+    fn refused(part: &str, value: Value) -> bool {
+        record(part, value).is_none_or(|(record, json)| check(&record, &json).is_err())
+    }
+
+    #[test]
+    fn a_record_as_channels_have_it_passes() {
+        assert!(!refused("license", json!("BSD-3-Clause")));
+        assert!(!refused("build", json!("cpu_generic_py312_h1a2b3c_0")));
+        assert!(!refused("version", json!("1!2.0.0rc1+local")));
+        assert!(!refused("url", json!("http://127.0.0.1:8000/t%20a/noarch/six-1.16-h1_0.tar.bz2")));
+        assert!(!refused("python_site_packages_path", json!("lib/python3.13t/site-packages")));
+    }
+
+    #[test]
+    fn what_would_be_no_name_path_address_or_size_is_refused() {
+        for (part, value) in [
+            ("build", json!("0/../../../../project/.git")),
+            ("build", json!("..")),
+            ("build", json!("0\u{1b}[2K")),
+            ("build", json!("a b")),
+            ("build", json!("é")),
+            ("build", json!("x".repeat(300))),
+            ("name", json!("../six")),
+            ("name", json!("")),
+            ("name", json!("six\n")),
+            ("version", json!("1/2")),
+            ("subdir", json!("../noarch")),
+            ("subdir", json!("win-64")),
+            ("size", json!(u64::MAX)),
+            ("fn", json!("../six-1.16-h1_0.conda")),
+            ("fn", json!("six-1.16-py3-none-any.whl")),
+            ("url", json!("ftp://channel.example/noarch/six-1.16-h1_0.conda")),
+            ("url", json!("https://channel.example/noarch/..")),
+            ("url", json!("data:,six-1.16-h1_0.conda")),
+            ("license", json!("MIT\u{1b}]0;x\u{7}")),
+            ("license", json!("\u{202e}TIM")),
+            ("depends", json!(["python\r"])),
+            ("python_site_packages_path", json!("../../../home/ann")),
+            ("python_site_packages_path", json!("/etc")),
+        ] {
+            assert!(refused(part, value.clone()), "{part}: {value}");
+        }
+    }
+}
