@@ -92,7 +92,15 @@ SHOW=3 aitk plain -- verify --deep
 expect_code 0
 jq -e '.name == "numpy"' "$record" >/dev/null || die "the record was not mended"
 
-step "a package whose own script fails is refused"
+step "a package whose own script fails is refused, where the catalog has it run at all"
+mkdir -p "$home/.config/aitk"
+cat >"$home/.config/aitk/catalog.toml" <<'EOF_ROW'
+[[conda.link_script]]
+package = "aitk-test-badlink"
+why = "a test"
+source = "a test"
+as_of = "2026-11-27"
+EOF_ROW
 sed 's/^requirements = \["jupyterlab", "ipykernel", "pip"\]/&\nconda = ["jupyterlab", "ipykernel", "pip", "aitk-test-badlink"]/' \
     "$HERE/../../profiles/low.toml" >"$home/bad.toml"
 SHOW=6 aitk plain -- apply "${WISH[@]:2}" --profile bad.toml --env bad

@@ -20,20 +20,7 @@ use rattler_conda_types::prefix_record;
 pub(super) fn check(folder: &Path) -> Result<(), String> {
     let paths = PathsJson::from_package_directory_with_deprecated_fallback(folder)
         .map_err(|error| format!("its list of files cannot be read: {error}"))?;
-    let links = links_of(&paths);
-    for entry in &paths.paths {
-        let path = &entry.relative_path;
-        place(path)?;
-        if let Some(link) = path.ancestors().skip(1).find(|part| links.contains(*part)) {
-            return Err(format!("{path:?} goes through the link {link:?}"));
-        }
-        // The list says what rattler does with a file: a link is linked as one, and nothing else is.
-        let stat = std::fs::symlink_metadata(folder.join(path));
-        let stat = stat.map_err(|error| format!("{path:?} in its list of files: {error}"))?;
-        if stat.is_symlink() != (entry.path_type == PathType::SoftLink) {
-            return Err(format!("its list of files says of {path:?} what it is not"));
-        }
-    }
+    paths.paths.iter().try_for_each(|entry| place(&entry.relative_path))?;
     let link = match LinkJson::from_package_directory(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
         link => link.map_err(|error| format!("its list of programs cannot be read: {error}"))?,
@@ -51,6 +38,8 @@ pub(super) fn check(folder: &Path) -> Result<(), String> {
 /// Shows that a package may have a file there: what conda notes in an environment is its own.
 fn place(path: &Path) -> Result<(), String> {
     let fits = path.to_str().is_some_and(|text| {
+        // A folder may end so.
+        let text = text.strip_suffix('/').unwrap_or(text);
         let note = text.strip_prefix("conda-meta/");
         names::relative_path::fits(text)
             && !note.is_some_and(|note| note == "history" || note.ends_with(".json"))
@@ -59,11 +48,6 @@ fn place(path: &Path) -> Result<(), String> {
         true => Ok(()),
         false => Err(format!("its list of files has {path:?}, which is no place for a file")),
     }
-}
-
-fn links_of(paths: &PathsJson) -> BTreeSet<PathBuf> {
-    let links = paths.paths.iter().filter(|entry| entry.path_type == PathType::SoftLink);
-    links.map(|entry| entry.relative_path.clone()).collect()
 }
 
 /// Where the files and links of packages that come together would stand in an environment.
@@ -82,7 +66,10 @@ impl Together {
         for entry in paths.paths {
             // What an older version has unpacked was not looked through.
             place(&entry.relative_path)?;
-            let is_link = entry.path_type == PathType::SoftLink;
+            // A link is one whatever the list calls it.
+            let there = std::fs::symlink_metadata(folder.join(&entry.relative_path));
+            let is_link = entry.path_type == PathType::SoftLink
+                || there.is_ok_and(|there| there.is_symlink());
             if let Some(moved) = in_environment(&entry.relative_path, site_packages) {
                 self.put(name, moved, is_link);
             }
