@@ -126,17 +126,12 @@ impl Unpacked {
 
     /// Unpacks a tar archive that comes out of a decoder.
     fn take(&mut self, decoder: impl Read) -> Result<(), Refusal> {
-        self.left = read_members(
-            decoder,
-            self.left,
-            |reason| Refusal::bad(reason),
-            |member| {
-                if interrupted() {
-                    return Err(Refusal::Interrupted);
-                }
-                self.member(member)
-            },
-        )?;
+        self.left = read_members(decoder, self.left, Refusal::Bad, |member| {
+            if interrupted() {
+                return Err(Refusal::Interrupted);
+            }
+            self.member(member)
+        })?;
         Ok(())
     }
 
