@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Manager as Kind, SET, STRAY};
-use aitk_system::{Command, System, quote};
+use aitk_system::{Command, System, absolute_path, quote};
 
 use crate::{conda, venv};
 
@@ -58,6 +58,8 @@ impl Inside {
         let mut path: String =
             self.folders.iter().map(|folder| format!("{}:", folder.display())).collect();
         path += &before;
+        // A relative element of the user's own would be searched in whatever folder a program runs.
+        let path = absolute_path(&path);
         let cleared = self.cleared().map(|name| (name, ""));
         self.set()
             .chain(cleared)
