@@ -48,8 +48,9 @@ struct Node {
 
 fn nodes(system: &dyn System) -> Vec<Node> {
     let names = system.list(NODES.as_ref()).unwrap_or_default();
-    let texts =
-        names.iter().filter_map(|name| system.text(format!("{NODES}/{name}/properties")).ok());
+    let texts = names
+        .iter()
+        .filter_map(|name| crate::text(system, format!("{NODES}/{name}/properties")).ok());
     texts.map(|text| node(&text)).collect()
 }
 

@@ -86,7 +86,7 @@ pub(crate) fn probe(
     if let Some((_, path)) = &quota {
         notes.source("cpu.quota", path.display());
     }
-    let threads = system.text("/proc/self/status").ok().and_then(|text| allowed(&text));
+    let threads = crate::text(system, "/proc/self/status").ok().and_then(|text| allowed(&text));
     if threads.is_none() {
         let message = "it is not known how many threads of the processor this program may use";
         notes.add(notes::THREADS, message, None);

@@ -44,7 +44,7 @@ fn folder(system: &dyn System, variable: &str) -> Option<PathBuf> {
 /// The home folder in `/etc/passwd`, for services and containers that run without `HOME`.
 fn home_of(system: &dyn System) -> Option<PathBuf> {
     let uid = system.host().uid.to_string();
-    let text = system.text("/etc/passwd").ok()?;
+    let text = crate::text(system, "/etc/passwd").ok()?;
     let fields = text.lines().map(|line| line.split(':').collect::<Vec<_>>());
     let user = fields.into_iter().find(|fields| fields.get(2) == Some(&uid.as_str()))?;
     user.get(5).map(PathBuf::from).filter(|path| path.is_absolute())

@@ -19,7 +19,7 @@ pub(crate) fn probe(
         return None;
     }
     let model = line(system, "/proc/device-tree/model")?;
-    let compatible = system.text("/proc/device-tree/compatible").unwrap_or_default();
+    let compatible = crate::text(system, "/proc/device-tree/compatible").unwrap_or_default();
     let is_chip = |name: &str| compatible.split('\0').any(|one| one == name);
     let chip = tables.jetson().chip.iter().find(|chip| is_chip(&chip.compatible));
     // Older boards call themselves `Jetson-AGX`, without their maker.
@@ -28,7 +28,7 @@ pub(crate) fn probe(
     }
     notes.source("jetson.model", "/proc/device-tree/model");
     let release = "/etc/nv_tegra_release";
-    let l4t = system.text(release).ok().as_deref().and_then(l4t_release);
+    let l4t = crate::text(system, release).ok().as_deref().and_then(l4t_release);
     if l4t.is_some() {
         notes.source("jetson.l4t", release);
     }

@@ -36,14 +36,17 @@ mod tools;
 mod virtualization;
 mod wsl;
 
+use std::borrow::Cow;
+use std::io;
 use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use aitk_system::{Beside, System, beside};
+use aitk_system::{Beside, System, beside, plain};
 pub use doctor::{Finding, Severity, examine, is_environment, looked_at, own_environment};
 pub use folders::folders;
 pub use machine::*;
+use serde_json::Value;
 pub use tables::*;
 
 use crate::cpu::CpuInfo;
@@ -110,7 +113,7 @@ pub fn detect(system: &dyn System, tables: &Tables) -> Detection {
     machine.virtualization = virtualization;
     machine.folders = folders;
     machine.sources = notes.take_sources();
-    Detection { machine, notes: notes.into() }
+    plainly(machine, notes.into())
 }
 
 /// The graphics processors and what belongs to them.
@@ -173,10 +176,62 @@ fn joined<T: Default>(probe: Beside<'_, (T, Notes)>, notes: &mut Notes) -> T {
     value
 }
 
+/// The most that is read for a fact, in bytes. Processors and mounts of the largest machines take a tenth of it.
+const LONGEST: usize = 16 << 20;
+/// The longest text that is a fact, in characters.
+const LONGEST_TEXT: usize = 1000;
+
+/// A file as text; bytes that are no UTF-8 are replaced.
+fn text(system: &dyn System, path: impl AsRef<Path>) -> io::Result<String> {
+    let bytes = system.read(path.as_ref())?;
+    match bytes.len() > LONGEST {
+        true => Err(io::ErrorKind::FileTooLarge.into()),
+        false => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+    }
+}
+
+/// A text that says something and does nothing: on one line, not too long, and without characters that act on what shows it.
+fn made_plain(text: &mut String) {
+    if let Some((end, _)) = text.char_indices().nth(LONGEST_TEXT) {
+        text.truncate(end);
+    }
+    if let Cow::Owned(plain) = plain(text) {
+        *text = plain;
+    }
+}
+
+/// The same for every text among facts, but for paths: these name what is opened.
+fn all_made_plain(value: &mut Value) {
+    match value {
+        Value::String(text) => made_plain(text),
+        Value::Array(all) => all.iter_mut().for_each(all_made_plain),
+        Value::Object(all) => {
+            let facts = all
+                .iter_mut()
+                .filter(|(name, _)| !["path", "mount", "folders"].contains(&name.as_str()));
+            facts.for_each(|(_, value)| all_made_plain(value));
+        }
+        _ => {}
+    }
+}
+
+/// What was found, whatever the machine has answered.
+fn plainly(machine: Machine, mut notes: Vec<Note>) -> Detection {
+    let told = serde_json::to_value(&machine).unwrap_or_default();
+    let mut plain = told.clone();
+    all_made_plain(&mut plain);
+    let machine = match plain == told {
+        true => machine,
+        false => serde_json::from_value(plain).unwrap_or_default(),
+    };
+    notes.iter_mut().for_each(|note| made_plain(&mut note.message));
+    Detection { machine, notes }
+}
+
 /// The content of a small file without the white space and NUL bytes around it; `None` if nothing
 /// is left.
 fn line(system: &dyn System, path: impl AsRef<Path>) -> Option<String> {
-    let text = system.text(path).ok()?;
+    let text = crate::text(system, path).ok()?;
     let text = text.trim_matches(|c: char| c.is_whitespace() || c == '\0');
     (!text.is_empty()).then(|| text.to_owned())
 }

@@ -43,7 +43,7 @@ pub(crate) fn probe(
 fn packaged(system: &dyn System, arch: &str) -> Option<(String, String)> {
     let arch = DEBIAN_ARCH.iter().find(|(kernel, _)| *kernel == arch).map_or(arch, |row| row.1);
     let path = format!("/var/lib/dpkg/info/libc6:{arch}.shlibs");
-    let text = system.text(&path).ok()?;
+    let text = crate::text(system, &path).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("libc 6 "))?;
     let (_, version) = line.split_once(">= ")?;
     Some((version.trim_end_matches(')').to_owned(), path))

@@ -28,7 +28,7 @@ pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> 
     if let Some((_, path)) = &limit {
         notes.source("memory.limit", path.display());
     }
-    let swaps = system.text("/proc/swaps").ok();
+    let swaps = crate::text(system, "/proc/swaps").ok();
     if swaps.is_some() {
         notes.source("memory.zram", "/proc/swaps");
     }

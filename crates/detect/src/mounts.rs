@@ -17,7 +17,7 @@ pub(crate) struct Mounts(pub(crate) Vec<MountInfo>);
 impl Mounts {
     /// Reads the list. Lines that cannot be understood are left out.
     pub(crate) fn read(system: &dyn System, notes: &mut Notes) -> Self {
-        match system.text("/proc/self/mountinfo") {
+        match crate::text(system, "/proc/self/mountinfo") {
             Ok(text) => Self::parse(&text),
             Err(_) => {
                 let message = "the list of mounted file systems cannot be read, so disks and \

@@ -110,7 +110,7 @@ fn module(system: &dyn System, notes: &mut Notes) -> Option<String> {
         notes.source("nvidia.version", path);
         return Some(version);
     }
-    let version = version_in(&system.text(other).ok()?)?;
+    let version = version_in(&crate::text(system, other).ok()?)?;
     notes.source("nvidia.version", other);
     Some(version)
 }
@@ -124,7 +124,7 @@ fn version_in(text: &str) -> Option<String> {
 
 /// Whether the loaded module is the open one, which says so in its version's line.
 fn is_open(system: &dyn System) -> Option<bool> {
-    let text = system.text("/proc/driver/nvidia/version").ok()?;
+    let text = crate::text(system, "/proc/driver/nvidia/version").ok()?;
     Some(text.lines().next()?.contains("Open Kernel Module"))
 }
 

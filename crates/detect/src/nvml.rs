@@ -55,7 +55,7 @@ pub(crate) fn ask(
 
 fn kept(system: &dyn System, path: &Path, key: &Kept) -> Option<Nvml> {
     let kept: Kept = serde_json::from_slice(&system.read(path).ok()?).ok()?;
-    let fresh = (0..LASTS).contains(&(key.asked - kept.asked));
+    let fresh = (0..LASTS).contains(&key.asked.saturating_sub(kept.asked));
     let same = kept.boot == key.boot && kept.driver == key.driver && kept.devices == key.devices;
     (fresh && same && !key.boot.is_empty()).then_some(kept.answer)
 }

@@ -13,7 +13,7 @@ const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
 /// The operating system.
 pub(crate) fn probe(system: &dyn System, tables: &Tables, notes: &mut Notes) -> Os {
-    let found = OS_RELEASE.iter().find_map(|path| Some((path, system.text(path).ok()?)));
+    let found = OS_RELEASE.iter().find_map(|path| Some((path, crate::text(system, path).ok()?)));
     match &found {
         Some((path, _)) => notes.source("os", path),
         None => {
@@ -75,7 +75,7 @@ fn unquote(word: &str) -> String {
 /// `distro-info-data`), which may be newer than ours, else from ours.
 fn end_of_support(system: &dyn System, tables: &Tables, os: &Os) -> Option<(String, String)> {
     let path = format!("/usr/share/distro-info/{}.csv", os.id);
-    let own = system.text(&path).ok().and_then(|csv| eol(&csv, os));
+    let own = crate::text(system, &path).ok().and_then(|csv| eol(&csv, os));
     own.map(|end| (end, path)).or_else(|| {
         let row = tables.distro(&os.id, os.version.as_deref())?;
         Some((row.end_of_support.clone(), row.source.clone()))

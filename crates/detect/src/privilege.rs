@@ -35,7 +35,7 @@ fn sudo(system: &dyn System, host: &Host, notes: &mut Notes) -> Sudo {
     }
     if answer.is_ok_and(|output| output.success()) {
         Sudo::Passwordless
-    } else if is_member(&system.text("/etc/group").unwrap_or_default(), host) {
+    } else if is_member(&crate::text(system, "/etc/group").unwrap_or_default(), host) {
         Sudo::Password
     } else {
         Sudo::No

@@ -10,6 +10,8 @@ use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
 use crate::paths;
 
+/// As many interpreters are asked; nobody has more.
+const MOST: usize = 64;
 /// A file of at least this many bytes is no script, and is not read to make sure.
 const TOO_LARGE_FOR_A_SCRIPT: u64 = 100_000;
 
@@ -37,7 +39,7 @@ fn programs(system: &dyn System, mounts: &Mounts) -> Vec<PathBuf> {
     names.sort_by_key(|path| !path.ends_with("python3"));
     let mut programs = Vec::new();
     for path in names.iter().filter_map(|path| paths::resolve(system, path)) {
-        if !programs.contains(&path) && is_interpreter(system, &path) {
+        if programs.len() < MOST && !programs.contains(&path) && is_interpreter(system, &path) {
             programs.push(path);
         }
     }

@@ -23,7 +23,7 @@ pub(crate) fn probe(
     let mut reasons = Vec::new();
     if system.exists(REQUIRED) {
         notes.source("reboot", REQUIRED);
-        let packages = system.text(format!("{REQUIRED}.pkgs")).unwrap_or_default();
+        let packages = crate::text(system, format!("{REQUIRED}.pkgs")).unwrap_or_default();
         let mut packages: Vec<_> = packages.lines().filter(|line| !line.is_empty()).collect();
         packages.sort_unstable();
         packages.dedup();

@@ -31,7 +31,7 @@ pub(crate) fn probe(
     let is_known = lends_cuda(system)
         || LINUX_CUDA.iter().any(|path| system.exists(path))
         || rocm.iter().any(|name| name.starts_with("rocm"));
-    let gpu_disabled = is_off(&system.text("/etc/wsl.conf").unwrap_or_default());
+    let gpu_disabled = is_off(&crate::text(system, "/etc/wsl.conf").unwrap_or_default());
     if gpu && !is_known && !gpu_disabled {
         let message = "Windows lends a GPU to WSL (/dev/dxg), and nothing here tells which one";
         let hint =

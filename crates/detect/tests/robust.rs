@@ -74,6 +74,82 @@ fn a_tree_may_hold_anything() {
 }
 
 #[test]
+fn what_a_machine_answers_says_something_and_does_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        Real.write(&folder.path().join("root").join(path), text.as_bytes(), 0o644).unwrap();
+    };
+    let hostile = "x\u{1b}]0;t\u{7}\u{202e}\u{9b}2J\u{200b}";
+    put(
+        "etc/os-release",
+        &format!("ID=\"{hostile}\"\nPRETTY_NAME=\"{hostile}\"\nVERSION_ID={hostile}\n"),
+    );
+    put("proc/cpuinfo", &format!("processor\t: 0\nmodel name\t: {hostile}\nflags\t: {hostile}\n"));
+    put("proc/sys/kernel/osrelease", &format!("{hostile}{}", "9".repeat(5000)));
+    put("sys/class/dmi/id/sys_vendor", hostile);
+    put("sys/class/dmi/id/product_name", hostile);
+    put("etc/nv_tegra_release", hostile);
+    put("proc/device-tree/model", hostile);
+    let device = "sys/bus/pci/devices/0000:01:00.0";
+    for (file, text) in [("class", "0x030200\n"), ("vendor", "0x10de\n"), ("device", "0x2330\n")] {
+        put(&format!("{device}/{file}"), text);
+    }
+    let answers = serde_json::json!({
+        "schema": 1, "env": { "LANG": hostile },
+        "nvml": { "Ok": { "driver": hostile, "cuda": 13_000, "devices": [{ "bus": "0000:01:00.0", "name": hostile, "parts": [] }] } },
+        "commands": { "ldd --version": { "status": 0, "stdout": format!("ldd ({hostile}) 2.{hostile}\n"), "stderr": "" } },
+    });
+    Real.write(&folder.path().join("answers.json"), answers.to_string().as_bytes(), 0o644).unwrap();
+    let found = detect(&Replay::open(folder.path()).unwrap(), &Tables::default());
+    assert_eq!(found.machine.os.name, "x\u{fffd}]0;t\u{fffd}\u{fffd}\u{fffd}2J\u{fffd}");
+    assert_eq!(found.machine.kernel.as_deref().map(|text| text.chars().count()), Some(1000));
+    let told = serde_json::to_string(&(&found.machine, &found.notes)).unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(acting(&told), None);
+}
+
+/// A text in which something acts.
+fn acting(value: &serde_json::Value) -> Option<String> {
+    match value {
+        serde_json::Value::String(text) => {
+            text.chars().any(aitk_system::acts).then(|| text.clone())
+        }
+        serde_json::Value::Array(all) => all.iter().find_map(acting),
+        serde_json::Value::Object(all) => all.values().find_map(acting),
+        _ => None,
+    }
+}
+
+#[test]
+fn a_recording_is_a_folder_that_leads_nowhere_else() {
+    let folder = tempfile::tempdir().unwrap();
+    let answers = folder.path().join("answers.json");
+    Real.write(&answers, b"{\"schema\":1}", 0o644).unwrap();
+    assert!(Replay::open(folder.path()).is_ok(), "it need not have files");
+    Real.symlink(Path::new("/"), &folder.path().join("root")).unwrap();
+    let error = Replay::open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("root is no folder of the recording"), "{error}");
+    Real.remove(&folder.path().join("root")).unwrap();
+    Real.write(&answers, "[".repeat(1 << 20).as_bytes(), 0o644).unwrap();
+    assert!(Replay::open(folder.path()).is_err(), "nothing is nested so deep");
+    std::fs::File::create(&answers).unwrap().set_len(33 << 20).unwrap();
+    let error = Replay::open(folder.path()).unwrap_err();
+    assert!(error.to_string().contains("too long"), "{error}");
+}
+
+#[test]
+fn times_of_any_year_are_none_that_a_kept_answer_is_younger_than() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    let made = std::fs::File::create(&file).unwrap();
+    let far = std::time::UNIX_EPOCH + std::time::Duration::from_secs(1 << 36);
+    // Not every file system keeps such a time.
+    if made.set_modified(far).is_ok() {
+        assert!(Real.stat(&file).unwrap().mtime > 0);
+    }
+}
+
+#[test]
 fn ten_thousand_devices_and_sixty_four_gpus_are_no_trouble() {
     let folder = tempfile::tempdir().unwrap();
     let devices = folder.path().join("sys/bus/pci/devices");

@@ -62,7 +62,8 @@ impl System for Real {
             mode: meta.mode() & 0o7777,
             uid: meta.uid(),
             gid: meta.gid(),
-            mtime: meta.mtime() * 1_000_000_000 + meta.mtime_nsec(),
+            // A file may say that it is of any year.
+            mtime: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
             dev: meta.dev(),
             ino: meta.ino(),
         })
@@ -103,8 +104,8 @@ impl System for Real {
         thread::Builder::new().spawn(move || _ = answer.send(rustix::fs::statvfs(&asked)))?;
         let found = wait.recv_timeout(PATIENCE).map_err(|_| io::ErrorKind::TimedOut)??;
         Ok(Space {
-            total: found.f_blocks * found.f_frsize,
-            free: found.f_bavail * found.f_frsize,
+            total: found.f_blocks.saturating_mul(found.f_frsize),
+            free: found.f_bavail.saturating_mul(found.f_frsize),
             // btrfs and others report no inodes at all: they make them as needed.
             free_inodes: (found.f_files > 0).then_some(found.f_favail),
         })

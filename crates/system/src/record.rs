@@ -66,8 +66,11 @@ impl<S: System> Record<S> {
         if fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some()) {
             return Err(io::ErrorKind::AlreadyExists.into());
         }
-        let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        let json = serde_json::to_string_pretty(&*answers).map_err(io::Error::other)?;
+        let mut answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        for (path, names) in &mut answers.lists {
+            names.retain(|name| scrub.keeps(path, name));
+        }
+        let json = serde_json::to_string_pretty(&answers).map_err(io::Error::other)?;
         for (path, bytes) in &*self.files.lock().unwrap_or_else(PoisonError::into_inner) {
             let path = path.to_string_lossy();
             let public = scrub.text(ANSWERS, &path);

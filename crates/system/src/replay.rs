@@ -14,6 +14,9 @@ use crate::{
 /// As many symbolic links as the kernel follows before it gives up.
 const MAX_LINKS: usize = 40;
 
+/// The longest list of answers, in bytes; those of real machines have some ten thousand.
+const LONGEST: usize = 32 << 20;
+
 /// Answers as the recorded machine did; what the recording does not hold is not there.
 #[derive(Debug)]
 pub struct Replay {
@@ -28,7 +31,10 @@ impl Replay {
     /// Where `answers.json` cannot be read or is of a newer form.
     pub fn open(folder: &Path) -> io::Result<Self> {
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
-        let json = fs::read(folder.join(ANSWERS))?;
+        let json = Real.read(&folder.join(ANSWERS))?;
+        if json.len() > LONGEST {
+            return Err(invalid(format!("{ANSWERS} is too long for a recording")));
+        }
         let answers: Answers = serde_json::from_slice(&json)
             .map_err(|error| invalid(format!("{ANSWERS}: {error}")))?;
         if answers.schema != 1 {
@@ -37,7 +43,14 @@ impl Replay {
                 answers.schema
             )));
         }
-        Ok(Self { answers, root: folder.join(ROOT) })
+        // Links in it lead back into it; it is none itself.
+        let root = folder.join(ROOT);
+        match fs::symlink_metadata(&root) {
+            Ok(meta) if !meta.is_dir() => {
+                Err(invalid(format!("{ROOT} is no folder of the recording")))
+            }
+            _ => Ok(Self { answers, root }),
+        }
     }
 
     /// Reads a plain file tree, such as a mounted image, as if it were `/`. No command runs there.

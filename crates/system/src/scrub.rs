@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::{Path, PathBuf};
 
 use regex::{Captures, Regex};
 
@@ -22,12 +23,54 @@ const GLOBAL_VARIABLE: &str = "8be4df61-93ca-11d2-aa0d-00e098032b8c";
 /// The least number of an account that belongs to a person, and the one of nobody (`login.defs(5)`).
 const PEOPLE: std::ops::Range<u32> = 1000..65534;
 
+/// Folders below a home folder that say nothing of whose it is.
+const USUAL: [&str; 36] = [
+    ".cache",
+    ".cargo",
+    ".conda",
+    ".config",
+    ".local",
+    ".npm",
+    ".nvm",
+    ".pyenv",
+    ".rbenv",
+    ".venv",
+    "aitk",
+    "anaconda3",
+    "base",
+    "bin",
+    "conda",
+    "condabin",
+    "current",
+    "envs",
+    "go",
+    "jupyter",
+    "lib",
+    "mambaforge",
+    "micromamba",
+    "miniconda3",
+    "miniforge3",
+    "node",
+    "opt",
+    "pipx",
+    "python",
+    "sbin",
+    "share",
+    "shims",
+    "snap",
+    "uv",
+    "venv",
+    "versions",
+];
+
 /// What to take out of the texts of a recording, and how often that happened. The same text always becomes the same other
 /// one, so what fitted together still does.
 #[derive(Debug)]
 pub struct Scrub {
     rules: Vec<Rule>,
     user: Option<String>,
+    /// Folders of programs below the home folder: what is in them is the user's own.
+    own_folders: Vec<PathBuf>,
     /// Replacements by what they stand for.
     seen: BTreeMap<(&'static str, String), String>,
 }
@@ -67,6 +110,24 @@ impl Scrub {
             rules.push(Rule { part: all, what, pattern: regex(pattern), stand_in, spare });
         };
         add("credentials in addresses", r"://([^/@\s]+)@", |_, _| "removed".into(), never);
+        add(
+            "tokens",
+            r#"[?&][\w.-]*(?i:key|sig|auth|token|secret|pass|credential)[\w.-]*=([^&\s"']+)"#,
+            |_, _| "removed".into(),
+            never,
+        );
+        add(
+            "tokens",
+            r"\b((?:hf_|gh[opsu]_|github_pat_|glpat-|sk-|xox[abp]-|AKIA)[\w-]{8,})",
+            |_, _| "removed".into(),
+            never,
+        );
+        add(
+            "names of proxies",
+            r#"(?i)(?:https?|all|ftp)_proxy"?\s*[=:]\s*"?(?:\w+://)?(?:[^@/"\s]*@)?([a-z][\w.-]*)"#,
+            |n, _| format!("proxy-{n}.example"),
+            |name| matches!(name, "localhost" | "http" | "https"),
+        );
         add("tokens", r"/t/([^/\s]{6,})", |_, _| "removed".into(), never);
         add(
             "tokens",
@@ -96,14 +157,25 @@ impl Scrub {
         );
         // Short names and those of distributions stand in too many places that mean something else.
         let taken = ["debian", "ubuntu", "linux", "localhost", "host", "raspberrypi", "jetson"];
-        if let Some(host) = host.filter(|host| host.len() >= 4 && !taken.contains(host)) {
+        let short = host.and_then(|host| host.split_once('.')).map(|(short, _)| short);
+        for host in
+            host.into_iter().chain(short).filter(|host| host.len() >= 4 && !taken.contains(host))
+        {
             let pattern = format!(r"\b{}\b", regex::escape(host));
-            add("host name", &pattern, |_, _| "host".into(), never);
+            add("host name", &pattern, |_, _| "host".into(), |name| name == "host");
         }
         if let Some(user) = user {
             // As a folder in a path: `/home/jane`, `/run/user`'s are numbers.
             let pattern = format!(r#"/({})(?:$|[/:"\s])"#, regex::escape(user));
             add("user name", &pattern, |_, _| "user".into(), |name| name == "user");
+            // As a word: what programs say of whoever runs them.
+            let common = [
+                "user", "root", "admin", "cuda", "conda", "python", "nvidia", "bin", "lib", "home",
+            ];
+            if user.len() >= 4 && !common.contains(&user) && !taken.contains(&user) {
+                let pattern = format!(r"\b{}\b", regex::escape(user));
+                add("user name", &pattern, |_, _| "user".into(), |name| name == "user");
+            }
         }
         // Whether a word is an address is told by taking it for one.
         rules.push(Rule {
@@ -116,7 +188,45 @@ impl Scrub {
             },
             spare: |address| !is_private(address),
         });
-        Self { rules, user: user.map(str::to_owned), seen: BTreeMap::new() }
+        let user = user.map(str::to_owned);
+        Self { rules, user, own_folders: Vec::new(), seen: BTreeMap::new() }
+    }
+
+    /// Takes out besides how the folders of `PATH` below the home folder are called: what somebody works on. Folders whose
+    /// names are the same everywhere keep them.
+    pub fn without_folders(mut self, home: &Path, path: &str) -> Self {
+        let below = path.split(':').map(Path::new).filter(|folder| folder.starts_with(home));
+        self.own_folders = below.map(Path::to_owned).collect();
+        let ancestors = |folder: &PathBuf| {
+            folder
+                .ancestors()
+                .take_while(|folder| *folder != home)
+                .map(Path::to_owned)
+                .collect::<Vec<_>>()
+        };
+        let mut named: Vec<_> = self.own_folders.iter().flat_map(ancestors).collect();
+        // The deepest first: what is above it must still have its name.
+        named.sort_by_key(|folder| std::cmp::Reverse(folder.components().count()));
+        named.dedup();
+        let rule = |folder: PathBuf| {
+            let (above, name) = (folder.parent()?.to_str()?, folder.file_name()?.to_str()?);
+            let pattern =
+                format!(r#"{}/+({})(?:$|[/:"\s])"#, regex::escape(above), regex::escape(name));
+            (!USUAL.contains(&name)).then(|| Rule {
+                what: "names of folders",
+                pattern: regex(&pattern),
+                part: all,
+                stand_in: |n, _| format!("folder-{n}"),
+                spare: never,
+            })
+        };
+        self.rules.splice(0..0, named.into_iter().filter_map(rule));
+        self
+    }
+
+    /// Whether a name in a folder is recorded: of the user's own programs it is only Python's.
+    pub fn keeps(&self, folder: &Path, name: &str) -> bool {
+        !self.own_folders.iter().any(|own| own == folder) || name.starts_with("python")
     }
 
     /// A text of the file at this path of the machine, without what identifies.
@@ -289,6 +399,57 @@ mod tests {
         }
         let kernel = "6.6.87.2";
         assert_eq!(Scrub::new(None, None).text("/proc/sys/kernel/osrelease", kernel), kernel);
+    }
+
+    #[test]
+    fn what_somebody_works_on_is_left_out() {
+        let path = "/home/jane/.local/bin:/home/jane/acme/acme/merger/bin:/home/jane/lib:/usr/bin:/home/jane/acme/tools";
+        let mut scrub =
+            Scrub::new(Some("jane"), None).without_folders(Path::new("/home/jane"), path);
+        assert_eq!(
+            scrub.text("/x", path),
+            "/home/user/.local/bin:/home/user/folder-3/folder-2/folder-1/bin:/home/user/lib:/usr/bin:/home/user/folder-3/folder-4"
+                .replace("folder-3/folder-4", &scrub.text("/x", "/home/jane/acme/tools").replace("/home/user/", ""))
+        );
+        for text in [path, "\"/home/jane/acme/acme/merger/bin/python3\"", "/home/jane/acme/tools\n"]
+        {
+            let public = scrub.text("/x", text);
+            assert!(
+                !["acme", "merger", "tools", "jane"].iter().any(|name| public.contains(name)),
+                "{public}"
+            );
+            assert_eq!(public, scrub.text("/x", text), "the same each time");
+        }
+        let own = Path::new("/home/jane/acme/tools");
+        assert!(scrub.keeps(own, "python3.12") && !scrub.keeps(own, "deploy-acme"));
+        assert!(scrub.keeps(Path::new("/usr/bin"), "python3"));
+    }
+
+    #[test]
+    fn tokens_and_proxies_are_taken_out_wherever_they_stand() {
+        for (text, public) in [
+            (
+                "https://i.example/simple?api_key=abc&x=1",
+                "https://i.example/simple?api_key=removed&x=1",
+            ),
+            (
+                "X-Amz: https://b.example/f?X-Amz-Signature=00ff",
+                "X-Amz: https://b.example/f?X-Amz-Signature=removed",
+            ),
+            ("remote: glpat-abcdef123456", "remote: removed"),
+            (
+                "\"https_proxy\": \"http://jane:pw@proxy.corp.example:3128\"",
+                "\"https_proxy\": \"http://removed@proxy-1.example:3128\"",
+            ),
+            (
+                "Sorry, user jane may not run sudo on janes-box.",
+                "Sorry, user user may not run sudo on host.",
+            ),
+        ] {
+            assert_eq!(scrubbed(text), public);
+        }
+        let mut scrub = Scrub::new(None, Some("janes-box.corp.example"));
+        assert_eq!(scrub.text("/x", "janes-box janes-box.corp.example"), "host host");
     }
 
     #[test]

@@ -38,7 +38,8 @@ pub fn scrub() -> Scrub {
     let home = aitk_detect::folders(&Real).home;
     let user = home.file_name().and_then(|name| name.to_str());
     let host = (&Real as &dyn System).text("/proc/sys/kernel/hostname").ok();
-    Scrub::new(user, host.as_deref().map(str::trim))
+    let path = Real.env("PATH").unwrap_or_default();
+    Scrub::new(user, host.as_deref().map(str::trim)).without_folders(&home, &path)
 }
 
 /// Says which facts a replay of the recording does not give again: a recording that tells another machine is worth little.

@@ -199,7 +199,14 @@ pub fn examine(
     found
         .filter(|(_, evidence)| !evidence.is_empty())
         .filter_map(|(code, evidence)| case.finding(code, evidence))
+        .map(said_plainly)
         .collect()
+}
+
+/// What was seen and what is to be typed, on lines of their own.
+fn said_plainly(mut finding: Finding) -> Finding {
+    finding.evidence.iter_mut().chain(&mut finding.remedy).for_each(crate::made_plain);
+    finding
 }
 
 impl Case<'_> {
