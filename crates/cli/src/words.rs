@@ -125,10 +125,13 @@ fn tell(error: &clap::Error) {
     if error.use_stderr() {
         // It holds what was typed, so its own looks are not kept.
         let text = error.render().to_string();
-        match text.strip_prefix("error: ") {
-            Some(text) => ask(&format!("{} {}", styled(BAD, said("error:")), in_help(text))),
-            None => ask(&in_help(&text)),
-        }
+        // What was typed is told on the first line.
+        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
+        let first = match first.strip_prefix("error: ") {
+            Some(first) => format!("{} {}", styled(BAD, said("error:")), said(first)),
+            None => in_help(first),
+        };
+        ask(&format!("{first}\n{}", in_help(rest)));
     } else {
         show(&with_heads(&in_help(&error.render().to_string())));
     }

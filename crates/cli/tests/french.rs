@@ -116,6 +116,31 @@ fn errors_and_help_are_in_french() {
 }
 
 #[test]
+fn what_came_from_the_user_is_in_no_language() {
+    let home = Home::new();
+    for args in [
+        &["status", "--env", "Check"][..],
+        &["plan", "--profile", "English"],
+        &["plan", "--budget", "Nothing"],
+        &["doctor", "--env", "Environment"],
+        &["plan", "--budget", "low", "--no-resolve", "--with", "Check,None"],
+        &["export", "Tools"],
+        &["detect", "--machine", "Memory"],
+        &["plan", "--framework", "Never"],
+        &["Usage:"],
+    ] {
+        let said = said(&home, args);
+        for word in args.last().unwrap().split(',').take(1) {
+            assert!(said.contains(word), "{args:?}: {said}");
+        }
+        assert!(!said.contains("Vérification") && !said.contains("Anglais"), "{args:?}: {said}");
+    }
+    // Values that a flag takes are told as they are typed.
+    let said = said(&home, &["plan", "--framework", "x"]);
+    assert!(said.contains("none") && !said.contains("aucun,"), "{said}");
+}
+
+#[test]
 fn the_locale_decides_where_nothing_is_asked_for_and_scripts_get_english() {
     let home = Home::new();
     let speaks = |variables: &[(&str, &str)], args: &[&str]| {

@@ -87,7 +87,7 @@ impl Messages {
             .or_else(|| self.several(text))
             .or_else(|| {
                 let (what, message) = text.split_once(": ")?;
-                Some(told_of(&self.say(what), message, &self.line(message.trim_start())?))
+                Some(told_of(&self.held(what), message, &self.line(message.trim_start())?))
             })
     }
 
@@ -95,7 +95,7 @@ impl Messages {
     fn list(&self, text: &str) -> Option<String> {
         let (english, other) = BETWEEN[1];
         let parts = text.contains(english).then(|| text.split(english))?;
-        let said: Option<Vec<_>> = parts.map(|part| self.one(part)).collect();
+        let said: Option<Vec<_>> = parts.map(|part| self.sentence(part)).collect();
         Some(said?.join(other))
     }
 
@@ -110,7 +110,7 @@ impl Messages {
             if let Some(form) = self.forms.iter().find(|form| form.announces(what)) {
                 return Some(self.filled(form, &[message]));
             }
-            let about = |said: String| told_of(&self.say(what), message, &said);
+            let about = |said: String| told_of(&self.held(what), message, &said);
             if let Some(said) = self.exact(own) {
                 return Some(about(said));
             }
@@ -133,13 +133,23 @@ impl Messages {
         self.forms.iter().find_map(|form| Some((form, form.holes_of(text)?)))
     }
 
+    /// What stands within a message: a message in turn, or what is in no language.
+    fn held<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        if is_name(text) { Cow::Borrowed(text) } else { self.say(text) }
+    }
+
+    /// One message beside others.
+    fn sentence(&self, text: &str) -> Option<String> {
+        if is_name(text) { None } else { self.one(text) }
+    }
+
     /// A form in this language; what stands in a hole may be a message in turn.
     fn filled(&self, form: &Form, held: &[&str]) -> String {
         let fill = |part| match part {
             Part::Text(text) => Cow::Borrowed(text),
             Part::Hole(name) => {
                 let at = form.holes.iter().position(|hole| hole == name);
-                at.map_or(Cow::Borrowed(""), |at| self.say(held[at]))
+                at.map_or(Cow::Borrowed(""), |at| self.held(held[at]))
             }
         };
         let text = self.all.get(&form.english).map_or("", String::as_str);
@@ -157,8 +167,9 @@ impl Messages {
             let joints = joints(rest);
             let ends = joints.iter().rev().map(|(at, ..)| *at);
             let message = std::iter::once(rest.len()).chain(ends).find_map(|end| {
-                let added = self.one(&format!("{}{}", joint.0, &rest[..end]));
-                let other = || Some(format!("{}{}", joint.1, self.one(&rest[..end])?));
+                let part = Some(&rest[..end]).filter(|part| !is_name(part));
+                let added = part.and_then(|part| self.one(&format!("{}{part}", joint.0)));
+                let other = || Some(format!("{}{}", joint.1, self.sentence(&rest[..end])?));
                 Some((end, added.or_else(other)?))
             });
             known |= message.is_some();
@@ -173,6 +184,12 @@ impl Messages {
             rest = &rest[end + english.len()..];
         }
     }
+}
+
+/// Whether a text within a message is no message: the name of a file, a package or an environment, a command, a flag or a
+/// value is one word, whatever word it is. Messages of one word stand alone.
+fn is_name(text: &str) -> bool {
+    !text.trim().contains(' ')
 }
 
 /// `PATH: a message`, with the spaces that stand between the two.
@@ -341,6 +358,22 @@ mod tests {
             french("  nothing was changed\n\n  x: y\n"),
             "  rien n'a été modifié\n\n  x: y\n"
         );
+    }
+
+    #[test]
+    fn a_name_stays_whatever_word_it_is() {
+        let all = format!("{MESSAGES}\n\"Check\" = \"Vérification\"\n\"none\" = \"aucun\"\n");
+        let messages = Messages::read("test", &all).unwrap();
+        for (english, french) in [
+            ("Check", "Vérification"),
+            ("Check was made for another machine", "Check a été fait pour une autre machine"),
+            ("Check: nothing was changed", "Check\u{a0}: rien n'a été modifié"),
+            ("none needs Check, and it has none", "il faut Check à none, qui a none"),
+            ("auto, none, Check", "auto, none, Check"),
+            ("Check; nothing was changed", "Check\u{a0}; rien n'a été modifié"),
+        ] {
+            assert_eq!(messages.say(english), french);
+        }
     }
 
     #[test]

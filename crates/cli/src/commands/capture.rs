@@ -8,6 +8,7 @@ use aitk_system::{Deny, Real, Record, Replay, Scrub, System};
 
 use crate::error::CliError;
 use crate::output::{CARE, Output, styled};
+use crate::words::said;
 
 /// Records what detection and planning look at, without what identifies a person or a machine.
 pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Detection, CliError> {
@@ -27,7 +28,7 @@ pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Dete
     output.say(format!(
         "recorded in {}; taken out: {}. Look through it before you share it.",
         folder.display(),
-        if removed.is_empty() { "nothing".to_owned() } else { removed.join(", ") }
+        if removed.is_empty() { said("nothing") } else { removed.join(", ") }
     ));
     replayed(folder, &detection.machine, catalog, &mut scrub, output)?;
     Ok(detection)

@@ -168,7 +168,7 @@ fn system(page: &mut Page, machine: &Machine, catalog: &Catalog) {
 
 fn processor(page: &mut Page, machine: &Machine) {
     let cpu = &machine.cpu;
-    let mut parts = vec![cpu.model.clone().unwrap_or_else(|| "unknown".to_owned())];
+    let mut parts = vec![cpu.model.clone().unwrap_or_else(|| said("unknown"))];
     parts.extend(
         cpu.cores
             .map(|cores| if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") }),
@@ -187,7 +187,7 @@ fn processor(page: &mut Page, machine: &Machine) {
 fn memory(page: &mut Page, machine: &Machine, catalog: &Catalog) {
     let memory = &machine.memory;
     let size = |bytes: u64| Bytes(bytes).binary();
-    let mut parts = vec![memory.total.map_or_else(|| "unknown".to_owned(), size)];
+    let mut parts = vec![memory.total.map_or_else(|| said("unknown"), size)];
     parts.extend(memory.limit.map(|limit| format!("limited to {}", size(limit))));
     parts.extend(memory.available.map(|bytes| format!("{} free", size(bytes))));
     parts.extend(memory.swap.filter(|swap| *swap > 0).map(|swap| {

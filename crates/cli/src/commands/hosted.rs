@@ -29,7 +29,7 @@ pub enum HostedError {
     #[error("--platform is missing")]
     WhichPlatform { list: String },
     /// Flags that mean nothing beside others.
-    #[error("{} {} not go with {with}", .flags.join(", "), if .flags.len() == 1 { "does" } else { "do" })]
+    #[error("{}", do_not_go(.flags, .with))]
     DoesNotGo { flags: Vec<&'static str>, with: String },
     /// Credentials that are missing, or that the client could not use.
     #[error("credentials for Kaggle: {reason}; nothing was sent")]
@@ -43,6 +43,15 @@ pub enum HostedError {
     /// The client failed.
     #[error("Kaggle's client could not send the folder:\n{said}")]
     NotPushed { said: String },
+}
+
+/// That flags mean nothing beside others.
+fn do_not_go(flags: &[&str], with: &str) -> String {
+    let all = flags.join(", ");
+    match flags {
+        [flag] => format!("{flag} does not go with {with}"),
+        _ => format!("{all} do not go with {with}"),
+    }
 }
 
 impl Explain for HostedError {

@@ -63,7 +63,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                 let packages: usize = record.layers.values().map(|layer| layer.len()).sum();
                 let row = |label: &str, value: String| {
                     let label = said(label);
-                    format!("{} {}\n", styled(HEAD, format!("{label:12}")), said(value))
+                    format!("{} {}\n", styled(HEAD, format!("{label:12}")), value)
                 };
                 text += &row(
                     "Environment",
@@ -80,8 +80,10 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
                 if let Some(framework) = &framework {
                     text += &row("Framework", framework.clone());
                 }
-                text +=
-                    &row("Packages", format!("{packages}, and {} of the system", brought.len()));
+                text += &row(
+                    "Packages",
+                    said(format!("{packages}, and {} of the system", brought.len())),
+                );
                 let added = added(generation, system);
                 if !added.is_empty() {
                     text += &row("Added by you", added.join(", "));
