@@ -28,7 +28,8 @@ pub(crate) fn yaml(text: &str) -> String {
 
 /// A text in YAML for Ansible, which would carry out what stands in its braces.
 pub(crate) fn ansible(text: &str) -> String {
-    let tag = if text.contains('{') { "!unsafe " } else { "" };
+    let is_template = ["{{", "{%", "{#"].iter().any(|begin| text.contains(begin));
+    let tag = if is_template { "!unsafe " } else { "" };
     format!("{tag}{}", quoted(text))
 }
 
