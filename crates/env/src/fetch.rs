@@ -239,7 +239,8 @@ struct TooFar;
 impl Secure {
     fn new(settings: &Settings) -> Self {
         let indexes = [&settings.index_url, &settings.torch_index, &settings.channel_alias];
-        let named = indexes.into_iter().flatten().chain(&settings.channels);
+        let lists = settings.channels.iter().chain(&settings.more_indexes);
+        let named = indexes.into_iter().flatten().chain(lists);
         let origins = named.filter_map(|address| Some(Url::parse(address).ok()?.origin()));
         Self(std::sync::Arc::new(origins.collect()))
     }
