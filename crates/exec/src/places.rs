@@ -99,7 +99,8 @@ impl Places {
         if path.file_name()? == "kernel.json" && folder.parent()? == self.kernels {
             return Some(Thing::Kernel(owned));
         }
-        self.named.iter().any(|named| named == folder).then_some(Thing::Named(owned))
+        // A conda that was used once may be named nowhere any more. What goes there is only a link to aitk's environment.
+        folder.ends_with("envs").then_some(Thing::Named(owned))
     }
 }
 
