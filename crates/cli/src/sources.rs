@@ -8,7 +8,7 @@ use aitk_system::{is_terminal, read_line};
 
 use crate::args::Apply;
 use crate::error::CliError;
-use crate::output::{CARE, HEAD, Output, styled};
+use crate::output::{CARE, HEAD, Output, ask, styled};
 use crate::session::{Session, opened};
 use crate::words::said;
 
@@ -120,7 +120,7 @@ fn agree(path: &Path, sources: &[String], args: &Apply, output: &Output) -> Resu
     if args.accept_sources {
         return Ok(());
     }
-    anstream::eprint!("{}", said("\nTake packages from there? [y/N] "));
+    ask(&said("\nTake packages from there? [y/N] "));
     let answer = read_line().map_err(CliError::io("the terminal"))?.unwrap_or_default();
     match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.to_lowercase().as_str()) {
         true => Ok(()),
