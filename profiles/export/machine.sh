@@ -116,6 +116,8 @@ get_uv() {
         --require-hashes --dest "$folder" --requirement "$folder/wanted.txt"
     "$INTERPRETER" -m zipfile -e "$folder"/uv-*.whl "$folder/wheel"
     install -D -m 755 "$folder/wheel/uv-$UV_VERSION.data/scripts/uv" "$UV"
+    # The note by which aitk knows it again.
+    (umask 077 && printf '%s %s\n' "$(sha256sum <"$UV" | cut -d ' ' -f 1)" "$(stat -c %s "$UV")" >"$UV.sha256")
     rm -rf "$folder"
 }
 
