@@ -402,7 +402,7 @@ impl Generation {
         request: &str,
         added: &[String],
     ) -> Result<(), EnvError> {
-        self.note(system, lock, Record::of(lock, request, added), false)
+        self.note(system, lock, Record::of(lock, request, added), &[])
     }
 
     /// Notes the files anew after something was mended: what is as it was noted gets its new time, and the environment's
@@ -411,8 +411,21 @@ impl Generation {
     /// # Errors
     /// Where the lock cannot be read, or the note not written.
     pub fn note_mended(&self, system: &dyn System, itself: bool) -> Result<(), EnvError> {
+        self.note_anew(system, if itself { &[ITSELF] } else { &[] })
+    }
+
+    /// The same where packages were installed again, by their keys: their files count as they are now, for what an
+    /// installation notes of itself differs from one to the next.
+    ///
+    /// # Errors
+    /// As [`Generation::note_mended`].
+    pub fn note_again(&self, system: &dyn System, packages: &[String]) -> Result<(), EnvError> {
+        self.note_anew(system, &packages.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
+    fn note_anew(&self, system: &dyn System, anew: &[&str]) -> Result<(), EnvError> {
         let Some(record) = self.record(system) else { return Ok(()) };
-        self.note(system, &self.lock(system)?, record, itself)
+        self.note(system, &self.lock(system)?, record, anew)
     }
 
     /// The digest of the note of all files, which is made first where there is none yet: what counts then is what the
@@ -436,10 +449,10 @@ impl Generation {
         system: &dyn System,
         lock: &Lock,
         record: Record,
-        itself: bool,
+        anew: &[&str],
     ) -> Result<(), EnvError> {
         let path = self.path.join(FILES);
-        let list = files::write(&self.take_notes(system, lock, itself)?);
+        let list = files::write(&self.take_notes(system, lock, anew)?);
         system.write(&path, list.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
         let path = self.path.join(RECORD);
         let record = Record {
@@ -693,7 +706,7 @@ impl Generation {
             return Ok(groups);
         }
         let lock = self.lock(system)?;
-        let mut groups = self.take_notes(system, &lock, false)?;
+        let mut groups = self.take_notes(system, &lock, &[])?;
         for layer in &lock.layers {
             // What has lost its own record tells no files any more, and is gone as a whole.
             for locked in self.missing(system, lock.manager, layer).packages {
@@ -719,14 +732,15 @@ impl Generation {
         &self,
         system: &dyn System,
         lock: &Lock,
-        itself: bool,
+        anew: &[&str],
     ) -> Result<Vec<Group>, EnvError> {
         // Notes of old have no sizes: they are taken anew.
         let before = self.noted(system)?.unwrap_or_default();
         let sized = before.iter().flat_map(|group| &group.files).any(|note| note.stamp.is_some());
         let before = if sized { before } else { Vec::new() };
         let kept = |step: &str, package: &str| {
-            let kept = before.iter().find(|old| old.step == step && old.package == package)?;
+            let is_it = |old: &&Group| old.step == step && old.package == package;
+            let kept = before.iter().find(is_it).filter(|_| !anew.contains(&package))?;
             let files = kept.files.iter().cloned();
             let files = files.map(|note| note.renewed(system, &self.path)).collect();
             Some(Group { files, ..kept.clone() })
@@ -742,7 +756,7 @@ impl Generation {
                 })
                 .collect(),
         };
-        let mut groups = vec![kept(ITSELF, ITSELF).filter(|_| !itself).unwrap_or_else(own)];
+        let mut groups = vec![kept(ITSELF, ITSELF).unwrap_or_else(own)];
         for layer in &lock.layers {
             for locked in &layer.packages {
                 let key = locked.key();

@@ -184,7 +184,8 @@ fn mend_layer(
     }
     manager.mend(generation, &damaged)?;
     if !cx.dry {
-        generation.note_mended(cx.system, false)?;
+        let again: Vec<_> = damaged.packages.iter().map(Locked::key).collect();
+        generation.note_again(cx.system, &again)?;
     }
     // What was proven of the damaged environment is to be proven again.
     cx.memo().receipt.proofs.clear();
