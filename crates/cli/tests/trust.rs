@@ -24,7 +24,7 @@ impl Planned {
         let saved = home.path().join("plan.json");
         let command = ["plan", "--no-resolve", "--profile", profile.to_str().unwrap(), "-o"];
         let args = [&command[..], &[saved.to_str().unwrap()], &choices].concat();
-        let output = home.aitk_with(&[("AITK_CHANNEL", "")], &args);
+        let output = home.aitk_without_channel(&args);
         assert!(output.status.success(), "{}", text(&output.stderr));
         let plan = serde_json::from_slice(&std::fs::read(saved).unwrap()).unwrap();
         Self { home, plan }
@@ -111,7 +111,11 @@ fn a_saved_plan_that_shows_one_thing_and_asks_for_another_is_refused() {
     };
     planned.refuses(budget, 78, &["AITK-C30"]);
     // A digest without a key says nothing.
-    planned.refuses(|plan| plan["digest"] = json!("0"), 0, &[]);
+    let signed = |plan: &mut Value| {
+        plan["digest"] = json!("0123456789abcdef");
+        step(plan, "libraries")["title"] = json!("Install nothing");
+    };
+    planned.refuses(signed, 78, &["AITK-C30", "`title` of `libraries`"]);
 }
 
 #[test]
@@ -248,7 +252,8 @@ fn no_profile_breaks_anything() {
         let output = plan_of(&text, &[]);
         says(&output, 78, &["AITK-P0"]);
     }
-    let largest = tiny.replace("\"1 MiB\"", "\"900000 TB\"").replace("\"2 GiB\"", "\"900000 TB\"");
+    let largest =
+        tiny.replace("\"1 MiB\"", "\"900000000 GB\"").replace("\"2 GiB\"", "\"900000000 GB\"");
     assert!(plan_of(&largest, &[]).status.success());
 }
 

@@ -27,28 +27,35 @@ impl Home {
 
     /// Carries a saved plan or a bundle out on a system that refuses every change, with no channel set.
     pub fn dry_apply(&self, args: &[&str]) -> Output {
-        self.program(&[("AITK_CHANNEL", "")], &[&["apply", "--dry-run"], args].concat())
+        self.program(&[&["apply", "--dry-run"], args].concat()).output().unwrap()
     }
 
     /// With more variables.
     pub fn aitk_with(&self, variables: &[(&str, &str)], args: &[&str]) -> Output {
         assert!(!args.contains(&"apply"), "never on the machine that runs the tests");
-        self.program(variables, args)
+        self.program(args)
+            .env("AITK_CHANNEL", "http://127.0.0.1:9/conda-forge")
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap()
     }
 
-    fn program(&self, variables: &[(&str, &str)], args: &[&str]) -> Output {
-        assert_cmd::Command::cargo_bin("aitk")
-            .unwrap()
+    /// With no channel set.
+    pub fn aitk_without_channel(&self, args: &[&str]) -> Output {
+        assert!(!args.contains(&"apply"), "never on the machine that runs the tests");
+        self.program(args).output().unwrap()
+    }
+
+    fn program(&self, args: &[&str]) -> assert_cmd::Command {
+        let mut program = assert_cmd::Command::cargo_bin("aitk").unwrap();
+        program
             .env_clear()
             .env("HOME", self.path())
             .env("PATH", "/usr/bin:/bin")
             // A source that refuses at once: no test of the command line needs one.
             .env("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
-            .env("AITK_CHANNEL", "http://127.0.0.1:9/conda-forge")
-            .envs(variables.iter().copied())
-            .args(args)
-            .output()
-            .unwrap()
+            .args(args);
+        program
     }
 }
 
