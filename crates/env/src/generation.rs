@@ -882,8 +882,11 @@ mod tests {
         };
         let packages = ["a", "b"].map(locked).into();
         let layers = vec![Layer { step: "libraries".to_owned(), packages }];
-        let target =
-            crate::lock::Target { python: "3.12".to_owned(), arch: String::new(), glibc: None };
+        let target = crate::lock::Target {
+            python: "3.12".to_owned(),
+            arch: "x86_64".to_owned(),
+            glibc: None,
+        };
         let lock = Lock { manager: Manager::Venv, target, build: None, layers };
         venv.keep_lock(&Real, &lock).unwrap();
         put(&venv, &format!("{SITE}/a.py"), "");

@@ -182,7 +182,8 @@ mod tests {
     /// What says that a file is the user's, of this mode.
     fn stat(mode: u32) -> String {
         let stat = json!({"kind": "file", "size": 1, "mode": mode, "uid": 1000, "gid": 1000, "mtime": 0, "dev": 1, "ino": 1});
-        json!({"stats": {"/home/user/.bashrc": stat}}).to_string()
+        let access = json!({"/home/user/.bashrc": mode & 0o200 != 0});
+        json!({"stats": {"/home/user/.bashrc": stat}, "access": access}).to_string()
     }
 
     #[test]
