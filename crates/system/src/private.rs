@@ -59,7 +59,8 @@ pub(crate) fn mode(path: &Path, asked: u32) -> u32 {
 
 /// Makes a folder and its parents, as far as they are missing.
 pub(crate) fn create_dir_all(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
+    // The folder above a relative path of one element has no name: it is the one that the user is in.
+    if path.as_os_str().is_empty() || path.is_dir() {
         return Ok(());
     }
     if let Some(parent) = path.parent() {

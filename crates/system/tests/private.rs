@@ -33,4 +33,8 @@ fn aitks_own_places_are_the_users_alone_and_other_folders_follow_the_umask() {
     Real.write(&other.join("a/file"), b"x", 0o644).unwrap();
     assert_eq!(mode(&other.join("a/file")), Some(0o644));
     assert_eq!([mode(&other), mode(&other.join("a"))], [Some(0o755); 2]);
+    // A relative path begins in the folder that the user is in.
+    std::env::set_current_dir(&other).unwrap();
+    Real.write(Path::new("b/file"), b"x", 0o644).unwrap();
+    assert_eq!(mode(&other.join("b/file")), Some(0o644));
 }
