@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Manager, names};
@@ -162,7 +162,10 @@ pub fn write_bundle(path: &Path, wrapped: &Wrapped<'_>) -> Result<u64, EnvError>
     let text = serde_json::to_string_pretty(&manifest).unwrap_or_default() + "\n";
     let part = path.with_extension("part");
     let write = || -> std::io::Result<u64> {
-        let mut archive = tar::Builder::new(File::create(&part)?);
+        let file = File::create(&part)?;
+        // It is for another machine, and as open as any file that somebody writes for others.
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        let mut archive = tar::Builder::new(file);
         append(&mut archive, MANIFEST, text.len() as u64, text.as_bytes())?;
         for (name, source) in &files {
             match source {
