@@ -98,7 +98,9 @@ for build in cpu cu126 cu132 rocm7.2; do
     row=$(awk -v RS= -v name="name = \"$build\"" '/manager = "venv"/ && /framework = "pytorch"/ && index($0, name)' "$HERE/../../profiles/catalog/frameworks.toml")
     sed 's/^\[\[build/[[frameworks.build/; /^older/d' <<<"$row" >"$home/.config/aitk/catalog.toml"
     aitk plain -- apply --profile torch.toml --manager venv --user-only --env "${build//[^a-z0-9]/}" --accelerator "$kind" "${MIRROR[@]}" --yes
-    version=$(as plain ".local/share/aitk/envs/${build//[^a-z0-9]/}/current/bin/python" -c 'import torch; print(torch.__version__)')
+    # What has failed its proof is not in use, so it is looked for by what it is.
+    made=$(cd "$home" && echo .local/share/aitk/envs/"${build//[^a-z0-9]/}"/[0-9a-f]*[0-9a-f]/bin/python)
+    version=$(as plain "$made" -c 'import torch; print(torch.__version__)')
     [[ $version == *+$build ]] || die "torch $version was installed for $build"
     if [[ $build == cpu ]]; then
         expect_code 0
@@ -106,6 +108,7 @@ for build in cpu cu126 cu132 rocm7.2; do
         # It is installed, and the proof does not take the processor for a GPU.
         expect_code 1
         expect_one_error 'sees no GPU'
+        [[ ! -e $home/.local/share/aitk/envs/${build//[^a-z0-9]/}/current ]] || die "what failed its proof is in use"
     fi
 done
 umount "$ROOT/srv/machines"
