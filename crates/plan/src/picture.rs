@@ -32,7 +32,7 @@ impl fmt::Display for Difference {
 }
 
 /// All differences between a picture, as `aitk plan --json` prints a plan, and the plan that follows here from the same
-/// choices and locks. What was done meanwhile is no difference, nor is what takes less; what was an estimate may be exact
+/// choices and locks. What was done meanwhile is no difference, nor is what takes less, or what a cache has lost; what was an estimate may be exact
 /// by now, but takes nothing more away.
 pub fn differences(picture: &Value, plan: &Plan) -> Vec<Difference> {
     let none = Vec::new();
@@ -75,15 +75,16 @@ fn of_plan(picture: &Value, plan: &Plan, shown: &[Value], all: &mut Vec<Differen
     for field in ["accelerator", "framework"] {
         differ(field, same_knowledge && picture[field] != json[field]);
     }
-    let totals = &plan.totals;
-    let fits = |field: &str, here: u64| {
-        estimated(&picture["totals"])
-            || picture["totals"][field].as_u64().is_some_and(|seen| here <= seen)
+    // What all takes together follows from what each step takes: the picture has to add up by itself.
+    let sum = |field: &str| {
+        let needed = shown.iter().filter(|step| step["status"] == "needed");
+        needed.filter_map(|step| step[field].as_u64()).fold(0, u64::saturating_add)
     };
-    let more = !fits("download", totals.download)
-        || !fits("disk", totals.disk)
-        || picture["totals"]["steps"].as_u64().unwrap_or(0) < totals.steps as u64;
-    differ("totals", more);
+    let adds_up =
+        |field: &str| picture["totals"][field].as_u64().is_some_and(|told| told == sum(field));
+    let steps = picture["totals"]["steps"].as_u64().unwrap_or(0);
+    let fewer = steps < plan.totals.steps as u64;
+    differ("totals", fewer || !adds_up("download") || !adds_up("disk"));
     let none = Vec::new();
     let told = picture["warnings"].as_array().unwrap_or(&none);
     differ("warnings", plan.warnings.iter().any(|warning| !told.contains(&value(warning))));
@@ -120,6 +121,10 @@ fn of_step(seen: &Value, step: &Step, all: &mut Vec<Difference>) {
     differ("removes", list(&here["removes"]).len() != list(&seen["removes"]).len());
     for field in ["spec", "why", "commands", "packages", "files"] {
         differ(field, seen[field] != here[field]);
+    }
+    // What the same packages take follows from what the caches here have of them, which may have been emptied meanwhile.
+    if !step.packages.is_empty() {
+        return;
     }
     for (field, here) in [("download", step.download), ("disk", step.disk)] {
         let known = seen[field].as_u64().is_some_and(|seen| here.is_some_and(|here| here <= seen));

@@ -46,4 +46,4 @@ expect_said 'Terminé en .* étapes sur .* téléchargés'
 expect_said 'Un notebook s.exécute par le noyau de l.environnement'
 SHOW=5 aitk plain LANG=fr_FR.UTF-8 -- verify
 expect_code 0
-expect_said "tout est tel qu'installé"
+expect_said "tout est là tel qu'installé"
