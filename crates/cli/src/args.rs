@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use aitk_plan::{AcceleratorChoice, FrameworkChoice, Language, ManagerChoice, names};
 use anstream::ColorChoice;
-use clap::{ArgAction, Args as ClapArgs, Parser, Subcommand, ValueEnum, value_parser};
+use clap::{
+    ArgAction, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
+    ValueEnum, value_parser,
+};
 use clap_complete::Shell;
 
 /// Turns a budget into a working AI environment: looks at the machine, says what fits, shows an exact plan, carries
@@ -21,6 +24,34 @@ pub struct Args {
     pub common: Common,
     #[command(subcommand)]
     pub verb: Verb,
+}
+
+impl Args {
+    /// What was typed, and what the variables say.
+    ///
+    /// # Errors
+    /// Help, and whatever cannot be meant.
+    pub fn read() -> Result<Self, clap::Error> {
+        Self::from_arg_matches(&with_switches(Self::command()).try_get_matches()?)
+    }
+}
+
+/// Lets the variable of every switch say yes and no in all the ways in which people do.
+fn with_switches(command: Command) -> Command {
+    let command = command.mut_args(|arg| match arg.get_action() {
+        ArgAction::SetTrue => arg.value_parser(switch),
+        _ => arg,
+    });
+    command.mut_subcommands(with_switches)
+}
+
+/// What the variable of a switch says; empty is not set.
+fn switch(text: &str) -> Result<bool, String> {
+    match text.to_lowercase().as_str() {
+        "1" | "true" | "yes" | "y" | "on" | "t" => Ok(true),
+        "" | "0" | "false" | "no" | "n" | "off" | "f" => Ok(false),
+        _ => Err("yes or no is expected".to_owned()),
+    }
 }
 
 #[derive(Debug, Subcommand)]
@@ -550,13 +581,11 @@ mod tests {
 
     #[test]
     fn the_arguments_are_consistent() {
-        use clap::CommandFactory;
         Args::command().debug_assert();
     }
 
     #[test]
     fn the_flags_of_advise_are_the_questions_of_the_tree() {
-        use clap::CommandFactory;
         let command = Args::command();
         let advise = command.find_subcommand("advise").unwrap();
         for question in aitk_plan::Tree::builtin().unwrap().questions {

@@ -20,13 +20,12 @@ use std::process::ExitCode;
 use aitk_detect::folders;
 use aitk_system::{Explain, Real, children_start_in};
 use args::{Args, Verb};
-use clap::Parser;
 use error::CliError;
 use output::Output;
 
 fn main() -> ExitCode {
     end_with_a_panic();
-    let args = match Args::try_parse() {
+    let args = match Args::read() {
         Ok(args) => args,
         // Help is an error to clap; everything else is wrong usage.
         Err(error) => return output::ended(words::refuse(error)),
