@@ -107,6 +107,8 @@ SHOW=3 aitk user -- status
 expect_code 0
 expect_said 'now it is yours alone'
 [[ $(stat -c %a "$home/.local/state/aitk") == 700 ]] || die "it is still open"
+# The way there is the user's alone, too, unless the user has opened it.
+chmod 755 "$home" "$home/.local" "$home/.local/state"
 chmod 777 "$home/.local/state/aitk"
 as plain touch "/home/user/.local/state/aitk/mine"
 SHOW=3 aitk user -- status
