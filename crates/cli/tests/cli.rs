@@ -31,7 +31,8 @@ fn wrong_usage_is_64_and_names_what_is_near() {
 #[test]
 fn the_variable_of_a_switch_says_yes_and_no_as_people_do() {
     let home = Home::new();
-    let plan = ["plan", "--budget", "low", "--no-resolve", "--machine", &machine("debian-13-vps-1gb")];
+    let plan =
+        ["plan", "--budget", "low", "--no-resolve", "--machine", &machine("debian-13-vps-1gb")];
     let says = |value: &str| home.aitk_with(&[("AITK_JSON", value)], &plan);
     for (values, json) in [(["1", "true", "Yes", "on"], true), (["", "0", "no", "OFF"], false)] {
         for value in values {
