@@ -2,7 +2,7 @@
 # One thing at a time is broken: `verify` names exactly that, what it says as the remedy mends it, and nothing else has
 # changed.
 
-apply_ready() { aitk user -- apply --budget low --framework none --yes "$@"; }
+apply_ready() { aitk user -- apply --budget low --framework none --yes; }
 
 # `damaged STEP [--deep]`: verify ends with 2, and all that it finds is about this step.
 damaged() {

@@ -10,7 +10,7 @@ wish=(--profile "$(chroot "$ROOT" getent passwd user | cut -d: -f6)/tiny.toml" -
 step "a folder of traps, a uv that is none, and settings of uv, pip and Python that would change everything"
 mkdir -p "$home/lessons" "$home/bin" "$home/.config/uv"
 for name in pip numpy sysconfig random token site six uv; do
-    echo 'open("/tmp/trapped", "a").write(__file__ + "\n")' >"$home/lessons/$name.py"
+    printf '%s\n' 'open("/tmp/trapped", "a").write(__file__ + "\n")' >"$home/lessons/$name.py"
 done
 # Looking at the machine asks it for its version, and nothing more.
 # shellcheck disable=SC2016 # expanded there
