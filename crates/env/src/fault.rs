@@ -247,6 +247,26 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_that_gains_or_loses_something_is_not_as_it_was_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (_, generation) = built(folder.path());
+        let seen = folder.path().join("seen");
+        let note = |text: &str| Real.write(&seen, text.as_bytes(), 0o600).unwrap();
+        let unchanged = |step| generation.unchanged(&Real, &seen, step);
+        assert!(!unchanged(None), "nothing was seen yet");
+        generation.note_seen(&Real, &seen).unwrap();
+        assert!(unchanged(None));
+        assert!(!unchanged(Some("libraries")), "nothing was seen of a layer that is not there");
+        let time = Real.stat(generation.path()).unwrap().mtime;
+        note(&format!("environment\t{time}\t\nenvironments\t1\tbin\n"));
+        assert!(unchanged(None), "the others are not looked at");
+        for other in [format!("{}\t", time + 1), format!("{time}\tgone"), "no time\t".to_owned()] {
+            note(&format!("environment\t{time}\t\nenvironment\t{other}\n"));
+            assert!(!unchanged(None), "{other}");
+        }
+    }
+
+    #[test]
     fn what_was_built_or_added_to_anew_stands_otherwise() {
         let folder = tempfile::tempdir().unwrap();
         let (_, generation) = built(folder.path());

@@ -1,11 +1,11 @@
 //! Generations: environments built aside, each in a folder named after its lock, with a link to the current one.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io::ErrorKind;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Manager, names};
-use aitk_system::System;
+use aitk_system::{Stat, System};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -125,7 +125,7 @@ impl Environments {
         };
         if !ours {
             let foreign = "it is there already, and aitk has not made it";
-            return Err(EnvError::io(link)(std::io::Error::other(foreign)));
+            return Err(EnvError::io(link)(io::Error::other(foreign)));
         }
         let target = generation.path.strip_prefix(&self.root).unwrap_or(&generation.path);
         system.symlink(target, &link).map_err(EnvError::io(link))
@@ -354,7 +354,7 @@ impl Generation {
     pub fn begin(&self, system: &dyn System) -> Result<(), EnvError> {
         let root = self.path.parent().unwrap_or(&self.path).to_owned();
         if (Environments { root }).in_use(system, self) {
-            let in_use = std::io::Error::other("it is the environment in use");
+            let in_use = io::Error::other("it is the environment in use");
             return Err(EnvError::io(&self.path)(in_use));
         }
         system.remove(&self.path).map_err(EnvError::io(&self.path))?;
@@ -555,16 +555,19 @@ impl Generation {
     pub fn unchanged(&self, system: &dyn System, seen: &Path, step: Option<&str>) -> bool {
         let Ok(list) = system.text(seen) else { return false };
         let owner = step.unwrap_or(ITSELF);
-        let mut lines = list.lines().filter_map(|line| {
-            let (step, rest) = line.split_once('\t')?;
-            let (mtime, folder) = rest.split_once('\t')?;
-            (step == owner).then_some((mtime, folder))
-        });
-        let same = |(mtime, folder): (&str, &str)| {
-            let stat = system.stat(&self.path.join(folder));
-            stat.is_ok_and(|stat| stat.mtime.to_string() == mtime)
+        let noted = list.lines().filter_map(|line| line.strip_prefix(owner)?.strip_prefix('\t'));
+        let Some(noted) = noted
+            .map(|rest| rest.split_once('\t').and_then(|(time, at)| Some((time.parse().ok()?, at))))
+            .collect::<Option<Vec<(i64, &str)>>>()
+        else {
+            return false;
         };
-        lines.next().is_some_and(same) && lines.all(same)
+        let folders: Vec<_> = noted.iter().map(|(_, folder)| *folder).collect();
+        let stats = system.stat_all(&self.path, &folders);
+        let same = |((mtime, _), stat): (&(i64, &str), &io::Result<Stat>)| {
+            stat.as_ref().is_ok_and(|stat| stat.mtime == *mtime)
+        };
+        !noted.is_empty() && noted.iter().zip(&stats).all(same)
     }
 
     /// Notes the times of all folders, for [`Generation::unchanged`], if nothing is missing in them.

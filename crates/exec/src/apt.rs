@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::Path;
+use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_plan::Package;
-use aitk_system::{Command, Line, Output, System, beside, interrupted};
+use aitk_system::{Command, Line, Output, Stat, System, beside, interrupted};
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -47,9 +48,30 @@ pub fn brought(receipt: &Receipt, system: &dyn System) -> Vec<String> {
     names.filter(is_there).map(str::to_owned).collect()
 }
 
-/// Everything that dpkg knows, by name, read from its own file: asking `dpkg-query` takes ten times as long.
-pub(crate) fn installed(system: &dyn System) -> Result<BTreeMap<String, Installed>, ExecError> {
+/// Everything that dpkg knows, by name.
+pub(crate) type Packages = BTreeMap<String, Installed>;
+
+/// Everything that dpkg knows, read from its own file: asking `dpkg-query` takes ten times as long.
+pub(crate) fn installed(system: &dyn System) -> Result<Packages, ExecError> {
     Ok(parse_status(&status(system)?))
+}
+
+/// What dpkg's file said when it was read, and which file that was. dpkg never writes into it but puts another in its place.
+pub(crate) type Known = Option<(Stat, Arc<Packages>)>;
+
+/// The same, read again only where dpkg has another file now.
+pub(crate) fn installed_now(cx: &Context<'_>) -> Result<Arc<Packages>, ExecError> {
+    // Whoever else asks meanwhile waits for the answer instead of reading it, too.
+    let mut known = cx.dpkg.lock().unwrap_or_else(PoisonError::into_inner);
+    let now = cx.system.stat(Path::new(STATUS)).ok();
+    if let (Some((then, packages)), Some(now)) = (&*known, &now)
+        && then == now
+    {
+        return Ok(Arc::clone(packages));
+    }
+    let packages = Arc::new(installed(cx.system)?);
+    *known = now.map(|now| (now, Arc::clone(&packages)));
+    Ok(packages)
 }
 
 /// dpkg's file; none where dpkg is not.
@@ -80,7 +102,7 @@ impl<'a> Stanza<'a> {
     }
 }
 
-fn parse_status(text: &str) -> BTreeMap<String, Installed> {
+fn parse_status(text: &str) -> Packages {
     let mut packages = BTreeMap::new();
     for stanza in Stanza::all(text) {
         if let (Some(name), Some(status)) = (stanza.field("Package"), stanza.field("Status")) {
@@ -97,14 +119,14 @@ fn parse_status(text: &str) -> BTreeMap<String, Installed> {
 }
 
 /// Packages that dpkg left unfinished.
-pub(crate) fn unfinished(system: &dyn System) -> Result<Vec<String>, ExecError> {
+pub(crate) fn unfinished(cx: &Context<'_>) -> Result<Vec<String>, ExecError> {
     const WHOLE: [&str; 3] = ["installed", "config-files", "not-installed"];
-    let mut found: Vec<_> = installed(system)?
-        .into_iter()
+    let mut found: Vec<_> = installed_now(cx)?
+        .iter()
         .filter(|(_, package)| !WHOLE.contains(&package.state.as_str()))
         .map(|(name, package)| format!("the package {name} is {}", package.state))
         .collect();
-    let updates = system.list(Path::new("/var/lib/dpkg/updates")).unwrap_or_default();
+    let updates = cx.system.list(Path::new("/var/lib/dpkg/updates")).unwrap_or_default();
     if updates.iter().any(|name| name.chars().all(|c| c.is_ascii_digit())) {
         found.push("dpkg was interrupted".to_owned());
     }
@@ -503,7 +525,10 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
 
 #[cfg(test)]
 mod tests {
+    use aitk_system::Real;
+
     use super::*;
+    use crate::steps::testing::Machine;
 
     #[test]
     fn the_status_file_is_read() {
@@ -513,6 +538,25 @@ mod tests {
         assert_eq!(packages["a"], Installed { version: "1".into(), state: "installed".into() });
         assert_eq!(packages["b"].state, "half-configured");
         assert_eq!(packages.len(), 2);
+    }
+
+    #[test]
+    fn what_dpkg_knows_is_read_again_where_it_has_another_file() {
+        let machine = Machine::new("{}");
+        let has = |name: &str| {
+            let text = format!("Package: {name}\nStatus: install ok installed\nVersion: 1\n");
+            machine.file(STATUS, &text);
+        };
+        has("aaa");
+        machine.with(Receipt::default(), |cx| {
+            let first = installed_now(cx).unwrap();
+            assert!(Arc::ptr_eq(&first, &installed_now(cx).unwrap()), "it was read once");
+            // As long as the other, and put in its place as dpkg does.
+            has("bbb");
+            assert_eq!(installed_now(cx).unwrap().keys().collect::<Vec<_>>(), ["bbb"]);
+            Real.remove(&machine.path(STATUS)).unwrap();
+            assert_eq!(installed_now(cx).unwrap().len(), 0);
+        });
     }
 
     #[test]

@@ -15,7 +15,7 @@ use aitk_plan::{
 };
 use aitk_system::{Command, System};
 
-use crate::apt::Simulation;
+use crate::apt::{self, Simulation};
 use crate::downloads::Downloads;
 use crate::error::ExecError;
 use crate::receipt::{Object, Receipt};
@@ -51,6 +51,10 @@ pub struct Context<'a> {
     pub lock_wait: Duration,
     /// What is known so far, by both lanes.
     pub(crate) memo: Mutex<Memo>,
+    /// What dpkg knew when it was asked last.
+    pub(crate) dpkg: Mutex<apt::Known>,
+    /// The environment, while nothing is changed; `None` while something may be.
+    sight: Mutex<Option<Sight>>,
     /// What is being downloaded.
     pub(crate) downloads: Downloads,
 }
@@ -66,14 +70,30 @@ pub(crate) struct Memo {
     pub said: BTreeMap<String, String>,
     /// Steps whose layer was installed by this run into a generation that is not yet whole.
     pub built: BTreeSet<String>,
-    /// What was looked at.
-    pub looked: Looked,
+    /// Layers (none: the rest) of generations whose folders were found as they had been noted: it takes a look at each of
+    /// some thousand folders, so it is done once.
+    pub unchanged: BTreeSet<(PathBuf, Option<String>)>,
 }
 
-/// Layers (none: the rest) of generations whose folders were found as they had been noted: it takes a look at each of some
-/// thousand folders, so it is done once.
+/// What a survey has looked at, and [`crate::settle`] after it need not look at again.
 #[derive(Debug, Default, Clone)]
-pub struct Looked(BTreeSet<(PathBuf, Option<String>)>);
+pub struct Looked {
+    unchanged: BTreeSet<(PathBuf, Option<String>)>,
+    dpkg: apt::Known,
+}
+
+/// What is built is told by the environment's name, the digest of what is asked for, and the lock that is named.
+type Asked = (String, String, Option<String>);
+
+/// The environment of a plan as a survey finds it. Nearly every step asks for it, and while all of them only look each
+/// of these is read once.
+#[derive(Debug, Default)]
+struct Sight {
+    /// What was built.
+    built: BTreeMap<Asked, Option<(Generation, Record)>>,
+    /// What stands there, by folder.
+    standing: BTreeMap<PathBuf, Option<String>>,
+}
 
 impl<'a> Context<'a> {
     /// Puts the surroundings together.
@@ -100,6 +120,8 @@ impl<'a> Context<'a> {
             fresh: false,
             lock_wait: Duration::from_secs(600),
             memo: Mutex::new(Memo { receipt, ..Memo::default() }),
+            dpkg: Mutex::default(),
+            sight: Mutex::default(),
             downloads: Downloads::default(),
         }
     }
@@ -115,7 +137,26 @@ impl<'a> Context<'a> {
 
     /// What was looked at so far, for [`crate::settle`].
     pub fn looked(&self) -> Looked {
-        self.memo().looked.clone()
+        let dpkg = self.dpkg.lock().unwrap_or_else(PoisonError::into_inner);
+        Looked { unchanged: self.memo().unchanged.clone(), dpkg: dpkg.clone() }
+    }
+
+    /// Goes on from what a survey has looked at.
+    pub(crate) fn go_on_from(&self, looked: Looked) {
+        self.memo().unchanged = looked.unchanged;
+        *self.dpkg.lock().unwrap_or_else(PoisonError::into_inner) = looked.dpkg;
+    }
+
+    /// Does what only looks: what several steps ask of the environment is found out once meanwhile.
+    pub(crate) fn while_looking<T>(&self, look: impl FnOnce() -> T) -> T {
+        *self.sight() = Some(Sight::default());
+        let found = look();
+        *self.sight() = None;
+        found
+    }
+
+    fn sight(&self) -> MutexGuard<'_, Option<Sight>> {
+        self.sight.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How closely files are looked at to find out what there is to do.
@@ -249,9 +290,37 @@ impl Context<'_> {
     /// The whole generation that a plan means: the one that it or the user's lock names, else one that was built for
     /// the same wishes.
     pub(crate) fn built(&self, spec: &EnvironmentSpec<'_>) -> Option<(Generation, Record)> {
-        let environments = self.environments(spec);
         let named = self.locked.map(|locks| locks.environment.digest());
-        match named.as_deref().or(spec.generation) {
+        let named = named.or_else(|| spec.generation.map(str::to_owned));
+        match &mut *self.sight() {
+            None => self.find(spec, named.as_deref()),
+            Some(sight) => {
+                let key = (spec.name.to_owned(), spec.digest.clone(), named.clone());
+                let found = || self.find(spec, named.as_deref());
+                sight.built.entry(key).or_insert_with(found).clone()
+            }
+        }
+    }
+
+    /// What stands in a generation, as [`Generation::standing`] says it.
+    pub(crate) fn standing(&self, generation: &Generation) -> Option<String> {
+        let found = || generation.standing(self.system);
+        match &mut *self.sight() {
+            None => found(),
+            Some(sight) => {
+                let folder = generation.path().to_owned();
+                sight.standing.entry(folder).or_insert_with(found).clone()
+            }
+        }
+    }
+
+    fn find(
+        &self,
+        spec: &EnvironmentSpec<'_>,
+        named: Option<&str>,
+    ) -> Option<(Generation, Record)> {
+        let environments = self.environments(spec);
+        match named {
             None => environments.find(self.system, &spec.digest),
             Some(name) => {
                 let generation = environments.instance(self.system, name);
@@ -282,12 +351,12 @@ impl Context<'_> {
     /// Whether the folders of a layer are as they were noted; looks once.
     pub(crate) fn unchanged(&self, generation: &Generation, step: Option<&str>) -> bool {
         let layer = (generation.path().to_owned(), step.map(str::to_owned));
-        if self.memo().looked.0.contains(&layer) {
+        if self.memo().unchanged.contains(&layer) {
             return true;
         }
         let unchanged = generation.unchanged(self.system, &self.seen(generation), step);
         if unchanged {
-            self.memo().looked.0.insert(layer);
+            self.memo().unchanged.insert(layer);
         }
         unchanged
     }

@@ -146,7 +146,7 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
     if cx.dry {
         return Ok(());
     }
-    cx.memo().looked = looked;
+    cx.go_on_from(looked);
     let now = apt::fingerprint(cx.system);
     let ensured = |action: &Action| {
         let is_it = |step: &&Step| step.action == *action && step.status != Status::Skipped;

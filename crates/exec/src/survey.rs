@@ -22,13 +22,15 @@ use crate::steps::{
 /// # Errors
 /// What a source or the machine answers.
 pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), ExecError> {
-    as_built(cx, plan);
-    // Checks only look, so they look at the same time.
-    let before: &Plan = plan;
-    let held: Vec<Result<bool, ExecError>> = with_each(&before.steps, |step| {
-        // What this user may not do may be done already.
-        let open = step.status == Status::Needed || step.status == Status::Blocked && step.root;
-        Ok(open && holds(cx, before, step)?)
+    let held = cx.while_looking(|| {
+        as_built(cx, plan);
+        // Checks only look, so they look at the same time.
+        let before: &Plan = plan;
+        with_each(&before.steps, |step| -> Result<bool, ExecError> {
+            // What this user may not do may be done already.
+            let open = step.status == Status::Needed || step.status == Status::Blocked && step.root;
+            Ok(open && holds(cx, before, step)?)
+        })
     });
     for (step, held) in plan.steps.iter_mut().zip(held) {
         if held? {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use aitk_system::{Exit, Explain};
 use serde::Deserialize;
@@ -414,13 +415,20 @@ impl Profile {
         if let Some((name, command)) = ADVISED.into_iter().find(|(known, _)| *known == name) {
             return Err(ProfileError::OnlyAdvice { name, command });
         }
-        match BUILTIN.iter().find(|(known, _)| *known == name) {
-            Some((name, text)) => Self::from_toml(&format!("{name}.toml"), text),
-            None => Err(ProfileError::Unknown {
+        let Some(at) = BUILTIN.iter().position(|(known, _)| *known == name) else {
+            return Err(ProfileError::Unknown {
                 name: name.to_owned(),
                 nearest: nearest(name, Self::names().chain(ADVISED.map(|(name, _)| name))),
-            }),
+            });
+        };
+        // A command asks for it several times.
+        static READ: [OnceLock<Profile>; BUILTIN.len()] =
+            [const { OnceLock::new() }; BUILTIN.len()];
+        if let Some(read) = READ[at].get() {
+            return Ok(read.clone());
         }
+        let profile = Self::from_toml(&format!("{name}.toml"), BUILTIN[at].1)?;
+        Ok(READ[at].get_or_init(|| profile).clone())
     }
 
     /// What can be added to it (`--with`), in the order of its steps.

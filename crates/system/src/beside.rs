@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, Builder, Scope, ScopedJoinHandle};
 
 /// As many things are looked at at the same time: each may start a program.
-const MOST: usize = 16;
+const MOST: usize = 8;
 
 /// Work that is done beside other work, or has been done at once because no thread could be had.
 #[derive(Debug)]

@@ -30,6 +30,9 @@ impl<S: System> System for Deny<S> {
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         self.0.stat(path)
     }
+    fn stat_all(&self, folder: &Path, below: &[&str]) -> Vec<io::Result<Stat>> {
+        self.0.stat_all(folder, below)
+    }
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         self.0.read_link(path)
     }

@@ -33,6 +33,7 @@ mod server;
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 pub use beside::{Beside, beside, with_each};
@@ -161,6 +162,10 @@ pub trait System: Send + Sync {
     fn list(&self, path: &Path) -> io::Result<Vec<String>>;
     /// What a path is; symbolic links are not followed.
     fn stat(&self, path: &Path) -> io::Result<Stat>;
+    /// The same for many paths below one folder, which the real system walks to only once.
+    fn stat_all(&self, folder: &Path, below: &[&str]) -> Vec<io::Result<Stat>> {
+        below.iter().map(|path| self.stat(&folder.join(path))).collect()
+    }
     /// Where a symbolic link points, as written in it.
     fn read_link(&self, path: &Path) -> io::Result<PathBuf>;
     /// Whether the user may read and write what is at this path.
@@ -211,7 +216,11 @@ pub trait System: Send + Sync {
 impl dyn System + '_ {
     /// A file as text; bytes that are no UTF-8 are replaced.
     pub fn text(&self, path: impl AsRef<Path>) -> io::Result<String> {
-        Ok(String::from_utf8_lossy(&self.read(path.as_ref())?).into_owned())
+        let bytes = self.read(path.as_ref())?;
+        // Nearly every file is UTF-8, and then its bytes are the text.
+        let replaced =
+            |error: FromUtf8Error| String::from_utf8_lossy(error.as_bytes()).into_owned();
+        Ok(String::from_utf8(bytes).unwrap_or_else(replaced))
     }
 
     /// A file of somebody else's as text: UTF-8, of at most so many bytes, and without control characters but those
@@ -263,6 +272,9 @@ impl<S: System + ?Sized> System for Arc<S> {
     }
     fn stat(&self, path: &Path) -> io::Result<Stat> {
         (**self).stat(path)
+    }
+    fn stat_all(&self, folder: &Path, below: &[&str]) -> Vec<io::Result<Stat>> {
+        (**self).stat_all(folder, below)
     }
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
         (**self).read_link(path)

@@ -10,6 +10,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::process::{Pid, Signal};
 
 use crate::{
@@ -49,24 +50,19 @@ impl System for Real {
     }
 
     fn stat(&self, path: &Path) -> io::Result<Stat> {
-        let meta = fs::symlink_metadata(path)?;
-        let kind = match meta.file_type() {
-            t if t.is_file() => FileKind::File,
-            t if t.is_dir() => FileKind::Dir,
-            t if t.is_symlink() => FileKind::Link,
-            _ => FileKind::Other,
+        Ok(stat_of(&rustix::fs::lstat(path)?))
+    }
+
+    fn stat_all(&self, folder: &Path, below: &[&str]) -> Vec<io::Result<Stat>> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let Ok(folder) = rustix::fs::open(folder, flags, Mode::empty()) else {
+            return below.iter().map(|path| self.stat(&folder.join(path))).collect();
         };
-        Ok(Stat {
-            kind,
-            size: meta.size(),
-            mode: meta.mode() & 0o7777,
-            uid: meta.uid(),
-            gid: meta.gid(),
-            // A file may say that it is of any year.
-            mtime: meta.mtime().saturating_mul(1_000_000_000).saturating_add(meta.mtime_nsec()),
-            dev: meta.dev(),
-            ino: meta.ino(),
-        })
+        let stat = |path: &&str| {
+            let path = if path.is_empty() { "." } else { path };
+            Ok(stat_of(&rustix::fs::statat(&folder, path, AtFlags::SYMLINK_NOFOLLOW)?))
+        };
+        below.iter().map(stat).collect()
     }
 
     fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
@@ -214,6 +210,27 @@ impl System for Real {
 
     fn permit(&self, _: &str) -> io::Result<Permit> {
         Ok(Permit::Granted)
+    }
+}
+
+/// What the kernel says of a path, as we have it.
+fn stat_of(stat: &rustix::fs::Stat) -> Stat {
+    let (seconds, nanoseconds) = (stat.st_mtime, stat.st_mtime_nsec as i64);
+    Stat {
+        kind: match FileType::from_raw_mode(stat.st_mode) {
+            FileType::RegularFile => FileKind::File,
+            FileType::Directory => FileKind::Dir,
+            FileType::Symlink => FileKind::Link,
+            _ => FileKind::Other,
+        },
+        size: u64::try_from(stat.st_size).unwrap_or_default(),
+        mode: stat.st_mode & 0o7777,
+        uid: stat.st_uid,
+        gid: stat.st_gid,
+        // A file may say that it is of any year.
+        mtime: seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds),
+        dev: stat.st_dev,
+        ino: stat.st_ino,
     }
 }
 

@@ -246,3 +246,31 @@ fn a_command_starts_in_a_folder_of_no_ones_with_the_variables_that_are_listed() 
     assert!(!names.iter().any(|(name, _)| name.starts_with("CARGO")), "{names:?}");
     assert!(names.contains(&("GIVEN", "1")), "{names:?}");
 }
+
+#[test]
+fn many_looks_below_a_folder_say_what_each_of_them_says() {
+    let folder = tempfile::tempdir().unwrap();
+    Real.write(&folder.path().join("a/b/file"), b"text", 0o640).unwrap();
+    Real.symlink(Path::new("b/file"), &folder.path().join("a/link")).unwrap();
+    let paths = ["", "a", "a/b", "a/b/file", "a/link", "gone", "a/b/file/below"];
+    for place in [folder.path().to_owned(), folder.path().join("nowhere")] {
+        let all = Real.stat_all(&place, &paths);
+        assert_eq!(all.len(), paths.len());
+        for (path, found) in paths.into_iter().zip(all) {
+            let kind = |error: std::io::Error| error.kind();
+            assert_eq!(found.map_err(kind), Real.stat(&place.join(path)).map_err(kind), "{path}");
+        }
+    }
+}
+
+#[test]
+fn bytes_that_are_no_text_are_replaced() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = |bytes: &[u8]| {
+        let path = folder.path().join("file");
+        Real.write(&path, bytes, 0o600).unwrap();
+        (&Real as &dyn System).text(&path).unwrap()
+    };
+    assert_eq!(text("né".as_bytes()), "né");
+    assert_eq!(text(b"a\xffb\n"), "a\u{fffd}b\n");
+}

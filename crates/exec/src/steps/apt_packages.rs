@@ -33,7 +33,7 @@ fn words(step: &Step, missing: &[&String]) -> Vec<String> {
 
 impl Kind for AptPackages {
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let installed = apt::installed(cx.system)?;
+        let installed = apt::installed_now(cx)?;
         let missing: Vec<_> = wanted(step)
             .iter()
             .filter(|name| !is_installed(&installed, name))
@@ -43,7 +43,7 @@ impl Kind for AptPackages {
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let installed = apt::installed(cx.system)?;
+        let installed = apt::installed_now(cx)?;
         let missing: Vec<_> =
             wanted(step).iter().filter(|name| !is_installed(&installed, name)).collect();
         let unpinned = Step { packages: Vec::new(), ..step.clone() };
@@ -84,7 +84,7 @@ impl Kind for AptPackages {
 
     /// What a run that was killed had brought is in the receipt already.
     fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
-        let installed = apt::installed(cx.system).unwrap_or_default();
+        let installed = apt::installed_now(cx).unwrap_or_default();
         wanted(step).iter().filter_map(|name| apt_change::found(name, &installed)).collect()
     }
 }

@@ -23,7 +23,7 @@ fn fix() -> [String; 2] {
 
 impl Kind for AptRepair {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let unfinished = apt::unfinished(cx.system)?;
+        let unfinished = apt::unfinished(cx)?;
         if !unfinished.is_empty() {
             return Ok(Check::Missing(unfinished));
         }

@@ -46,7 +46,7 @@ fn proven(cx: &Context<'_>, plan: &Plan) -> Option<Proven> {
 /// What a success would prove: this script, on the files that stand in the environment, and what computes there.
 fn claim(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<String> {
     let (generation, _) = cx.built(&environment(plan)?)?;
-    let standing = generation.standing(cx.system)?;
+    let standing = cx.standing(&generation)?;
     let claim = format!("{} {standing} {}", generation.folder(), digest_of(&script(step).ok()?));
     Some(match plan.accelerator.kind.as_str() {
         "none" => claim,
