@@ -227,7 +227,9 @@ impl Explain for CliError {
                 return Some(format!("everything it printed is in {}", log.display()));
             }
             Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
-            Self::Broken { .. } => "`aitk apply` builds what is missing again",
+            Self::Broken { .. } => {
+                "`aitk apply` builds what is missing again, or says what that takes"
+            }
             Self::NoThread => return Some(Fault::Processes.hint(Path::new(""))),
             Self::Io { path, source } => return Some(Fault::of(source)?.hint(path)),
             Self::Unfit { .. } | Self::Blocked { .. } | Self::Declined | Self::Other(_) => {

@@ -12,6 +12,7 @@ mod progress;
 mod saved;
 mod session;
 mod sources;
+mod typed;
 mod words;
 
 use std::panic;

@@ -17,6 +17,7 @@ use serde::Serialize;
 
 use crate::args::Common;
 use crate::error::CliError;
+use crate::typed::as_typed;
 use crate::words::said;
 
 /// A look, as the numbers by which a terminal knows it.
@@ -221,14 +222,14 @@ impl Output {
             let envelope = Envelope { schema: 1, kind, data, diagnostics };
             print(&(json(&envelope) + "\n"));
         } else if !self.quiet {
-            show(&(said(text()).trim_end().to_owned() + "\n"));
+            show(&(as_typed(said(text())).trim_end().to_owned() + "\n"));
         }
     }
 
     /// Says something that is no result, in the person's language, on standard error.
     pub fn say(&self, text: impl AsRef<str>) {
         if !self.quiet {
-            say(&said(text));
+            say(&as_typed(said(text)));
         }
     }
 
@@ -268,9 +269,9 @@ impl Output {
 pub fn print_error(error: &dyn Explain) {
     // The code stands in front: what is behind it is often a command to be copied.
     let code = styled(BAD, said(format!("error[{}]:", error.code())));
-    say(&format!("{code} {}", said(error.to_string())));
+    say(&format!("{code} {}", as_typed(said(error.to_string()))));
     if let Some(hint) = error.hint() {
-        let hint = format!("{} {}", styled(HEAD, said("what to do:")), said(hint));
+        let hint = format!("{} {}", styled(HEAD, said("what to do:")), as_typed(said(hint)));
         say(&indented(&hint, "  "));
     }
 }

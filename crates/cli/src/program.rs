@@ -1,35 +1,14 @@
-//! How this program is typed here: `aitk` where the shell finds it, else where it is.
+//! A link to this program, where no shell finds it.
 
 use std::path::PathBuf;
 
-use aitk_detect::folders;
 use aitk_exec::{ExecError, Object, Places, Provenance, Receipt};
-use aitk_system::{Real, System, is_terminal, is_this_program, quote, read_line, this_program};
+use aitk_system::{Real, System, is_terminal, is_this_program, read_line, this_program};
 
 use crate::error::CliError;
 use crate::output::{GOOD, Output, ask, styled};
 use crate::session::Session;
 use crate::words::said;
-
-/// The word that starts this program in the shell that it was started from.
-pub fn typed() -> String {
-    let on_path = Real.which("aitk").is_some_and(|path| is_this_program(&path));
-    let linked = || is_this_program(&folders(&Real).home.join(".local/bin/aitk"));
-    match this_program() {
-        _ if on_path => "aitk".to_owned(),
-        Some(_) if linked() => "~/.local/bin/aitk".to_owned(),
-        Some(path) => quote(&path.to_string_lossy()),
-        None => "aitk".to_owned(),
-    }
-}
-
-/// A text whose commands of aitk's work as they stand there.
-pub fn hint(text: &str) -> String {
-    match typed() {
-        word if word == "aitk" => text.to_owned(),
-        word => text.replace("`aitk ", &format!("`{word} ")),
-    }
-}
 
 /// Offers a link in `~/.local/bin` where no shell finds this program; `remove` takes it back.
 ///

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, System, with_each};
+use aitk_system::{Command, DEFAULT_PATH, System, with_each};
 
 use crate::PATIENCE;
 use crate::machine::Python;
@@ -49,7 +49,7 @@ fn programs(system: &dyn System, mounts: &Mounts) -> Vec<PathBuf> {
 /// The folders on `PATH`, each once under its real path. Those of Windows are left out: listing
 /// them is slow, and no Python in them is for Linux.
 fn folders(system: &dyn System, mounts: &Mounts) -> Vec<PathBuf> {
-    let path = system.env("PATH").unwrap_or_default();
+    let path = system.env("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
     let mut folders = Vec::new();
     for folder in path.split(':').map(Path::new).filter(|folder| folder.is_absolute()) {
         if let Some(folder) = paths::resolve(system, folder)
@@ -111,6 +111,18 @@ mod tests {
         let names = ["python3", "python3.14", "python3.", "python3-config", "python3.11-config"];
         let found: Vec<_> = names.into_iter().filter(|name| is_python(name)).collect();
         assert_eq!(found, ["python3", "python3.14"]);
+    }
+
+    #[test]
+    fn without_a_path_the_usual_folders_are_searched() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path().join("root");
+        let answers = r#"{"schema": 1, "env": {}, "commands": {}}"#;
+        Real.write(&folder.path().join("answers.json"), answers.as_bytes(), 0o644).unwrap();
+        Real.write(&root.join("usr/bin/python3"), b"\x7fELF", 0o755).unwrap();
+        let system = Replay::open(folder.path()).unwrap();
+        let found = programs(&system, &Mounts::default());
+        assert_eq!(found, [Path::new("/usr/bin/python3")]);
     }
 
     #[test]

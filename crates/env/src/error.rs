@@ -5,6 +5,12 @@ use std::path::PathBuf;
 
 use aitk_system::{Exit, Explain, Fault, RunError};
 
+/// What to do where there is no Python to build an environment on.
+pub const GET_PYTHON: &str = "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip \
+    python3-venv; where apt says that it is there, its program was taken away: sudo \
+    apt-get install --reinstall python3-minimal 'python3.*-minimal'), or choose \
+    --manager conda, which brings its own";
+
 /// Why an environment could not be resolved or built.
 #[derive(Debug, thiserror::Error)]
 pub enum EnvError {
@@ -15,6 +21,16 @@ pub enum EnvError {
         source_name: String,
         /// What was tried and what came back.
         reason: String,
+    },
+    /// A source answers, and has a file no more that it has told of.
+    #[error("{source_name} answers {status} for {file}")]
+    Gone {
+        /// Which source, in words.
+        source_name: String,
+        /// Its answer.
+        status: String,
+        /// The file's name.
+        file: String,
     },
     /// Working offline, and something is not in the cache.
     #[error("{what} is not in the cache, and --offline asks no source")]
@@ -146,6 +162,11 @@ impl EnvError {
         Self::UnfitLock { reason: reason.into(), remedy: remedy.into() }
     }
 
+    /// Whether a source has something else now than what it has told before: it is to be asked anew.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::WrongHash { .. } | Self::TooLong { .. } | Self::Gone { .. })
+    }
+
     /// An error of the operating system about a path; a full disk has an error of its own.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
@@ -208,6 +229,7 @@ impl Explain for EnvError {
     fn code(&self) -> &'static str {
         match self {
             Self::Unreachable { .. } => "AITK-E01",
+            Self::Gone { .. } => "AITK-E17",
             Self::Offline { .. } => "AITK-E02",
             Self::Unsolvable { .. } => "AITK-E03",
             Self::WrongHash { .. } | Self::TooLong { .. } => "AITK-E04",
@@ -234,6 +256,10 @@ impl Explain for EnvError {
                  --channel, AITK_INDEX_URL or AITK_CHANNEL, or `index-url` or `channels` in config.toml; a corporate certificate with \
                  SSL_CERT_FILE"
             }
+            Self::Gone { .. } => {
+                "try again later: it is being changed just now; if it stays so, name another with --channel or \
+                 --index-url"
+            }
             Self::Offline { .. } => "run once without --offline",
             Self::Unsolvable { .. } => "leave out or change one of the two wishes that clash",
             Self::WrongHash { .. } | Self::TooLong { .. } => {
@@ -252,12 +278,7 @@ impl Explain for EnvError {
             Self::UnfitLock { remedy, .. } => {
                 return Some(format!("{remedy}, or make a new one with `aitk lock -o FILE`"));
             }
-            Self::NoPython => {
-                "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip \
-                 python3-venv; where apt says that it is there, its program was taken away: sudo \
-                 apt-get install --reinstall python3-minimal 'python3.*-minimal'), or choose \
-                 --manager conda, which brings its own"
-            }
+            Self::NoPython => GET_PYTHON,
             Self::BadChannel { .. } => {
                 "name another with --channel, AITK_CHANNEL or `channels` in config.toml, or choose \
                  --manager venv"
@@ -277,7 +298,9 @@ impl Explain for EnvError {
 
     fn exit(&self) -> Exit {
         match self {
-            Self::Unreachable { .. } | Self::Offline { .. } => Exit::Unavailable,
+            Self::Unreachable { .. } | Self::Gone { .. } | Self::Offline { .. } => {
+                Exit::Unavailable
+            }
             Self::BadLock { .. }
             | Self::UnfitLock { .. }
             | Self::BadChannel { .. }

@@ -179,8 +179,18 @@ impl Client {
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(None);
         }
+        if let StatusCode::NOT_FOUND | StatusCode::GONE = answer.status() {
+            let (source_name, status) = (host_of(url), answer.status().to_string());
+            return Err(EnvError::Gone { source_name, status, file: file_of(url).to_owned() });
+        }
         useful(url, answer).map(Some)
     }
+}
+
+/// The name of the file at an address.
+fn file_of(url: &str) -> &str {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
 }
 
 /// An answer with something in it.
@@ -188,8 +198,7 @@ fn useful(url: &str, answer: Response) -> Result<Response, EnvError> {
     if answer.status().is_success() {
         return Ok(answer);
     }
-    let file = url.split(['?', '#']).next().and_then(|path| path.rsplit('/').next());
-    let file = file.unwrap_or_default();
+    let file = file_of(url);
     Err(unreachable(url, &format!("it answers {} for {file}", answer.status())))
 }
 

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Manager as Kind, SET, STRAY};
-use aitk_system::{Command, System, absolute_path, quote};
+use aitk_system::{Command, DEFAULT_PATH, System, absolute_path, quote};
 
 use crate::{conda, venv};
 
@@ -53,8 +53,7 @@ impl Inside {
     /// packages bring for that run first.
     pub fn enter(&self, system: &dyn System, mut command: Command) -> Command {
         command.argv = self.activated(system, command.argv);
-        let before =
-            system.env("PATH").unwrap_or_else(|| "/usr/local/bin:/usr/bin:/bin".to_owned());
+        let before = system.env("PATH").unwrap_or_else(|| DEFAULT_PATH.to_owned());
         let mut path: String =
             self.folders.iter().map(|folder| format!("{}:", folder.display())).collect();
         path += &before;

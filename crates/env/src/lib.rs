@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub use additions::Addition;
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use conda::{base_files, channel_answers};
-pub use error::EnvError;
+pub use error::{EnvError, GET_PYTHON};
 pub use fault::Fault;
 pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
 pub use files::Depth;

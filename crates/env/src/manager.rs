@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_detect::{Machine, detect};
 use aitk_plan::{Accelerator, BuildRequest, Catalog, LayerRequest, Manager as Kind};
-use aitk_system::System;
+use aitk_system::{Real, System};
 
 use crate::Settings;
 use crate::conda::{self, Conda};
@@ -243,13 +243,27 @@ pub fn fetch(
     packages: &[&Locked],
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
-    match kind {
+    let fetched = match kind {
         Kind::Conda => conda::fetch(settings, packages, progress),
-        Kind::Venv => {
-            let client = Client::new(settings)?;
+        Kind::Venv => Client::new(settings).and_then(|client| {
             fetch_all(&client, packages, &settings.wheels(), settings.offline, progress)
-        }
+        }),
+    };
+    if fetched.as_ref().is_err_and(EnvError::is_stale) {
+        forget_answers(settings)?;
     }
+    fetched
+}
+
+/// Takes away what the sources have answered and is kept: it is older than what they have.
+fn forget_answers(settings: &Settings) -> Result<(), EnvError> {
+    let uv = settings.uv_cache();
+    let pages = Real.list(&uv).unwrap_or_default();
+    let pages = pages.iter().filter(|name| name.starts_with("simple-")).map(|name| uv.join(name));
+    for kept in pages.chain([settings.cache.join("repodata")]) {
+        Real.remove(&kept).map_err(EnvError::io(kept))?;
+    }
+    Ok(())
 }
 
 /// Downloads the program that installs a manager's packages where there is no network, unless `aitk` itself does.

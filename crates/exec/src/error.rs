@@ -189,6 +189,11 @@ pub enum ExecError {
 }
 
 impl ExecError {
+    /// Whether a source has something else now than what it has told before, so that a plan made anew may work.
+    pub fn is_stale(&self) -> bool {
+        matches!(self, Self::Env(error) if error.is_stale())
+    }
+
     /// An error of the operating system about a path.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();

@@ -1,6 +1,8 @@
 //! Why the operating system refuses something, and what helps: one place for all errors that carry its reason.
 
+use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::command::quote;
@@ -29,6 +31,30 @@ pub enum Fault {
     Memory,
     /// A file is no program for this machine.
     NotAProgram,
+}
+
+/// Where on the way to a path what is the user's ends.
+#[derive(Debug, PartialEq, Eq)]
+enum Taken<'a> {
+    /// From here on it is somebody else's, within a folder of the user's.
+    Here(&'a Path),
+    /// What is there of it is the user's; the last such.
+    Nowhere(&'a Path),
+    /// Nothing is.
+    Everywhere,
+}
+
+/// Looks from a path upwards for the user's own, by the number of whom each place belongs to, if it is there.
+fn taken<'a>(path: &'a Path, user: u32, owner: impl Fn(&Path) -> Option<u32>) -> Taken<'a> {
+    let mut others = None;
+    for place in path.ancestors() {
+        match owner(place) {
+            Some(uid) if uid == user => return others.map_or(Taken::Nowhere(place), Taken::Here),
+            Some(_) => others = Some(place),
+            None => {}
+        }
+    }
+    Taken::Everywhere
 }
 
 impl Fault {
@@ -140,19 +166,45 @@ impl Fault {
         }
     }
 
-    /// Whatever is below the home folder was the user's once.
+    /// Whatever is below a folder of the user's was the user's once.
     fn denied(path: &Path) -> String {
-        let place = if path.exists() { path } else { path.parent().unwrap_or(path) };
-        let place = quote(&place.to_string_lossy());
-        format!(
-            "it may belong to root after a `sudo`: `ls -ld {place}` shows whose it is, and `sudo chown -R \"$USER\": {place}` gives it back"
-        )
+        let user = rustix::process::geteuid().as_raw();
+        match taken(path, user, |place| Some(fs::symlink_metadata(place).ok()?.uid())) {
+            Taken::Here(place) => {
+                let place = quote(&place.to_string_lossy());
+                format!(
+                    "it may belong to root after a `sudo`: `ls -ld {place}` shows whose it is, and `sudo chown -R \"$USER\": {place}` gives it back"
+                )
+            }
+            Taken::Nowhere(place) => {
+                let place = quote(&place.to_string_lossy());
+                format!("it is yours and closed: `chmod u+rwx {place}` opens it")
+            }
+            Taken::Everywhere => "no folder on the way there is yours: set HOME to one that is, or AITK_DATA_DIR, AITK_CACHE_DIR and \
+                 AITK_STATE_DIR"
+                .to_owned(),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_given_back_is_the_uppermost_folder_that_was_taken() {
+        let path = Path::new("/home/me/.cache/aitk/x");
+        let owners = |of: &'static [(&str, u32)]| {
+            move |place: &Path| {
+                of.iter().find(|(name, _)| Path::new(name) == place).map(|(_, uid)| *uid)
+            }
+        };
+        let cache = owners(&[("/", 0), ("/home", 0), ("/home/me", 7), ("/home/me/.cache", 0)]);
+        assert_eq!(taken(path, 7, cache), Taken::Here(Path::new("/home/me/.cache")));
+        let closed = owners(&[("/", 0), ("/home", 0), ("/home/me", 7)]);
+        assert_eq!(taken(path, 7, closed), Taken::Nowhere(Path::new("/home/me")));
+        assert_eq!(taken(path, 7, owners(&[("/", 0), ("/home", 0)])), Taken::Everywhere);
+    }
 
     #[test]
     fn a_reason_is_known_by_its_number_and_by_its_kind() {

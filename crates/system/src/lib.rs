@@ -53,7 +53,7 @@ pub use jiff::Timestamp;
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
 pub use plain::{acts, plain};
 pub use private::{keep_private, make_private};
-pub use programs::absolute_path;
+pub use programs::{DEFAULT_PATH, absolute_path};
 pub use real::Real;
 pub use record::Record;
 pub use replay::Replay;

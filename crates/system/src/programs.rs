@@ -9,7 +9,7 @@ pub(crate) const OF_ROOT: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where systems keep the program that gives root's rights; asked before the user's own folders.
 const OF_SUDO: &str = "/usr/bin:/bin:/run/wrappers/bin:/usr/local/bin";
 /// What is searched where no `PATH` is set.
-const WITHOUT: &str = "/usr/local/bin:/usr/bin:/bin";
+pub const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
 /// A `PATH` without those of its elements that depend on the current folder.
 pub fn absolute_path(path: &str) -> String {
@@ -19,7 +19,7 @@ pub fn absolute_path(path: &str) -> String {
 
 /// The user's `PATH`, as it is searched and as children get it.
 pub(crate) fn path() -> OsString {
-    std::env::var_os("PATH").map_or_else(|| WITHOUT.into(), |path| absolute_only(&path))
+    std::env::var_os("PATH").map_or_else(|| DEFAULT_PATH.into(), |path| absolute_only(&path))
 }
 
 /// A list of folders without those that depend on the current one.

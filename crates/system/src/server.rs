@@ -20,27 +20,35 @@ const BEAT: Duration = Duration::from_millis(50);
 /// How long it has to answer one question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
+/// Becomes the server, beside a watcher who ends the whole group once this program is gone, however that came about: its
+/// end of the pipe is closed then.
+const WATCHED: &str =
+    r#"exec 3<&0 </dev/null; (read -r _ <&3; kill -TERM 0) >/dev/null 2>&1 & exec "$@" 3<&-"#;
+
 /// A server under way; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Server {
+    /// Its standard input is the pipe that the watcher reads, and nothing is ever written to it.
     child: Child,
 }
 
 impl Server {
-    /// Starts a command as the user's own program: with what this one got, in a folder, and everything that it prints in a
+    /// Starts a command, whose first word is a path, as the user's own program: with what this one got, in a folder, and everything that it prints in a
     /// new log. The terminal's Ctrl-C reaches this program alone.
     ///
     /// # Errors
     /// What the operating system says.
     pub fn start(command: &Command, folder: &Path, log: &Path) -> io::Result<Self> {
+        Real.stat(Path::new(&command.argv[0]))?;
         Real.remove(log)?;
         let log = real::open_to_append(log)?;
         private::restore_umask();
-        let mut process = Process::new(&command.argv[0]);
+        let mut process = Process::new("/bin/sh");
         process
-            .args(&command.argv[1..])
+            .args(["-c", WATCHED, "aitk"])
+            .args(&command.argv)
             .current_dir(folder)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(log.try_clone()?)
             .stderr(log)
             .process_group(0);
@@ -122,7 +130,7 @@ mod tests {
         let log = folder.path().join("log");
         let script =
             "echo \"$WORD in $PWD\"; trap 'echo ended; exit 3' TERM; while :; do sleep 0.05; done";
-        let command = Command::changes(["sh", "-c", script]).env("WORD", "here");
+        let command = Command::changes(["/bin/sh", "-c", script]).env("WORD", "here");
         let mut server = Server::start(&command, folder.path(), &log).unwrap();
         let said = || String::from_utf8(Real.read(&log).unwrap()).unwrap();
         while said().is_empty() {
@@ -134,6 +142,28 @@ mod tests {
         // In between a shell may tell that what it waited for was ended as well.
         let (begin, said) = (format!("here in {}\n", folder.path().display()), said());
         assert!(said.starts_with(&begin) && said.ends_with("ended\n"), "{said}");
+    }
+
+    #[test]
+    fn a_server_ends_even_where_what_has_started_it_was_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let script = "echo up; trap 'exit 3' TERM; while :; do sleep 0.05; done";
+        let command = Command::changes(["/bin/sh", "-c", script]);
+        let mut server = Server::start(&command, folder.path(), &log).unwrap();
+        while Real.read(&log).unwrap().is_empty() {
+            thread::sleep(BEAT);
+        }
+        assert_eq!(server.ended().unwrap(), None);
+        // All that is left of a killed program is that its pipes are closed.
+        drop(server.child.stdin.take());
+        while server.ended().unwrap().is_none() {
+            thread::sleep(BEAT);
+        }
+        assert_eq!(server.ended().unwrap(), Some(Some(3)));
+        let missing = Command::changes(["/nowhere/server"]);
+        let error = Server::start(&missing, folder.path(), &log).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

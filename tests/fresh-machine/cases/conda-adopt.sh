@@ -37,6 +37,7 @@ step "a place without a conda is refused"
 aitk user -- apply "${WISH[@]}" --conda-base /opt
 ((CODE != 0)) || die "it claims success"
 expect_said "no conda in /opt"
+does_nothing user
 
 step "remove leaves it there"
 aitk user -- remove --yes

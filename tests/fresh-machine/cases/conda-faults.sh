@@ -42,6 +42,13 @@ fault "an archive is always cut short" '{"path": "pandas-.*\\.conda$", "do": "tr
 refused "$CODE" 'pandas|127.0.0.1'
 fault "the bytes are others" '{"path": "scipy-.*\\.conda$", "do": "garbage"}'
 refused 1 'AITK-E04.*scipy'
+fault "a package is there again, by what the channel says when it is asked anew" '{"path": "numpy-.*\\.conda$", "do": "404", "times": 1}'
+expect_said 'asked anew'
+survived
+fault "the bytes are others than the channel has told, and are so no more when it is asked anew" \
+    '{"path": "scipy-.*\\.conda$", "do": "garbage", "times": 1}'
+expect_said 'asked anew'
+survived
 fault "a connection stalls once" '{"path": "numpy-.*\\.conda$", "do": "stall", "times": 1}'
 survived
 fault "the server is busy for a while" '{"path": "/(numpy|pandas)-.*\\.conda$", "do": "503", "times": 3}' \

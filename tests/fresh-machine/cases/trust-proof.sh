@@ -112,6 +112,17 @@ expect_code 0
 SHOW=5 aitk user -- verify
 expect_code 0
 
+step "where no Python is left, and apt says that it is there, it is not said that apply mends it"
+python=$(chroot "$ROOT" readlink -f /usr/bin/python3)
+mv "$ROOT$python" "$ROOT$python.away"
+SHOW=5 aitk user -- verify
+expect_code 2
+expect_said 'apt-get install --reinstall python3-minimal'
+expect_not_said 'aitk apply` mends it'
+mv "$ROOT$python.away" "$ROOT$python"
+SHOW=5 aitk user -- verify
+expect_code 0
+
 step "an environment that was moved is named, and built anew beside itself"
 as user mv .local/share/aitk elsewhere
 SHOW=5 aitk user AITK_DATA_DIR=/home/user/elsewhere -- verify

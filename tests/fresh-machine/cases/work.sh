@@ -14,6 +14,29 @@ as user SHELL=/bin/bash bash -c 'echo "command -v python; python -c \"import num
 [[ $(grep -c '^/home/user/.local/share/aitk/envs/ai/' "$WORK/shell.out") == 2 ]] ||
     die "the shell is elsewhere: $(cat "$WORK/shell.out")"
 
+step "other shells: the user's own file comes first, whatever it does to the variables"
+as root apt-get install -y -qq --no-install-recommends zsh >"$WORK/zsh.log" 2>&1 || die "$(cat "$WORK/zsh.log")"
+own='PATH=/usr/bin:/bin; PYTHONPATH=/nowhere; export PYTHONPATH; OWN=read; export OWN'
+as user sh -c "echo '$own' | tee .zshrc .shrc >/dev/null"
+echo 'import os, sys; print(sys.prefix, *(os.environ.get(name) for name in ("OWN", "PYTHONPATH", "ZDOTDIR")))' >"$(home_of user)/where.py"
+# `inside FOLDER NAME=VALUE…`: a shell that is started so is in the environment, has read the user's file, and leaves the
+# folder of zsh's files as the user has it.
+inside() {
+    as user "${@:2}" sh -c 'echo "python where.py" | aitk shell' >"$WORK/shell.out" 2>"$WORK/shell.err" ||
+        die "the shell ended with $?: $(cat "$WORK/shell.err")"
+    grep -q "^/home/user/.local/share/aitk/envs/ai/[^ ]* read None $1\$" "$WORK/shell.out" ||
+        die "the shell is elsewhere: $(cat "$WORK/shell.out" "$WORK/shell.err")"
+}
+inside None SHELL=/bin/zsh
+as user sh -c 'mkdir zsh && mv .zshrc zsh'
+inside /home/user/zsh SHELL=/bin/zsh ZDOTDIR=/home/user/zsh
+inside None SHELL=/bin/sh ENV=/home/user/.shrc
+
+step "where no shell finds it, what it says works as typed"
+PROGRAM=/usr/local/bin/aitk aitk user PATH=/usr/bin:/bin -- status
+expect_code 0
+expect_said '`/usr/local/bin/aitk verify`'
+
 step "JupyterLab, where its port is taken"
 python3 -c '
 import os, socket, sys, time
@@ -77,9 +100,19 @@ stop() {
     wait "$job" || die "it ended with $?: $(cat "$WORK/lab.err")"
 }
 
+step "killed without a word, it leaves nothing behind either"
+start
+pkill -KILL -x aitk
+wait "$job" && die "it was not killed"
+for _ in {1..300}; do
+    pgrep -f bin/jupyter-lab >/dev/null || break
+    sleep 0.1
+done
+if pgrep -af bin/jupyter-lab; then die "the server still runs"; fi
+
 step "a configuration of the user's is honoured in the address, and does not open it to others"
 configuration=$(home_of user)/.jupyter/jupyter_server_config.py
-as user mkdir .jupyter
+as user mkdir -p .jupyter
 printf 'c.%s\n' 'ServerApp.base_url = "/jupyter/"' 'IdentityProvider.token = "mine"' 'ServerApp.ip = "0.0.0.0"' \
     'ServerApp.root_dir = "/nowhere"' >"$configuration"
 start SSH_CONNECTION="10.0.0.9 50412 10.0.0.1 22"

@@ -24,6 +24,7 @@ use crate::progress::Progress;
 use crate::saved::Saved;
 use crate::session::{Ask, Session, Wish, locked};
 use crate::sources;
+use crate::typed::typed;
 use crate::words::said;
 
 pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
@@ -41,8 +42,37 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     if hosted::is_meant(&args.choices, &of_hosted)? {
         return hosted::apply(common, args, output);
     }
-    let since = Real.now();
     listen_for_interrupts().map_err(CliError::io("the signals"))?;
+    let mut ran = once(common, args, output)?;
+    let given = args.plan.is_some() || args.choices.locked.is_some() || common.offline;
+    if ran.is_stale() && !given {
+        output.say("A source has something else now than what it told before: it is asked anew.");
+        ran = once(common, args, output)?;
+    }
+    match ran {
+        Ran::Ended(code) => Ok(code),
+        Ran::Through(summary) => finish(*summary, output),
+    }
+}
+
+/// How far a run has come.
+enum Ran {
+    /// Nothing was to be done, or was only to be shown.
+    Ended(ExitCode),
+    /// The plan was carried out, to its end or to where it failed.
+    Through(Box<Summary>),
+}
+
+impl Ran {
+    fn is_stale(&self) -> bool {
+        let Self::Through(summary) = self else { return false };
+        summary.failure.as_ref().is_some_and(|(_, error)| error.is_stale())
+    }
+}
+
+/// Plans, shows, asks and does, once.
+fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError> {
+    let since = Real.now();
     let mut session = Session::open(common)?;
     let progress = Progress::new(common.progress, output).asking(args.yes, args.allow_larger);
     let bundle = match &args.plan {
@@ -90,7 +120,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
             let settling = context(&session, &Real, lock.as_ref(), args);
             aitk_exec::settle(&settling, &plan, looked)?;
         }
-        return nothing_to_do(&plan, since, output);
+        return Ok(Ran::Ended(nothing_to_do(&plan, since, output)));
     }
     if !output.json {
         output.say(show(&plan, output.verbose > 0).trim_end());
@@ -101,7 +131,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
             .say(format!("The last run did not come to its end (at {step}); this one continues."));
     }
     if args.dry_run {
-        return dry_run(&session, plan, lock.as_ref(), args, output, &progress);
+        return dry_run(&session, plan, lock.as_ref(), args, output, &progress).map(Ran::Ended);
     }
     confirm(args.yes)?;
     let root: Vec<_> =
@@ -119,7 +149,7 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         program::offer(&session, args.yes, output)?;
     }
     drop(hold);
-    finish(summary, output)
+    Ok(Ran::Through(Box::new(summary)))
 }
 
 fn context<'a>(
@@ -235,24 +265,19 @@ pub fn refuse_blocked(plan: &Plan) -> Result<(), CliError> {
     Err(CliError::Blocked { count: blocked.len(), list: list.join("\n"), not_permitted })
 }
 
-fn nothing_to_do(
-    plan: &Plan,
-    since: aitk_system::Timestamp,
-    output: &Output,
-) -> Result<ExitCode, CliError> {
+fn nothing_to_do(plan: &Plan, since: aitk_system::Timestamp, output: &Output) -> ExitCode {
     let seconds = Real.now().duration_since(since).as_secs_f64();
     let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("run", &data, diagnostics, || {
-        let text = format!(
+        format!(
             "{} Nothing to do: {} steps are as they should be ({:.0} ms). `aitk lab` starts JupyterLab.",
             styled(GOOD, "✓"),
             plan.steps.iter().filter(|step| step.status == Status::Done).count(),
             seconds * 1000.0
-        );
-        program::hint(&said(text))
+        )
     });
-    Ok(ExitCode::SUCCESS)
+    ExitCode::SUCCESS
 }
 
 pub fn confirm(yes: bool) -> Result<(), CliError> {
@@ -403,7 +428,7 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
         None => {
             let taken = summary.taken;
             output.result("run", &(), Vec::new(), || {
-                let aitk = program::typed();
+                let aitk = typed();
                 let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")));
                 format!(
                     "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aitk_detect::folders;
 use aitk_env::{Environments, Fault, Inside, inside};
 use aitk_exec::Receipt;
-use aitk_system::{Command, Real, System, replace};
+use aitk_system::{Command, Real, System, quote, replace};
 
 use crate::args::{Common, Run, Which};
 use crate::error::CliError;
@@ -66,19 +66,73 @@ pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
     let environment = Environment::open(args)?;
     let shell = Real.env("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
     let name = Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned());
+    let starts =
+        Starts { shell: &shell, inside: &environment.inside, folder: folders(&Real).cache };
     let command = match (name.as_deref(), environment.inside.fish()) {
-        // The user's own file is read first, so that what it does to PATH does not hide the environment.
-        (Some("bash"), _) => {
-            let rc = folders(&Real).cache.join("shell.bash");
-            let text = format!(
-                "[ -f /etc/bash.bashrc ] && . /etc/bash.bashrc\n[ -f ~/.bashrc ] && . ~/.bashrc\n{}",
-                environment.inside.bash()
-            );
-            Real.write(&rc, text.as_bytes(), 0o600).map_err(CliError::io(&rc))?;
-            Command::changes([shell.as_str(), "--rcfile", &rc.to_string_lossy(), "-i"])
-        }
+        (Some("bash"), _) => starts.bash()?,
+        (Some("zsh"), _) => starts.zsh()?,
         (Some("fish"), Some(activation)) => Command::changes([shell.as_str(), "-C", &activation]),
+        (Some("sh" | "dash" | "ash" | "ksh" | "ksh93" | "mksh" | "yash"), _) => starts.posix()?,
         _ => Command::changes([shell.as_str(), "-i"]),
     };
     become_it(&environment.enter(command))
+}
+
+/// How a shell is started so that the user's own file is read first, and what it does to PATH does not hide the
+/// environment.
+struct Starts<'a> {
+    shell: &'a str,
+    inside: &'a Inside,
+    /// Where the files are that shells read.
+    folder: PathBuf,
+}
+
+impl Starts<'_> {
+    fn bash(&self) -> Result<Command, CliError> {
+        let own =
+            "[ -f /etc/bash.bashrc ] && . /etc/bash.bashrc\n[ -f ~/.bashrc ] && . ~/.bashrc\n";
+        let rc = self.write("shell.bash", &format!("{own}{}", self.inside.bash()))?;
+        Ok(Command::changes([self.shell, "--rcfile", &rc, "-i"]))
+    }
+
+    /// zsh reads all of its files in one folder: it is led to ours, and each of them to the user's.
+    fn zsh(&self) -> Result<Command, CliError> {
+        let before = match Real.env("ZDOTDIR") {
+            Some(folder) => format!("ZDOTDIR={}\n", quote(&folder)),
+            None => "unset ZDOTDIR\n".to_owned(),
+        };
+        let own = |name: &str| {
+            format!("[ -f \"${{ZDOTDIR:-$HOME}}/{name}\" ] && . \"${{ZDOTDIR:-$HOME}}/{name}\"\n")
+        };
+        let folder = self.folder.join("zsh");
+        let ours = quote(&folder.to_string_lossy());
+        let env = format!("{before}{}aitk_zdotdir=${{ZDOTDIR-}}\nZDOTDIR={ours}\n", own(".zshenv"));
+        let rc = format!(
+            "ZDOTDIR=$aitk_zdotdir\n[ -n \"$ZDOTDIR\" ] || unset ZDOTDIR\nunset aitk_zdotdir\n{}{}",
+            own(".zshrc"),
+            self.inside.bash()
+        );
+        self.write("zsh/.zshenv", &env)?;
+        self.write("zsh/.zshrc", &rc)?;
+        let folder = folder.to_string_lossy().into_owned();
+        Ok(Command::changes([self.shell, "-i"]).env("ZDOTDIR", folder))
+    }
+
+    /// The file of a plain shell is the one that `ENV` names.
+    fn posix(&self) -> Result<Command, CliError> {
+        let before = match Real.env("ENV") {
+            Some(file) => {
+                format!("ENV={}\n[ -f \"$ENV\" ] && . \"$ENV\"\n", quote(&file))
+            }
+            None => "unset ENV\n".to_owned(),
+        };
+        let rc = self.write("shell.sh", &format!("{before}{}", self.inside.bash()))?;
+        Ok(Command::changes([self.shell, "-i"]).env("ENV", rc))
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<String, CliError> {
+        let path = self.folder.join(name);
+        Real.write(&path, text.as_bytes(), 0o600).map_err(CliError::io(&path))?;
+        Ok(path.to_string_lossy().into_owned())
+    }
 }

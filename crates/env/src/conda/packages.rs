@@ -53,17 +53,10 @@ pub(crate) fn fetch(
     let cache = cache(settings, ValidationMode::Fast);
     let room = Semaphore::new(PARALLEL);
     let (cache, room) = (&cache, &room);
-    let fetched =
-        fetch_each(&client, packages, &folder, settings.offline, progress, |locked| async move {
-            let _place = room.acquire().await;
-            make_ready(settings, cache, locked).await
-        });
-    if let Err(EnvError::WrongHash { .. } | EnvError::TooLong { .. }) = &fetched {
-        // What the channel said is older than what it has: the next plan asks it anew.
-        let repodata = settings.cache.join("repodata");
-        Real.remove(&repodata).map_err(EnvError::io(repodata))?;
-    }
-    fetched
+    fetch_each(&client, packages, &folder, settings.offline, progress, |locked| async move {
+        let _place = room.acquire().await;
+        make_ready(settings, cache, locked).await
+    })
 }
 
 /// What is linked into which environment.
@@ -744,7 +737,8 @@ mod tests {
         let said = sandbox.path("cache/repodata/1.json");
         for (locked, there) in [(&newer, true), (&six, false)] {
             Real.write(&said, b"{}", 0o600).unwrap();
-            assert_eq!(sandbox.fetch(&[locked]).is_ok(), there);
+            let fetched = crate::fetch(Manager::Conda, &sandbox.settings, &[locked], &Quiet);
+            assert_eq!(fetched.is_ok(), there);
             assert_eq!((&Real as &dyn System).exists(&said), there);
         }
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aitk_detect::Machine;
 use aitk_plan::{Catalog, Package, Wheel};
-use aitk_system::{Command, FileKind, Permit, RunError, System};
+use aitk_system::{Command, Fault, FileKind, Permit, RunError, System};
 use semver::Version;
 
 use super::index::find_file;
@@ -312,6 +312,8 @@ fn download_with(
         .args(["--dest", &text(&folder), "--requirement", &text(&wanted)])
         // Whoever lets pip work in environments only means what it installs.
         .env("PIP_REQUIRE_VIRTUALENV", "0")
+        // What it fetches goes to this disk anyway, and the place for temporary files may be small, or starts no programs.
+        .env("TMPDIR", text(&settings.cache.join("resolve")))
         .timeout(Duration::from_secs(600));
     let command = WAYS_OF_PIP.into_iter().fold(command, Command::pass);
     let mut output = match system.run(&command) {
@@ -323,6 +325,9 @@ fn download_with(
     }
     if output.stderr.contains("No module named pip") {
         return Ok(false);
+    }
+    if Fault::in_words(&output.stderr) == Some(Fault::NoSpace) {
+        return Err(EnvError::NoSpace { path: folder });
     }
     output.stderr = settings.hide(&output.stderr);
     let lost = ["Could not fetch", "NewConnectionError", "Connection", "No matching distribution"];

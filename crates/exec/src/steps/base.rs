@@ -78,6 +78,10 @@ impl Kind for Base {
         let known = format!("ln -s {} {}", current(cx, plan).display(), link.display());
         let there = match fault(cx, &spec, step, Depth::Content)? {
             None => None,
+            // Nothing that aitk does brings a conda there, so the plan is not even shown, nor kept as a wish.
+            Some(faults) if spec.adopt.is_some() => {
+                return Err(ExecError::StillMissing { reason: faults.join("; ") });
+            }
             Some(_) => resolved(cx, plan)?,
         };
         let Some(Resolved { lock, left_out, .. }) = there else {

@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 
 use aitk_env::{
-    Added, Addition, Damage, Depth, EnvError, Fault, Generation, Layer, Lock, Record, Taken,
-    add_again,
+    Added, Addition, Damage, Depth, EnvError, Fault, GET_PYTHON, Generation, Layer, Lock, Record,
+    Taken, add_again,
 };
 use aitk_plan::{Accelerator, Action, Bytes, FrameworkPlan, Plan, Status, Step, Warning};
 
 use super::layer::{filled, finish, mend};
-use super::{Check, Exact, Kind, Made, Work, may_download};
+use super::{Check, Exact, Kind, Made, Work, kind, may_download};
 use crate::context::{Context, EnvironmentSpec, environment, no_log};
 use crate::error::ExecError;
 
@@ -156,8 +156,24 @@ fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
 
 /// What only the person can do about a plan's environment.
 pub(crate) fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<&'static str> {
-    let (generation, _) = cx.built(&environment(plan)?)?;
+    let spec = environment(plan)?;
+    if without_python(cx, plan, &spec) {
+        return Some(GET_PYTHON);
+    }
+    let (generation, _) = cx.built(&spec)?;
     of_another(cx, &generation).map(|_| GIVE_BACK)
+}
+
+/// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
+fn without_python(cx: &Context<'_>, plan: &Plan, spec: &EnvironmentSpec<'_>) -> bool {
+    let comes = |step: &&Step| matches!(step.action, Action::AptPackages { .. });
+    !spec.manager.brings_python()
+        && cx.is_local
+        && cx.machine_now().python.is_empty()
+        && plan.steps.iter().filter(comes).all(|step| {
+            step.status == Status::Blocked
+                || matches!(kind(&step.action).check(cx, plan, step), Ok(Check::Holds))
+        })
 }
 
 /// The generation in use, if it was built for the same wishes, whether or not it still works.
