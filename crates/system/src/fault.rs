@@ -169,18 +169,25 @@ impl Fault {
     /// Whatever is below a folder of the user's was the user's once.
     fn denied(path: &Path) -> String {
         let user = rustix::process::geteuid().as_raw();
-        match taken(path, user, |place| Some(fs::symlink_metadata(place).ok()?.uid())) {
-            Taken::Here(place) => {
+        taken(path, user, |place| Some(fs::symlink_metadata(place).ok()?.uid())).hint()
+    }
+}
+
+impl Taken<'_> {
+    /// What opens the way.
+    fn hint(self) -> String {
+        match self {
+            Self::Here(place) => {
                 let place = quote(&place.to_string_lossy());
                 format!(
                     "it may belong to root after a `sudo`: `ls -ld {place}` shows whose it is, and `sudo chown -R \"$USER\": {place}` gives it back"
                 )
             }
-            Taken::Nowhere(place) => {
+            Self::Nowhere(place) => {
                 let place = quote(&place.to_string_lossy());
                 format!("it is yours and closed: `chmod u+rwx {place}` opens it")
             }
-            Taken::Everywhere => "no folder on the way there is yours: set HOME to one that is, or AITK_DATA_DIR, AITK_CACHE_DIR and \
+            Self::Everywhere => "no folder on the way there is yours: set HOME to one that is, or AITK_DATA_DIR, AITK_CACHE_DIR and \
                  AITK_STATE_DIR"
                 .to_owned(),
         }
@@ -236,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_remedy_names_the_path_as_a_shell_takes_it() {
-        let hint = Fault::Denied.hint(Path::new("/nonexistent/my file/x"));
-        assert!(hint.contains("chown -R \"$USER\": '/nonexistent/my file'"), "{hint}");
+        let hint = Taken::Here(Path::new("/home/me/my file")).hint();
+        assert!(hint.contains("chown -R \"$USER\": '/home/me/my file'"), "{hint}");
     }
 }
