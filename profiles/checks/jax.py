@@ -25,11 +25,11 @@ for device in jax.devices() if cuda else jax.devices()[:1]:
     seconds = time.perf_counter() - since
     name = f"{device.device_kind} ({device.compute_capability})" if cuda else "the CPU"
     if not np.allclose(product, expected, rtol=1e-3, atol=1e-2):
-        raise SystemExit(f"JAX multiplies matrices wrongly on {name}")
+        fail("JAX multiplies matrices wrongly on {name}", name=name)
     with jax.default_device(device):
         slope = float(jax.grad(lambda x: x * x)(5.0))
     if slope != 10.0:
-        raise SystemExit(f"JAX finds the slope {slope} instead of 10 on {name}")
+        fail("JAX finds the slope {slope} instead of 10 on {name}", slope=slope, name=name)
     if cuda:
         # Convolutions come from a library of their own (cuDNN), which may not know a device that multiplies well.
         image = random.standard_normal((1, 3, 32, 32), dtype=np.float32)
@@ -39,6 +39,6 @@ for device in jax.devices() if cuda else jax.devices()[:1]:
         windows = np.lib.stride_tricks.sliding_window_view(image[0], (3, 3), axis=(1, 2))
         there = np.einsum("cyxij,ocij->oyx", windows, kernel)
         if not np.allclose(here[0], there, rtol=1e-2, atol=1e-1):
-            raise SystemExit(f"JAX convolves wrongly on {name}")
+            fail("JAX convolves wrongly on {name}", name=name)
     rate = 2 * 768**3 / seconds / 1e9
-    print(f"JAX {jax.__version__} multiplies matrices on {name} at {rate:.0f} GFLOP/s")
+    say("JAX {version} multiplies matrices on {name} at {rate} GFLOP/s", version=jax.__version__, name=name, rate=f"{rate:.0f}")

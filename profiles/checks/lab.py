@@ -64,7 +64,7 @@ def wait_for(server, port, log):
             said = log.read()
             if "in use" in said:
                 return None
-            raise SystemExit("JupyterLab did not start:\n" + said[-2000:])
+            fail("JupyterLab did not start:\n{said}", said=said[-2000:])
         if time.monotonic() > deadline:
             return answer or 0
         time.sleep(0.1)
@@ -104,12 +104,12 @@ for _ in range(ATTEMPTS):
         if found := look(folder):
             break
 else:
-    raise SystemExit(f"JupyterLab found {ATTEMPTS} ports taken that were free just before")
+    fail("JupyterLab found {ATTEMPTS} ports taken that were free just before", ATTEMPTS=ATTEMPTS)
 with_token, without, page, addresses = found
 if with_token != 200 or page != 200:
-    raise SystemExit(f"JupyterLab answers {with_token} and {page} to the right token")
+    fail("JupyterLab answers {with_token} and {page} to the right token", with_token=with_token, page=page)
 if without not in (401, 403):
-    raise SystemExit(f"JupyterLab answers {without} to a request without the token")
+    fail("JupyterLab answers {without} to a request without the token", without=without)
 if addresses - {"0100007F"}:
-    raise SystemExit(f"JupyterLab can be reached from outside: it listens on {sorted(addresses)}")
-print("JupyterLab answers on 127.0.0.1 with its token, and refuses without it")
+    fail("JupyterLab can be reached from outside: it listens on {addresses}", addresses=sorted(addresses))
+say("JupyterLab answers on 127.0.0.1 with its token, and refuses without it")

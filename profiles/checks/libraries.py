@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 
 def equal(what, found, expected, tolerance=1e-9):
     if not np.allclose(found, expected, rtol=0, atol=tolerance):
-        raise SystemExit(f"{what}: {found} instead of {expected}")
+        fail("{what}: {found} instead of {expected}", what=what, found=found, expected=expected)
 
 
 # The Hilbert matrix of order 5 has the determinant 1/266716800000, and its inverse holds integers.
@@ -32,7 +32,7 @@ features, species = load_iris(return_X_y=True)
 model = LogisticRegression(max_iter=1000).fit(features, species)
 score = model.score(features, species)
 if score < 0.95:
-    raise SystemExit(f"scikit-learn: it learns the irises with {score:.2f} instead of 0.97")
+    fail("scikit-learn: it learns the irises with {score} instead of 0.97", score=f"{score:.2f}")
 
 import contextlib
 
@@ -42,6 +42,6 @@ with contextlib.redirect_stderr(io.StringIO()):
     picture = io.BytesIO()
     Figure().subplots().figure.savefig(picture, format="png")
 if not picture.getvalue().startswith(b"\x89PNG"):
-    raise SystemExit("matplotlib: it draws no PNG")
+    fail("matplotlib: it draws no PNG")
 
-print(f"NumPy {np.__version__}, pandas {pd.__version__}, scikit-learn {sklearn.__version__} compute known answers")
+say("NumPy {numpy}, pandas {pandas}, scikit-learn {sklearn} compute known answers", numpy=np.__version__, pandas=pd.__version__, sklearn=sklearn.__version__)

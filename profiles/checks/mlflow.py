@@ -19,7 +19,7 @@ with tempfile.TemporaryDirectory() as folder:
         mlflow.log_text("a note", "note.txt")
     back = mlflow.get_run(run.info.run_id)
     if back.data.params != {"depth": "3"} or back.data.metrics != {"accuracy": 0.75}:
-        raise SystemExit(f"MLflow reads back {back.data.params} and {back.data.metrics}")
+        fail("MLflow reads back {params} and {metrics}", params=back.data.params, metrics=back.data.metrics)
     if mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/note.txt") != "a note":
-        raise SystemExit("MLflow does not read back what it kept")
-print(f"MLflow {mlflow.__version__} logs a run and reads it back")
+        fail("MLflow does not read back what it kept")
+say("MLflow {version} logs a run and reads it back", version=mlflow.__version__)

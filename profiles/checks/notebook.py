@@ -38,9 +38,9 @@ with tempfile.TemporaryDirectory() as folder:
 answer = notebook.cells[0].outputs[-1]["data"]["text/plain"]
 prefix = notebook.cells[1].outputs[-1]["text"].strip()
 if answer != "5050":
-    raise SystemExit(f"the notebook computes {answer} instead of 5050")
+    fail("the notebook computes {answer} instead of 5050", answer=answer)
 if os.path.realpath(prefix) != os.path.realpath(sys.prefix):
-    raise SystemExit(f"the kernel {kernel} runs on {prefix} instead of {sys.prefix}")
+    fail("the kernel {kernel} runs on {prefix} instead of {own}", kernel=kernel, prefix=prefix, own=sys.prefix)
 if elsewhere in notebook.cells[2].outputs[-1]["text"]:
-    raise SystemExit(f"the kernel {kernel} lets PYTHONPATH lead it elsewhere")
-print(f"a notebook ran through the kernel {kernel}")
+    fail("the kernel {kernel} lets PYTHONPATH lead it elsewhere", kernel=kernel)
+say("a notebook ran through the kernel {kernel}", kernel=kernel)

@@ -15,10 +15,10 @@ with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, "-m", "poetry", *words]
         ran = subprocess.run(command, capture_output=True, text=True, cwd=project, env=environment)
         if ran.returncode != 0:
-            raise SystemExit(f"`poetry {words[0]}` says: {(ran.stdout + ran.stderr).strip()}")
+            fail("`poetry {word}` says: {said}", word=words[0], said=(ran.stdout + ran.stderr).strip())
     with open(os.path.join(project, "pyproject.toml")) as file:
         if "aitk-check" not in file.read():
-            raise SystemExit("Poetry began another project than it was asked for")
+            fail("Poetry began another project than it was asked for")
 from importlib.metadata import version
 
-print(f"Poetry {version('poetry')} begins a project and finds it in order")
+say("Poetry {version} begins a project and finds it in order", version=version('poetry'))

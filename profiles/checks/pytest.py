@@ -11,7 +11,7 @@ with tempfile.TemporaryDirectory() as folder:
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", folder]
     ran = subprocess.run(command, capture_output=True, text=True, cwd=folder)
     if ran.returncode != 1 or "1 failed, 1 passed" not in ran.stdout:
-        raise SystemExit(f"pytest ends with {ran.returncode} and says: {(ran.stdout + ran.stderr).strip()}")
+        fail("pytest ends with {status} and says: {said}", status=ran.returncode, said=(ran.stdout + ran.stderr).strip())
 import pytest
 
-print(f"pytest {pytest.__version__} tells a test that holds from one that does not")
+say("pytest {version} tells a test that holds from one that does not", version=pytest.__version__)

@@ -18,7 +18,7 @@ def prove(device: torch.device, name: str) -> None:
     seconds = time.perf_counter() - since
     expected = one.double().cpu().numpy() @ other.double().cpu().numpy()
     if not np.allclose(product.numpy(), expected, rtol=1e-3, atol=1e-2):
-        raise SystemExit(f"PyTorch multiplies matrices wrongly on {name}")
+        fail("PyTorch multiplies matrices wrongly on {name}", name=name)
 
     if device.type != "cpu":
         # Convolutions come from a library of their own (cuDNN, MIOpen), which may not know a device that multiplies well.
@@ -26,7 +26,7 @@ def prove(device: torch.device, name: str) -> None:
         here = torch.nn.functional.conv2d(image, kernel).cpu()
         there = torch.nn.functional.conv2d(image.cpu(), kernel.cpu())
         if not torch.allclose(here, there, rtol=1e-2, atol=1e-2):
-            raise SystemExit(f"PyTorch convolves wrongly on {name}")
+            fail("PyTorch convolves wrongly on {name}", name=name)
 
     x = torch.linspace(-1, 1, 64, device=device).unsqueeze(1)
     y = 3 * x + 2
@@ -38,9 +38,9 @@ def prove(device: torch.device, name: str) -> None:
         optimizer.step()
     slope, offset = model.weight.item(), model.bias.item()
     if abs(slope - 3) > 0.01 or abs(offset - 2) > 0.01:
-        raise SystemExit(f"PyTorch learns {slope:.2f} x + {offset:.2f} instead of 3 x + 2 on {name}")
+        fail("PyTorch learns {slope} x + {offset} instead of 3 x + 2 on {name}", slope=f"{slope:.2f}", offset=f"{offset:.2f}", name=name)
     rate = 2 * 768**3 / seconds / 1e9
-    print(f"PyTorch {torch.__version__} multiplies matrices on {name} at {rate:.0f} GFLOP/s")
+    say("PyTorch {version} multiplies matrices on {name} at {rate} GFLOP/s", version=torch.__version__, name=name, rate=f"{rate:.0f}")
 
 
 kind = os.environ.get("AITK_ACCELERATOR_KIND", "none")
@@ -48,14 +48,14 @@ kind = os.environ.get("AITK_ACCELERATOR_KIND", "none")
 if kind in ("cuda", "rocm", "jetson"):
     # PyTorch calls AMD's devices `cuda` as well.
     if not torch.cuda.is_available():
-        raise SystemExit(f"PyTorch sees no GPU, though the build for {kind} was installed for one: see `aitk doctor`")
+        fail("PyTorch sees no GPU, though the build for {kind} was installed for one: see `aitk doctor`", kind=kind)
     for index in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(index)
         what = getattr(properties, "gcnArchName", None) or f"{properties.major}.{properties.minor}"
         prove(torch.device("cuda", index), f"{properties.name} ({what})")
 elif kind == "xpu":
     if not torch.xpu.is_available():
-        raise SystemExit("PyTorch sees no GPU of Intel's, though the build for one was installed: see `aitk doctor`")
+        fail("PyTorch sees no GPU of Intel's, though the build for one was installed: see `aitk doctor`")
     for index in range(torch.xpu.device_count()):
         prove(torch.device("xpu", index), torch.xpu.get_device_name(index))
 else:

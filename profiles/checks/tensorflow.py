@@ -23,9 +23,9 @@ def prove(device: str, name: str) -> None:
             square = variable * variable
         slope = tape.gradient(square, variable).numpy()
     if not np.allclose(product, expected, rtol=1e-3, atol=1e-2):
-        raise SystemExit(f"TensorFlow multiplies matrices wrongly on {name}")
+        fail("TensorFlow multiplies matrices wrongly on {name}", name=name)
     if slope != 10.0:
-        raise SystemExit(f"TensorFlow finds the slope {slope} instead of 10 on {name}")
+        fail("TensorFlow finds the slope {slope} instead of 10 on {name}", slope=slope, name=name)
     if device != "/CPU:0":
         # Convolutions come from a library of their own (cuDNN), which may not know a device that multiplies well.
         image = random.standard_normal((1, 32, 32, 3), dtype=np.float32)
@@ -35,9 +35,9 @@ def prove(device: str, name: str) -> None:
         with tf.device("/CPU:0"):
             there = tf.nn.conv2d(image, kernel, strides=1, padding="VALID").numpy()
         if not np.allclose(here, there, rtol=1e-2, atol=1e-2):
-            raise SystemExit(f"TensorFlow convolves wrongly on {name}")
+            fail("TensorFlow convolves wrongly on {name}", name=name)
     rate = 2 * 768**3 / seconds / 1e9
-    print(f"TensorFlow {tf.__version__} multiplies matrices on {name} at {rate:.0f} GFLOP/s")
+    say("TensorFlow {version} multiplies matrices on {name} at {rate} GFLOP/s", version=tf.__version__, name=name, rate=f"{rate:.0f}")
 
 
 if os.environ.get("AITK_ACCELERATOR_KIND") == "cuda":
@@ -45,7 +45,7 @@ if os.environ.get("AITK_ACCELERATOR_KIND") == "cuda":
     tf.config.set_soft_device_placement(False)
     gpus = tf.config.list_physical_devices("GPU")
     if not gpus:
-        raise SystemExit("TensorFlow sees no GPU, though the build for CUDA was installed for one: see `aitk doctor`")
+        fail("TensorFlow sees no GPU, though the build for CUDA was installed for one: see `aitk doctor`")
     for index, gpu in enumerate(gpus):
         details = tf.config.experimental.get_device_details(gpu)
         capability = ".".join(map(str, details.get("compute_capability", ())))

@@ -1,5 +1,6 @@
 //! What a person types.
 
+use aitk_system::{Message, Told, message};
 use std::path::PathBuf;
 
 use aitk_plan::{AcceleratorChoice, FrameworkChoice, Language, ManagerChoice, names};
@@ -46,11 +47,11 @@ fn with_switches(command: Command) -> Command {
 }
 
 /// What the variable of a switch says; empty is not set.
-fn switch(text: &str) -> Result<bool, String> {
+fn switch(text: &str) -> Result<bool, Message> {
     match text.to_lowercase().as_str() {
         "1" | "true" | "yes" | "y" | "on" | "t" => Ok(true),
         "" | "0" | "false" | "no" | "n" | "off" | "f" => Ok(false),
-        _ => Err("yes or no is expected".to_owned()),
+        _ => Err(message!("yes or no is expected")),
     }
 }
 
@@ -401,7 +402,7 @@ pub struct Apply {
     /// Go on where something turns out much larger than the plan said, more than half as much again and 200 MB more
     #[arg(long, env = "AITK_ALLOW_LARGER")]
     pub allow_larger: bool,
-    /// Use the sources that a saved plan or a bundle names, for this run
+    /// Use the sources that a saved plan, a bundle or a lock names, for this run
     #[arg(long, env = "AITK_ACCEPT_SOURCES")]
     pub accept_sources: bool,
     /// Say what would be changed, and change nothing
@@ -536,42 +537,42 @@ pub struct Profiles {
     pub name: Option<String>,
 }
 
-fn amount(text: &str) -> Result<f64, String> {
+fn amount(text: &str) -> Result<f64, Message> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
-    number.ok_or_else(|| "an amount such as 20 is expected".to_owned())
+    number.ok_or_else(|| message!("an amount such as 20 is expected"))
 }
 
-fn python_version(text: &str) -> Result<String, String> {
+fn python_version(text: &str) -> Result<String, Message> {
     match names::python_version::fits(text) {
         true => Ok(text.to_owned()),
-        false => Err("a version such as 3.12 is expected".to_owned()),
+        false => Err(message!("a version such as 3.12 is expected")),
     }
 }
 
 /// An address, or a folder, which is made absolute: children run elsewhere.
-fn index(text: &str) -> Result<String, String> {
+fn index(text: &str) -> Result<String, Message> {
     if text.starts_with(['.', '/', '~']) { channel(text) } else { Ok(text.to_owned()) }
 }
 
 /// A name, an address, or a folder, which is made absolute: it counts from everywhere.
-fn channel(text: &str) -> Result<String, String> {
+fn channel(text: &str) -> Result<String, Message> {
     if text.starts_with(['.', '/', '~']) {
-        let path = std::path::absolute(text).map_err(|error| error.to_string())?;
+        let path = std::path::absolute(text).map_err(|error| error.told())?;
         return Ok(format!("file://{}", path.display()));
     }
     match text {
-        "" => Err("a name, an address or a folder is expected".to_owned()),
+        "" => Err(message!("a name, an address or a folder is expected")),
         text => Ok(text.to_owned()),
     }
 }
 
-fn environment_name(text: &str) -> Result<String, String> {
+fn environment_name(text: &str) -> Result<String, Message> {
     if text == "base" {
-        Err("`base` is the name of conda's own environment".to_owned())
+        Err(message!("`base` is the name of conda's own environment"))
     } else if names::environment_name::fits(text) {
         Ok(text.to_owned())
     } else {
-        Err("letters, digits, - and _ are allowed, 40 at most".to_owned())
+        Err(message!("letters, digits, - and _ are allowed, 40 at most"))
     }
 }
 

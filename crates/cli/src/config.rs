@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use aitk_detect::Folders;
 use aitk_env::UvSources;
 use aitk_plan::{ProfileError, names, parse_toml};
-use aitk_system::System;
+use aitk_system::{System, Told};
 use serde::Deserialize;
 
 use crate::session::settings_text;
@@ -54,7 +54,7 @@ impl Config {
                     file,
                     line: 1,
                     column: 1,
-                    message: unfit.to_string(),
+                    message: unfit.told(),
                 })?;
                 config.index_url = Some(index);
             }

@@ -7,119 +7,253 @@ use aitk_env::EnvError;
 use aitk_exec::ExecError;
 use aitk_export::ExportError;
 use aitk_plan::{AdviceError, ProfileError};
-use aitk_system::{Exit, Explain, Fault, quote};
+use aitk_system::{Exit, Explain, Fault, Message, message, quote};
 
 use crate::commands::hosted::HostedError;
 
+#[cfg(test)]
+mod tests;
+
 /// Why a command could not be carried out.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Explain)]
 pub enum CliError {
-    #[error(transparent)]
+    #[explain(transparent)]
     Profile(#[from] ProfileError),
-    #[error(transparent)]
+    #[explain(transparent)]
     Advice(#[from] AdviceError),
-    #[error(transparent)]
+    #[explain(transparent)]
     Env(#[from] EnvError),
-    #[error(transparent)]
+    #[explain(transparent)]
     Exec(#[from] ExecError),
-    #[error(transparent)]
+    #[explain(transparent)]
     Export(#[from] ExportError),
-    #[error(transparent)]
+    #[explain(transparent)]
     Hosted(#[from] HostedError),
-    /// Something stands where files are to be written.
-    #[error("{} is there already", .path.display())]
-    There { path: PathBuf },
-    /// Neither a budget nor anything applied before.
-    #[error("no budget is chosen")]
+    /// No budget is chosen, and nothing was applied before.
+    #[explain(
+        code = "AITK-C01",
+        exit = Usage,
+        say("no budget is chosen"),
+        hint("add --budget low; `aitk profiles` lists what can be chosen")
+    )]
     NoBudget,
-    /// A saved plan that cannot be used.
-    #[error("{path}: {reason}")]
-    BadPlan { path: PathBuf, reason: String },
-    /// A saved plan of another machine.
-    #[error("{path} was made for another machine")]
+    /// A saved plan is none, was not saved by `aitk plan -o`, or is of another form.
+    #[explain(code = "AITK-C02", exit = Config, say("{path}: {reason}"), hint("make a new one here with `aitk plan -o FILE`"))]
+    BadPlan { path: PathBuf, reason: Message },
+    /// A saved plan was made for another machine.
+    #[explain(
+        code = "AITK-C03",
+        exit = Config,
+        say("{path} was made for another machine"),
+        hint("make a new one here with `aitk plan -o FILE`")
+    )]
     OtherMachine { path: PathBuf },
-    /// A saved plan that shows something else than what it would do.
-    #[error("{path} does not show what its choices and its lock mean here: {}", .differences.join(", "))]
-    OtherPlan { path: PathBuf, differences: Vec<String> },
-    /// Sources that a file names, and not the user.
-    #[error("{path} names sources that you do not name: {}", .sources.join(", "))]
-    ForeignSources { path: PathBuf, sources: Vec<String> },
-    /// A conda that a file names, and not the user.
-    #[error("{path} names a conda that you do not name: {base}")]
-    ForeignBase { path: PathBuf, base: String },
-    /// The value of a flag is not in its form.
-    #[error("{flag}: {unfit}")]
-    Unfit { flag: &'static str, unfit: aitk_plan::names::Unfit },
-    /// Flags beside a saved plan or a bundle, which has been decided already.
-    #[error("{path} is decided already, and this asks for something else: {}", .flags.join(", "))]
-    Fixed { path: PathBuf, flags: Vec<&'static str> },
-    /// A recording or description of a machine that cannot be read.
-    #[error("{path}: {reason}")]
-    BadMachine { path: PathBuf, reason: String },
-    /// Steps that cannot be done here.
-    #[error("{} of the plan cannot be done here:\n{list}", steps(*.count))]
-    Blocked { count: usize, list: String, not_permitted: bool },
-    /// The user's own rows of the catalog do not fit.
-    #[error("{}: {reason}", .path.display())]
-    Catalog { path: PathBuf, reason: String },
-    /// Root is needed, and there is no way to it.
-    #[error("root is needed, and sudo can ask for no password here")]
+    /// A recording or description of a machine cannot be read.
+    #[explain(code = "AITK-C04", exit = Config, say("{path}: {reason}"), hint("record one with `aitk detect --capture DIR`"))]
+    BadMachine { path: PathBuf, reason: Message },
+    /// Steps of the plan cannot be done here; each is said with its remedy.
+    #[explain(code = "AITK-C05", say("{steps} of the plan cannot be done here:\n{list}", steps = steps(*count)))]
+    Blocked { count: usize, list: Message },
+    /// The same where root is what is missing.
+    #[explain(
+        code = "AITK-C05",
+        exit = NotPermitted,
+        say("{steps} of the plan cannot be done here:\n{list}", steps = steps(*count))
+    )]
+    BlockedForRoot { count: usize, list: Message },
+    /// Root is needed, and sudo can ask for no password.
+    #[explain(
+        code = "AITK-C06",
+        exit = NotPermitted,
+        say("root is needed, and sudo can ask for no password here"),
+        hint_if(Some({
+            let commands = commands.join("\n");
+            match avoidable {
+                true => message!("run these by hand, then try again; or add --user-only:\n{commands}"),
+                false => message!("run these by hand, then try again:\n{commands}"),
+            }
+        }))
+    )]
     NeedsRoot { commands: Vec<String>, avoidable: bool },
-    /// `apply` without anybody to ask.
-    #[error("nobody can be asked whether to go ahead: this is no terminal")]
+    /// Nobody can be asked whether to go ahead.
+    #[explain(
+        code = "AITK-C07",
+        exit = Usage,
+        say("nobody can be asked whether to go ahead: this is no terminal"),
+        hint("look at `aitk plan`, then add --yes")
+    )]
     NotConfirmed,
     /// The person said no.
-    #[error("nothing was changed")]
+    #[explain(code = "AITK-C08", say("nothing was changed"))]
     Declined,
-    /// A folder of aitk's that belongs to another user.
-    #[error("{} belongs to another user", .path.display())]
-    FolderOfAnother { path: PathBuf },
-    /// Root with the home folder of another user.
-    #[error("root would write into {}, the home folder of another user", .home.display())]
-    HomeOfAnother { home: PathBuf },
-    /// There is no such environment.
-    #[error("there is no environment `{name}` here")]
+    /// There is no environment of this name.
+    #[explain(
+        code = "AITK-C09",
+        say("there is no environment `{name}` here"),
+        hint("make it with `aitk apply --budget low`")
+    )]
     NoEnvironment { name: String },
-    /// An environment in which programs do not start as they should.
-    #[error("nothing can be started in `{name}`: {fault}")]
-    Broken { name: String, fault: aitk_env::Fault },
-    /// A folder that is no environment of Python's.
-    #[error("{} is no environment of venv or conda", .path.display())]
+    /// A file could not be read or written, for the reason that is said: room, rights, a limit.
+    #[explain(
+        code = "AITK-C10",
+        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
+        say("{path}: {source}"),
+        hint_if(Some(Fault::of(source)?.hint(path)))
+    )]
+    Io { path: PathBuf, source: io::Error },
+    /// The same of what has no path of its own.
+    #[explain(
+        code = "AITK-C10",
+        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
+        say("{what}: {source}"),
+        hint_if(Fault::of(source)?.pathless_hint())
+    )]
+    IoOf { what: Message, source: io::Error },
+    /// Something else, which is said.
+    #[explain(code = "AITK-C11", say("{0}"))]
+    Other(Message),
+    /// Flags beside a saved plan or a bundle ask for something else than it has.
+    #[explain(
+        code = "AITK-C12",
+        exit = Usage,
+        say("{path} is decided already, and this asks for something else: {flags}"),
+        hint("leave these out, or make a new plan with them (`aitk plan … -o FILE`)")
+    )]
+    Fixed { path: PathBuf, flags: Vec<&'static str> },
+    /// A folder is no environment of venv or conda.
+    #[explain(
+        code = "AITK-C13",
+        exit = Usage,
+        say("{path} is no environment of venv or conda"),
+        hint("name the folder that holds `pyvenv.cfg` (venv) or `conda-meta` (conda)")
+    )]
     NotAnEnvironment { path: PathBuf },
-    /// What was to be printed could not be.
-    #[error("standard output cannot be written: {reason}")]
+    /// Something stands where files are to be written; nothing was written.
+    #[explain(
+        code = "AITK-C14",
+        exit = Usage,
+        say("{path} is there already"),
+        hint("name another place, or add --force to write over it")
+    )]
+    There { path: PathBuf },
+    /// Standard output cannot be written (a full disk, say); a reader that goes away is no error.
+    #[explain(
+        code = "AITK-C15",
+        say("standard output cannot be written: {reason}"),
+        hint("make room there, or send it to another file")
+    )]
     Lost { reason: String },
     /// Something that cannot be has happened.
-    #[error("a fault in aitk itself: {what}")]
+    #[explain(
+        code = "AITK-C16",
+        say("a fault in aitk itself: {what}"),
+        hint(
+            "please report it with what you typed; the same command takes up again what was half done"
+        )
+    )]
     Fault { what: String },
-    /// A folder of the user's that somebody else has taken.
-    #[error("{} cannot be written: {source}", .path.display())]
-    NotYours {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
-    /// JupyterLab did not come up, or has ended.
-    #[error("JupyterLab has ended, or does not answer:\n{last}")]
-    NoLab { last: String, log: PathBuf },
-    /// Something differs from what was applied.
-    #[error("{0}")]
-    Other(String),
-    /// The system gives no more threads.
-    #[error("no more processes or threads can be started")]
+    /// The system gives no more processes or threads: end other programs, or raise `ulimit -u`.
+    #[explain(
+        code = "AITK-C17",
+        exit = TryAgain,
+        say("no more processes or threads can be started"),
+        hint_if(Some(Fault::Processes.hint(Path::new(""))))
+    )]
     NoThread,
-    /// A file could not be read or written.
-    #[error("{path}: {source}")]
-    Io {
-        path: PathBuf,
-        #[source]
-        source: io::Error,
-    },
+    /// Nothing can be started in an environment: it was moved, or its Python is gone or another one.
+    #[explain(
+        code = "AITK-C19",
+        say("nothing can be started in `{name}`: {fault}"),
+        hint("`aitk apply` builds what is missing again, or says what that takes")
+    )]
+    Broken { name: String, fault: aitk_env::Fault },
+    /// A folder of your own cannot be written: it often belongs to root since somebody used `sudo`.
+    #[explain(
+        code = "AITK-C20",
+        say("{path} cannot be written: {source}"),
+        hint(
+            "give it back to yourself, then try again: sudo chown -R \"$USER\" {path}",
+            path = quote(&path.to_string_lossy())
+        )
+    )]
+    NotYours { path: PathBuf, source: io::Error },
+    /// JupyterLab has ended before it answered, or while it ran; its last words are said.
+    #[explain(
+        code = "AITK-C21",
+        say("JupyterLab has ended, or does not answer:\n{last}"),
+        hint("everything it printed is in {log}")
+    )]
+    NoLab { last: String, log: PathBuf },
+    /// One of aitk's own folders, or something in one that others can write to, belongs to another user.
+    #[explain(
+        code = "AITK-C22",
+        exit = NotPermitted,
+        say("{path} belongs to another user"),
+        hint("look whose it is with `ls -ld`; give it back with `sudo chown -R \"$USER\"` and its path, or move it away")
+    )]
+    FolderOfAnother { path: PathBuf },
+    /// Root would write into the home folder of another user, as `sudo -E` makes it.
+    #[explain(
+        code = "AITK-C23",
+        exit = NotPermitted,
+        say("root would write into {home}, the home folder of another user"),
+        hint("run it without sudo; for an environment of root's own, `sudo -H aitk …`")
+    )]
+    HomeOfAnother { home: PathBuf },
+    /// A saved plan shows something else than what its choices and its lock mean here: the first differences are named,
+    /// and nothing was done.
+    #[explain(
+        code = "AITK-C30",
+        exit = Config,
+        say("{path} does not show what its choices and its lock mean here: {differences}"),
+        hint("it was changed by hand, or this machine was changed since: look at `aitk plan`, and save a new one")
+    )]
+    OtherPlan { path: PathBuf, differences: Vec<Message> },
+    /// A saved plan or a bundle names a source (index, channel) that you do not name yourself; nothing was done.
+    #[explain(
+        code = "AITK-C31",
+        exit = Usage,
+        say("{path} names sources that you do not name: {sources}"),
+        hint(
+            "add them yourself ({sources}), which keeps them, or add --accept-sources, which uses them for this run",
+            sources = sources.join(" ")
+        )
+    )]
+    ForeignSources { path: PathBuf, sources: Vec<String> },
+    /// A lock has packages fetched from a host or channel to which none of your sources leads; nothing was done.
+    #[explain(
+        code = "AITK-C31",
+        exit = Usage,
+        say("the lock has packages fetched from where none of your sources leads: {origins}"),
+        hint(
+            "look whose that is; --accept-sources takes the packages from there, each with the hash that the lock names"
+        )
+    )]
+    ForeignOrigins { origins: Vec<String> },
+    /// A saved plan or a bundle names a conda that you do not name yourself; nothing was done.
+    #[explain(
+        code = "AITK-C31",
+        exit = Usage,
+        say("{path} names a conda that you do not name: {base}"),
+        hint("if it is yours, add --conda-base {base}")
+    )]
+    ForeignBase { path: PathBuf, base: String },
+    /// The value of a flag is no address, channel or folder.
+    #[explain(code = "AITK-C32", exit = Usage, say("{flag}: {unfit}"))]
+    Unfit { flag: &'static str, unfit: aitk_plan::names::Unfit },
+    /// Rows of your own in `catalog.toml` do not fit the catalog.
+    #[explain(
+        code = "AITK-P02",
+        exit = Config,
+        say("{path}: {reason}"),
+        hint("the tables in profiles/catalog show what a row has")
+    )]
+    Catalog { path: PathBuf, reason: Message },
 }
 
 /// `1 step`, `2 steps`.
-pub fn steps(count: usize) -> String {
-    if count == 1 { "1 step".to_owned() } else { format!("{count} steps") }
+pub fn steps(count: usize) -> Message {
+    if count == 1 { message!("1 step") } else { message!("{count} steps") }
 }
 
 impl CliError {
@@ -127,154 +261,9 @@ impl CliError {
         let path = path.into();
         move |source| Self::Io { path, source }
     }
-}
 
-impl Explain for CliError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Profile(error) => error.code(),
-            Self::Advice(error) => error.code(),
-            Self::Env(error) => error.code(),
-            Self::Exec(error) => error.code(),
-            Self::Export(error) => error.code(),
-            Self::Hosted(error) => error.code(),
-            Self::NoBudget => "AITK-C01",
-            Self::BadPlan { .. } => "AITK-C02",
-            Self::OtherMachine { .. } => "AITK-C03",
-            Self::BadMachine { .. } => "AITK-C04",
-            Self::Blocked { .. } => "AITK-C05",
-            Self::Catalog { .. } => "AITK-P02",
-            Self::NeedsRoot { .. } => "AITK-C06",
-            Self::NotConfirmed => "AITK-C07",
-            Self::Declined => "AITK-C08",
-            Self::NoEnvironment { .. } => "AITK-C09",
-            Self::Broken { .. } => "AITK-C19",
-            Self::NoThread => "AITK-C17",
-            Self::Io { .. } => "AITK-C10",
-            Self::Other(_) => "AITK-C11",
-            Self::Fixed { .. } => "AITK-C12",
-            Self::NotAnEnvironment { .. } => "AITK-C13",
-            Self::There { .. } => "AITK-C14",
-            Self::Lost { .. } => "AITK-C15",
-            Self::Fault { .. } => "AITK-C16",
-            Self::FolderOfAnother { .. } => "AITK-C22",
-            Self::HomeOfAnother { .. } => "AITK-C23",
-            Self::OtherPlan { .. } => "AITK-C30",
-            Self::ForeignSources { .. } | Self::ForeignBase { .. } => "AITK-C31",
-            Self::Unfit { .. } => "AITK-C32",
-            Self::NotYours { .. } => "AITK-C20",
-            Self::NoLab { .. } => "AITK-C21",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Profile(error) => return error.hint(),
-            Self::Advice(error) => return error.hint(),
-            Self::Env(error) => return error.hint(),
-            Self::Exec(error) => return error.hint(),
-            Self::Export(error) => return error.hint(),
-            Self::Hosted(error) => return error.hint(),
-            Self::NoBudget => "add --budget low; `aitk profiles` lists what can be chosen",
-            Self::OtherPlan { .. } => {
-                "it was changed by hand, or this machine was changed since: look at `aitk plan`, and save a new one"
-            }
-            Self::ForeignSources { sources, .. } => {
-                let sources = sources.join(" ");
-                return Some(format!(
-                    "add them yourself ({sources}), which keeps them, or add --accept-sources, which uses them for this run"
-                ));
-            }
-            Self::ForeignBase { base, .. } => {
-                return Some(format!("if it is yours, add --conda-base {base}"));
-            }
-            Self::BadPlan { .. } | Self::OtherMachine { .. } => {
-                "make a new one here with `aitk plan -o FILE`"
-            }
-            Self::Fixed { .. } => {
-                "leave these out, or make a new plan with them (`aitk plan … -o FILE`)"
-            }
-            Self::BadMachine { .. } => "record one with `aitk detect --capture DIR`",
-            Self::NeedsRoot { commands, avoidable } => {
-                let or = if *avoidable { "; or add --user-only" } else { "" };
-                let commands = commands.join("\n");
-                return Some(format!("run these by hand, then try again{or}:\n{commands}"));
-            }
-            Self::Catalog { .. } => "the tables in profiles/catalog show what a row has",
-            Self::NotConfirmed => "look at `aitk plan`, then add --yes",
-            Self::NotAnEnvironment { .. } => {
-                "name the folder that holds `pyvenv.cfg` (venv) or `conda-meta` (conda)"
-            }
-            Self::Lost { .. } => "make room there, or send it to another file",
-            Self::Fault { .. } => {
-                "please report it with what you typed; the same command takes up again what was half done"
-            }
-            Self::There { .. } => "name another place, or add --force to write over it",
-            Self::FolderOfAnother { .. } => {
-                "look whose it is with `ls -ld`; give it back with `sudo chown -R \"$USER\"` and its path, \
-                 or move it away"
-            }
-            Self::HomeOfAnother { .. } => {
-                "run it without sudo; for an environment of root's own, `sudo -H aitk …`"
-            }
-            Self::NotYours { path, .. } => {
-                let path = quote(&path.to_string_lossy());
-                return Some(format!(
-                    "give it back to yourself, then try again: sudo chown -R \"$USER\" {path}"
-                ));
-            }
-            Self::NoLab { log, .. } => {
-                return Some(format!("everything it printed is in {}", log.display()));
-            }
-            Self::NoEnvironment { .. } => "make it with `aitk apply --budget low`",
-            Self::Broken { .. } => {
-                "`aitk apply` builds what is missing again, or says what that takes"
-            }
-            Self::NoThread => return Some(Fault::Processes.hint(Path::new(""))),
-            Self::Io { path, source } => return Some(Fault::of(source)?.hint(path)),
-            Self::Unfit { .. } | Self::Blocked { .. } | Self::Declined | Self::Other(_) => {
-                return None;
-            }
-        };
-        Some(hint.to_owned())
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Profile(error) => error.exit(),
-            Self::Advice(error) => error.exit(),
-            Self::Env(error) => error.exit(),
-            Self::Exec(error) => error.exit(),
-            Self::Export(error) => error.exit(),
-            Self::Hosted(error) => error.exit(),
-            Self::NoBudget
-            | Self::NotConfirmed
-            | Self::NotAnEnvironment { .. }
-            | Self::There { .. }
-            | Self::ForeignSources { .. }
-            | Self::ForeignBase { .. }
-            | Self::Unfit { .. }
-            | Self::Fixed { .. } => Exit::Usage,
-            Self::BadPlan { .. }
-            | Self::OtherPlan { .. }
-            | Self::OtherMachine { .. }
-            | Self::BadMachine { .. }
-            | Self::Catalog { .. } => Exit::Config,
-            Self::Blocked { not_permitted: true, .. }
-            | Self::NeedsRoot { .. }
-            | Self::FolderOfAnother { .. }
-            | Self::HomeOfAnother { .. } => Exit::NotPermitted,
-            Self::Blocked { .. }
-            | Self::Declined
-            | Self::Lost { .. }
-            | Self::Fault { .. }
-            | Self::NoEnvironment { .. }
-            | Self::Broken { .. }
-            | Self::NotYours { .. }
-            | Self::NoLab { .. }
-            | Self::Other(_) => Exit::Failed,
-            Self::NoThread => Fault::Processes.exit(),
-            Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
-        }
+    /// The same about what has no path of its own.
+    pub fn io_of(what: Message) -> impl FnOnce(io::Error) -> Self {
+        move |source| Self::IoOf { what, source }
     }
 }

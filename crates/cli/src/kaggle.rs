@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, FileKind, Real, System};
+use aitk_system::{Command, FileKind, Message, Real, System, message};
 use serde_json::Value;
 
 use crate::commands::hosted::HostedError;
@@ -28,8 +28,8 @@ impl Client {
     pub fn find(system: &dyn System) -> Result<Self, HostedError> {
         let program = system.which("kaggle").ok_or(HostedError::NoClient)?;
         let owner = credentials(system)?.ok_or_else(|| HostedError::Credentials {
-            reason: "the access token does not say whose it is".to_owned(),
-            remedy: "set KAGGLE_USERNAME to your name there".to_owned(),
+            reason: message!("the access token does not say whose it is"),
+            remedy: message!("set KAGGLE_USERNAME to your name there"),
         })?;
         Ok(Self { program, owner })
     }
@@ -80,7 +80,7 @@ fn credentials(system: &dyn System) -> Result<Option<String>, HostedError> {
     let known = ["access_token", "access_token.txt"].map(|name| own.join(name));
     if let Some(path) = named.into_iter().chain(known).find(|path| system.exists(path)) {
         return match private(system, &path)?.trim() {
-            "" => Err(wrong(format!("{} is empty", path.display()))),
+            "" => Err(wrong(message!("{path} is empty"))),
             _ => Ok(owner(system)),
         };
     }
@@ -93,18 +93,21 @@ fn credentials(system: &dyn System) -> Result<Option<String>, HostedError> {
     ];
     let Some((path, keys)) = files.into_iter().find(|(path, _)| system.exists(path)) else {
         return Err(HostedError::Credentials {
-            reason: "there are none, neither in KAGGLE_API_TOKEN or KAGGLE_USERNAME and KAGGLE_KEY nor in ~/.kaggle"
-                .to_owned(),
-            remedy: "`kaggle auth login`, or get a token at https://www.kaggle.com/settings/api".to_owned(),
+            reason: message!(
+                "there are none, neither in KAGGLE_API_TOKEN or KAGGLE_USERNAME and KAGGLE_KEY nor in ~/.kaggle"
+            ),
+            remedy: message!(
+                "`kaggle auth login`, or get a token at https://www.kaggle.com/settings/api"
+            ),
         });
     };
     let Ok(values) = serde_json::from_str::<Value>(&private(system, &path)?) else {
-        return Err(wrong(format!("{} is no JSON", path.display())));
+        return Err(wrong(message!("{path} is no JSON")));
     };
     for key in keys {
         let by_variable = system.env(&format!("KAGGLE_{}", key.to_uppercase())).is_some();
         if !by_variable && values[key].as_str().is_none_or(str::is_empty) {
-            return Err(wrong(format!("{} has no `{key}`", path.display())));
+            return Err(wrong(message!("{path} has no `{key}`")));
         }
     }
     Ok(owner(system))
@@ -136,21 +139,25 @@ fn private(system: &dyn System, path: &Path) -> Result<String, HostedError> {
         let Ok(target) = system.read_link(&real) else { break };
         real = real.parent().unwrap_or(Path::new("/")).join(target);
     }
-    let stat = system.stat(&real).map_err(|error| wrong(format!("{}: {error}", path.display())))?;
+    let stat = system.stat(&real).map_err(|error| wrong(message!("{path}: {error}")))?;
     if stat.kind == FileKind::File && stat.mode & OTHERS != 0 {
         return Err(HostedError::Credentials {
-            reason: format!("others on this machine can read {}", path.display()),
-            remedy: format!("chmod 600 {}", aitk_system::quote(&path.to_string_lossy())),
+            reason: message!("others on this machine can read {path}"),
+            remedy: Message::plain(format_args!(
+                "chmod 600 {}",
+                aitk_system::quote(&path.to_string_lossy())
+            )),
         });
     }
-    system.text(path).map_err(|error| wrong(format!("{}: {error}", path.display())))
+    system.text(path).map_err(|error| wrong(message!("{path}: {error}")))
 }
 
-fn wrong(reason: String) -> HostedError {
+fn wrong(reason: Message) -> HostedError {
     HostedError::Credentials {
         reason,
-        remedy: "get new ones at https://www.kaggle.com/settings/api, or by `kaggle auth login`"
-            .to_owned(),
+        remedy: message!(
+            "get new ones at https://www.kaggle.com/settings/api, or by `kaggle auth login`"
+        ),
     }
 }
 

@@ -35,9 +35,8 @@ fn main() -> ExitCode {
     log_to_stderr(args.common.verbose);
     children_start_in(folders(&Real).cache.join("empty"));
     let output = Output::new(&args.common);
-    let done =
-        words::speak(words::chosen(args.common.lang, &Real)).and_then(|()| run(&args, &output));
-    output::ended(match done {
+    words::speak(words::chosen(args.common.lang, &Real));
+    output::ended(match run(&args, &output) {
         Ok(code) => code,
         Err(error) => output.fail(&error),
     })

@@ -11,7 +11,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use aitk_detect::Note;
 use aitk_plan::Warning;
-use aitk_system::{Explain, acts, stdout_width};
+use aitk_system::{Explain, Message, Told, acts, message, stdout_width};
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
@@ -162,8 +162,8 @@ impl Write for Log {
 pub struct Diagnostic {
     pub code: String,
     pub severity: &'static str,
-    pub message: String,
-    pub hint: Option<String>,
+    pub message: Message,
+    pub hint: Option<Message>,
 }
 
 impl From<&Note> for Diagnostic {
@@ -211,12 +211,12 @@ impl Output {
     }
 
     /// Prints a result: as JSON where that is asked for, else as the text, in the person's language.
-    pub fn result<T: Serialize>(
+    pub fn result<T: Serialize, M: Told>(
         &self,
         kind: &str,
         data: &T,
         diagnostics: Vec<Diagnostic>,
-        text: impl FnOnce() -> String,
+        text: impl FnOnce() -> M,
     ) {
         if self.json {
             let envelope = Envelope { schema: 1, kind, data, diagnostics };
@@ -227,7 +227,7 @@ impl Output {
     }
 
     /// Says something that is no result, in the person's language, on standard error.
-    pub fn say(&self, text: impl AsRef<str>) {
+    pub fn say(&self, text: impl Told) {
         if !self.quiet {
             say(&as_typed(said(text)));
         }
@@ -239,7 +239,7 @@ impl Output {
             return;
         }
         for warning in warnings {
-            self.say(format!("{} {}", styled(CARE, "!"), said(&warning.message)));
+            self.say(format!("{} {}", styled(CARE, "!"), continued(&said(&warning.message))));
             if let Some(hint) = &warning.hint {
                 self.say(indented(&said(hint), "  "));
             }
@@ -252,7 +252,7 @@ impl Output {
             let diagnostic = Diagnostic {
                 code: error.code().to_owned(),
                 severity: "error",
-                message: error.to_string(),
+                message: error.message(),
                 hint: error.hint(),
             };
             let envelope =
@@ -268,12 +268,18 @@ impl Output {
 /// An error: its code, what happened, what to do.
 pub fn print_error(error: &dyn Explain) {
     // The code stands in front: what is behind it is often a command to be copied.
-    let code = styled(BAD, said(format!("error[{}]:", error.code())));
-    say(&format!("{code} {}", as_typed(said(error.to_string()))));
+    let code = styled(BAD, said(message!("error[{}]:", error.code())));
+    say(&format!("{code} {}", continued(&as_typed(said(error.message())))));
     if let Some(hint) = error.hint() {
-        let hint = format!("{} {}", styled(HEAD, said("what to do:")), as_typed(said(hint)));
+        let hint =
+            format!("{} {}", styled(HEAD, said(message!("what to do:"))), as_typed(said(hint)));
         say(&indented(&hint, "  "));
     }
+}
+
+/// A text after its first line goes on further in than anything of ours stands: what comes from outside may have lines.
+pub fn continued(text: &str) -> String {
+    text.trim_end().replace('\n', "\n    ")
 }
 
 /// Every line of a text, indented.
@@ -338,6 +344,7 @@ mod tests {
             assert!(!printable(forged, true).contains('\u{1b}'), "{forged:?}");
         }
         assert_eq!(one_line("a\nb"), "a\\nb");
+        assert_eq!(continued("a\nerror: b\n"), "a\n    error: b");
     }
 
     #[test]

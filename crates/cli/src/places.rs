@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_detect::{Folders, folders};
-use aitk_system::{FileKind, Real, Stat, System, keep_private, make_private};
+use aitk_system::{FileKind, Real, Stat, System, keep_private, make_private, message};
 
 use crate::args::Verb;
 use crate::error::CliError;
@@ -135,8 +135,8 @@ fn mend(folder: &Path, output: &Output) -> Result<(), CliError> {
     let mended = Real.stat(folder).is_ok_and(|stat| stat.mode & OTHERS == 0);
     let folder = folder.display();
     output.say(match mended {
-        true => format!("Others could write in {folder}; now it is yours alone."),
-        false => format!("Others can write in {folder}: its file system knows no owners."),
+        true => message!("Others could write in {folder}; now it is yours alone."),
+        false => message!("Others can write in {folder}: its file system knows no owners."),
     });
     Ok(())
 }

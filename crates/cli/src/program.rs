@@ -1,9 +1,7 @@
 //! A link to this program, where no shell finds it.
 
-use std::path::PathBuf;
-
 use aitk_exec::{ExecError, Object, Places, Provenance, Receipt};
-use aitk_system::{Real, System, is_terminal, is_this_program, read_line, this_program};
+use aitk_system::{Real, System, is_terminal, is_this_program, message, read_line, this_program};
 
 use crate::error::CliError;
 use crate::output::{GOOD, Output, ask, styled};
@@ -29,7 +27,7 @@ pub fn offer(session: &Session, yes: bool, output: &Output) -> Result<(), CliErr
     receipt.objects.insert(format!("path:{}", link.display()), made(&target));
     receipt.save(state, &Real)?;
     Real.symlink(&target, &link).map_err(CliError::io(&link))?;
-    output.say(format!(
+    output.say(message!(
         "{} the link ~/.local/bin/aitk leads to {}",
         styled(GOOD, "✓"),
         target.display()
@@ -50,9 +48,10 @@ fn wanted() -> Result<bool, CliError> {
     if !is_terminal() {
         return Ok(false);
     }
-    let question = "\nNo shell finds aitk by its name. Make the link ~/.local/bin/aitk? [Y/n] ";
+    let question =
+        message!("\nNo shell finds aitk by its name. Make the link ~/.local/bin/aitk? [Y/n] ");
     ask(&said(question));
-    let answer = read_line().map_err(CliError::io(PathBuf::from("the terminal")))?;
+    let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
     let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
     Ok(["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()))
 }

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use aitk_exec::{Answer, Event, News, Outcome, Reporter};
 use aitk_plan::Bytes;
-use aitk_system::{is_terminal, read_line};
+use aitk_system::{Message, Told, is_terminal, message, read_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ProgressChoice;
@@ -86,15 +86,15 @@ impl Progress {
     fn ask(&self, news: &News<'_>) -> Answer {
         self.bars.suspend(|| {
             if let Some(agreed) = news.agreed {
-                let question = said("This is much more than was agreed to:");
+                let question = said(message!("This is much more than was agreed to:"));
                 let [before, now] = [agreed, news.now].map(|totals| said(totals.to_string()));
                 say(&format!("{} {before} → {now}", styled(CARE, question)));
             }
             if !news.removes.is_empty() {
-                let question = said("This was not in the plan, and apt would remove it:");
+                let question = said(message!("This was not in the plan, and apt would remove it:"));
                 say(&format!("{} {}", styled(CARE, question), news.removes.join(", ")));
             }
-            ask(&said("Go ahead with it? [y/N] "));
+            ask(&said(message!("Go ahead with it? [y/N] ")));
             let answer = read_line().ok().flatten().unwrap_or_default().to_lowercase();
             match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
                 true => Answer::Yes,
@@ -104,7 +104,7 @@ impl Progress {
     }
 
     /// A spinner for work before the run; dropping it removes it.
-    pub fn spinner(&self, text: &str) -> Spinner {
+    pub fn spinner(&self, text: impl Told) -> Spinner {
         let bar = match self.how {
             How::Bars => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
@@ -121,7 +121,7 @@ impl Progress {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn line(&self, text: &str) {
+    fn line(&self, text: impl Told) {
         let text = said(text);
         match self.how {
             How::Bars => self.bars.suspend(|| say(&text)),
@@ -130,7 +130,7 @@ impl Progress {
         }
     }
 
-    fn started(&self, step: &str, title: &str) {
+    fn started(&self, step: &str, title: &Message) {
         let title = said(title);
         let bar = if self.how == How::Bars {
             let bar = self.bars.add(ProgressBar::new_spinner());
@@ -142,7 +142,7 @@ impl Progress {
             ProgressBar::hidden()
         };
         if self.how == How::Lines && self.in_run.load(Ordering::Relaxed) {
-            self.line(&format!("  {title} …"));
+            self.line(format!("  {title} …"));
         }
         let state = State { title, bar, said: Instant::now() };
         self.state().insert(step.to_owned(), state);
@@ -172,11 +172,11 @@ impl Progress {
                 state.said = Instant::now();
                 let far = if total > HUNDREDTHS {
                     let [done, total] = [done, total].map(|bytes| said(Bytes(bytes).to_string()));
-                    format!("{done}{}{total}", said(" of "))
+                    format!("{done}{}{total}", said(message!(" of ")))
                 } else {
                     format!("{done} %")
                 };
-                let text = format!("  {}{}{far}", state.title, said(": "));
+                let text = format!("  {}{}{far}", state.title, said(message!(": ")));
                 drop(states);
                 self.line(&text);
             }
@@ -190,13 +190,13 @@ impl Progress {
         let (mark, note) = match outcome {
             Outcome::Done => (styled(GOOD, "✓"), String::new()),
             Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
-            Outcome::Reported => (styled(DIM, "·"), said(" (dry run)")),
-            Outcome::Paused => (styled(CARE, "·"), said(" waits for you")),
-            Outcome::Failed => (styled(BAD, "✗"), said(" failed")),
-            Outcome::Interrupted => (styled(CARE, "✗"), said(" interrupted")),
+            Outcome::Reported => (styled(DIM, "·"), said(message!(" (dry run)"))),
+            Outcome::Paused => (styled(CARE, "·"), said(message!(" waits for you"))),
+            Outcome::Failed => (styled(BAD, "✗"), said(message!(" failed"))),
+            Outcome::Interrupted => (styled(CARE, "✗"), said(message!(" interrupted"))),
         };
         let time = styled(DIM, said(format!("{seconds:.1} s")));
-        self.line(&format!("{mark} {}{note}  {time}", state.title));
+        self.line(format!("{mark} {}{note}  {time}", state.title));
     }
 }
 
@@ -206,7 +206,7 @@ fn spinner_style() -> ProgressStyle {
 
 fn bar_style(total: u64) -> ProgressStyle {
     if total > HUNDREDTHS {
-        let left = said("{eta} left");
+        let left = said(message!("{{eta}} left"));
         style(&format!(
             "{{spinner}} {{msg}} {{wide_bar:.dim}} {{decimal_bytes}}/{{decimal_total_bytes}}  \
              {{decimal_bytes_per_sec}}  {left}",
@@ -240,25 +240,25 @@ impl Reporter for Progress {
         match event {
             Event::StepStarted { step, title, .. } => self.started(step, title),
             Event::Progress { step, done, total } => self.progress(step, *done, *total),
-            Event::Message { text, .. } => self.line(&format!("  {}", styled(DIM, said(text)))),
+            Event::Message { text, .. } => self.line(format!("  {}", styled(DIM, said(text)))),
             Event::Exact { detail, packages, download, disk, .. } => {
-                self.line(&format!(
+                self.line(&message!(
                     "  {}: {packages} packages, {} to download, {} on disk",
                     detail.title,
                     Bytes(*download),
                     Bytes(*disk)
                 ));
                 if !detail.removes.is_empty() {
-                    self.line(&format!("    apt removes for it: {}", detail.removes.join(", ")));
+                    self.line(&message!("    apt removes for it: {}", detail.removes.join(", ")));
                 }
                 // What root does is never shortened.
                 let shown =
                     if self.verbose || detail.root { detail.packages.as_slice() } else { &[] };
                 for package in shown {
-                    self.line(&format!("    {} {}", package.name, package.version));
+                    self.line(format!("    {} {}", package.name, package.version));
                 }
                 for command in detail.commands.iter().filter(|_| detail.root) {
-                    self.line(&format!("    $ {command}"));
+                    self.line(format!("    $ {command}"));
                 }
             }
             Event::StepFinished { step, outcome, seconds } => {

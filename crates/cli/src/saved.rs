@@ -8,7 +8,7 @@ use aitk_detect::Machine;
 use aitk_env::Locks;
 use aitk_exec::ExecError;
 use aitk_plan::{Choices, Manager, Plan, differences, names};
-use aitk_system::{Real, System};
+use aitk_system::{Message, Real, System, Told, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -71,38 +71,38 @@ impl Saved {
     /// # Errors
     /// [`CliError::BadPlan`] where it is none, [`CliError::OtherMachine`], and what is wrong with its locks.
     pub fn read(path: &Path, machine: &Machine) -> Result<Self, CliError> {
-        let bad = |reason: String| CliError::BadPlan { path: path.to_owned(), reason };
+        let bad = |reason: Message| CliError::BadPlan { path: path.to_owned(), reason };
         let text =
             (&Real as &dyn System).foreign_text(path, LONGEST).map_err(|error| {
                 match error.kind() {
-                    ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.to_string()),
+                    ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.told()),
                     _ => CliError::io(path)(error),
                 }
             })?;
         let mut file: Value = serde_json::from_str(&text)
-            .map_err(|error| bad(format!("it is no saved plan: {error}")))?;
+            .map_err(|error| bad(message!("it is no saved plan: {error}")))?;
         match file["schema"].as_u64() {
             Some(SCHEMA) if file["kind"] == "plan" => {}
             Some(schema) if schema != SCHEMA => {
-                return Err(bad(format!(
+                return Err(bad(message!(
                     "it has form {schema}, and this version of aitk reads form {SCHEMA}"
                 )));
             }
-            _ => return Err(bad("it is no saved plan".to_owned())),
+            _ => return Err(bad(message!("it is no saved plan"))),
         }
-        let resolved = file["resolved"].as_bool().ok_or_else(|| {
-            bad("it was not saved with `aitk plan -o` of this version".to_owned())
-        })?;
+        let resolved = file["resolved"]
+            .as_bool()
+            .ok_or_else(|| bad(message!("it was not saved with `aitk plan -o` of this version")))?;
         let picture = file["data"].take();
         let asked = Asked::deserialize(&picture)
-            .map_err(|error| bad(format!("it has been changed by hand: {error}")))?;
+            .map_err(|error| bad(message!("it has been changed by hand: {error}")))?;
         if asked.machine != aitk_plan::machine_digest(machine) {
             return Err(CliError::OtherMachine { path: path.to_owned() });
         }
         let locks = match &file["lock"] {
             Value::Null => None,
             Value::String(text) => Some(Locks::parse(text, path, asked.manager, machine)?),
-            _ => return Err(bad("its lock is none".to_owned())),
+            _ => return Err(bad(message!("its lock is none"))),
         };
         let wish =
             Wish { budget: asked.budget, choices: asked.choices, manager: Some(asked.manager) };
@@ -118,7 +118,7 @@ impl Saved {
             let shown = removes(&self.picture, &step.id);
             if let Some(name) = step.removes.iter().find(|name| !shown.contains(&name.as_str())) {
                 let reason =
-                    format!("it would now also remove {name}, which the plan does not show");
+                    message!("it would now also remove {name}, which the plan does not show");
                 return Err(ExecError::AptMissing { reason }.into());
             }
         }
@@ -126,9 +126,9 @@ impl Saved {
         if all.is_empty() {
             return Ok(());
         }
-        let mut named: Vec<_> = all.iter().take(NAMED).map(ToString::to_string).collect();
+        let mut named: Vec<_> = all.iter().take(NAMED).map(Told::told).collect();
         if all.len() > NAMED {
-            named.push(format!("{} more", all.len() - NAMED));
+            named.push(message!("{} more", all.len() - NAMED));
         }
         Err(CliError::OtherPlan { path: self.path.clone(), differences: named })
     }

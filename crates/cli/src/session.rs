@@ -11,7 +11,7 @@ use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Manager, ManagerChoice, Plan, Profile, ProfileError,
     Warning, names, parse_toml,
 };
-use aitk_system::{Explain, Real, Replay, System};
+use aitk_system::{Explain, Message, Real, Replay, System, Told, message};
 use serde::{Deserialize, Serialize};
 
 use crate::args::{ChoiceArgs, Common};
@@ -321,11 +321,11 @@ pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliErr
     let path = folders.config.join("catalog.toml");
     let Some(text) = settings_text(system, &path)? else { return Ok(Catalog::builtin()?) };
     let file = path.to_string_lossy();
-    let told = |reason: String| CliError::Catalog { path: path.clone(), reason };
+    let told = |reason: Message| CliError::Catalog { path: path.clone(), reason };
     let values: serde_json::Value = parse_toml(&file, &text)?;
-    names::lines_only(&values).map_err(|unfit| told(unfit.to_string()))?;
+    names::lines_only(&values).map_err(|unfit| told(unfit.told()))?;
     let overlay = parse_toml(&file, &text)?;
-    let tables = Tables::with(overlay).map_err(|error| told(error.message().to_owned()))?;
+    let tables = Tables::with(overlay).map_err(|error| told(Message::plain(error.message())))?;
     Ok(Catalog::with(tables)?)
 }
 
@@ -349,6 +349,7 @@ fn in_form(machine: &Machine) -> Result<(), names::Unfit> {
     let mut words = [&machine.arch, &machine.os.id].into_iter().filter(|text| !text.is_empty());
     words.try_for_each(version)?;
     machine.os.version.iter().chain(&machine.kernel).try_for_each(version)?;
+    machine.libc.iter().filter_map(|libc| libc.version.as_ref()).try_for_each(version)?;
     for gpu in &machine.gpus {
         gpu.gfx.iter().chain(&gpu.compute_capability).try_for_each(version)?;
         gpu.driver.iter().flat_map(|driver| &driver.cuda).try_for_each(version)?;
@@ -367,8 +368,8 @@ pub fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
 /// What is said where a channel does not answer and nobody insisted on conda.
 fn instead(error: &EnvError) -> Warning {
     Warning::new(
-        "AITK-W10",
-        format!("a virtual environment instead of conda: {error}"),
+        aitk_plan::warnings::VENV_INSTEAD,
+        message!("a virtual environment instead of conda: {error}"),
         error.hint().unwrap_or_default(),
     )
 }
@@ -405,25 +406,26 @@ pub fn locked(args: &ChoiceArgs, machine: &Machine) -> Result<Option<Locks>, Cli
 
 /// A recording, or the JSON of a machine; the latter answers nothing but the facts.
 fn recorded(path: &Path) -> Result<(Arc<dyn System>, Option<Machine>), CliError> {
-    let bad = |reason: String| CliError::BadMachine { path: path.to_owned(), reason };
+    let bad = |reason: Message| CliError::BadMachine { path: path.to_owned(), reason };
     let stat = Real.stat(path).map_err(CliError::io(path))?;
     if stat.kind == aitk_system::FileKind::Dir {
-        let replay = Replay::open(path).map_err(|error| bad(error.to_string()))?;
+        let replay = Replay::open(path).map_err(|error| bad(Message::plain(error)))?;
         return Ok((Arc::new(replay), None));
     }
     let json = (&Real as &dyn System).foreign_text(path, LONGEST_MACHINE);
     let mut value: serde_json::Value =
         serde_json::from_str(&json.map_err(|error| match error.kind() {
-            ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.to_string()),
+            ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(Message::plain(error)),
             _ => CliError::io(path)(error),
         })?)
-        .map_err(|error| bad(error.to_string()))?;
+        .map_err(|error| bad(Message::plain(error)))?;
     if let Some(data) = value.get_mut("data") {
         value = data.take();
     }
-    names::lines_only(&value).map_err(|unfit| bad(unfit.to_string()))?;
-    names::numbers_within(&value, LARGEST).map_err(|unfit| bad(unfit.to_string()))?;
-    let machine: Machine = serde_json::from_value(value).map_err(|error| bad(error.to_string()))?;
-    in_form(&machine).map_err(|unfit| bad(unfit.to_string()))?;
+    names::lines_only(&value).map_err(|unfit| bad(unfit.told()))?;
+    names::numbers_within(&value, LARGEST).map_err(|unfit| bad(unfit.told()))?;
+    let machine: Machine =
+        serde_json::from_value(value).map_err(|error| bad(Message::plain(error)))?;
+    in_form(&machine).map_err(|unfit| bad(unfit.told()))?;
     Ok((Arc::new(Replay::tree(Path::new("/nonexistent"))), Some(machine)))
 }

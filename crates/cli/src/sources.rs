@@ -1,10 +1,12 @@
-//! The sources that a saved plan or a bundle names. They are a stranger's until the user says that they are his: they are
+//! The sources that a saved plan, a bundle or a lock names. They are a stranger's until the user says that they are his: they are
 //! shown, asked for by name, used for one run, and kept nowhere.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use aitk_plan::Choices;
-use aitk_system::{is_terminal, read_line};
+use aitk_plan::warnings::FOREIGN_ORIGINS;
+use aitk_plan::{Choices, Warning};
+use aitk_system::{is_terminal, message, read_line};
 
 use crate::args::Apply;
 use crate::error::CliError;
@@ -83,6 +85,35 @@ pub fn of_file(
     Ok(())
 }
 
+/// Asks for the hosts and channels to which no source of the user's leads, and from which a lock would have packages
+/// fetched.
+///
+/// # Errors
+/// [`CliError::ForeignOrigins`] where nobody can be asked and no flag agrees; [`CliError::Declined`].
+pub fn of_lock(origins: &BTreeSet<String>, args: &Apply) -> Result<(), CliError> {
+    if origins.is_empty() || args.dry_run {
+        return Ok(());
+    }
+    if !may_ask(args) {
+        return Err(CliError::ForeignOrigins { origins: origins.iter().cloned().collect() });
+    }
+    taken_from_there(args)
+}
+
+/// What a plan says of such hosts and channels.
+pub fn warning(origins: &BTreeSet<String>) -> Option<Warning> {
+    let origins: Vec<_> = origins.iter().cloned().collect();
+    (!origins.is_empty()).then(|| {
+        Warning::new(
+            FOREIGN_ORIGINS,
+            message!("the lock has packages fetched from where none of your sources leads: {origins}"),
+            message!(
+                "look whose that is before you agree; what comes has the hash that the lock names, whatever it does"
+            ),
+        )
+    })
+}
+
 /// What the user names himself, without what opens it.
 struct Given {
     index: Option<String>,
@@ -105,23 +136,33 @@ fn lent<'a>(
 /// Asks whether these may be used.
 fn agree(path: &Path, sources: &[String], args: &Apply, output: &Output) -> Result<(), CliError> {
     let foreign = || CliError::ForeignSources { path: path.to_owned(), sources: sources.to_vec() };
-    if !args.accept_sources && (args.yes || !is_terminal()) {
+    if !may_ask(args) {
         return Err(foreign());
     }
     let file = path.display();
     output.say(format!(
         "{} {}",
         styled(CARE, "!"),
-        said(format!("{file} names sources, which are used for this run and kept nowhere:"))
+        said(message!("{file} names sources, which are used for this run and kept nowhere:"))
     ));
     for source in sources {
         output.say(format!("  {}", styled(HEAD, source)));
     }
+    taken_from_there(args)
+}
+
+/// Whether somebody has agreed, or can.
+fn may_ask(args: &Apply) -> bool {
+    args.accept_sources || !args.yes && is_terminal()
+}
+
+fn taken_from_there(args: &Apply) -> Result<(), CliError> {
     if args.accept_sources {
         return Ok(());
     }
-    ask(&said("\nTake packages from there? [y/N] "));
-    let answer = read_line().map_err(CliError::io("the terminal"))?.unwrap_or_default();
+    ask(&said(message!("\nTake packages from there? [y/N] ")));
+    let answer =
+        read_line().map_err(CliError::io_of(message!("the terminal")))?.unwrap_or_default();
     match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.to_lowercase().as_str()) {
         true => Ok(()),
         false => Err(CliError::Declined),

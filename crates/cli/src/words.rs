@@ -1,16 +1,19 @@
 //! The language that a person is spoken to in. As with the colours there is one for the whole program. Scripts are
 //! spoken to in English: JSON, saved files and logs never pass through here.
 
+use std::fmt::Display;
 use std::process::ExitCode;
 use std::sync::OnceLock;
 
 use aitk_plan::{Language, Messages};
-use aitk_system::{Exit, Real, System};
+use aitk_system::{Exit, Message, Real, System, Told, message};
+use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Command, CommandFactory};
 
 use crate::args::{Args, Lang};
-use crate::error::CliError;
 use crate::output::{BAD, HEAD, ask, show, styled};
+
+mod usage;
 
 #[cfg(test)]
 mod tests;
@@ -18,11 +21,9 @@ mod tests;
 static SPOKEN: OnceLock<(Language, Messages)> = OnceLock::new();
 
 /// Speaks this language from now on.
-pub fn speak(language: Language) -> Result<(), CliError> {
-    let messages = Messages::of(language)?;
+pub fn speak(language: Language) {
     // Whoever came first stays: there is one choice in a run.
-    let _ = SPOKEN.set((language, messages));
-    Ok(())
+    let _ = SPOKEN.set((language, Messages::of(language)));
 }
 
 /// The language that is spoken.
@@ -30,10 +31,19 @@ pub fn language() -> Language {
     SPOKEN.get().map_or(Language::English, |(language, _)| *language)
 }
 
-/// A text for a person, in their language.
-pub fn said(text: impl AsRef<str>) -> String {
-    let text = text.as_ref();
-    SPOKEN.get().map_or_else(|| text.to_owned(), |(_, messages)| messages.say(text).into_owned())
+/// The messages of the language that is spoken.
+pub fn spoken() -> Messages {
+    SPOKEN.get().map_or_else(Messages::default, |(_, messages)| *messages)
+}
+
+/// A message for a person, in their language.
+pub fn said(message: impl Told) -> String {
+    spoken().tell(&message.told())
+}
+
+/// A text of the command line's own description, which clap holds as text.
+fn described(text: impl Display) -> String {
+    said(Message::said(text.to_string(), Vec::new()))
 }
 
 /// The language that is asked for, else that of the locale, in the order of POSIX.
@@ -67,8 +77,8 @@ pub fn command() -> Command {
 }
 
 fn translated(command: Command) -> Command {
-    let about = command.get_about().map(|text| said(text.to_string()));
-    let after = command.get_after_help().map(|text| said(text.to_string()));
+    let about = command.get_about().map(described);
+    let after = command.get_after_help().map(described);
     let mut command = command.mut_args(explained).mut_subcommands(translated);
     if let Some(about) = about {
         command = command.about(about);
@@ -80,13 +90,25 @@ fn translated(command: Command) -> Command {
 }
 
 fn explained(arg: Arg) -> Arg {
-    match arg.get_help().map(|text| said(text.to_string())) {
+    let values = arg.get_possible_values();
+    let arg = match values.iter().any(|value| value.get_help().is_some()) {
+        true => arg.value_parser(PossibleValuesParser::new(values.into_iter().map(in_words))),
+        false => arg,
+    };
+    match arg.get_help().map(described) {
         Some(help) => arg.help(help),
         None => arg,
     }
 }
 
-/// Words that clap puts into help and errors; it has no languages.
+fn in_words(value: PossibleValue) -> PossibleValue {
+    match value.get_help().map(described) {
+        Some(help) => value.help(help),
+        None => value,
+    }
+}
+
+/// Words that clap puts into help; it has no languages.
 const IN_HELP: [&str; 16] = [
     "Usage:",
     "Commands:",
@@ -111,30 +133,18 @@ const IN_HELP: [&str; 16] = [
 pub fn refuse(error: clap::Error) -> ExitCode {
     let words: Vec<_> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let _ = speak(chosen_by(&words, &Real));
+    speak(chosen_by(&words, &Real));
     let error = match language() {
         Language::English => error,
         // The same once more, with the help in the language that is spoken.
         Language::French => command().try_get_matches_from(&words).err().unwrap_or(error),
     };
-    tell(&error);
-    ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
-}
-
-fn tell(error: &clap::Error) {
     if error.use_stderr() {
-        // It holds what was typed, so its own looks are not kept.
-        let text = error.render().to_string();
-        // What was typed is told on the first line.
-        let (first, rest) = text.split_once('\n').unwrap_or((&text, ""));
-        let first = match first.strip_prefix("error: ") {
-            Some(first) => format!("{} {}", styled(BAD, said("error:")), said(first)),
-            None => in_help(first),
-        };
-        ask(&format!("{first}\n{}", in_help(rest)));
+        ask(&format!("{} {}\n", styled(BAD, said(message!("error:"))), said(usage::told(&error))));
     } else {
         show(&with_heads(&in_help(&error.render().to_string())));
     }
+    ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
 }
 
 /// Help whose headings are seen.
@@ -150,5 +160,5 @@ fn with_heads(text: &str) -> String {
 
 /// Rendered help, whose own texts are translated already.
 fn in_help(text: &str) -> String {
-    IN_HELP.iter().fold(said(text), |text, words| text.replace(words, &said(words)))
+    IN_HELP.iter().fold(text.to_owned(), |text, words| text.replace(words, &described(words)))
 }

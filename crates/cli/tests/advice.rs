@@ -3,7 +3,7 @@
 
 mod common;
 
-use aitk_plan::{Language, Texts, Tree};
+use aitk_plan::{Language, Messages, Texts, Tree};
 use common::{Home, machine, repository, text};
 use serde_json::Value;
 
@@ -158,8 +158,8 @@ fn rows_of_ones_own_come_with_their_words() {
 fn the_picture_in_the_documentation_is_the_tree() {
     let tree = Tree::builtin().unwrap();
     let picture = |language| {
-        let texts = Texts::of(language).unwrap();
-        format!("```mermaid\n{}```\n", tree.mermaid(&texts))
+        let (texts, said) = (Texts::told().unwrap(), Messages::of(language));
+        format!("```mermaid\n{}```\n", tree.mermaid(&texts, said))
     };
     let page = format!(
         "# The decision tree\n\n`aitk advise` walks it. This page is made from `profiles/decision-tree.toml` and \

@@ -1,13 +1,18 @@
 //! What strangers give: saved plans, profiles, settings and descriptions of machines that ask for more than they show, or
 //! for more than a machine has. Each is refused before anything is done.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests look from outside"
+)]
 
 mod common;
 
 use std::path::PathBuf;
 use std::process::Output;
 
-use common::{Home, repository, text};
+use common::{Home, machine, repository, text};
 use serde_json::{Value, json};
 
 /// A home folder with a plan that was saved there.
@@ -188,6 +193,87 @@ fn sources_that_a_file_names_are_asked_for_by_name() {
     }
     let base = |plan: &mut Value| plan["data"]["choices"]["base"] = json!("/home/x/conda");
     planned.refuses(base, 64, &["AITK-C31", "--conda-base /home/x/conda"]);
+}
+
+#[test]
+fn what_a_bundle_asks_for_is_read_into_its_forms() {
+    let planned = Planned::new();
+    let folder = planned.home.path().join("bundle");
+    std::fs::create_dir_all(&folder).unwrap();
+    let lock =
+        "lock-version = \"1.0\"\ncreated-by = \"aitk\"\nrequires-python = \"x\"\npackages = []\n";
+    std::fs::write(folder.join("pylock.toml"), lock).unwrap();
+    let run = |program: &str, args: &[&str]| {
+        let output =
+            std::process::Command::new(program).current_dir(&folder).args(args).output().unwrap();
+        assert!(output.status.success());
+        text(&output.stdout)
+    };
+    let sum = run("sha256sum", &["pylock.toml"]);
+    let apply = |change: &dyn Fn(&mut Value)| {
+        let mut choices = planned.plan["data"]["choices"].clone();
+        choices["profile"] = Value::Null;
+        let mut wish = json!({ "budget": "low", "choices": choices, "manager": "venv" });
+        change(&mut wish);
+        let files = json!({ "pylock.toml": { "size": lock.len(), "sha256": &sum[..64] } });
+        let manifest = json!({ "schema": 1, "kind": "bundle", "version": "0.1.0", "manager": "venv",
+            "wish": wish, "files": files });
+        std::fs::write(folder.join("manifest.json"), manifest.to_string()).unwrap();
+        run("tar", &["--format=gnu", "-cf", "b.aitk", "manifest.json", "pylock.toml"]);
+        planned.home.dry_apply(&[folder.join("b.aitk").to_str().unwrap(), "--offline"])
+    };
+    // Its wish is one; its lock has nothing in it.
+    says(&apply(&|_| {}), 78, &["AITK-E09"]);
+    for (field, to) in [
+        ("env", json!("../../../../work")),
+        ("env", json!("/home/x")),
+        ("env", json!("-rf")),
+        ("env", json!("a\nb")),
+        ("env", json!("x\u{1b}[31m")),
+        ("python", json!("3.12; x")),
+        ("channels", json!(["x\nssl_verify: false"])),
+        ("index_url", json!("https://x/\n--y")),
+        ("torch_index", json!("ftp://x")),
+        ("with", json!(["../x"])),
+        ("profile", json!("a\u{1b}[8m")),
+        ("framework", json!("evil")),
+    ] {
+        let said = apply(&|wish| wish["choices"][field] = to.clone());
+        says(&said, 78, &["AITK-E15"]);
+    }
+    says(&apply(&|wish| wish["budget"] = json!("low\u{1b}[8m")), 78, &["AITK-E15"]);
+    says(&apply(&|wish| wish["manager"] = json!("sh")), 78, &["AITK-E15"]);
+    let index =
+        |wish: &mut Value| wish["choices"]["index_url"] = json!("http://127.0.0.1:8/simple");
+    says(&apply(&index), 64, &["AITK-C31", "--index-url http://127.0.0.1:8/simple"]);
+    assert!(!planned.home.path().join(".local/share/aitk").exists(), "something was made");
+}
+
+#[test]
+fn hosts_to_which_no_source_leads_are_named() {
+    let home = Home::new();
+    let laptop = machine("ubuntu-24.04-laptop");
+    let lock = std::fs::read_to_string(format!("{laptop}/pylock.toml")).unwrap();
+    let plan = |host: &str, index: &str| {
+        let path = home.path().join("pylock.toml");
+        let lines = lock.lines().map(|line| match line.split_once("url = \"https://") {
+            Some((before, rest)) => {
+                let (_, path) = rest.split_once('/').unwrap();
+                format!("{before}url = \"https://{host}/{path}\n")
+            }
+            None => format!("{line}\n"),
+        });
+        std::fs::write(&path, lines.collect::<String>()).unwrap();
+        let wish = ["plan", "--budget", "low", "--framework", "none", "--machine", &laptop];
+        let more = ["--index-url", index, "--locked", path.to_str().unwrap()];
+        let output = home.aitk(&[&wish[..], &more].concat());
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        text(&output.stderr)
+    };
+    let said = plan("evil.example", "http://127.0.0.1:9/simple");
+    assert!(said.contains("none of your sources leads: https://evil.example"), "{said}");
+    let said = plan("own.example:8443", "https://own.example:8443/simple");
+    assert!(!said.contains("none of your sources leads"), "{said}");
 }
 
 /// A profile in a home folder of its own.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 
 use crate::gpu::{self, Surroundings};
 use crate::machine::{Driver, Gpu, Rocm};
@@ -137,42 +137,42 @@ fn lent() -> Gpu {
         vendor: "amd".to_owned(),
         driver: Some(Driver { name: "dxgkrnl".to_owned(), ..Driver::default() }),
         usable: true,
-        why: "Windows lends it, and librocdxg reaches it".to_owned(),
+        why: message!("Windows lends it, and librocdxg reaches it"),
         ..Gpu::default()
     }
 }
 
 /// Whether frameworks can use a device as it stands, and why.
-fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> (bool, String) {
-    let no = |why: &str| (false, why.to_owned());
+fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> (bool, Message) {
+    let no = |why: Message| (false, why);
     if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
         return no(why);
     }
     match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
         Some("amdgpu") => {}
         Some(other) => {
-            return (false, format!("its driver is {other}, which frameworks cannot use"));
+            return (false, message!("its driver is {other}, which frameworks cannot use"));
         }
-        None => return no("no driver is bound to it: the kernel's own amdgpu is needed"),
+        None => return no(message!("no driver is bound to it: the kernel's own amdgpu is needed")),
     }
     let Some(gfx) = &gpu.gfx else {
-        return no(
-            "the kernel's driver offers it for pictures only, not for computing (no KFD node)",
-        );
+        return no(message!(
+            "the kernel's driver offers it for pictures only, not for computing (no KFD node)"
+        ));
     };
     let shares = match gpu.integrated {
-        Some(true) => "; it is part of the processor and shares its memory",
-        _ => "",
+        Some(true) => message!("; it is part of the processor and shares its memory"),
+        _ => Message::default(),
     };
     match (served, rocm.access) {
         (false, _) => {
-            (false, format!("no framework has kernels for {gfx}: the processor computes instead"))
+            (false, message!("no framework has kernels for {gfx}: the processor computes instead"))
         }
-        (true, Some(true)) => (true, format!("the kernel's driver serves it as {gfx}{shares}")),
-        (true, Some(false)) => no(
-            "your user may not use /dev/kfd yet: it takes the groups render and video, and a new login",
-        ),
-        (true, None) => no("/dev/kfd is not there, through which programs compute"),
+        (true, Some(true)) => (true, message!("the kernel's driver serves it as {gfx}{shares}")),
+        (true, Some(false)) => no(message!(
+            "your user may not use /dev/kfd yet: it takes the groups render and video, and a new login"
+        )),
+        (true, None) => no(message!("/dev/kfd is not there, through which programs compute")),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The architecture.
 
-use aitk_system::System;
+use aitk_system::{System, message};
 
 use crate::notes::{self, Notes};
 
@@ -23,7 +23,7 @@ pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> String {
     if let Some((path, _)) = loader {
         notes.source("arch", path);
     } else {
-        notes.add(notes::ARCH, "the machine's architecture is not known", None);
+        notes.add(notes::ARCH, message!("the machine's architecture is not known"), None);
     }
     loader.map_or_else(String::new, |(_, arch)| (*arch).to_owned())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use aitk_system::System;
+use aitk_system::{System, message};
 use procfs_core::FromBufRead;
 
 use crate::machine::Cpu;
@@ -41,7 +41,7 @@ impl CpuInfo {
             Err(_) => Self(None),
         };
         if info.0.is_none() {
-            notes.add(notes::CPU, "the processor's description cannot be read", None);
+            notes.add(notes::CPU, message!("the processor's description cannot be read"), None);
         }
         info
     }
@@ -88,7 +88,8 @@ pub(crate) fn probe(
     }
     let threads = crate::text(system, "/proc/self/status").ok().and_then(|text| allowed(&text));
     if threads.is_none() {
-        let message = "it is not known how many threads of the processor this program may use";
+        let message =
+            message!("it is not known how many threads of the processor this program may use");
         notes.add(notes::THREADS, message, None);
     }
     let flags = info.flags();

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aitk_system::System;
+use aitk_system::{System, message};
 use procfs_core::process::MountInfo;
 
 use crate::line;
@@ -41,7 +41,7 @@ pub(crate) fn probe(
             None => held.push((mount, vec![name.to_owned()])),
         }
     }
-    notes.source("disks", "/proc/self/mountinfo and statvfs(3)");
+    notes.source_in_words("disks", message!("/proc/self/mountinfo and statvfs(3)"));
     held.into_iter().filter_map(|(mount, uses)| disk(system, mount, uses, kind, notes)).collect()
 }
 
@@ -64,7 +64,7 @@ fn disk(
 ) -> Option<Disk> {
     let Ok(space) = system.space(&mount.mount_point) else {
         let place = mount.mount_point.display();
-        notes.add(notes::SPACE, format!("the room on {place} cannot be asked for"), None);
+        notes.add(notes::SPACE, message!("the room on {place} cannot be asked for"), None);
         return None;
     };
     Some(Disk {

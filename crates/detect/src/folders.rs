@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aitk_system::System;
+use aitk_system::{System, message};
 
 use crate::machine::Folders;
 use crate::notes::{self, Notes};
@@ -29,10 +29,10 @@ pub fn folders(system: &dyn System) -> Folders {
 /// The folders, with a note where they hang in the air.
 pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Folders {
     let folders = folders(system);
-    notes.source("folders", "HOME, TMPDIR, XDG_* and AITK_* variables");
+    notes.source_in_words("folders", message!("HOME, TMPDIR, XDG_* and AITK_* variables"));
     if folders.home.parent().is_none() {
-        let message = "neither HOME nor /etc/passwd says where the home folder is";
-        notes.add(notes::HOME, message, Some("set HOME"));
+        let message = message!("neither HOME nor /etc/passwd says where the home folder is");
+        notes.add(notes::HOME, message, Some(message!("set HOME")));
     }
     folders
 }

@@ -1,6 +1,6 @@
 //! The graphics processors, whoever made them.
 
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 
 use crate::machine::{Driver, Gpu, Jetson, Nvidia, Rocm, Virtualization, Wsl};
 use crate::notes::Notes;
@@ -31,11 +31,11 @@ pub(crate) fn probe(
     gpus.extend(amd);
     gpus.extend(intel::probe(around, &of("intel")));
     gpus.sort_by_key(|gpu| (gpu.address.is_none(), gpu.address.clone()));
-    notes.source(
+    notes.source_in_words(
         "gpus",
         match devices[..] {
-            [] => "the drivers: no device is on the PCI bus",
-            _ => "/sys/bus/pci/devices, then the drivers",
+            [] => message!("the drivers: no device is on the PCI bus"),
+            _ => message!("/sys/bus/pci/devices, then the drivers"),
         },
     );
     (gpus, nvidia, rocm)
@@ -68,7 +68,8 @@ fn titled(vendor: &str, name: &str) -> String {
 }
 
 /// Why nothing can use a device with this driver, whoever made it.
-pub(crate) fn elsewhere(driver: Option<&Driver>) -> Option<&'static str> {
-    (driver?.name == "vfio-pci")
-        .then_some("it is handed on to a virtual machine (vfio), so nothing here can use it")
+pub(crate) fn elsewhere(driver: Option<&Driver>) -> Option<Message> {
+    (driver?.name == "vfio-pci").then_some(message!(
+        "it is handed on to a virtual machine (vfio), so nothing here can use it"
+    ))
 }

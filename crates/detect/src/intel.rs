@@ -3,6 +3,7 @@
 use crate::gpu::{self, Surroundings};
 use crate::machine::Gpu;
 use crate::pci::Device;
+use aitk_system::{Message, message};
 
 /// The devices.
 pub(crate) fn probe(around: &Surroundings<'_>, devices: &[&Device]) -> Vec<Gpu> {
@@ -19,22 +20,24 @@ fn own(around: &Surroundings<'_>, device: &Device) -> Gpu {
 }
 
 /// Whether frameworks can use a device as it stands, and why.
-fn judge(gpu: &Gpu) -> (bool, String) {
-    let no = |why: &str| (false, why.to_owned());
+fn judge(gpu: &Gpu) -> (bool, Message) {
+    let no = |why: Message| (false, why);
     if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
         return no(why);
     }
     if gpu.integrated == Some(true) {
-        return no("it is part of the processor: frameworks compute on the processor itself");
+        return no(message!(
+            "it is part of the processor: frameworks compute on the processor itself"
+        ));
     }
     match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
         Some(name @ ("xe" | "i915")) => (
             true,
-            format!(
+            message!(
                 "the kernel's driver {name} serves it; PyTorch has builds for it (XPU), on request"
             ),
         ),
-        Some(other) => (false, format!("its driver is {other}, which frameworks cannot use")),
-        None => no("no driver is bound to it: a newer kernel brings one"),
+        Some(other) => (false, message!("its driver is {other}, which frameworks cannot use")),
+        None => no(message!("no driver is bound to it: a newer kernel brings one")),
     }
 }

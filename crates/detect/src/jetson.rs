@@ -1,6 +1,6 @@
 //! NVIDIA Jetson boards.
 
-use aitk_system::{Nvml, System};
+use aitk_system::{Nvml, System, message};
 
 use crate::gpu::Surroundings;
 use crate::line;
@@ -54,12 +54,13 @@ pub(crate) fn gpu(around: &Surroundings<'_>, board: &Jetson, said: Option<&Nvml>
     let chip = table.chip.iter().find(|chip| Some(&chip.name) == board.chip.as_ref())?;
     let jetpack = board.l4t.as_deref().and_then(|l4t| table.jetpack(l4t));
     let why = match jetpack {
-        Some(row) => format!(
+        Some(row) => message!(
             "JetPack {} serves it, with CUDA {}; it shares the board's memory",
-            row.version, row.cuda
+            row.version,
+            row.cuda
         ),
         None => {
-            "the board's software (L4T) does not say its release: it may not be NVIDIA's".to_owned()
+            message!("the board's software (L4T) does not say its release: it may not be NVIDIA's")
         }
     };
     let name = said.and_then(|said| said.devices.first()?.name.clone());

@@ -42,7 +42,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use aitk_system::{Beside, System, beside, plain};
+use aitk_system::{Beside, Message, System, beside, message, plain};
 pub use doctor::{Finding, Severity, examine, is_environment, looked_at, own_environment};
 pub use folders::folders;
 pub use machine::*;
@@ -156,7 +156,7 @@ fn kernel(system: &dyn System, notes: &mut Notes) -> Option<String> {
     if release.is_some() {
         notes.source("kernel", "/proc/sys/kernel/osrelease");
     } else {
-        notes.add(notes::KERNEL, "the kernel's release cannot be read", None);
+        notes.add(notes::KERNEL, message!("the kernel's release cannot be read"), None);
     }
     release
 }
@@ -222,10 +222,21 @@ fn plainly(machine: Machine, mut notes: Vec<Note>) -> Detection {
     all_made_plain(&mut plain);
     let machine = match plain == told {
         true => machine,
-        false => serde_json::from_value(plain).unwrap_or_default(),
+        false => with_words_of(machine, serde_json::from_value(plain).unwrap_or_default()),
     };
-    notes.iter_mut().for_each(|note| made_plain(&mut note.message));
+    notes.iter_mut().for_each(|note| note.message.make_plain());
     Detection { machine, notes }
+}
+
+/// Facts that were written down and read again, with the sentences as they were before: in either language.
+fn with_words_of(told: Machine, mut plain: Machine) -> Machine {
+    let words = told.gpus.into_iter().map(|gpu| gpu.why);
+    plain.gpus.iter_mut().zip(words).for_each(|(gpu, why)| gpu.why = why);
+    (plain.reboot, plain.sources) = (told.reboot, told.sources);
+    plain.gpus.iter_mut().for_each(|gpu| gpu.why.make_plain());
+    plain.reboot.iter_mut().for_each(Message::make_plain);
+    plain.sources.values_mut().for_each(Message::make_plain);
+    plain
 }
 
 /// The content of a small file without the white space and NUL bytes around it; `None` if nothing

@@ -1,6 +1,6 @@
 //! The C library and its version.
 
-use aitk_system::{Command, System};
+use aitk_system::{Command, System, message};
 
 use crate::PATIENCE;
 use crate::machine::{Libc, Os};
@@ -33,7 +33,7 @@ pub(crate) fn probe(
         None => asked(system).inspect(|_| notes.source("libc", "ldd --version")),
     };
     if found.as_ref().is_none_or(|libc| libc.version.is_none()) {
-        notes.add(notes::LIBC, "the C library's version could not be found out", None);
+        notes.add(notes::LIBC, message!("the C library's version could not be found out"), None);
     }
     found
 }

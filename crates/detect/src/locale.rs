@@ -1,6 +1,6 @@
 //! The character set and language.
 
-use aitk_system::System;
+use aitk_system::{System, message};
 
 use crate::notes::Notes;
 
@@ -8,6 +8,6 @@ use crate::notes::Notes;
 pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Option<String> {
     let names = ["LC_ALL", "LC_CTYPE", "LANG"];
     let (name, value) = names.iter().find_map(|name| Some((name, system.env(name)?)))?;
-    notes.source("locale", format!("the variable {name}"));
+    notes.source_in_words("locale", message!("the variable {name}"));
     Some(value)
 }

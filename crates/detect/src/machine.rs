@@ -1,5 +1,6 @@
 //! The facts about one computer, as plain values that serialize to JSON.
 
+use aitk_system::Message;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -51,13 +52,13 @@ pub struct Machine {
     /// Whether systemd runs the machine.
     pub systemd: bool,
     /// Why the machine should be restarted; empty where it need not.
-    pub reboot: Vec<String>,
+    pub reboot: Vec<Message>,
     /// The current date, `YYYY-MM-DD`: what support dates are compared with.
     pub date: String,
     /// The folders that the user's environment names.
     pub folders: Folders,
     /// Where each fact comes from: a file, a command or a library, by the fact's place in this value (`memory.total`).
-    pub sources: BTreeMap<String, String>,
+    pub sources: BTreeMap<String, Message>,
 }
 
 /// The operating system, from `os-release`.
@@ -215,7 +216,7 @@ pub struct Gpu {
     /// Whether AI frameworks can use it as it stands.
     pub usable: bool,
     /// Why, or why not.
-    pub why: String,
+    pub why: Message,
 }
 
 /// A driver.
@@ -381,7 +382,7 @@ pub struct Note {
     /// A stable code, `AITK-D…`.
     pub code: String,
     /// What is the matter.
-    pub message: String,
+    pub message: Message,
     /// What can be done.
-    pub hint: Option<String>,
+    pub hint: Option<Message>,
 }

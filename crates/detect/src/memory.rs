@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use aitk_system::System;
+use aitk_system::{System, message};
 
 use crate::cgroups;
 use crate::line;
@@ -22,7 +22,7 @@ pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> 
     let memory = system.memory().ok();
     match memory {
         Some(_) => notes.source("memory.total", "/proc/meminfo"),
-        None => notes.add(notes::MEMORY, "the amount of memory cannot be read", None),
+        None => notes.add(notes::MEMORY, message!("the amount of memory cannot be read"), None),
     }
     let limit = limit(system, mounts);
     if let Some((_, path)) = &limit {

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use aitk_system::System;
+use aitk_system::{System, message};
 use procfs_core::process::MountInfo;
 
 use crate::notes::{self, Notes};
@@ -20,8 +20,10 @@ impl Mounts {
         match crate::text(system, "/proc/self/mountinfo") {
             Ok(text) => Self::parse(&text),
             Err(_) => {
-                let message = "the list of mounted file systems cannot be read, so disks and \
-                               memory limits are not known";
+                let message = message!(
+                    "the list of mounted file systems cannot be read, so disks and \
+                               memory limits are not known"
+                );
                 notes.add(notes::MOUNTS, message, None);
                 Self::default()
             }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, Nvml, NvmlDevice, NvmlFailure, System};
+use aitk_system::{Command, Message, Nvml, NvmlDevice, NvmlFailure, System, message};
 
 use crate::gpu::{self, Surroundings};
 use crate::machine::{Driver, Gpu, Nvidia, VirtualizationKind};
@@ -47,7 +47,7 @@ pub(crate) fn probe(
     let mut driver = driver(around, module, answered, lent);
     let failure = answer.as_ref().and_then(|answer| answer.as_ref().err());
     if let Some(failure) = failure.filter(|_| bound || lent) {
-        notes.add(notes::NVIDIA, format!("the NVIDIA driver cannot be asked: {failure}"), None);
+        notes.add(notes::NVIDIA, message!("the NVIDIA driver cannot be asked: {failure}"), None);
     }
     let known = Known { around, driver: &driver, failure, table };
     let mut gpus: Vec<Gpu> = devices.iter().map(|device| known.own(device, answered)).collect();
@@ -256,90 +256,96 @@ impl Known<'_> {
     }
 
     /// Whether frameworks can use a device as it stands, and why.
-    fn judge(&self, gpu: &Gpu, said: Option<&NvmlDevice>) -> (bool, String) {
-        let no = |why: &str| (false, why.to_owned());
-        let version = self.driver.version.as_deref().unwrap_or("of an unknown version");
+    fn judge(&self, gpu: &Gpu, said: Option<&NvmlDevice>) -> (bool, Message) {
+        let no = |why: Message| (false, why);
+        let version = self.driver.version.as_ref().map(Message::plain);
+        let version = version.unwrap_or_else(|| message!("of an unknown version"));
         if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
             return no(why);
         }
         if let Some(path) = self.around.wsl.and_then(|wsl| wsl.shadowed_by.as_ref()) {
             let path = path.display();
-            return (false, format!("a Linux driver hides the one of Windows ({path}): remove it"));
+            return (
+                false,
+                message!("a Linux driver hides the one of Windows ({path}): remove it"),
+            );
         }
         let capability = gpu.compute_capability.as_deref();
         if capability
             .and_then(|capability| self.table.by_capability(capability))
             .is_some_and(|row| !row.served)
         {
-            return no("it is too old: no current framework computes on it");
+            return no(message!("it is too old: no current framework computes on it"));
         }
         match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
             Some("nvidia" | "dxgkrnl") => {}
             Some("nouveau") => {
-                return no(
-                    "its driver is nouveau, which shows pictures and computes nothing for frameworks: NVIDIA's own driver is needed",
-                );
+                return no(message!(
+                    "its driver is nouveau, which shows pictures and computes nothing for frameworks: NVIDIA's own driver is needed"
+                ));
             }
             Some(other) => {
-                return (false, format!("its driver is {other}, which frameworks cannot use"));
+                return (false, message!("its driver is {other}, which frameworks cannot use"));
             }
             None => return no(self.without_driver()),
         }
         match (self.failure, said) {
-            (Some(NvmlFailure::Mismatch), _) => {
-                no("the driver was upgraded while its older part kept running: restart the machine")
-            }
-            (Some(NvmlFailure::TimedOut), _) => {
-                no("the driver does not answer: the device may hang; a restart usually helps")
-            }
+            (Some(NvmlFailure::Mismatch), _) => no(message!(
+                "the driver was upgraded while its older part kept running: restart the machine"
+            )),
+            (Some(NvmlFailure::TimedOut), _) => no(message!(
+                "the driver does not answer: the device may hang; a restart usually helps"
+            )),
             (Some(NvmlFailure::Missing), _) if has_cuda(self.around.system) => (
                 true,
-                format!(
+                message!(
                     "driver {version} is loaded; what it says about the device cannot be asked"
                 ),
             ),
             (Some(NvmlFailure::Missing), _) => {
-                no("the driver's module is loaded, but its libraries are not installed")
+                no(message!("the driver's module is loaded, but its libraries are not installed"))
             }
             (Some(NvmlFailure::Other(message)), _) => {
-                (false, format!("the driver says: {message}"))
+                (false, message!("the driver says: {message}"))
             }
-            (None, None) => no("the driver does not know this device"),
-            (None, Some(_)) if self.is_shut_out() => no(
-                "the container was started without the GPU: its device files are not here (`--gpus all`)",
-            ),
+            (None, None) => no(message!("the driver does not know this device")),
+            (None, Some(_)) if self.is_shut_out() => no(message!(
+                "the container was started without the GPU: its device files are not here (`--gpus all`)"
+            )),
             (None, Some(said)) => {
                 let cuda = self.driver.cuda.as_ref();
                 let serves =
-                    cuda.map(|cuda| format!(", for CUDA up to {cuda}")).unwrap_or_default();
+                    cuda.map(|cuda| message!(", for CUDA up to {cuda}")).unwrap_or_default();
                 let parts = match said.parts.len() {
-                    0 => String::new(),
-                    1 => "; one part of it is set apart (MIG)".to_owned(),
-                    many => format!("; it is divided into {many} parts (MIG)"),
+                    0 => Message::default(),
+                    1 => message!("; one part of it is set apart (MIG)"),
+                    many => message!("; it is divided into {many} parts (MIG)"),
                 };
                 let whose = match gpu.address {
-                    None => format!("lent by Windows, whose driver {version} serves it"),
-                    _ => format!("driver {version} serves it"),
+                    None => message!("lent by Windows, whose driver {version} serves it"),
+                    _ => message!("driver {version} serves it"),
                 };
                 let shares = match gpu.integrated {
-                    Some(true) => "; it shares the machine's memory",
-                    _ => "",
+                    Some(true) => message!("; it shares the machine's memory"),
+                    _ => Message::default(),
                 };
-                (true, format!("{whose}{serves}{parts}{shares}"))
+                (true, Message::parts([whose, serves, parts, shares]))
             }
         }
     }
 
     /// Why no driver is bound to a device, as far as that shows.
-    fn without_driver(&self) -> &'static str {
+    fn without_driver(&self) -> Message {
         match (self.driver.signer.as_deref(), self.around.virtualization.kind) {
             (Some(""), _) => {
-                "Secure Boot refuses the installed driver, because nobody signed its module"
+                message!(
+                    "Secure Boot refuses the installed driver, because nobody signed its module"
+                )
             }
             (_, VirtualizationKind::Container) => {
-                "no driver serves it; in a container that is the business of the host"
+                message!("no driver serves it; in a container that is the business of the host")
             }
-            _ => "no driver is installed for it: with one, frameworks can compute on it",
+            _ => message!("no driver is installed for it: with one, frameworks can compute on it"),
         }
     }
 

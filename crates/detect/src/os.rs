@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 
 use crate::machine::Os;
 use crate::notes::{self, Notes};
@@ -17,7 +17,8 @@ pub(crate) fn probe(system: &dyn System, tables: &Tables, notes: &mut Notes) -> 
     match &found {
         Some((path, _)) => notes.source("os", path),
         None => {
-            let message = "there is no os-release file, so it is not known which system this is";
+            let message =
+                message!("there is no os-release file, so it is not known which system this is");
             notes.add(notes::OS_RELEASE, message, None);
         }
     }
@@ -35,13 +36,13 @@ pub(crate) fn probe(system: &dyn System, tables: &Tables, notes: &mut Notes) -> 
         id,
     };
     // Some say it themselves.
-    let own = field("SUPPORT_END").map(|end| (end, "SUPPORT_END in os-release".to_owned()));
+    let own = field("SUPPORT_END").map(|end| (end, message!("SUPPORT_END in os-release")));
     let end = own.or_else(|| end_of_support(system, tables, &os));
     if let Some((end, source)) = end {
-        notes.source("os.end_of_support", source);
+        notes.source_in_words("os.end_of_support", source);
         os.end_of_support = Some(end);
     } else {
-        let message = format!("it is not known until when {} is supported", os.name);
+        let message = message!("it is not known until when {} is supported", os.name);
         notes.add(notes::SUPPORT, message, None);
     }
     os
@@ -73,12 +74,12 @@ fn unquote(word: &str) -> String {
 
 /// The day on which standard support ends: from the machine's own table (package
 /// `distro-info-data`), which may be newer than ours, else from ours.
-fn end_of_support(system: &dyn System, tables: &Tables, os: &Os) -> Option<(String, String)> {
+fn end_of_support(system: &dyn System, tables: &Tables, os: &Os) -> Option<(String, Message)> {
     let path = format!("/usr/share/distro-info/{}.csv", os.id);
     let own = crate::text(system, &path).ok().and_then(|csv| eol(&csv, os));
-    own.map(|end| (end, path)).or_else(|| {
+    own.map(|end| (end, Message::plain(path))).or_else(|| {
         let row = tables.distro(&os.id, os.version.as_deref())?;
-        Some((row.end_of_support.clone(), row.source.clone()))
+        Some((row.end_of_support.clone(), Message::plain(&row.source)))
     })
 }
 

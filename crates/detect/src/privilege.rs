@@ -1,6 +1,6 @@
 //! What the user may do.
 
-use aitk_system::{Command, Host, RunError, System};
+use aitk_system::{Command, Host, RunError, System, message};
 
 use crate::PATIENCE;
 use crate::machine::{Privilege, Sudo};
@@ -27,11 +27,12 @@ pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Privilege {
 /// How `sudo` works for an ordinary user. Its rules are root's to read, so it is asked; if it says
 /// no, that may be for want of a password, and the group tells.
 fn sudo(system: &dyn System, host: &Host, notes: &mut Notes) -> Sudo {
-    notes.source("privilege.sudo", "sudo -n true, else /etc/group");
+    notes.source_in_words("privilege.sudo", message!("sudo -n true, else /etc/group"));
     let answer = system.run(&Command::reads(["sudo", "-n", "true"]).timeout(PATIENCE));
     if let Err(RunError::TimedOut { .. }) = answer {
-        let message = "sudo did not answer in time; whether it works is told by the user's groups";
-        notes.add(notes::SUDO, message, Some("`sudo -v` shows what it waits for"));
+        let message =
+            message!("sudo did not answer in time; whether it works is told by the user's groups");
+        notes.add(notes::SUDO, message, Some(message!("`sudo -v` shows what it waits for")));
     }
     if answer.is_ok_and(|output| output.success()) {
         Sudo::Passwordless

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, DEFAULT_PATH, System, with_each};
+use aitk_system::{Command, DEFAULT_PATH, System, message, with_each};
 
 use crate::PATIENCE;
 use crate::machine::Python;
@@ -20,10 +20,10 @@ pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> 
     let programs = programs(system, mounts);
     let found = with_each(&programs, |path| python(system, path));
     for (path, _) in programs.iter().zip(&found).filter(|(_, found)| found.is_none()) {
-        let message = format!("{} does not say its version, and is left out", path.display());
+        let message = message!("{} does not say its version, and is left out", path.display());
         notes.add(notes::PYTHON, message, None);
     }
-    notes.source("python", "every python3 on PATH, asked for its version");
+    notes.source_in_words("python", message!("every python3 on PATH, asked for its version"));
     found.into_iter().flatten().collect()
 }
 
@@ -156,6 +156,6 @@ mod tests {
         assert_eq!(found, [system_python]);
         let notes = Vec::from(notes);
         assert_eq!(notes.len(), 1);
-        assert!(notes[0].message.starts_with("/opt/bin/python3.9 "), "{notes:?}");
+        assert!(notes[0].message.to_string().starts_with("/opt/bin/python3.9 "), "{notes:?}");
     }
 }

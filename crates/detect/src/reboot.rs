@@ -1,6 +1,6 @@
 //! Whether the machine should be restarted.
 
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 
 use crate::machine::{Nvidia, Virtualization, VirtualizationKind};
 use crate::notes::Notes;
@@ -16,7 +16,7 @@ pub(crate) fn probe(
     kernel: Option<&str>,
     nvidia: Option<&Nvidia>,
     notes: &mut Notes,
-) -> Vec<String> {
+) -> Vec<Message> {
     if !matches!(virtualization.kind, VirtualizationKind::BareMetal | VirtualizationKind::Vm) {
         return Vec::new();
     }
@@ -28,18 +28,18 @@ pub(crate) fn probe(
         packages.sort_unstable();
         packages.dedup();
         reasons.push(match packages[..] {
-            [] => "a package asks for it".to_owned(),
-            _ => format!("these packages ask for it: {}", packages.join(", ")),
+            [] => message!("a package asks for it"),
+            _ => message!("these packages ask for it: {}", packages.join(", ")),
         });
     }
     if let Some((running, newest)) = kernel.and_then(|kernel| newer_kernel(system, kernel)) {
         notes.source("reboot", "/lib/modules");
-        reasons.push(format!("kernel {newest} is installed, and {running} runs"));
+        reasons.push(message!("kernel {newest} is installed, and {running} runs"));
     }
     if let Some(Nvidia { version: Some(version), library: Some(library), .. }) = nvidia
         && version != library
     {
-        reasons.push(format!(
+        reasons.push(message!(
             "NVIDIA's libraries are {library}, and the module that runs is {version}"
         ));
     }

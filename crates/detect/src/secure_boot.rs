@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aitk_system::System;
+use aitk_system::{System, message};
 
 use crate::notes::{self, Notes};
 
@@ -19,8 +19,13 @@ pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Option<bool> {
         }
         _ => {
             if system.exists("/sys/firmware/efi") {
-                let message = "the machine has UEFI but does not say whether Secure Boot is on";
-                notes.add(notes::SECURE_BOOT, message, Some("`mokutil --sb-state` may know"));
+                let message =
+                    message!("the machine has UEFI but does not say whether Secure Boot is on");
+                notes.add(
+                    notes::SECURE_BOOT,
+                    message,
+                    Some(message!("`mokutil --sb-state` may know")),
+                );
             }
             None
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, System};
+use aitk_system::{Command, System, message};
 
 use crate::PATIENCE;
 use crate::machine::Tool;
@@ -53,7 +53,7 @@ pub(crate) fn probe(
             let version = sought.version.and_then(|argument| {
                 let version = ask(system, &path, argument);
                 if version.is_none() {
-                    let message = format!("{} does not say its version", path.display());
+                    let message = message!("{} does not say its version", path.display());
                     notes.add(notes::TOOL, message, None);
                 }
                 version

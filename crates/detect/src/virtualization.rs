@@ -2,7 +2,7 @@
 //! but without the processor's CPUID instruction, which a recording cannot answer. The kernel's
 //! flags and clocks tell the same.
 
-use aitk_system::System;
+use aitk_system::{System, message};
 
 use crate::cpu::CpuInfo;
 use crate::line;
@@ -100,7 +100,10 @@ pub(crate) fn probe(
         return container_in(None, OWN_GROUP, notes);
     }
     if !is_vm(system, cpuinfo) {
-        notes.source("virtualization", "no sign of a hypervisor, a container or WSL");
+        notes.source_in_words(
+            "virtualization",
+            message!("no sign of a hypervisor, a container or WSL"),
+        );
         return Virtualization { provider, ..Virtualization::default() };
     }
     let found = hypervisor(system, cpuinfo);
@@ -142,8 +145,10 @@ fn container(
         if layered_root(mounts) {
             return Some(("docker".to_owned(), "/.dockerenv"));
         }
-        let message = "the file /.dockerenv says that this is a container, but its root is a \
-                       disk's own: taken for a machine made from a container's image";
+        let message = message!(
+            "the file /.dockerenv says that this is a container, but its root is a \
+                       disk's own: taken for a machine made from a container's image"
+        );
         notes.add(notes::DOCKERENV, message, None);
     }
     None

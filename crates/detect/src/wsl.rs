@@ -1,6 +1,6 @@
 //! Windows Subsystem for Linux: what Windows lends, and what stands in its way.
 
-use aitk_system::System;
+use aitk_system::{System, message};
 
 use crate::machine::{Virtualization, VirtualizationKind, Wsl};
 use crate::notes::{self, Notes};
@@ -33,9 +33,11 @@ pub(crate) fn probe(
         || rocm.iter().any(|name| name.starts_with("rocm"));
     let gpu_disabled = is_off(&crate::text(system, "/etc/wsl.conf").unwrap_or_default());
     if gpu && !is_known && !gpu_disabled {
-        let message = "Windows lends a GPU to WSL (/dev/dxg), and nothing here tells which one";
-        let hint =
-            "for NVIDIA, install or update the driver on Windows, then run `wsl --shutdown` there";
+        let message =
+            message!("Windows lends a GPU to WSL (/dev/dxg), and nothing here tells which one");
+        let hint = message!(
+            "for NVIDIA, install or update the driver on Windows, then run `wsl --shutdown` there"
+        );
         notes.add(notes::DXG, message, Some(hint));
     }
     notes.source("wsl.gpu", "/dev/dxg");

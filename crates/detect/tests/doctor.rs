@@ -9,7 +9,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use aitk_detect::{Finding, Tables, detect, examine, looked_at};
-use aitk_system::{Command, Real, Replay, System};
+use aitk_system::{Command, Message, Real, Replay, System};
 use hostile::Hostile;
 use proptest::prelude::*;
 
@@ -107,8 +107,8 @@ fn an_environment_that_is_there_in_part_is_seen() {
 fn a_finding_says_what_was_seen_and_what_to_do_and_shows_no_placeholder() {
     for (name, found) in gallery() {
         for finding in found {
-            assert!(finding.evidence.iter().all(|line| !line.is_empty()), "{name}: {finding:?}");
-            let words = finding.remedy.join("\n");
+            assert!(finding.evidence.iter().all(|line| *line != ""), "{name}: {finding:?}");
+            let words = Message::lines(finding.remedy.clone()).to_string();
             assert!(!words.contains("{kernel}") && !words.contains("{env}"), "{name}: {words}");
         }
     }
@@ -118,7 +118,7 @@ fn a_finding_says_what_was_seen_and_what_to_do_and_shows_no_placeholder() {
 fn what_is_to_be_pasted_is_shell() {
     let mut lines = BTreeMap::new();
     for finding in gallery().into_values().flatten() {
-        lines.insert(finding.code, finding.remedy.join("\n"));
+        lines.insert(finding.code, Message::lines(finding.remedy).to_string());
     }
     for (code, script) in lines {
         let check = Command::reads(["sh", "-n", "-c", &script]).timeout(Duration::from_secs(10));

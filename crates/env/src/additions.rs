@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aitk_plan::Manager;
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 
 use crate::error::EnvError;
 use crate::generation::{Generation, Record};
@@ -26,7 +26,7 @@ pub struct Addition {
     /// Where it is.
     pub path: PathBuf,
     /// What it does.
-    pub message: String,
+    pub message: Message,
 }
 
 impl Generation {
@@ -47,7 +47,7 @@ impl Generation {
                 look.tell(
                     folder,
                     &name,
-                    "is read by every shell that enters the environment",
+                    message!("is read by every shell that enters the environment"),
                     &mut found,
                 );
             }
@@ -116,13 +116,13 @@ impl Look<'_> {
             let module = self.module(folder, &name);
             let starts = module.as_deref().is_some_and(|module| AT_START.contains(&module));
             if name.ends_with(".pth") || starts {
-                self.tell(folder, &name, "is run by Python at every start", found);
+                self.tell(folder, &name, message!("is run by Python at every start"), found);
             } else if let Some(module) = module.filter(|module| modules.contains(module)) {
-                self.tell(folder, &name, &format!("can hide the module `{module}`"), found);
+                self.tell(folder, &name, message!("can hide the module `{module}`"), found);
             } else if let Some(package) = package(&name).filter(|name| packages.contains(name)) {
                 let tells =
-                    format!("tells of another version of {package} than the one that is there");
-                self.tell(folder, &name, &tells, found);
+                    message!("tells of another version of {package} than the one that is there");
+                self.tell(folder, &name, tells, found);
             }
         }
     }
@@ -131,8 +131,8 @@ impl Look<'_> {
         for name in self.unowned("bin") {
             let hidden = SYSTEM.iter().map(|folder| Path::new(folder).join(&name));
             if let Some(hidden) = hidden.into_iter().find(|path| self.system.exists(path)) {
-                let tells = format!("is found before {}", hidden.display());
-                self.tell("bin", &name, &tells, found);
+                let tells = message!("is found before {}", hidden.display());
+                self.tell("bin", &name, tells, found);
             }
         }
     }
@@ -152,9 +152,9 @@ impl Look<'_> {
         Some(module.to_owned())
     }
 
-    fn tell(&self, folder: &str, name: &str, does: &str, found: &mut Vec<Addition>) {
+    fn tell(&self, folder: &str, name: &str, does: Message, found: &mut Vec<Addition>) {
         let path = self.root.join(folder).join(name);
-        let message = format!(
+        let message = message!(
             "{} belongs to no package, and {does}",
             text(Path::new(folder).join(name).as_path())
         );

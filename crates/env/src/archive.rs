@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use aitk_plan::names;
-use aitk_system::interrupted;
+use aitk_system::{Message, interrupted, message};
 use tar::EntryType;
 
 use crate::error::EnvError;
@@ -41,7 +41,7 @@ const OLDEST: Duration = Duration::from_secs(315_532_800);
 #[derive(Debug)]
 pub(crate) enum Refusal {
     /// What is wrong with it.
-    Bad(String),
+    Bad(Message),
     /// What the operating system said, and of which path.
     Io(PathBuf, io::Error),
     /// The user wants to stop.
@@ -58,7 +58,7 @@ impl Refusal {
         }
     }
 
-    fn bad(reason: impl Into<String>) -> Self {
+    fn bad(reason: impl Into<Message>) -> Self {
         Self::Bad(reason.into())
     }
 
@@ -69,7 +69,7 @@ impl Refusal {
 
     /// The archive itself cannot be read on.
     fn damaged(error: impl std::fmt::Display) -> Self {
-        Self::Bad(format!("it cannot be unpacked: {error}"))
+        Self::Bad(message!("it cannot be unpacked: {error}"))
     }
 }
 
@@ -138,7 +138,7 @@ impl Unpacked {
     fn member(&mut self, member: &mut tar::Entry<'_, impl Read>) -> Result<(), Refusal> {
         self.members += 1;
         if self.members > MEMBERS {
-            return Err(Refusal::bad(format!("it has more than {MEMBERS} members")));
+            return Err(Refusal::bad(message!("it has more than {MEMBERS} members")));
         }
         let kind = member.header().entry_type();
         let name = member.path().map_err(Refusal::damaged)?.into_owned();
@@ -146,7 +146,7 @@ impl Unpacked {
         let is_folder = kind.is_dir() || kind.is_file() && member.path_bytes().ends_with(b"/");
         let Some(path) = below(&name)? else { return Ok(()) };
         if let Some(link) = path.ancestors().skip(1).find(|part| self.links.contains_key(*part)) {
-            return Err(Refusal::bad(format!("{name:?} goes through the link {link:?}")));
+            return Err(Refusal::bad(message!("{name:?} goes through the link {link:?}")));
         }
         let place = self.folder.join(&path);
         if is_folder {
@@ -158,7 +158,7 @@ impl Unpacked {
         self.links.remove(&path);
         match fs::symlink_metadata(&place) {
             Ok(there) if there.is_dir() => {
-                return Err(Refusal::bad(format!("{name:?} is a folder and a file in it")));
+                return Err(Refusal::bad(message!("{name:?} is a folder and a file in it")));
             }
             Ok(_) => fs::remove_file(&place).map_err(Refusal::io(&place))?,
             Err(_) => {}
@@ -168,7 +168,7 @@ impl Unpacked {
             EntryType::Symlink => {
                 let target = target(member)?;
                 if target.as_os_str().is_empty() {
-                    return Err(Refusal::bad(format!("the link {name:?} leads nowhere")));
+                    return Err(Refusal::bad(message!("the link {name:?} leads nowhere")));
                 }
                 symlink(&target, &place).map_err(Refusal::io(&place))?;
                 self.links.insert(path, target);
@@ -177,7 +177,7 @@ impl Unpacked {
             EntryType::Link => {
                 let target = target(member)?;
                 let out = || {
-                    Refusal::bad(format!(
+                    Refusal::bad(message!(
                         "the link {name:?} leads to {target:?}, which is no file of it"
                     ))
                 };
@@ -190,7 +190,7 @@ impl Unpacked {
                 }
                 fs::hard_link(&other, &place).map_err(Refusal::io(&place))
             }
-            other => Err(Refusal::bad(format!(
+            other => Err(Refusal::bad(message!(
                 "{name:?} is no file, folder or link: its kind is {:?}",
                 char::from(other.as_byte())
             ))),
@@ -235,7 +235,9 @@ impl Unpacked {
     fn finish(&self) -> Result<(), Refusal> {
         for (path, target) in &self.links {
             if !self.stays_inside(path, target) {
-                return Err(Refusal::bad(format!("the link {path:?} leads out of it: {target:?}")));
+                return Err(Refusal::bad(message!(
+                    "the link {path:?} leads out of it: {target:?}"
+                )));
             }
         }
         Ok(())
@@ -276,7 +278,7 @@ fn below(name: &Path) -> Result<Option<PathBuf>, Refusal> {
     if path.to_str().is_some_and(names::relative_path::fits) {
         Ok(Some(path))
     } else {
-        Err(Refusal::bad(format!("{name:?} is no path inside of it")))
+        Err(Refusal::bad(message!("{name:?} is no path inside of it")))
     }
 }
 
@@ -291,10 +293,10 @@ fn target(member: &tar::Entry<'_, impl Read>) -> Result<PathBuf, Refusal> {
 pub(crate) fn read_members<R: Read, E>(
     archive: R,
     most: u64,
-    bad: impl Fn(String) -> E,
+    bad: impl Fn(Message) -> E,
     mut each: impl FnMut(&mut tar::Entry<'_, Metered<R>>) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let damaged = |error: io::Error| bad(format!("it cannot be unpacked: {error}"));
+    let damaged = |error: io::Error| bad(message!("it cannot be unpacked: {error}"));
     let meter = Rc::new(Meter::of(most));
     let mut archive = tar::Archive::new(Metered { decoder: archive, meter: Rc::clone(&meter) });
     let mut members = archive.entries().map_err(damaged)?;
@@ -329,8 +331,8 @@ impl Meter {
 
     fn take(&self, bytes: u64) -> io::Result<()> {
         for (left, reason) in [
-            (&self.left, "it unpacks to far more than an archive of its size does"),
-            (&self.head, "the head of a member is far larger than any is"),
+            (&self.left, message!("it unpacks to far more than an archive of its size does")),
+            (&self.head, message!("the head of a member is far larger than any is")),
         ] {
             let rest = left.get().checked_sub(bytes).ok_or_else(|| io::Error::other(reason))?;
             left.set(rest);
@@ -359,7 +361,7 @@ pub(crate) fn check_wheel(archive: &Path) -> Result<(), Refusal> {
     let size = file.metadata().map_err(Refusal::io(archive))?.len();
     let mut zip = zip::ZipArchive::new(file).map_err(Refusal::damaged)?;
     if zip.len() > MEMBERS {
-        return Err(Refusal::bad(format!("it has more than {MEMBERS} members")));
+        return Err(Refusal::bad(message!("it has more than {MEMBERS} members")));
     }
     let mut left = allowance(size);
     let mut scripts = Vec::new();
@@ -367,14 +369,14 @@ pub(crate) fn check_wheel(archive: &Path) -> Result<(), Refusal> {
         let member = zip.by_index_raw(index).map_err(Refusal::damaged)?;
         let name = member.name().map_err(Refusal::damaged)?.into_owned();
         if !names::relative_path::fits(name.trim_end_matches('/')) || name.contains('\\') {
-            return Err(Refusal::bad(format!("{name:?} is no path inside of it")));
+            return Err(Refusal::bad(message!("{name:?} is no path inside of it")));
         }
         const LINK: u32 = 0o120_000;
         if member.unix_mode().is_some_and(|mode| mode & 0o170_000 == LINK) {
-            return Err(Refusal::bad(format!("{name:?} is a link")));
+            return Err(Refusal::bad(message!("{name:?} is a link")));
         }
         left = left.checked_sub(member.size()).ok_or_else(|| {
-            Refusal::bad("it unpacks to far more than an archive of its size does")
+            Refusal::bad(message!("it unpacks to far more than an archive of its size does"))
         })?;
         if name.ends_with(".dist-info/entry_points.txt") {
             scripts.push(index);
@@ -399,7 +401,7 @@ fn check_scripts(text: &str) -> Result<(), Refusal> {
         } else if makes_programs && let Some((name, _)) = line.split_once('=') {
             let name = name.trim();
             if !line.starts_with(['#', ';']) && !names::file_name::fits(name) {
-                return Err(Refusal::bad(format!("the program {name:?} has no file's name")));
+                return Err(Refusal::bad(message!("the program {name:?} has no file's name")));
             }
         }
     }
@@ -457,7 +459,7 @@ mod tests {
         };
         let beside: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
         assert_eq!(beside.len(), 1, "{beside:?}");
-        reason
+        reason.to_string()
     }
 
     #[test]
@@ -527,7 +529,7 @@ mod tests {
         let Err(Refusal::Bad(reason)) = unpack(folder.path(), &[large], 50_000) else {
             panic!("it is not refused")
         };
-        assert!(reason.contains("far more"), "{reason}");
+        assert!(reason.to_string().contains("far more"), "{reason}");
         // A sparse file has a block, and says that it has 2^40 bytes.
         let mut sparse = raw(EntryType::GNUSparse, "a", "", &[0; 512]);
         sparse[483..495].copy_from_slice(b"17777777777\0");
@@ -538,7 +540,7 @@ mod tests {
         let Err(Refusal::Bad(reason)) = unpack(folder.path(), &[long], 1 << 30) else {
             panic!("it is not refused")
         };
-        assert!(reason.contains("head"), "{reason}");
+        assert!(reason.to_string().contains("head"), "{reason}");
         assert_eq!(allowance(0), LITTLE);
         assert_eq!(allowance(u64::MAX), MOST);
     }

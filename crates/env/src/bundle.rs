@@ -13,7 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Manager, names};
-use aitk_system::interrupted;
+use aitk_system::{Message, interrupted, message};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -80,27 +80,27 @@ struct Member {
 
 impl Manifest {
     /// Reads the manifest of a bundle: what it names are members as bundles have them.
-    fn read(member: impl Read) -> Result<Self, String> {
+    fn read(member: impl Read) -> Result<Self, Message> {
         let mut text = String::new();
         let all = member.take(LARGEST_MANIFEST + 1).read_to_string(&mut text);
         all.map_err(|error| error.to_string())?;
         if text.len() as u64 > LARGEST_MANIFEST {
-            return Err(format!("its manifest has more than {LARGEST_MANIFEST} bytes"));
+            return Err(message!("its manifest has more than {LARGEST_MANIFEST} bytes"));
         }
         let manifest: Self = serde_json::from_str(&text).map_err(|error| error.to_string())?;
         if manifest.schema != 1 {
             let schema = manifest.schema;
-            return Err(format!("it has form {schema}, and this version reads form 1"));
+            return Err(message!("it has form {schema}, and this version reads form 1"));
         }
         if manifest.files.len() > MEMBERS {
-            return Err(format!("it has more than {MEMBERS} members"));
+            return Err(message!("it has more than {MEMBERS} members"));
         }
         for (name, member) in &manifest.files {
             if Place::of(name, manifest.manager).is_none() {
-                return Err(format!("{name:?} is no member of a bundle"));
+                return Err(message!("{name:?} is no member of a bundle"));
             }
             if member.size > LARGEST {
-                return Err(format!("{name:?} has {} bytes", member.size));
+                return Err(message!("{name:?} has {} bytes", member.size));
             }
         }
         Ok(manifest)
@@ -234,7 +234,7 @@ pub fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle>, E
     if !is_bundle(path) {
         return Ok(None);
     }
-    let bad = |reason: String| EnvError::BadBundle { path: path.to_owned(), reason };
+    let bad = |reason: Message| EnvError::BadBundle { path: path.to_owned(), reason };
     let file = File::open(path).map_err(EnvError::io(path))?;
     let size = file.metadata().map_err(EnvError::io(path))?.len();
     let mut opening: Option<Opening<'_>> = None;
@@ -253,7 +253,7 @@ pub fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle>, E
         };
         opening.take(member)
     })?;
-    let Some(opening) = opening else { return Err(bad("it is empty".to_owned())) };
+    let Some(opening) = opening else { return Err(bad(message!("it is empty"))) };
     opening.finish().map(Some)
 }
 
@@ -272,14 +272,14 @@ struct Opening<'a> {
 impl Opening<'_> {
     /// Looks whether a member is the one that the manifest names, and puts it where it belongs.
     fn take(&mut self, entry: &mut tar::Entry<'_, impl Read>) -> Result<(), EnvError> {
-        let unreadable = |error: io::Error| self.bad(error.to_string());
+        let unreadable = |error: io::Error| self.bad(Message::plain(error));
         let name = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
         let known = self.left.remove(&name);
         let Some((member, place)) = known.zip(Place::of(&name, self.manager)) else {
-            return Err(self.bad(format!("its manifest does not name {name:?}")));
+            return Err(self.bad(message!("its manifest does not name {name:?}")));
         };
         if entry.header().entry_type() != tar::EntryType::Regular || entry.size() != member.size {
-            return Err(self.bad(format!("{name} is not what its manifest names")));
+            return Err(self.bad(message!("{name} is not what its manifest names")));
         }
         let (folder, file) = match place {
             Place::Package(file) => (self.settings.packages(self.manager), file),
@@ -307,22 +307,22 @@ impl Opening<'_> {
     fn same(&self, name: &str, hash: &str, member: &Member) -> Result<(), EnvError> {
         match hash == member.sha256 {
             true => Ok(()),
-            false => Err(self.bad(format!("{name} is not what its manifest names"))),
+            false => Err(self.bad(message!("{name} is not what its manifest names"))),
         }
     }
 
     fn finish(self) -> Result<Bundle, EnvError> {
         if let Some(missing) = self.left.keys().next() {
-            return Err(self.bad(format!("{missing} is missing in it")));
+            return Err(self.bad(message!("{missing} is missing in it")));
         }
         let Some((part, lock)) = &self.lock else {
-            return Err(self.bad(format!("{} is missing in it", self.manager.lock_file())));
+            return Err(self.bad(message!("{} is missing in it", self.manager.lock_file())));
         };
         fs::rename(&part.0, lock).map_err(EnvError::io(lock))?;
         Ok(Bundle { lock: lock.clone(), wish: self.wish })
     }
 
-    fn bad(&self, reason: String) -> EnvError {
+    fn bad(&self, reason: Message) -> EnvError {
         EnvError::BadBundle { path: self.path.to_owned(), reason }
     }
 }

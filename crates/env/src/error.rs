@@ -3,49 +3,79 @@
 use std::io;
 use std::path::PathBuf;
 
-use aitk_system::{Exit, Explain, Fault, RunError};
+use aitk_system::{Exit, Explain, Fault, Message, RunError, Told, message};
 
 /// What to do where there is no Python to build an environment on.
-pub const GET_PYTHON: &str = "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip \
-    python3-venv; where apt says that it is there, its program was taken away: sudo \
-    apt-get install --reinstall python3-minimal 'python3.*-minimal'), or choose \
-    --manager conda, which brings its own";
+pub fn get_python() -> Message {
+    message!(
+        "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip python3-venv; where apt says \
+         that it is there, its program was taken away: sudo apt-get install --reinstall python3-minimal \
+         'python3.*-minimal'), or choose --manager conda, which brings its own"
+    )
+}
 
 /// Why an environment could not be resolved or built.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Explain)]
 pub enum EnvError {
-    /// A source does not answer.
-    #[error("{source_name} does not answer: {reason}")]
+    /// A source of Python packages does not answer.
+    #[explain(
+        code = "AITK-E01",
+        exit = Unavailable,
+        say("{source_name} does not answer: {reason}"),
+        hint("check the network and HTTPS_PROXY; a mirror is set with --index-url or --channel, AITK_INDEX_URL or \
+              AITK_CHANNEL, or `index-url` or `channels` in config.toml; a corporate certificate with SSL_CERT_FILE")
+    )]
     Unreachable {
         /// Which source, in words.
-        source_name: String,
+        source_name: Message,
         /// What was tried and what came back.
-        reason: String,
+        reason: Message,
     },
-    /// A source answers, and has a file no more that it has told of.
-    #[error("{source_name} answers {status} for {file}")]
+    /// A source has a file no more that it has told of; `apply` asks it anew and tries once more.
+    #[explain(
+        code = "AITK-E17",
+        exit = Unavailable,
+        say("{source_name} answers {status} for {file}"),
+        hint("try again later: it is being changed just now; if it stays so, name another with --channel or \
+              --index-url")
+    )]
     Gone {
         /// Which source, in words.
-        source_name: String,
+        source_name: Message,
         /// Its answer.
         status: String,
         /// The file's name.
         file: String,
     },
-    /// Working offline, and something is not in the cache.
-    #[error("{what} is not in the cache, and --offline asks no source")]
+    /// Something is not in the cache, and `--offline` asks no source.
+    #[explain(
+        code = "AITK-E02",
+        exit = Unavailable,
+        say("{what} is not in the cache, and --offline asks no source"),
+        hint("run once without --offline")
+    )]
     Offline {
         /// What is missing.
-        what: String,
+        what: Message,
     },
-    /// The wishes cannot all be met.
-    #[error("no set of packages meets all wishes:\n{reason}")]
+    /// No set of packages meets all wishes.
+    #[explain(
+        code = "AITK-E03",
+        say("no set of packages meets all wishes:\n{reason}"),
+        hint("leave out or change one of the two wishes that clash")
+    )]
     Unsolvable {
         /// uv's explanation.
-        reason: String,
+        reason: Message,
     },
-    /// What was downloaded is not what the lock names.
-    #[error("{file} is not what the lock names: its sha256 is {found} and not {expected}")]
+    /// A download does not have the sha256 that the lock names; nothing of it was installed.
+    #[explain(
+        code = "AITK-E04",
+        say("{file} is not what the lock names: its sha256 is {found} and not {expected}"),
+        hint(
+            "nothing of it was installed; try again, and if it stays so, the source or a proxy changes what it delivers"
+        )
+    )]
     WrongHash {
         /// The file's name.
         file: String,
@@ -54,111 +84,188 @@ pub enum EnvError {
         /// The hash of what came.
         found: String,
     },
-    /// What is being downloaded is longer than it can be.
-    #[error("{file} is not what the lock names: it is longer than {most} bytes")]
+    /// A download is longer than it can be; nothing of it was installed.
+    #[explain(
+        code = "AITK-E04",
+        say("{file} is not what the lock names: it is longer than {most} bytes"),
+        hint(
+            "nothing of it was installed; try again, and if it stays so, the source or a proxy changes what it delivers"
+        )
+    )]
     TooLong {
         /// The file's name.
         file: String,
         /// The size in the lock, or that which no package has.
         most: u64,
     },
-    /// A file for which the lock names no hash.
-    #[error("the source names no sha256 for {file}, so it cannot be checked")]
+    /// A source names no sha256 for a file.
+    #[explain(
+        code = "AITK-E05",
+        say("the source names no sha256 for {file}, so it cannot be checked"),
+        hint("use an index that publishes hashes")
+    )]
     NoHash {
         /// The file's name.
         file: String,
     },
-    /// A package that would have to be built, which runs what a stranger wrote.
-    #[error(
-        "{package} is offered as source code only, and aitk installs none: building it would run its code"
+    /// A package is offered as source code only. None is built here: that would run what a stranger wrote.
+    #[explain(
+        code = "AITK-E16",
+        say(
+            "{package} is offered as source code only, and aitk installs none: building it would run its code"
+        ),
+        hint("leave it out, or use an index that has a wheel of it for this Python")
     )]
     OnlySource {
         /// The package.
         package: String,
     },
-    /// uv is not to be had.
-    #[error("uv {version} could not be had: {reason}")]
+    /// uv could not be had.
+    #[explain(
+        code = "AITK-E06",
+        say("uv {version} could not be had: {reason}"),
+        hint(
+            "install python3-pip, or set --index-url to an index that has it, or name a uv with --uv"
+        )
+    )]
     NoUv {
         /// The pinned version.
         version: String,
         /// What was tried.
-        reason: String,
+        reason: Message,
     },
-    /// The interpreter that the environment is built on is not there yet.
-    #[error("there is no Python yet to build the environment on")]
+    /// The interpreter that a virtual environment is built on is not there yet: install python3, or choose `--manager
+    /// conda`, which brings its own.
+    #[explain(
+        code = "AITK-E12",
+        say("there is no Python yet to build the environment on"),
+        hint_if(Some(get_python()))
+    )]
     NoPython,
-    /// A channel answers, and what it says cannot be used.
-    #[error("the channel {channel} cannot be used: {reason}")]
+    /// A conda channel answers, and what it says cannot be used.
+    #[explain(
+        code = "AITK-E13",
+        exit = Config,
+        say("the channel {channel} cannot be used: {reason}"),
+        hint("name another with --channel, AITK_CHANNEL or `channels` in config.toml, or choose --manager venv")
+    )]
     BadChannel {
         /// The channel, without credentials.
         channel: String,
         /// What is wrong with it.
-        reason: String,
+        reason: Message,
     },
-    /// A package has the right hash and cannot be unpacked or linked.
-    #[error("{package} could not be installed: {reason}")]
+    /// A package has the right hash and cannot be unpacked or linked (it would write outside, its links lead out, it
+    /// unpacks to far too much), its record cannot be worked with, or its own script failed.
+    #[explain(
+        code = "AITK-E14",
+        say("{package} could not be installed: {reason}"),
+        hint(
+            "the environment in use was not touched; leave that package out, or choose another channel"
+        )
+    )]
     BadPackage {
         /// The package.
         package: String,
         /// What was wrong.
-        reason: String,
+        reason: Message,
     },
-    /// A bundle cannot be used.
-    #[error("{path} is no bundle that can be used: {reason}")]
+    /// A bundle is damaged, or is none.
+    #[explain(
+        code = "AITK-E15",
+        exit = Config,
+        say("{path} is no bundle that can be used: {reason}"),
+        hint("make it again with `aitk bundle -o FILE`")
+    )]
     BadBundle {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: Message,
     },
-    /// uv failed for another reason.
-    #[error("uv failed:\n{output}")]
+    /// uv failed for another reason, which it says.
+    #[explain(code = "AITK-E07", say("uv failed:\n{output}"))]
     Uv {
         /// What it printed last.
-        output: String,
+        output: Message,
     },
-    /// No space is left.
-    #[error("no space is left for {path}")]
+    /// No space is left. Free some; the same command continues.
+    #[explain(
+        code = "AITK-E08",
+        say("no space is left for {path}"),
+        hint_if(Fault::NoSpace.pathless_hint())
+    )]
     NoSpace {
-        /// The file that was being written.
-        path: PathBuf,
+        /// What was being written: a file, or several in words.
+        path: Message,
     },
     /// A lock file cannot be used.
-    #[error("{path}: {reason}")]
+    #[explain(
+        code = "AITK-E09",
+        exit = Config,
+        say("{path}: {reason}"),
+        hint("make a new one with `aitk lock -o FILE`")
+    )]
     BadLock {
-        /// The file.
-        path: PathBuf,
+        /// The file, or where else the lock comes from.
+        path: Message,
         /// What is wrong with it.
-        reason: String,
+        reason: Message,
     },
-    /// A lock that was given is for something else.
-    #[error("the lock does not fit: {reason}")]
+    /// A lock is for another machine, another Python or other wishes.
+    #[explain(
+        code = "AITK-E09",
+        exit = Config,
+        say("the lock does not fit: {reason}"),
+        hint("{remedy}, or make a new one with `aitk lock -o FILE`")
+    )]
     UnfitLock {
         /// What does not fit.
-        reason: String,
+        reason: Message,
         /// What to choose so that it fits.
-        remedy: String,
+        remedy: Message,
     },
-    /// The user interrupted the run.
-    #[error("interrupted")]
+    /// The run was interrupted, and continues where it stopped.
+    #[explain(
+        code = "AITK-X01",
+        say("interrupted"),
+        hint("run the same command again: it continues where it stopped")
+    )]
     Interrupted,
-    /// A command could not be run.
-    #[error(transparent)]
-    Run(RunError),
-    /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    /// A command of the environment could not be run, for the reason that is said.
+    #[explain(code = "AITK-E10", exit(_0.exit()), say("{0}"), hint_if(_0.hint()))]
+    Run(#[source] RunError),
+    /// A file of the environment could not be read or written, for the reason that is said: room, rights, a limit.
+    #[explain(
+        code = "AITK-E11",
+        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
+        say("{path}: {source}"),
+        hint_if(Some(Fault::of(source)?.hint(path)))
+    )]
     Io {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        #[source]
+        source: io::Error,
+    },
+    /// The same of what has no path of its own.
+    #[explain(
+        code = "AITK-E11",
+        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
+        say("{what}: {source}"),
+        hint_if(Fault::of(source)?.pathless_hint())
+    )]
+    IoOf {
+        /// What could not be read, written or made, in words.
+        what: Message,
+        /// What the operating system said.
         source: io::Error,
     },
 }
 
 impl EnvError {
     /// A lock that does not fit, with what to choose so that it does.
-    pub fn unfit(reason: impl Into<String>, remedy: impl Into<String>) -> Self {
+    pub fn unfit(reason: impl Into<Message>, remedy: impl Into<Message>) -> Self {
         Self::UnfitLock { reason: reason.into(), remedy: remedy.into() }
     }
 
@@ -171,13 +278,21 @@ impl EnvError {
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull => Self::NoSpace { path },
+            io::ErrorKind::StorageFull => Self::NoSpace { path: path.told() },
             _ => Self::Io { path, source },
         }
     }
 
+    /// The same about what has no path of its own.
+    pub fn io_of(what: Message) -> impl FnOnce(io::Error) -> Self {
+        move |source| match source.kind() {
+            io::ErrorKind::StorageFull => Self::NoSpace { path: what },
+            _ => Self::IoOf { what, source },
+        }
+    }
+
     /// Tells the failures of uv apart by what it printed.
-    pub(crate) fn from_uv(output: &str, source_name: &str) -> Self {
+    pub(crate) fn from_uv(output: &str, source_name: &Message) -> Self {
         const SILENT: [&str; 5] = [
             "error sending request",
             "Failed to fetch",
@@ -185,25 +300,27 @@ impl EnvError {
             "operation timed out",
             "Request failed after",
         ];
-        let output = output.trim().to_owned();
-        if let Some((path, source)) = Fault::printed(&output) {
-            let somewhere = || PathBuf::from("uv's cache or the environment");
-            let path = if path.is_empty() { somewhere() } else { PathBuf::from(path) };
-            Self::io(path)(source)
+        let output = output.trim();
+        let somewhere = || message!("uv's cache or the environment");
+        if let Some((path, source)) = Fault::printed(output) {
+            match path.is_empty() {
+                true => Self::io_of(somewhere())(source),
+                false => Self::io(path)(source),
+            }
         } else if output.contains("No space left on device") {
-            Self::NoSpace { path: PathBuf::from("uv's cache or the environment") }
+            Self::NoSpace { path: somewhere() }
         } else if SILENT.iter().any(|sign| output.contains(sign)) {
-            let reason = output.lines().last().unwrap_or_default().trim().to_owned();
-            let reason = reason.strip_prefix("cause: ").unwrap_or(&reason).to_owned();
-            Self::Unreachable { source_name: source_name.to_owned(), reason }
+            let reason = output.lines().last().unwrap_or_default().trim();
+            let reason = Message::plain(reason.strip_prefix("cause: ").unwrap_or(reason));
+            Self::Unreachable { source_name: source_name.clone(), reason }
         } else if output.contains("network was disabled") {
-            Self::Offline { what: "what is asked for".to_owned() }
-        } else if let Some(package) = only_source(&output) {
+            Self::Offline { what: message!("what is asked for") }
+        } else if let Some(package) = only_source(output) {
             Self::OnlySource { package }
         } else if output.contains("No solution found") {
-            Self::Unsolvable { reason: output }
+            Self::Unsolvable { reason: Message::plain(output) }
         } else {
-            Self::Uv { output }
+            Self::Uv { output: Message::plain(output) }
         }
     }
 }
@@ -225,93 +342,6 @@ impl From<RunError> for EnvError {
     }
 }
 
-impl Explain for EnvError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Unreachable { .. } => "AITK-E01",
-            Self::Gone { .. } => "AITK-E17",
-            Self::Offline { .. } => "AITK-E02",
-            Self::Unsolvable { .. } => "AITK-E03",
-            Self::WrongHash { .. } | Self::TooLong { .. } => "AITK-E04",
-            Self::NoHash { .. } => "AITK-E05",
-            Self::OnlySource { .. } => "AITK-E16",
-            Self::NoUv { .. } => "AITK-E06",
-            Self::Uv { .. } => "AITK-E07",
-            Self::NoSpace { .. } => "AITK-E08",
-            Self::BadLock { .. } | Self::UnfitLock { .. } => "AITK-E09",
-            Self::NoPython => "AITK-E12",
-            Self::BadChannel { .. } => "AITK-E13",
-            Self::BadPackage { .. } => "AITK-E14",
-            Self::BadBundle { .. } => "AITK-E15",
-            Self::Interrupted => "AITK-X01",
-            Self::Run(_) => "AITK-E10",
-            Self::Io { .. } => "AITK-E11",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Unreachable { .. } => {
-                "check the network and HTTPS_PROXY; a mirror is set with --index-url or \
-                 --channel, AITK_INDEX_URL or AITK_CHANNEL, or `index-url` or `channels` in config.toml; a corporate certificate with \
-                 SSL_CERT_FILE"
-            }
-            Self::Gone { .. } => {
-                "try again later: it is being changed just now; if it stays so, name another with --channel or \
-                 --index-url"
-            }
-            Self::Offline { .. } => "run once without --offline",
-            Self::Unsolvable { .. } => "leave out or change one of the two wishes that clash",
-            Self::WrongHash { .. } | Self::TooLong { .. } => {
-                "nothing of it was installed; try again, and if it stays so, the source or a proxy \
-                 changes what it delivers"
-            }
-            Self::OnlySource { .. } => {
-                "leave it out, or use an index that has a wheel of it for this Python"
-            }
-            Self::NoHash { .. } => "use an index that publishes hashes",
-            Self::NoUv { .. } => {
-                "install python3-pip, or set --index-url to an index that has it, or name a uv with --uv"
-            }
-            Self::NoSpace { path } => return Some(Fault::NoSpace.hint(path)),
-            Self::BadLock { .. } => "make a new one with `aitk lock -o FILE`",
-            Self::UnfitLock { remedy, .. } => {
-                return Some(format!("{remedy}, or make a new one with `aitk lock -o FILE`"));
-            }
-            Self::NoPython => GET_PYTHON,
-            Self::BadChannel { .. } => {
-                "name another with --channel, AITK_CHANNEL or `channels` in config.toml, or choose \
-                 --manager venv"
-            }
-            Self::BadPackage { .. } => {
-                "the environment in use was not touched; leave that package out, or choose another \
-                 channel"
-            }
-            Self::BadBundle { .. } => "make it again with `aitk bundle -o FILE`",
-            Self::Interrupted => "run the same command again: it continues where it stopped",
-            Self::Io { path, source } => return Some(Fault::of(source)?.hint(path)),
-            Self::Run(error) => return error.hint(),
-            Self::Uv { .. } => return None,
-        };
-        Some(hint.to_owned())
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Unreachable { .. } | Self::Gone { .. } | Self::Offline { .. } => {
-                Exit::Unavailable
-            }
-            Self::BadLock { .. }
-            | Self::UnfitLock { .. }
-            | Self::BadChannel { .. }
-            | Self::BadBundle { .. } => Exit::Config,
-            Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
-            Self::Run(error) => error.exit(),
-            _ => Exit::Failed,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -321,9 +351,12 @@ mod tests {
         let said = "error: No solution found when resolving dependencies\n  cause: Because evil==1 has no usable wheels and \
             only evil==1 is available, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required \
             for `evil` because building from source is disabled for all packages (i.e., with `--no-build`)\n";
-        let error = EnvError::from_uv(said, "the index");
+        let error = EnvError::from_uv(said, &message!("the index"));
         assert!(matches!(&error, EnvError::OnlySource { package } if package == "evil"), "{error}");
         let said = "error: No solution found when resolving dependencies\n  cause: Because a==1 depends on b==2";
-        assert!(matches!(EnvError::from_uv(said, "the index"), EnvError::Unsolvable { .. }));
+        assert!(matches!(
+            EnvError::from_uv(said, &message!("the index")),
+            EnvError::Unsolvable { .. }
+        ));
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{FileKind, System};
+use aitk_system::{FileKind, Message, System, Told, message};
 
 use crate::generation::{Generation, Record};
 use crate::manager::inventory;
@@ -50,26 +50,27 @@ impl Fault {
     }
 }
 
-impl fmt::Display for Fault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Told for Fault {
+    fn told(&self) -> Message {
         match self {
-            Self::Moved { from } => write!(
-                f,
-                "the environment was built in {} and stands elsewhere now: its programs start what is there",
-                from.display()
+            Self::Moved { from } => message!(
+                "the environment was built in {from} and stands elsewhere now: its programs start what is there"
             ),
-            Self::Foreign { path } => write!(f, "{} belongs to another user", path.display()),
-            Self::Linked { file, to } => {
-                write!(f, "{} is a link to {}", file.display(), to.display())
-            }
+            Self::Foreign { path } => message!("{path} belongs to another user"),
+            Self::Linked { file, to } => message!("{file} is a link to {to}"),
             Self::NoPython { python } => {
-                write!(f, "the environment's Python is gone: {} is not there", python.display())
+                message!("the environment's Python is gone: {python} is not there")
             }
-            Self::OtherPython { built, now } => write!(
-                f,
+            Self::OtherPython { built, now } => message!(
                 "the environment was built for Python {built} and its interpreter is Python {now} now"
             ),
         }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
     }
 }
 

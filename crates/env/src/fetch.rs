@@ -5,6 +5,7 @@
 )]
 
 use std::collections::BTreeSet;
+use std::fmt;
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -16,7 +17,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_plan::{Package, names};
-use aitk_system::{FileKind, Real, System, inside, interrupted};
+use aitk_system::{FileKind, Message, Real, System, Told, inside, interrupted, message};
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
@@ -111,11 +112,11 @@ impl Client {
             let secure = secure.clone();
             let redirect = Policy::custom(move |attempt| {
                 if attempt.previous().len() > REDIRECTS {
-                    attempt.error(TooFar)
+                    attempt.error(Refusal::TooFar)
                 } else if secure.may(attempt.url()) {
                     attempt.follow()
                 } else {
-                    attempt.error(Open)
+                    attempt.error(Refusal::Open)
                 }
             });
             reqwest::Client::builder()
@@ -133,7 +134,7 @@ impl Client {
             built => built,
         };
         let http = built.map_err(|error| EnvError::Unreachable {
-            source_name: "the network".to_owned(),
+            source_name: message!("the network"),
             reason: cause(&error),
         })?;
         // What an address was given with has the last word.
@@ -148,7 +149,7 @@ impl Client {
     }
 
     /// The status with which a source answers, or why it does not.
-    pub(crate) async fn head(&self, url: &str) -> Result<StatusCode, String> {
+    pub(crate) async fn head(&self, url: &str) -> Result<StatusCode, Message> {
         let answer = self.http.head(url).send().await;
         answer.map(|answer| answer.status()).map_err(|error| cause(&error))
     }
@@ -166,7 +167,7 @@ impl Client {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send().await.map_err(|error| unreachable(url, &cause(&error)))?;
+        let answer = request.send().await.map_err(|error| unreachable(url, cause(&error)))?;
         useful(url, answer)
     }
 
@@ -175,7 +176,7 @@ impl Client {
         let request = self.http.get(url);
         let request =
             if start > 0 { request.header(RANGE, format!("bytes={start}-")) } else { request };
-        let answer = request.send().await.map_err(|error| unreachable(url, &cause(&error)))?;
+        let answer = request.send().await.map_err(|error| unreachable(url, cause(&error)))?;
         if answer.status() == StatusCode::RANGE_NOT_SATISFIABLE {
             return Ok(None);
         }
@@ -199,16 +200,47 @@ fn useful(url: &str, answer: Response) -> Result<Response, EnvError> {
         return Ok(answer);
     }
     let file = file_of(url);
-    Err(unreachable(url, &format!("it answers {} for {file}", answer.status())))
+    Err(unreachable(url, message!("it answers {} for {file}", answer.status())))
 }
 
 /// The places that were silent once: waiting for each of a hundred answers from there would take as often as long.
 #[derive(Default)]
 struct GivenUp(Mutex<BTreeSet<String>>);
 
-#[derive(Debug, thiserror::Error)]
-#[error("nothing came within {} s", HESITATION.as_secs())]
-struct Silent;
+/// Why aitk itself takes no answer: it stands innermost in the errors of the libraries in between.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    /// Somebody else could read or change what comes.
+    Open,
+    /// It leads from place to place.
+    TooFar,
+    /// More comes than was asked for.
+    TooMuch,
+    /// Nothing comes.
+    Silent,
+    /// It is not in the cache, and no source is to be asked.
+    Gone,
+}
+
+impl Told for Refusal {
+    fn told(&self) -> Message {
+        match self {
+            Self::Open => message!("its address does not begin with https"),
+            Self::TooFar => message!("it sends on from place to place"),
+            Self::TooMuch => message!("it sends far more than was asked for"),
+            Self::Silent => message!("nothing came within {} s", HESITATION.as_secs()),
+            Self::Gone => message!("it is not in the cache any more"),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
+    }
+}
+
+impl std::error::Error for Refusal {}
 
 #[async_trait]
 impl Middleware for GivenUp {
@@ -221,12 +253,12 @@ impl Middleware for GivenUp {
         let place = request.url().origin().ascii_serialization();
         let places = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places().contains(&place) {
-            return Err(reqwest_middleware::Error::middleware(Silent));
+            return Err(reqwest_middleware::Error::middleware(Refusal::Silent));
         }
         match next.run(request, extensions).await {
             Err(reqwest_middleware::Error::Reqwest(error)) if error.is_timeout() => {
                 places().insert(place);
-                Err(reqwest_middleware::Error::middleware(Silent))
+                Err(reqwest_middleware::Error::middleware(Refusal::Silent))
             }
             answer => answer,
         }
@@ -236,14 +268,6 @@ impl Middleware for GivenUp {
 /// Lets through what is encrypted, what stays on this machine, and the places that settings name with `http`.
 #[derive(Debug, Clone)]
 struct Secure(std::sync::Arc<Vec<url::Origin>>);
-
-#[derive(Debug, thiserror::Error)]
-#[error("its address does not begin with https")]
-struct Open;
-
-#[derive(Debug, thiserror::Error)]
-#[error("it sends on from place to place")]
-struct TooFar;
 
 impl Secure {
     fn new(settings: &Settings) -> Self {
@@ -282,17 +306,13 @@ impl Middleware for Secure {
         if self.may(request.url()) {
             next.run(request, extensions).await
         } else {
-            Err(reqwest_middleware::Error::middleware(Open))
+            Err(reqwest_middleware::Error::middleware(Refusal::Open))
         }
     }
 }
 
 /// For whoever is to find everything in the cache.
 struct Closed;
-
-#[derive(Debug, thiserror::Error)]
-#[error("it is not in the cache any more")]
-struct Gone;
 
 #[async_trait]
 impl Middleware for Closed {
@@ -302,7 +322,7 @@ impl Middleware for Closed {
         _: &mut Extensions,
         _: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        Err(reqwest_middleware::Error::middleware(Gone))
+        Err(reqwest_middleware::Error::middleware(Refusal::Gone))
     }
 }
 
@@ -335,15 +355,11 @@ impl Middleware for Careful {
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-#[error("it sends far more than was asked for")]
-struct TooMuch;
-
 /// The answer, which ends with an error where it becomes too long. One that says how long it is cannot be longer.
 fn limited(answer: Response) -> reqwest_middleware::Result<Response> {
     match answer.content_length() {
         Some(length) if length <= LONGEST => return Ok(answer),
-        Some(_) => return Err(reqwest_middleware::Error::middleware(TooMuch)),
+        Some(_) => return Err(reqwest_middleware::Error::middleware(Refusal::TooMuch)),
         None => {}
     }
     let mut whole = http::Response::builder().status(answer.status()).version(answer.version());
@@ -355,7 +371,7 @@ fn limited(answer: Response) -> reqwest_middleware::Result<Response> {
     let body = answer.bytes_stream().map(move |chunk| {
         let chunk = chunk.map_err(std::io::Error::other)?;
         let rest = left.checked_sub(chunk.len() as u64);
-        left = rest.ok_or_else(|| std::io::Error::other(TooMuch))?;
+        left = rest.ok_or_else(|| std::io::Error::other(Refusal::TooMuch))?;
         Ok::<_, std::io::Error>(chunk)
     });
     let whole = whole.body(Body::wrap_stream(body));
@@ -369,27 +385,28 @@ fn public_certificates() -> impl Iterator<Item = Certificate> {
 }
 
 /// A URL without user name and password, for messages.
-fn host_of(url: &str) -> String {
+fn host_of(url: &str) -> Message {
     match reqwest::Url::parse(url) {
-        Ok(url) => url.host_str().map_or_else(String::new, |host| match url.port() {
-            Some(port) => format!("{host}:{port}"),
-            None => host.to_owned(),
+        Ok(url) => url.host_str().map_or_else(Message::default, |host| match url.port() {
+            Some(port) => Message::plain(format_args!("{host}:{port}")),
+            None => Message::plain(host),
         }),
-        Err(_) => "the source".to_owned(),
+        Err(_) => message!("the source"),
     }
 }
 
-fn unreachable(url: &str, reason: &str) -> EnvError {
-    EnvError::Unreachable { source_name: host_of(url), reason: reason.to_owned() }
+fn unreachable(url: &str, reason: Message) -> EnvError {
+    EnvError::Unreachable { source_name: host_of(url), reason }
 }
 
 /// The innermost reason of an error, which is the one that helps.
-fn cause(error: &dyn std::error::Error) -> String {
+fn cause(error: &(dyn std::error::Error + 'static)) -> Message {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    let own = innermost.downcast_ref::<Refusal>();
+    own.map_or_else(|| Message::plain(innermost), Told::told)
 }
 
 /// Runs asynchronous work to its end.
@@ -397,7 +414,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, EnvError> 
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(EnvError::io(PathBuf::from("the runtime")))?;
+        .map_err(EnvError::io_of(message!("the runtime")))?;
     runtime.block_on(unless_interrupted(work))
 }
 
@@ -406,7 +423,7 @@ pub(crate) fn block_on_threads<T>(work: impl Future<Output = T>) -> Result<T, En
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(EnvError::io(PathBuf::from("the runtime")))?;
+        .map_err(EnvError::io_of(message!("the runtime")))?;
     runtime.block_on(unless_interrupted(work))
 }
 
@@ -474,7 +491,7 @@ pub(crate) fn fetch_each<'a, F: Future<Output = Result<(), EnvError>>>(
         let anew = seen.insert(package.filename());
         let missing = anew && !package.is_in(folder, &Real);
         if missing && offline {
-            return Err(EnvError::Offline { what: package.filename() });
+            return Err(EnvError::Offline { what: package.filename().into() });
         }
         if !missing {
             progress.bytes(package.package.size.unwrap_or(0));
@@ -505,21 +522,21 @@ pub(crate) fn fetch_each<'a, F: Future<Output = Result<(), EnvError>>>(
 /// Where the source does not answer, sends more than a small file, or is neither encrypted nor this machine.
 pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> {
     if settings.offline {
-        return Err(EnvError::Offline { what: url.to_owned() });
+        return Err(EnvError::Offline { what: url.into() });
     }
     if !Url::parse(url).is_ok_and(|url| is_secure(&url)) {
-        return Err(unreachable(url, &Open.to_string()));
+        return Err(unreachable(url, Refusal::Open.told()));
     }
     let client = Client::asking(settings)?;
     block_on(async {
         let mut answer = client.get(url, &[]).await?;
         let mut file = Vec::new();
         while let Some(chunk) =
-            answer.chunk().await.map_err(|error| unreachable(url, &cause(&error)))?
+            answer.chunk().await.map_err(|error| unreachable(url, cause(&error)))?
         {
             file.extend_from_slice(&chunk);
             if file.len() > SMALL {
-                return Err(unreachable(url, &TooMuch.to_string()));
+                return Err(unreachable(url, Refusal::TooMuch.told()));
             }
         }
         Ok(file)
@@ -529,13 +546,13 @@ pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> 
 /// Shows that a package has a file's name, a hash and no size that no package has.
 fn check(locked: &Locked) -> Result<(), EnvError> {
     let Package { name, sha256, size, .. } = &locked.package;
-    let bad = |reason: String| EnvError::BadPackage { package: name.clone(), reason };
+    let bad = |reason: Message| EnvError::BadPackage { package: name.clone(), reason };
     let file = locked.filename();
-    names::file_name::check(&file).map_err(|unfit| bad(unfit.to_string()))?;
+    names::file_name::check(&file).map_err(|unfit| bad(Message::plain(unfit)))?;
     let Some(sha256) = sha256 else { return Err(EnvError::NoHash { file }) };
-    names::sha256::check(sha256).map_err(|unfit| bad(unfit.to_string()))?;
+    names::sha256::check(sha256).map_err(|unfit| bad(Message::plain(unfit)))?;
     match size {
-        Some(size) if *size > LARGEST => Err(bad(format!("its size is {size} bytes"))),
+        Some(size) if *size > LARGEST => Err(bad(message!("its size is {size} bytes"))),
         _ => Ok(()),
     }
 }
@@ -668,7 +685,7 @@ impl Download<'_> {
         self.report(have);
         let mut since = (Instant::now(), have);
         while let Some(chunk) =
-            answer.chunk().await.map_err(|error| unreachable(url, &cause(&error)))?
+            answer.chunk().await.map_err(|error| unreachable(url, cause(&error)))?
         {
             if interrupted() {
                 return Err(EnvError::Interrupted);
@@ -681,8 +698,8 @@ impl Download<'_> {
             self.report(have);
             if since.0.elapsed() > PATIENCE {
                 if have - since.1 < TRICKLE {
-                    let reason = format!("it sent next to nothing in {} s", PATIENCE.as_secs());
-                    return Err(unreachable(url, &reason));
+                    let reason = message!("it sent next to nothing in {} s", PATIENCE.as_secs());
+                    return Err(unreachable(url, reason));
                 }
                 since = (Instant::now(), have);
             }
@@ -802,11 +819,11 @@ pub(crate) async fn start_of(answer: &mut Response, most: u64) -> Result<Vec<u8>
     let place = answer.url().to_string();
     let mut sent = Vec::new();
     while let Some(chunk) =
-        answer.chunk().await.map_err(|error| unreachable(&place, &cause(&error)))?
+        answer.chunk().await.map_err(|error| unreachable(&place, cause(&error)))?
     {
         sent.extend_from_slice(&chunk);
         if sent.len() as u64 > most {
-            return Err(unreachable(&place, "it sends far more than was asked for"));
+            return Err(unreachable(&place, Refusal::TooMuch.told()));
         }
     }
     Ok(sent)

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Manager, names};
-use aitk_system::{Stat, System};
+use aitk_system::{Message, Stat, System, Told, inside, message};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -124,7 +124,7 @@ impl Environments {
             Err(_) => !system.exists(&link),
         };
         if !ours {
-            let foreign = "it is there already, and aitk has not made it";
+            let foreign = message!("it is there already, and aitk has not made it");
             return Err(EnvError::io(link)(io::Error::other(foreign)));
         }
         let target = generation.path.strip_prefix(&self.root).unwrap_or(&generation.path);
@@ -177,7 +177,7 @@ fn requirements<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Er
     let all = Vec::<String>::deserialize(from)?;
     let fits = |text: &&String| !names::match_spec::fits(text) && !names::requirement::fits(text);
     match all.iter().find(fits) {
-        Some(text) => Err(D::Error::custom(format!("{text:?} is no requirement"))),
+        Some(text) => Err(D::Error::custom(message!("{text:?} is no requirement"))),
         None => Ok(all),
     }
 }
@@ -280,19 +280,18 @@ pub struct Damage {
 
 impl Damage {
     /// In one line.
-    pub fn describe(&self) -> String {
+    pub fn describe(&self) -> Message {
         let missing = match &self.missing[..] {
             [] => None,
-            [one] => Some(format!("{one} is gone")),
-            [one, rest @ ..] => Some(format!("{one} and {} more are gone", rest.len())),
+            [one] => Some(message!("{one} is gone")),
+            [one, rest @ ..] => Some(message!("{one} and {} more are gone", rest.len())),
         };
         let changed = match &self.changed[..] {
             [] => None,
-            [one] => Some(format!("{one} is changed")),
-            [one, rest @ ..] => Some(format!("{one} and {} more are changed", rest.len())),
+            [one] => Some(message!("{one} is changed")),
+            [one, rest @ ..] => Some(message!("{one} and {} more are changed", rest.len())),
         };
-        let parts: Vec<_> = missing.into_iter().chain(changed).collect();
-        format!("{}: {}", self.package, parts.join("; "))
+        Message::about(self.package.as_str(), Message::list(missing.into_iter().chain(changed)))
     }
 }
 
@@ -339,8 +338,8 @@ impl Generation {
     pub fn lock(&self, system: &dyn System) -> Result<Lock, EnvError> {
         let path = self.path.join(RECORD);
         let record = self.record(system).ok_or_else(|| EnvError::BadLock {
-            path,
-            reason: "the generation is not whole".to_owned(),
+            path: path.told(),
+            reason: message!("the generation is not whole"),
         })?;
         let path = self.path.join(record.manager.lock_file());
         let lock = Locks::read_for(&path, system, None)?.environment;
@@ -354,11 +353,12 @@ impl Generation {
     pub fn begin(&self, system: &dyn System) -> Result<(), EnvError> {
         let root = self.path.parent().unwrap_or(&self.path).to_owned();
         if (Environments { root }).in_use(system, self) {
-            let in_use = io::Error::other("it is the environment in use");
+            let in_use = io::Error::other(message!("it is the environment in use"));
             return Err(EnvError::io(&self.path)(in_use));
         }
-        system.remove(&self.path).map_err(EnvError::io(&self.path))?;
         let parent = self.path.parent().unwrap_or(&self.path);
+        inside(system, parent, &self.path).map_err(EnvError::io(&self.path))?;
+        system.remove(&self.path).map_err(EnvError::io(&self.path))?;
         system.create_dir(parent).map_err(EnvError::io(parent))
     }
 

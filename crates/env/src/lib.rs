@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 pub use additions::Addition;
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use conda::{base_files, channel_answers};
-pub use error::{EnvError, GET_PYTHON};
+pub use error::{EnvError, get_python};
 pub use fault::Fault;
 pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
 pub use files::Depth;
@@ -73,6 +73,17 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The channels, or the hosts of the indexes, that are set: as [`Locked::origin`] names them.
+    pub fn origins(&self, manager: aitk_plan::Manager) -> Vec<String> {
+        match manager {
+            aitk_plan::Manager::Conda => conda::addresses(self).unwrap_or_default(),
+            aitk_plan::Manager::Venv => {
+                let own = self.index_url.iter().chain(&self.more_indexes);
+                own.chain(&self.torch_index).map(|index| lock::host_of(index)).collect()
+            }
+        }
+    }
+
     /// Where the files of packages are kept as they were downloaded.
     pub fn packages(&self, manager: aitk_plan::Manager) -> PathBuf {
         match manager {

@@ -5,8 +5,9 @@ use std::path::Path;
 
 use aitk_detect::Machine;
 use aitk_plan::{LayerRequest, Manager, Package, digest_of};
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 use serde::{Deserialize, Serialize};
+use url::Url;
 
 use crate::error::EnvError;
 use crate::fetch::mark_of;
@@ -157,11 +158,29 @@ impl Locked {
                 .is_ok_and(|stat| self.package.size.is_none_or(|size| size == stat.size))
     }
 
+    /// Where its file comes from: the address of the channel, or the host of a wheel with its scheme.
+    pub fn origin(&self) -> String {
+        let url = self.package.url.as_deref().unwrap_or_default();
+        match self.package.build {
+            Some(_) => url.rsplitn(3, '/').last().unwrap_or_default().to_owned(),
+            None => host_of(url),
+        }
+    }
+
     /// The name of its file.
     pub fn filename(&self) -> String {
         let url = self.package.url.as_deref().unwrap_or_default();
         let path = url.split(['#', '?']).next().unwrap_or_default();
         percent_decoded(path.rsplit('/').next().unwrap_or_default())
+    }
+}
+
+/// The scheme and the host of an address, with the port where it is named; of a file its folder.
+pub(crate) fn host_of(address: &str) -> String {
+    let folder = || address.rsplit_once('/').map_or(address, |(folder, _)| folder).to_owned();
+    match Url::parse(address) {
+        Ok(url) if url.has_host() => url.origin().ascii_serialization(),
+        _ => folder(),
     }
 }
 
@@ -208,13 +227,13 @@ impl Lock {
     }
 
     /// Whether it is for a machine and a version of Python at all; why not, in words.
-    pub(crate) fn suits(&self, arch: &str, python: Option<&str>) -> Result<(), String> {
+    pub(crate) fn suits(&self, arch: &str, python: Option<&str>) -> Result<(), Message> {
         let target = &self.target;
         if target.arch != arch {
-            return Err(format!("it is for {}, and this machine is {arch}", target.arch));
+            return Err(message!("it is for {}, and this machine is {arch}", target.arch));
         }
         match python {
-            Some(python) if python != target.python => Err(format!(
+            Some(python) if python != target.python => Err(message!(
                 "it is for Python {}, and Python {python} is what the environment is to have",
                 target.python
             )),
@@ -322,4 +341,28 @@ fn reached<'a>(
         }
     }
     reached
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_package_comes_from_is_a_host_a_channel_or_a_folder() {
+        let of = |url: &str, build: Option<&str>| {
+            let package = Package {
+                url: Some(url.to_owned()),
+                build: build.map(str::to_owned),
+                ..Package::default()
+            };
+            Locked { package, ..Locked::default() }.origin()
+        };
+        assert_eq!(of("https://x.example:8443/a/b.whl", None), "https://x.example:8443");
+        assert_eq!(of("https://own.example@evil.example/b.whl", None), "https://evil.example");
+        assert_eq!(of("HTTPS://X.example:443/b.whl", None), "https://x.example");
+        assert_eq!(of("file:///srv/files/b.whl", None), "file:///srv/files");
+        let channel = of("https://x.example/conda/noarch/b-1-0.conda", Some("0"));
+        assert_eq!(channel, "https://x.example/conda");
+        assert_eq!(of("", None), "");
+    }
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_detect::{Machine, detect};
 use aitk_plan::{Accelerator, BuildRequest, Catalog, LayerRequest, Manager as Kind};
-use aitk_system::{Real, System};
+use aitk_system::{Message, Real, System, message};
 
 use crate::Settings;
 use crate::conda::{self, Conda};
@@ -71,7 +71,7 @@ pub struct Taken<'a> {
     /// Its name.
     pub name: String,
     /// Why a solver took it.
-    pub why: Option<String>,
+    pub why: Option<Message>,
 }
 
 /// What a package takes once it is installed, without what is there already.
@@ -142,10 +142,10 @@ pub trait Manager {
     fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError>;
 
     /// What [`Manager::create`] does, as a person would type it.
-    fn create_commands(&self, request: &Request<'_>, generation: &Generation) -> Vec<String>;
+    fn create_commands(&self, request: &Request<'_>, generation: &Generation) -> Vec<Message>;
 
     /// What [`Manager::install`] does, as a person would type it.
-    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String>;
+    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<Message>;
 
     /// What a package takes once it is installed.
     fn footprint(&self, locked: &Locked) -> Footprint;
@@ -172,8 +172,8 @@ impl Request<'_> {
 /// A lock without something that is asked for.
 pub(crate) fn lacks(name: &str, step: &str) -> EnvError {
     EnvError::unfit(
-        format!("it has no {name}, which `{step}` asks for"),
-        "choose the budget and the --framework that it was made with",
+        message!("it has no {name}, which `{step}` asks for"),
+        message!("choose the budget and the --framework that it was made with"),
     )
 }
 

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_plan::Package;
-use aitk_system::{Command, Line, Output, Stat, System, beside, interrupted};
+use aitk_system::{Command, Line, Message, Output, Stat, System, beside, interrupted, message};
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -119,16 +119,16 @@ fn parse_status(text: &str) -> Packages {
 }
 
 /// Packages that dpkg left unfinished.
-pub(crate) fn unfinished(cx: &Context<'_>) -> Result<Vec<String>, ExecError> {
+pub(crate) fn unfinished(cx: &Context<'_>) -> Result<Vec<Message>, ExecError> {
     const WHOLE: [&str; 3] = ["installed", "config-files", "not-installed"];
     let mut found: Vec<_> = installed_now(cx)?
         .iter()
         .filter(|(_, package)| !WHOLE.contains(&package.state.as_str()))
-        .map(|(name, package)| format!("the package {name} is {}", package.state))
+        .map(|(name, package)| message!("the package {name} is {}", package.state))
         .collect();
     let updates = cx.system.list(Path::new("/var/lib/dpkg/updates")).unwrap_or_default();
     if updates.iter().any(|name| name.chars().all(|c| c.is_ascii_digit())) {
-        found.push("dpkg was interrupted".to_owned());
+        found.push(message!("dpkg was interrupted"));
     }
     Ok(found)
 }
@@ -381,7 +381,7 @@ pub(crate) fn wait_for_locks(
             return Err(ExecError::Interrupted);
         }
         if said.as_ref() != Some(&holder) {
-            let text = format!("waiting for {holder}, which holds {lock}");
+            let text = message!("waiting for {holder}, which holds {lock}");
             reporter.event(&Event::Message { step, text: &text });
             said = Some(holder);
         }
@@ -391,15 +391,15 @@ pub(crate) fn wait_for_locks(
 }
 
 /// Which process holds one of the locks of apt and dpkg; needs no root.
-pub(crate) fn lock_holder(system: &dyn System) -> Option<(&'static str, String)> {
+pub(crate) fn lock_holder(system: &dyn System) -> Option<(&'static str, Message)> {
     let table = system.text("/proc/locks").ok()?;
     LOCKS.iter().find_map(|lock| {
         let stat = system.stat(Path::new(lock)).ok()?;
         let pid = table.lines().find_map(|line| held(line, stat.ino))?;
         let name = system.text(format!("/proc/{pid}/comm")).unwrap_or_default();
         let name = name.trim();
-        let name = if name.is_empty() { "a process" } else { name };
-        Some((*lock, format!("{name} (process {pid})")))
+        let name = if name.is_empty() { message!("a process") } else { Message::plain(name) };
+        Some((*lock, message!("{name} (process {pid})")))
     })
 }
 
@@ -498,19 +498,23 @@ fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError 
     if asks_for_password(&all) {
         ExecError::NeedsPassword
     } else if let Some(reason) = line_with(&["No space left on device", "enough free space"]) {
-        ExecError::NoSpace { path: "/var".into(), free: "too little".into(), needed: reason }
+        ExecError::NoSpace {
+            path: "/var".into(),
+            free: message!("too little"),
+            needed: reason.into(),
+        }
     } else if let Some(reason) = line_with(&locked) {
-        ExecError::AptLocked { holder: "another process".into(), lock: reason }
+        ExecError::AptLocked { holder: message!("another process"), lock: reason }
     } else if let Some(reason) = line_with(&broken) {
-        ExecError::AptBroken { reason }
+        ExecError::AptBroken { reason: reason.into() }
     } else if let Some(reason) = line_with(&missing) {
-        ExecError::AptMissing { reason }
+        ExecError::AptMissing { reason: reason.into() }
     } else if let Some(reason) = line_with(&untrusted) {
-        ExecError::AptUntrusted { reason }
+        ExecError::AptUntrusted { reason: reason.into() }
     } else if let Some(reason) = line_with(&silent) {
-        ExecError::AptUnreachable { reason }
+        ExecError::AptUnreachable { reason: reason.into() }
     } else if let Some(reason) = line_with(&unsigned) {
-        ExecError::AptUntrusted { reason }
+        ExecError::AptUntrusted { reason: reason.into() }
     } else {
         let signs = ["E: ", "dpkg: error", "returned error exit status"];
         let said: Vec<_> =

@@ -13,7 +13,7 @@ use aitk_env::{
 use aitk_plan::{
     Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
 };
-use aitk_system::{Command, System};
+use aitk_system::{Command, Message, System};
 
 use crate::apt::{self, Simulation};
 use crate::downloads::Downloads;
@@ -67,7 +67,7 @@ pub(crate) struct Memo {
     /// What apt said it would do, by its words and the state in which it said so.
     pub simulations: BTreeMap<(Option<String>, Vec<String>), Simulation>,
     /// What proofs said that succeeded, by step.
-    pub said: BTreeMap<String, String>,
+    pub said: BTreeMap<String, Message>,
     /// Steps whose layer was installed by this run into a generation that is not yet whole.
     pub built: BTreeSet<String>,
     /// Layers (none: the rest) of generations whose folders were found as they had been noted: it takes a look at each of
@@ -131,7 +131,7 @@ impl<'a> Context<'a> {
     }
 
     /// What the proofs said that succeeded so far, by step.
-    pub fn said(&self) -> BTreeMap<String, String> {
+    pub fn said(&self) -> BTreeMap<String, Message> {
         self.memo().said.clone()
     }
 
@@ -211,8 +211,8 @@ impl<'a> Context<'a> {
     }
 
     /// A command as its user would type it.
-    pub(crate) fn typed(&self, command: &Command) -> String {
-        command.typed(self.machine.privilege.root)
+    pub(crate) fn typed(&self, command: &Command) -> Message {
+        Message::plain(command.typed(self.machine.privilege.root))
     }
 
     /// The machine as it is now: a step of this run may have brought a Python or a tool.
@@ -363,7 +363,20 @@ impl Context<'_> {
 
     /// The environment manager of a kind, at work here; what its commands print goes to the log.
     pub(crate) fn manager<'b>(&'b self, kind: Kind, log: &'b Path) -> Box<dyn Manager + 'b> {
-        let site = Site {
+        manager(kind, self.site(log))
+    }
+
+    /// The same, which asks the sources for this machine and takes nothing of what is installed here.
+    pub(crate) fn manager_from_afar<'b>(
+        &'b self,
+        kind: Kind,
+        log: &'b Path,
+    ) -> Box<dyn Manager + 'b> {
+        manager(kind, Site { is_local: false, ..self.site(log) })
+    }
+
+    fn site<'b>(&'b self, log: &'b Path) -> Site<'b> {
+        Site {
             system: self.system,
             local: self.local,
             is_local: self.is_local,
@@ -372,8 +385,7 @@ impl Context<'_> {
             settings: self.settings,
             local_settings: self.local_settings,
             log,
-        };
-        manager(kind, site)
+        }
     }
 
     /// The lock that a resolved plan carries in its steps.

@@ -1,7 +1,6 @@
 //! Downloads that run ahead of the steps: while apt works, or a layer is installed, the next packages come in.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use aitk_env::{EnvError, FetchProgress, Layer, Locked, Settings, fetch};
 use aitk_plan::Manager;
-use aitk_system::interrupted;
+use aitk_system::{interrupted, message};
 
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
@@ -69,7 +68,7 @@ impl Downloads {
         if let Err(source) = begun
             && let Some(first) = waiting.first()
         {
-            let failed = EnvError::Io { path: PathBuf::from("the downloads"), source };
+            let failed = EnvError::IoOf { what: message!("the downloads"), source };
             *first.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(Err(failed));
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aitk_env::{Environments, received};
 use aitk_plan::{Action, Bytes, Plan, Status, Step, Totals, charges};
-use aitk_system::{Exit, Explain, RunError, interrupted};
+use aitk_system::{Exit, Explain, Message, RunError, Told, interrupted, message};
 use serde::Serialize;
 
 use crate::apt;
@@ -370,7 +370,7 @@ impl Run<'_> {
             return Ok(Outcome::Reported);
         }
         if let Check::Missing(faults) = behaviour.check(cx, plan, step)? {
-            return Err(ExecError::StillMissing { reason: faults.join("; ") });
+            return Err(ExecError::StillMissing { reason: Message::list(faults) });
         }
         cx.note(&step.id, made);
         cx.note(&step.id, behaviour.own(cx, plan, step));
@@ -447,18 +447,22 @@ fn much_more(now: u64, agreed: u64) -> bool {
 fn not_agreed(news: &News<'_>) -> ExecError {
     let mut what = Vec::new();
     if !news.removes.is_empty() {
-        what.push(format!("apt removes for it: {}", news.removes.join(", ")));
+        what.push(message!("apt removes for it: {}", news.removes.join(", ")));
     }
     if let Some(agreed) = news.agreed {
         let [download, disk] = [news.now.download, news.now.disk].map(Bytes);
         let before = [agreed.download, agreed.disk].map(Bytes);
-        what.push(format!(
+        what.push(message!(
             "the whole plan takes {download} to download and {disk} on disk instead of {} and {}",
-            before[0], before[1]
+            before[0],
+            before[1]
         ));
     }
-    let larger = news.agreed.is_some();
-    ExecError::NotAgreed { step: news.step.title.clone(), what: what.join("; "), larger }
+    let (step, what) = (news.step.title.clone(), Message::list(what));
+    match news.agreed {
+        Some(_) => ExecError::MuchLarger { step, what },
+        None => ExecError::NotAgreed { step, what },
+    }
 }
 
 /// Notes in which start of the machine a step is carried out, if it counts only in a later one. Before it is: a run that
@@ -488,7 +492,7 @@ fn enough_room(cx: &Context<'_>, step: &Step) -> Result<(), ExecError> {
         let Some((path, space)) = there.filter(|(_, space)| charge.bytes > space.free) else {
             continue;
         };
-        let (free, needed) = (Bytes(space.free).to_string(), Bytes(charge.bytes).to_string());
+        let (free, needed) = (Bytes(space.free).told(), Bytes(charge.bytes).told());
         return Err(ExecError::NoSpace { path: path.to_owned(), free, needed });
     }
     Ok(())
@@ -537,10 +541,10 @@ mod tests {
         assert_eq!(told(&one(&[], None)), None);
         let (said, hint, exit) = told(&one(&["old", "mailer"], None)).unwrap();
         assert!(said.contains("apt removes for it: mailer") && exit == 2, "{said}");
-        assert!(hint.contains("same command"), "{hint}");
+        assert!(hint.to_string().contains("same command"), "{hint}");
         let (said, hint, _) = told(&one(&["old"], Some(3_200_000_000))).unwrap();
         assert!(said.contains("3.2 GB to download") && said.contains("400 MB"), "{said}");
-        assert!(hint.contains("--allow-larger"), "{hint}");
+        assert!(hint.to_string().contains("--allow-larger"), "{hint}");
     }
 
     /// The machine's own, but for the home folder.
@@ -609,9 +613,9 @@ mod tests {
     #[test]
     fn a_failure_explains_more_than_a_pause_and_a_restart_more_than_a_login() {
         let mut shared = Shared::new(plan(Vec::new()));
-        let login = || ExecError::LogIn { groups: "video".to_owned() };
+        let login = || ExecError::LogIn { groups: vec!["video".to_owned()] };
         shared.stop("login".to_owned(), login());
-        shared.stop("restart".to_owned(), ExecError::Restart { after: String::new() });
+        shared.stop("restart".to_owned(), ExecError::Restart { after: Vec::new() });
         shared.stop("login".to_owned(), login());
         assert!(shared.failure.is_none());
         assert_eq!(shared.pause.as_ref().map(|(step, _)| step.as_str()), Some("restart"));

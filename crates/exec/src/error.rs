@@ -1,61 +1,100 @@
 //! What can go wrong while a plan is carried out.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aitk_env::EnvError;
-use aitk_system::{Exit, Explain, Fault, RunError};
+use aitk_system::{Exit, Explain, Fault, Message, RunError, message};
 
 /// Why a step could not be done.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Explain)]
 pub enum ExecError {
     /// Something about the environment.
-    #[error(transparent)]
+    #[explain(transparent)]
     Env(#[from] EnvError),
-    /// Another process holds a lock of apt or dpkg.
-    #[error("{holder} holds the lock {lock}")]
+    /// Another process holds a lock of apt or dpkg, longer than `--lock-wait`.
+    #[explain(
+        code = "AITK-A01",
+        exit = TryAgain,
+        say("{holder} holds the lock {lock}"),
+        hint("wait until it is done (on a fresh machine the first upgrades take minutes), then run the same command again")
+    )]
     AptLocked {
         /// Which process, with its number.
-        holder: String,
+        holder: Message,
         /// Which lock.
         lock: String,
     },
-    /// A source of apt does not answer.
-    #[error("a package source of apt does not answer: {reason}")]
+    /// A package source of apt does not answer.
+    #[explain(
+        code = "AITK-A02",
+        exit = Unavailable,
+        say("a package source of apt does not answer: {reason}"),
+        hint("check the network, the proxy in /etc/apt/apt.conf.d and the sources in /etc/apt")
+    )]
     AptUnreachable {
         /// What apt says.
-        reason: String,
+        reason: Message,
     },
-    /// Packages are half-installed or their dependencies are not met.
-    #[error("the installed packages are in a broken state: {reason}")]
+    /// Packages are half-installed, or their dependencies are not met.
+    #[explain(
+        code = "AITK-A03",
+        say("the installed packages are in a broken state: {reason}"),
+        hint("sudo dpkg --configure -a && sudo apt-get --fix-broken install, then try again")
+    )]
     AptBroken {
         /// What apt or dpkg says.
-        reason: String,
+        reason: Message,
     },
-    /// apt knows no such package, or no such version any more.
-    #[error("apt does not have what the plan names: {reason}")]
+    /// apt does not have what the plan names, or not in this version any more, or would now install or remove more.
+    #[explain(
+        code = "AITK-A04",
+        say("apt does not have what the plan names: {reason}"),
+        hint("make a new plan: the package lists have changed since")
+    )]
     AptMissing {
         /// What apt says.
-        reason: String,
+        reason: Message,
     },
-    /// A package source is not signed by a key that apt knows for it.
-    #[error("apt does not trust a package source: {reason}")]
+    /// apt does not trust a source: what it sends is not signed by the key that apt knows for it. Where aitk has just added
+    /// the source, its files were taken away again.
+    #[explain(
+        code = "AITK-A05",
+        say("apt does not trust a package source: {reason}"),
+        hint(
+            "try again later; if it stays so, the source has a new key or something on the way changes what it delivers"
+        )
+    )]
     AptUntrusted {
         /// What apt says.
-        reason: String,
+        reason: Message,
     },
-    /// The key of a package source is another one than the catalog names.
-    #[error("the key at {address} is {found}, and not {expected}; nothing was changed")]
+    /// The key of a vendor's package source is another one than the catalog names; nothing was changed.
+    #[explain(
+        code = "AITK-A06",
+        say("the key at {address} is {found}, and not {expected}; nothing was changed"),
+        hint(
+            "make sure that the source itself announces this key; then a newer aitk, or a row of your own in catalog.toml, \
+              names it"
+        )
+    )]
     WrongKey {
         /// Where it was taken from.
         address: String,
         /// The fingerprint in the catalog.
         expected: String,
         /// What came, in words.
-        found: String,
+        found: Message,
     },
-    /// A command failed for another reason.
-    #[error("`{command}` failed:\n{output}")]
+    /// A command failed for another reason, which it says. Its log is named, or what helps where a disk is full.
+    #[explain(
+        code = "AITK-X03",
+        say("`{command}` failed:\n{output}"),
+        hint_if(match Fault::in_words(output) {
+            Some(fault) => fault.pathless_hint(),
+            None => Some(message!("everything it printed is in {log}", log = log.as_ref()?)),
+        })
+    )]
     Failed {
         /// The command.
         command: String,
@@ -65,125 +104,201 @@ pub enum ExecError {
         log: Option<PathBuf>,
     },
     /// A proof did not succeed.
-    #[error("the check failed: {reason}")]
+    #[explain(
+        code = "AITK-X04",
+        say("the check failed: {reason}"),
+        hint_if(Some(message!("everything it printed is in {log}", log = log.as_ref()?)))
+    )]
     CheckFailed {
         /// What it found.
-        reason: String,
+        reason: Message,
         /// Where everything that it printed is.
         log: Option<PathBuf>,
     },
-    /// A step was carried out and what it should ensure still does not hold.
-    #[error("it was carried out, and still does not hold: {reason}")]
+    /// A step was carried out, and what it should ensure still does not hold. Please report it.
+    #[explain(code = "AITK-X05", say("it was carried out, and still does not hold: {reason}"))]
     StillMissing {
         /// What is missing.
-        reason: String,
+        reason: Message,
     },
-    /// sudo does not let a command through.
-    #[error("sudo asks for a password and there is nobody to ask")]
+    /// sudo asks for a password, and there is nobody to ask.
+    #[explain(
+        code = "AITK-X06",
+        exit = NotPermitted,
+        say("sudo asks for a password and there is nobody to ask"),
+        hint("run it in a terminal, or add --user-only")
+    )]
     NeedsPassword,
-    /// No space is left.
-    #[error("{path} has {free} left and {needed} are needed")]
+    /// There is too little space for the next step.
+    #[explain(
+        code = "AITK-X07",
+        say("{path} has {free} left and {needed} are needed"),
+        hint("free some space, then run the same command again: it continues")
+    )]
     NoSpace {
         /// Where.
         path: PathBuf,
         /// What is free.
-        free: String,
+        free: Message,
         /// What is needed.
-        needed: String,
+        needed: Message,
     },
-    /// A lock of the one manager, and a plan with the other.
-    #[error("the lock is for the manager {lock}, and the plan uses {plan}")]
+    /// A lock is for the one manager, and the plan uses the other.
+    #[explain(
+        code = "AITK-X10",
+        exit = Usage,
+        say("the lock is for the manager {lock}, and the plan uses {plan}"),
+        hint("add --manager {lock}")
+    )]
     OtherManager {
         /// The lock's.
         lock: aitk_plan::Manager,
         /// The plan's.
         plan: aitk_plan::Manager,
     },
-    /// A file stands where aitk would put one, and somebody else has made it.
-    #[error("{path} is there already, and aitk has not made it")]
+    /// A file stands where aitk would put one, and aitk has not made it.
+    #[explain(
+        code = "AITK-X13",
+        say("{path} is there already, and aitk has not made it"),
+        hint("look at it; move it away if it is not needed, then run the same command again")
+    )]
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// Root would write where others can put something else in its place.
-    #[error("root writes nothing below {path}: {reason}")]
+    /// Root would write where others than root can put something else: a folder in the way does not belong to root or
+    /// others may write there, or a link or a folder stands in the file's place.
+    #[explain(
+        code = "AITK-X15",
+        say("root writes nothing below {path}: {reason}"),
+        hint(
+            "let it be root's alone (`ls -ld` shows whose it is), then run the same command again"
+        )
+    )]
     UnsafePlace {
         /// The folder or file.
         path: PathBuf,
         /// Why.
-        reason: String,
+        reason: Message,
     },
-    /// What became known in the run is more than was agreed to, and nobody agreed to that.
-    #[error("{step}: this is more than was agreed to: {what}")]
+    /// A step that was an estimate when the plan was agreed to is known now, and would remove packages of the system that
+    /// the plan did not show; nobody could be asked, or said no. What was done so far stays.
+    #[explain(
+        code = "AITK-X16",
+        exit = Pending,
+        say("{step}: this is more than was agreed to: {what}"),
+        hint("run the same command again: what is known now stands in its plan before you agree to it")
+    )]
     NotAgreed {
         /// The step's title.
-        step: String,
+        step: Message,
         /// What is more.
-        what: String,
-        /// Whether it costs much more.
-        larger: bool,
+        what: Message,
     },
-    /// A file of the user's own stands where aitk would change something, and stays as it is.
-    #[error("{path} stays as it is: {reason}")]
+    /// The same where it makes the whole plan cost much more: more than half as much again, and more than 200 MB more, to
+    /// download or on disk.
+    #[explain(
+        code = "AITK-X16",
+        exit = Pending,
+        say("{step}: this is more than was agreed to: {what}"),
+        hint("add --allow-larger, or run it in a terminal without --yes, where you are asked; what was done so far stays, \
+              and it continues from there")
+    )]
+    MuchLarger {
+        /// The step's title.
+        step: Message,
+        /// What is more.
+        what: Message,
+    },
+    /// Everything that could be done is done; a file of your own stays as it is: it can only be read, or aitk cannot tell
+    /// what in it is whose.
+    #[explain(code = "AITK-X20", exit = Resume, say("{path} stays as it is: {reason}"), hint("{remedy}"))]
     Yours {
         /// The file.
         path: PathBuf,
         /// Why.
-        reason: String,
+        reason: Message,
         /// What to do.
-        remedy: String,
+        remedy: Message,
     },
-    /// What aitk keeps of itself cannot be read.
-    #[error("{path}: {reason}")]
+    /// What aitk keeps of itself (the receipt) cannot be read: it is damaged, or a newer aitk has written it.
+    #[explain(code = "AITK-X21", exit = Config, say("{path}: {reason}"), hint("{remedy}"))]
     BadState {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
-        reason: String,
+        reason: Message,
         /// What to do.
-        remedy: &'static str,
+        remedy: Message,
     },
-    /// There can be no swap file at a place.
-    #[error("there can be no swap file {path}: {reason}")]
+    /// There can be no swap file: a container, a file system that has none (zfs, an older btrfs), or its name.
+    #[explain(
+        code = "AITK-X14",
+        say("there can be no swap file {path}: {reason}"),
+        hint("{remedy}")
+    )]
     NoSwapFile {
         /// The file.
         path: PathBuf,
         /// Why.
-        reason: String,
+        reason: Message,
         /// What to do instead.
-        remedy: &'static str,
+        remedy: Message,
     },
-    /// The user belongs to groups that this session does not know of.
-    #[error("this session does not belong to {groups} yet: a new one does")]
+    /// Everything that could be done is done; the user has new groups, which count in a new session.
+    #[explain(
+        code = "AITK-X11",
+        exit = Resume,
+        say("this session does not belong to {groups} yet: a new one does"),
+        hint("log out and in again, then run the same command again: it continues")
+    )]
     LogIn {
         /// The groups.
-        groups: String,
+        groups: Vec<String>,
     },
-    /// The machine must be started again before it goes on.
-    #[error("what was done counts once the machine has been restarted: {after}")]
+    /// Everything that could be done is done; a driver or the like counts once the machine has been restarted.
+    #[explain(
+        code = "AITK-X12",
+        exit = Resume,
+        say("what was done counts once the machine has been restarted: {after}"),
+        hint("restart the machine, then run the same command again: it continues")
+    )]
     Restart {
-        /// After which steps.
-        after: String,
+        /// The titles of the steps that it counts for.
+        after: Vec<Message>,
     },
     /// Another run of aitk is under way.
-    #[error("another run of aitk is under way ({holder})")]
+    #[explain(
+        code = "AITK-X02",
+        exit = TryAgain,
+        say("another run of aitk is under way ({holder})"),
+        hint("wait until it is done")
+    )]
     AlreadyRunning {
         /// What that run left in the lock's file.
         holder: String,
     },
-    /// The user interrupted the run.
-    #[error("interrupted")]
+    /// The run was interrupted, and continues where it stopped.
+    #[explain(
+        code = "AITK-X01",
+        say("interrupted"),
+        hint("run the same command again: it continues where it stopped")
+    )]
     Interrupted,
-    /// A command could not be run.
-    #[error(transparent)]
-    Run(RunError),
-    /// A file could not be read or written.
-    #[error("{path}: {source}")]
+    /// A command could not be run, for the reason that is said.
+    #[explain(code = "AITK-X08", exit(_0.exit()), say("{0}"), hint_if(_0.hint()))]
+    Run(#[source] RunError),
+    /// A file could not be read or written, for the reason that is said: room, rights, a limit.
+    #[explain(
+        code = "AITK-X09",
+        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
+        say("{path}: {source}"),
+        hint_if(Some(Fault::of(source)?.hint(path)))
+    )]
     Io {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        #[source]
         source: io::Error,
     },
 }
@@ -207,119 +322,6 @@ impl From<RunError> for ExecError {
         match error {
             RunError::Interrupted { .. } => Self::Interrupted,
             error => Self::Run(error),
-        }
-    }
-}
-
-impl Explain for ExecError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Env(error) => error.code(),
-            Self::AptLocked { .. } => "AITK-A01",
-            Self::AptUnreachable { .. } => "AITK-A02",
-            Self::AptBroken { .. } => "AITK-A03",
-            Self::AptMissing { .. } => "AITK-A04",
-            Self::AptUntrusted { .. } => "AITK-A05",
-            Self::WrongKey { .. } => "AITK-A06",
-            Self::Interrupted => "AITK-X01",
-            Self::AlreadyRunning { .. } => "AITK-X02",
-            Self::Failed { .. } => "AITK-X03",
-            Self::CheckFailed { .. } => "AITK-X04",
-            Self::StillMissing { .. } => "AITK-X05",
-            Self::NeedsPassword => "AITK-X06",
-            Self::NoSpace { .. } => "AITK-X07",
-            Self::OtherManager { .. } => "AITK-X10",
-            Self::LogIn { .. } => "AITK-X11",
-            Self::Restart { .. } => "AITK-X12",
-            Self::Foreign { .. } => "AITK-X13",
-            Self::NoSwapFile { .. } => "AITK-X14",
-            Self::UnsafePlace { .. } => "AITK-X15",
-            Self::NotAgreed { .. } => "AITK-X16",
-            Self::Yours { .. } => "AITK-X20",
-            Self::BadState { .. } => "AITK-X21",
-            Self::Run(_) => "AITK-X08",
-            Self::Io { .. } => "AITK-X09",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        let hint = match self {
-            Self::Env(error) => return error.hint(),
-            Self::AptLocked { .. } => {
-                "wait until it is done (on a fresh machine the first upgrades take minutes), then \
-                 run the same command again"
-            }
-            Self::AptUnreachable { .. } => {
-                "check the network, the proxy in /etc/apt/apt.conf.d and the sources in /etc/apt"
-            }
-            Self::AptBroken { .. } => {
-                "sudo dpkg --configure -a && sudo apt-get --fix-broken install, then try again"
-            }
-            Self::AptMissing { .. } => "make a new plan: the package lists have changed since",
-            Self::AptUntrusted { .. } => {
-                "try again later; if it stays so, the source has a new key or something on the way \
-                 changes what it delivers"
-            }
-            Self::WrongKey { .. } => {
-                "make sure that the source itself announces this key; then a newer aitk, or a row \
-                 of your own in catalog.toml, names it"
-            }
-            Self::Foreign { .. } => {
-                "look at it; move it away if it is not needed, then run the same command again"
-            }
-            Self::NotAgreed { larger: true, .. } => {
-                "add --allow-larger, or run it in a terminal without --yes, where you are asked; what \
-                 was done so far stays, and it continues from there"
-            }
-            Self::NotAgreed { .. } => {
-                "run the same command again: what is known now stands in its plan before you agree to it"
-            }
-            Self::UnsafePlace { .. } => {
-                "let it be root's alone (`ls -ld` shows whose it is), then run the same command again"
-            }
-            Self::NoSwapFile { remedy, .. } | Self::BadState { remedy, .. } => remedy,
-            Self::Yours { remedy, .. } => return Some(remedy.clone()),
-            Self::LogIn { .. } => {
-                "log out and in again, then run the same command again: it continues"
-            }
-            Self::Restart { .. } => {
-                "restart the machine, then run the same command again: it continues"
-            }
-            Self::Failed { output, .. } if Fault::in_words(output).is_some() => {
-                return Some(Fault::in_words(output)?.hint(Path::new("/")));
-            }
-            Self::Failed { log: Some(log), .. } | Self::CheckFailed { log: Some(log), .. } => {
-                return Some(format!("everything it printed is in {}", log.display()));
-            }
-            Self::NeedsPassword => "run it in a terminal, or add --user-only",
-            Self::NoSpace { .. } => {
-                "free some space, then run the same command again: it continues"
-            }
-            Self::AlreadyRunning { .. } => "wait until it is done",
-            Self::OtherManager { lock, .. } => return Some(format!("add --manager {lock}")),
-            Self::Interrupted => "run the same command again: it continues where it stopped",
-            Self::Failed { .. } | Self::CheckFailed { .. } | Self::StillMissing { .. } => {
-                return None;
-            }
-            Self::Run(error) => return error.hint(),
-            Self::Io { path, source } => return Some(Fault::of(source)?.hint(path)),
-        };
-        Some(hint.to_owned())
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Env(error) => error.exit(),
-            Self::AptLocked { .. } | Self::AlreadyRunning { .. } => Exit::TryAgain,
-            Self::AptUnreachable { .. } => Exit::Unavailable,
-            Self::NeedsPassword => Exit::NotPermitted,
-            Self::Run(error) => error.exit(),
-            Self::Io { source, .. } => Fault::of(source).map_or(Exit::Failed, Fault::exit),
-            Self::OtherManager { .. } => Exit::Usage,
-            Self::NotAgreed { .. } => Exit::Pending,
-            Self::LogIn { .. } | Self::Restart { .. } | Self::Yours { .. } => Exit::Resume,
-            Self::BadState { .. } => Exit::Config,
-            _ => Exit::Failed,
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::names;
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 use serde::{Deserialize, Serialize};
 
 use crate::context::Context;
@@ -80,16 +80,16 @@ impl Journal {
 }
 
 /// The step that the last run was at, if that run did not come to its end.
-pub fn interrupted_run(state: &Path, system: &dyn System) -> Option<String> {
+pub fn interrupted_run(state: &Path, system: &dyn System) -> Option<Message> {
     let runs = state.join("runs");
     let last = system.list(&runs).ok()?.pop()?;
     let text = system.text(runs.join(last).join("journal.jsonl")).ok()?;
-    let mut open = Some("its beginning".to_owned());
+    let mut open = Some(message!("its beginning"));
     // A last line that was cut off in the middle does not parse, and says nothing.
     for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
         match line.entry {
             Entry::RunStarted { .. } => {}
-            Entry::StepStarted { step } => open = Some(step),
+            Entry::StepStarted { step } => open = Some(step.into()),
             Entry::StepFinished { .. } => {}
             Entry::RunFinished { .. } => open = None,
         }
@@ -117,7 +117,7 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(interrupted_run(state.path(), &Real), None, "there was no run");
         journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n"));
-        assert_eq!(interrupted_run(state.path(), &Real).as_deref(), Some("libraries"));
+        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "libraries");
         journal(state.path(), "2", &format!("{STARTED}\n{STEP}\n{ENDED}\n"));
         assert_eq!(interrupted_run(state.path(), &Real), None);
     }
@@ -126,9 +126,9 @@ mod tests {
     fn a_line_that_was_cut_off_says_nothing() {
         let state = tempfile::tempdir().unwrap();
         journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n{}", &ENDED[..20]));
-        assert_eq!(interrupted_run(state.path(), &Real).as_deref(), Some("libraries"));
+        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "libraries");
         let strange = STEP.replace("libraries", r"\u001b[31m");
         journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n{strange}\n"));
-        assert_eq!(interrupted_run(state.path(), &Real).as_deref(), Some("libraries"));
+        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "libraries");
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aitk_plan::names;
-use aitk_system::System;
+use aitk_system::{Message, System, Told, message};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -59,8 +59,12 @@ pub enum Provenance {
 /// No receipt comes near it, in bytes.
 const SIZE_LIMIT: usize = 16 << 20;
 /// What to do with one that is damaged.
-const MOVE_IT: &str = "move it away: `aitk remove` and `aitk apply` find what is aitk's by its own marks, but not which \
-                       packages of the system it has brought";
+fn move_it() -> Message {
+    message!(
+        "move it away: `aitk remove` and `aitk apply` find what is aitk's by its own marks, but not which \
+         packages of the system it has brought"
+    )
+}
 
 impl Receipt {
     fn path(state: &Path) -> PathBuf {
@@ -85,27 +89,30 @@ impl Receipt {
 
     /// Reads what stands in the file: names of things may be anything, as long as nothing is done with them before
     /// they were found to be of a place where aitk can have made something; everything else is plain text.
-    fn read(json: &[u8]) -> Result<Self, (String, &'static str)> {
-        let damaged = |reason: String| (reason, MOVE_IT);
+    fn read(json: &[u8]) -> Result<Self, (Message, Message)> {
+        let damaged = |reason: Message| (reason, move_it());
         if json.len() > SIZE_LIMIT {
-            return Err(damaged("it is too large to be a receipt".to_owned()));
+            return Err(damaged(message!("it is too large to be a receipt")));
         }
-        let value: Value = serde_json::from_slice(json).map_err(|e| damaged(e.to_string()))?;
+        let value: Value = serde_json::from_slice(json).map_err(|e| damaged(Message::plain(e)))?;
         let schema = value.get("schema").map_or(Some(1), Value::as_u64);
         if schema.is_some_and(|schema| schema > 1) {
-            let newer = "it was written by a newer version of aitk".to_owned();
-            return Err((newer, "use that version of aitk; this one changes nothing here"));
+            let newer = message!("it was written by a newer version of aitk");
+            return Err((
+                newer,
+                message!("use that version of aitk; this one changes nothing here"),
+            ));
         }
         // A list would be read as a receipt of which everything is left out.
-        let fields = value.as_object().ok_or_else(|| damaged("it is no JSON object".to_owned()))?;
+        let fields = value.as_object().ok_or_else(|| damaged(message!("it is no JSON object")))?;
         for (field, value) in fields {
             let plain = match (field.as_str(), value) {
                 ("objects", Value::Object(all)) => all.values().try_for_each(names::lines_only),
                 (_, value) => names::lines_only(value),
             };
-            plain.map_err(|unfit| damaged(unfit.to_string()))?;
+            plain.map_err(|unfit| damaged(unfit.told()))?;
         }
-        serde_json::from_value(value).map_err(|error| damaged(error.to_string()))
+        serde_json::from_value(value).map_err(|error| damaged(Message::plain(error)))
     }
 
     /// Writes the receipt, whole or not at all.

@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aitk_env::{Environments, Lock, strangers};
-use aitk_system::{FileKind, System};
+use aitk_system::{FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
 use crate::places::{Places, Thing, is_digest, system_files};
@@ -52,7 +52,7 @@ pub struct Kept {
     /// Where it is.
     pub path: PathBuf,
     /// Why.
-    pub reason: String,
+    pub reason: Message,
 }
 
 /// What becomes of a thing.
@@ -60,13 +60,18 @@ enum Fate {
     /// It goes, all but these.
     Goes(BTreeSet<PathBuf>),
     /// It stays.
-    Stays(String),
+    Stays(Message),
     /// It is not there.
     Gone,
 }
 
-const NOT_OURS: &str = "aitk has not made it";
-const CHANGED: &str = "it was changed since aitk made it";
+fn not_ours() -> Message {
+    message!("aitk has not made it")
+}
+
+fn changed() -> Message {
+    message!("it was changed since aitk made it")
+}
 
 /// Notes what is aitk's by its own marks: its receipt may be gone, or a run that was killed has not come to noting it.
 pub fn note_by_marks(receipt: &mut Receipt, places: &Places, system: &dyn System) {
@@ -175,9 +180,7 @@ impl Removal {
             Fate::Gone => self.gone.push(key.to_owned()),
             Fate::Stays(reason) => self.kept.push(Kept { path: path.clone(), reason }),
             Fate::Goes(keeps) => {
-                let own = keeps
-                    .iter()
-                    .map(|path| Kept { path: path.clone(), reason: NOT_OURS.to_owned() });
+                let own = keeps.iter().map(|path| Kept { path: path.clone(), reason: not_ours() });
                 self.kept.extend(own);
                 let (key, detail) = (key.to_owned(), detail.map(str::to_owned));
                 self.goes.push(Goes { key, path: path.clone(), lines_only, detail, keeps });
@@ -187,7 +190,8 @@ impl Removal {
             && let Ok(Cleared { kept, .. }) = cleared(file, detail, system)
             && !kept.is_empty()
         {
-            let reason = format!("these lines between aitk's marks are yours: {}", kept.join("; "));
+            let reason =
+                message!("these lines between aitk's marks are yours: {}", kept.join("; "));
             self.kept.push(Kept { path: file.clone(), reason });
         }
     }
@@ -208,7 +212,7 @@ impl Removal {
         for top in tops {
             others(&top, &known, system, &mut found);
         }
-        let kept = found.into_iter().map(|path| Kept { path, reason: NOT_OURS.to_owned() });
+        let kept = found.into_iter().map(|path| Kept { path, reason: not_ours() });
         self.kept.extend(kept);
     }
 }
@@ -236,9 +240,9 @@ fn others(
 }
 
 fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn System) -> Fate {
-    let goes = |holds: bool, reason: &str| match holds {
+    let goes = |holds: bool, reason: Message| match holds {
         true => Fate::Goes(BTreeSet::new()),
-        false => Fate::Stays(reason.to_owned()),
+        false => Fate::Stays(reason),
     };
     let (Thing::Generation(path)
     | Thing::Current(path)
@@ -252,29 +256,32 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
     };
     let Ok(stat) = system.stat(path) else { return Fate::Gone };
     if let Some(link) = link_above(path, places, system) {
-        return Fate::Stays(format!("{} on the way to it is a link of yours", link.display()));
+        return Fate::Stays(message!("{} on the way to it is a link of yours", link.display()));
     }
     match thing {
-        Thing::Current(path) => goes(leads_to_generation(path, system), "it is no link of aitk's"),
-        Thing::Named(path) => {
-            goes(leads_to_current(path, places, system), "it does not lead to aitk's environment")
+        Thing::Current(path) => {
+            goes(leads_to_generation(path, system), message!("it is no link of aitk's"))
         }
-        Thing::Generation(_) if stat.kind != FileKind::Dir => Fate::Stays(NOT_OURS.to_owned()),
+        Thing::Named(path) => goes(
+            leads_to_current(path, places, system),
+            message!("it does not lead to aitk's environment"),
+        ),
+        Thing::Generation(_) if stat.kind != FileKind::Dir => Fate::Stays(not_ours()),
         Thing::Generation(path) => {
             Fate::Goes(own_files(path, system).iter().map(|own| path.join(own)).collect())
         }
         Thing::Uv(path) => {
             let noted = detail.filter(|detail| detail.len() == 64);
-            goes(noted.is_none_or(|noted| hash(path, system).as_deref() == Some(noted)), CHANGED)
+            goes(noted.is_none_or(|noted| hash(path, system).as_deref() == Some(noted)), changed())
         }
         Thing::Kernel(path) => {
             let same = detail.is_none_or(|noted| hash(path, system).as_deref() == Some(noted));
-            goes(same && is_our_kernel(path, places, system), CHANGED)
+            goes(same && is_our_kernel(path, places, system), changed())
         }
         Thing::Program(path) => {
             let target = system.read_link(path).ok();
             let same = detail.is_some_and(|noted| target.as_deref() == Some(Path::new(noted)));
-            goes(same, CHANGED)
+            goes(same, changed())
         }
         Thing::Lines(path) => match cleared(path, detail, system) {
             _ if !is_marked(path, system) => Fate::Gone,
@@ -348,12 +355,15 @@ fn is_our_kernel(path: &Path, places: &Places, system: &dyn System) -> bool {
     })
 }
 
-/// Takes something away, all but what stays.
+/// Takes something away, all but what stays. What lies in a folder of aitk's own is shown once more to lie there: a link
+/// may have come in between since it was looked at.
 ///
 /// # Errors
 /// What the operating system says.
-pub fn take_away(goes: &Goes, system: &dyn System) -> Result<(), ExecError> {
+pub fn take_away(goes: &Goes, places: &Places, system: &dyn System) -> Result<(), ExecError> {
     let path = &goes.path;
+    let own = [&places.data, &places.kernels].into_iter().find(|own| path.starts_with(own));
+    own.map_or(Ok(()), |own| inside(system, own, path)).map_err(ExecError::io(path))?;
     if goes.lines_only {
         let Ok(Cleared { place, bytes, .. }) = cleared(path, goes.detail.as_deref(), system) else {
             return Ok(());
@@ -508,7 +518,7 @@ mod tests {
             let places = self.places();
             let removal = removal(receipt, &places, &Real);
             for goes in &removal.goes {
-                take_away(goes, &Real).unwrap();
+                take_away(goes, &places, &Real).unwrap();
                 prune(&goes.path, &places, &Real).unwrap();
             }
             let mut left = Vec::new();
@@ -581,6 +591,24 @@ mod tests {
         removal.goes.iter().for_each(|goes| _ = receipt.objects.remove(&goes.key));
         let (again, _) = home.taken_away(&receipt);
         assert!(again.goes.is_empty(), "{:?}", again.goes);
+    }
+
+    #[test]
+    fn a_link_that_came_in_between_leads_nowhere() {
+        let home = Home::new();
+        let places = home.places();
+        let removal = removal(&home.receipt(), &places, &Real);
+        let (there, away) = (home.at("aitk/envs/ai"), home.at("elsewhere"));
+        home.put(&format!("elsewhere/{DIGEST}/precious"), "mine");
+        Real.remove(&there).unwrap();
+        home.link(&away.to_string_lossy(), "aitk/envs/ai");
+        let of_it: Vec<_> =
+            removal.goes.iter().filter(|goes| goes.path.starts_with(&there)).collect();
+        assert!(!of_it.is_empty());
+        for goes in of_it {
+            take_away(goes, &places, &Real).unwrap_err();
+        }
+        assert!(Real.stat(&away.join(DIGEST).join("precious")).is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a run says while it works; how it looks is the business of whoever listens.
 
 use aitk_plan::{Step, Totals};
+use aitk_system::Message;
 use serde::Serialize;
 
 /// Something that happened. Serialized, it is a line of `--progress json`.
@@ -18,7 +19,7 @@ pub enum Event<'a> {
         /// Its id.
         step: &'a str,
         /// What it is, for people.
-        title: &'a str,
+        title: &'a Message,
         /// Whether it runs in root's lane.
         root: bool,
     },
@@ -36,7 +37,7 @@ pub enum Event<'a> {
         /// Its id.
         step: &'a str,
         /// In words.
-        text: &'a str,
+        text: &'a Message,
     },
     /// What had been an estimate is now known, before it is done.
     Exact {

@@ -6,7 +6,7 @@ use std::thread;
 
 use aitk_env::{EnvError, Locks, Record};
 use aitk_plan::{Action, Plan, Status, Step, conclude};
-use aitk_system::{RunError, beside, with_each};
+use aitk_system::{RunError, beside, message, with_each};
 
 use crate::context::{Context, environment, layer_of, no_log};
 use crate::error::ExecError;
@@ -85,7 +85,7 @@ pub fn fill_in(cx: &Context<'_>, plan: &mut Plan) -> Result<Record, ExecError> {
         let step = &plan.steps[at];
         kind(&step.action).resolve(cx, plan, step)?.fill(plan);
     }
-    let missing = || ExecError::StillMissing { reason: "the plan has no environment".to_owned() };
+    let missing = || ExecError::StillMissing { reason: message!("the plan has no environment") };
     let (spec, lock) = environment(plan).zip(cx.lock_of(plan)).ok_or_else(missing)?;
     Ok(Record::of(&lock, &spec.digest, spec.added))
 }

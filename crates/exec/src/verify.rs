@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use aitk_env::Depth;
 use aitk_plan::{Action, Plan, Status, Step};
 
-use aitk_system::quote;
+use aitk_system::{Message, message, quote};
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -18,9 +18,9 @@ pub struct Finding {
     /// The step that ensures it.
     pub step: String,
     /// The step's title.
-    pub title: String,
+    pub title: Message,
     /// What is wrong.
-    pub message: String,
+    pub message: Message,
     /// What takes it away.
     pub remedy: Remedy,
 }
@@ -40,21 +40,23 @@ pub enum Remedy {
     /// Finding out why: everything stands as it was installed, and still does not work.
     Doctor,
     /// What nobody but the person can do.
-    Do(&'static str),
+    Do(Message),
 }
 
 impl Remedy {
     /// As a person types it, or in words.
-    pub fn text(&self) -> String {
+    pub fn text(&self) -> Message {
         match self {
             Self::Apply { env, deep } => {
                 let deep = if *deep { " --deep" } else { "" };
                 let env = if env == DEFAULT_ENV { String::new() } else { format!(" --env {env}") };
-                format!("aitk apply{deep}{env}")
+                Message::plain(format!("aitk apply{deep}{env}"))
             }
-            Self::Remove(path) => format!("rm -r {}", quote(&path.to_string_lossy())),
-            Self::Doctor => "aitk doctor".to_owned(),
-            Self::Do(words) => (*words).to_owned(),
+            Self::Remove(path) => {
+                Message::plain(format!("rm -r {}", quote(&path.to_string_lossy())))
+            }
+            Self::Doctor => Message::plain("aitk doctor"),
+            Self::Do(words) => words.clone(),
         }
     }
 }
@@ -102,7 +104,7 @@ fn look(
     depth: Depth,
 ) -> Result<Vec<Finding>, ExecError> {
     let kind = kind(&step.action);
-    let finding = |message: String, remedy: Remedy| Finding {
+    let finding = |message: Message, remedy: Remedy| Finding {
         step: step.id.clone(),
         title: step.title.clone(),
         message,
@@ -129,11 +131,11 @@ fn remedy(cx: &Context<'_>, plan: &Plan, step: &Step) -> Remedy {
     }
     match &step.action {
         Action::Check { .. } => Remedy::Doctor,
-        Action::Login { .. } => Remedy::Do("log out and in again"),
-        Action::Restart { .. } => Remedy::Do("restart the machine"),
-        Action::Base { adopt: Some(_), .. } => {
-            Remedy::Do("name the folder of a conda with --conda-base, or apply anew without it")
-        }
+        Action::Login { .. } => Remedy::Do(message!("log out and in again")),
+        Action::Restart { .. } => Remedy::Do(message!("restart the machine")),
+        Action::Base { adopt: Some(_), .. } => Remedy::Do(message!(
+            "name the folder of a conda with --conda-base, or apply anew without it"
+        )),
         action => Remedy::Apply {
             env: plan.choices.env.clone(),
             deep: matches!(kind(action).check(cx, plan, step), Ok(Check::Holds)),

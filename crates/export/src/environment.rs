@@ -22,7 +22,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     // No channel of the reader's own configuration comes between.
     text += "  - nodefaults\ndependencies:\n";
     for step in source.layers() {
-        text += &format!("  # {}\n", comment(&step.title));
+        text += &format!("  # {}\n", comment(&step.title.to_string()));
         for Package { name, version, build, .. } in &step.packages {
             let build = build.as_deref().unwrap_or("*");
             text += &format!("  - {}\n", yaml(&format!("{name}={version}={build}")));

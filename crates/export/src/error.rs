@@ -2,21 +2,34 @@
 
 use aitk_plan::Manager;
 use aitk_plan::names::Unfit;
-use aitk_system::{Exit, Explain};
+use aitk_system::{Explain, message};
 
 /// Why a plan cannot be exported.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Explain)]
 pub enum ExportError {
-    /// There is no target of this name.
-    #[error("there is no target `{name}` to export to")]
+    /// There is no such target to export to; the nearest one is said.
+    #[explain(
+        code = "AITK-O01",
+        exit = Usage,
+        say("there is no target `{name}` to export to"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `{nearest}`? `aitk export --list` lists them all"),
+            None => message!("`aitk export --list` lists them all"),
+        }))
+    )]
     Unknown {
         /// What was asked for.
         name: String,
         /// The name that is nearest to it.
         nearest: Option<String>,
     },
-    /// The target cannot carry what this manager installs.
-    #[error("`{target}` cannot carry packages of {manager}")]
+    /// The target cannot carry what the chosen manager installs.
+    #[explain(
+        code = "AITK-O02",
+        exit = Usage,
+        say("`{target}` cannot carry packages of {manager}"),
+        hint("leave out --manager, or say --manager {can}")
+    )]
     OtherManager {
         /// The target.
         target: &'static str,
@@ -25,31 +38,66 @@ pub enum ExportError {
         /// The one that it can carry.
         can: Manager,
     },
-    /// A name, version or address that no list of packages can hold.
-    #[error("the plan cannot be exported: {0}")]
+    /// A name, version or address of the plan is none, so that no list of packages can hold it.
+    #[explain(
+        code = "AITK-O17",
+        exit = Config,
+        say("the plan cannot be exported: {0}"),
+        hint("look where the machine, the profile or the lock comes from, and make it anew")
+    )]
     Unfit(#[from] Unfit),
-    /// A lock in which the layers cannot be told apart.
-    #[error("the plan cannot be exported: the lock does not say which layer a package is of")]
+    /// The lock is damaged: its layers cannot be told apart.
+    #[explain(
+        code = "AITK-O17",
+        exit = Config,
+        say("the plan cannot be exported: the lock does not say which layer a package is of"),
+        hint("look where the machine, the profile or the lock comes from, and make it anew")
+    )]
     Layers,
-    /// Nobody could get into the server.
-    #[error("a server lets its user in by an SSH key, and none is given")]
+    /// Nobody could get into the server: no SSH key is given.
+    #[explain(
+        code = "AITK-O11",
+        exit = Usage,
+        say("a server lets its user in by an SSH key, and none is given"),
+        hint("add --ssh-key ~/.ssh/id_ed25519.pub; `ssh-keygen -t ed25519` makes one")
+    )]
     NoKey,
-    /// A private key was given where a public one belongs.
-    #[error("this is a private SSH key, which belongs on no other machine")]
+    /// A private SSH key was given where a public one belongs; nothing of it was shown or written.
+    #[explain(
+        code = "AITK-O12",
+        exit = Usage,
+        say("this is a private SSH key, which belongs on no other machine"),
+        hint("name the file that ends with `.pub` beside it")
+    )]
     PrivateKey,
-    /// What was given is no public key.
-    #[error("this is not one public SSH key on one line, of a kind that servers take")]
+    /// What was given is no public SSH key.
+    #[explain(
+        code = "AITK-O13",
+        exit = Usage,
+        say("this is not one public SSH key on one line, of a kind that servers take"),
+        hint("name the file that ends with `.pub` beside it")
+    )]
     NotAKey,
-    /// Clouds do not take so much.
-    #[error("the user-data are {size} bytes, and most clouds take {limit} at most")]
+    /// The user-data are more than most clouds take.
+    #[explain(
+        code = "AITK-O14",
+        exit = Usage,
+        say("the user-data are {size} bytes, and most clouds take {limit} at most"),
+        hint("leave out some of --with, or copy what `aitk export script` writes to the server")
+    )]
     TooLarge {
         /// Bytes.
         size: usize,
         /// Bytes.
         limit: usize,
     },
-    /// Nobody makes an image of that system for the target.
-    #[error("there is no image of {system} for `{target}`")]
+    /// There is no image of that system for the target.
+    #[explain(
+        code = "AITK-O15",
+        exit = Usage,
+        say("there is no image of {system} for `{target}`"),
+        hint("name a machine of another system with --machine; there are images of {known}")
+    )]
     NoGuest {
         /// The target.
         target: &'static str,
@@ -58,76 +106,27 @@ pub enum ExportError {
         /// The systems that there are images of.
         known: Vec<String>,
     },
-    /// The plan computes on a GPU, and the target has none.
-    #[error("the plan computes on a GPU, which the virtual machines of `{target}` do not have")]
+    /// The plan computes on a GPU, which the target's virtual machines do not have.
+    #[explain(
+        code = "AITK-O16",
+        exit = Usage,
+        say("the plan computes on a GPU, which the virtual machines of `{target}` do not have"),
+        hint("add --accelerator cpu")
+    )]
     NoGpu {
         /// The target.
         target: &'static str,
     },
-    /// It is not known what a container image for this is built on.
-    #[error("there is no container image for {what} in the catalog")]
+    /// The catalog knows no container image for this system, or not how a container reaches this kind of GPU.
+    #[explain(
+        code = "AITK-O03",
+        exit = Usage,
+        say("there is no container image for {what} in the catalog"),
+        hint("`--accelerator cpu` asks for no GPU; a row of your own in catalog.toml, [[images.image]] or \
+              [[images.accelerator]], names what the catalog lacks")
+    )]
     NoImage {
         /// A system, or a kind of accelerator.
         what: String,
     },
-}
-
-impl Explain for ExportError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Unknown { .. } => "AITK-O01",
-            Self::OtherManager { .. } => "AITK-O02",
-            Self::NoImage { .. } => "AITK-O03",
-            Self::NoKey => "AITK-O11",
-            Self::PrivateKey => "AITK-O12",
-            Self::NotAKey => "AITK-O13",
-            Self::TooLarge { .. } => "AITK-O14",
-            Self::NoGuest { .. } => "AITK-O15",
-            Self::NoGpu { .. } => "AITK-O16",
-            Self::Unfit(_) | Self::Layers => "AITK-O17",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Unknown { nearest: Some(nearest), .. } => {
-                format!("did you mean `{nearest}`? `aitk export --list` lists them all")
-            }
-            Self::Unknown { nearest: None, .. } => "`aitk export --list` lists them all".to_owned(),
-            Self::OtherManager { can, .. } => {
-                format!("leave out --manager, or say --manager {can}")
-            }
-            Self::NoKey => {
-                "add --ssh-key ~/.ssh/id_ed25519.pub; `ssh-keygen -t ed25519` makes one".to_owned()
-            }
-            Self::PrivateKey | Self::NotAKey => {
-                "name the file that ends with `.pub` beside it".to_owned()
-            }
-            Self::TooLarge { .. } => {
-                "leave out some of --with, or copy what `aitk export script` writes to the server"
-                    .to_owned()
-            }
-            Self::NoGuest { known, .. } => format!(
-                "name a machine of another system with --machine; there are images of {}",
-                known.join(", ")
-            ),
-            Self::NoGpu { .. } => "add --accelerator cpu".to_owned(),
-            Self::Unfit(_) | Self::Layers => {
-                "look where the machine, the profile or the lock comes from, and make it anew"
-                    .to_owned()
-            }
-            Self::NoImage { .. } => {
-                "`--accelerator cpu` asks for no GPU; a row of your own in catalog.toml, \
-                 [[images.image]] or [[images.accelerator]], names what the catalog lacks"
-                    .to_owned()
-            }
-        })
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Unfit(_) | Self::Layers => Exit::Config,
-            _ => Exit::Usage,
-        }
-    }
 }

@@ -140,7 +140,7 @@ fn text(name: &str, texts: &Texts) -> Value {
         "cell_type": "markdown",
         "id": format!("{name}-text"),
         "metadata": {},
-        "source": lines(texts.get(&format!("notebook.text.{name}"))),
+        "source": lines(texts.text(&format!("notebook.text.{name}"))),
     })
 }
 
@@ -157,7 +157,7 @@ fn filled(code: &str, texts: &Texts, data: &[(&str, String)]) -> String {
         let (hole, rest) = part.split_once('»').unwrap_or_default();
         match data.iter().find(|(name, _)| *name == hole) {
             Some((_, value)) => filled += value,
-            None => filled += texts.get(&format!("notebook.{hole}")),
+            None => filled += texts.text(&format!("notebook.{hole}")),
         }
         filled += rest;
     }
@@ -249,7 +249,7 @@ mod tests {
         let catalog = Catalog::builtin().unwrap();
         let platform = catalog.platform(name).unwrap();
         let machine = platform.machine();
-        let texts = Texts::of(language).unwrap();
+        let texts = Texts::of_files(language).unwrap();
         let memory = Profile::builtin("free").unwrap().memory;
         let plan = planned(&catalog, &machine);
         let source = Source::unresolved(&plan, &machine, &catalog, &texts, memory);
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn every_hole_is_filled_in_every_language_and_every_word_stands_somewhere() {
         for language in Language::ALL {
-            let texts = Texts::of(language).unwrap();
+            let texts = Texts::of_files(language).unwrap();
             let export = exported("kaggle", language, true, None);
             for file in &export.files {
                 assert!(!file.content.contains(['«', '»']), "{}", file.content);
@@ -283,7 +283,7 @@ mod tests {
             };
             let used: Vec<_> = CELLS.iter().flat_map(holes).collect();
             for hole in used.iter().filter(|hole| hole.contains('.')) {
-                let words = texts.get(&format!("notebook.{hole}"));
+                let words = texts.text(&format!("notebook.{hole}"));
                 assert!(!words.is_empty(), "{language:?}: {hole}");
                 // They stand in texts of Python's.
                 assert!(!words.contains(['"', '\\', '{', '\n']), "{language:?}: {words}");

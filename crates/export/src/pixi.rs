@@ -29,7 +29,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         let is_asked_for = |package: &&Package| asked_for.contains(&package.name);
         let packages: Vec<_> = step.packages.iter().filter(is_asked_for).collect();
         if !packages.is_empty() {
-            text += &format!("# {}\n", comment(&step.title));
+            text += &format!("# {}\n", comment(&step.title.to_string()));
         }
         for Package { name, version, build, .. } in packages {
             let version = quoted(&format!("=={version}"));

@@ -21,7 +21,7 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
         comment(&libc),
     );
     for step in source.layers() {
-        text += &format!("\n# {}\n", comment(&step.title));
+        text += &format!("\n# {}\n", comment(&step.title.to_string()));
         for package in &step.packages {
             text += &line(package, by_address(source.plan, step));
         }

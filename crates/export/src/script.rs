@@ -47,10 +47,10 @@ pub(crate) fn text(source: &Source<'_>) -> String {
         }
         text += "\n";
         for why in together.iter().filter_map(|step| step.why.first()) {
-            text += &format!("# {}\n", comment(why));
+            text += &format!("# {}\n", comment(&why.to_string()));
         }
         for step in together {
-            text += &format!("step {}\n", shell(&step.title));
+            text += &format!("step {}\n", shell(&step.title.to_string()));
         }
         text += &format!("{call}\n");
     }

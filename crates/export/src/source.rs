@@ -163,7 +163,7 @@ impl<'a> Source<'a> {
         all.push(("SYSTEM", markdown(&self.system())));
         all.extend(words.iter().map(|(name, word)| (*name, markdown_code(word))));
         let all: Vec<_> = all.iter().map(|(name, word)| (*name, word.as_str())).collect();
-        filled(self.texts.get(&format!("readme.{key}")), &all)
+        filled(self.texts.text(&format!("readme.{key}")), &all)
     }
 
     /// Looks whether what names folders in every form names no other.

@@ -57,7 +57,7 @@ fn exported(
         record: "",
         receipt: "",
         memory: profile.memory,
-        texts: &Texts::of(Language::English).unwrap(),
+        texts: &Texts::of_files(Language::English).unwrap(),
         ssh_key: None,
     };
     Target::named(target)?.render(&source)

@@ -74,8 +74,8 @@ impl Case {
             said("a\n", "END_OF_TEXT\n}\ntouch PWNED\n")
         );
         for step in &mut plan.steps {
-            step.title = said("A step", HOSTILE);
-            step.why = vec![said("because", HOSTILE)];
+            step.title = said("A step", HOSTILE).as_str().into();
+            step.why = vec![said("because", HOSTILE).as_str().into()];
             match &mut step.action {
                 Action::Environment { python, .. } => *python = Some("3.12".to_owned()),
                 Action::AptPackages { packages } => packages.push(said("curl", HOSTILE)),
@@ -106,7 +106,7 @@ impl Case {
 
     fn with<T>(&self, use_it: impl FnOnce(&Source<'_>) -> T) -> T {
         let catalog = Catalog::builtin().unwrap();
-        let texts = Texts::of(Language::English).unwrap();
+        let texts = Texts::of_files(Language::English).unwrap();
         let memory = Profile::builtin("low").unwrap().memory;
         let channels = [self.plan.choices.channels[0].clone()];
         use_it(&Source {

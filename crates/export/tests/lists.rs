@@ -42,7 +42,7 @@ fn export(target: &str, plan: &Plan) -> Export {
         libc: Some(Libc { family: "glibc".to_owned(), version: Some("2.36".to_owned()) }),
         ..Machine::default()
     };
-    let texts = Texts::of(Language::English).unwrap();
+    let texts = Texts::of_files(Language::English).unwrap();
     let catalog = Catalog::builtin().unwrap();
     let memory = Profile::builtin("low").unwrap().memory;
     let source = Source {

@@ -1,6 +1,7 @@
 //! Which build of a framework fits a machine, and what computes then: the rows of `frameworks.toml` against the
 //! machine's devices.
 
+use aitk_system::{Message, message};
 use std::cmp::Reverse;
 
 use aitk_detect::{Gpu, Machine, is_newer};
@@ -30,7 +31,7 @@ pub(crate) struct Answer {
     pub builds: Vec<Build>,
     pub accelerator: Accelerator,
     /// Devices that do not compute, each with the reason.
-    pub idle: Vec<String>,
+    pub idle: Vec<(usize, Message)>,
 }
 
 /// The kinds of accelerator, in the order in which they are preferred.
@@ -46,7 +47,7 @@ struct Fit<'a> {
 ///
 /// # Errors
 /// The reasons, where none does.
-pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<String>> {
+pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<Message>> {
     let mut refusals = Refusals::default();
     let rows = question.catalog.builds(question.framework, question.manager);
     let fits: Vec<Fit<'_>> = rows.filter_map(|build| question.fit(build, &mut refusals)).collect();
@@ -73,7 +74,7 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<String>> {
 struct Refusal {
     build: String,
     gpu: Option<usize>,
-    why: String,
+    why: Message,
 }
 
 #[derive(Default)]
@@ -81,7 +82,7 @@ struct Refusals(Vec<Refusal>);
 
 impl Refusals {
     /// What stands in for another build is refused for the same reasons as that.
-    fn note(&mut self, build: &Build, gpu: Option<usize>, why: String) {
+    fn note(&mut self, build: &Build, gpu: Option<usize>, why: Message) {
         let said = self.0.iter().any(|other| other.gpu == gpu && other.why == why);
         if build.note.is_none() && !said {
             self.0.push(Refusal { build: build.name.clone(), gpu, why });
@@ -92,7 +93,7 @@ impl Refusals {
         self.0.iter().filter(move |refusal| refusal.gpu == Some(gpu))
     }
 
-    fn all(self) -> Vec<String> {
+    fn all(self) -> Vec<Message> {
         self.0.into_iter().map(|refusal| refusal.why).collect()
     }
 }
@@ -159,7 +160,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn serves(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+    fn serves(self, build: &Build, gpu: &'a Gpu) -> Result<(), Message> {
         match build.kind.as_str() {
             "cuda" => self.serves_nvidia(build, gpu),
             "jetson" => self.serves_jetson(build, gpu),
@@ -168,7 +169,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn serves_nvidia(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+    fn serves_nvidia(self, build: &Build, gpu: &'a Gpu) -> Result<(), Message> {
         let there = gpu.driver.as_ref().and_then(|driver| driver.version.as_deref());
         // What is handed on to a virtual machine no driver brings back.
         let elsewhere = gpu.driver.as_ref().is_some_and(|driver| driver.name == "vfio-pci");
@@ -181,7 +182,7 @@ impl<'a> Question<'a> {
         if let (Some(least), Some(driver)) = (&build.driver, driver)
             && is_newer(least, driver)
         {
-            return Err(format!(
+            return Err(message!(
                 "{} takes driver {least} or newer, and {driver} is here",
                 build.name
             ));
@@ -189,7 +190,7 @@ impl<'a> Question<'a> {
         self.has_kernels(build, gpu)
     }
 
-    fn serves_jetson(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+    fn serves_jetson(self, build: &Build, gpu: &'a Gpu) -> Result<(), Message> {
         usable(gpu)?;
         let jetpack = self.machine.jetson.as_ref().and_then(|jetson| jetson.jetpack.as_deref());
         let jetpack = jetpack.unwrap_or_default();
@@ -198,13 +199,13 @@ impl<'a> Question<'a> {
         };
         if !build.jetpack.iter().any(is_it) {
             let made_for = build.jetpack.join(" and ");
-            return Err(format!("{} is made for JetPack {made_for}", build.name));
+            return Err(message!("{} is made for JetPack {made_for}", build.name));
         }
         // Code for 8.0 runs on later devices of its generation, the check has the last word.
         self.has_kernels(build, gpu)
     }
 
-    fn serves_amd(self, build: &Build, gpu: &Gpu) -> Result<(), String> {
+    fn serves_amd(self, build: &Build, gpu: &Gpu) -> Result<(), Message> {
         let row = gpu.gfx.as_deref().and_then(|gfx| self.catalog.tables.amd().target(gfx));
         // The plan itself brings the user into the groups that this takes.
         let shut_out = self.machine.rocm.as_ref().is_some_and(|rocm| rocm.access == Some(false));
@@ -215,7 +216,9 @@ impl<'a> Question<'a> {
             // Windows lends it under no name.
             return match build.targets {
                 Some(Targets::Pytorch) if self.forced() => Ok(()),
-                _ => Err("which of AMD's targets it is cannot be told here: --accelerator rocm tries PyTorch's build".to_owned()),
+                _ => Err(message!(
+                    "which of AMD's targets it is cannot be told here: --accelerator rocm tries PyTorch's build"
+                )),
             };
         };
         let served = row.is_some_and(|row| match build.targets {
@@ -223,16 +226,16 @@ impl<'a> Question<'a> {
             Some(Targets::Amd) => row.amd,
             None => false,
         });
-        if served { Ok(()) } else { Err(format!("{} has no kernels for {gfx}", build.name)) }
+        if served { Ok(()) } else { Err(message!("{} has no kernels for {gfx}", build.name)) }
     }
 
     /// Whether a build holds code for a device.
-    fn has_kernels(self, build: &Build, gpu: &'a Gpu) -> Result<(), String> {
+    fn has_kernels(self, build: &Build, gpu: &'a Gpu) -> Result<(), Message> {
         let Some(capability) = &gpu.compute_capability else { return Ok(()) };
         if let Some(least) =
             build.capability_min.as_ref().filter(|least| is_newer(least, capability))
         {
-            return Err(format!(
+            return Err(message!(
                 "{} as it stands takes compute capability {least}, and this is {capability}",
                 build.name
             ));
@@ -241,16 +244,18 @@ impl<'a> Question<'a> {
         // Rows that begin with a later version of the framework are about the newest one.
         let row = self.catalog.tables.nvidia().kernels(origin, "999", cuda, &self.machine.arch);
         match row {
-            Some(row) if !row.serve(capability) => Err(format!(
+            Some(row) if !row.serve(capability) => Err(message!(
                 "{} has no code for compute capability {capability} ({})",
                 build.name,
-                gpu.architecture.as_deref().unwrap_or("unknown architecture")
+                gpu.architecture
+                    .as_ref()
+                    .map_or_else(|| message!("unknown architecture"), Message::plain)
             )),
             Some(row)
                 if row.only_translate(capability)
                     && self.served(gpu).is_some_and(|served| is_newer(cuda, served)) =>
             {
-                Err(format!(
+                Err(message!(
                     "{} has code for compute capability {capability} that a driver for CUDA {cuda} would have to translate",
                     build.name
                 ))
@@ -269,7 +274,7 @@ impl<'a> Question<'a> {
         }
     }
 
-    fn python_fits(self, build: &Build) -> Result<(), String> {
+    fn python_fits(self, build: &Build) -> Result<(), Message> {
         let Some(python) = self.python else { return Ok(()) };
         let pair = |text: &Option<String>| text.as_deref().and_then(crate::decide::version_pair);
         let fits = pair(&build.python_min).is_none_or(|least| python >= least)
@@ -278,14 +283,16 @@ impl<'a> Question<'a> {
             return Ok(());
         }
         let bounds = match (&build.python_min, &build.python_max) {
-            (Some(least), Some(most)) if least == most => format!("Python {least}"),
-            (Some(least), Some(most)) => format!("Python {least} to {most}"),
-            (Some(least), None) => format!("Python {least} or newer"),
-            (_, most) => format!("Python up to {}", most.as_deref().unwrap_or_default()),
+            (Some(least), Some(most)) if least == most => message!("Python {least}"),
+            (Some(least), Some(most)) => message!("Python {least} to {most}"),
+            (Some(least), None) => message!("Python {least} or newer"),
+            (_, most) => message!("Python up to {}", most.as_deref().unwrap_or_default()),
         };
-        Err(format!(
+        Err(message!(
             "{} is made for {bounds}, and the environment has {}.{}",
-            build.name, python.0, python.1
+            build.name,
+            python.0,
+            python.1
         ))
     }
 
@@ -300,7 +307,12 @@ impl<'a> Question<'a> {
     }
 
     /// What computes with a build.
-    fn accelerator(self, fit: &Fit<'_>, refusals: &Refusals, idle: &[String]) -> Accelerator {
+    fn accelerator(
+        self,
+        fit: &Fit<'_>,
+        refusals: &Refusals,
+        idle: &[(usize, Message)],
+    ) -> Accelerator {
         let Fit { build, gpus } = fit;
         let devices = gpus.iter().map(|index| &self.machine.gpus[*index]);
         let capability = devices
@@ -310,18 +322,18 @@ impl<'a> Question<'a> {
         let served = devices.clone().find_map(|gpu| self.served(gpu));
         let mut why = Vec::new();
         if self.machine.gpus.is_empty() && build.kind == "none" {
-            why.push("no GPU was found".to_owned());
+            why.push(message!("no GPU was found"));
         } else if self.choices.accelerator == AcceleratorChoice::Cpu {
-            why.push("--accelerator cpu: the GPU is left as it is".to_owned());
+            why.push(message!("--accelerator cpu: the GPU is left as it is"));
         } else if gpus.is_empty() && build.kind != "none" {
-            why.push(format!("{}, as you asked: no such device is known here", build.name));
+            why.push(message!("{}, as you asked: no such device is known here", build.name));
         }
         for (index, gpu) in gpus.iter().map(|index| (*index, &self.machine.gpus[*index])) {
-            why.push(format!("{}: {} computes on it", described(gpu), build.name));
+            why.push(message!("{}: {} computes on it", described(gpu), build.name));
             let better = refusals.of(index).filter(|_| build.older);
             why.extend(better.map(|refusal| refusal.why.clone()));
         }
-        why.extend(idle.iter().cloned());
+        why.extend(idle.iter().map(|(_, why)| why.clone()));
         Accelerator {
             kind: build.kind.clone(),
             gpus: gpus.clone(),
@@ -332,7 +344,7 @@ impl<'a> Question<'a> {
     }
 
     /// Devices that do not compute, with the reasons.
-    fn idle(self, best: &Fit<'_>, refusals: &Refusals) -> Vec<String> {
+    fn idle(self, best: &Fit<'_>, refusals: &Refusals) -> Vec<(usize, Message)> {
         if self.choices.accelerator == AcceleratorChoice::Cpu {
             return Vec::new();
         }
@@ -340,26 +352,27 @@ impl<'a> Question<'a> {
         idle.map(|(index, gpu)| {
             // Of the build that others compute with, that one's reason says it all.
             let of_it = refusals.of(index).filter(|refusal| refusal.build == best.build.name);
-            let mut reasons: Vec<_> = of_it.map(|refusal| refusal.why.as_str()).collect();
+            let mut reasons: Vec<_> = of_it.map(|refusal| refusal.why.clone()).collect();
             if reasons.is_empty() {
-                reasons = refusals.of(index).map(|refusal| refusal.why.as_str()).collect();
+                reasons = refusals.of(index).map(|refusal| refusal.why.clone()).collect();
             }
-            let why = match (reasons[..].is_empty(), gpu.vendor.as_str()) {
-                (false, _) => reasons.join("; "),
+            let why = match (reasons.is_empty(), gpu.vendor.as_str()) {
+                (false, _) => Message::list(reasons),
                 (true, _) if !gpu.usable => gpu.why.clone(),
-                (true, "intel") => "used on request alone: --accelerator xpu".to_owned(),
+                (true, "intel") => message!("used on request alone: --accelerator xpu"),
                 (true, _) if best.build.kind != "none" => {
-                    format!("{} is for other devices", best.build.name)
+                    message!("{} is for other devices", best.build.name)
                 }
-                (true, _) => format!("{} has no {} for it", self.title(), self.manager.builds()),
+                (true, _) => message!("{} has no {} for it", self.title(), self.manager.builds()),
             };
-            format!("{}: {why}", called(gpu))
+            (index, Message::about(called(gpu), why))
         })
         .collect()
     }
 
-    fn title(self) -> &'a str {
-        self.catalog.framework(self.framework).map_or("the framework", |row| &row.title)
+    fn title(self) -> Message {
+        let row = self.catalog.framework(self.framework);
+        row.map_or_else(|| message!("the framework"), |row| Message::plain(&row.title))
     }
 }
 
@@ -373,7 +386,7 @@ fn told(build: &str, served: Option<&str>) -> String {
     }
 }
 
-fn usable(gpu: &Gpu) -> Result<(), String> {
+fn usable(gpu: &Gpu) -> Result<(), Message> {
     if gpu.usable { Ok(()) } else { Err(gpu.why.clone()) }
 }
 
@@ -383,10 +396,10 @@ pub(crate) fn called(gpu: &Gpu) -> &str {
 }
 
 /// A device's name, with what counts of it.
-fn described(gpu: &Gpu) -> String {
+fn described(gpu: &Gpu) -> Message {
     let what = gpu.compute_capability.as_ref().or(gpu.gfx.as_ref());
-    let what = what.map(|what| format!(" ({what})")).unwrap_or_default();
+    let what = what.map(|what| Message::plain(format!(" ({what})"))).unwrap_or_default();
     let driver = gpu.driver.as_ref().and_then(|driver| driver.version.as_ref());
-    let driver = driver.map(|version| format!(", driver {version}")).unwrap_or_default();
-    format!("{}{what}{driver}", called(gpu))
+    let driver = driver.map(|version| message!(", driver {version}")).unwrap_or_default();
+    Message::parts([called(gpu).into(), what, driver])
 }

@@ -6,9 +6,10 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use aitk_detect::Machine;
-use aitk_system::{Exit, Explain};
+use aitk_system::{Explain, Message, message};
 use serde::{Deserialize, Serialize};
 
+use crate::messages::Messages;
 use crate::profile::{ProfileError, parse};
 use crate::size::Bytes;
 use crate::texts::Texts;
@@ -111,18 +112,31 @@ pub enum Place<'t> {
 }
 
 /// Answers that lead nowhere.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Explain)]
 pub enum AdviceError {
-    /// An answer is missing, and nobody can be asked.
-    #[error("--{flag} is missing, and nobody can be asked: this is no terminal")]
+    /// `advise` misses an answer, and nobody can be asked: this is no terminal.
+    #[explain(
+        code = "AITK-T01",
+        exit = Usage,
+        say("--{flag} is missing, and nobody can be asked: this is no terminal"),
+        hint("add --{flag} {answers}", answers = answers.join("|"))
+    )]
     Missing {
         /// The flag.
         flag: String,
         /// What can be answered.
         answers: Vec<String>,
     },
-    /// An answer to a question that the other answers do not lead to.
-    #[error("--{flag} does not go with {with}")]
+    /// A flag of `advise` answers a question that the other answers do not lead to.
+    #[explain(
+        code = "AITK-T02",
+        exit = Usage,
+        say("--{flag} does not go with {with}"),
+        hint_if(Some(match instead.as_slice() {
+            [] => message!("leave out --{flag}"),
+            instead => message!("leave out --{flag}; what goes here is {instead}"),
+        }))
+    )]
     Contradiction {
         /// The flag that leads nowhere.
         flag: String,
@@ -131,31 +145,6 @@ pub enum AdviceError {
         /// Flags that go with them.
         instead: Vec<String>,
     },
-}
-
-impl Explain for AdviceError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Missing { .. } => "AITK-T01",
-            Self::Contradiction { .. } => "AITK-T02",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Missing { flag, answers } => format!("add --{flag} {}", answers.join("|")),
-            Self::Contradiction { flag, instead, .. } if instead.is_empty() => {
-                format!("leave out --{flag}")
-            }
-            Self::Contradiction { flag, instead, .. } => {
-                format!("leave out --{flag}; what goes here is {}", instead.join(", "))
-            }
-        })
-    }
-
-    fn exit(&self) -> Exit {
-        Exit::Usage
-    }
 }
 
 impl Tree {
@@ -236,19 +225,20 @@ impl Tree {
     }
 
     /// The tree as a picture in Mermaid's language.
-    pub fn mermaid(&self, texts: &Texts) -> String {
+    pub fn mermaid(&self, texts: &Texts, language: Messages) -> String {
+        let get = |key: &str| language.tell(&texts.get(key));
         let mut picture = "flowchart TB\n".to_owned();
         for question in &self.questions {
-            let ask = texts.get(&format!("question.{}.short", question.id));
+            let ask = get(&format!("question.{}.short", question.id));
             _ = writeln!(picture, "  {}[\"{ask}\"]", question.id);
         }
         for leaf in &self.leaves {
-            let what = texts.get(&format!("leaf.{}.what", leaf.id));
+            let what = get(&format!("leaf.{}.what", leaf.id));
             _ = writeln!(picture, "  {}[\"{what}\"]", leaf.id);
         }
         for question in &self.questions {
             for answer in &question.answers {
-                let says = texts.get(&format!("question.{}.{}", question.id, answer.id));
+                let says = get(&format!("question.{}.{}", question.id, answer.id));
                 _ = writeln!(picture, "  {} -->|\"{says}\"| {}", question.id, answer.to);
             }
         }
@@ -289,6 +279,7 @@ pub struct Dialogue<'t> {
     tree: &'t Tree,
     machine: &'t Machine,
     texts: &'t Texts,
+    language: Messages,
     answers: Answers,
     asked: Vec<String>,
 }
@@ -310,8 +301,13 @@ pub enum Heard {
 
 impl<'t> Dialogue<'t> {
     /// A talk that begins with what was answered already; that is not asked, nor gone back to.
-    pub fn new(tree: &'t Tree, machine: &'t Machine, texts: &'t Texts, given: Answers) -> Self {
-        Self { tree, machine, texts, answers: given, asked: Vec::new() }
+    pub fn new(
+        tree: &'t Tree,
+        machine: &'t Machine,
+        (texts, language): (&'t Texts, Messages),
+        given: Answers,
+    ) -> Self {
+        Self { tree, machine, texts, language, answers: given, asked: Vec::new() }
     }
 
     /// What is to be asked now; `None` once a leaf is reached.
@@ -331,7 +327,7 @@ impl<'t> Dialogue<'t> {
         if line == "?" {
             return Heard::Explain;
         }
-        if line == self.texts.get("word.back") || ["back", "retour"].contains(&line.as_str()) {
+        if line == self.word("word.back") || ["back", "retour"].contains(&line.as_str()) {
             let Some(last) = self.asked.pop() else { return Heard::First };
             self.answers.remove(&last);
             return Heard::Back;
@@ -350,11 +346,16 @@ impl<'t> Dialogue<'t> {
             return Some(question.answers.get(number.checked_sub(1)?)?.id.clone());
         }
         let begins = |answer: &&Answer| {
-            let words = self.texts.get(&format!("question.{}.{}", question.id, answer.id));
+            let words = self.word(&format!("question.{}.{}", question.id, answer.id));
             answer.id.starts_with(line) || words.to_lowercase().starts_with(line)
         };
         let mut all = question.answers.iter().filter(begins);
         all.next().filter(|_| all.next().is_none()).map(|answer| answer.id.clone())
+    }
+
+    /// A text as the person reads it.
+    fn word(&self, key: &str) -> String {
+        self.language.tell(&self.texts.get(key))
     }
 
     /// All that was answered.
@@ -529,11 +530,11 @@ pub struct OfferTold {
     /// Whether it is still there.
     pub status: State,
     /// What it gives.
-    pub gives: String,
+    pub gives: Message,
     /// What it does not give.
-    pub limits: String,
+    pub limits: Message,
     /// Its prices in words.
-    pub price: String,
+    pub price: Message,
     /// The least that it costs, in US dollars.
     pub usd: Option<f64>,
     /// What that is for.
@@ -555,7 +556,7 @@ pub struct OfferTold {
     /// Why it does not fit, in one word.
     pub unfit: Option<Unfit>,
     /// Why it does not fit.
-    pub why: Option<String>,
+    pub why: Option<Message>,
 }
 
 /// Offers, those that fit first: all of the catalog by their cost, or those of a leaf in its order. What nobody should
@@ -583,17 +584,18 @@ pub fn compare(
 
 fn tell(offer: &Offer, need: &Need, texts: &Texts, today: &str) -> OfferTold {
     let words = |own: &Option<String>, what: &str| {
-        own.clone().unwrap_or_else(|| texts.get(&format!("offer.{}.{what}", offer.id)).to_owned())
+        let built_in = || texts.get(&format!("offer.{}.{what}", offer.id));
+        own.as_ref().map_or_else(built_in, Message::plain)
     };
     let unfit = offer.unfit(need);
-    let count = |number: Option<u32>| number.unwrap_or_default().to_string();
+    let count = |number: Option<u32>| Message::plain(number.unwrap_or_default());
     let why = unfit.map(|unfit| match unfit {
-        Unfit::Retired => texts.get("reason.retired").to_owned(),
-        Unfit::Vram => texts.fill("reason.vram", &[("vram", &count(need.vram))]),
+        Unfit::Retired => texts.get("reason.retired"),
+        Unfit::Vram => texts.fill("reason.vram", vec![("vram", count(need.vram))]),
         Unfit::Hours => texts
-            .fill("reason.hours", &[("has", &count(offer.hours)), ("hours", &count(need.hours))]),
+            .fill("reason.hours", vec![("has", count(offer.hours)), ("hours", count(need.hours))]),
         Unfit::Spend => {
-            texts.fill("reason.spend", &[("spend", &texts.number(need.spend.unwrap_or_default()))])
+            texts.fill("reason.spend", vec![("spend", price(need.spend.unwrap_or_default()))])
         }
     });
     OfferTold {
@@ -618,6 +620,11 @@ fn tell(offer: &Offer, need: &Need, texts: &Texts, today: &str) -> OfferTold {
     }
 }
 
+/// A sum of money, with two digits behind the point where it is not whole.
+pub fn price(usd: f64) -> Message {
+    Message::number(if usd.fract() == 0.0 { format!("{usd:.0}") } else { format!("{usd:.2}") })
+}
+
 /// What somebody is advised.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Advice {
@@ -628,11 +635,11 @@ pub struct Advice {
     /// The answers that led to it.
     pub answers: Answers,
     /// Its name.
-    pub title: String,
+    pub title: Message,
     /// What belongs to it.
-    pub what: Vec<String>,
+    pub what: Vec<Message>,
     /// Why it fits.
-    pub why: Vec<String>,
+    pub why: Vec<Message>,
     /// What it costs.
     pub cost: Cost,
     /// What was asked for besides.
@@ -644,7 +651,7 @@ pub struct Advice {
     /// The next step up; `None` on the last one.
     pub next_up: Option<NextUp>,
     /// What aitk does for it today.
-    pub today: String,
+    pub today: Message,
     /// The next command.
     pub command: String,
 }
@@ -653,9 +660,9 @@ pub struct Advice {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Cost {
     /// In words.
-    pub text: String,
+    pub text: Message,
     /// Where it comes from.
-    pub source: String,
+    pub source: Message,
     /// When it was true.
     pub as_of: String,
     /// Whether it was checked.
@@ -672,7 +679,7 @@ pub struct SetAside {
     /// The answer.
     pub answer: String,
     /// Why.
-    pub why: String,
+    pub why: Message,
 }
 
 /// The next step up.
@@ -681,9 +688,9 @@ pub struct NextUp {
     /// Its leaf.
     pub leaf: String,
     /// Its name.
-    pub title: String,
+    pub title: Message,
     /// When it is time for it.
-    pub when: String,
+    pub when: Message,
 }
 
 /// The advice that answers lead to on a machine.
@@ -704,7 +711,7 @@ pub fn advise(
             return Err(AdviceError::Missing { flag: open.id.clone(), answers: open.choices() });
         }
     };
-    let say = |what: &str| texts.get(&format!("leaf.{}.{what}", leaf.id)).to_owned();
+    let say = |what: &str| texts.get(&format!("leaf.{}.{what}", leaf.id));
     let mut why = vec![say("why")];
     // The machine counts where the tree looks at it.
     if passed.iter().any(|question| question.machine.is_some()) {
@@ -717,7 +724,7 @@ pub fn advise(
         others.map(move |answer| (id.clone(), answer)).collect::<Vec<_>>()
     };
     let set_aside = passed.iter().rev().flat_map(others).map(|(question, answer)| SetAside {
-        why: texts.get(&format!("aside.{question}.{answer}")).to_owned(),
+        why: texts.get(&format!("aside.{question}.{answer}")),
         question,
         answer,
     });
@@ -733,12 +740,13 @@ pub fn advise(
             passed.iter().map(|question| format!("--{} {} ", question.id, answers[&question.id]));
         format!("aitk advise {}--compare{}", flags.collect::<String>(), need.flags())
     };
+    let what = texts.text(&format!("leaf.{}.what", leaf.id));
     Ok(Advice {
         leaf: leaf.id.clone(),
         budget: budget.clone(),
         answers: answers.clone(),
         title: say("title"),
-        what: say("what").split(" · ").map(str::to_owned).collect(),
+        what: what.split(" · ").map(|part| Message::said(part.to_owned(), Vec::new())).collect(),
         why,
         cost: Cost {
             text: say("cost"),
@@ -752,7 +760,7 @@ pub fn advise(
         set_aside: set_aside.collect(),
         next_up: leaf.next.as_ref().map(|next| NextUp {
             leaf: next.clone(),
-            title: texts.get(&format!("leaf.{next}.title")).to_owned(),
+            title: texts.get(&format!("leaf.{next}.title")),
             when: say("next"),
         }),
         today: say("today"),
@@ -761,15 +769,13 @@ pub fn advise(
 }
 
 /// One sentence on a machine: its memory and its GPU.
-pub fn describe(machine: &Machine, texts: &Texts) -> String {
+pub fn describe(machine: &Machine, texts: &Texts) -> Message {
     let memory = machine.memory.usable();
-    let memory = memory.map_or_else(
-        || texts.get("word.memory_unknown").to_owned(),
-        |bytes| texts.size(Bytes(bytes)),
-    );
+    let memory =
+        memory.map_or_else(|| texts.get("word.memory_unknown"), |bytes| Bytes(bytes).binary());
     let gpu = match gpu_of(machine) {
-        Some(name) => texts.fill("word.gpu_some", &[("name", name)]),
-        None => texts.get("word.gpu_none").to_owned(),
+        Some(name) => texts.fill("word.gpu_some", vec![("name", Message::plain(name))]),
+        None => texts.get("word.gpu_none"),
     };
-    texts.fill("word.machine", &[("memory", &memory), ("gpu", &gpu)])
+    texts.fill("word.machine", vec![("memory", memory), ("gpu", gpu)])
 }

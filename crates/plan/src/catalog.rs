@@ -1,5 +1,6 @@
 //! The dated tables: what frameworks need, which uv is pinned, which Python a distribution brings.
 
+use aitk_system::{Message, Told, maybe_sentence, sentence};
 use std::collections::BTreeMap;
 
 use aitk_detect::{Distro, Tables};
@@ -77,7 +78,7 @@ impl Catalog {
             fit: parse("catalog/fit.toml", include_str!("../../../profiles/catalog/fit.toml"))?,
             tables,
         };
-        catalog.in_form().map_err(|unfit| damaged("rows", &unfit.to_string()))?;
+        catalog.in_form().map_err(|unfit| damaged("rows", unfit.told()))?;
         Ok(catalog)
     }
 
@@ -184,7 +185,8 @@ pub struct VramFit {
     /// The same with sixteen bits.
     pub sixteen_bit: String,
     /// Parameters of a model that can be tuned (QLoRA).
-    pub tune: Option<String>,
+    #[serde(default, deserialize_with = "maybe_sentence")]
+    pub tune: Option<Message>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true.
@@ -198,7 +200,8 @@ pub struct MemoryFit {
     /// How much memory it takes.
     pub at_least: crate::Bytes,
     /// What one can do with it.
-    pub means: String,
+    #[serde(deserialize_with = "sentence")]
+    pub means: Message,
     /// Where the row comes from.
     pub source: String,
     /// When it was true.
@@ -281,12 +284,12 @@ fn filled(text: &str, holes: &[&str]) -> String {
 }
 
 /// A row of the user's own that cannot be used.
-fn damaged(table: &str, message: &str) -> ProfileError {
+fn damaged(table: &str, message: impl Into<Message>) -> ProfileError {
     ProfileError::Invalid {
         file: format!("catalog.toml ({table})"),
         line: 1,
         column: 1,
-        message: message.to_owned(),
+        message: message.into(),
     }
 }
 
@@ -304,7 +307,8 @@ pub struct LinkScript {
     #[serde(deserialize_with = "crate::names::package_name::one")]
     pub package: String,
     /// What it would lack without.
-    pub why: String,
+    #[serde(deserialize_with = "sentence")]
+    pub why: Message,
     /// Where the row comes from.
     pub source: String,
     /// When it was true.
@@ -421,7 +425,8 @@ pub struct Build {
     /// Address of an index of the vendor's own.
     pub index: Option<String>,
     /// What a person should know when this build stands in for one whose source does not answer.
-    pub note: Option<String>,
+    #[serde(default, deserialize_with = "maybe_sentence")]
+    pub note: Option<Message>,
     /// What it takes, as long as no source can be asked.
     pub estimate: Estimate,
     /// Where the row comes from.

@@ -1,5 +1,6 @@
 //! What the user chose, beyond the budget.
 
+use aitk_system::{Message, message};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -213,10 +214,10 @@ impl Manager {
     }
 
     /// What a framework has for it.
-    pub fn builds(self) -> &'static str {
+    pub fn builds(self) -> Message {
         match self {
-            Self::Conda => "conda packages",
-            Self::Venv => "builds",
+            Self::Conda => message!("conda packages"),
+            Self::Venv => message!("builds"),
         }
     }
 

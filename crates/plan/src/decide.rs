@@ -1,5 +1,6 @@
 //! The decisions: which steps a profile means on this machine, which cannot be done there, and what to warn about.
 
+use aitk_system::{Message, message};
 use std::path::Path;
 
 use aitk_detect::{Disk, Gpu, Machine, Sudo, VirtualizationKind};
@@ -15,6 +16,7 @@ use crate::model::{
 };
 use crate::profile::{Estimate, Profile, ProfileStep, Requirements, StepKind};
 use crate::size::Bytes;
+use crate::warnings;
 
 /// The first version of a distribution on which plans are tested.
 const SUPPORTED: [(&str, &[&str]); 2] =
@@ -125,25 +127,29 @@ impl Charge {
     }
 
     /// Why it does not fit on what is left, and what to do.
-    fn refusal(self, disks: &[Disk]) -> Option<(String, String)> {
+    fn refusal(self, disks: &[Disk]) -> Option<(Message, Message)> {
         let disk = &disks[self.disk(disks)?];
         let mount = disk.mount.display();
         if self.bytes > disk.free {
             let missing = Bytes(self.bytes - disk.free);
             let elsewhere = match self.purpose {
-                "cache" => ", or set AITK_CACHE_DIR to a larger disk",
-                "data" => ", or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk",
-                _ => "",
+                "cache" => message!(", or set AITK_CACHE_DIR to a larger disk"),
+                "data" => message!(", or set AITK_DATA_DIR and AITK_CACHE_DIR to a larger disk"),
+                _ => Message::default(),
             };
             return Some((
-                format!("it takes {} and {mount} has {} left", Bytes(self.bytes), Bytes(disk.free)),
-                format!("free at least {missing} on {mount}{elsewhere}"),
+                message!(
+                    "it takes {} and {mount} has {} left",
+                    Bytes(self.bytes),
+                    Bytes(disk.free)
+                ),
+                message!("free at least {missing} on {mount}{elsewhere}"),
             ));
         }
         let inodes = disk.free_inodes.filter(|inodes| self.files > *inodes)?;
         Some((
-            format!("it creates {} files and {mount} can hold only {inodes} more", self.files),
-            format!("delete files on {mount} (inodes are used up, not bytes: see `df -i`)"),
+            message!("it creates {} files and {mount} can hold only {inodes} more", self.files),
+            message!("delete files on {mount} (inodes are used up, not bytes: see `df -i`)"),
         ))
     }
 
@@ -429,11 +435,11 @@ impl Context<'_> {
                 let data = self.machine.folders.data.to_string_lossy();
                 if data.contains(self.manager.refuses()) {
                     step.block(
-                        format!(
+                        message!(
                             "{}'s packages write the name of their folder into programs, where {data} cannot stand",
                             self.manager
                         ),
-                        format!(
+                        message!(
                             "set AITK_DATA_DIR to a folder without quotes in its name, or add --manager {}",
                             self.manager.other()
                         ),
@@ -454,7 +460,7 @@ impl Context<'_> {
     /// What vendors' drivers and repositories take.
     fn judge_system(&self, from: &ProfileStep, step: &mut Step) {
         if let (Some(instead), true) = (&from.wsl, self.is_wsl()) {
-            step.skip("in WSL this is Windows' business");
+            step.skip(message!("in WSL this is Windows' business"));
             step.remedy = Some(instead.clone());
             return;
         }
@@ -466,20 +472,21 @@ impl Context<'_> {
             (StepKind::Driver, Driver::Install { why, .. }) => {
                 step.why.push(why.clone());
                 if !self.choices.drivers {
-                    step.skip(
-                        "a driver is installed only where it is asked for by name: add --drivers",
-                    );
+                    step.skip(message!(
+                        "a driver is installed only where it is asked for by name: add --drivers"
+                    ));
                 }
             }
             (StepKind::AptSource(name), _)
                 if self.catalog.apt_source(name, self.machine).is_none() =>
             {
                 step.block(
-                    format!(
+                    message!(
                         "there is no repository `{name}` for {} on {}",
-                        self.machine.os.name, self.machine.arch
+                        self.machine.os.name,
+                        self.machine.arch
                     ),
-                    "leave out the --with that asks for it",
+                    message!("leave out the --with that asks for it"),
                 );
             }
             _ => {}
@@ -490,24 +497,26 @@ impl Context<'_> {
         let machine = self.machine;
         let os = &machine.os;
         if self.choices.user_only {
-            step.skip("left out by --user-only");
+            step.skip(message!("left out by --user-only"));
         } else if self.choices.no_upgrade && from.kind == StepKind::AptUpgrade {
-            step.skip("left out by --no-upgrade");
+            step.skip(message!("left out by --no-upgrade"));
         } else if is_apt(&from.kind) && !machine.tools.contains_key("apt-get") {
             step.block(
-                format!("{} has no apt", os.name),
-                "install Python 3.10 to 3.14 with its own package manager, then add --user-only",
+                message!("{} has no apt", os.name),
+                message!(
+                    "install Python 3.10 to 3.14 with its own package manager, then add --user-only"
+                ),
             );
         } else if is_apt(&from.kind) && past_support(machine, self.catalog) {
             let end = os.end_of_support.as_deref().unwrap_or_default();
             step.block(
-                format!("{} is past its support, which ended on {end}: no security fixes come any more", os.name),
-                "upgrade to a release that is supported (Ubuntu 24.04 or 26.04, Debian 13), or add --user-only",
+                message!("{} is past its support, which ended on {end}: no security fixes come any more", os.name),
+                message!("upgrade to a release that is supported (Ubuntu 24.04 or 26.04, Debian 13), or add --user-only"),
             );
         } else if !machine.privilege.root && machine.privilege.sudo == Sudo::No {
             step.block(
-                "it needs root, and this user may not use sudo",
-                "ask an administrator to run the commands shown, or add --user-only",
+                message!("it needs root, and this user may not use sudo"),
+                message!("ask an administrator to run the commands shown, or add --user-only"),
             );
         }
     }
@@ -519,10 +528,10 @@ impl Context<'_> {
             && !at_least(memory, thresholds.minimum)
         {
             plan.warn(Warning::new(
-                    "AITK-W01",
-                    format!("{} of memory: {} are the minimum for working at ease, {} are comfortable",
+                    warnings::LITTLE_MEMORY,
+                    message!("{} of memory: {} are the minimum for working at ease, {} are comfortable",
                         Bytes(memory).binary(), thresholds.minimum.binary(), thresholds.comfortable.binary()),
-                    "small data sets fit; close other programs, and use a hosted notebook for larger ones",
+                    message!("small data sets fit; close other programs, and use a hosted notebook for larger ones"),
                 ));
         }
         if self.lacks_swap() && !self.may_have_swap() {
@@ -532,22 +541,26 @@ impl Context<'_> {
         self.warn_of_hardware(plan);
         self.warn_of_age(plan);
         if let Decision::Skip(why) = self.framework {
-            plan.warn(Warning::new("AITK-W03", why.clone(), "the rest of the plan stands"));
+            plan.warn(Warning::new(
+                warnings::NO_FRAMEWORK,
+                why.clone(),
+                message!("the rest of the plan stands"),
+            ));
         }
         let os = &machine.os;
         let known = SUPPORTED.iter().find(|(id, _)| *id == os.id).map(|(_, versions)| *versions);
         let version = os.version.as_deref().unwrap_or_default();
         if past_support(machine, self.catalog) && self.choices.user_only {
             plan.warn(Warning::new(
-                "AITK-W04",
-                format!("{} is past its support", os.name),
-                "upgrade the system: it gets no security fixes any more",
+                warnings::PAST_SUPPORT,
+                message!("{} is past its support", os.name),
+                message!("upgrade the system: it gets no security fixes any more"),
             ));
         } else if !known.is_some_and(|versions| versions.contains(&version)) {
             plan.warn(Warning::new(
-                "AITK-W05",
-                format!("{} is not among the systems that aitk is tested on", os.name),
-                "Ubuntu 22.04, 24.04 and 26.04 and Debian 12 and 13 are",
+                warnings::UNTESTED_SYSTEM,
+                message!("{} is not among the systems that aitk is tested on", os.name),
+                message!("Ubuntu 22.04, 24.04 and 26.04 and Debian 12 and 13 are"),
             ));
         }
         for disk in
@@ -555,22 +568,22 @@ impl Context<'_> {
         {
             if disk.noexec || is_foreign(&disk.filesystem) {
                 plan.warn(Warning::new(
-                    "AITK-W06",
-                    format!(
+                    warnings::UNFIT_FOLDER,
+                    message!(
                         "{} is {}{}: environments are slow or do not work there",
                         disk.mount.display(),
                         disk.filesystem,
                         if disk.noexec { ", noexec" } else { "" }
                     ),
-                    "set AITK_DATA_DIR and AITK_CACHE_DIR to a folder on a local Linux file system",
+                    message!("set AITK_DATA_DIR and AITK_CACHE_DIR to a folder on a local Linux file system"),
                 ));
             }
         }
         if machine.virtualization.kind == VirtualizationKind::Wsl1 {
             plan.warn(Warning::new(
-                "AITK-W07",
-                "this is WSL 1: slow file access and no GPU",
-                "in PowerShell: wsl --set-version <distribution> 2",
+                warnings::WSL_1,
+                message!("this is WSL 1: slow file access and no GPU"),
+                message!("in PowerShell: wsl --set-version <distribution> 2"),
             ));
         }
     }
@@ -585,43 +598,46 @@ impl Context<'_> {
         let Decision::Take { idle, builds, accelerator, .. } = self.framework else { return };
         // What is part of a processor is expected to stand by.
         let is_card = |gpu: &Gpu| gpu.integrated != Some(true) || gpu.vendor != "intel";
-        let of_cards = |said: &&String| {
-            let cards = self.machine.gpus.iter().filter(|gpu| is_card(gpu));
-            cards.into_iter().any(|gpu| said.starts_with(accelerate::called(gpu)))
-        };
-        let idle: Vec<_> = idle.iter().filter(of_cards).cloned().collect();
+        let of_cards = idle.iter().filter(|(gpu, _)| is_card(&self.machine.gpus[*gpu]));
+        let idle: Vec<_> = of_cards.map(|(_, why)| why.clone()).collect();
         let (code, message) = match (accelerator.kind.as_str(), &idle[..]) {
             ("none", []) => return,
-            ("none", idle) => ("AITK-W11", format!("the GPU is not used: {}", idle.join("; "))),
+            ("none", idle) => (
+                warnings::UNUSED_GPU,
+                message!("the GPU is not used: {}", Message::list(idle.to_vec())),
+            ),
             _ if builds[0].older => (
-                "AITK-W12",
-                format!(
+                warnings::OLDER_FRAMEWORK,
+                message!(
                     "an older version is taken: {} is the newest build for this GPU and its driver ({})",
                     builds[0].name,
                     builds[0].requirements.join(" ")
                 ),
             ),
             (_, []) => return,
-            (_, idle) => ("AITK-W11", format!("not every GPU is used: {}", idle.join("; "))),
+            (_, idle) => (
+                warnings::UNUSED_GPU,
+                message!("not every GPU is used: {}", Message::list(idle.to_vec())),
+            ),
         };
         let ways: Vec<_> = self.driver_remedy().into_iter().chain(self.other_manager()).collect();
-        let hint = (!ways.is_empty()).then(|| ways.join("; or "));
+        let hint = (!ways.is_empty()).then(|| Message::or(ways));
         plan.warn(Warning { code: code.to_owned(), message, hint });
     }
 
     /// What can be done about the driver.
-    fn driver_remedy(&self) -> Option<String> {
+    fn driver_remedy(&self) -> Option<Message> {
         match self.driver {
             Driver::Person { remedy, .. } => Some(remedy.clone()),
             Driver::Install { .. } if !installs(self.driver, self.choices) => {
-                Some("add --drivers, and the plan installs the driver that it takes".to_owned())
+                Some(message!("add --drivers, and the plan installs the driver that it takes"))
             }
             _ => None,
         }
     }
 
     /// The other manager, where it has a build that makes more of the devices.
-    fn other_manager(&self) -> Option<String> {
+    fn other_manager(&self) -> Option<Message> {
         let Decision::Take { builds, accelerator, framework, .. } = self.framework else {
             return None;
         };
@@ -641,7 +657,7 @@ impl Context<'_> {
         let here = worth(&accelerator.kind, &builds[0], accelerator.gpus.len());
         let there = worth(&other.accelerator.kind, &other.builds[0], other.accelerator.gpus.len());
         (there > here).then(|| {
-            format!(
+            message!(
                 "add --manager {manager}: its build {} makes more of the GPU",
                 other.builds[0].name
             )
@@ -655,11 +671,11 @@ impl Context<'_> {
         // Drivers keep a few per cent of what a card is sold with.
         if let Some(vram) = most.filter(|vram| !at_least(*vram, hardware.vram)) {
             let fits = self.catalog.fit.vram(vram);
-            let fits = fits.map(|row| format!(": models of {} in 4 bits fit", row.four_bit));
+            let fits = fits.map(|row| message!(": models of {} in 4 bits fit", row.four_bit));
             plan.warn(Warning::new(
-                "AITK-W13",
-                format!("{} on the GPU{}", Bytes(vram).binary(), fits.unwrap_or_default()),
-                format!(
+                warnings::WEAK_HARDWARE,
+                message!("{} on the GPU{}", Bytes(vram).binary(), fits.unwrap_or_default()),
+                message!(
                     "{} is what this budget is meant for ({})",
                     hardware.vram.binary(),
                     hardware.example
@@ -671,13 +687,15 @@ impl Context<'_> {
         });
         if let Some(disk) = slow {
             plan.warn(Warning::new(
-                "AITK-W13",
-                format!(
+                warnings::WEAK_HARDWARE,
+                message!(
                     "{} is on a {}",
                     disk.mount.display(),
                     disk.kind.as_deref().unwrap_or_default()
                 ),
-                "data loads faster from an NVMe disk: set AITK_DATA_DIR to one if there is one",
+                message!(
+                    "data loads faster from an NVMe disk: set AITK_DATA_DIR to one if there is one"
+                ),
             ));
         }
     }
@@ -691,12 +709,12 @@ impl Context<'_> {
         let Ok(age) = today.since(then) else { return };
         if i64::from(age.get_days()) > OLD {
             plan.warn(Warning::new(
-                "AITK-W14",
-                format!(
+                warnings::OLD_TABLES,
+                message!(
                     "the tables of builds and drivers are {} days old ({newest})",
                     age.get_days()
                 ),
-                "get a newer aitk, or add rows of your own to catalog.toml",
+                message!("get a newer aitk, or add rows of your own to catalog.toml"),
             ));
         }
     }
@@ -706,16 +724,20 @@ impl Context<'_> {
 fn swap_elsewhere(machine: &Machine, size: Bytes) -> Warning {
     let hint = match machine.virtualization.kind {
         VirtualizationKind::Container => {
-            "raise the container's memory limit: swap belongs to its host"
+            message!("raise the container's memory limit: swap belongs to its host")
         }
         VirtualizationKind::BareMetal | VirtualizationKind::Vm => {
-            "its file system takes a swap file only with care (btrfs: `btrfs filesystem mkswapfile`): add one by hand, or a partition for swap"
+            message!(
+                "its file system takes a swap file only with care (btrfs: `btrfs filesystem mkswapfile`): add one by hand, or a partition for swap"
+            )
         }
-        _ => "raise `memory` and `swap` in .wslconfig, then run `wsl --shutdown` in PowerShell",
+        _ => message!(
+            "raise `memory` and `swap` in .wslconfig, then run `wsl --shutdown` in PowerShell"
+        ),
     };
     Warning::new(
-        "AITK-W02",
-        format!(
+        warnings::NO_SWAP,
+        message!(
             "little memory and no swap: {} of it keep programs from being killed",
             size.binary()
         ),
@@ -767,17 +789,17 @@ fn at_least(memory: u64, wanted: Bytes) -> bool {
 }
 
 /// The first requirement that the machine does not meet, with the remedy.
-fn unmet(machine: &Machine, requires: &Requirements) -> Option<(String, String)> {
+fn unmet(machine: &Machine, requires: &Requirements) -> Option<(Message, Message)> {
     if let (Some(wanted), Some(memory)) = (requires.memory, machine.memory.usable())
         && !at_least(memory, wanted)
     {
         return Some((
-            format!(
+            message!(
                 "it needs {} of memory and there are {}",
                 wanted.binary(),
                 Bytes(memory).binary()
             ),
-            "use a machine with more memory, or a hosted notebook".to_owned(),
+            message!("use a machine with more memory, or a hosted notebook"),
         ));
     }
     if let (Some(wanted), Some(level)) = (&requires.cpu_level, &machine.cpu.level)
@@ -785,8 +807,10 @@ fn unmet(machine: &Machine, requires: &Requirements) -> Option<(String, String)>
         && level < wanted
     {
         return Some((
-            format!("the processor is {level} and today's NumPy needs {wanted}"),
-            "on a VPS choose the CPU type `host` in its panel; an older computer needs older packages".to_owned(),
+            message!("the processor is {level} and today's NumPy needs {wanted}"),
+            message!(
+                "on a VPS choose the CPU type `host` in its panel; an older computer needs older packages"
+            ),
         ));
     }
     if let Some(flag) =
@@ -795,9 +819,10 @@ fn unmet(machine: &Machine, requires: &Requirements) -> Option<(String, String)>
         && !machine.cpu.features.is_empty()
     {
         return Some((
-            format!("the processor has no {}", flag.to_uppercase()),
-            "on a VPS choose the CPU type `host` in its panel, or choose another --framework"
-                .to_owned(),
+            message!("the processor has no {}", flag.to_uppercase()),
+            message!(
+                "on a VPS choose the CPU type `host` in its panel, or choose another --framework"
+            ),
         ));
     }
     let libc = machine.libc.as_ref();
@@ -805,13 +830,14 @@ fn unmet(machine: &Machine, requires: &Requirements) -> Option<(String, String)>
         let version = libc.version.as_deref().and_then(version_pair);
         if libc.family != "glibc" || version.is_some_and(|have| Some(have) < version_pair(wanted)) {
             return Some((
-                format!(
+                message!(
                     "the packages need glibc {wanted} and this system has {} {}",
                     libc.family,
-                    libc.version.as_deref().unwrap_or("of unknown version")
+                    libc.version
+                        .as_ref()
+                        .map_or_else(|| message!("of unknown version"), Message::plain)
                 ),
-                "use a newer release of the system, or a container with Debian or Ubuntu"
-                    .to_owned(),
+                message!("use a newer release of the system, or a container with Debian or Ubuntu"),
             ));
         }
     }
@@ -832,7 +858,7 @@ enum PythonChoice {
     /// The system step brings it.
     Expected { minor: Option<(u32, u32)> },
     /// There is none that fits.
-    Missing { why: String, remedy: String },
+    Missing { why: Message, remedy: Message },
     /// The environment brings its own.
     Own { minor: (u32, u32) },
 }
@@ -919,13 +945,15 @@ fn choose_python(
     let comes = machine.tools.contains_key("apt-get") && !choices.user_only;
     match (wanted, minor) {
         (Some(wanted), minor) if minor != Some(wanted) || !comes => PythonChoice::Missing {
-            why: format!("there is no Python {}.{} here", wanted.0, wanted.1),
-            remedy: "install it, or leave out --python".to_owned(),
+            why: message!("there is no Python {}.{} here", wanted.0, wanted.1),
+            remedy: message!("install it, or leave out --python"),
         },
         _ if comes => PythonChoice::Expected { minor },
         _ => PythonChoice::Missing {
-            why: "there is no Python of version 3.10 or newer here".to_owned(),
-            remedy: "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip python3-venv), then try again".to_owned(),
+            why: message!("there is no Python of version 3.10 or newer here"),
+            remedy: message!(
+                "install python3 (on Debian and Ubuntu: sudo apt-get install python3 python3-pip python3-venv), then try again"
+            ),
         },
     }
 }
@@ -938,10 +966,10 @@ enum Decision {
         framework: Box<Framework>,
         builds: Vec<Build>,
         accelerator: Box<Accelerator>,
-        idle: Vec<String>,
+        idle: Vec<(usize, Message)>,
     },
-    Skip(String),
-    Block(String, String),
+    Skip(Message),
+    Block(Message, Message),
 }
 
 impl Decision {
@@ -974,17 +1002,17 @@ impl Decision {
     fn planned(&self, manager: Manager) -> Option<FrameworkPlan> {
         let Self::Take { framework, builds, accelerator, .. } = self else { return None };
         let computes = match accelerator.kind.as_str() {
-            "none" => ", and computes on the CPU here".to_owned(),
+            "none" => message!(", and computes on the CPU here"),
             // The solver says what for.
-            _ if manager.solves_for_build() => String::new(),
-            _ => format!(", as the build {}", builds[0].name),
+            _ if manager.solves_for_build() => Message::default(),
+            _ => message!(", as the build {}", builds[0].name),
         };
         Some(FrameworkPlan {
             name: framework.name.clone(),
             build: builds[0].name.clone(),
             requirement: builds[0].requirements.join(" "),
             source: self.builds()[0].source(manager),
-            why: vec![format!("{} was chosen{computes}", framework.title)],
+            why: vec![message!("{} was chosen{computes}", framework.title)],
         })
     }
 
@@ -994,8 +1022,8 @@ impl Decision {
             return (**accelerator).clone();
         }
         let why = match machine.gpus.is_empty() {
-            true => "no GPU was found",
-            false => "no framework is installed that would compute on a GPU",
+            true => message!("no GPU was found"),
+            false => message!("no framework is installed that would compute on a GPU"),
         };
         Accelerator {
             kind: "none".to_owned(),
@@ -1022,14 +1050,14 @@ fn choose_framework(
     let enough = machine.memory.usable().is_none_or(|memory| at_least(memory, framework.memory));
     if !enough {
         let memory = Bytes(machine.memory.usable().unwrap_or(0)).binary();
-        return Decision::Skip(format!(
+        return Decision::Skip(message!(
             "no {}: it needs {} of memory and there are {memory}",
             framework.title,
             framework.memory.binary()
         ));
     }
     if let Some((why, remedy)) = unmet(machine, &requires) {
-        return Decision::Block(format!("{}: {why}", framework.title), remedy);
+        return Decision::Block(Message::about(framework.title.as_str(), why), remedy);
     }
     if let Some(version) = python.version() {
         let (oldest, newest) =
@@ -1037,31 +1065,34 @@ fn choose_framework(
         let have = format!("{}.{}", version.0, version.1);
         if Some(version) > newest {
             return Decision::Block(
-                format!(
+                message!(
                     "Python {have} is too new: {} has packages up to Python {}",
-                    framework.title, framework.python_max
+                    framework.title,
+                    framework.python_max
                 ),
-                format!(
+                message!(
                     "install Python {} beside it and add --python {}, or choose --framework pytorch or none",
-                    framework.python_max, framework.python_max
+                    framework.python_max,
+                    framework.python_max
                 ),
             );
         }
         if Some(version) < oldest {
             return Decision::Block(
-                format!(
+                message!(
                     "Python {have} is too old: {} has packages from Python {} on",
-                    framework.title, framework.python_min
+                    framework.title,
+                    framework.python_min
                 ),
-                "use a newer release of the system, or add --framework none".to_owned(),
+                message!("use a newer release of the system, or add --framework none"),
             );
         }
     }
     let any = |row: &Build| row.arch.contains(&machine.arch);
     if !catalog.builds(&framework.name, manager).any(any) {
         return Decision::Block(
-            format!("{} has no packages for {}", framework.title, machine.arch),
-            "choose another --framework, or none".to_owned(),
+            message!("{} has no packages for {}", framework.title, machine.arch),
+            message!("choose another --framework, or none"),
         );
     }
     let question = Question {
@@ -1082,10 +1113,12 @@ fn choose_framework(
         },
         Err(reasons) => Decision::Block(
             match reasons.is_empty() {
-                true => format!("{} has no such build", framework.title),
-                false => format!("no build of {} fits: {}", framework.title, reasons.join("; ")),
+                true => message!("{} has no such build", framework.title),
+                false => {
+                    message!("no build of {} fits: {}", framework.title, Message::list(reasons))
+                }
             },
-            "leave out --accelerator, or choose another --framework".to_owned(),
+            message!("leave out --accelerator, or choose another --framework"),
         ),
     }
 }
@@ -1156,8 +1189,8 @@ fn block_the_rest(steps: &mut [Step]) {
             .find(|earlier| earlier.status == Status::Blocked && step.needs.contains(&earlier.id));
         if let Some(blocker) = blocker {
             step.block(
-                format!("it needs `{}`, which is blocked", blocker.id),
-                format!("see `{}`", blocker.id),
+                message!("it needs `{}`, which is blocked", blocker.id),
+                message!("see `{}`", blocker.id),
             );
         }
     }

@@ -1,6 +1,7 @@
 //! NVIDIA's driver: whether this machine needs another one, who can install it, and which packages that takes.
 
 use aitk_detect::{Gpu, Machine, VirtualizationKind, is_newer};
+use aitk_system::{Message, message};
 
 use crate::accelerate::called;
 use crate::catalog::{AptSourceRow, Catalog, DriverRow};
@@ -12,9 +13,9 @@ pub(crate) enum Driver<'a> {
     /// Nothing.
     Fine,
     /// Something that aitk cannot do: why, and what a person can.
-    Person { why: String, remedy: String },
+    Person { why: Message, remedy: Message },
     /// It can be installed.
-    Install { why: String, row: &'a DriverRow, source: Option<AptSource>, packages: Vec<String> },
+    Install { why: Message, row: &'a DriverRow, source: Option<AptSource>, packages: Vec<String> },
 }
 
 /// Looks at the devices that no driver of NVIDIA's serves, or one that is too old for today's frameworks.
@@ -37,20 +38,20 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
     let Some((gpu, lack)) = gpus.iter().find_map(|gpu| Some((gpu, lack(gpu, least)?))) else {
         return Driver::Fine;
     };
-    let why = format!("{}: {lack}", called(gpu));
-    let person = |remedy: &str| Driver::Person { why: why.clone(), remedy: remedy.to_owned() };
+    let why = Message::about(called(gpu), lack);
+    let person = |remedy: Message| Driver::Person { why: why.clone(), remedy };
     let series = least.split('.').next().unwrap_or_default();
     match machine.virtualization.kind {
         VirtualizationKind::Wsl1 => {
-            return person("in PowerShell: wsl --set-version <distribution> 2");
+            return person(message!("in PowerShell: wsl --set-version <distribution> 2"));
         }
         VirtualizationKind::Wsl2 => {
-            return person(&format!(
+            return person(message!(
                 "in Windows, install NVIDIA's driver {series} or newer, then `wsl --shutdown` in PowerShell; no Linux driver belongs here"
             ));
         }
         VirtualizationKind::Container => {
-            return person(&format!(
+            return person(message!(
                 "install driver {series} or newer on the host: a container uses that one"
             ));
         }
@@ -66,20 +67,22 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
     });
     let row = rows.clone().find(|row| row.server == server).or_else(|| rows.clone().next());
     let (Some(row), true) = (row, machine.tools.contains_key("apt-get")) else {
-        return person(&format!(
+        return person(message!(
             "install NVIDIA's driver {series} or newer as your system does it"
         ));
     };
     let Some(release) = machine.kernel.as_deref() else {
-        return person("which kernel runs is not known, so no module can be chosen for it");
+        return person(message!(
+            "which kernel runs is not known, so no module can be chosen for it"
+        ));
     };
     let flavour = flavour(machine, catalog, release);
     let ready = flavour
         .filter(|flavour| row.kernels.iter().any(|known| flavour.split('-').next() == Some(known)));
     if ready.is_none() && machine.secure_boot == Some(true) {
-        return person(
-            "Secure Boot refuses a module that is built on this machine until its key is enrolled: switch Secure Boot off in the firmware, or install the driver by hand and enrol the key with mokutil",
-        );
+        return person(message!(
+            "Secure Boot refuses a module that is built on this machine until its key is enrolled: switch Secure Boot off in the firmware, or install the driver by hand and enrol the key with mokutil"
+        ));
     }
     let packages = match &ready {
         Some(flavour) => {
@@ -91,17 +94,17 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
         None => None,
         Some(name) => match catalog.apt_source(name, machine) {
             Some(source) => Some(source),
-            None => return person("NVIDIA has no repository for this system"),
+            None => return person(message!("NVIDIA has no repository for this system")),
         },
     };
     Driver::Install { why, row, source, packages }
 }
 
 /// What a device lacks of a driver.
-fn lack(gpu: &Gpu, least: &str) -> Option<String> {
+fn lack(gpu: &Gpu, least: &str) -> Option<Message> {
     let driver = gpu.driver.as_ref();
     match (driver.map(|driver| driver.name.as_str()), driver.and_then(|d| d.version.as_deref())) {
-        (Some("nvidia" | "dxgkrnl"), Some(version)) if is_newer(least, version) => Some(format!(
+        (Some("nvidia" | "dxgkrnl"), Some(version)) if is_newer(least, version) => Some(message!(
             "driver {version} is older than {least}, which today's builds for CUDA 13 take"
         )),
         // What else is wrong with a driver that is there, a newer one does not mend.

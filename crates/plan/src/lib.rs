@@ -19,10 +19,11 @@ mod profile;
 mod size;
 mod texts;
 mod variables;
+pub mod warnings;
 
 pub use advice::{
     Advice, AdviceError, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold, Per, Place,
-    Question, State, Tree, advise, compare, describe,
+    Question, State, Tree, advise, compare, describe, price,
 };
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,

@@ -1,5 +1,6 @@
 //! The plan as a value: what `aitk plan --json` prints, what `-o` saves and what `apply` carries out.
 
+use aitk_system::{Message, Told, message};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -79,7 +80,7 @@ pub struct Accelerator {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_capability: Option<String>,
     /// The reasons.
-    pub why: Vec<String>,
+    pub why: Vec<Message>,
 }
 
 /// The framework that is planned.
@@ -94,7 +95,7 @@ pub struct FrameworkPlan {
     /// Which source has it: `torch-backend cpu`, `index`, …
     pub source: String,
     /// The reasons.
-    pub why: Vec<String>,
+    pub why: Vec<Message>,
 }
 
 /// Sums over the steps that are to be done.
@@ -119,14 +120,14 @@ pub struct Warning {
     /// A stable code, `AITK-W…`.
     pub code: String,
     /// What is the matter.
-    pub message: String,
+    pub message: Message,
     /// What can be done.
-    pub hint: Option<String>,
+    pub hint: Option<Message>,
 }
 
 impl Warning {
     /// A warning with something to do about it.
-    pub fn new(code: &str, message: impl Into<String>, hint: impl Into<String>) -> Self {
+    pub fn new(code: &str, message: impl Into<Message>, hint: impl Into<Message>) -> Self {
         Self { code: code.to_owned(), message: message.into(), hint: Some(hint.into()) }
     }
 }
@@ -139,23 +140,23 @@ pub struct Step {
     /// Where in the order it belongs.
     pub phase: Phase,
     /// What it is, for people.
-    pub title: String,
+    pub title: Message,
     /// What to ensure: `kind` and, for kinds that have any, `spec`.
     #[serde(flatten)]
     pub action: Action,
     /// Where it stands.
     pub status: Status,
     /// The reasons: why it is there, then why it is blocked or skipped.
-    pub why: Vec<String>,
+    pub why: Vec<Message>,
     /// What to do about a blocked step.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
+    pub remedy: Option<Message>,
     /// Steps that come before it.
     pub needs: Vec<String>,
     /// Whether it needs root.
     pub root: bool,
     /// What will be run, as a person would type it.
-    pub commands: Vec<String>,
+    pub commands: Vec<Message>,
     /// What root writes among those commands, each on its standard input.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub writes: Vec<Write>,
@@ -180,14 +181,14 @@ pub struct Step {
 
 impl Step {
     /// Marks the step as impossible here.
-    pub fn block(&mut self, why: impl Into<String>, remedy: impl Into<String>) {
+    pub fn block(&mut self, why: impl Into<Message>, remedy: impl Into<Message>) {
         self.status = Status::Blocked;
         self.why.push(why.into());
         self.remedy = Some(remedy.into());
     }
 
     /// Leaves the step out.
-    pub fn skip(&mut self, why: impl Into<String>) {
+    pub fn skip(&mut self, why: impl Into<Message>) {
         self.status = Status::Skipped;
         self.why.push(why.into());
         self.forget_costs();
@@ -203,13 +204,14 @@ impl Step {
 
     /// The commands as they are typed by hand: with what each of them reads behind it.
     pub fn by_hand(&self) -> Vec<String> {
-        let typed = |command: &String| {
+        let typed = |command: &Message| {
+            let command = command.to_string();
             let is_its = |write: &&Write| command.ends_with(&format!(" {}", write.path));
             match self.writes.iter().find(is_its) {
                 Some(write) => {
                     format!("{command} <<'AITK'\n{}\nAITK", write.content.trim_end_matches('\n'))
                 }
-                None => command.clone(),
+                None => command,
             }
         };
         self.commands.iter().map(typed).collect()
@@ -253,17 +255,17 @@ pub enum Phase {
     Check,
 }
 
-impl fmt::Display for Phase {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::System => "System",
-            Self::Manager => "Manager",
-            Self::Libraries => "Libraries",
-            Self::Notebook => "Notebook",
-            Self::Accelerator => "Accelerator",
-            Self::Tools => "Tools",
-            Self::Check => "Check",
-        })
+impl Told for Phase {
+    fn told(&self) -> Message {
+        match self {
+            Self::System => message!("System"),
+            Self::Manager => message!("Manager"),
+            Self::Libraries => message!("Libraries"),
+            Self::Notebook => message!("Notebook"),
+            Self::Accelerator => message!("Accelerator"),
+            Self::Tools => message!("Tools"),
+            Self::Check => message!("Check"),
+        }
     }
 }
 
@@ -426,7 +428,7 @@ pub struct BuildRequest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub index: Option<String>,
     /// What a person should know when it is taken.
-    pub note: Option<String>,
+    pub note: Option<Message>,
 }
 
 impl BuildRequest {
@@ -461,12 +463,20 @@ pub struct Package {
     pub record: Option<serde_json::Value>,
 }
 
+impl Told for Totals {
+    fn told(&self) -> Message {
+        let steps = match self.steps {
+            1 => message!("1 step"),
+            steps => message!("{steps} steps"),
+        };
+        let download = Bytes(self.download).about(self.estimated);
+        let disk = Bytes(self.disk).about(self.estimated || self.rough);
+        message!("{steps}, {download} to download, {disk} on disk")
+    }
+}
+
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let steps =
-            if self.steps == 1 { "1 step".to_owned() } else { format!("{} steps", self.steps) };
-        let download = Bytes(self.download).told(self.estimated);
-        let disk = Bytes(self.disk).told(self.estimated || self.rough);
-        write!(f, "{steps}, {download} to download, {disk} on disk")
+        self.told().fmt(f)
     }
 }

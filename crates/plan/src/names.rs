@@ -10,16 +10,50 @@
 //! name: String,
 //! ```
 
+use std::fmt;
+
+use aitk_system::{Message, Told, message};
+use serde::Deserializer;
 use serde_json::Value;
 
 /// A text that is not in the form that is expected where it stands.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no {form}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unfit {
     /// What is expected: `name of a package`.
     pub form: &'static str,
     /// What stands there, cut where it is long.
     pub text: String,
+}
+
+impl Told for Unfit {
+    fn told(&self) -> Message {
+        let form = Message::said(self.form, Vec::new());
+        message!("{text} is no {form}", text = format!("{:?}", self.text))
+    }
+}
+
+impl fmt::Display for Unfit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
+    }
+}
+
+impl std::error::Error for Unfit {}
+
+/// Reads a sentence of a profile: one line.
+///
+/// # Errors
+/// Where it is none.
+pub fn sentence<'de, D: Deserializer<'de>>(from: D) -> Result<Message, D::Error> {
+    line::one(from).map(|text| Message::said(text, Vec::new()))
+}
+
+/// The same where there may be none.
+///
+/// # Errors
+/// Where it is something else.
+pub fn maybe_sentence<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Message>, D::Error> {
+    Ok(line::maybe(from)?.map(|text| Message::said(text, Vec::new())))
 }
 
 /// How much of a text that does not fit is told.
@@ -31,7 +65,11 @@ const LINE: usize = 4096;
 
 /// Gives each form its module.
 macro_rules! forms {
-    ($($(#[doc = $doc:literal])+ $name:ident, $form:literal, $fits:expr;)+) => {$(
+    ($($(#[doc = $doc:literal])+ $name:ident, $form:literal, $fits:expr;)+) => {
+        /// What the forms are called, in English.
+        pub const FORMS: &[&str] = &[$($form),+];
+
+        $(
         $(#[doc = $doc])+
         pub mod $name {
             use serde::{Deserialize, Deserializer, de::Error};

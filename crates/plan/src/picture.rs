@@ -1,6 +1,7 @@
 //! What a saved plan shows, beside the plan that its choices and locks give here. The picture is a stranger's and nothing
 //! of it is carried out; where it differs from what would be done, somebody was shown something else.
 
+use aitk_system::{Message, Told, message};
 use std::fmt;
 
 use serde_json::Value;
@@ -20,14 +21,20 @@ pub enum Difference {
     Plan(&'static str),
 }
 
+impl Told for Difference {
+    fn told(&self) -> Message {
+        match self {
+            Self::More(id) => message!("`{id}` is not in it"),
+            Self::Less(id) => message!("`{id}` is not to be done"),
+            Self::Step(id, field) => message!("`{field}` of `{id}`"),
+            Self::Plan(field) => Message::plain(format!("`{field}`")),
+        }
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::More(id) => write!(f, "`{id}` is not in it"),
-            Self::Less(id) => write!(f, "`{id}` is not to be done"),
-            Self::Step(id, field) => write!(f, "`{field}` of `{id}`"),
-            Self::Plan(field) => write!(f, "`{field}`"),
-        }
+        self.told().fmt(f)
     }
 }
 

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
-use aitk_system::{Exit, Explain};
+use aitk_system::{Explain, Message, Told, message};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
@@ -26,17 +26,30 @@ const BUILTIN: [(&str, &str); 3] = [
 pub const ADVISED: [(&str, &str); 2] =
     [("sme", "aitk advise --goal ship"), ("enterprise", "aitk advise --goal scale")];
 
+/// A check with what it speaks by in front of it.
+macro_rules! check {
+    ($name:literal) => {
+        (
+            $name,
+            concat!(
+                include_str!("../../../profiles/checks/say.py"),
+                include_str!(concat!("../../../profiles/checks/", $name))
+            ),
+        )
+    };
+}
+
 /// The proofs that come with the program, and their scripts.
 pub const CHECKS: [(&str, &str); 9] = [
-    ("libraries.py", include_str!("../../../profiles/checks/libraries.py")),
-    ("notebook.py", include_str!("../../../profiles/checks/notebook.py")),
-    ("lab.py", include_str!("../../../profiles/checks/lab.py")),
-    ("pytorch.py", include_str!("../../../profiles/checks/pytorch.py")),
-    ("tensorflow.py", include_str!("../../../profiles/checks/tensorflow.py")),
-    ("jax.py", include_str!("../../../profiles/checks/jax.py")),
-    ("mlflow.py", include_str!("../../../profiles/checks/mlflow.py")),
-    ("pytest.py", include_str!("../../../profiles/checks/pytest.py")),
-    ("poetry.py", include_str!("../../../profiles/checks/poetry.py")),
+    check!("libraries.py"),
+    check!("notebook.py"),
+    check!("lab.py"),
+    check!("pytorch.py"),
+    check!("tensorflow.py"),
+    check!("jax.py"),
+    check!("mlflow.py"),
+    check!("pytest.py"),
+    check!("poetry.py"),
 ];
 
 /// The longest text of a profile, in bytes. The longest of aitk's own has some 16,000.
@@ -50,9 +63,9 @@ pub struct Profile {
     /// `low`, …
     pub name: String,
     /// One line for people.
-    pub title: String,
+    pub title: Message,
     /// What it brings.
-    pub summary: String,
+    pub summary: Message,
     /// Whether what it brings is for hosted notebooks, and nothing is done on this machine.
     pub hosted: bool,
     /// Thresholds of memory.
@@ -84,8 +97,8 @@ pub struct Hardware {
     /// Memory of a graphics processor.
     pub vram: Bytes,
     /// What has so much, for people.
-    #[serde(deserialize_with = "names::line::one")]
-    pub example: String,
+    #[serde(deserialize_with = "names::sentence")]
+    pub example: Message,
     /// The kind of disk, as [`aitk_detect::Disk::kind`] has it.
     #[serde(deserialize_with = "names::line::one")]
     pub disk: String,
@@ -99,9 +112,9 @@ pub struct ProfileStep {
     /// Where in the order it belongs.
     pub phase: Phase,
     /// What it is, for people.
-    pub title: String,
+    pub title: Message,
     /// Why it is there.
-    pub why: String,
+    pub why: Message,
     /// The manager that it belongs to; `None` where it belongs to both.
     pub manager: Option<Manager>,
     /// What the user must have asked for (`--with`) for it to be there.
@@ -109,7 +122,7 @@ pub struct ProfileStep {
     /// The maker of a GPU that must be here for it to be there.
     pub gpu: Option<String>,
     /// What to do instead in WSL, where the step is left out then.
-    pub wsl: Option<String>,
+    pub wsl: Option<Message>,
     /// Steps that come before it.
     pub needs: Vec<String>,
     /// What it ensures.
@@ -271,26 +284,48 @@ pub struct Estimate {
 }
 
 /// Why a profile cannot be used.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Explain)]
 pub enum ProfileError {
-    /// There is no budget of this name.
-    #[error("there is no budget `{name}`")]
+    /// There is no budget of this name; the nearest one is said.
+    #[explain(
+        code = "AITK-P01",
+        exit = Usage,
+        say("there is no budget `{name}`"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `{nearest}`? `aitk profiles` lists them all"),
+            None => message!("choose one of: {known}", known = BUILTIN.map(|(name, _)| name).as_slice()),
+        }))
+    )]
     Unknown {
         /// What was asked for.
         name: String,
         /// The name that is nearest to it.
         nearest: Option<String>,
     },
-    /// There is advice for this budget, and nothing to carry out.
-    #[error("aitk has no steps for the budget `{name}` yet, only advice")]
+    /// There is advice for this budget, and nothing that aitk carries out.
+    #[explain(
+        code = "AITK-P05",
+        exit = Usage,
+        say("aitk has no steps for the budget `{name}` yet, only advice"),
+        hint("`{command}` says what it brings, what it costs and what there is")
+    )]
     OnlyAdvice {
         /// The budget.
         name: &'static str,
         /// The command that gives it.
         command: &'static str,
     },
-    /// The profile has nothing of this name to add (`--with`).
-    #[error("the budget has no `{name}` to add")]
+    /// The budget has nothing of this name to add (`--with`); the nearest one is said.
+    #[explain(
+        code = "AITK-P04",
+        exit = Usage,
+        say("the budget has no `{name}` to add"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `--with {nearest}`?"),
+            None if known.is_empty() => message!("leave out --with"),
+            None => message!("choose among: {known}"),
+        }))
+    )]
     NoOption {
         /// What was asked for.
         name: String,
@@ -299,8 +334,16 @@ pub enum ProfileError {
         /// All that there are.
         known: Vec<String>,
     },
-    /// There is no platform of this name for hosted notebooks.
-    #[error("there is no platform `{name}` for hosted notebooks")]
+    /// There is no such platform for hosted notebooks; the nearest one is said. `aitk apply --budget free` lists them.
+    #[explain(
+        code = "AITK-P06",
+        exit = Usage,
+        say("there is no platform `{name}` for hosted notebooks"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `--platform {nearest}`?"),
+            None => message!("choose among: {known}"),
+        }))
+    )]
     NoPlatform {
         /// What was asked for.
         name: String,
@@ -309,17 +352,30 @@ pub enum ProfileError {
         /// All that there are.
         known: Vec<String>,
     },
-    /// The file cannot be read.
-    #[error("{path}: {source}")]
+    /// A profile, `config.toml` or `catalog.toml` cannot be read: it is not there or may not be read, is a folder, too
+    /// large, or no text.
+    #[explain(
+        code = "AITK-P03",
+        exit = Config,
+        say("{path}: {source}"),
+        hint_if(Some(match source.kind() {
+            std::io::ErrorKind::NotFound => message!("name a profile that is there"),
+            _ => message!("it must be a file of text (UTF-8) that you may read; mend it, or take it away"),
+        }))
+    )]
     Unreadable {
         /// The file.
         path: PathBuf,
         /// What the operating system said.
-        #[source]
         source: std::io::Error,
     },
-    /// The text is not a profile.
-    #[error("{file}:{line}:{column}: {message}")]
+    /// A profile or configuration is wrong at the file, line and column named.
+    #[explain(
+        code = "AITK-P02",
+        exit = Config,
+        say("{file}:{line}:{column}: {message}"),
+        hint("correct the file at that place, then try again")
+    )]
     Invalid {
         /// The file.
         file: String,
@@ -328,77 +384,23 @@ pub enum ProfileError {
         /// Column, from 1.
         column: usize,
         /// What is wrong.
-        message: String,
+        message: Message,
     },
-    /// A profile of somebody else's would change the system by more than packages.
-    #[error("{file}: {} would change more of the system than packages of its archive", .steps.join(", "))]
+    /// A profile of your own has steps that change more of the system than packages (files, groups, sources, swap,
+    /// drivers), and that no profile of aitk's has word for word.
+    #[explain(
+        code = "AITK-P07",
+        exit = Config,
+        say("{file}: {steps} would change more of the system than packages of its archive"),
+        hint("leave these out, for files, groups, sources, swap and drivers are those of aitk's own profiles; or read them, \
+              then add --allow-system-changes")
+    )]
     SystemChanges {
         /// The file.
         file: String,
         /// The steps.
         steps: Vec<String>,
     },
-}
-
-impl Explain for ProfileError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::Unknown { .. } => "AITK-P01",
-            Self::Invalid { .. } => "AITK-P02",
-            Self::Unreadable { .. } => "AITK-P03",
-            Self::NoOption { .. } => "AITK-P04",
-            Self::OnlyAdvice { .. } => "AITK-P05",
-            Self::NoPlatform { .. } => "AITK-P06",
-            Self::SystemChanges { .. } => "AITK-P07",
-        }
-    }
-    fn hint(&self) -> Option<String> {
-        match self {
-            Self::Unknown { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `{nearest}`? `aitk profiles` lists them all"))
-            }
-            Self::Unknown { nearest: None, .. } => Some(format!(
-                "choose one of: {}",
-                BUILTIN.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ")
-            )),
-            Self::OnlyAdvice { command, .. } => {
-                Some(format!("`{command}` says what it brings, what it costs and what there is"))
-            }
-            Self::NoOption { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `--with {nearest}`?"))
-            }
-            Self::NoPlatform { nearest: Some(nearest), .. } => {
-                Some(format!("did you mean `--platform {nearest}`?"))
-            }
-            Self::NoPlatform { known, .. } => Some(format!("choose among: {}", known.join(", "))),
-            Self::NoOption { known, .. } => Some(match known.is_empty() {
-                true => "leave out --with".to_owned(),
-                false => format!("choose among: {}", known.join(", ")),
-            }),
-            Self::Unreadable { source, .. } if source.kind() == std::io::ErrorKind::NotFound => {
-                Some("name a profile that is there".into())
-            }
-            Self::Unreadable { .. } => {
-                Some("it must be a file of text (UTF-8) that you may read; mend it, or take it away".into())
-            }
-            Self::Invalid { .. } => Some("correct the file at that place, then try again".into()),
-            Self::SystemChanges { .. } => Some(
-                "leave these out, for files, groups, sources, swap and drivers are those of aitk's own profiles; or read them, then add --allow-system-changes"
-                    .into(),
-            ),
-        }
-    }
-    fn exit(&self) -> Exit {
-        match self {
-            Self::Unknown { .. }
-            | Self::NoOption { .. }
-            | Self::OnlyAdvice { .. }
-            | Self::NoPlatform { .. } => Exit::Usage,
-            Self::Invalid { .. } | Self::Unreadable { .. } | Self::SystemChanges { .. } => {
-                Exit::Config
-            }
-        }
-    }
 }
 
 impl Profile {
@@ -480,16 +482,16 @@ impl Profile {
     /// # Errors
     /// [`ProfileError::Invalid`] with file, line and column.
     pub fn from_toml(file: &str, text: &str) -> Result<Self, ProfileError> {
-        let at = |span: Range<usize>, message: String| invalid(file, text, span.start, message);
+        let at = |span: Range<usize>, message: Message| invalid(file, text, span.start, message);
         if text.len() > LONGEST {
             let message =
-                format!("a profile has at most {LONGEST} bytes, and this one {}", text.len());
+                message!("a profile has at most {LONGEST} bytes, and this one {}", text.len());
             return Err(at(0..0, message));
         }
         // Another form may have other keys, so the form comes first.
         let Form { schema } = parse(file, text)?;
         if *schema.get_ref() != 1 {
-            let message = format!(
+            let message = message!(
                 "this profile has form {}, and this version of aitk reads form 1",
                 schema.get_ref()
             );
@@ -498,7 +500,7 @@ impl Profile {
         let mut raw: RawProfile = parse(file, text)?;
         if let Some(step) = raw.step.get(MOST) {
             let message =
-                format!("a profile has at most {MOST} steps, and this one {}", raw.step.len());
+                message!("a profile has at most {MOST} steps, and this one {}", raw.step.len());
             return Err(at(step.id.span(), message));
         }
         let borrowed = match raw.steps_of.take() {
@@ -508,28 +510,28 @@ impl Profile {
                 if !raw.step.is_empty() {
                     return Err(at(
                         span,
-                        "a profile has the steps of another or its own".to_owned(),
+                        message!("a profile has the steps of another or its own"),
                     ));
                 }
-                Some(Self::builtin(&name).map_err(|error| at(span, error.to_string()))?.steps)
+                Some(Self::builtin(&name).map_err(|error| at(span, error.message()))?.steps)
             }
         };
         let places: BTreeMap<&str, usize> =
             raw.step.iter().enumerate().map(|(i, step)| (step.id.get_ref().as_str(), i)).collect();
         for (index, step) in raw.step.iter().enumerate() {
             if places[step.id.get_ref().as_str()] != index {
-                let message = format!("there are two steps `{}`", step.id.get_ref());
+                let message = message!("there are two steps `{}`", step.id.get_ref());
                 return Err(at(step.id.span(), message));
             }
             for need in &step.needs {
                 if !places.contains_key(need.get_ref().as_str()) {
-                    let message = format!("there is no step `{}`", need.get_ref());
+                    let message = message!("there is no step `{}`", need.get_ref());
                     return Err(at(need.span(), message));
                 }
             }
         }
         if let Some((span, path)) = cycle(&raw.step, &places) {
-            return Err(at(span, format!("steps need each other in a circle: {path}")));
+            return Err(at(span, message!("steps need each other in a circle: {path}")));
         }
         if let Some((span, message)) = homeless(&raw.step) {
             return Err(at(span, message));
@@ -540,7 +542,7 @@ impl Profile {
             .map(|step| step.checked().map_err(|(span, message)| at(span, message)))
             .collect::<Result<Vec<_>, _>>()?;
         if let Some(step) = steps.windows(2).find(|pair| pair[0].phase > pair[1].phase) {
-            let message = format!("`{}` stands after a step of a later phase", step[1].id);
+            let message = message!("`{}` stands after a step of a later phase", step[1].id);
             let place = text.find(&format!("\"{}\"", step[1].id)).unwrap_or(0);
             return Err(invalid(file, text, place, message));
         }
@@ -578,10 +580,10 @@ struct RawProfile {
     _schema: u32,
     #[serde(deserialize_with = "names::step_id::one")]
     name: String,
-    #[serde(deserialize_with = "names::line::one")]
-    title: String,
-    #[serde(deserialize_with = "names::line::one")]
-    summary: String,
+    #[serde(deserialize_with = "names::sentence")]
+    title: Message,
+    #[serde(deserialize_with = "names::sentence")]
+    summary: Message,
     #[serde(default)]
     hosted: bool,
     memory: MemoryThresholds,
@@ -597,17 +599,17 @@ struct RawStep {
     id: Spanned<String>,
     phase: Phase,
     kind: Spanned<RawKind>,
-    #[serde(deserialize_with = "names::line::one")]
-    title: String,
-    #[serde(deserialize_with = "names::line::one")]
-    why: String,
+    #[serde(deserialize_with = "names::sentence")]
+    title: Message,
+    #[serde(deserialize_with = "names::sentence")]
+    why: Message,
     manager: Option<Manager>,
     #[serde(default, deserialize_with = "names::step_id::maybe")]
     with: Option<String>,
     #[serde(default, deserialize_with = "names::step_id::maybe")]
     gpu: Option<String>,
-    #[serde(default, deserialize_with = "names::line::maybe")]
-    wsl: Option<String>,
+    #[serde(default, deserialize_with = "names::maybe_sentence")]
+    wsl: Option<Message>,
     #[serde(default)]
     needs: Vec<Spanned<String>>,
     #[serde(default)]
@@ -657,13 +659,13 @@ enum RawKind {
 
 impl RawStep {
     /// The step, if it has just the keys that its kind takes.
-    fn checked(self) -> Result<ProfileStep, (Range<usize>, String)> {
+    fn checked(self) -> Result<ProfileStep, Fault> {
         let span = self.kind.span();
         one(&self.id, names::step_id::check)?;
         if let Some(need) = self.needs.get(MOST) {
-            return Err((need.span(), format!("a step has at most {MOST} needs")));
+            return Err((need.span(), message!("a step has at most {MOST} needs")));
         }
-        let lacks = |key: &str| (span.clone(), format!("a step of this kind needs `{key}`"));
+        let lacks = |key: &str| (span.clone(), message!("a step of this kind needs `{key}`"));
         let mut packages = self.packages;
         let mut requirements = self.requirements;
         let mut conda = self.conda;
@@ -733,7 +735,7 @@ impl RawStep {
             ("max_age_hours", max_age_hours.is_some()),
         ];
         if let Some((key, _)) = left.iter().find(|(_, there)| *there) {
-            return Err((span, format!("a step of this kind takes no `{key}`")));
+            return Err((span, message!("a step of this kind takes no `{key}`")));
         }
         Ok(ProfileStep {
             id: self.id.into_inner(),
@@ -761,21 +763,21 @@ impl RawKind {
 }
 
 /// The first step for which there is no environment, or an environment too many, with one manager or the other.
-fn homeless(steps: &[RawStep]) -> Option<(Range<usize>, String)> {
+fn homeless(steps: &[RawStep]) -> Option<Fault> {
     Manager::ALL.into_iter().find_map(|manager| {
         let mut there = false;
         let mut of_it = steps.iter().filter(|step| step.manager.is_none_or(|of| of == manager));
         of_it.find_map(|step| {
-            let fault = |message: String| Some((step.kind.span(), message));
+            let fault = |message: Message| Some((step.kind.span(), message));
             match *step.kind.get_ref() {
                 RawKind::Environment if there => {
-                    fault(format!("there is an environment for {manager} already"))
+                    fault(message!("there is an environment for {manager} already"))
                 }
                 RawKind::Environment => {
                     there = true;
                     None
                 }
-                kind if kind.needs_environment() && !there => fault(format!(
+                kind if kind.needs_environment() && !there => fault(message!(
                     "a step of this kind needs one of the kind `environment` before it, and with {manager} there is none"
                 )),
                 _ => None,
@@ -785,11 +787,11 @@ fn homeless(steps: &[RawStep]) -> Option<(Range<usize>, String)> {
 }
 
 /// A fault at its place in the file.
-type Fault = (Range<usize>, String);
+type Fault = (Range<usize>, Message);
 
 /// Looks whether a text is in its form.
 fn one(text: &Spanned<String>, check: fn(&str) -> Result<(), names::Unfit>) -> Result<(), Fault> {
-    check(text.get_ref()).map_err(|unfit| (text.span(), unfit.to_string()))
+    check(text.get_ref()).map_err(|unfit| (text.span(), unfit.told()))
 }
 
 /// The texts of a list, if each is in its form.
@@ -799,26 +801,26 @@ fn all(
 ) -> Result<Vec<String>, Fault> {
     let (span, texts) = (texts.span(), texts.into_inner());
     if texts.len() > MOST {
-        return Err((span, format!("this list has at most {MOST} entries")));
+        return Err((span, message!("this list has at most {MOST} entries")));
     }
     match texts.iter().try_for_each(|text| check(text)) {
         Ok(()) => Ok(texts),
-        Err(unfit) => Err((span, unfit.to_string())),
+        Err(unfit) => Err((span, unfit.told())),
     }
 }
 
 /// The name of a proof that there is.
-fn known_check(script: Spanned<String>) -> Result<String, (Range<usize>, String)> {
+fn known_check(script: Spanned<String>) -> Result<String, Fault> {
     let (span, name) = (script.span(), script.into_inner());
     let known: Vec<_> = CHECKS.iter().map(|(name, _)| *name).collect();
     if known.contains(&name.as_str()) {
         return Ok(name);
     }
-    Err((span, format!("there is no check `{name}`; there are {}", known.join(", "))))
+    Err((span, message!("there is no check `{name}`; there are {}", known.join(", "))))
 }
 
 /// The first circle of needs: where it closes, and its steps.
-fn cycle(steps: &[RawStep], places: &BTreeMap<&str, usize>) -> Option<(Range<usize>, String)> {
+fn cycle(steps: &[RawStep], places: &BTreeMap<&str, usize>) -> Option<Fault> {
     let mut clear = vec![false; steps.len()];
     // The way down to the step that is looked at: each step with how many of its needs were followed.
     let mut path: Vec<(usize, usize)> = Vec::new();
@@ -836,7 +838,7 @@ fn cycle(steps: &[RawStep], places: &BTreeMap<&str, usize>) -> Option<(Range<usi
             if let Some(start) = path.iter().position(|(step, _)| *step == next) {
                 let names = path[start..].iter().map(|(step, _)| *step).chain([next]);
                 let names: Vec<_> = names.map(|step| steps[step].id.get_ref().as_str()).collect();
-                return Some((need.span(), names.join(" → ")));
+                return Some((need.span(), Message::plain(names.join(" → "))));
             }
             path.push((next, 0));
         }
@@ -851,11 +853,11 @@ fn cycle(steps: &[RawStep], places: &BTreeMap<&str, usize>) -> Option<(Range<usi
 pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ProfileError> {
     toml::from_str(text).map_err(|error| {
         let start = error.span().map_or(0, |span| span.start);
-        invalid(file, text, start, error.message().trim().to_owned())
+        invalid(file, text, start, Message::plain(error.message().trim()))
     })
 }
 
-fn invalid(file: &str, text: &str, offset: usize, message: String) -> ProfileError {
+fn invalid(file: &str, text: &str, offset: usize, message: Message) -> ProfileError {
     // A place inside of a character is that character's.
     let before = &text[..text.floor_char_boundary(offset)];
     ProfileError::Invalid {
@@ -868,6 +870,8 @@ fn invalid(file: &str, text: &str, offset: usize, message: String) -> ProfileErr
 
 #[cfg(test)]
 mod tests {
+    use aitk_system::Exit;
+
     use super::*;
 
     const HEAD: &str = "schema = 1\nname = \"t\"\ntitle = \"t\"\nsummary = \"t\"\n\
@@ -891,7 +895,7 @@ mod tests {
     #[test]
     fn a_misspelt_budget_gets_the_nearest_name() {
         let error = Profile::builtin("lwo").unwrap_err();
-        assert!(error.hint().unwrap().contains("did you mean `low`?"));
+        assert!(error.hint().unwrap().to_string().contains("did you mean `low`?"));
         assert_eq!(error.exit(), Exit::Usage);
     }
 

@@ -1,5 +1,6 @@
 //! Amounts of bytes, as people write them.
 
+use aitk_system::{Message, Told, message};
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -34,25 +35,33 @@ impl Bytes {
     }
 
     /// The amount, or what it is about.
-    pub fn told(self, estimated: bool) -> String {
-        if estimated { format!("about {self}") } else { self.to_string() }
+    pub fn about(self, estimated: bool) -> Message {
+        if estimated { message!("about {self}") } else { self.told() }
     }
 
     /// In binary units, as memory is sold: `7.7 GiB`.
-    pub fn binary(self) -> String {
-        scaled(self.0, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"])
+    pub fn binary(self) -> Message {
+        let (number, unit) = scaled(self.0, 1024.0, &["B", "KiB", "MiB", "GiB", "TiB"]);
+        Message::amount(number, unit)
     }
 }
 
 /// In decimal units, as networks and disks are sold: `147 MB`.
+impl Told for Bytes {
+    fn told(&self) -> Message {
+        let (number, unit) = scaled(self.0, 1000.0, &["B", "kB", "MB", "GB", "TB"]);
+        Message::amount(number, unit)
+    }
+}
+
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&scaled(self.0, 1000.0, &["B", "kB", "MB", "GB", "TB"]))
+        f.pad(&self.told().to_string())
     }
 }
 
 #[expect(clippy::cast_precision_loss, reason = "three digits are shown")]
-fn scaled(bytes: u64, base: f64, units: &[&str]) -> String {
+fn scaled(bytes: u64, base: f64, units: &[&'static str]) -> (String, &'static str) {
     let mut amount = bytes as f64;
     let mut unit = 0;
     while amount >= base - 0.5 && unit + 1 < units.len() {
@@ -60,16 +69,7 @@ fn scaled(bytes: u64, base: f64, units: &[&str]) -> String {
         unit += 1;
     }
     let digits = usize::from(unit > 0 && amount < 9.95);
-    format!("{amount:.digits$} {}", units[unit])
-}
-
-/// An amount as the French write it: `7,7 Gio` for `7.7 GiB`, `1,2 s` for `1.2 s`; nothing for what is none.
-pub fn in_french(text: &str) -> Option<String> {
-    const UNITS: [&str; 11] = ["B", "kB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB", "s", "ms"];
-    let (amount, unit) = text.split_once(' ')?;
-    let number = amount.starts_with(|c: char| c.is_ascii_digit()) && amount.parse::<f64>().is_ok();
-    let known = number && UNITS.contains(&unit);
-    known.then(|| format!("{} {}", amount.replace('.', ","), unit.replace('B', "o")))
+    (format!("{amount:.digits$}"), units[unit])
 }
 
 impl<'de> Deserialize<'de> for Bytes {
@@ -119,17 +119,5 @@ mod tests {
         assert_eq!(Bytes(2_860_000_000).to_string(), "2.9 GB");
         assert_eq!(Bytes((8 << 30) - (300 << 20)).binary(), "7.7 GiB");
         assert_eq!(Bytes(0).to_string(), "0 B");
-    }
-
-    #[test]
-    fn amounts_are_shown_in_french() {
-        let french = |text| in_french(text).unwrap_or_else(|| "none".to_owned());
-        assert_eq!(french("7.7 GiB"), "7,7 Gio");
-        assert_eq!(french("147 MB"), "147 Mo");
-        assert_eq!(french("0 B"), "0 o");
-        assert_eq!(french("1.2 s"), "1,2 s");
-        for other in ["12", "3.12 cores", "MB", "no B", "8 XB"] {
-            assert_eq!(french(other), "none");
-        }
     }
 }

@@ -1,9 +1,10 @@
-//! What a person reads, in a language: data that a translator can work on.
+//! Long texts by their keys: data that a translator can work on.
 
 use std::collections::BTreeMap;
 
+use aitk_system::Message;
+
 use crate::profile::{ProfileError, parse};
-use crate::size::{Bytes, in_french};
 
 /// Languages that there are texts in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,63 +28,63 @@ impl Language {
     }
 }
 
-/// The texts of a language, by their keys (`question.goal.ask`).
+/// Texts by their keys (`question.goal.ask`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {
-    language: Language,
     all: BTreeMap<String, String>,
 }
 
 impl Texts {
-    /// The texts of a language.
+    /// What the program says to people, in English: as messages they are told in any language.
     ///
     /// # Errors
     /// Where their file is damaged, which a test rules out.
-    pub fn of(language: Language) -> Result<Self, ProfileError> {
-        let (file, text) = match language {
-            Language::English => ("texts/en.toml", include_str!("../../../profiles/texts/en.toml")),
-            Language::French => ("texts/fr.toml", include_str!("../../../profiles/texts/fr.toml")),
-        };
-        let mut all = BTreeMap::new();
-        flatten("", toml::Value::Table(parse(file, text)?), &mut all);
-        Ok(Self { language, all })
+    pub fn told() -> Result<Self, ProfileError> {
+        Self::read("texts/en.toml", include_str!("../../../profiles/texts/en.toml"))
     }
 
-    /// A text; nothing where there is none, which a test rules out.
-    pub fn get(&self, key: &str) -> &str {
+    /// What stands in files that the program writes, in a language.
+    ///
+    /// # Errors
+    /// Where their file is damaged, which a test rules out.
+    pub fn of_files(language: Language) -> Result<Self, ProfileError> {
+        match language {
+            Language::English => Self::read(
+                "texts/files.en.toml",
+                include_str!("../../../profiles/texts/files.en.toml"),
+            ),
+            Language::French => Self::read(
+                "texts/files.fr.toml",
+                include_str!("../../../profiles/texts/files.fr.toml"),
+            ),
+        }
+    }
+
+    fn read(file: &str, text: &str) -> Result<Self, ProfileError> {
+        let mut all = BTreeMap::new();
+        flatten("", toml::Value::Table(parse(file, text)?), &mut all);
+        Ok(Self { all })
+    }
+
+    /// A text as it is; nothing where there is none, which a test rules out.
+    pub fn text(&self, key: &str) -> &str {
         self.all.get(key).map_or("", String::as_str)
     }
 
-    /// A text with words filled in.
-    pub fn fill(&self, key: &str, words: &[(&str, &str)]) -> String {
-        let mut text = self.get(key).to_owned();
-        for (name, word) in words {
-            text = text.replace(&format!("{{{name}}}"), word);
-        }
-        text
+    /// A text as a message.
+    pub fn get(&self, key: &str) -> Message {
+        self.fill(key, Vec::new())
+    }
+
+    /// A text as a message, with something in its holes.
+    pub fn fill(&self, key: &str, held: Vec<(&'static str, Message)>) -> Message {
+        let held = held.into_iter().map(|(name, message)| (name.into(), message));
+        Message::said(self.text(key).to_owned(), held.collect())
     }
 
     /// All keys and texts.
     pub fn all(&self) -> &BTreeMap<String, String> {
         &self.all
-    }
-
-    /// A number, with two digits behind the point where it is not whole.
-    pub fn number(&self, number: f64) -> String {
-        let text =
-            if number.fract() == 0.0 { format!("{number:.0}") } else { format!("{number:.2}") };
-        match self.language {
-            Language::English => text,
-            Language::French => text.replace('.', ","),
-        }
-    }
-
-    /// An amount of memory.
-    pub fn size(&self, bytes: Bytes) -> String {
-        match self.language {
-            Language::English => bytes.binary(),
-            Language::French => in_french(&bytes.binary()).unwrap_or_default(),
-        }
     }
 }
 

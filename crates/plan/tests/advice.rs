@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use aitk_detect::{Gpu, Machine};
 use aitk_plan::{
-    AdviceError, Answers, Catalog, Dialogue, Heard, Language, Need, Place, Texts, Tree, advise,
-    compare,
+    AdviceError, Answers, Catalog, Dialogue, Heard, Language, Messages, Need, Place, Texts, Tree,
+    advise, compare,
 };
 
 fn answers(given: &[(&str, &str)]) -> Answers {
@@ -21,7 +21,7 @@ fn machine(gib: u64, gpu: bool) -> Machine {
 }
 
 fn english() -> Texts {
-    Texts::of(Language::English).unwrap()
+    Texts::told().unwrap()
 }
 
 /// Every way through the tree, by its answers, with the leaf that it ends in.
@@ -93,19 +93,18 @@ fn leaves_name_offers_and_every_offer_belongs_to_a_leaf() {
 }
 
 #[test]
-fn every_language_has_every_text_with_the_same_words_to_fill_in() {
+fn what_stands_in_files_is_there_in_every_language_with_the_same_words_to_fill_in() {
     let holes = |text: &str| -> BTreeSet<String> {
         text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.into())).collect()
     };
-    let english = english();
+    let english = Texts::of_files(Language::English).unwrap();
     for language in Language::ALL {
-        let texts = Texts::of(language).unwrap();
+        let texts = Texts::of_files(language).unwrap();
         let keys = |texts: &Texts| texts.all().keys().cloned().collect::<Vec<_>>();
         assert_eq!(keys(&texts), keys(&english), "{language:?}");
         for (key, text) in texts.all() {
-            // What is alive needs no mark.
-            assert!(!text.trim().is_empty() || key == "status.alive", "{language:?}: {key}");
-            assert_eq!(holes(text), holes(english.get(key)), "{language:?}: {key}");
+            assert!(!text.trim().is_empty(), "{language:?}: {key}");
+            assert_eq!(holes(text), holes(english.text(key)), "{language:?}: {key}");
         }
     }
 }
@@ -178,7 +177,8 @@ fn the_machine_decides_the_default_and_the_budget() {
 #[test]
 fn a_talk_takes_numbers_words_and_defaults_explains_and_goes_back() {
     let (tree, texts, machine) = (Tree::builtin().unwrap(), english(), machine(16, false));
-    let mut talk = Dialogue::new(&tree, &machine, &texts, Answers::new());
+    let said = Messages::default();
+    let mut talk = Dialogue::new(&tree, &machine, (&texts, said), Answers::new());
     let mut open = "goal";
     for (line, heard, then) in [
         ("?", Heard::Explain, "goal"),
@@ -207,8 +207,9 @@ fn a_talk_takes_numbers_words_and_defaults_explains_and_goes_back() {
 #[test]
 fn a_talk_in_french_understands_french_and_leaves_flags_alone() {
     let (tree, machine) = (Tree::builtin().unwrap(), machine(16, false));
-    let texts = Texts::of(Language::French).unwrap();
-    let mut talk = Dialogue::new(&tree, &machine, &texts, answers(&[("goal", "learn")]));
+    let texts = english();
+    let french = Messages::of(Language::French);
+    let mut talk = Dialogue::new(&tree, &machine, (&texts, french), answers(&[("goal", "learn")]));
     let local = talk.question().unwrap().unwrap();
     assert_eq!(local.id, "local", "what a flag says is not asked");
     assert_eq!(talk.hear(local, "r"), Heard::First, "nor gone back to");
@@ -219,7 +220,8 @@ fn a_talk_in_french_understands_french_and_leaves_flags_alone() {
 #[test]
 fn a_flag_that_an_answer_does_not_lead_to_ends_the_talk() {
     let (tree, texts, machine) = (Tree::builtin().unwrap(), english(), machine(16, false));
-    let mut talk = Dialogue::new(&tree, &machine, &texts, answers(&[("team", "none")]));
+    let said = Messages::default();
+    let mut talk = Dialogue::new(&tree, &machine, (&texts, said), answers(&[("team", "none")]));
     let goal = talk.question().unwrap().unwrap();
     assert_eq!(talk.hear(goal, "learn"), Heard::Answer);
     assert!(talk.question().is_err());

@@ -11,6 +11,7 @@ use aitk_plan::{
     AcceleratorChoice, Action, Build, Catalog, Choices, FrameworkChoice, Manager, Plan, Profile,
     Status, machine_digest, plan,
 };
+use aitk_system::Message;
 
 const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
 const FRAMEWORKS: [FrameworkChoice; 3] =
@@ -73,7 +74,7 @@ fn every_machine_gets_the_build_that_the_table_says() {
                 let plan = planned(machine, &choices, manager);
                 let found = decided(&plan);
                 if found != expected {
-                    let why = plan.accelerator.why.join("; ");
+                    let why = Message::list(plan.accelerator.why.clone()).to_string();
                     wrong.push(format!("{key:?}: {found:?} instead of {expected:?} ({why})"));
                 }
             }
@@ -172,7 +173,7 @@ fn whatever_is_decided_can_run() {
                     }
                     // Nobody's GPU is passed over in silence.
                     for (index, gpu) in machine.gpus.iter().enumerate() {
-                        let said = plan.accelerator.why.join("; ");
+                        let said = Message::list(plan.accelerator.why.clone()).to_string();
                         let its_name = gpu.name.as_deref().or(gpu.pci_id.as_deref());
                         let named = said.contains(its_name.unwrap_or(&gpu.vendor));
                         let used = plan.accelerator.gpus.contains(&index);

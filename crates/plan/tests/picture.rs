@@ -12,7 +12,7 @@ fn here() -> Plan {
     let mut plan = plan(&machine, &profile, &Choices::default(), Manager::Conda, &catalog);
     for step in &mut plan.steps {
         (step.status, step.estimated) = (Status::Needed, false);
-        step.commands = vec!["a command".to_owned()];
+        step.commands = vec!["a command".into()];
     }
     plan.add_up();
     plan
@@ -99,7 +99,7 @@ fn an_estimate_may_become_exact_and_takes_nothing_more_away() {
     shown.steps[0].estimated = true;
     shown.add_up();
     let mut plan = here();
-    plan.steps[0].commands = vec!["an exact command".to_owned()];
+    plan.steps[0].commands = vec!["an exact command".into()];
     plan.steps[0].download = Some(10);
     plan.add_up();
     assert_eq!(differences(&picture(&shown), &plan), []);

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::explain::Exit;
 use crate::fault::Fault;
+use crate::message;
+use crate::message::{Message, Told};
 
 /// With whose rights a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -243,25 +245,20 @@ impl Output {
     }
 }
 
-/// Why a command has no output.
-#[derive(Debug, thiserror::Error)]
+/// Why a command has no output. The errors that it becomes a part of have codes.
+#[derive(Debug)]
 pub enum RunError {
     /// There is no such program.
-    #[error("`{program}` is not there")]
     NotFound {
         /// The program's name or path.
         program: String,
     },
     /// The program is there, and what its first line names to run it is not.
-    #[error(
-        "`{program}` is there, and what runs it is not: its first line names a program that is gone"
-    )]
     NoInterpreter {
         /// The program's path.
         program: String,
     },
     /// It took longer than it may, and was ended.
-    #[error("`{program}` did not end within {} s and was stopped", .limit.as_secs())]
     TimedOut {
         /// The program's name or path.
         program: String,
@@ -269,40 +266,72 @@ pub enum RunError {
         limit: Duration,
     },
     /// The user interrupted the run.
-    #[error("interrupted while `{program}` ran")]
     Interrupted {
         /// The program's name or path.
         program: String,
     },
     /// This system refuses commands that change the machine.
-    #[error("refused here because it would change the machine: {command}")]
     Denied {
         /// The whole command.
         command: String,
     },
     /// The recording that answers does not hold this command.
-    #[error("the recording does not hold `{command}`")]
     NotRecorded {
         /// The whole command.
         command: String,
     },
     /// The operating system could not run it.
-    #[error("`{program}` could not be run: {source}")]
     Io {
         /// The program's name or path.
         program: String,
         /// What the operating system said.
-        #[source]
         source: io::Error,
     },
 }
 
+impl Told for RunError {
+    fn told(&self) -> Message {
+        match self {
+            Self::NotFound { program } => message!("`{program}` is not there"),
+            Self::NoInterpreter { program } => message!(
+                "`{program}` is there, and what runs it is not: its first line names a program that is gone"
+            ),
+            Self::TimedOut { program, limit } => {
+                message!("`{program}` did not end within {} s and was stopped", limit.as_secs())
+            }
+            Self::Interrupted { program } => message!("interrupted while `{program}` ran"),
+            Self::Denied { command } => {
+                message!("refused here because it would change the machine: {command}")
+            }
+            Self::NotRecorded { command } => {
+                message!("the recording does not hold `{command}`")
+            }
+            Self::Io { program, source } => message!("`{program}` could not be run: {source}"),
+        }
+    }
+}
+
+impl fmt::Display for RunError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
+    }
+}
+
+impl std::error::Error for RunError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}
+
 impl RunError {
     /// What the user can do about it.
-    pub fn hint(&self) -> Option<String> {
+    pub fn hint(&self) -> Option<Message> {
         match self {
             Self::Io { program, source } => Some(Fault::of(source)?.start_hint(Path::new(program))),
-            Self::NoInterpreter { program } => Some(format!(
+            Self::NoInterpreter { program } => Some(message!(
                 "`head -1 {}` shows which; install that, or make the program anew",
                 quote(program)
             )),

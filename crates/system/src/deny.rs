@@ -4,17 +4,17 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Command, Effect, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Space,
-    Stat, System, Timestamp,
+    Command, Effect, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit,
+    RunError, Space, Stat, System, Timestamp, message,
 };
 
 /// Passes every look through and refuses every change: what `verify` and every check run on.
 #[derive(Debug, Clone)]
 pub struct Deny<S>(pub S);
 
-fn denied(what: &str, path: &Path) -> io::Error {
-    let message = format!("refused here because it would {what} {}", path.display());
-    io::Error::new(io::ErrorKind::PermissionDenied, message)
+fn denied(change: &Message) -> io::Error {
+    let refused = message!("refused here because it would change the machine: {change}");
+    io::Error::new(io::ErrorKind::PermissionDenied, refused)
 }
 
 impl<S: System> System for Deny<S> {
@@ -71,24 +71,24 @@ impl<S: System> System for Deny<S> {
         }
     }
     fn write(&self, path: &Path, _: &[u8], _: u32) -> io::Result<()> {
-        Err(denied("write", path))
+        Err(denied(&message!("write {}", path)))
     }
     fn append(&self, path: &Path, _: &[u8]) -> io::Result<()> {
-        Err(denied("add to", path))
+        Err(denied(&message!("add to {}", path)))
     }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        Err(denied("create", path))
+        Err(denied(&message!("create {}", path)))
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        Err(denied("remove", path))
+        Err(denied(&message!("remove {}", path)))
     }
     fn symlink(&self, _: &Path, link: &Path) -> io::Result<()> {
-        Err(denied("link", link))
+        Err(denied(&message!("link {}", link)))
     }
     fn hold(&self, path: &Path, _: &str) -> io::Result<Option<Hold>> {
-        Err(denied("lock", path))
+        Err(denied(&message!("lock {}", path)))
     }
-    fn permit(&self, change: &str) -> io::Result<Permit> {
-        Err(denied(change, Path::new("")))
+    fn permit(&self, change: &Message) -> io::Result<Permit> {
+        Err(denied(change))
     }
 }

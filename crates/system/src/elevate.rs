@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::command::{Command, RunError};
+use crate::message;
 use crate::programs::{self, OF_ROOT};
 
 /// How often the password's ticket is renewed; sudo forgets it after 5 to 15 minutes.
@@ -70,7 +71,7 @@ pub fn authenticate() -> io::Result<KeepAlive> {
     let sudo = programs::find("sudo").ok_or(io::ErrorKind::NotFound)?;
     let status = Process::new(&sudo).arg("-v").status()?;
     if !status.success() {
-        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "sudo refused"));
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, message!("sudo refused")));
     }
     Ok(KeepAlive::start(sudo))
 }

@@ -7,6 +7,8 @@ use std::path::Path;
 
 use crate::command::quote;
 use crate::explain::Exit;
+use crate::message;
+use crate::message::Message;
 
 /// A reason of the operating system's for which something can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,48 +112,70 @@ impl Fault {
     }
 
     /// What helps where a file could not be read or written.
-    pub fn hint(self, path: &Path) -> String {
-        let text = match self {
+    pub fn hint(self, path: &Path) -> Message {
+        match self {
             Self::NoSpace => {
-                "free some space (`df -h` and `df -i` show what is left), or set AITK_DATA_DIR and AITK_CACHE_DIR to a \
+                message!(
+                    "free some space (`df -h` and `df -i` show what is left), or set AITK_DATA_DIR and AITK_CACHE_DIR to a \
                  larger disk; then run the same command again: it continues"
+                )
             }
             Self::Quota => {
-                "your share of this disk is used up (`quota -s` shows it): free some, or set AITK_DATA_DIR and \
+                message!(
+                    "your share of this disk is used up (`quota -s` shows it): free some, or set AITK_DATA_DIR and \
                  AITK_CACHE_DIR to another disk; then run the same command again: it continues"
+                )
             }
             Self::ReadOnly => {
-                "this file system can only be read (`mount` and `dmesg` may say why): set AITK_DATA_DIR, AITK_CACHE_DIR, \
+                message!(
+                    "this file system can only be read (`mount` and `dmesg` may say why): set AITK_DATA_DIR, AITK_CACHE_DIR, \
                  AITK_STATE_DIR or TMPDIR to another one"
+                )
             }
-            Self::Denied => return Self::denied(path),
+            Self::Denied => Self::denied(path),
             Self::Forbidden => {
-                "an attribute of the file (`lsattr`), a container or a policy of the system forbids it: ask who manages this \
+                message!(
+                    "an attribute of the file (`lsattr`), a container or a policy of the system forbids it: ask who manages this \
                  machine, or set AITK_DATA_DIR and AITK_CACHE_DIR to another place"
+                )
             }
-            Self::Loop => "a link leads to itself: take it away",
+            Self::Loop => message!("a link leads to itself: take it away"),
             Self::OpenFiles => {
-                "`ulimit -n 4096` lets this shell open more files; then run the same command again"
+                message!(
+                    "`ulimit -n 4096` lets this shell open more files; then run the same command again"
+                )
             }
             Self::Processes => {
-                "end other programs, or raise the number of processes that you may have (`ulimit -u` shows it); then run \
+                message!(
+                    "end other programs, or raise the number of processes that you may have (`ulimit -u` shows it); then run \
                  the same command again: it continues"
+                )
             }
-            Self::Memory => "end other programs; then run the same command again: it continues",
+            Self::Memory => {
+                message!("end other programs; then run the same command again: it continues")
+            }
             Self::NotAProgram => {
-                "it is damaged, or for another kind of processor: take it away and run the same command again"
+                message!(
+                    "it is damaged, or for another kind of processor: take it away and run the same command again"
+                )
             }
-        };
-        text.to_owned()
+        }
+    }
+
+    /// What helps where something that has no path of its own could not be read or written.
+    pub fn pathless_hint(self) -> Option<Message> {
+        // The remedy of the other one names the path.
+        (self != Self::Denied).then(|| self.hint(Path::new("")))
     }
 
     /// What helps where a program could not be started.
-    pub fn start_hint(self, program: &Path) -> String {
+    pub fn start_hint(self, program: &Path) -> Message {
         match self {
             Self::Denied => {
-                "it is not executable, or its file system starts no programs (`noexec`): set AITK_DATA_DIR and \
+                message!(
+                    "it is not executable, or its file system starts no programs (`noexec`): set AITK_DATA_DIR and \
                  AITK_CACHE_DIR to folders on another one"
-                    .to_owned()
+                )
             }
             other => other.hint(program),
         }
@@ -167,7 +191,7 @@ impl Fault {
     }
 
     /// Whatever is below a folder of the user's was the user's once.
-    fn denied(path: &Path) -> String {
+    fn denied(path: &Path) -> Message {
         let user = rustix::process::geteuid().as_raw();
         taken(path, user, |place| Some(fs::symlink_metadata(place).ok()?.uid())).hint()
     }
@@ -175,21 +199,22 @@ impl Fault {
 
 impl Taken<'_> {
     /// What opens the way.
-    fn hint(self) -> String {
+    fn hint(self) -> Message {
         match self {
             Self::Here(place) => {
                 let place = quote(&place.to_string_lossy());
-                format!(
+                message!(
                     "it may belong to root after a `sudo`: `ls -ld {place}` shows whose it is, and `sudo chown -R \"$USER\": {place}` gives it back"
                 )
             }
             Self::Nowhere(place) => {
                 let place = quote(&place.to_string_lossy());
-                format!("it is yours and closed: `chmod u+rwx {place}` opens it")
+                message!("it is yours and closed: `chmod u+rwx {place}` opens it")
             }
-            Self::Everywhere => "no folder on the way there is yours: set HOME to one that is, or AITK_DATA_DIR, AITK_CACHE_DIR and \
+            Self::Everywhere => message!(
+                "no folder on the way there is yours: set HOME to one that is, or AITK_DATA_DIR, AITK_CACHE_DIR and \
                  AITK_STATE_DIR"
-                .to_owned(),
+            ),
         }
     }
 }
@@ -243,7 +268,7 @@ mod tests {
 
     #[test]
     fn a_remedy_names_the_path_as_a_shell_takes_it() {
-        let hint = Taken::Here(Path::new("/home/me/my file")).hint();
+        let hint = Taken::Here(Path::new("/home/me/my file")).hint().to_string();
         assert!(hint.contains("chown -R \"$USER\": '/home/me/my file'"), "{hint}");
     }
 }

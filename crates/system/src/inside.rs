@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Component, Path};
 
-use crate::{FileKind, System};
+use crate::{FileKind, System, message};
 
 /// Shows that a path lies below `own`, a folder of aitk's own: it continues it by plain names alone, and none of the
 /// folders on the way is a link that leads elsewhere. Whoever deletes or replaces what stands at a path that was put
@@ -13,7 +13,7 @@ use crate::{FileKind, System};
 /// Where it does not.
 pub fn inside(system: &dyn System, own: &Path, path: &Path) -> io::Result<()> {
     let outside = || {
-        let reason = format!("it does not lie inside of {}", own.display());
+        let reason = message!("it does not lie inside of {}", own);
         Err(io::Error::new(io::ErrorKind::PermissionDenied, reason))
     };
     let Ok(rest) = path.strip_prefix(own) else { return outside() };

@@ -10,6 +10,9 @@
     reason = "this crate is the door that the ban points to"
 )]
 
+// The macros name it so, here as elsewhere.
+extern crate self as aitk_system;
+
 mod beside;
 mod children;
 mod command;
@@ -20,6 +23,7 @@ mod explain;
 mod fault;
 mod inside;
 mod interrupt;
+mod message;
 mod nvml;
 mod plain;
 mod private;
@@ -36,6 +40,7 @@ use std::path::{Path, PathBuf};
 use std::string::FromUtf8Error;
 use std::sync::Arc;
 
+pub use aitk_macros::{Explain, message};
 pub use beside::{Beside, beside, with_each};
 pub use children::children_start_in;
 pub use command::{Command, Effect, Hidden, Line, Output, Privilege, RunError, quote};
@@ -45,11 +50,14 @@ pub use exec::{
     end, free_port, is_terminal, is_this_program, read_line, replace, stderr_is_terminal,
     stdout_width, this_program,
 };
-pub use explain::{Exit, Explain};
+pub use explain::{Diagnosed, Exit, Explain};
 pub use fault::Fault;
 pub use inside::{inside, is_plain};
 pub use interrupt::{interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
+pub use message::{
+    Held, HeldAsItIs, HeldMessage, Message, Told, Translate, maybe_sentence, sentence, sentences,
+};
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
 pub use plain::{acts, plain};
 pub use private::{keep_private, make_private};
@@ -209,7 +217,7 @@ pub trait System: Send + Sync {
     /// `None` when somebody else has it. `note` is left in the file for them to read.
     fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>>;
     /// Asks before a change that this trait cannot make itself, such as a download.
-    fn permit(&self, change: &str) -> io::Result<Permit>;
+    fn permit(&self, change: &Message) -> io::Result<Permit>;
 }
 
 /// What every [`System`] can do by means of the others.
@@ -229,22 +237,22 @@ impl dyn System + '_ {
     /// # Errors
     /// What the operating system says, or what is wrong with the text.
     pub fn foreign_text(&self, path: impl AsRef<Path>, limit: usize) -> io::Result<String> {
-        let bad = |kind, what: String| io::Error::new(kind, what);
+        let bad = |kind, what: Message| io::Error::new(kind, what);
         let bytes = self.read(path.as_ref())?;
         if bytes.len() > limit {
-            let what = format!("the file has {} bytes, and {limit} are allowed", bytes.len());
+            let what = message!("the file has {} bytes, and {limit} are allowed", bytes.len());
             return Err(bad(io::ErrorKind::FileTooLarge, what));
         }
         let text = String::from_utf8(bytes).map_err(|error| {
             let place = error.utf8_error().valid_up_to();
-            bad(io::ErrorKind::InvalidData, format!("the file is no UTF-8, from byte {place} on"))
+            bad(io::ErrorKind::InvalidData, message!("the file is no UTF-8, from byte {place} on"))
         })?;
         let control = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
         match text.chars().find(|c| control(*c)) {
             None => Ok(text),
             Some(c) => Err(bad(
                 io::ErrorKind::InvalidData,
-                format!("the file has the control character U+{:04X}", u32::from(c)),
+                message!("the file has the control character U+{:04X}", u32::from(c)),
             )),
         }
     }
@@ -328,7 +336,7 @@ impl<S: System + ?Sized> System for Arc<S> {
     fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
         (**self).hold(path, note)
     }
-    fn permit(&self, change: &str) -> io::Result<Permit> {
+    fn permit(&self, change: &Message) -> io::Result<Permit> {
         (**self).permit(change)
     }
 }

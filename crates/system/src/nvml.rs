@@ -1,5 +1,6 @@
 //! NVIDIA's management library, which comes with the driver and is looked for at run time.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::mpsc;
 use std::thread;
@@ -8,6 +9,9 @@ use std::time::Duration;
 use nvml_wrapper::Nvml as Library;
 use nvml_wrapper::error::NvmlError;
 use serde::{Deserialize, Serialize};
+
+use crate::message;
+use crate::message::{Message, Told};
 
 /// Where the library is: where the loader finds it, and where Windows puts it for WSL, which `sudo` and services do
 /// not always have on the loader's path.
@@ -42,22 +46,41 @@ pub struct NvmlDevice {
 }
 
 /// Why the library has no answer.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum NvmlFailure {
     /// It is not on this machine.
-    #[error("NVIDIA's management library is not there")]
     Missing,
     /// It is of another version than the kernel's module: one was upgraded while the other ran on.
-    #[error("NVIDIA's libraries and the loaded kernel module are of different versions")]
     Mismatch,
     /// It did not answer in time.
-    #[error("NVIDIA's driver does not answer")]
     TimedOut,
     /// It says something else.
-    #[error("NVIDIA's driver says: {0}")]
     Other(String),
 }
+
+impl Told for NvmlFailure {
+    fn told(&self) -> Message {
+        match self {
+            Self::Missing => message!("NVIDIA's management library is not there"),
+            Self::Mismatch => {
+                message!(
+                    "NVIDIA's libraries and the loaded kernel module are of different versions"
+                )
+            }
+            Self::TimedOut => message!("NVIDIA's driver does not answer"),
+            Self::Other(said) => message!("NVIDIA's driver says: {}", said),
+        }
+    }
+}
+
+impl fmt::Display for NvmlFailure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.told().fmt(f)
+    }
+}
+
+impl std::error::Error for NvmlFailure {}
 
 /// Asks the library, for as long as `patience`.
 pub(crate) fn ask(patience: Duration) -> Result<Nvml, NvmlFailure> {

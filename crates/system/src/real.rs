@@ -14,9 +14,9 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::process::{Pid, Signal};
 
 use crate::{
-    Command, FileKind, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, Privilege,
-    READ_LIMIT, RunError, Space, Stat, System, Timestamp, children, elevate, interrupted, nvml,
-    private, programs,
+    Command, FileKind, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit,
+    Privilege, READ_LIMIT, RunError, Space, Stat, System, Timestamp, children, elevate,
+    interrupted, message, nvml, private, programs,
 };
 
 /// How often a running command is looked after.
@@ -208,7 +208,7 @@ impl System for Real {
         Ok(Some(Hold { _file: Some(file) }))
     }
 
-    fn permit(&self, _: &str) -> io::Result<Permit> {
+    fn permit(&self, _: &Message) -> io::Result<Permit> {
         Ok(Permit::Granted)
     }
 }
@@ -267,7 +267,7 @@ fn refuse_others(meta: &fs::Metadata) -> io::Result<()> {
         true => Ok(()),
         false => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
-            "it is no plain file of this user's own",
+            message!("it is no plain file of this user's own"),
         )),
     }
 }
@@ -288,7 +288,9 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
 fn parent(path: &Path) -> io::Result<&Path> {
     path.parent()
         .map(|parent| if parent.as_os_str().is_empty() { Path::new(".") } else { parent })
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "a path without a folder"))
+        .ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidInput, message!("a path without a folder"))
+        })
 }
 
 /// A file of the user's own that is written anew stays of the group that it was of, where the user may say so.

@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Command, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Scrub, Space,
-    Stat, System, Timestamp,
+    Command, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit, RunError, Scrub,
+    Space, Stat, System, Timestamp,
 };
 
 /// The file of a recording that holds everything but the contents of files.
@@ -179,7 +179,7 @@ impl<S: System> System for Record<S> {
     fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
         self.inner.hold(path, note)
     }
-    fn permit(&self, change: &str) -> io::Result<Permit> {
+    fn permit(&self, change: &Message) -> io::Result<Permit> {
         self.inner.permit(change)
     }
 }

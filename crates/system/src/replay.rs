@@ -7,8 +7,8 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::record::{ANSWERS, Answers, ROOT};
 use crate::{
-    Command, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, Real, RunError, Space,
-    Stat, System, Timestamp,
+    Command, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit, Real, RunError,
+    Space, Stat, System, Timestamp, message,
 };
 
 /// As many symbolic links as the kernel follows before it gives up.
@@ -30,15 +30,15 @@ impl Replay {
     /// # Errors
     /// Where `answers.json` cannot be read or is of a newer form.
     pub fn open(folder: &Path) -> io::Result<Self> {
-        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
+        let invalid = |what: Message| io::Error::new(io::ErrorKind::InvalidData, what);
         let json = Real.read(&folder.join(ANSWERS))?;
         if json.len() > LONGEST {
-            return Err(invalid(format!("{ANSWERS} is too long for a recording")));
+            return Err(invalid(message!("{ANSWERS} is too long for a recording")));
         }
         let answers: Answers = serde_json::from_slice(&json)
-            .map_err(|error| invalid(format!("{ANSWERS}: {error}")))?;
+            .map_err(|error| invalid(Message::about(ANSWERS, Message::plain(error))))?;
         if answers.schema != 1 {
-            return Err(invalid(format!(
+            return Err(invalid(message!(
                 "{ANSWERS} has form {}, and this version of aitk reads form 1",
                 answers.schema
             )));
@@ -47,7 +47,7 @@ impl Replay {
         let root = folder.join(ROOT);
         match fs::symlink_metadata(&root) {
             Ok(meta) if !meta.is_dir() => {
-                Err(invalid(format!("{ROOT} is no folder of the recording")))
+                Err(invalid(message!("{ROOT} is no folder of the recording")))
             }
             _ => Ok(Self { answers, root }),
         }
@@ -111,7 +111,10 @@ fn missing() -> io::Error {
 }
 
 fn read_only() -> io::Error {
-    io::Error::new(io::ErrorKind::PermissionDenied, "a recorded machine cannot be changed")
+    io::Error::new(
+        io::ErrorKind::PermissionDenied,
+        message!("a recorded machine cannot be changed"),
+    )
 }
 
 impl System for Replay {
@@ -201,7 +204,7 @@ impl System for Replay {
     fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
         Err(read_only())
     }
-    fn permit(&self, _: &str) -> io::Result<Permit> {
+    fn permit(&self, _: &Message) -> io::Result<Permit> {
         Err(read_only())
     }
 }

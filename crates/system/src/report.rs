@@ -4,8 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Command, Effect, Hold, Host, Line, Memory, Nvml, NvmlFailure, Output, Permit, RunError, Space,
-    Stat, System, Timestamp,
+    Command, Effect, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit,
+    RunError, Space, Stat, System, Timestamp, message,
 };
 
 /// Passes every look through and hands each change, in words, to a function instead of making it: what
@@ -15,19 +15,19 @@ pub struct Report<S, F> {
     report: F,
 }
 
-impl<S: System, F: Fn(&str) + Send + Sync> Report<S, F> {
+impl<S: System, F: Fn(&Message) + Send + Sync> Report<S, F> {
     /// Reports to `report`, one line a change.
     pub fn new(inner: S, report: F) -> Self {
         Self { inner, report }
     }
 
-    fn say(&self, verb: &str, path: &Path) -> io::Result<()> {
-        (self.report)(&format!("{verb} {}", path.display()));
+    fn say(&self, change: Message) -> io::Result<()> {
+        (self.report)(&change);
         Ok(())
     }
 }
 
-impl<S: System, F: Fn(&str) + Send + Sync> System for Report<S, F> {
+impl<S: System, F: Fn(&Message) + Send + Sync> System for Report<S, F> {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         self.inner.read(path)
     }
@@ -75,31 +75,30 @@ impl<S: System, F: Fn(&str) + Send + Sync> System for Report<S, F> {
         match command.effect {
             Effect::Reads => self.inner.run_watched(command, watch),
             Effect::Changes => {
-                (self.report)(&format!("run {command}"));
+                (self.report)(&message!("run {command}"));
                 Ok(Output { status: Some(0), ..Output::default() })
             }
         }
     }
     fn write(&self, path: &Path, _: &[u8], _: u32) -> io::Result<()> {
-        self.say("write", path)
+        self.say(message!("write {}", path))
     }
     fn append(&self, path: &Path, _: &[u8]) -> io::Result<()> {
-        self.say("add to", path)
+        self.say(message!("add to {}", path))
     }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.say("create", path)
+        self.say(message!("create {}", path))
     }
     fn remove(&self, path: &Path) -> io::Result<()> {
-        self.say("remove", path)
+        self.say(message!("remove {}", path))
     }
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
-        (self.report)(&format!("link {} to {}", link.display(), target.display()));
-        Ok(())
+        self.say(message!("link {} to {}", link, target))
     }
     fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
         Ok(Some(Hold { _file: None }))
     }
-    fn permit(&self, change: &str) -> io::Result<Permit> {
+    fn permit(&self, change: &Message) -> io::Result<Permit> {
         (self.report)(change);
         Ok(Permit::Reported)
     }

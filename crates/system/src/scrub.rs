@@ -229,6 +229,11 @@ impl Scrub {
         !self.own_folders.iter().any(|own| own == folder) || name.starts_with("python")
     }
 
+    /// What it can take out, in English.
+    pub fn kinds(&self) -> impl Iterator<Item = &'static str> {
+        self.rules.iter().map(|rule| rule.what)
+    }
+
     /// A text of the file at this path of the machine, without what identifies.
     pub fn text(&mut self, path: &str, text: &str) -> String {
         if PUBLIC.iter().any(|public| path.starts_with(public)) {

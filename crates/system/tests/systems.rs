@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use aitk_system::{
-    Command, Deny, FileKind, Permit, Real, Record, Replay, Report, RunError, Scrub, System,
+    Command, Deny, FileKind, Message, Permit, Real, Record, Replay, Report, RunError, Scrub, System,
 };
 
 #[test]
@@ -213,7 +213,7 @@ fn deny_refuses_every_change_and_lets_every_look_through() {
     for (number, result) in changes(&deny, folder.path()).into_iter().enumerate() {
         assert!(result.unwrap_err().contains("refused"), "change {number}");
     }
-    assert!(deny.permit("download").is_err());
+    assert!(deny.permit(&Message::plain("download")).is_err());
     assert!(deny.hold(&folder.path().join("lock"), "").is_err());
     assert_eq!(deny.list(folder.path()).unwrap(), ["kept"]);
     assert_eq!(deny.read(&folder.path().join("kept")).unwrap(), b"kept");
@@ -225,11 +225,12 @@ fn report_says_every_change_and_makes_none() {
     let folder = tempfile::tempdir().unwrap();
     Real.write(&folder.path().join("kept"), b"kept", 0o644).unwrap();
     let said = Mutex::new(Vec::new());
-    let report = Report::new(Real, |text: &str| said.lock().unwrap().push(text.to_owned()));
+    let report =
+        Report::new(Real, |change: &Message| said.lock().unwrap().push(change.to_string()));
     for result in changes(&report, folder.path()) {
         result.unwrap();
     }
-    assert_eq!(report.permit("download x").unwrap(), Permit::Reported);
+    assert_eq!(report.permit(&Message::plain("download x")).unwrap(), Permit::Reported);
     assert_eq!(Real.list(folder.path()).unwrap(), ["kept"]);
     let said = said.lock().unwrap();
     let verbs: Vec<_> = said.iter().map(|line| line.split(' ').next().unwrap()).collect();

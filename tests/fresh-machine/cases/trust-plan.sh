@@ -39,6 +39,17 @@ SHOW=4 aitk user -- apply --profile evil.toml --manager venv --framework none --
 expect_code 78
 expect_one_error 'package of the system'
 
+step "a lock whose packages come from elsewhere"
+SHOW=0 aitk user -- lock --profile tiny.toml --manager venv --framework none -o pylock.toml
+expect_code 0
+sed -E 's#^(url = "|.*url = ")https?://[^/"]+#\1http://127.0.0.1:9#' "$home/pylock.toml" >"$home/elsewhere.toml"
+SHOW=4 aitk user -- apply --profile tiny.toml --manager venv --framework none --locked elsewhere.toml --yes
+expect_code 64
+expect_one_error 'AITK-C31.*http://127.0.0.1:9'
+[[ ! -e $state/envs ]] || die "something was built from it"
+SHOW=4 aitk user -- apply --profile tiny.toml --manager venv --framework none --locked elsewhere.toml --yes --accept-sources
+expect_code 69 "nothing answers there, and it was asked"
+
 step "the plan itself"
 SHOW=4 aitk user -- apply plan.json --yes
 expect_code 0

@@ -123,6 +123,15 @@ mv "$ROOT$python.away" "$ROOT$python"
 SHOW=5 aitk user -- verify
 expect_code 0
 
+step "an environment of which a part belongs to another is named"
+chown 1 "$envs/current/pyvenv.cfg"
+SHOW=5 aitk user -- verify
+expect_code 2
+expect_said 'pyvenv.cfg belongs to another user'
+chown --reference="$envs" "$envs/current/pyvenv.cfg"
+SHOW=5 aitk user -- verify
+expect_code 0
+
 step "an environment that was moved is named, and built anew beside itself"
 as user mv .local/share/aitk elsewhere
 SHOW=5 aitk user AITK_DATA_DIR=/home/user/elsewhere -- verify

@@ -35,6 +35,7 @@ inside None SHELL=/bin/sh ENV=/home/user/.shrc
 step "where no shell finds it, what it says works as typed"
 PROGRAM=/usr/local/bin/aitk aitk user PATH=/usr/bin:/bin -- status
 expect_code 0
+# shellcheck disable=SC2016 # the words as they are said
 expect_said '`/usr/local/bin/aitk verify`'
 
 step "JupyterLab, where its port is taken"

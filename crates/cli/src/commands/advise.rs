@@ -6,9 +6,9 @@ use aitk_detect::Machine;
 use aitk_exec::ExecError;
 use aitk_plan::{
     Advice, Answers, Dialogue, HOURS, Heard, Need, OfferTold, Per, Place, Question, State, Texts,
-    Tree, compare, describe,
+    Tree, compare, describe, price,
 };
-use aitk_system::{is_terminal, quote, read_line};
+use aitk_system::{Message, Told, is_terminal, message, quote, read_line};
 use serde_json::json;
 
 use crate::args::{Advise, Common};
@@ -17,11 +17,11 @@ use crate::output::{
     self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, page_width, styled, wrapping,
 };
 use crate::session::Session;
-use crate::words::language;
+use crate::words::{said, spoken};
 
 pub fn run(common: &Common, args: &Advise, output: &Output) -> Result<ExitCode, CliError> {
     let session = Session::open(common)?;
-    let texts = Texts::of(language())?;
+    let texts = Texts::told()?;
     let tree = Tree::builtin()?;
     let machine = &session.machine;
     let need = Need { vram: args.vram, hours: args.hours, spend: args.spend };
@@ -62,12 +62,12 @@ fn given(args: &Advise) -> Answers {
 
 /// Asks a person what the flags leave open.
 fn ask(tree: &Tree, machine: &Machine, texts: &Texts, given: Answers) -> Result<Answers, CliError> {
-    let mut dialogue = Dialogue::new(tree, machine, texts, given);
+    let mut dialogue = Dialogue::new(tree, machine, (texts, spoken()), given);
     while let Some(question) = dialogue.question()? {
         output::ask(&put(question, machine, texts));
         loop {
             output::ask("> ");
-            let line = read_line().map_err(CliError::io("the terminal"))?;
+            let line = read_line().map_err(CliError::io_of(message!("the terminal")))?;
             match dialogue.hear(question, &line.ok_or(ExecError::Interrupted)?) {
                 Heard::Answer | Heard::Back => break,
                 Heard::Explain => {
@@ -82,23 +82,24 @@ fn ask(tree: &Tree, machine: &Machine, texts: &Texts, given: Answers) -> Result<
     Ok(dialogue.answers())
 }
 
-fn say(text: &str) {
-    output::say(&textwrap::fill(text, wrapping(page_width(), "  ", "  ")));
+fn say(text: Message) {
+    output::say(&textwrap::fill(&said(text), wrapping(page_width(), "  ", "  ")));
 }
 
 /// A question with its answers, the default marked.
 fn put(question: &Question, machine: &Machine, texts: &Texts) -> String {
-    let says = |answer: &str| texts.get(&format!("question.{}.{answer}", question.id));
+    let get = |answer: &str| texts.get(&format!("question.{}.{answer}", question.id));
+    let says = |answer: &str| said(get(answer));
     let default = question.default_on(machine);
     let mut text = format!("{}\n", styled(HEAD, says("ask")));
     if question.machine.is_some() {
-        text += &format!("  {}\n", styled(DIM, describe(machine, texts)));
+        text += &format!("  {}\n", styled(DIM, said(describe(machine, texts))));
     }
     for (number, answer) in question.choices().iter().enumerate() {
         let sign = if answer == default { styled(GOOD, "*") } else { " ".to_owned() };
         text += &format!("{sign} {}  {}\n", number + 1, says(answer));
     }
-    let help = texts.fill("word.ask_help", &[("default", says(default))]);
+    let help = said(texts.fill("word.ask_help", vec![("default", get(default))]));
     text + &format!("  {}\n", styled(DIM, help))
 }
 
@@ -113,20 +114,20 @@ impl Page {
         Self { width: page_width(), text: String::new() }
     }
 
-    fn head(&mut self, text: &str) {
-        self.text += &format!("\n{}\n", styled(HEAD, text));
+    fn head(&mut self, text: impl Told) {
+        self.text += &format!("\n{}\n", styled(HEAD, said(text)));
     }
 
-    fn lines(&mut self, text: &str) {
-        self.text += &(textwrap::fill(text, wrapping(self.width, "  ", "  ")) + "\n");
+    fn lines(&mut self, text: impl Told) {
+        self.text += &(textwrap::fill(&said(text), wrapping(self.width, "  ", "  ")) + "\n");
     }
 
-    fn point(&mut self, text: &str) {
-        self.text += &(textwrap::fill(text, wrapping(self.width, "  • ", "    ")) + "\n");
+    fn point(&mut self, text: impl Told) {
+        self.text += &(textwrap::fill(&said(text), wrapping(self.width, "  • ", "    ")) + "\n");
     }
 
-    fn dim(&mut self, text: &str) {
-        for line in textwrap::wrap(text, wrapping(self.width, "    ", "    ")) {
+    fn dim(&mut self, text: impl Told) {
+        for line in textwrap::wrap(&said(text), wrapping(self.width, "    ", "    ")) {
             self.text += &format!("{}\n", styled(DIM, line));
         }
     }
@@ -135,10 +136,10 @@ impl Page {
     fn offer(&mut self, offer: &OfferTold, texts: &Texts) {
         let marks = marks(offer, texts);
         let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
-        self.point(&format!("{}{marks} – {}", offer.name, offer.price));
+        self.point(format!("{}{marks} – {}", offer.name, said(&offer.price)));
         self.dim(&offer.gives);
         self.dim(&offer.limits);
-        self.dim(&format!("{}, {}", offer.link, offer.as_of));
+        self.dim(format!("{}, {}", offer.link, offer.as_of));
     }
 }
 
@@ -150,15 +151,15 @@ fn marks(offer: &OfferTold, texts: &Texts) -> String {
         State::Uncertain => Some("status.uncertain"),
         State::Retired => Some("status.retired"),
     };
-    let status = status.map(|key| texts.get(key).to_owned());
+    let status = status.map(|key| said(texts.get(key)));
     let doubts = Some(doubts(offer.sure, offer.stale, texts)).filter(|doubts| !doubts.is_empty());
     [status, doubts].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
 /// What makes one doubt a price.
 fn doubts(sure: bool, stale: bool, texts: &Texts) -> String {
-    let unsure = (!sure).then(|| texts.get("word.unsure"));
-    let stale = stale.then(|| texts.get("word.stale"));
+    let unsure = (!sure).then(|| said(texts.get("word.unsure")));
+    let stale = stale.then(|| said(texts.get("word.stale")));
     [unsure, stale].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
@@ -166,11 +167,12 @@ fn doubts(sure: bool, stale: bool, texts: &Texts) -> String {
 fn page(advice: &Advice, texts: &Texts) -> String {
     let mut page = Page::new();
     let heading = |name: &str| texts.get(&format!("heading.{name}"));
-    let budget = texts.fill("word.budget", &[("budget", &advice.budget)]);
-    let name = styled(GOOD, format!("{}  {}", advice.leaf, advice.title));
+    let budget = said(texts.fill("word.budget", vec![("budget", Message::plain(&advice.budget))]));
+    let name = styled(GOOD, format!("{}  {}", advice.leaf, said(&advice.title)));
     page.text += &format!("{name}  {}\n", styled(DIM, format!("({budget})")));
     page.head(heading("what"));
-    page.lines(&advice.what.join(" · "));
+    let what: Vec<_> = advice.what.iter().map(said).collect();
+    page.lines(what.join(" · "));
     page.head(heading("why"));
     for why in &advice.why {
         page.point(why);
@@ -178,8 +180,8 @@ fn page(advice: &Advice, texts: &Texts) -> String {
     page.head(heading("cost"));
     page.lines(&advice.cost.text);
     let cost = &advice.cost;
-    let mut from =
-        texts.fill("word.as_of", &[("source", cost.source.as_str()), ("date", &cost.as_of)]);
+    let words = vec![("source", cost.source.clone()), ("date", Message::plain(&cost.as_of))];
+    let mut from = said(texts.fill("word.as_of", words));
     let marks = doubts(cost.sure, cost.stale, texts);
     if !marks.is_empty() {
         from += &format!(" ({marks})");
@@ -198,16 +200,17 @@ fn page(advice: &Advice, texts: &Texts) -> String {
     }
     for offer in &advice.offers {
         if let Some(why) = &offer.why {
-            page.point(&format!("{} – {why}", offer.name));
+            page.point(format!("{} – {}", offer.name, said(why)));
         }
     }
     page.head(heading("next"));
-    page.lines(&match &advice.next_up {
+    page.lines(match &advice.next_up {
         Some(next) => {
-            let title = format!("{}  {}", next.leaf, next.title);
-            texts.fill("word.when", &[("title", title.as_str()), ("when", &next.when)])
+            let leaf = Message::plain(format!("{}  ", next.leaf));
+            let title = Message::parts([leaf, next.title.clone()]);
+            texts.fill("word.when", vec![("title", title), ("when", next.when.clone())])
         }
-        None => texts.get(&format!("leaf.{}.next", advice.leaf)).to_owned(),
+        None => texts.get(&format!("leaf.{}.next", advice.leaf)),
     });
     page.head(heading("today"));
     page.lines(&advice.today);
@@ -241,8 +244,8 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
             page.text += &format!("  {}", styled(CARE, marks));
         }
         page.text += "\n";
-        let kind = texts.get(&format!("kind.{}", serde_word(offer.kind)));
-        page.dim(&format!("{kind} – {}", offer.limits));
+        let kind = said(texts.get(&format!("kind.{}", serde_word(offer.kind))));
+        page.dim(format!("{kind} – {}", said(&offer.limits)));
         page.dim(&offer.link);
     }
     let aside: Vec<_> = offers.iter().filter(|offer| offer.unfit.is_some()).collect();
@@ -250,11 +253,12 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
         page.head(texts.get("heading.aside"));
     }
     for offer in aside {
-        page.point(&format!("{} – {}", offer.name, offer.why.as_deref().unwrap_or_default()));
+        let why = offer.why.as_ref().map(said).unwrap_or_default();
+        page.point(format!("{} – {why}", offer.name));
     }
-    let hours = need.hours.unwrap_or(HOURS).to_string();
+    let hours = Message::plain(need.hours.unwrap_or(HOURS));
     page.text += "\n";
-    page.lines(&texts.fill("word.price_note", &[("hours", &hours)]));
+    page.lines(texts.fill("word.price_note", vec![("hours", hours)]));
     page.text
 }
 
@@ -267,20 +271,19 @@ fn serde_word(value: impl serde::Serialize) -> String {
 /// What an offer costs, in few words.
 fn cost(offer: &OfferTold, need: &Need, texts: &Texts) -> String {
     let (Some(usd), Some(per)) = (offer.usd, offer.per) else {
-        return texts.get("per.usage").to_owned();
+        return said(texts.get("per.usage"));
     };
     if usd == 0.0 {
-        return texts.get("per.free").to_owned();
+        return said(texts.get("per.free"));
     }
-    let price = texts.fill(&format!("per.{}", serde_word(per)), &[("usd", &texts.number(usd))]);
-    let price = texts.fill("per.least", &[("price", &price)]);
+    let rate = texts.fill(&format!("per.{}", serde_word(per)), vec![("usd", price(usd))]);
+    let least = said(texts.fill("per.least", vec![("price", rate)]));
     match (per, offer.month_usd) {
         (Per::Hour, Some(month)) => {
-            let hours = need.hours.unwrap_or(HOURS).to_string();
-            let month = texts.number(month);
-            let total = texts.fill("per.total", &[("usd", month.as_str()), ("hours", &hours)]);
-            format!("{price}, {total}")
+            let hours = Message::plain(need.hours.unwrap_or(HOURS));
+            let total = texts.fill("per.total", vec![("usd", price(month)), ("hours", hours)]);
+            format!("{least}, {}", said(total))
         }
-        _ => price,
+        _ => least,
     }
 }

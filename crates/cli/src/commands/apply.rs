@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aitk_detect::Sudo;
+use aitk_detect::{Machine, Sudo};
 use aitk_env::{Bundle, EnvError, Locks, open_bundle, without_secrets};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
 use aitk_plan::{Bytes, Choices, ManagerChoice, Plan, Status};
 use aitk_system::{
-    Deny, Exit, Explain, KeepAlive, Real, Report, System, authenticate, interrupted, is_terminal,
-    listen_for_interrupts, read_line,
+    Deny, Exit, Explain, KeepAlive, Message, Real, Report, System, authenticate, interrupted,
+    is_terminal, listen_for_interrupts, message, read_line,
 };
 use serde_json::json;
 
@@ -29,9 +29,9 @@ use crate::words::said;
 
 pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
-        return Err(CliError::Other(
-            "`apply` works on this machine only; leave out --machine".to_owned(),
-        ));
+        return Err(CliError::Other(message!(
+            "`apply` works on this machine only; leave out --machine"
+        )));
     }
     let of_hosted = [
         ("--platform", args.platform.is_some()),
@@ -42,11 +42,13 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     if hosted::is_meant(&args.choices, &of_hosted)? {
         return hosted::apply(common, args, output);
     }
-    listen_for_interrupts().map_err(CliError::io("the signals"))?;
+    listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let mut ran = once(common, args, output)?;
     let given = args.plan.is_some() || args.choices.locked.is_some() || common.offline;
     if ran.is_stale() && !given {
-        output.say("A source has something else now than what it told before: it is asked anew.");
+        output.say(message!(
+            "A source has something else now than what it told before: it is asked anew."
+        ));
         ran = once(common, args, output)?;
     }
     match ran {
@@ -105,10 +107,11 @@ fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError>
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let deny = Deny(Real);
     let surveying = context(&session, &deny, lock.as_ref(), args);
-    let spinner = progress.spinner("looking at the machine and asking the package sources …");
+    let spinner =
+        progress.spinner(message!("looking at the machine and asking the package sources …"));
     aitk_exec::survey(&surveying, &mut plan, saved.as_ref().is_none_or(|saved| saved.resolved))?;
     drop(spinner);
-    refuse_blocked(&plan)?;
+    refuse_blocked(&plan, &session.machine)?;
     if let Some(saved) = &saved {
         saved.shows(&plan)?;
     }
@@ -122,17 +125,22 @@ fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError>
         }
         return Ok(Ran::Ended(nothing_to_do(&plan, since, output)));
     }
+    let origins = aitk_exec::foreign_origins(&surveying, &plan);
+    if let Some(warning) = sources::warning(&origins) {
+        plan.warn(warning);
+    }
     if !output.json {
         output.say(show(&plan, output.verbose > 0).trim_end());
         output.warn(&plan.warnings);
     }
     if let Some(step) = interrupted_run(&session.machine.folders.state, &Real) {
         output
-            .say(format!("The last run did not come to its end (at {step}); this one continues."));
+            .say(message!("The last run did not come to its end (at {step}); this one continues."));
     }
     if args.dry_run {
         return dry_run(&session, plan, lock.as_ref(), args, output, &progress).map(Ran::Ended);
     }
+    sources::of_lock(&origins, args)?;
     confirm(args.yes)?;
     let root: Vec<_> =
         plan.steps.iter().filter(|step| step.root && step.status == Status::Needed).collect();
@@ -211,7 +219,7 @@ fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), Cl
 fn wish_in(bundle: &Bundle, args: &Apply, common: &Common) -> Result<Wish, CliError> {
     let path = args.plan.clone().unwrap_or_default();
     let mut wish: Wish = serde_json::from_value(bundle.wish.clone()).map_err(|error| {
-        EnvError::BadBundle { path, reason: format!("what it asks for cannot be read: {error}") }
+        EnvError::BadBundle { path, reason: message!("what it asks for cannot be read: {error}") }
     })?;
     wish.choices.user_only |= common.offline;
     Ok(wish)
@@ -232,37 +240,39 @@ pub fn take_turn(session: &Session) -> Result<aitk_system::Hold, CliError> {
 }
 
 /// A plan with steps that cannot be done here is not begun.
-pub fn refuse_blocked(plan: &Plan) -> Result<(), CliError> {
+pub fn refuse_blocked(plan: &Plan, machine: &Machine) -> Result<(), CliError> {
     let blocked: Vec<_> = plan.steps.iter().filter(|step| step.status == Status::Blocked).collect();
     if blocked.is_empty() {
         return Ok(());
     }
-    // One reason often blocks many steps: each is said once.
-    let mut reasons: Vec<(String, Vec<&str>)> = Vec::new();
-    for step in &blocked {
-        let remedy = step.remedy.as_deref().unwrap_or_default();
-        let reason = format!("{}\n      → {remedy}", step.why.last().map_or("", String::as_str));
+    // One reason often blocks many steps: each is said once. What only needs such a step has none of its own.
+    let is_blocked = |id: &String| blocked.iter().any(|step| step.id == *id);
+    let mut reasons: Vec<(Message, Vec<&str>)> = Vec::new();
+    for step in blocked.iter().filter(|step| !step.needs.iter().any(is_blocked)) {
+        let why = step.why.last().cloned().unwrap_or_default();
+        let remedy = step.remedy.clone().unwrap_or_default();
+        let reason = Message::parts([why, Message::plain("\n      → "), remedy]);
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, steps)) => steps.push(&step.id),
             None => reasons.push((reason, vec![&step.id])),
         }
     }
-    reasons.retain(|(reason, _)| !reason.starts_with("it needs `"));
-    let mut list: Vec<_> =
-        reasons.iter().map(|(reason, steps)| format!("  {}: {reason}", steps.join(", "))).collect();
-    let not_permitted =
-        blocked.iter().any(|step| step.root && step.why.iter().any(|why| why.contains("sudo")));
-    let commands: Vec<_> = blocked
-        .iter()
-        .filter(|step| step.root)
-        .flat_map(|step| step.by_hand())
-        .map(|command| format!("  {command}"))
-        .collect();
-    if not_permitted && !commands.is_empty() {
-        list.push("the commands:".to_owned());
-        list.extend(commands);
+    let told = |(reason, steps): (Message, Vec<&str>)| {
+        Message::about(format!("  {}", steps.join(", ")), reason)
+    };
+    let mut list: Vec<_> = reasons.into_iter().map(told).collect();
+    let of_root = || blocked.iter().filter(|step| step.root);
+    let count = blocked.len();
+    if machine.privilege.root || machine.privilege.sudo != Sudo::No || of_root().next().is_none() {
+        return Err(CliError::Blocked { count, list: Message::lines(list) });
     }
-    Err(CliError::Blocked { count: blocked.len(), list: list.join("\n"), not_permitted })
+    let commands = of_root().flat_map(|step| step.by_hand());
+    let commands: Vec<_> = commands.map(|command| format!("  {command}")).collect();
+    if !commands.is_empty() {
+        list.push(message!("the commands:"));
+        list.extend(commands.into_iter().map(Message::plain));
+    }
+    Err(CliError::BlockedForRoot { count, list: Message::lines(list) })
 }
 
 fn nothing_to_do(plan: &Plan, since: aitk_system::Timestamp, output: &Output) -> ExitCode {
@@ -270,7 +280,7 @@ fn nothing_to_do(plan: &Plan, since: aitk_system::Timestamp, output: &Output) ->
     let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("run", &data, diagnostics, || {
-        format!(
+        message!(
             "{} Nothing to do: {} steps are as they should be ({:.0} ms). `aitk lab` starts JupyterLab.",
             styled(GOOD, "✓"),
             plan.steps.iter().filter(|step| step.status == Status::Done).count(),
@@ -287,8 +297,8 @@ pub fn confirm(yes: bool) -> Result<(), CliError> {
     if !is_terminal() {
         return Err(CliError::NotConfirmed);
     }
-    ask(&said("\nGo ahead? [Y/n] "));
-    let answer = read_line().map_err(CliError::io("the terminal"))?;
+    ask(&said(message!("\nGo ahead? [Y/n] ")));
+    let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
     let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
     if ["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
         Ok(())
@@ -341,8 +351,8 @@ fn dry_run(
     output: &Output,
     progress: &Progress,
 ) -> Result<ExitCode, CliError> {
-    let report = Report::new(Deny(Real), |change: &str| {
-        say(&format!("    {} {}", styled(DIM, said("would")), said(change)));
+    let report = Report::new(Deny(Real), |change: &Message| {
+        say(&format!("    {} {}", styled(DIM, said(message!("would"))), said(change)));
     });
     let mut context = context(session, &report, lock, args);
     context.dry = true;
@@ -354,7 +364,7 @@ fn dry_run(
     let data =
         json!({ "outcome": "reported", "steps": summary.outcomes, "totals": summary.plan.totals });
     output
-        .result("run", &data, Vec::new(), || "Nothing was changed: this was a dry run.".to_owned());
+        .result("run", &data, Vec::new(), || message!("Nothing was changed: this was a dry run."));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -391,34 +401,34 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             diagnostics.push(Diagnostic {
                 code: error.code().to_owned(),
                 severity: if error.exit() == Exit::Resume { "info" } else { "error" },
-                message: error.to_string(),
+                message: error.message(),
                 hint: error.hint(),
             });
         }
-        output.result("run", &data, diagnostics, String::new);
+        output.result("run", &data, diagnostics, Message::default);
         let code = summary.failure.map_or(0, |(_, error)| error.exit() as u8);
         return Ok(ExitCode::from(code));
     }
     match summary.failure {
         Some((_, error)) if error.exit() == Exit::Resume => {
             let waiting = summary.outcomes.values().filter(|one| **one == Outcome::Paused).count();
-            output.say(format!(
+            output.say(message!(
                 "\n{} {} done so far, and {} for you. {} [{}]",
                 styled(CARE, "·"),
                 said(steps(done)),
-                if waiting == 1 { "1 waits".to_owned() } else { format!("{waiting} wait") },
-                sentence(&said(error.to_string())),
+                if waiting == 1 { message!("1 waits") } else { message!("{waiting} wait") },
+                sentence(&said(error.message())),
                 error.code(),
             ));
             if let Some(hint) = error.hint() {
-                let what = styled(HEAD, said("what to do:"));
+                let what = styled(HEAD, said(message!("what to do:")));
                 output.say(format!("  {what} {}", said(hint)));
             }
             Ok(ExitCode::from(error.exit() as u8))
         }
         Some((step, error)) => {
             if done > 0 {
-                output.say(format!(
+                output.say(message!(
                     "{} done, which stay so; `{step}` is where it stopped.",
                     steps(done)
                 ));
@@ -429,18 +439,18 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             let taken = summary.taken;
             output.result("run", &(), Vec::new(), || {
                 let aitk = typed();
-                let start = |what: &str, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")));
-                format!(
+                let start = |what: Message, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")));
+                message!(
                     "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
                     styled(GOOD, "✓"),
                     summary.seconds,
                     summary.plan.steps.len(),
                     Bytes(taken.download),
                     Bytes(taken.disk),
-                    start("Start JupyterLab:", "lab"),
-                    start("Work in a shell:", "shell"),
-                    start("Run a program:", "run -- python program.py"),
-                    start("Check it at any time:", "verify"),
+                    start(message!("Start JupyterLab:"), "lab"),
+                    start(message!("Work in a shell:"), "shell"),
+                    start(message!("Run a program:"), "run -- python program.py"),
+                    start(message!("Check it at any time:"), "verify"),
                 )
             });
             Ok(ExitCode::SUCCESS)

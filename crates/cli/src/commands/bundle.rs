@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_installer, write_bundle};
 use aitk_exec::{Event, Reporter};
 use aitk_plan::{Bytes, Choices};
-use aitk_system::{Deny, Real};
+use aitk_system::{Deny, Real, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
@@ -33,7 +33,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
-    let spinner = progress.spinner("asking the package sources …");
+    let spinner = progress.spinner(message!("asking the package sources …"));
     let locks = aitk_exec::lock(&context, &plan)?;
     // What is on this machine already does not count: the bundle is for another.
     let mut context = session.context(&system, Some(&locks));
@@ -51,7 +51,11 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let sizes = packages.iter().filter_map(|locked| locked.package.size);
     let total = sizes.fold(0, u64::saturating_add);
     let bar = Bar { total, done: AtomicU64::new(0), progress: &progress };
-    progress.event(&Event::StepStarted { step: STEP, title: "Download the packages", root: false });
+    progress.event(&Event::StepStarted {
+        step: STEP,
+        title: &message!("Download the packages"),
+        root: false,
+    });
     fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
     let installer = fetch_installer(plan.manager, &Real, &session.catalog, settings, &bar)?;
     let mut files: Vec<PathBuf> =
@@ -73,7 +77,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let data =
         json!({ "path": args.output, "size": size, "packages": count, "manager": plan.manager });
     output.result("bundle", &data, Vec::new(), || {
-        format!(
+        message!(
             "{} packages, {}, in {}\nOn the other machine: {}\n(aitk itself is in it: {})",
             count,
             Bytes(size),

@@ -4,11 +4,10 @@ use std::path::Path;
 
 use aitk_detect::{Detection, Machine, detect};
 use aitk_plan::Catalog;
-use aitk_system::{Deny, Real, Record, Replay, Scrub, System};
+use aitk_system::{Deny, Message, Real, Record, Replay, Scrub, System, message};
 
 use crate::error::CliError;
 use crate::output::{CARE, Output, styled};
-use crate::words::said;
 
 /// Records what detection and planning look at, without what identifies a person or a machine.
 pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Detection, CliError> {
@@ -23,15 +22,19 @@ pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Dete
     }
     let mut scrub = scrub();
     record.save(folder, &mut scrub).map_err(CliError::io(folder))?;
-    let removed: Vec<_> =
-        scrub.removed().iter().map(|(what, count)| format!("{what} ({count})")).collect();
-    output.say(format!(
+    let removed: Vec<_> = scrub.removed().into_iter().map(counted).collect();
+    output.say(message!(
         "recorded in {}; taken out: {}. Look through it before you share it.",
         folder.display(),
-        if removed.is_empty() { said("nothing") } else { removed.join(", ") }
+        if removed.is_empty() { message!("nothing") } else { Message::commas(removed) }
     ));
     replayed(folder, &detection.machine, catalog, &mut scrub, output)?;
     Ok(detection)
+}
+
+/// What was taken out, and how often.
+fn counted((what, count): (&'static str, usize)) -> Message {
+    message!("{} ({count})", Message::said(what, Vec::new()))
 }
 
 /// What takes out of texts what identifies this machine and its user.
@@ -60,7 +63,8 @@ fn replayed(
     for (fact, value) in expected.as_object().into_iter().flatten() {
         if fact != "sources" && found.get(fact) != Some(value) {
             let care = styled(CARE, "!");
-            output.say(format!("{care} the recording does not tell `{fact}` as this machine does"));
+            output
+                .say(message!("{care} the recording does not tell `{fact}` as this machine does"));
         }
     }
     Ok(())

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use aitk_detect::{Detection, Disk, Gpu, Machine, Python, Sudo, detect, folders};
 use aitk_plan::{Bytes, Catalog, VramFit};
-use aitk_system::{Real, Replay};
+use aitk_system::{Message, Real, Replay, Told, message};
 
 use super::capture::capture;
 use crate::args::{Common, Detect};
@@ -36,7 +36,11 @@ pub fn run(common: &Common, args: &Detect, output: &Output) -> Result<ExitCode, 
     if !output.json && output.verbose > 0 {
         for note in &notes {
             let code = styled(DIM, &note.code);
-            output.say(format!("{} {} {code}", styled(CARE, said("note:")), said(&note.message)));
+            output.say(format!(
+                "{} {} {code}",
+                styled(CARE, said(message!("note:"))),
+                said(&note.message)
+            ));
         }
     }
     Ok(ExitCode::SUCCESS)
@@ -54,7 +58,7 @@ impl Page {
     }
 
     /// A fact.
-    fn fact(&mut self, label: &str, text: &str) {
+    fn fact(&mut self, label: impl Told, text: impl Told) {
         let (label, text) = (&said(label), &said(text));
         if self.width < NARROW {
             if !label.is_empty() {
@@ -71,7 +75,7 @@ impl Page {
     }
 
     /// What a fact means, below it.
-    fn means(&mut self, text: &str) {
+    fn means(&mut self, text: impl Told) {
         let indent = " ".repeat(if self.width < NARROW { 2 } else { INDENT });
         for line in textwrap::wrap(&said(text), wrapping(self.width, &indent, &indent)) {
             self.text += &format!("{}\n", styled(DIM, line));
@@ -91,8 +95,8 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
     processor(&mut page, machine);
     memory(&mut page, machine, catalog);
     if machine.gpus.is_empty() {
-        page.fact("GPU", "none found");
-        page.means("everything computes on the processor");
+        page.fact("GPU", message!("none found"));
+        page.means(message!("everything computes on the processor"));
     }
     for gpu in &machine.gpus {
         graphics(&mut page, gpu, catalog);
@@ -102,25 +106,28 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
     }
     software(&mut page, machine);
     if !machine.reboot.is_empty() {
-        page.fact("Restart", "the machine should be restarted");
+        page.fact(message!("Restart"), message!("the machine should be restarted"));
         for reason in &machine.reboot {
             page.means(reason);
         }
     }
     if with_sources {
         page.text += "\n";
-        page.fact("Sources", "where these facts come from");
+        page.fact(message!("Sources"), message!("where these facts come from"));
         for (fact, source) in &machine.sources {
-            page.means(&format!("{fact}: {source}"));
+            page.means(Message::about(fact.as_str(), source.clone()));
         }
     }
     page.text += "\n";
     let usable = machine.gpus.iter().any(|gpu| gpu.usable);
-    let next = |command: &str, what: &str| format!("{command:31}{}", said(what));
-    page.lines(&next("aitk doctor", "what stands in the way, and how to mend it"), "");
+    let next = |command: &str, what: Message| format!("{command:31}{}", said(what));
+    page.lines(&next("aitk doctor", message!("what stands in the way, and how to mend it")), "");
     let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
     let budget = if catalog_has(budget) { budget } else { "low" };
-    page.lines(&next(&format!("aitk plan --budget {budget}"), "what aitk would do here"), "");
+    page.lines(
+        &next(&format!("aitk plan --budget {budget}"), message!("what aitk would do here")),
+        "",
+    );
     page.text
 }
 
@@ -131,77 +138,81 @@ fn catalog_has(budget: &str) -> bool {
 fn system(page: &mut Page, machine: &Machine, catalog: &Catalog) {
     let kind = serde_json::to_value(machine.virtualization.kind).ok();
     let kind = match kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default() {
-        "bare-metal" => "on the hardware itself",
-        "vm" => "in a virtual machine",
-        "container" => "in a container",
-        "wsl1" => "in WSL 1, which has no GPU and no real kernel",
-        "wsl2" => "in WSL 2",
-        other => other,
+        "bare-metal" => message!("on the hardware itself"),
+        "vm" => message!("in a virtual machine"),
+        "container" => message!("in a container"),
+        "wsl1" => message!("in WSL 1, which has no GPU and no real kernel"),
+        "wsl2" => message!("in WSL 2"),
+        other => Message::plain(other),
     };
     let name = machine.virtualization.name.as_deref().filter(|name| *name != "wsl");
     let name = name.map(|name| format!(" ({name})")).unwrap_or_default();
     let rented = machine.virtualization.provider.as_ref().map(|id| {
         let row = catalog.tables.providers().iter().find(|row| row.id == *id);
-        said(format!(", rented from {}", row.map_or(id.as_str(), |row| row.name.as_str())))
+        said(message!(", rented from {}", row.map_or(id.as_str(), |row| row.name.as_str())))
     });
     let (os, kind) = (&machine.os.name, said(kind));
-    page.fact("System", &format!("{os} {kind}{name}{}", rented.unwrap_or_default()));
+    page.fact(message!("System"), format!("{os} {kind}{name}{}", rented.unwrap_or_default()));
     let mut means = Vec::new();
     means.extend(machine.jetson.as_ref().map(|board| {
         let jetpack = board.jetpack.as_ref();
         jetpack.map_or_else(
-            || board.model.clone(),
-            |version| format!("{} with JetPack {version}", board.model),
+            || Message::plain(&board.model),
+            |version| message!("{} with JetPack {version}", board.model),
         )
     }));
     means.extend(machine.os.end_of_support.as_ref().map(|end| {
         if *end < machine.date {
-            format!("support ended on {end}")
+            message!("support ended on {end}")
         } else {
-            format!("supported until {end}")
+            message!("supported until {end}")
         }
     }));
-    means.extend(machine.kernel.as_ref().map(|kernel| format!("kernel {kernel}")));
-    means.extend((!machine.arch.is_empty()).then(|| machine.arch.clone()));
-    page.means(&means.join(", "));
+    means.extend(machine.kernel.as_ref().map(|kernel| message!("kernel {kernel}")));
+    means.extend((!machine.arch.is_empty()).then(|| Message::plain(&machine.arch)));
+    page.means(Message::commas(means));
 }
 
 fn processor(page: &mut Page, machine: &Machine) {
     let cpu = &machine.cpu;
-    let mut parts = vec![cpu.model.clone().unwrap_or_else(|| said("unknown"))];
+    let mut parts = vec![cpu.model.as_ref().map_or_else(|| message!("unknown"), Message::plain)];
     parts.extend(
         cpu.cores
-            .map(|cores| if cores == 1 { "1 core".to_owned() } else { format!("{cores} cores") }),
+            .map(|cores| if cores == 1 { message!("1 core") } else { message!("{cores} cores") }),
     );
-    parts.extend(cpu.threads.map(|threads| format!("{threads} threads")));
-    parts.extend(cpu.level.clone());
-    page.fact("Processor", &parts.join(", "));
+    parts.extend(cpu.threads.map(|threads| message!("{threads} threads")));
+    parts.extend(cpu.level.as_ref().map(Message::plain));
+    page.fact(message!("Processor"), Message::commas(parts));
     if let Some(quota) = cpu.quota {
-        page.means(&format!("limited to the time of {quota} processors"));
+        page.means(message!("limited to the time of {quota} processors"));
     }
     if cpu.level.as_deref() == Some("x86-64-v1") {
-        page.means("too old, or disguised by the virtual machine, for current NumPy (x86-64-v2)");
+        page.means(message!(
+            "too old, or disguised by the virtual machine, for current NumPy (x86-64-v2)"
+        ));
     }
 }
 
 fn memory(page: &mut Page, machine: &Machine, catalog: &Catalog) {
     let memory = &machine.memory;
     let size = |bytes: u64| Bytes(bytes).binary();
-    let mut parts = vec![memory.total.map_or_else(|| said("unknown"), size)];
-    parts.extend(memory.limit.map(|limit| format!("limited to {}", size(limit))));
-    parts.extend(memory.available.map(|bytes| format!("{} free", size(bytes))));
+    let mut parts = vec![memory.total.map_or_else(|| message!("unknown"), size)];
+    parts.extend(memory.limit.map(|limit| message!("limited to {}", size(limit))));
+    parts.extend(memory.available.map(|bytes| message!("{} free", size(bytes))));
     parts.extend(memory.swap.filter(|swap| *swap > 0).map(|swap| {
         let zram = memory.zram.filter(|zram| *zram > 0);
-        let zram = zram.map(|zram| said(format!("{} of it compressed memory", size(zram))));
-        let zram = zram.map(|zram| format!(" ({zram})"));
-        format!("swap {}{}", size(swap), zram.unwrap_or_default())
+        let zram = zram.map(|zram| said(message!("{} of it compressed memory", size(zram))));
+        let zram = zram.map(|zram| Message::plain(format!(" ({zram})")));
+        message!("swap {}{}", size(swap), zram.unwrap_or_default())
     }));
-    page.fact("Memory", &parts.join(", "));
+    page.fact(message!("Memory"), Message::commas(parts));
     if let Some(row) = memory.usable().and_then(|bytes| catalog.fit.memory(bytes)) {
         page.means(&row.means);
     }
     if machine.wsl.is_some() {
-        page.means("this is what Windows gives to WSL: `memory=` in .wslconfig changes it");
+        page.means(message!(
+            "this is what Windows gives to WSL: `memory=` in .wslconfig changes it"
+        ));
     }
 }
 
@@ -211,29 +222,30 @@ fn graphics(page: &mut Page, gpu: &Gpu, catalog: &Catalog) {
         let id = gpu.pci_id.as_deref().map(|id| format!(" {id}"));
         format!("{vendor} GPU{}", id.unwrap_or_default())
     })];
+    let mut parts: Vec<_> = parts.drain(..).map(Message::plain).collect();
     parts.extend(gpu.vram.map(|bytes| Bytes(bytes).binary()));
-    parts.extend(gpu.architecture.clone());
+    parts.extend(gpu.architecture.as_ref().map(Message::plain));
     parts.extend(
-        gpu.compute_capability.as_ref().map(|version| format!("compute capability {version}")),
+        gpu.compute_capability.as_ref().map(|version| message!("compute capability {version}")),
     );
-    parts.extend(gpu.gfx.clone());
-    page.fact("GPU", &parts.join(", "));
+    parts.extend(gpu.gfx.as_ref().map(Message::plain));
+    page.fact("GPU", Message::commas(parts));
     let (style, sign) = if gpu.usable { (GOOD, "✓") } else { (CARE, "✗") };
     // The sign is put in afterwards: a colour would count as letters.
     let before = page.text.len();
-    page.means(&format!("? {}", said(&gpu.why)));
+    page.means(format!("? {}", said(&gpu.why)));
     let told = page.text.split_off(before).replacen('?', &styled(style, sign), 1);
     page.text += &told;
     let memory = gpu.parts.iter().max().copied().or(gpu.vram);
     if let Some(fit) = memory.filter(|_| gpu.usable).and_then(|bytes| catalog.fit.vram(bytes)) {
-        page.means(&models(fit));
+        page.means(models(fit));
     }
 }
 
 /// What sizes of language models fit, in parameters.
-fn models(fit: &VramFit) -> String {
-    let tune = fit.tune.as_ref().map(|size| format!("; tuning (QLoRA): {size}"));
-    format!(
+fn models(fit: &VramFit) -> Message {
+    let tune = fit.tune.as_ref().map(|size| message!("; tuning (QLoRA): {size}"));
+    message!(
         "language models that fit: {} in 4 bits, {} in 8 bits, {} in 16 bits{}",
         fit.four_bit,
         fit.eight_bit,
@@ -248,55 +260,57 @@ fn storage(page: &mut Page, disk: &Disk) {
         other => format!(", {}", other.to_uppercase()),
     });
     page.fact(
-        "Disk",
-        &format!(
+        message!("Disk"),
+        message!(
             "{} free of {} on {} ({}{}): {}",
             Bytes(disk.free),
             Bytes(disk.total),
             disk.mount.display(),
             disk.filesystem,
             kind.unwrap_or_default(),
-            disk.uses.iter().map(said).collect::<Vec<_>>().join(", ")
+            Message::commas(disk.uses.iter().map(|word| Message::said(word.clone(), Vec::new())))
         ),
     );
     if disk.windows {
-        page.means(
-            "a disk of Windows: slow, and without real permissions; no place for an environment",
-        );
+        page.means(message!(
+            "a disk of Windows: slow, and without real permissions; no place for an environment"
+        ));
     }
     if disk.noexec {
-        page.means("programs cannot be started from it (noexec)");
+        page.means(message!("programs cannot be started from it (noexec)"));
     }
     if disk.free_inodes.is_some_and(|inodes| inodes < 100_000) {
-        page.means(&format!("only {} more files fit on it", disk.free_inodes.unwrap_or(0)));
+        page.means(message!("only {} more files fit on it", disk.free_inodes.unwrap_or(0)));
     }
 }
 
 fn software(page: &mut Page, machine: &Machine) {
     let mut python = machine.python.iter();
     match python.next() {
-        Some(first) => page.fact("Python", &interpreter(first)),
-        None => page.fact("Python", "none found"),
+        Some(first) => page.fact("Python", interpreter(first)),
+        None => page.fact("Python", message!("none found")),
     }
     for more in python {
-        page.fact("", &interpreter(more));
+        page.fact("", interpreter(more));
     }
     for conda in &machine.conda {
-        page.fact("Conda", &format!("{}{}{}", conda.version, said(" in "), conda.path.display()));
-        page.means("it is left alone; --conda-base uses it instead of one of aitk's own");
+        page.fact(message!("Conda"), message!("{} in {}", conda.version, conda.path.display()));
+        page.means(message!("it is left alone; --conda-base uses it instead of one of aitk's own"));
     }
     let rights = match (machine.privilege.root, machine.privilege.sudo) {
-        (true, _) => "root",
-        (false, Sudo::No) => "ordinary user, no sudo",
-        (false, Sudo::Password) => "ordinary user, sudo with a password",
-        (false, Sudo::Passwordless) => "ordinary user, sudo without a password",
+        (true, _) => Message::plain("root"),
+        (false, Sudo::No) => message!("ordinary user, no sudo"),
+        (false, Sudo::Password) => message!("ordinary user, sudo with a password"),
+        (false, Sudo::Passwordless) => message!("ordinary user, sudo without a password"),
     };
-    page.fact("Rights", rights);
+    page.fact(message!("Rights"), rights);
 }
 
-fn interpreter(python: &Python) -> String {
-    let managed =
-        if python.externally_managed { ", the system's own: packages go elsewhere" } else { "" };
-    let (at, managed) = (said(" at "), said(managed));
-    format!("{}{at}{}{managed}", python.version, python.path.display())
+fn interpreter(python: &Python) -> Message {
+    let managed = if python.externally_managed {
+        message!(", the system's own: packages go elsewhere")
+    } else {
+        Message::default()
+    };
+    message!("{} at {}{managed}", python.version, python.path.display())
 }

@@ -1,5 +1,6 @@
 //! `aitk doctor`
 
+use aitk_system::{Message, Told, message};
 use std::process::ExitCode;
 
 use aitk_detect::{Finding, Severity, examine, is_environment, looked_at, own_environment};
@@ -43,7 +44,9 @@ fn page(findings: &[Finding], with_environment: bool) -> String {
     }
     page.text += &verdict(findings);
     if !with_environment {
-        let hint = "No environment was looked at: aitk has none here. `--env PATH` names one of venv or conda.";
+        let hint = message!(
+            "No environment was looked at: aitk has none here. `--env PATH` names one of venv or conda."
+        );
         page.dim(hint);
     }
     page.text
@@ -52,39 +55,34 @@ fn page(findings: &[Finding], with_environment: bool) -> String {
 /// One line on everything.
 fn verdict(findings: &[Finding]) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let looked = said(format!("{} things were looked at", looked_at()));
+    let looked = message!("{} things were looked at", looked_at());
     let errors = match count(Severity::Error) {
         0 => None,
-        1 => Some("1 error".to_owned()),
-        count => Some(format!("{count} errors")),
+        1 => Some(message!("1 error")),
+        count => Some(message!("{count} errors")),
     };
     let warnings = match count(Severity::Warning) {
         0 => None,
-        1 => Some("1 warning".to_owned()),
-        count => Some(format!("{count} warnings")),
+        1 => Some(message!("1 warning")),
+        count => Some(message!("{count} warnings")),
     };
-    let wrong: Vec<_> = [errors, warnings].into_iter().flatten().map(said).collect();
-    match (&wrong[..], count(Severity::Info)) {
-        ([], 0) => format!("{} All is well: {looked}, and nothing is wrong.\n", styled(GOOD, "✓")),
-        ([], _) => {
-            format!(
-                "{} Nothing is wrong: {looked}. The above is good to know.\n",
-                styled(GOOD, "✓")
-            )
+    let wrong = match (errors, warnings) {
+        (Some(errors), Some(warnings)) => Some(message!("{errors} and {warnings}")),
+        (errors, warnings) => errors.or(warnings),
+    };
+    said(match (wrong, count(Severity::Info)) {
+        (None, 0) => {
+            message!("{} All is well: {looked}, and nothing is wrong.\n", styled(GOOD, "✓"))
         }
-        (wrong, _) => {
-            let wrong = styled(HEAD, wrong.join(&said(" and ")));
-            format!("{wrong}{}{looked}.\n", said("; "))
+        (None, _) => message!(
+            "{} Nothing is wrong: {looked}. The above is good to know.\n",
+            styled(GOOD, "✓")
+        ),
+        (Some(wrong), _) => {
+            let wrong = Message::plain(styled(HEAD, said(wrong)));
+            Message::parts([Message::list([wrong, looked]), Message::plain(".\n")])
         }
-    }
-}
-
-/// A line of a remedy: only its comment is for reading.
-fn with_comment(line: &str) -> String {
-    match line.split_once("# ") {
-        Some((command, comment)) => format!("{command}{}", said(format!("# {comment}"))),
-        None => line.to_owned(),
-    }
+    })
 }
 
 /// Lines as they come.
@@ -96,9 +94,9 @@ struct Page {
 impl Page {
     fn finding(&mut self, finding: &Finding) {
         let (style, word) = match finding.severity {
-            Severity::Error => (BAD, "error:"),
-            Severity::Warning => (CARE, "warning:"),
-            Severity::Info => (DIM, "good to know:"),
+            Severity::Error => (BAD, message!("error:")),
+            Severity::Warning => (CARE, message!("warning:")),
+            Severity::Info => (DIM, message!("good to know:")),
         };
         let (word, title) = (said(word), said(&finding.title));
         let head = format!("{} {}", styled(style, word), styled(HEAD, title));
@@ -109,21 +107,21 @@ impl Page {
         self.wrapped(&finding.explains, "  ", "  ");
         // Commands are not wrapped: they are to be copied.
         for line in &finding.remedy {
-            let line = with_comment(line);
+            let line = said(line);
             let line = if line.starts_with('#') { styled(DIM, line) } else { line };
             self.text += &format!("      {line}\n");
         }
         if let Some(command) = &finding.aitk {
-            self.text += &format!("  or let aitk do it:\n      {}\n", styled(GOOD, command));
+            self.text += &said(message!("  or let aitk do it:\n      {}\n", styled(GOOD, command)));
         }
         self.text += "\n";
     }
 
-    fn wrapped(&mut self, text: &str, first: &str, rest: &str) {
+    fn wrapped(&mut self, text: impl Told, first: &str, rest: &str) {
         self.text += &(textwrap::fill(&said(text), wrapping(self.width, first, rest)) + "\n");
     }
 
-    fn dim(&mut self, text: &str) {
+    fn dim(&mut self, text: impl Told) {
         for line in textwrap::wrap(&said(text), wrapping(self.width, "", "")) {
             self.text += &format!("{}\n", styled(DIM, line));
         }

@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
-use aitk_plan::{Language, Plan, Texts};
-use aitk_system::{Deny, Real, System};
+use aitk_plan::{Plan, Texts};
+use aitk_system::{Deny, Real, System, Told, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
@@ -16,22 +16,17 @@ use crate::error::CliError;
 use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
 use crate::session::{Ask, Session, Wish, locked, profile_text};
-use crate::words::language;
+use crate::words::{language, said};
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language())?;
+    let texts = Texts::told()?;
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
-        let english = Texts::of(Language::English)?;
-        let list = |texts: &Texts| {
-            let when = |target: &Target| texts.get(&format!("target.{}", target.name)).to_owned();
-            TARGETS.iter().map(|target| (target.name, when(target))).collect::<Vec<_>>()
-        };
-        let data: Vec<_> = list(&english)
-            .into_iter()
-            .map(|(name, when)| json!({ "target": name, "when": when }))
-            .collect();
+        let when = |target: &Target| texts.get(&format!("target.{}", target.name));
+        let list: Vec<_> = TARGETS.iter().map(|target| (target.name, when(target))).collect();
+        let data: Vec<_> =
+            list.iter().map(|(name, when)| json!({ "target": name, "when": when })).collect();
         output.result("targets", &data, Vec::new(), || {
-            list(&texts).into_iter().map(|(name, when)| entry(name, &when)).collect()
+            list.iter().map(|(name, when)| entry(name, &said(when))).collect::<String>()
         });
         return Ok(ExitCode::SUCCESS);
     };
@@ -42,11 +37,8 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
     if let Some(place) = &place {
         write(place, target, &export)?;
     }
-    let without: Vec<_> = export
-        .without
-        .iter()
-        .map(|what| texts.get(&format!("export.without.{what}")).to_owned())
-        .collect();
+    let without: Vec<_> =
+        export.without.iter().map(|what| texts.get(&format!("export.without.{what}"))).collect();
     let stdout = place.is_none().then(|| export.files[0].content.as_str());
     let data = json!({
         "target": target.name,
@@ -56,8 +48,8 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
         "text": stdout,
     });
     output.warn(&warnings);
-    for what in &without {
-        let line = texts.fill("export.leaves_out", &[("what", what)]);
+    for what in without {
+        let line = said(texts.fill("export.leaves_out", vec![("what", what)]));
         if !output.json {
             output.say(textwrap::fill(&line, wrapping(page_width(), "", "  ")));
         }
@@ -67,7 +59,7 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
         _ => {
             output.result("export", &data, warnings.iter().map(Diagnostic::from).collect(), || {
                 let place = place.unwrap_or_default();
-                texts.fill("export.written", &[("path", &place.display().to_string())])
+                texts.fill("export.written", vec![("path", place.told())])
             })
         }
     }
@@ -103,7 +95,7 @@ fn exported(
         wish.manager = Some(can);
     }
     let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
-    refuse_blocked(&plan)?;
+    refuse_blocked(&plan, &session.machine)?;
     let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
     let render = |source: &Source<'_>| {
         let source = &Source { ssh_key: ssh_key.as_ref(), ..*source };
@@ -127,7 +119,7 @@ pub fn resolved<R>(
     context.is_local = false;
     context.fresh = true;
     let progress = Progress::new(common.progress, output);
-    let spinner = progress.spinner("asking the package sources …");
+    let spinner = progress.spinner(message!("asking the package sources …"));
     let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
     let mut context = session.context(&system, Some(&locks));
@@ -146,7 +138,7 @@ pub fn resolved<R>(
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
-        texts: &Texts::of(language())?,
+        texts: &Texts::of_files(language())?,
         lock: &locks.to_text()?,
         profile: profile.as_deref(),
         environment_lock: &locks.environment.to_text(&channels)?,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aitk_detect::Machine;
 use aitk_export::{Export, NOTEBOOK, Source, hosted};
 use aitk_plan::{AcceleratorChoice, Choices, FrameworkChoice, Manager, Package, Platform, Texts};
-use aitk_system::{Exit, Explain, Real, Replay, System, quote};
+use aitk_system::{Explain, Message, Real, Replay, System, Told, message, quote};
 use serde_json::json;
 
 use crate::args::{self, ChoiceArgs, Common};
@@ -17,109 +17,96 @@ use crate::error::CliError;
 use crate::kaggle;
 use crate::output::{CARE, DIM, GOOD, HEAD, Output, indented, page_width, styled, wrapping};
 use crate::session::{Ask, Session, locked, profile};
-use crate::words::language;
+use crate::words::{language, said};
 
 /// Why there is no notebook, or why it was not sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Explain)]
 pub enum HostedError {
-    /// Somebody wants to have on a machine what is for hosted notebooks.
-    #[error("the budget `{budget}` is for hosted notebooks, and has nothing for a machine")]
+    /// The budget is for hosted notebooks, and the command is for a machine.
+    #[explain(
+        code = "AITK-N01",
+        exit = Usage,
+        say("the budget `{budget}` is for hosted notebooks, and has nothing for a machine"),
+        hint("`aitk apply --budget {budget} --platform NAME` writes a notebook for a platform, and `aitk export notebook \
+              --budget low` one for anywhere")
+    )]
     NotHere { budget: String },
-    /// The platform is not said.
-    #[error("--platform is missing")]
-    WhichPlatform { list: String },
-    /// Flags that mean nothing beside others.
-    #[error("{}", do_not_go(.flags, .with))]
-    DoesNotGo { flags: Vec<&'static str>, with: String },
-    /// Credentials that are missing, or that the client could not use.
-    #[error("credentials for Kaggle: {reason}; nothing was sent")]
-    Credentials { reason: String, remedy: String },
-    /// The client is not there.
-    #[error("Kaggle's client `kaggle` is not on the PATH; nothing was sent")]
+    /// `--platform` is missing; all are listed with their limits.
+    #[explain(code = "AITK-N02", exit = Usage, say("--platform is missing"), hint("choose one:\n{list}"))]
+    WhichPlatform { list: Message },
+    /// A flag means nothing beside the budget: of hosted notebooks beside a machine's, or the other way round.
+    #[explain(
+        code = "AITK-N03",
+        exit = Usage,
+        say("{flag} does not go with {with}"),
+        hint("leave one or the other out; hosted notebooks are `--budget free`")
+    )]
+    DoesNotGo { flag: &'static str, with: Message },
+    /// The same of several flags.
+    #[explain(
+        code = "AITK-N03",
+        exit = Usage,
+        say("{flags} do not go with {with}"),
+        hint("leave one or the other out; hosted notebooks are `--budget free`")
+    )]
+    DoNotGo { flags: Vec<&'static str>, with: Message },
+    /// Credentials for Kaggle are missing, cannot be used, or can be read by others.
+    #[explain(
+        code = "AITK-N04",
+        exit = NotPermitted,
+        say("credentials for Kaggle: {reason}; nothing was sent"),
+        hint("{remedy}")
+    )]
+    Credentials { reason: Message, remedy: Message },
+    /// Kaggle's client is not there.
+    #[explain(
+        code = "AITK-N05",
+        say("Kaggle's client `kaggle` is not on the PATH; nothing was sent"),
+        hint(
+            "install it by a command of your choice (`uv tool install kaggle --with six`, `pipx install kaggle`, or `aitk \
+              run -- pip install kaggle six` and `aitk run -- aitk apply …`), or leave out --push"
+        )
+    )]
     NoClient,
-    /// The platform takes nothing from a command line.
-    #[error("aitk cannot send a notebook to {title}")]
-    NoPush { title: String, instead: String },
-    /// The client failed.
-    #[error("Kaggle's client could not send the folder:\n{said}")]
+    /// The platform takes no notebook from a command line.
+    #[explain(
+        code = "AITK-N06",
+        exit = Usage,
+        say("aitk cannot send a notebook to {title}"),
+        hint("leave out --push, then: {instead}")
+    )]
+    NoPush { title: String, instead: Message },
+    /// Kaggle's client could not send the folder, which is written; its words are said.
+    #[explain(
+        code = "AITK-N07",
+        say("Kaggle's client could not send the folder:\n{said}"),
+        hint("the folder is written; `kaggle kernels push -p FOLDER` tries again")
+    )]
     NotPushed { said: String },
-}
-
-/// That flags mean nothing beside others.
-fn do_not_go(flags: &[&str], with: &str) -> String {
-    let all = flags.join(", ");
-    match flags {
-        [flag] => format!("{flag} does not go with {with}"),
-        _ => format!("{all} do not go with {with}"),
-    }
-}
-
-impl Explain for HostedError {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::NotHere { .. } => "AITK-N01",
-            Self::WhichPlatform { .. } => "AITK-N02",
-            Self::DoesNotGo { .. } => "AITK-N03",
-            Self::Credentials { .. } => "AITK-N04",
-            Self::NoClient => "AITK-N05",
-            Self::NoPush { .. } => "AITK-N06",
-            Self::NotPushed { .. } => "AITK-N07",
-        }
-    }
-
-    fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::NotHere { budget } => format!(
-                "`aitk apply --budget {budget} --platform NAME` writes a notebook for a platform, and \
-                 `aitk export notebook --budget low` one for anywhere"
-            ),
-            Self::WhichPlatform { list } => format!("choose one:\n{list}"),
-            Self::DoesNotGo { .. } => {
-                "leave one or the other out; hosted notebooks are `--budget free`".to_owned()
-            }
-            Self::Credentials { remedy, .. } => remedy.clone(),
-            Self::NoClient => "install it by a command of your choice (`uv tool install kaggle --with six`, `pipx install \
-                               kaggle`, or `aitk run -- pip install kaggle six` and `aitk run -- aitk apply …`), or \
-                               leave out --push"
-                .to_owned(),
-            Self::NoPush { instead, .. } => format!("leave out --push, then: {instead}"),
-            Self::NotPushed { .. } => {
-                "the folder is written; `kaggle kernels push -p FOLDER` tries again".to_owned()
-            }
-        })
-    }
-
-    fn exit(&self) -> Exit {
-        match self {
-            Self::NotHere { .. }
-            | Self::WhichPlatform { .. }
-            | Self::DoesNotGo { .. }
-            | Self::NoPush { .. } => Exit::Usage,
-            Self::Credentials { .. } => Exit::NotPermitted,
-            Self::NoClient | Self::NotPushed { .. } => Exit::Failed,
-        }
-    }
 }
 
 /// Whether the budget is one of hosted notebooks. Where it is not, flags for these are refused.
 pub fn is_meant(choices: &ChoiceArgs, flags: &[(&'static str, bool)]) -> Result<bool, CliError> {
     let (hosted, with) = match (&choices.budget, &choices.profile) {
-        (None, None) => (false, "what was applied before".to_owned()),
-        (Some(budget), _) => (profile(budget, None)?.hosted, format!("--budget {budget}")),
+        (None, None) => (false, message!("what was applied before")),
+        (Some(budget), _) => {
+            (profile(budget, None)?.hosted, Message::plain(format_args!("--budget {budget}")))
+        }
         (None, Some(path)) => {
-            (profile("", Some(path))?.hosted, format!("--profile {}", path.display()))
+            let with = Message::plain(format_args!("--profile {}", path.display()));
+            (profile("", Some(path))?.hosted, with)
         }
     };
     if !hosted {
-        refuse(flags, &with)?;
+        refuse(flags, with)?;
     }
     Ok(hosted)
 }
 
 /// `aitk plan`: what would be written.
 pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language())?;
-    refuse(&[("--output", args.output.is_some())], "hosted notebooks")?;
+    let texts = Texts::told()?;
+    refuse(&[("--output", args.output.is_some())], message!("hosted notebooks"))?;
     let name = args.platform.as_deref();
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
     let made = Made::new(common, &args.choices, name, kaggle::owner(&Real), ask, output)?;
@@ -131,8 +118,8 @@ pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitC
 
 /// `aitk apply`: writes the folder, and sends it where that is asked for.
 pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<ExitCode, CliError> {
-    let texts = Texts::of(language())?;
-    refuse(&[("PLAN", args.plan.is_some())], "hosted notebooks")?;
+    let texts = Texts::told()?;
+    refuse(&[("PLAN", args.plan.is_some())], message!("hosted notebooks"))?;
     let name = args.platform.as_deref();
     let client = match args.push {
         true => Some(client(common, name)?),
@@ -161,18 +148,19 @@ pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn refuse(flags: &[(&'static str, bool)], with: &str) -> Result<(), HostedError> {
+fn refuse(flags: &[(&'static str, bool)], with: Message) -> Result<(), HostedError> {
     let flags: Vec<_> = flags.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
-    match flags.is_empty() {
-        true => Ok(()),
-        false => Err(HostedError::DoesNotGo { flags, with: with.to_owned() }),
+    match flags[..] {
+        [] => Ok(()),
+        [flag] => Err(HostedError::DoesNotGo { flag, with }),
+        _ => Err(HostedError::DoNotGo { flags, with }),
     }
 }
 
 /// The client of a platform, with credentials that are worth a try. Whoever asks in vain is told before any work is done.
 fn client(common: &Common, name: Option<&str>) -> Result<kaggle::Client, CliError> {
     let session = Session::open(common)?;
-    let texts = Texts::of(language())?;
+    let texts = Texts::told()?;
     let platform = platform(&session, name, &texts)?;
     if platform.push.as_deref() == Some("kaggle") {
         return Ok(kaggle::Client::find(&Real)?);
@@ -188,18 +176,20 @@ fn platform(session: &Session, name: Option<&str>, texts: &Texts) -> Result<Plat
         let lines: Vec<_> = all
             .map(|platform| {
                 let limits = texts.get(&format!("offer.{}.limits", platform.name));
-                format!("  --platform {:11} {limits}", platform.name)
+                let flag = Message::plain(format!("  --platform {:11} ", platform.name));
+                Message::parts([flag, limits])
             })
             .collect();
-        return Err(HostedError::WhichPlatform { list: lines.join("\n") }.into());
+        return Err(HostedError::WhichPlatform { list: Message::lines(lines) }.into());
     };
     Ok(session.catalog.platform(name)?.clone())
 }
 
 /// What a person does with the folder.
-fn next(platform: &Platform, file: &str, again: &str, texts: &Texts) -> String {
+fn next(platform: &Platform, file: &str, again: &str, texts: &Texts) -> Message {
     let words = [("file", file), ("again", again), ("link", &platform.link)];
-    texts.fill(&format!("platform.{}.next", platform.name), &words)
+    let words = words.map(|(name, word)| (name, Message::plain(word)));
+    texts.fill(&format!("platform.{}.next", platform.name), words.to_vec())
 }
 
 /// A notebook with what goes beside it.
@@ -236,9 +226,9 @@ impl Made {
             ("--init-shell", choices.init_shell),
             ("--env", choices.env != Choices::default().env),
         ];
-        refuse(&meaningless, "hosted notebooks")?;
+        refuse(&meaningless, message!("hosted notebooks"))?;
         let mut session = Session::open(common)?;
-        let texts = Texts::of(language())?;
+        let texts = Texts::told()?;
         let platform = platform(&session, name, &texts)?;
         // It is resolved for a session there, and nothing of this machine counts.
         session.machine =
@@ -262,6 +252,7 @@ impl Made {
             Ask::Nobody => {
                 let memory = wish.profile()?.memory;
                 let (machine, catalog) = (&session.machine, &session.catalog);
+                let texts = Texts::of_files(language())?;
                 render(&Source::unresolved(&plan, machine, catalog, &texts, memory))
             }
         };
@@ -312,21 +303,25 @@ impl Made {
         });
         output.result("notebook", &data, Vec::new(), || {
             let count = self.packages.len().to_string();
-            let words = [("title", platform.title.as_str()), ("packages", &count)];
+            let words = vec![("title", platform.title.told()), ("packages", count.told())];
             let what = if count == "0" { "hosted.what_unresolved" } else { "hosted.what" };
-            let paragraph = |text: &str| {
+            let paragraph = |text: Message| {
                 // A link that is cut leads nowhere.
-                textwrap::fill(text, wrapping(page_width(), "  ", "  ").break_words(false)) + "\n"
+                textwrap::fill(&said(text), wrapping(page_width(), "  ", "  ").break_words(false))
+                    + "\n"
             };
-            let mut text = format!("{}\n", styled(HEAD, texts.fill(what, &words)));
+            let mut text = format!("{}\n", styled(HEAD, said(texts.fill(what, words))));
             text += &paragraph(texts.get(if self.gpu { "hosted.gpu" } else { "hosted.cpu" }));
-            text += &paragraph(&texts.fill("hosted.kept", &[("folder", &platform.folder)]));
+            text += &paragraph(texts.fill("hosted.kept", vec![("folder", platform.folder.told())]));
             let as_of = self.limits_as_of.as_deref().unwrap_or_default();
-            let words = [("limits", limits), ("date", as_of)];
-            text += &paragraph(&texts.fill("hosted.limits", &words));
-            text += &format!("\n{}\n", texts.fill(&format!("hosted.{told}"), &[("path", &folder)]));
+            let words = vec![("limits", limits), ("date", as_of.told())];
+            text += &paragraph(texts.fill("hosted.limits", words));
+            text += &format!(
+                "\n{}\n",
+                said(texts.fill(&format!("hosted.{told}"), vec![("path", folder.told())]))
+            );
             for (file, state) in files {
-                let word = texts.get(&format!("hosted.{}", state.word()));
+                let word = said(texts.get(&format!("hosted.{}", state.word())));
                 let (style, mark) = match (told, state) {
                     ("written", _) | (_, State::Same) => (GOOD, "✓"),
                     _ => (CARE, "+"),
@@ -335,13 +330,13 @@ impl Made {
                 text += &format!("  {} {}  {word}\n", styled(style, mark), file.path);
             }
             match sent {
-                Some(said) => text += &format!("\n{}\n", indented(said.trim(), "  ")),
+                Some(sent) => text += &format!("\n{}\n", indented(sent.trim(), "  ")),
                 None => {
-                    text += &format!("\n{}\n", styled(HEAD, texts.get("hosted.next")));
+                    text += &format!("\n{}\n", styled(HEAD, said(texts.get("hosted.next"))));
                     if told == "write" {
                         text += &format!("      aitk apply {again}\n");
                     }
-                    text += &paragraph(&steps);
+                    text += &paragraph(steps);
                 }
             }
             text

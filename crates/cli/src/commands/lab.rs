@@ -9,8 +9,8 @@ use aitk_detect::{Folders, Tables, VirtualizationKind, detect, folders};
 use aitk_exec::ExecError;
 use aitk_plan::names;
 use aitk_system::{
-    Command, Real, Server, System, asked, free_port, interrupted, listen_for_interrupts, listens,
-    quote,
+    Command, Message, Real, Server, System, asked, free_port, interrupted, listen_for_interrupts,
+    listens, message, quote,
 };
 use serde::Deserialize;
 
@@ -29,12 +29,12 @@ const LAST_LINES: usize = 8;
 
 pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError> {
     let environment = Environment::open(&args.which)?;
-    listen_for_interrupts().map_err(CliError::io("the signals"))?;
+    listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let folders = folders(&Real);
     let folder = begins_in(args, &folders)?;
     let runtime = runtime(&folders)?;
     let port = free_port(args.port).map_err(|_| {
-        CliError::Other(format!("the hundred ports from {} on are all taken", args.port))
+        CliError::Other(message!("the hundred ports from {} on are all taken", args.port))
     })?;
     let seat = Seat::look();
     let token = token()?;
@@ -44,7 +44,7 @@ pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError
     let log = folders.state.join(format!("lab-{port}.log"));
     let mut server =
         Server::start(&command, &folder, &log).map_err(CliError::io(&command.argv[0]))?;
-    output.say(styled(DIM, said(format!("JupyterLab starts; its log is {}", log.display()))));
+    output.say(styled(DIM, said(message!("JupyterLab starts; its log is {}", log.display()))));
     let Some(running) = wait(&mut server, &runtime, &log)? else {
         // It was asked for its help or its version.
         show(&(&Real as &dyn System).text(&log).unwrap_or_default());
@@ -52,7 +52,7 @@ pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError
     };
     notes(&running, &log, output);
     seat.guide(running.info.port, output);
-    output.say("Ctrl-C ends it.");
+    output.say(message!("Ctrl-C ends it."));
     output.say(format!("{} {}", styled(HEAD, "JupyterLab:"), running.info.address(seat.host())));
     while !interrupted() {
         if let Some(status) = server.ended().map_err(CliError::io(&log))? {
@@ -98,12 +98,12 @@ impl Seat {
     /// What to do first, before the address is opened.
     fn guide(&self, port: u16, output: &Output) {
         if let Some(ssh) = &self.ssh {
-            output.say("This computer is reached by SSH. On the one in front of you, type this, then open the address there:");
+            output.say(message!("This computer is reached by SSH. On the one in front of you, type this, then open the address there:"));
             output.say(format!("  {}", ssh.tunnel(port)));
         } else if self.wsl {
-            output.say("Open this address in the browser on Windows.");
+            output.say(message!("Open this address in the browser on Windows."));
         } else {
-            output.say("Only this computer can open it.");
+            output.say(message!("Only this computer can open it."));
         }
     }
 }
@@ -151,7 +151,7 @@ fn runtime(folders: &Folders) -> Result<PathBuf, CliError> {
 fn token() -> Result<String, CliError> {
     let mut bytes = [0; 24];
     getrandom::fill(&mut bytes)
-        .map_err(|error| CliError::Other(format!("no random numbers: {error}")))?;
+        .map_err(|error| CliError::Other(message!("no random numbers: {error}")))?;
     Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
 }
 
@@ -265,17 +265,18 @@ fn ended(log: &Path) -> CliError {
 
 /// What a configuration of the user's makes different.
 fn notes(running: &Running, log: &Path, output: &Output) {
-    let care = |text: String| output.say(format!("{} {}", styled(CARE, "!"), said(text)));
+    let care = |text: Message| output.say(format!("{} {}", styled(CARE, "!"), said(text)));
     if running.info.token.is_empty() {
-        care("a configuration of Jupyter's turns its token off: every user of this computer can open it".to_owned());
+        care(message!(
+            "a configuration of Jupyter's turns its token off: every user of this computer can open it"
+        ));
     } else if running.status >= 400 {
-        care(
+        care(message!(
             "a configuration of Jupyter's asks for more than the token: the page will ask for it"
-                .to_owned(),
-        );
+        ));
     }
     for (file, reason) in unread(&(&Real as &dyn System).text(log).unwrap_or_default()) {
-        care(format!("Jupyter cannot read {file} and goes on without it: {reason}"));
+        care(message!("Jupyter cannot read {file} and goes on without it: {reason}"));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aitk_system::{Deny, Real, System};
+use aitk_system::{Deny, Message, Real, System, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
@@ -19,7 +19,7 @@ pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCo
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
-    let spinner = progress.spinner("asking the package sources …");
+    let spinner = progress.spinner(message!("asking the package sources …"));
     let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
     output.warn(&plan.warnings);
@@ -27,7 +27,7 @@ pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCo
     let packages: Vec<_> = locks.environment.packages().map(|locked| &locked.package).collect();
     if let Some(path) = &args.output {
         Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
-        output.say(format!("{} packages in {}", packages.len(), path.display()));
+        output.say(message!("{} packages in {}", packages.len(), path.display()));
     }
     if output.json {
         let data = json!({
@@ -37,7 +37,7 @@ pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCo
             "text": args.output.is_none().then_some(&text),
         });
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
-        output.result("lock", &data, diagnostics, String::new);
+        output.result("lock", &data, diagnostics, Message::default);
     } else if args.output.is_none() {
         data(&text);
     }

@@ -4,15 +4,18 @@ use std::process::ExitCode;
 
 use aitk_env::Locks;
 use aitk_plan::{Bytes, Phase, Plan, Status, Step, Write};
-use aitk_system::{Deny, Real, System};
+use aitk_system::{Deny, Message, Real, System, Told, message};
 
 use crate::args::{self, Common};
 use crate::commands::hosted;
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled};
+use crate::output::{
+    BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled, wrapping,
+};
 use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Session, locked};
+use crate::sources;
 use crate::words::said;
 
 /// How wide a page is, without its indentation.
@@ -29,7 +32,7 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
     let mut plan = session.plan(&wish, lock.as_ref(), ask)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
     let progress = Progress::new(common.progress, output);
-    let spinner = progress.spinner("asking the package sources …");
+    let spinner = progress.spinner(message!("asking the package sources …"));
     // A plan that is saved is made from the lock that is saved with it, as it will be made again from there.
     let lock = match (lock, &args.output) {
         (None, Some(path)) if !args.no_resolve => {
@@ -42,6 +45,13 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
     };
     let context = session.context(&system, lock.as_ref());
     aitk_exec::survey(&context, &mut plan, !args.no_resolve)?;
+    // A lock that was just made here leads nowhere else.
+    if args.choices.locked.is_some()
+        && !args.no_resolve
+        && let Some(warning) = sources::warning(&aitk_exec::foreign_origins(&context, &plan))
+    {
+        plan.warn(warning);
+    }
     drop(spinner);
     if let Some(path) = &args.output {
         let text = saved::text(&plan, lock.as_ref(), !args.no_resolve)?;
@@ -51,7 +61,7 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
     output.result("plan", &plan, diagnostics, || show(&plan, output.verbose > 0));
     output.warn(&plan.warnings);
     if let (Some(path), false) = (&args.output, output.json) {
-        output.say(format!("saved; carry it out with `aitk apply {}`", path.display()));
+        output.say(message!("saved; carry it out with `aitk apply {}`", path.display()));
     }
     let pending = args.detailed_exitcode && plan.pending();
     Ok(ExitCode::from(if pending { 2 } else { 0 }))
@@ -64,20 +74,23 @@ pub fn show(plan: &Plan, verbose: bool) -> String {
     for step in &plan.steps {
         if phase != Some(step.phase) {
             phase = Some(step.phase);
-            text += &format!("\n{}\n", styled(HEAD, said(step.phase.to_string())));
+            text += &format!("\n{}\n", styled(HEAD, said(step.phase)));
         }
         text += &show_step(step, verbose);
     }
     let left = plan.steps.iter().filter(|step| step.status == Status::Blocked).count();
     text += "\n";
     if left > 0 {
-        text +=
-            &format!("{} of {} steps cannot be done here\n", styled(BAD, left), plan.steps.len());
+        text += &said(message!(
+            "{} of {} steps cannot be done here\n",
+            styled(BAD, left),
+            plan.steps.len()
+        ));
     }
     if plan.totals.steps > 0 {
-        text += &format!("To do: {}\n", plan.totals);
+        text += &said(message!("To do: {}\n", plan.totals));
     } else if left == 0 {
-        text += "Nothing to do: everything is as it should be.\n";
+        text += &said(message!("Nothing to do: everything is as it should be.\n"));
     }
     text
 }
@@ -98,8 +111,8 @@ fn show_step(step: &Step, verbose: bool) -> String {
     match step.status {
         Status::Done => return text,
         Status::Skipped => {
-            text += &note(step.why.last().map_or("", String::as_str));
-            let remedy = step.remedy.as_ref().map(|remedy| note(&format!("→ {}", said(remedy))));
+            text += &note(step.why.last().cloned().unwrap_or_default());
+            let remedy = step.remedy.as_ref().map(|remedy| note(arrow(remedy)));
             return text + &remedy.unwrap_or_default();
         }
         Status::Blocked => {
@@ -107,17 +120,16 @@ fn show_step(step: &Step, verbose: bool) -> String {
                 text += &note(why);
             }
             if let Some(remedy) = &step.remedy {
-                text += &note(&format!("→ {}", said(remedy)));
+                text += &note(arrow(remedy));
             }
             return text + &commands(step, true) + &writes(step);
         }
         Status::Needed => {}
     }
-    let reasons: Vec<_> = step.why.iter().map(said).collect();
-    text += &note(&reasons.join(&said("; ")));
+    text += &note(Message::list(step.why.iter().cloned()));
     if verbose {
         for package in &step.packages {
-            let size = package.size.map(|size| said(Bytes(size).to_string())).unwrap_or_default();
+            let size = package.size.map(|size| said(Bytes(size))).unwrap_or_default();
             let build = package.build.as_ref().map(|build| format!(" {build}")).unwrap_or_default();
             let hash = package
                 .sha256
@@ -140,7 +152,7 @@ fn names(step: &Step) -> String {
     if step.root || more == 0 {
         return names.join(", ");
     }
-    format!("{}{}", names[..SHOWN].join(", "), said(format!(" and {more} more")))
+    format!("{}{}", names[..SHOWN].join(", "), said(message!(" and {more} more")))
 }
 
 /// What root writes, whole.
@@ -154,7 +166,7 @@ fn writes(step: &Step) -> String {
 
 /// The commands of a step; long ones are cut unless all is asked for.
 fn commands(step: &Step, verbose: bool) -> String {
-    let line = |command: &String| {
+    let line = |command: &Message| {
         // Not all are commands of a shell: some say what aitk itself will do.
         let command = said(command);
         let whole = verbose || command.chars().count() <= WIDTH;
@@ -166,13 +178,18 @@ fn commands(step: &Step, verbose: bool) -> String {
 }
 
 /// A message below a step, on lines of the page.
-fn note(text: &str) -> String {
+fn note(text: impl Told) -> String {
     listed(&said(text))
+}
+
+/// What can be done about it.
+fn arrow(remedy: &Message) -> Message {
+    Message::parts([Message::plain("→ "), remedy.clone()])
 }
 
 /// The same for names, which are in no language.
 fn listed(text: &str) -> String {
-    let wrapped = textwrap::fill(&one_line(text), WIDTH);
+    let wrapped = textwrap::fill(&one_line(text), wrapping(WIDTH, "", ""));
     styled(DIM, indented(&wrapped, "      ")) + "\n"
 }
 
@@ -180,17 +197,60 @@ fn listed(text: &str) -> String {
 fn costs(step: &Step) -> String {
     let mut parts = Vec::new();
     if let Some(download) = step.download.filter(|bytes| *bytes > 0) {
-        parts.push(format!("{} to download", Bytes(download).told(step.estimated)));
+        parts.push(message!("{} to download", Bytes(download).about(step.estimated)));
     }
     if let Some(disk) = step.disk.filter(|bytes| *bytes > 0) {
-        parts.push(format!("{} on disk", Bytes(disk).told(step.estimated || step.rough)));
+        parts.push(message!("{} on disk", Bytes(disk).about(step.estimated || step.rough)));
     }
     if step.root {
-        parts.push("as root".to_owned());
+        parts.push(message!("as root"));
     }
-    if parts.is_empty() {
-        String::new()
-    } else {
-        format!("  {}", parts.iter().map(said).collect::<Vec<_>>().join(", "))
+    if parts.is_empty() { String::new() } else { format!("  {}", said(Message::commas(parts))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_plan::{Action, Package};
+
+    use super::*;
+
+    #[test]
+    fn what_root_does_is_never_shortened() {
+        let numbered = |what: &str| -> Vec<String> {
+            (0..60).map(|number| format!("{what}{number:02}")).collect()
+        };
+        let (names, lines) = (numbered("package-"), numbered("line "));
+        let command = format!("sudo apt-get install -- {}", names.join(" "));
+        let package = |name: &String| Package { name: name.clone(), ..Package::default() };
+        let step = |root, status| Step {
+            id: "system.tools".to_owned(),
+            phase: Phase::System,
+            title: "Install the tools".into(),
+            action: Action::AptUpgrade,
+            status,
+            why: vec!["w".into()],
+            remedy: None,
+            needs: Vec::new(),
+            root,
+            commands: vec![command.as_str().into()],
+            writes: vec![Write { path: "/etc/one".to_owned(), content: lines.join("\n") }],
+            packages: names.iter().map(package).collect(),
+            removes: Vec::new(),
+            download: None,
+            disk: None,
+            rough: false,
+            files: None,
+            estimated: false,
+        };
+        for status in [Status::Needed, Status::Blocked] {
+            let shown = show_step(&step(true, status), false);
+            assert!(shown.contains(&command), "{shown}");
+            assert!(lines.iter().all(|line| shown.contains(&format!("| {line}"))), "{shown}");
+            let listed = shown.replace(&command, "");
+            let all = status == Status::Blocked || names.iter().all(|name| listed.contains(name));
+            assert!(all, "{shown}");
+        }
+        let shown = show_step(&step(false, Status::Needed), false);
+        assert!(!shown.contains(&command) && shown.contains("and 54 more"), "{shown}");
     }
 }

@@ -1,5 +1,6 @@
 //! `aitk profiles`
 
+use aitk_system::message;
 use std::process::ExitCode;
 
 use aitk_plan::{ADVISED, Profile};
@@ -48,10 +49,10 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
             text
         };
         let advised = |(name, command): (&str, &str)| {
-            format!("{}  no steps yet, only advice: {command}\n", styled(HEAD, name))
+            said(message!("{}  no steps yet, only advice: {command}\n", styled(HEAD, name)))
         };
         let advised = ADVISED.into_iter().filter(|_| args.name.is_none()).map(advised);
-        profiles.iter().map(one).chain(advised).collect()
+        profiles.iter().map(one).chain(advised).collect::<String>()
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -7,7 +7,7 @@ use aitk_exec::{
     ExecError, Places, Receipt, Removal, Undo, brought, note_by_marks, prune, removal, take_away,
 };
 use aitk_plan::Bytes;
-use aitk_system::{Real, System, is_terminal, read_line};
+use aitk_system::{Real, System, is_terminal, message, read_line};
 use serde_json::json;
 
 use crate::args::{Common, Remove};
@@ -19,7 +19,7 @@ use crate::words::said;
 
 pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
-        return Err(CliError::Other("`remove` works on this machine only".to_owned()));
+        return Err(CliError::Other(message!("`remove` works on this machine only")));
     }
     let session = Session::open(common)?;
     let _hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
@@ -47,11 +47,11 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     }
     if args.dry_run || removal.is_empty() {
         let text = if removal.is_empty() {
-            "There is nothing of aitk's here."
+            message!("There is nothing of aitk's here.")
         } else {
-            "Nothing was removed: this was a dry run."
+            message!("Nothing was removed: this was a dry run.")
         };
-        output.result("removal", &data, Vec::new(), || text.to_owned());
+        output.result("removal", &data, Vec::new(), || text);
         return Ok(ExitCode::SUCCESS);
     }
     confirm(args.yes)?;
@@ -66,7 +66,7 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
         receipt.save(state, &Real)?;
     }
     for goes in &removal.goes {
-        take_away(goes, &Real)?;
+        take_away(goes, &places, &Real)?;
         prune(&goes.path, &places, &Real)?;
         receipt.objects.remove(&goes.key);
         // After each, so that an interruption leaves nothing unsaid.
@@ -81,7 +81,7 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
     data["freed"] = freed.into();
     output.result("removal", &data, Vec::new(), || {
         let sign = styled(GOOD, "✓");
-        format!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
+        message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -97,7 +97,7 @@ fn places(session: &Session, receipt: &Receipt) -> Places {
 fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, output: &Output) {
     let as_root = session.machine.privilege.root;
     for goes in &removal.goes {
-        let what = if goes.lines_only { said(" (aitk's lines)") } else { String::new() };
+        let what = if goes.lines_only { said(message!(" (aitk's lines)")) } else { String::new() };
         output.say(format!("  {} {}{what}", styled(BAD, "-"), goes.path.display()));
     }
     for undo in &removal.root {
@@ -105,27 +105,27 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
             output.say(format!("  {} {}", styled(BAD, "-"), command.typed(as_root)));
         }
         if let Some(note) = &undo.note {
-            output.say(styled(DIM, said(format!("  {note}"))));
+            output.say(styled(DIM, format!("  {}", said(note))));
         }
     }
     for kept in &removal.kept {
-        let stays = said(format!("stays: {}", one_line(&kept.reason)));
+        let stays = said(message!("stays: {}", kept.reason));
         output.say(format!("  {} {} {stays}", styled(CARE, "·"), one_line(kept.path.display())));
     }
     for key in &removal.refused {
         // It may be anything, so it is shown with its signs escaped.
-        let text = format!("the receipt names {key:?}, which aitk cannot have made: it stays");
+        let text = message!("the receipt names {key:?}, which aitk cannot have made: it stays");
         output.say(format!("  {} {}", styled(CARE, "!"), said(text)));
     }
-    let cache = format!("  the cache {} stays", session.settings.cache.display());
+    let cache = message!("  the cache {} stays", session.settings.cache.display());
     output.say(styled(DIM, said(cache)));
     if !system.is_empty() {
-        let stay = "  packages of the system stay; if nothing else needs them:";
+        let stay = message!("  packages of the system stay; if nothing else needs them:");
         output.say(styled(DIM, said(stay)));
         output.say(styled(DIM, format!("  sudo apt-get remove {}", system.join(" "))));
     }
     if bytes > 0 {
-        output.say(format!("  up to {} come free", Bytes(bytes)));
+        output.say(message!("  up to {} come free", Bytes(bytes)));
     }
 }
 
@@ -137,8 +137,8 @@ fn confirm(yes: bool) -> Result<(), CliError> {
     if !is_terminal() {
         return Err(CliError::NotConfirmed);
     }
-    ask(&said("\nTake all of this away? [y/N] "));
-    let answer = read_line().map_err(CliError::io("the terminal"))?;
+    ask(&said(message!("\nTake all of this away? [y/N] ")));
+    let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
     let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
     if ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
         Ok(())

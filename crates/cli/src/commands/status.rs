@@ -6,7 +6,7 @@ use std::sync::Arc;
 use aitk_env::{Environments, Generation, Record};
 use aitk_exec::{brought, interrupted_run};
 use aitk_plan::FrameworkPlan;
-use aitk_system::System;
+use aitk_system::{Message, System, Told, message};
 use serde_json::json;
 
 use crate::args::{Common, Which};
@@ -54,49 +54,44 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
         let mut text = String::new();
         match &current {
             None => {
-                text += &format!(
+                text += &said(message!(
                     "There is no environment `{}` here. Make it with `aitk apply --budget low`.\n",
                     args.env
-                )
+                ))
             }
             Some((generation, record)) => {
                 let packages: usize = record.layers.values().map(|layer| layer.len()).sum();
-                let row = |label: &str, value: String| {
+                let row = |label: Message, value: Message| {
                     let label = said(label);
-                    format!("{} {}\n", styled(HEAD, format!("{label:12}")), value)
+                    format!("{} {}\n", styled(HEAD, format!("{label:12}")), said(value))
                 };
                 text += &row(
-                    "Environment",
-                    format!(
-                        "{}{}{}",
-                        args.env,
-                        said(" at "),
-                        environments.current_path().display()
-                    ),
+                    message!("Environment"),
+                    message!("{} at {}", args.env, environments.current_path()),
                 );
-                text += &row("Manager", record.manager.to_string());
-                text += &row("Generation", generation.name());
-                text += &row("Python", record.python.clone());
+                text += &row(message!("Manager"), Message::plain(record.manager));
+                text += &row(message!("Generation"), Message::plain(generation.name()));
+                text += &row(Message::plain("Python"), Message::plain(&record.python));
                 if let Some(framework) = &framework {
-                    text += &row("Framework", framework.clone());
+                    text += &row(message!("Framework"), framework.clone());
                 }
                 text += &row(
-                    "Packages",
-                    said(format!("{packages}, and {} of the system", brought.len())),
+                    message!("Packages"),
+                    message!("{packages}, and {} of the system", brought.len()),
                 );
                 let added = added(generation, system);
                 if !added.is_empty() {
-                    text += &row("Added by you", added.join(", "));
+                    text += &row(message!("Added by you"), added.told());
                 }
-                text += &styled(DIM, said("`aitk verify` checks all of it"));
+                text += &styled(DIM, said(message!("`aitk verify` checks all of it")));
                 text += "\n";
             }
         }
         if let Some(step) = &interrupted {
-            text += &format!(
+            text += &said(message!(
                 "{} the last run did not come to its end (at {step}): `aitk apply` continues\n",
                 styled(CARE, "!")
-            );
+            ));
         }
         text
     });
@@ -109,11 +104,14 @@ fn framework(
     record: &Record,
     wanted: &FrameworkPlan,
     system: &dyn System,
-) -> Option<String> {
+) -> Option<Message> {
     let (version, whole) = generation.package(system, &wanted.requirement)?;
     let build = record.build.as_deref().map_or_else(String::new, |build| format!(" ({build})"));
-    let damaged = if whole { "" } else { ", damaged: `aitk verify` tells more" };
-    Some(format!("{} {version}{build}{damaged}", wanted.name))
+    let name = Message::plain(format!("{} {version}{build}", wanted.name));
+    Some(match whole {
+        true => name,
+        false => message!("{name}, damaged: `aitk verify` tells more"),
+    })
 }
 
 /// What the user has put into a generation, as they would ask for it.

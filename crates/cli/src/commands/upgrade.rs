@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aitk_env::{Environments, Lock};
 use aitk_exec::{Journal, Receipt};
 use aitk_plan::{Action, Bytes, Plan, Status};
-use aitk_system::{Deny, Real, listen_for_interrupts};
+use aitk_system::{Deny, Real, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Common, Upgrade};
@@ -18,7 +18,7 @@ use crate::session::{Ask, Session, Wish};
 use crate::words::said;
 
 pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode, CliError> {
-    listen_for_interrupts().map_err(CliError::io("the signals"))?;
+    listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let mut session = Session::open(common)?;
     session.keeps = false;
     let wish = session.applied(&args.which.env)?;
@@ -29,12 +29,12 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
     let deny = Deny(Real);
     let mut context = session.context(&deny, None);
     context.fresh = true;
-    let spinner = progress.spinner("asking the package sources for what is newer …");
+    let spinner = progress.spinner(message!("asking the package sources for what is newer …"));
     aitk_exec::survey(&context, &mut plan, true)?;
     drop(spinner);
     // The system's own packages are `apply`'s.
     for step in plan.steps.iter_mut().filter(|step| step.root && step.status == Status::Needed) {
-        step.skip("`aitk apply` looks after the system's packages");
+        step.skip(message!("`aitk apply` looks after the system's packages"));
     }
     plan.add_up();
     let changes = changes(&session, &plan, &args.which.env);
@@ -42,7 +42,7 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
         "totals": plan.totals, "dry_run": args.dry_run });
     if changes.is_empty() {
         output.result("upgrade", &data, Vec::new(), || {
-            format!(
+            message!(
                 "{} Nothing newer: every package is the newest that goes with the others.",
                 styled(GOOD, "✓")
             )
@@ -51,18 +51,18 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
     }
     if !output.json {
         output.say(changes.iter().map(Change::show).collect::<String>().trim_end());
-        let to_do = styled(HEAD, said("To do:"));
+        let to_do = styled(HEAD, said(message!("To do:")));
         output.say(format!("{to_do} {}", said(plan.totals.to_string())));
         output.warn(&plan.warnings);
     }
     if args.dry_run {
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
         output.result("upgrade", &data, diagnostics, || {
-            "Nothing was changed: this was a dry run.".to_owned()
+            message!("Nothing was changed: this was a dry run.")
         });
         return Ok(ExitCode::SUCCESS);
     }
-    apply::refuse_blocked(&plan)?;
+    apply::refuse_blocked(&plan, &session.machine)?;
     apply::confirm(args.yes)?;
     apply::remember(&session, &wish)?;
     session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use aitk_exec::{Finding, Remedy};
 use aitk_plan::{Action, Plan};
-use aitk_system::{Deny, Real, System};
+use aitk_system::{Deny, Message, Real, System, message};
 use serde_json::json;
 
 use crate::args::{Common, Verify};
@@ -46,7 +46,7 @@ fn report(
     session: &Session,
     plan: &Plan,
     findings: &[Finding],
-    said: &BTreeMap<String, String>,
+    said: &BTreeMap<String, Message>,
 ) -> serde_json::Value {
     let checks = plan.steps.iter().filter(|step| matches!(step.action, Action::Check { .. }));
     let checks: Vec<_> = checks
@@ -82,16 +82,19 @@ fn write_report(path: &Path, report: &serde_json::Value, output: &Output) -> Res
     let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
     let text = scrub.text("report", &text);
     Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
-    output.say(format!("The report is in {}. Look through it before you send it.", path.display()));
+    output
+        .say(message!("The report is in {}. Look through it before you send it.", path.display()));
     Ok(())
 }
 
 fn show(findings: &[Finding], deep: bool) -> String {
     if findings.is_empty() {
         let all = match deep {
-            true => "everything is as it was installed, and works",
+            true => message!("everything is as it was installed, and works"),
             false => {
-                "everything is there as it was installed, by the files' list, sizes and times, and works; `--deep` reads them"
+                message!(
+                    "everything is there as it was installed, by the files' list, sizes and times, and works; `--deep` reads them"
+                )
             }
         };
         return format!("{} {}", styled(GOOD, "✓"), said(all));
@@ -114,23 +117,26 @@ fn show(findings: &[Finding], deep: bool) -> String {
     if !deep {
         text += &format!(
             "\n{}",
-            styled(DIM, said("looked at: the files' list, sizes and times; `--deep` reads them"))
+            styled(
+                DIM,
+                said(message!("looked at: the files' list, sizes and times; `--deep` reads them"))
+            )
         );
     }
     text
 }
 
 /// A remedy in a sentence.
-fn in_words(remedy: &Remedy) -> String {
+fn in_words(remedy: &Remedy) -> Message {
     let text = remedy.text();
     match remedy {
-        Remedy::Apply { .. } => format!("`{text}` mends it"),
-        Remedy::Remove(_) => format!("`{text}` takes it away, if it is not yours to keep"),
+        Remedy::Apply { .. } => message!("`{text}` mends it"),
+        Remedy::Remove(_) => message!("`{text}` takes it away, if it is not yours to keep"),
         Remedy::Doctor => {
-            format!(
+            message!(
                 "`{text}` looks for the reason: `apply` would make again only what is there already"
             )
         }
-        Remedy::Do(_) => format!("what helps: {}", said(text)),
+        Remedy::Do(_) => message!("what helps: {}", text),
     }
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aitk_detect::folders;
 use aitk_env::{Environments, Fault, Inside, inside};
 use aitk_exec::Receipt;
-use aitk_system::{Command, Real, System, quote, replace};
+use aitk_system::{Command, Real, System, message, quote, replace};
 
 use crate::args::{Common, Run, Which};
 use crate::error::CliError;
@@ -46,7 +46,7 @@ impl Environment {
 /// Lets the command take this program's place.
 fn become_it(command: &Command) -> Result<ExitCode, CliError> {
     let error = replace(command);
-    Err(CliError::Other(format!("`{}` could not be started: {error}", command.argv[0])))
+    Err(CliError::Other(message!("`{}` could not be started: {error}", command.argv[0])))
 }
 
 pub fn run(_: &Common, args: &Run) -> Result<ExitCode, CliError> {

@@ -4,7 +4,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use aitk_plan::holes;
+use aitk_plan::{holes, names};
+use aitk_system::Scrub;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use serde::Deserialize;
 
@@ -14,40 +15,73 @@ fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// Every text of the sources, as it is named in the files of translations, and where it stands.
-fn texts() -> BTreeMap<String, PathBuf> {
-    let mut texts = BTreeMap::new();
-    let mut note = |text: &str, place: &Path| {
-        for line in messages(text) {
-            texts.entry(line).or_insert_with(|| place.to_owned());
-        }
-    };
-    for krate in ["system", "detect", "plan", "env", "exec", "export", "cli"] {
-        for path in files(&repository().join("crates").join(krate).join("src"), "rs") {
-            // What an export holds is for other programs and for whoever gets it, in English.
-            if krate == "export" && !path.ends_with("error.rs") {
-                continue;
+/// What people read, as it is named in the files of translations, and where it stands.
+#[derive(Default)]
+struct Texts {
+    /// Messages: what `message!` is given, what an error says, rows of data, help, and what a check says.
+    messages: BTreeMap<String, PathBuf>,
+    /// All other strings of the sources.
+    others: BTreeMap<String, PathBuf>,
+}
+
+impl Texts {
+    fn all() -> Self {
+        let mut all = Self::default();
+        for krate in ["system", "detect", "plan", "env", "exec", "export", "cli"] {
+            for path in files(&repository().join("crates").join(krate).join("src"), "rs") {
+                // What an export holds is for other programs and for whoever gets it, in English.
+                if krate == "export" && !path.ends_with("error.rs") {
+                    continue;
+                }
+                let source = std::fs::read_to_string(&path).unwrap();
+                let mut found = Found::default();
+                strings(source.parse().unwrap(), &mut found);
+                note(&mut all.messages, &path, found.messages.iter().map(|text| named(text)));
+                note(&mut all.others, &path, found.others.iter().map(|text| named(text)));
             }
+        }
+        for path in files(&repository().join("profiles"), "toml") {
             let source = std::fs::read_to_string(&path).unwrap();
             let mut found = Vec::new();
-            strings(source.parse().unwrap(), &mut found);
-            found.iter().for_each(|text| note(text, &path));
+            told("", &source.parse::<toml::Table>().unwrap().into(), &mut found);
+            note(&mut all.messages, &path, found);
+        }
+        for path in files(&repository().join("profiles/checks"), "py") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            note(&mut all.messages, &path, source.lines().filter_map(said_by_check));
+        }
+        let mut found = Vec::new();
+        help(&Args::command(), &mut found);
+        found.extend(IN_HELP.map(str::to_owned));
+        note(&mut all.messages, Path::new("crates/cli/src/args.rs"), found);
+        let scrub = Scrub::new(Some("ada"), Some("desk"));
+        let scrub = scrub.without_folders(Path::new("/home/ada"), "/home/ada/thesis/bin");
+        let kinds = scrub.kinds().chain(["other accounts"]).map(str::to_owned);
+        note(&mut all.messages, Path::new("crates/system/src/scrub.rs"), kinds);
+        let forms = names::FORMS.iter().map(|form| (*form).to_owned());
+        note(&mut all.messages, Path::new("crates/plan/src/names.rs"), forms);
+        let texts = aitk_plan::Texts::told().unwrap();
+        let book = Path::new("profiles/texts/en.toml");
+        note(&mut all.messages, book, texts.all().values().cloned());
+        // What belongs to a leaf is told part by part as well.
+        let parts = texts.all().iter().filter(|(key, _)| key.ends_with(".what"));
+        let parts = parts.flat_map(|(_, text)| text.split(" · ").map(str::to_owned));
+        note(&mut all.messages, book, parts);
+        all
+    }
+}
+
+/// Notes the lines of texts, without the spaces around them.
+fn note(
+    all: &mut BTreeMap<String, PathBuf>,
+    place: &Path,
+    texts: impl IntoIterator<Item = String>,
+) {
+    for text in texts {
+        for line in text.lines() {
+            all.entry(line.trim().to_owned()).or_insert_with(|| place.to_owned());
         }
     }
-    for path in files(&repository().join("profiles"), "toml") {
-        let source = std::fs::read_to_string(&path).unwrap();
-        let mut found = Vec::new();
-        told("", &source.parse::<toml::Table>().unwrap().into(), &mut found);
-        found.iter().for_each(|text| note(text, &path));
-    }
-    for path in files(&repository().join("profiles/checks"), "py") {
-        let source = std::fs::read_to_string(&path).unwrap();
-        source.lines().filter_map(printed).for_each(|text| note(&text, &path));
-    }
-    let mut found = Vec::new();
-    help(&Args::command(), &mut found);
-    found.iter().for_each(|text| note(text, Path::new("crates/cli/src/args.rs")));
-    texts
 }
 
 /// The files of a kind below a folder, but tests, and texts by key, which have a test of their own.
@@ -82,7 +116,13 @@ const FOR_DEVELOPERS: [&str; 9] = [
 ];
 
 /// The strings of a source, but those of its tests and those for developers.
-fn strings(tokens: TokenStream, found: &mut Vec<String>) {
+#[derive(Default)]
+struct Found {
+    messages: Vec<String>,
+    others: Vec<String>,
+}
+
+fn strings(tokens: TokenStream, found: &mut Found) {
     let mut tokens = tokens.into_iter().peekable();
     while let Some(token) = tokens.next() {
         match token {
@@ -90,12 +130,19 @@ fn strings(tokens: TokenStream, found: &mut Vec<String>) {
                 let _ = tokens.next_if(|token| is(token, '!'));
                 let Some(TokenTree::Group(attribute)) = tokens.next() else { continue };
                 let text = attribute.stream().to_string();
-                if text.starts_with("error") {
-                    strings(attribute.stream(), found);
+                if text.starts_with("explain") {
+                    explained(attribute.stream(), found);
                 }
                 if text.replace(' ', "") == "cfg(test)" {
                     let body = |token: &TokenTree| matches!(token, TokenTree::Group(group) if group.delimiter() == Delimiter::Brace);
                     let _ = tokens.by_ref().find(|token| body(token) || is(token, ';'));
+                }
+            }
+            TokenTree::Ident(name) if name == "message" => {
+                if tokens.next_if(|token| is(token, '!')).is_some()
+                    && let Some(TokenTree::Group(group)) = tokens.next()
+                {
+                    sentence(group.stream(), found);
                 }
             }
             TokenTree::Ident(name)
@@ -107,9 +154,43 @@ fn strings(tokens: TokenStream, found: &mut Vec<String>) {
             TokenTree::Group(group) => strings(group.stream(), found),
             TokenTree::Literal(literal) => {
                 if let syn::Lit::Str(text) = syn::Lit::new(literal) {
-                    found.push(text.value());
+                    found.others.push(text.value());
                 }
             }
+            _ => {}
+        }
+    }
+}
+
+/// A message: its first string is the sentence; what is behind it stands in its holes.
+fn sentence(tokens: TokenStream, found: &mut Found) {
+    let mut tokens = tokens.into_iter();
+    if let Some(TokenTree::Literal(literal)) = tokens.next()
+        && let syn::Lit::Str(text) = syn::Lit::new(literal)
+    {
+        found.messages.push(text.value());
+    }
+    strings(tokens.collect(), found);
+}
+
+/// What an error says, in `say(…)` and `hint(…)` of its attribute.
+fn explained(tokens: TokenStream, found: &mut Found) {
+    let mut tokens = tokens.into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        match token {
+            TokenTree::Ident(name) if name == "say" || name == "hint" => {
+                if let Some(TokenTree::Group(group)) = tokens.next() {
+                    sentence(group.stream(), found);
+                }
+            }
+            TokenTree::Ident(name) if name == "message" => {
+                if tokens.next_if(|token| is(token, '!')).is_some()
+                    && let Some(TokenTree::Group(group)) = tokens.next()
+                {
+                    sentence(group.stream(), found);
+                }
+            }
+            TokenTree::Group(group) => explained(group.stream(), found),
             _ => {}
         }
     }
@@ -139,19 +220,10 @@ fn told(key: &str, value: &toml::Value, found: &mut Vec<String>) {
     }
 }
 
-/// What a line of a check prints, with holes for its expressions.
-fn printed(line: &str) -> Option<String> {
-    let (_, behind) = line.split_once("print(").or_else(|| line.split_once("SystemExit("))?;
-    let text = behind.split('"').nth(1)?.replace("\\n", "\n");
-    let (mut named, mut depth) = (String::new(), 0);
-    for sign in text.chars() {
-        depth -= i32::from(sign == '}');
-        if depth == 0 {
-            named.push(sign);
-        }
-        depth += i32::from(sign == '{');
-    }
-    Some(named)
+/// What a line of a check says.
+fn said_by_check(line: &str) -> Option<String> {
+    let (_, behind) = line.split_once("say(\"").or_else(|| line.split_once("fail(\""))?;
+    Some(behind.split('"').next()?.replace("\\n", "\n"))
 }
 
 /// What the command line says of itself.
@@ -166,30 +238,32 @@ fn help(command: &Command, found: &mut Vec<String>) {
     command.get_subcommands().for_each(|command| help(command, found));
 }
 
-/// A text as its lines are named: without the spaces around them, and with holes that have a name and nothing else.
-fn messages(text: &str) -> Vec<String> {
-    let mut number = 0;
-    let mut named = String::new();
+/// A sentence with a name in each hole, as `message!` gives them.
+fn named(text: &str) -> String {
+    let (mut number, mut named) = (0, String::new());
     let mut rest = text;
-    while let Some((before, behind)) = rest.split_once('{') {
-        named += before;
-        named.push('{');
-        rest = behind;
-        let Some((hole, after)) = behind.split_once('}') else { continue };
-        let name = hole.split(':').next().unwrap_or_default();
-        if !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+    while let Some(at) = rest.find(['{', '}']) {
+        named += &rest[..at];
+        let behind = &rest[at..];
+        if behind.starts_with("{{") || behind.starts_with("}}") {
+            named += &behind[..1];
+            rest = &behind[2..];
             continue;
         }
-        if name.is_empty() {
-            named += &number.to_string();
-            number += 1;
+        let (hole, after) = behind[1..].split_once('}').unwrap_or((&behind[1..], ""));
+        let name = hole.split(':').next().unwrap_or_default();
+        named.push('{');
+        match name {
+            "" => {
+                named += &number.to_string();
+                number += 1;
+            }
+            name => named += name,
         }
-        named += name;
         named.push('}');
         rest = after;
     }
-    named += rest;
-    named.lines().map(|line| line.trim().to_owned()).collect()
+    named + rest
 }
 
 /// Whether a text is one for people: words with a space between them, or one with a capital in front.
@@ -203,10 +277,11 @@ fn is_prose(text: &str) -> bool {
     words > 0 && (own.contains(' ') || capital && own.len() > 3)
 }
 
-/// What looks like prose and is none, and what others say.
+/// What looks like prose and is none, what is the same in French, and what others say.
 #[derive(Deserialize)]
 struct Exceptions {
     no_prose: Vec<Exception>,
+    same: Vec<Exception>,
     of_others: Vec<Exception>,
 }
 
@@ -221,15 +296,24 @@ fn exceptions() -> Exceptions {
     toml::from_str(include_str!("exceptions.toml")).unwrap()
 }
 
+/// Whether there is anything to translate in a message.
+fn has_words(text: &str) -> bool {
+    let own: String = holes(text)
+        .iter()
+        .fold(text.to_owned(), |own, hole| own.replace(&format!("{{{hole}}}"), ""));
+    own.chars().any(char::is_alphabetic)
+}
+
 #[test]
-fn every_text_for_people_is_there_in_french() {
-    let french = Messages::of(Language::French).unwrap();
+fn every_message_is_there_in_french() {
+    let french = Messages::of(Language::French);
     let exceptions = exceptions();
-    let no_prose: BTreeSet<_> = exceptions.no_prose.iter().flat_map(|some| &some.texts).collect();
-    let missing: Vec<_> = texts()
+    let same: BTreeSet<_> = exceptions.same.iter().flat_map(|some| &some.texts).collect();
+    let missing: Vec<_> = Texts::all()
+        .messages
         .into_iter()
-        .filter(|(text, _)| is_prose(text) && !no_prose.contains(text))
-        .filter(|(text, _)| !french.all().contains_key(text))
+        .filter(|(text, _)| has_words(text) && !same.contains(text))
+        .filter(|(text, _)| french.get(text).is_none())
         .map(|(text, place)| format!("# {}\n{} = \"\"\n", place.display(), toml::Value::from(text)))
         .collect();
     assert!(
@@ -240,27 +324,51 @@ fn every_text_for_people_is_there_in_french() {
 }
 
 #[test]
-fn the_french_has_nothing_that_nobody_reads() {
-    let texts = texts();
-    assert!(texts.len() > 2000, "the sources were not read");
-    let french = Messages::of(Language::French).unwrap();
+fn what_people_read_is_a_message() {
     let exceptions = exceptions();
-    let of_others: BTreeSet<_> = exceptions.of_others.iter().flat_map(|some| &some.texts).collect();
+    let no_prose: BTreeSet<_> = exceptions.no_prose.iter().flat_map(|some| &some.texts).collect();
+    let texts = Texts::all();
+    let bare: Vec<_> = texts
+        .others
+        .into_iter()
+        .filter(|(text, _)| is_prose(text) && !no_prose.contains(text))
+        .filter(|(text, _)| !texts.messages.contains_key(text))
+        .map(|(text, place)| format!("# {}\n{}\n", place.display(), toml::Value::from(text)))
+        .collect();
+    assert!(
+        bare.is_empty(),
+        "make messages of these, or list them as no prose:\n{}",
+        bare.concat()
+    );
+}
+
+#[test]
+fn the_french_has_nothing_that_nobody_reads() {
+    let texts = Texts::all();
+    assert!(texts.messages.len() > 1000, "the sources were not read");
+    let french = Messages::of(Language::French);
+    let exceptions = exceptions();
+    let of_others: BTreeSet<_> =
+        exceptions.of_others.iter().flat_map(|some| &some.texts).map(String::as_str).collect();
     let gone: Vec<_> = french
         .all()
-        .keys()
-        .chain(exceptions.no_prose.iter().flat_map(|some| &some.texts))
-        .filter(|text| !texts.contains_key(*text) && !of_others.contains(text))
+        .map(|(english, _)| english)
+        .filter(|text| !texts.messages.contains_key(*text) && !of_others.contains(text))
         .collect();
     assert!(gone.is_empty(), "no source has these any more: {gone:#?}");
-    let unknown: Vec<_> =
-        of_others.iter().filter(|text| !french.all().contains_key(**text)).collect();
+    let listed = exceptions.no_prose.iter().flat_map(|some| &some.texts);
+    let gone: Vec<_> = listed.filter(|text| !texts.others.contains_key(*text)).collect();
+    assert!(gone.is_empty(), "no source has these any more: {gone:#?}");
+    let same = exceptions.same.iter().flat_map(|some| &some.texts);
+    let gone: Vec<_> = same.filter(|text| !texts.messages.contains_key(*text)).collect();
+    assert!(gone.is_empty(), "no source has these any more: {gone:#?}");
+    let unknown: Vec<_> = of_others.iter().filter(|text| french.get(text).is_none()).collect();
     assert!(unknown.is_empty(), "these are not translated: {unknown:#?}");
 }
 
 #[test]
 fn what_is_filled_in_is_the_same_in_both_languages() {
-    for (english, french) in Messages::of(Language::French).unwrap().all() {
+    for (english, french) in Messages::of(Language::French).all() {
         assert!(!french.is_empty(), "{english} has no French");
         assert_eq!(holes(english), holes(french), "{english} / {french}");
         let commands = |text: &str| text.matches('`').count();

@@ -1,5 +1,6 @@
 //! Installations of conda that somebody else has made, and what shells are told of them.
 
+use aitk_system::{Message, message};
 use std::path::PathBuf;
 
 use super::Case;
@@ -76,7 +77,7 @@ impl Condarc {
 }
 
 /// Channels whose terms have to be agreed to, without which every command fails.
-pub(super) fn default_channels(case: &Case<'_>) -> Vec<String> {
+pub(super) fn default_channels(case: &Case<'_>) -> Vec<Message> {
     if case.system.env("CONDA_PLUGINS_AUTO_ACCEPT_TOS").is_some() {
         return Vec::new();
     }
@@ -87,9 +88,9 @@ pub(super) fn default_channels(case: &Case<'_>) -> Vec<String> {
             let path = conda.path.display();
             match condarc.channels.is_empty() {
                 true => {
-                    Some(format!("conda in {path} is told no channels, so it takes `defaults`"))
+                    Some(message!("conda in {path} is told no channels, so it takes `defaults`"))
                 }
-                false if condarc.has_defaults() => Some(format!(
+                false if condarc.has_defaults() => Some(message!(
                     "the channels of conda in {path}: {}",
                     condarc.channels.join(", ")
                 )),
@@ -100,23 +101,23 @@ pub(super) fn default_channels(case: &Case<'_>) -> Vec<String> {
 }
 
 /// What makes conda search for minutes, or find nothing.
-pub(super) fn slow_solver(case: &Case<'_>) -> Vec<String> {
+pub(super) fn slow_solver(case: &Case<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     for conda in &case.machine.conda {
         let (path, condarc) = (conda.path.display(), Condarc::read(case, Some(&conda.path)));
         match condarc.solver.as_deref() {
             Some("classic") => {
-                seen.push(format!("conda in {path} is told to use the classic solver"))
+                seen.push(message!("conda in {path} is told to use the classic solver"))
             }
             None if minor(&conda.version).is_some_and(|version| version < LIBMAMBA) => {
-                seen.push(format!("conda {} in {path} uses the classic solver", conda.version));
+                seen.push(message!("conda {} in {path} uses the classic solver", conda.version));
             }
             _ => {}
         }
         let mixed = condarc.has_defaults()
             && condarc.channels.iter().any(|channel| channel.ends_with("conda-forge"));
         if mixed && !condarc.strict {
-            seen.push(format!(
+            seen.push(message!(
                 "conda in {path} mixes conda-forge with `defaults`, without strict priority"
             ));
         }
@@ -125,21 +126,21 @@ pub(super) fn slow_solver(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Shells that are told of conda more than once, or that it takes over whether asked for or not.
-pub(super) fn shell_fights(case: &Case<'_>) -> Vec<String> {
+pub(super) fn shell_fights(case: &Case<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     let mut all = 0;
     for name in SHELLS {
         let Ok(text) = case.system.text(case.home(name)) else { continue };
         let blocks = blocks(&text);
         if blocks > 1 {
-            seen.push(format!("~/{name} has {blocks} blocks of conda's"));
+            seen.push(message!("~/{name} has {blocks} blocks of conda's"));
         }
         all += blocks;
     }
     if all > 0
         && !Condarc::read(case, case.machine.conda.first().map(|conda| &conda.path)).leaves_base
     {
-        seen.push("every new shell activates conda's own environment `base`".to_owned());
+        seen.push(message!("every new shell activates conda's own environment `base`"));
     }
     seen
 }

@@ -1,5 +1,6 @@
 //! Environments that are there only in part: without their Python, at another place, with half of a package.
 
+use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ const SCRIPT: u64 = 1 << 16;
 const VARIABLES: [&str; 5] = ["PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"];
 
 /// The interpreter is gone, or what it stands on.
-pub(super) fn no_python(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_python(case: &Case<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let conda = prefix.conda.as_ref();
     if conda.is_some_and(|packages| !packages.contains_key("python")) {
@@ -23,17 +24,17 @@ pub(super) fn no_python(case: &Case<'_>) -> Vec<String> {
     let python = prefix.path.join("bin/python");
     if paths::resolve(case.system, &python).is_none() {
         seen.push(match case.system.exists(&python) {
-            true => format!("{} leads nowhere", python.display()),
-            false => format!("there is no {}", python.display()),
+            true => message!("{} leads nowhere", python.display()),
+            false => message!("there is no {}", python.display()),
         });
     }
     if let Some(home) = setting(case, prefix, "home").filter(|home| home.starts_with('/'))
         && paths::resolve(case.system, Path::new(&home)).is_none()
     {
-        seen.push(format!("pyvenv.cfg names {home}, which is not there"));
+        seen.push(message!("pyvenv.cfg names {home}, which is not there"));
     }
     if prefix.site.is_none() {
-        seen.push(format!("there is no folder site-packages in {}", prefix.path.display()));
+        seen.push(message!("there is no folder site-packages in {}", prefix.path.display()));
     }
     seen
 }
@@ -46,7 +47,7 @@ fn setting(case: &Case<'_>, prefix: &Prefix, key: &str) -> Option<String> {
 }
 
 /// Programs of the environment start a Python at another place: its folder was moved or copied.
-pub(super) fn moved(case: &Case<'_>) -> Vec<String> {
+pub(super) fn moved(case: &Case<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let bin = prefix.path.join("bin");
     let scripts = case.system.list(&bin).unwrap_or_default();
@@ -61,20 +62,22 @@ pub(super) fn moved(case: &Case<'_>) -> Vec<String> {
         let systems = ["/usr/", "/bin/"].iter().any(|start| python.starts_with(start));
         let gone = || paths::resolve(case.system, Path::new(python)).is_none();
         (of_an_environment && !own && !systems && gone())
-            .then(|| format!("{} starts {python}, which is not there", script.display()))
+            .then(|| message!("{} starts {python}, which is not there", script.display()))
     });
     elsewhere.into_iter().collect()
 }
 
 /// Packages that are there in part, or twice, or of which nobody knows any more.
-pub(super) fn partly_there(case: &Case<'_>) -> Vec<String> {
+pub(super) fn partly_there(case: &Case<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let mut seen = Vec::new();
     if let Some(site) = &prefix.site {
         let names = case.system.list(site).unwrap_or_default();
         let left = names.iter().find(|name| name.starts_with('~'));
         seen.extend(
-            left.map(|name| format!("{} is what pip left of a package", site.join(name).display())),
+            left.map(|name| {
+                message!("{} is what pip left of a package", site.join(name).display())
+            }),
         );
         let mut versions: BTreeMap<String, Vec<&str>> = BTreeMap::new();
         for folder in names.iter().filter_map(|name| name.strip_suffix(".dist-info")) {
@@ -86,12 +89,12 @@ pub(super) fn partly_there(case: &Case<'_>) -> Vec<String> {
         }
         let twice = versions.iter().filter(|(_, versions)| versions.len() > 1);
         seen.extend(twice.map(|(name, versions)| {
-            format!("{name} is there more than once: {}", versions.join(", "))
+            message!("{name} is there more than once: {}", versions.join(", "))
         }));
         seen.extend(prefix.packages.iter().filter_map(|(name, package)| {
             let file = first_file(case, site, &package.metadata)?;
             let gone = !case.system.exists(&file);
-            gone.then(|| format!("{name} {} lacks {}", package.version, file.display()))
+            gone.then(|| message!("{name} {} lacks {}", package.version, file.display()))
         }));
     }
     if prefix.conda.is_some() {
@@ -102,7 +105,7 @@ pub(super) fn partly_there(case: &Case<'_>) -> Vec<String> {
         let damaged = records.filter(|path| {
             case.system.text(path).is_ok_and(|text| !text.trim_end().ends_with('}'))
         });
-        seen.extend(damaged.map(|path| format!("{} is damaged", path.display())));
+        seen.extend(damaged.map(|path| message!("{} is damaged", path.display())));
     }
     seen
 }
@@ -118,14 +121,14 @@ fn first_file(case: &Case<'_>, site: &Path, metadata: &Path) -> Option<PathBuf> 
 }
 
 /// Variables and settings that mix something from outside into every environment.
-pub(super) fn variables(case: &Case<'_>) -> Vec<String> {
+pub(super) fn variables(case: &Case<'_>) -> Vec<Message> {
     let set = VARIABLES.iter().filter(|name| case.system.env(name).is_some());
-    let mut seen: Vec<_> = set.map(|name| format!("{name} is set")).collect();
+    let mut seen: Vec<_> = set.map(|name| message!("{name} is set")).collect();
     if let Some(prefix) = &case.prefix
         && setting(case, prefix, "include-system-site-packages").as_deref() == Some("true")
     {
         let path = prefix.path.join("pyvenv.cfg");
-        seen.push(format!(
+        seen.push(message!(
             "{} lets the packages of the system and of your own folder in",
             path.display()
         ));

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_system::{Command, Output};
+use aitk_system::{Command, Message, Output, message};
 
 use super::prefix::{Build, Prefix, Torch, kernels, minor};
 use super::{BOOK, Case};
@@ -40,12 +40,13 @@ impl Case<'_> {
     }
 }
 
-fn name(gpu: &Gpu) -> &str {
-    gpu.name.as_deref().unwrap_or("a GPU of an unknown name")
+fn name(gpu: &Gpu) -> Message {
+    let name = gpu.name.as_ref().map(Message::plain);
+    name.unwrap_or_else(|| message!("a GPU of an unknown name"))
 }
 
 /// A GPU could compute, and this PyTorch cannot use it.
-pub(super) fn no_gpu_build(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_gpu_build(case: &Case<'_>) -> Vec<Message> {
     let Some((_, torch)) = case.torch() else { return Vec::new() };
     let nvidia = case.nvidia().find(|gpu| gpu.usable);
     let amd = case.amd().find(|gpu| gpu.usable);
@@ -55,19 +56,19 @@ pub(super) fn no_gpu_build(case: &Case<'_>) -> Vec<String> {
             if case.nvidia().next().is_some() && gpu.vendor == "amd" {
                 return Vec::new();
             }
-            vec![format!("{}, and {} could compute", torch.told(), name(gpu))]
+            vec![message!("{}, and {} could compute", torch.told(), name(gpu))]
         }
         (Build::Cuda(_), None, None) => case
             .nvidia()
             .take(1)
-            .map(|gpu| format!("{}, and {} cannot be used: {}", torch.told(), name(gpu), gpu.why))
+            .map(|gpu| message!("{}, and {} cannot be used: {}", torch.told(), name(gpu), gpu.why))
             .collect(),
         _ => Vec::new(),
     }
 }
 
 /// The driver serves an older CUDA than the builds are for.
-pub(super) fn driver_too_old(case: &Case<'_>) -> Vec<String> {
+pub(super) fn driver_too_old(case: &Case<'_>) -> Vec<Message> {
     let (Some(prefix), Some(nvidia)) = (&case.prefix, &case.machine.nvidia) else {
         return Vec::new();
     };
@@ -83,19 +84,19 @@ pub(super) fn driver_too_old(case: &Case<'_>) -> Vec<String> {
     let torch = torch.and_then(|torch| Some((torch.told(), minor(torch.cuda()?)?.0)));
     let jax = [("jax-cuda13-plugin", 13), ("jax-cuda12-plugin", 12)];
     let jax = jax.into_iter().find(|(name, _)| prefix.packages.contains_key(*name));
-    let jax = jax.map(|(name, major)| (name.to_owned(), major));
+    let jax = jax.map(|(name, major)| (Message::plain(name), major));
     let builds = torch.into_iter().chain(jax);
     builds
         .filter(|(_, major)| *major > served.0)
         .map(|(build, major)| {
-            let ceiling = format!("driver {version} serves CUDA up to {}.{}", served.0, served.1);
-            format!("{build} needs a driver for CUDA {major}, and {ceiling}")
+            let ceiling = message!("driver {version} serves CUDA up to {}.{}", served.0, served.1);
+            message!("{build} needs a driver for CUDA {major}, and {ceiling}")
         })
         .collect()
 }
 
 /// The build holds no code for one of the GPUs.
-pub(super) fn no_kernels(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_kernels(case: &Case<'_>) -> Vec<Message> {
     let Some((prefix, torch)) = case.torch() else { return Vec::new() };
     let Some(cuda) = torch.cuda() else { return Vec::new() };
     let by_conda = prefix.conda.as_ref().is_some_and(|packages| packages.contains_key("pytorch"));
@@ -111,7 +112,7 @@ pub(super) fn no_kernels(case: &Case<'_>) -> Vec<String> {
     unserved
         .map(|(gpu, capability)| {
             let list = row.capabilities.join(", ");
-            format!(
+            message!(
                 "{gpu} has compute capability {capability}, and {} holds code for {list}",
                 torch.told()
             )
@@ -120,7 +121,7 @@ pub(super) fn no_kernels(case: &Case<'_>) -> Vec<String> {
 }
 
 /// A cuDNN of the system, which gets in front of the one that PyTorch brings.
-pub(super) fn foreign_cudnn(case: &Case<'_>) -> Vec<String> {
+pub(super) fn foreign_cudnn(case: &Case<'_>) -> Vec<Message> {
     let Some(prefix) = case.prefix.as_ref().filter(|_| case.machine.jetson.is_none()) else {
         return Vec::new();
     };
@@ -131,9 +132,9 @@ pub(super) fn foreign_cudnn(case: &Case<'_>) -> Vec<String> {
     let mut seen = Vec::new();
     let library_path = case.system.env("LD_LIBRARY_PATH").unwrap_or_default();
     let set = library_path.split(':').find(|path| path.contains("cuda") || path.contains("cudnn"));
-    seen.extend(set.map(|path| format!("LD_LIBRARY_PATH has {path}")));
+    seen.extend(set.map(|path| message!("LD_LIBRARY_PATH has {path}")));
     let listed = cached_libraries(case).and_then(|list| cudnn_in(&list));
-    seen.extend(listed.map(|path| format!("the loader knows {path}")));
+    seen.extend(listed.map(|path| message!("the loader knows {path}")));
     seen
 }
 
@@ -152,7 +153,7 @@ fn cudnn_in(list: &str) -> Option<String> {
 }
 
 /// TensorFlow without the libraries that it computes with.
-pub(super) fn tensorflow_without_cuda(case: &Case<'_>) -> Vec<String> {
+pub(super) fn tensorflow_without_cuda(case: &Case<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let Some(gpu) = case.nvidia().find(|gpu| gpu.usable && gpu.integrated != Some(true)) else {
         return Vec::new();
@@ -166,45 +167,46 @@ pub(super) fn tensorflow_without_cuda(case: &Case<'_>) -> Vec<String> {
         return Vec::new();
     }
     if prefix.has_like(&["nvidia-cudnn", "nvidia-cublas"]).is_none() {
-        return vec![format!(
+        return vec![message!(
             "tensorflow {version} is installed without CUDA's libraries, and {} could compute",
             name(gpu)
         )];
     }
     match version.starts_with(BAD_PATHS) {
-        true => vec![format!("tensorflow {version} does not look where its libraries are")],
+        true => vec![message!("tensorflow {version} does not look where its libraries are")],
         false => Vec::new(),
     }
 }
 
 /// Gigabytes of CUDA where nothing can use it.
-pub(super) fn cuda_without_gpu(case: &Case<'_>) -> Vec<String> {
+pub(super) fn cuda_without_gpu(case: &Case<'_>) -> Vec<Message> {
     let Some((_, torch)) = case.torch() else { return Vec::new() };
     let any = case.nvidia().next().is_some() || case.amd().next().is_some();
     let lent = case.machine.wsl.as_ref().is_some_and(|wsl| wsl.gpu);
     if torch.cuda().is_none() || any || lent || case.machine.jetson.is_some() {
         return Vec::new();
     }
-    vec![format!("{}, and no GPU of NVIDIA's is here", torch.told())]
+    vec![message!("{}, and no GPU of NVIDIA's is here", torch.told())]
 }
 
 /// A processor that current builds of NumPy refuse.
-pub(super) fn numpy_baseline(case: &Case<'_>) -> Vec<String> {
+pub(super) fn numpy_baseline(case: &Case<'_>) -> Vec<Message> {
     let cpu = &case.machine.cpu;
     if cpu.level.as_deref() != Some("x86-64-v1") {
         return Vec::new();
     }
     let numpy = case.prefix.as_ref().and_then(|prefix| prefix.version("numpy"));
-    let model = cpu.model.as_deref().unwrap_or("the processor");
+    let model = cpu.model.as_ref().map(Message::plain);
+    let model = model.unwrap_or_else(|| message!("the processor"));
     match numpy {
         Some(version) if minor(version).is_some_and(|version| version < BASELINE) => Vec::new(),
-        Some(version) => vec![format!("{model} is x86-64-v1, and numpy {version} is installed")],
-        None => vec![format!("{model} is x86-64-v1")],
+        Some(version) => vec![message!("{model} is x86-64-v1, and numpy {version} is installed")],
+        None => vec![message!("{model} is x86-64-v1")],
     }
 }
 
 /// Instructions that builds use and the processor does not have.
-pub(super) fn illegal_instruction(case: &Case<'_>) -> Vec<String> {
+pub(super) fn illegal_instruction(case: &Case<'_>) -> Vec<Message> {
     let features = &case.machine.cpu.features;
     let Some(prefix) = case.prefix.as_ref().filter(|_| case.machine.arch == "x86_64") else {
         return Vec::new();
@@ -220,40 +222,40 @@ pub(super) fn illegal_instruction(case: &Case<'_>) -> Vec<String> {
     missing
         .map(|(package, feature)| {
             let feature = feature.to_uppercase();
-            format!("{package} is installed, and the processor has no {feature}")
+            message!("{package} is installed, and the processor has no {feature}")
         })
         .collect()
 }
 
 /// A Python that frameworks have no builds for, or only old ones.
-pub(super) fn python_out_of_range(case: &Case<'_>) -> Vec<String> {
+pub(super) fn python_out_of_range(case: &Case<'_>) -> Vec<Message> {
     let version = match &case.prefix {
         Some(prefix) => prefix.python,
         None => case.machine.python.first().and_then(crate::Python::minor),
     };
     let Some(version) = version else { return Vec::new() };
     let told = match &case.prefix {
-        Some(_) => format!("the environment's Python is {}.{}", version.0, version.1),
-        None => format!("the system's Python is {}.{}", version.0, version.1),
+        Some(_) => message!("the environment's Python is {}.{}", version.0, version.1),
+        None => message!("the system's Python is {}.{}", version.0, version.1),
     };
     let rows = BOOK.python.iter().filter_map(|row| {
         let (min, max) = (minor(&row.min)?, minor(&row.max)?);
         let outside = version < min || version > max;
         outside
-            .then(|| format!("{told}; {} is built for {} to {}", row.framework, row.min, row.max))
+            .then(|| message!("{told}; {} is built for {} to {}", row.framework, row.min, row.max))
     });
     rows.collect()
 }
 
 /// Packages that were not made for each other: over one another, of two generations of NumPy, from outside.
-pub(super) fn mixed_packages(case: &Case<'_>) -> Vec<String> {
+pub(super) fn mixed_packages(case: &Case<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let mut seen = Vec::new();
     if let Some(conda) = &prefix.conda {
         let doubled = SCIENCE.iter().filter_map(|name| {
             let (own, pip) = (conda.get(*name)?, prefix.version(name)?);
             let by = prefix.installer(case.system, name).filter(|by| by != "conda")?;
-            (own != pip).then(|| format!("{by} has put {name} {pip} over conda's {own}"))
+            (own != pip).then(|| message!("{by} has put {name} {pip} over conda's {own}"))
         });
         seen.extend(doubled);
         // Environments of venv do not look there.
@@ -263,7 +265,7 @@ pub(super) fn mixed_packages(case: &Case<'_>) -> Vec<String> {
     let old = BOOK.numpy2.iter().filter(|_| numpy2).filter_map(|row| {
         let version = prefix.version(&row.package)?.split('+').next()?;
         is_newer(&row.version, version).then(|| {
-            format!("{} {version} is from before NumPy 2, which is installed", row.package)
+            message!("{} {version} is from before NumPy 2, which is installed", row.package)
         })
     });
     seen.extend(old);
@@ -271,16 +273,16 @@ pub(super) fn mixed_packages(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Packages in the user's own folder, which an environment of conda's sees as well.
-fn users_own(case: &Case<'_>, prefix: &Prefix) -> Option<String> {
+fn users_own(case: &Case<'_>, prefix: &Prefix) -> Option<Message> {
     let (major, minor) = prefix.python.filter(|_| case.system.env("PYTHONNOUSERSITE").is_none())?;
     let folder = case.home(&format!(".local/lib/python{major}.{minor}/site-packages"));
     let names = case.system.list(&folder).ok()?;
     let found = SCIENCE.iter().find(|name| names.iter().any(|own| own == *name))?;
-    Some(format!("{} holds {found}, which the environment sees as well", folder.display()))
+    Some(message!("{} holds {found}, which the environment sees as well", folder.display()))
 }
 
 /// Kernels of Jupyter's that start another Python than their name says, or none.
-pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<String> {
+pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     let there = |program: &Path| paths::resolve(case.system, program).is_some();
     let inside = |prefix: &Prefix, program: &Path| {
@@ -288,24 +290,24 @@ pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<String> {
     };
     let told = |folder: &Path, name: &str, program: &Path| {
         let file: PathBuf = folder.join(name).join("kernel.json");
-        format!("{} starts {}", file.display(), program.display())
+        message!("{} starts {}", file.display(), program.display())
     };
     let folder = case.machine.folders.jupyter.join("kernels");
     for (name, program) in kernels(case.system, &folder) {
         let told = told(&folder, &name, &program);
         if !there(&program) {
-            seen.push(format!("{told}, which is not there"));
+            seen.push(message!("{told}, which is not there"));
         } else if name == "python3"
             && !case.prefix.as_ref().is_some_and(|own| inside(own, &program))
         {
-            seen.push(format!("{told} in every environment: its name hides their own kernels"));
+            seen.push(message!("{told} in every environment: its name hides their own kernels"));
         }
     }
     if let Some(prefix) = &case.prefix {
         let folder = prefix.path.join("share/jupyter/kernels");
         for (name, program) in kernels(case.system, &folder) {
             if !inside(prefix, &program) {
-                seen.push(format!(
+                seen.push(message!(
                     "{}, which is outside of the environment",
                     told(&folder, &name, &program)
                 ));
@@ -316,7 +318,7 @@ pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Builds for other arm64 machines on a Jetson, whose CUDA is its own up to JetPack 6.
-pub(super) fn wrong_wheel_on_jetson(case: &Case<'_>) -> Vec<String> {
+pub(super) fn wrong_wheel_on_jetson(case: &Case<'_>) -> Vec<Message> {
     let (Some(prefix), Some(jetson)) = (&case.prefix, &case.machine.jetson) else {
         return Vec::new();
     };
@@ -332,8 +334,8 @@ pub(super) fn wrong_wheel_on_jetson(case: &Case<'_>) -> Vec<String> {
     let newer = minor(cuda).is_some_and(|(major, _)| major >= 13);
     match (brings, newer) {
         (None, false) => Vec::new(),
-        (Some(package), _) => vec![format!("{} with {package}, on L4T {l4t}", torch.told())],
-        (None, true) => vec![format!("{}, on L4T {l4t}, whose CUDA is older", torch.told())],
+        (Some(package), _) => vec![message!("{} with {package}, on L4T {l4t}", torch.told())],
+        (None, true) => vec![message!("{}, on L4T {l4t}, whose CUDA is older", torch.told())],
     }
 }
 

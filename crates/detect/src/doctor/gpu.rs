@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aitk_system::FileKind;
+use aitk_system::{FileKind, Message, message};
 use serde::Deserialize;
 
 use super::Case;
@@ -19,62 +19,63 @@ const CDI: [&str; 4] = [
 ];
 
 /// The module that runs and the libraries are of different versions.
-pub(super) fn mismatch(case: &Case<'_>) -> Vec<String> {
+pub(super) fn mismatch(case: &Case<'_>) -> Vec<Message> {
     let Some(nvidia) = &case.machine.nvidia else { return Vec::new() };
     match (&nvidia.version, &nvidia.library) {
         (Some(module), Some(library)) if module != library => {
-            vec![format!("the kernel module is {module}, and the libraries are {library}")]
+            vec![message!("the kernel module is {module}, and the libraries are {library}")]
         }
         _ => Vec::new(),
     }
 }
 
 /// A Linux driver lies in front of the one that Windows lends.
-pub(super) fn shadowed(case: &Case<'_>) -> Vec<String> {
+pub(super) fn shadowed(case: &Case<'_>) -> Vec<Message> {
     let shadow = case.machine.wsl.as_ref().and_then(|wsl| wsl.shadowed_by.as_ref());
     shadow
-        .map(|path| format!("{} is found before {WSL_CUDA}", path.display()))
+        .map(|path| message!("{} is found before {WSL_CUDA}", path.display()))
         .into_iter()
         .collect()
 }
 
 /// Windows copies its library three times instead of linking it.
-pub(super) fn no_symbolic_link(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_symbolic_link(case: &Case<'_>) -> Vec<Message> {
     let is_file =
         || case.system.stat(Path::new(WSL_CUDA)).is_ok_and(|stat| stat.kind == FileKind::File);
     match case.machine.wsl {
-        Some(_) if is_file() => vec![format!("{WSL_CUDA} is a file")],
+        Some(_) if is_file() => vec![message!("{WSL_CUDA} is a file")],
         _ => Vec::new(),
     }
 }
 
 /// Secure Boot refuses a module that nobody signed.
-pub(super) fn unsigned(case: &Case<'_>) -> Vec<String> {
+pub(super) fn unsigned(case: &Case<'_>) -> Vec<Message> {
     let signer = case.machine.nvidia.as_ref().and_then(|nvidia| nvidia.signer.as_deref());
     match (case.machine.secure_boot, signer) {
         (Some(true), Some("")) => {
-            vec!["Secure Boot is on, and the installed module `nvidia` has no signature".to_owned()]
+            vec![message!("Secure Boot is on, and the installed module `nvidia` has no signature")]
         }
         _ => Vec::new(),
     }
 }
 
 /// The free driver serves NVIDIA's device, which shows pictures and computes nothing.
-pub(super) fn nouveau(case: &Case<'_>) -> Vec<String> {
+pub(super) fn nouveau(case: &Case<'_>) -> Vec<Message> {
     let bound = case.machine.gpus.iter().filter(|gpu| {
         gpu.vendor == "nvidia" && gpu.driver.as_ref().is_some_and(|driver| driver.name == "nouveau")
     });
     bound
         .map(|gpu| {
-            let name = gpu.name.as_deref().unwrap_or("a device of NVIDIA's");
-            let place = gpu.address.as_deref().map(|address| format!(" at {address}"));
-            format!("{name}{} is served by nouveau", place.unwrap_or_default())
+            let name = gpu.name.as_ref().map(Message::plain);
+            let name = name.unwrap_or_else(|| message!("a device of NVIDIA's"));
+            let place = gpu.address.as_deref().map(|address| message!(" at {address}"));
+            message!("{name}{} is served by nouveau", place.unwrap_or_default())
         })
         .collect()
 }
 
 /// A driver is built for each kernel anew, and cannot be without the kernel's headers.
-pub(super) fn no_headers(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_headers(case: &Case<'_>) -> Vec<Message> {
     let system = case.system;
     let Some(kernel) = case.machine.kernel.as_deref() else { return Vec::new() };
     let own_kernel = matches!(
@@ -98,7 +99,10 @@ pub(super) fn no_headers(case: &Case<'_>) -> Vec<String> {
     });
     missing
         .map(|name| {
-            format!("dkms has {name}, and there is no {}/build to build it with", modules.display())
+            message!(
+                "dkms has {name}, and there is no {}/build to build it with",
+                modules.display()
+            )
         })
         .collect()
 }
@@ -113,7 +117,7 @@ struct Daemon {
 }
 
 /// Docker hands devices over in a way that `systemctl daemon-reload` takes back.
-pub(super) fn lost_in_containers(case: &Case<'_>) -> Vec<String> {
+pub(super) fn lost_in_containers(case: &Case<'_>) -> Vec<Message> {
     let machine = case.machine;
     let serves = machine.gpus.iter().any(|gpu| gpu.vendor == "nvidia" && gpu.usable)
         && machine.systemd
@@ -128,8 +132,7 @@ pub(super) fn lost_in_containers(case: &Case<'_>) -> Vec<String> {
     if by_docker || CDI.iter().any(|path| case.system.exists(path)) {
         return Vec::new();
     }
-    vec![
+    vec![message!(
         "/etc/docker/daemon.json has the runtime `nvidia`, and there is no /etc/cdi/nvidia.yaml"
-            .to_owned(),
-    ]
+    )]
 }

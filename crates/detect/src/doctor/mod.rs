@@ -12,10 +12,11 @@ mod network;
 mod prefix;
 mod system;
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use aitk_system::System;
+use aitk_system::{Message, System, sentence};
 use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
@@ -35,13 +36,13 @@ pub struct Finding {
     /// How bad it is.
     pub severity: Severity,
     /// What it is, in a few words.
-    pub title: String,
+    pub title: Message,
     /// What was seen here that says so.
-    pub evidence: Vec<String>,
+    pub evidence: Vec<Message>,
     /// What it means.
-    pub explains: String,
+    pub explains: Message,
     /// What to do, line by line: commands to paste, and comments (`# …`) between them.
-    pub remedy: Vec<String>,
+    pub remedy: Vec<Message>,
     /// The command of aitk that mends it, where one does.
     pub aitk: Option<String>,
 }
@@ -74,8 +75,10 @@ struct Book {
 struct Words {
     code: String,
     severity: Severity,
-    title: String,
-    explains: String,
+    #[serde(deserialize_with = "sentence")]
+    title: Message,
+    #[serde(deserialize_with = "sentence")]
+    explains: Message,
     remedy: Vec<String>,
     aitk: Option<String>,
     #[serde(rename = "source")]
@@ -118,7 +121,7 @@ struct Case<'a> {
 }
 
 /// Says what it saw; nothing where all is well or nothing is known.
-type Probe = fn(&Case<'_>) -> Vec<String>;
+type Probe = fn(&Case<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
 const PROBES: [(&str, Probe); 43] = [
@@ -205,13 +208,13 @@ pub fn examine(
 
 /// What was seen and what is to be typed, on lines of their own.
 fn said_plainly(mut finding: Finding) -> Finding {
-    finding.evidence.iter_mut().chain(&mut finding.remedy).for_each(crate::made_plain);
+    finding.evidence.iter_mut().chain(&mut finding.remedy).for_each(Message::make_plain);
     finding
 }
 
 impl Case<'_> {
     /// The words for a code, with what was seen.
-    fn finding(&self, code: &str, evidence: Vec<String>) -> Option<Finding> {
+    fn finding(&self, code: &str, evidence: Vec<Message>) -> Option<Finding> {
         let words = BOOK.finding.iter().find(|words| words.code == code)?;
         Some(Finding {
             code: code.to_owned(),
@@ -238,19 +241,31 @@ impl Case<'_> {
     }
 
     /// What to do, with what is known of this machine put in.
-    fn remedy(&self, words: &Words) -> Vec<String> {
+    fn remedy(&self, words: &Words) -> Vec<Message> {
         let uses_uv = words.remedy.iter().any(|line| line.starts_with("uv "));
         let first = (uses_uv && !self.machine.tools.contains_key("uv")).then(|| &BOOK.uv_first);
         let kernel = self.machine.kernel.as_deref().unwrap_or("$(uname -r)");
         let env = self.prefix.as_ref().map(|prefix| word(&prefix.named.to_string_lossy()));
         let env = env.as_deref().unwrap_or("ENVIRONMENT");
         let lines = first.into_iter().chain(&words.remedy);
-        lines.map(|line| line.replace("{kernel}", kernel).replace("{env}", env)).collect()
+        let held =
+            || vec![("kernel".into(), Message::plain(kernel)), ("env".into(), Message::plain(env))];
+        lines.map(|line| typed(line, held())).collect()
     }
 
     /// A path below the home folder.
     fn home(&self, path: &str) -> PathBuf {
         self.machine.folders.home.join(path)
+    }
+}
+
+/// A line of a remedy: a command, which is the same in every language, and a comment on it, which is for reading.
+fn typed(line: &str, held: Vec<(Cow<'static, str>, Message)>) -> Message {
+    let (command, comment) = line.find("# ").map_or((line, ""), |at| line.split_at(at));
+    let with = |text: &str| Message::said(text.to_owned(), held.clone());
+    match comment {
+        "" => Message::plain(with(command)),
+        comment => Message::parts([Message::plain(with(command)), with(comment)]),
     }
 }
 
@@ -284,12 +299,13 @@ mod tests {
         assert_eq!(book.finding.len(), PROBES.len(), "a code is there twice");
         for words in &book.finding {
             let code = &words.code;
-            assert!(!words.title.is_empty() && words.title.len() <= 72, "{code}: {}", words.title);
-            assert!(words.explains.len() > 60, "{code}: {}", words.explains);
+            let [title, explains] = [&words.title, &words.explains].map(ToString::to_string);
+            assert!(!title.is_empty() && title.len() <= 72, "{code}: {title}");
+            assert!(explains.len() > 60, "{code}: {explains}");
             assert!(!words.remedy.is_empty(), "{code}");
             let open =
                 |line: &str| line.replace("{kernel}", "").replace("{env}", "").replace("${", "");
-            for line in &words.remedy {
+            for line in words.remedy.iter() {
                 let mut after =
                     open(line).split('{').skip(1).map(str::to_owned).collect::<Vec<_>>();
                 after.retain(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()));

@@ -1,5 +1,6 @@
 //! What is between the machine and the network, as far as it shows without using it.
 
+use aitk_system::{Message, message};
 use std::path::Path;
 
 use super::Case;
@@ -8,7 +9,7 @@ use super::Case;
 const ADDED: &str = "/usr/local/share/ca-certificates";
 
 /// Certificates that some programs are told of and others are not.
-pub(super) fn certificates(case: &Case<'_>) -> Vec<String> {
+pub(super) fn certificates(case: &Case<'_>) -> Vec<Message> {
     let system = case.system;
     let set = |name: &str| system.env(name);
     let mut seen = Vec::new();
@@ -16,7 +17,7 @@ pub(super) fn certificates(case: &Case<'_>) -> Vec<String> {
         if let Some(path) = set(name).filter(|path| Path::new(path).is_absolute())
             && crate::paths::resolve(system, Path::new(&path)).is_none()
         {
-            seen.push(format!("{name} names {path}, which is not there"));
+            seen.push(message!("{name} names {path}, which is not there"));
         }
     }
     let told = ["SSL_CERT_FILE", "SSL_CERT_DIR", "UV_SYSTEM_CERTS", "UV_NATIVE_TLS"];
@@ -24,16 +25,16 @@ pub(super) fn certificates(case: &Case<'_>) -> Vec<String> {
         return seen;
     }
     if set("REQUESTS_CA_BUNDLE").is_some() {
-        seen.push("REQUESTS_CA_BUNDLE is set and SSL_CERT_FILE is not".to_owned());
+        seen.push(message!("REQUESTS_CA_BUNDLE is set and SSL_CERT_FILE is not"));
     }
     if set("PIP_CERT").is_some() {
-        seen.push("PIP_CERT is set and SSL_CERT_FILE is not".to_owned());
+        seen.push(message!("PIP_CERT is set and SSL_CERT_FILE is not"));
     }
     seen.extend(of_pip(case));
     let names = system.list(Path::new(ADDED)).unwrap_or_default();
     let added: Vec<_> = names.iter().filter(|name| name.ends_with(".crt")).collect();
     if let Some(first) = added.first() {
-        seen.push(format!(
+        seen.push(message!(
             "{ADDED} holds {first}, and nothing tells uv to use the system's certificates"
         ));
     }
@@ -41,7 +42,7 @@ pub(super) fn certificates(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Programs of this machine talk to each other by the name `localhost`, as Jupyter does with its kernels.
-pub(super) fn no_localhost(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_localhost(case: &Case<'_>) -> Vec<Message> {
     let Ok(hosts) = case.system.text("/etc/hosts") else { return Vec::new() };
     let names = |line: &str| {
         let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
@@ -55,48 +56,48 @@ pub(super) fn no_localhost(case: &Case<'_>) -> Vec<String> {
         .any(|part| others.lines().any(|line| line.starts_with("hosts:") && line.contains(part)));
     let missing = !known && !hosts.lines().any(names);
     missing
-        .then(|| "/etc/hosts does not name 127.0.0.1 `localhost`".to_owned())
+        .then(|| message!("/etc/hosts does not name 127.0.0.1 `localhost`"))
         .into_iter()
         .collect()
 }
 
 /// The certificates that pip alone was told of.
-fn of_pip(case: &Case<'_>) -> Option<String> {
+fn of_pip(case: &Case<'_>) -> Option<Message> {
     let files =
         [case.home(".config/pip/pip.conf"), case.home(".pip/pip.conf"), "/etc/pip.conf".into()];
     files.iter().find_map(|file| {
         let text = case.system.text(file).ok()?;
         let mut settings = text.lines().filter_map(|line| line.split_once('='));
         let (_, value) = settings.find(|(key, _)| key.trim() == "cert")?;
-        Some(format!("{} names {} for pip alone", file.display(), value.trim()))
+        Some(message!("{} names {} for pip alone", file.display(), value.trim()))
     })
 }
 
 /// Proxies that only some programs see. Their values may hold a password and are never shown.
-pub(super) fn proxies(case: &Case<'_>) -> Vec<String> {
+pub(super) fn proxies(case: &Case<'_>) -> Vec<Message> {
     let set = |name: &str| case.system.env(name);
     let mut seen = Vec::new();
     let mut any = false;
     for (upper, lower) in [("HTTPS_PROXY", "https_proxy"), ("HTTP_PROXY", "http_proxy")] {
         match (set(upper), set(lower)) {
             (None, None) => continue,
-            (Some(_), None) => seen.push(format!("{upper} is set and {lower} is not")),
-            (None, Some(_)) => seen.push(format!("{lower} is set and {upper} is not")),
+            (Some(_), None) => seen.push(message!("{upper} is set and {lower} is not")),
+            (None, Some(_)) => seen.push(message!("{lower} is set and {upper} is not")),
             (Some(one), Some(other)) if one != other => {
-                seen.push(format!("{upper} and {lower} name different proxies"));
+                seen.push(message!("{upper} and {lower} name different proxies"));
             }
             _ => {}
         }
         any = true;
     }
     if any && set("NO_PROXY").is_none() && set("no_proxy").is_none() {
-        seen.push("a proxy is set, and NO_PROXY does not leave out this machine itself".to_owned());
+        seen.push(message!("a proxy is set, and NO_PROXY does not leave out this machine itself"));
     }
     seen
 }
 
 /// An address of the public IPv6 network and no way out.
-pub(super) fn broken_ipv6(case: &Case<'_>) -> Vec<String> {
+pub(super) fn broken_ipv6(case: &Case<'_>) -> Vec<Message> {
     let (Ok(addresses), Ok(routes)) =
         (case.system.text("/proc/net/if_inet6"), case.system.text("/proc/net/ipv6_route"))
     else {
@@ -105,7 +106,7 @@ pub(super) fn broken_ipv6(case: &Case<'_>) -> Vec<String> {
     let device = addresses.lines().find_map(public);
     match device {
         Some(device) if !routes.lines().any(is_default) => {
-            vec![format!(
+            vec![message!(
                 "{device} has a public IPv6 address, and there is no default route for IPv6"
             )]
         }

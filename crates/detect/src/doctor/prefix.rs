@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aitk_system::System;
+use aitk_system::{Message, System, message};
 use serde::Deserialize;
 
 use crate::paths;
@@ -68,13 +68,13 @@ impl Torch {
     }
 
     /// For people: `torch 2.15.0 (for CUDA 13.2)`.
-    pub(super) fn told(&self) -> String {
+    pub(super) fn told(&self) -> Message {
         let version = self.version.split('+').next().unwrap_or_default();
         match &self.build {
-            Build::Cpu => format!("torch {version}, built for the processor only"),
-            Build::Cuda(cuda) => format!("torch {version}, built for CUDA {cuda}"),
-            Build::Rocm => format!("torch {version}, built for ROCm"),
-            Build::Other => format!("torch {version}"),
+            Build::Cpu => message!("torch {version}, built for the processor only"),
+            Build::Cuda(cuda) => message!("torch {version}, built for CUDA {cuda}"),
+            Build::Rocm => message!("torch {version}, built for ROCm"),
+            Build::Other => Message::plain(format!("torch {version}")),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! The system itself: packages, room, memory, folders, clock, language.
 
+use aitk_system::{Message, message};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -31,15 +32,15 @@ const OPEN_FILES: u64 = 256;
 const PROCESSES: u64 = 100;
 
 /// A process holds a lock of apt or dpkg.
-pub(super) fn locked(case: &Case<'_>) -> Vec<String> {
+pub(super) fn locked(case: &Case<'_>) -> Vec<Message> {
     let system = case.system;
     let Ok(table) = system.text("/proc/locks") else { return Vec::new() };
     let held = LOCKS.iter().find_map(|lock| {
         let inode = system.stat(Path::new(lock)).ok()?.ino;
         let process = table.lines().find_map(|line| holder(line, inode))?;
         let name = crate::line(system, format!("/proc/{process}/comm"));
-        let name = name.as_deref().unwrap_or("a process");
-        Some(format!("{name} (process {process}) holds {lock}"))
+        let name = name.map_or_else(|| message!("a process"), Message::plain);
+        Some(message!("{name} (process {process}) holds {lock}"))
     });
     held.into_iter().collect()
 }
@@ -54,7 +55,7 @@ fn holder(line: &str, inode: u64) -> Option<u32> {
 }
 
 /// An installation of packages came to no end. While one is under way that is as it should be.
-pub(super) fn interrupted(case: &Case<'_>) -> Vec<String> {
+pub(super) fn interrupted(case: &Case<'_>) -> Vec<Message> {
     if !locked(case).is_empty() {
         return Vec::new();
     }
@@ -64,16 +65,16 @@ pub(super) fn interrupted(case: &Case<'_>) -> Vec<String> {
         journal.iter().filter(|name| name.bytes().all(|byte| byte.is_ascii_digit())).count();
     let mut seen = Vec::new();
     if pending > 0 {
-        seen.push(format!("{} holds what dpkg did not finish", updates.display()));
+        seen.push(message!("{} holds what dpkg did not finish", updates.display()));
     }
     let status = case.system.text("/var/lib/dpkg/status").unwrap_or_default();
     let unfinished = unfinished(&status);
     if let Some((first, state)) = unfinished.first() {
         let more = match unfinished.len() - 1 {
-            0 => String::new(),
-            more => format!(", and {more} more"),
+            0 => Message::default(),
+            more => message!(", and {more} more"),
         };
-        seen.push(format!("the package {first} is {state}{more}"));
+        seen.push(message!("the package {first} is {state}{more}"));
     }
     seen
 }
@@ -99,36 +100,39 @@ fn unfinished(status: &str) -> Vec<(&str, &str)> {
 }
 
 /// The folder for temporary files is on a small file system of its own.
-pub(super) fn small_tmp(case: &Case<'_>) -> Vec<String> {
+pub(super) fn small_tmp(case: &Case<'_>) -> Vec<Message> {
     let has = |disk: &Disk, purpose: &str| disk.uses.iter().any(|own| own == purpose);
     let tmp = case.machine.disks.iter().find(|disk| has(disk, "tmp") && !has(disk, "data"));
     match tmp {
         Some(tmp) if tmp.free < PIP_KEEPS => {
-            let kind = if tmp.filesystem == "tmpfs" { ", which is in memory" } else { "" };
-            vec![format!("{} has {} free{kind}", tmp.mount.display(), size(tmp.free))]
+            let kind = match tmp.filesystem.as_str() {
+                "tmpfs" => message!(", which is in memory"),
+                _ => Message::default(),
+            };
+            vec![message!("{} has {} free{kind}", tmp.mount.display(), size(tmp.free))]
         }
         _ => Vec::new(),
     }
 }
 
 /// No room for an environment: neither bytes nor files may run out.
-pub(super) fn full_disk(case: &Case<'_>) -> Vec<String> {
+pub(super) fn full_disk(case: &Case<'_>) -> Vec<Message> {
     let disks = case.machine.disks.iter();
     let data = disks.filter(|disk| disk.uses.iter().any(|own| own == "data"));
     data.flat_map(|disk| {
         let mount = disk.mount.display();
         let bytes =
-            (disk.free < ENVIRONMENT).then(|| format!("{mount} has {} free", size(disk.free)));
+            (disk.free < ENVIRONMENT).then(|| message!("{mount} has {} free", size(disk.free)));
         let inodes = disk.free_inodes.filter(|inodes| *inodes < FILES);
         bytes
             .into_iter()
-            .chain(inodes.map(|inodes| format!("{mount} has room for {inodes} more files")))
+            .chain(inodes.map(|inodes| message!("{mount} has room for {inodes} more files")))
     })
     .collect()
 }
 
 /// Too little memory without a swap space to fall back on.
-pub(super) fn little_memory(case: &Case<'_>) -> Vec<String> {
+pub(super) fn little_memory(case: &Case<'_>) -> Vec<Message> {
     let memory = &case.machine.memory;
     let (Some(available), Some(usable)) = (memory.available, memory.usable()) else {
         return Vec::new();
@@ -143,34 +147,34 @@ pub(super) fn little_memory(case: &Case<'_>) -> Vec<String> {
         return Vec::new();
     }
     let swap = if swap == 0 {
-        "no swap space".to_owned()
+        message!("no swap space")
     } else {
-        format!("{} of swap space", size(swap))
+        message!("{} of swap space", size(swap))
     };
-    vec![format!("{} of memory can be used, and there is {swap}", size(available))]
+    vec![message!("{} of memory can be used, and there is {swap}", size(available))]
 }
 
 /// The C library is not one that builds of frameworks are made for.
-pub(super) fn old_libc(case: &Case<'_>) -> Vec<String> {
+pub(super) fn old_libc(case: &Case<'_>) -> Vec<Message> {
     let Some(libc) = &case.machine.libc else { return Vec::new() };
     match (libc.family.as_str(), libc.version.as_deref()) {
-        ("musl", _) => vec!["the C library is musl".to_owned()],
+        ("musl", _) => vec![message!("the C library is musl")],
         ("glibc", Some(version)) if is_newer(GLIBC, version) => {
-            vec![format!("the C library is glibc {version}")]
+            vec![message!("the C library is glibc {version}")]
         }
         _ => Vec::new(),
     }
 }
 
 /// Python belongs to the distribution, and pip may not install into it.
-pub(super) fn externally_managed(case: &Case<'_>) -> Vec<String> {
+pub(super) fn externally_managed(case: &Case<'_>) -> Vec<Message> {
     let mut seen = told_to_break(case);
     // Who has an environment has no need of the system's Python.
     if case.prefix.is_none()
         && let Some(python) = case.machine.python.first().filter(|python| python.externally_managed)
     {
         let path = python.path.display();
-        seen.push(format!("{path} ({}) belongs to the distribution", python.version));
+        seen.push(message!("{path} ({}) belongs to the distribution", python.version));
     }
     seen
 }
@@ -180,7 +184,7 @@ pub(super) fn breaks_the_system(case: &Case<'_>) -> bool {
     !told_to_break(case).is_empty()
 }
 
-fn told_to_break(case: &Case<'_>) -> Vec<String> {
+fn told_to_break(case: &Case<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     let files =
         [case.home(".config/pip/pip.conf"), case.home(".pip/pip.conf"), "/etc/pip.conf".into()];
@@ -189,10 +193,10 @@ fn told_to_break(case: &Case<'_>) -> Vec<String> {
         files
             .iter()
             .filter(|path| breaks(path))
-            .map(|path| format!("{} says break-system-packages", path.display())),
+            .map(|path| message!("{} says break-system-packages", path.display())),
     );
     if case.system.env("PIP_BREAK_SYSTEM_PACKAGES").is_some() {
-        seen.push("PIP_BREAK_SYSTEM_PACKAGES is set".to_owned());
+        seen.push(message!("PIP_BREAK_SYSTEM_PACKAGES is set"));
     }
     seen
 }
@@ -206,7 +210,7 @@ fn breaks(text: &str) -> bool {
 }
 
 /// What apt fetched last is from the future.
-pub(super) fn clock_behind(case: &Case<'_>) -> Vec<String> {
+pub(super) fn clock_behind(case: &Case<'_>) -> Vec<Message> {
     let folder = Path::new("/var/lib/apt/lists");
     let names = case.system.list(folder).unwrap_or_default();
     let lists = names.iter().filter(|name| name.ends_with("Release"));
@@ -218,14 +222,14 @@ pub(super) fn clock_behind(case: &Case<'_>) -> Vec<String> {
     let behind = newest.map(|newest| (i128::from(newest) - now) / 1_000_000_000);
     match behind {
         Some(seconds) if seconds > CLOCK => {
-            vec![format!("the clock is at least {} min behind apt's lists", seconds / 60)]
+            vec![message!("the clock is at least {} min behind apt's lists", seconds / 60)]
         }
         _ => Vec::new(),
     }
 }
 
 /// Folders on file systems that are slow, lock badly or start no programs.
-pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<String> {
+pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     for disk in &case.machine.disks {
         let uses = |purposes: &[&str]| {
@@ -236,9 +240,9 @@ pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<String> {
         let network = ["nfs", "cifs", "smb", "fuse.sshfs", "afs"];
         if !kept.is_empty() {
             if disk.windows {
-                seen.push(format!("{mount} is a disk of Windows; on it: {kept}"));
+                seen.push(message!("{mount} is a disk of Windows; on it: {kept}"));
             } else if network.iter().any(|kind| disk.filesystem.starts_with(kind)) {
-                seen.push(format!(
+                seen.push(message!(
                     "{mount} is on the network ({}); on it: {kept}",
                     disk.filesystem
                 ));
@@ -246,14 +250,14 @@ pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<String> {
         }
         let run = uses(&["home", "data", "tmp"]);
         if disk.noexec && !run.is_empty() {
-            seen.push(format!("{mount} starts no programs (noexec); on it: {run}"));
+            seen.push(message!("{mount} starts no programs (noexec); on it: {run}"));
         }
     }
     seen
 }
 
 /// Folders of the user's that belong to somebody else, as `sudo` leaves them.
-pub(super) fn foreign_owner(case: &Case<'_>) -> Vec<String> {
+pub(super) fn foreign_owner(case: &Case<'_>) -> Vec<Message> {
     let uid = case.system.host().uid;
     let folders = &case.machine.folders;
     let ours = [&folders.data, &folders.cache, &folders.state, &folders.config, &folders.jupyter];
@@ -267,8 +271,8 @@ pub(super) fn foreign_owner(case: &Case<'_>) -> Vec<String> {
             let stat = case.system.stat(path).ok().filter(|stat| stat.dev == home.dev)?;
             let owner = stat.uid;
             (owner != uid).then(|| match owner {
-                0 => format!("{} belongs to root", path.display()),
-                other => format!("{} belongs to the user {other}", path.display()),
+                0 => message!("{} belongs to root", path.display()),
+                other => message!("{} belongs to the user {other}", path.display()),
             })
         });
         // The outermost one explains those inside.
@@ -279,14 +283,14 @@ pub(super) fn foreign_owner(case: &Case<'_>) -> Vec<String> {
 }
 
 /// Temporary files have no place.
-pub(super) fn no_temporary(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_temporary(case: &Case<'_>) -> Vec<Message> {
     let system = case.system;
     match system.env("TMPDIR") {
         Some(named)
             if !named.starts_with('/')
                 || crate::paths::resolve(system, Path::new(&named)).is_none() =>
         {
-            vec![format!("TMPDIR names {named}, which is not there")]
+            vec![message!("TMPDIR names {named}, which is not there")]
         }
         named => {
             let folder = named.unwrap_or_else(|| "/tmp".to_owned());
@@ -294,7 +298,7 @@ pub(super) fn no_temporary(case: &Case<'_>) -> Vec<String> {
             let refused = [ErrorKind::PermissionDenied, ErrorKind::ReadOnlyFilesystem];
             let closed = system.access(folder).is_err_and(|error| refused.contains(&error.kind()));
             closed
-                .then(|| format!("{} cannot be written to", folder.display()))
+                .then(|| message!("{} cannot be written to", folder.display()))
                 .into_iter()
                 .collect()
         }
@@ -302,7 +306,7 @@ pub(super) fn no_temporary(case: &Case<'_>) -> Vec<String> {
 }
 
 /// So few open files and processes that ordinary work fails.
-pub(super) fn limits(case: &Case<'_>) -> Vec<String> {
+pub(super) fn limits(case: &Case<'_>) -> Vec<Message> {
     let Ok(limits) = case.system.text("/proc/self/limits") else { return Vec::new() };
     let soft = |name: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
@@ -311,13 +315,14 @@ pub(super) fn limits(case: &Case<'_>) -> Vec<String> {
     let files = soft("Max open files").filter(|most| *most < OPEN_FILES);
     let processes =
         soft("Max processes").filter(|most| *most < PROCESSES && case.system.host().uid != 0);
-    let files = files.map(|most| format!("{most} files may be open at a time"));
-    let processes = processes.map(|most| format!("{most} processes and threads may run at a time"));
+    let files = files.map(|most| message!("{most} files may be open at a time"));
+    let processes =
+        processes.map(|most| message!("{most} processes and threads may run at a time"));
     files.into_iter().chain(processes).collect()
 }
 
 /// The language of the environment is not written in UTF-8.
-pub(super) fn no_utf8(case: &Case<'_>) -> Vec<String> {
+pub(super) fn no_utf8(case: &Case<'_>) -> Vec<Message> {
     let locale = case.machine.locale.as_deref();
     let is_utf8 = |locale: &str| {
         let locale = locale.to_ascii_lowercase();
@@ -325,24 +330,24 @@ pub(super) fn no_utf8(case: &Case<'_>) -> Vec<String> {
     };
     match locale {
         Some(locale) if is_utf8(locale) => Vec::new(),
-        Some(locale) => vec![format!("the locale is {locale}")],
+        Some(locale) => vec![message!("the locale is {locale}")],
         // Services and containers have none, and a machine of which nothing else is known either.
         None if case.machine.virtualization.kind == VirtualizationKind::BareMetal
             && case.system.env("PATH").is_none() =>
         {
             Vec::new()
         }
-        None => vec!["neither LC_ALL nor LC_CTYPE nor LANG is set".to_owned()],
+        None => vec![message!("neither LC_ALL nor LC_CTYPE nor LANG is set")],
     }
 }
 
 /// For people.
-fn size(bytes: u64) -> String {
+fn size(bytes: u64) -> Message {
     let gibibytes = bytes as f64 / f64::from(1_u32 << 30);
     if gibibytes < 1.0 {
-        format!("{:.0} MiB", gibibytes * 1024.0)
+        Message::amount(format!("{:.0}", gibibytes * 1024.0), "MiB")
     } else {
-        format!("{gibibytes:.1} GiB")
+        Message::amount(format!("{gibibytes:.1}"), "GiB")
     }
 }
 
@@ -354,7 +359,7 @@ mod tests {
     use crate::machine::{Libc, Machine};
     use crate::tables::Tables;
 
-    fn of(machine: &Machine, probe: fn(&Case<'_>) -> Vec<String>) -> Vec<String> {
+    fn of(machine: &Machine, probe: fn(&Case<'_>) -> Vec<Message>) -> Vec<Message> {
         let system = Replay::tree(Path::new("/nonexistent"));
         probe(&Case { system: &system, machine, tables: &Tables::default(), prefix: None })
     }
@@ -399,7 +404,7 @@ mod tests {
         for probe in
             [locked, interrupted, small_tmp, full_disk, little_memory, clock_behind, no_utf8]
         {
-            assert_eq!(of(&Machine::default(), probe), Vec::<String>::new());
+            assert_eq!(of(&Machine::default(), probe), Vec::<Message>::new());
         }
     }
 }

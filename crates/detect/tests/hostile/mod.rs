@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use aitk_system::{
-    Command, FileKind, Hold, Host, Line, Memory, Nvml, NvmlDevice, NvmlFailure, Output, Permit,
-    RunError, Space, Stat, System, Timestamp,
+    Command, FileKind, Hold, Host, Line, Memory, Message, Nvml, NvmlDevice, NvmlFailure, Output,
+    Permit, RunError, Space, Stat, System, Timestamp,
 };
 
 /// Damages what another system answers, the same way each time for the same seed.
@@ -219,7 +219,7 @@ impl<S: System> System for Hostile<S> {
     fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
         Err(ErrorKind::PermissionDenied.into())
     }
-    fn permit(&self, _: &str) -> io::Result<Permit> {
+    fn permit(&self, _: &Message) -> io::Result<Permit> {
         Err(ErrorKind::PermissionDenied.into())
     }
 }

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use aitk_system::{Real, System};
+use aitk_system::{Message, Real, System, message};
 use rattler_conda_types::{Channel, ChannelConfig};
 use url::Url;
 
@@ -24,20 +24,20 @@ pub(super) fn names(settings: &Settings) -> Vec<String> {
 /// The channels, the preferred one first.
 pub(super) fn channels(settings: &Settings) -> Result<Vec<Channel>, EnvError> {
     let bad =
-        |name: &str, reason: String| EnvError::BadChannel { channel: name.to_owned(), reason };
+        |name: &str, reason: Message| EnvError::BadChannel { channel: name.to_owned(), reason };
     let mut config = ChannelConfig::default_with_root_dir(PathBuf::from("/"));
     if let Some(alias) = &settings.channel_alias {
-        let url = Url::parse(alias).map_err(|error| bad(alias, error.to_string()))?;
+        let url = Url::parse(alias).map_err(|error| bad(alias, Message::plain(error)))?;
         config.channel_alias = url;
     }
     let channel = |name: &String| {
         if name == "defaults" {
             return Err(bad(
                 name,
-                "its packages have terms of use, and they do not mix with conda-forge's".to_owned(),
+                message!("its packages have terms of use, and they do not mix with conda-forge's"),
             ));
         }
-        Channel::from_str(name, &config).map_err(|error| bad(name, error.to_string()))
+        Channel::from_str(name, &config).map_err(|error| bad(name, Message::plain(error)))
     };
     names(settings).iter().map(channel).collect()
 }
@@ -49,8 +49,8 @@ pub(super) fn channels(settings: &Settings) -> Result<Vec<Channel>, EnvError> {
 pub fn channel_answers(settings: &Settings) -> Result<(), EnvError> {
     let channels = channels(settings)?;
     let Some(channel) = channels.first() else { return Ok(()) };
-    let unreachable = |reason: String| EnvError::Unreachable {
-        source_name: format!("the channel {}", channel.canonical_name()),
+    let unreachable = |reason: Message| EnvError::Unreachable {
+        source_name: message!("the channel {}", channel.canonical_name()),
         reason,
     };
     let folder = channel.platform_url(rattler_conda_types::Subdir::NoArch);
@@ -59,7 +59,7 @@ pub fn channel_answers(settings: &Settings) -> Result<(), EnvError> {
         return if there {
             Ok(())
         } else {
-            Err(unreachable(format!("there is no {}", path.display())))
+            Err(unreachable(message!("there is no {}", path.display())))
         };
     }
     let client = Client::asking(settings)?;
@@ -77,7 +77,7 @@ pub fn channel_answers(settings: &Settings) -> Result<(), EnvError> {
                         wait *= 2;
                     }
                     Ok(status) if status.as_u16() == 401 || status.as_u16() == 403 => {
-                        return Err(unreachable(format!("it wants credentials ({status})")));
+                        return Err(unreachable(message!("it wants credentials ({status})")));
                     }
                     // Any other answer shows that it is there; solving says more.
                     Ok(_) => return Ok(()),
@@ -85,7 +85,8 @@ pub fn channel_answers(settings: &Settings) -> Result<(), EnvError> {
                 }
             }
         };
-        let silent = || unreachable(format!("nothing useful came within {} s", PATIENCE.as_secs()));
+        let silent =
+            || unreachable(message!("nothing useful came within {} s", PATIENCE.as_secs()));
         tokio::time::timeout(PATIENCE, asking).await.unwrap_or_else(|_| Err(silent()))
     })?
 }

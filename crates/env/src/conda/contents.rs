@@ -5,6 +5,7 @@
     reason = "packages lie in the cache, where rattler reads them as well"
 )]
 
+use aitk_system::{Message, message};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
@@ -17,26 +18,26 @@ use rattler_conda_types::prefix_record;
 ///
 /// # Errors
 /// What in them would not stay in an environment, in words.
-pub(super) fn check(folder: &Path) -> Result<(), String> {
+pub(super) fn check(folder: &Path) -> Result<(), Message> {
     let paths = PathsJson::from_package_directory_with_deprecated_fallback(folder)
-        .map_err(|error| format!("its list of files cannot be read: {error}"))?;
+        .map_err(|error| message!("its list of files cannot be read: {error}"))?;
     paths.paths.iter().try_for_each(|entry| place(&entry.relative_path))?;
     let link = match LinkJson::from_package_directory(folder) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
-        link => link.map_err(|error| format!("its list of programs cannot be read: {error}"))?,
+        link => link.map_err(|error| message!("its list of programs cannot be read: {error}"))?,
     };
     if let NoArchLinks::Python(programs) = link.noarch {
         let bad =
             programs.entry_points.iter().find(|entry| !names::file_name::fits(&entry.command));
         if let Some(entry) = bad {
-            return Err(format!("its program {:?} has no file's name", entry.command));
+            return Err(message!("its program {:?} has no file's name", entry.command));
         }
     }
     Ok(())
 }
 
 /// Shows that a package may have a file there: what conda notes in an environment is its own.
-fn place(path: &Path) -> Result<(), String> {
+fn place(path: &Path) -> Result<(), Message> {
     let fits = path.to_str().is_some_and(|text| {
         // A folder may end so.
         let text = text.strip_suffix('/').unwrap_or(text);
@@ -46,7 +47,7 @@ fn place(path: &Path) -> Result<(), String> {
     });
     match fits {
         true => Ok(()),
-        false => Err(format!("its list of files has {path:?}, which is no place for a file")),
+        false => Err(message!("its list of files has {path:?}, which is no place for a file")),
     }
 }
 
@@ -60,9 +61,9 @@ pub(super) struct Together {
 
 impl Together {
     /// Adds a package that is unpacked in a folder; `site_packages` is where Python looks.
-    pub fn add(&mut self, name: &str, folder: &Path, site_packages: &Path) -> Result<(), String> {
+    pub fn add(&mut self, name: &str, folder: &Path, site_packages: &Path) -> Result<(), Message> {
         let paths = PathsJson::from_package_directory_with_deprecated_fallback(folder)
-            .map_err(|error| format!("its list of files cannot be read: {error}"))?;
+            .map_err(|error| message!("its list of files cannot be read: {error}"))?;
         for entry in paths.paths {
             // What an older version has unpacked was not looked through.
             place(&entry.relative_path)?;
@@ -98,7 +99,7 @@ impl Together {
     ///
     /// # Errors
     /// The package whose file would be, and why.
-    pub fn check(&self) -> Result<(), (String, String)> {
+    pub fn check(&self) -> Result<(), (String, Message)> {
         let mut looked_at = BTreeSet::new();
         for (place, name) in &self.places {
             let Some(folder) = place.parent().filter(|folder| looked_at.insert(*folder)) else {
@@ -106,7 +107,7 @@ impl Together {
             };
             for part in folder.ancestors() {
                 if let Some(other) = self.links.get(part) {
-                    let reason = format!(
+                    let reason = message!(
                         "{place:?} would be written through {part:?}, which is a link of {other}"
                     );
                     return Err((name.clone(), reason));

@@ -4,6 +4,7 @@
 //! again whenever it is taken out of one.
 
 use aitk_plan::names::{self, Unfit};
+use aitk_system::{Message, Told, message};
 use rattler_conda_types::{RepoDataRecord, Subdir};
 use serde_json::Value;
 
@@ -14,9 +15,9 @@ use crate::archive::LARGEST;
 ///
 /// # Errors
 /// Which part is none, in words.
-pub(super) fn check(record: &RepoDataRecord, json: &Value) -> Result<(), String> {
+pub(super) fn check(record: &RepoDataRecord, json: &Value) -> Result<(), Message> {
     let package = &record.package_record;
-    let told = |unfit: Unfit| unfit.to_string();
+    let told = |unfit: Unfit| unfit.told();
     names::package_name::check(package.name.as_normalized()).map_err(told)?;
     names::version::check(&package.version.as_str()).map_err(told)?;
     // An older package may have no build at all.
@@ -25,10 +26,10 @@ pub(super) fn check(record: &RepoDataRecord, json: &Value) -> Result<(), String>
     }
     let subdir = package.subdir.parse::<Subdir>();
     if !subdir.is_ok_and(|subdir| subdir == Subdir::NoArch || subdir.is_linux()) {
-        return Err(format!("it is for {:?}", package.subdir));
+        return Err(message!("it is for {:?}", package.subdir));
     }
     if package.size.is_some_and(|size| size > LARGEST) {
-        return Err(format!("its size is {} bytes", package.size.unwrap_or_default()));
+        return Err(message!("its size is {} bytes", package.size.unwrap_or_default()));
     }
     let file = record.identifier.to_string();
     names::file_name::check(&file).map_err(told)?;
@@ -36,7 +37,7 @@ pub(super) fn check(record: &RepoDataRecord, json: &Value) -> Result<(), String>
     let last = record.url.path_segments().and_then(|mut parts| parts.next_back());
     for name in [&*file, last.unwrap_or_default()] {
         if !name.ends_with(".conda") && !name.ends_with(".tar.bz2") {
-            return Err(format!("{name:?} is no package of conda's"));
+            return Err(message!("{name:?} is no package of conda's"));
         }
     }
     if let Some(path) = &package.python_site_packages_path {

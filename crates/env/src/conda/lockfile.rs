@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use aitk_plan::Manager;
-use aitk_system::System;
+use aitk_system::{Message, System, Told, message};
 use rattler_conda_types::RepoDataRecord;
 use rattler_lock::{
     CondaPackageData, DEFAULT_ENVIRONMENT_NAME, LockFile, PlatformData, PlatformName,
@@ -25,12 +25,12 @@ const BASE: &str = "base";
 
 /// The text of a lock file. Channels stand in `order`; those that are not in it come last.
 pub(crate) fn write(locks: &Locks, order: &[String]) -> Result<String, EnvError> {
-    let bad = |reason: String| EnvError::BadLock { path: "the lock".into(), reason };
+    let bad = |reason: Message| EnvError::BadLock { path: message!("the lock"), reason };
     let subdir = subdir(&locks.environment.target.arch)?;
     let name = PlatformName::from(&subdir);
     let platform = PlatformData { name, subdir, virtual_packages: Vec::new() };
     let builder = LockFile::builder().with_platforms(vec![platform]);
-    let mut builder = builder.map_err(|error| bad(error.to_string()))?;
+    let mut builder = builder.map_err(|error| bad(Message::plain(error)))?;
     let both = [(DEFAULT_ENVIRONMENT_NAME, Some(&locks.environment)), (BASE, locks.base.as_ref())];
     for (name, lock) in both {
         let Some(lock) = lock else { continue };
@@ -39,10 +39,10 @@ pub(crate) fn write(locks: &Locks, order: &[String]) -> Result<String, EnvError>
         for record in records {
             builder
                 .add_conda_package(name, subdir.as_str(), CondaPackageData::from(record))
-                .map_err(|error| bad(error.to_string()))?;
+                .map_err(|error| bad(Message::plain(error)))?;
         }
     }
-    builder.finish().render_to_string().map_err(|error| bad(error.to_string()))
+    builder.finish().render_to_string().map_err(|error| bad(Message::plain(error)))
 }
 
 /// The addresses of the channels that records come from.
@@ -64,10 +64,10 @@ pub(crate) fn read(
 
 /// The same from a text; `path` names it in errors.
 pub(crate) fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks, EnvError> {
-    let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
+    let bad = |reason: Message| EnvError::BadLock { path: path.told(), reason };
     check_size(text).map_err(bad)?;
     let file = LockFile::from_str_with_base_directory(text, path.parent())
-        .map_err(|error| bad(error.to_string()))?;
+        .map_err(|error| bad(Message::plain(error)))?;
     let lock = |name: &str| -> Result<Option<Lock>, EnvError> {
         let Some(environment) = file.environment(name) else { return Ok(None) };
         let all: Vec<_> = environment.platforms().collect();
@@ -75,22 +75,22 @@ pub(crate) fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks
         let Some(platform) = arch.map_or(all.first(), of) else {
             let mut names: Vec<_> = all.iter().map(|platform| platform.subdir().as_str()).collect();
             names.sort_unstable();
-            let machine = arch.unwrap_or("no machine at all");
-            return Err(bad(format!(
+            let machine = arch.map_or_else(|| message!("no machine at all"), Message::plain);
+            return Err(bad(message!(
                 "it is for {}, and this machine is {machine}",
                 names.join(", ")
             )));
         };
         let subdir = platform.subdir().as_str();
-        let arch = architecture(subdir).ok_or_else(|| bad(format!("it is for {subdir}")))?;
+        let arch = architecture(subdir).ok_or_else(|| bad(message!("it is for {subdir}")))?;
         if environment.has_pypi_packages(*platform) {
-            return Err(bad(
-                "it has packages of PyPI, which aitk does not install beside conda's".to_owned()
-            ));
+            return Err(bad(message!(
+                "it has packages of PyPI, which aitk does not install beside conda's"
+            )));
         }
         let records: Vec<RepoDataRecord> = environment
             .conda_repodata_records(*platform)
-            .map_err(|error| bad(error.to_string()))?
+            .map_err(|error| bad(Message::plain(error)))?
             .unwrap_or_default();
         let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
         let layers = vec![Layer { step: String::new(), packages }];
@@ -102,14 +102,14 @@ pub(crate) fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks
         }))
     };
     let environment = lock(DEFAULT_ENVIRONMENT_NAME)?
-        .ok_or_else(|| bad("it has no environment `default`".to_owned()))?;
+        .ok_or_else(|| bad(message!("it has no environment `default`")))?;
     Ok(Locks { environment, base: lock(BASE)? })
 }
 
 /// Whether a text is one that a parser of YAML can be given: a stranger's may be made to exhaust it.
-fn check_size(text: &str) -> Result<(), String> {
+fn check_size(text: &str) -> Result<(), Message> {
     if text.len() > LARGEST {
-        return Err(format!("it has more than {LARGEST} bytes"));
+        return Err(message!("it has more than {LARGEST} bytes"));
     }
     let mut brackets: usize = 0;
     for line in text.lines() {
@@ -123,12 +123,12 @@ fn check_size(text: &str) -> Result<(), String> {
                 _ => {}
             }
             if brackets + levels > DEEPEST {
-                return Err("what is in it is nested too deep".to_owned());
+                return Err(message!("what is in it is nested too deep"));
             }
         }
         // A name for a part that stands elsewhere: one of a few bytes becomes many of them.
         if content.starts_with(['&', '*']) || content.contains(": &") || content.contains(": *") {
-            return Err("it refers to parts of itself, which no lock does".to_owned());
+            return Err(message!("it refers to parts of itself, which no lock does"));
         }
     }
     Ok(())

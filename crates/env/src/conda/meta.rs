@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::Manager as Kind;
-use aitk_system::System;
+use aitk_system::{Message, System};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
@@ -126,7 +126,7 @@ impl Inventory for CondaMeta {
         let path = root.join(&file);
         let bytes = system.read(&path).map_err(EnvError::io(&path))?;
         let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
-            EnvError::BadPackage { package: package.name.clone(), reason: error.to_string() }
+            EnvError::BadPackage { package: package.name.clone(), reason: Message::plain(error) }
         })?;
         let entry = |entry: Entry| {
             let is_file = entry.path_type.as_deref() != Some("softlink");

@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Accelerator, BuildRequest, LayerRequest, Manager as Kind, Package};
-use aitk_system::{Permit, quote};
+use aitk_system::{Message, Permit, message, quote};
 use rattler_conda_types::RepoDataRecord;
 use serde::Deserialize;
 
@@ -67,19 +67,19 @@ impl Manager for Conda<'_> {
         lock.suits(&self.site.machine.arch, request.python).map_err(|reason| {
             EnvError::unfit(
                 reason,
-                format!("choose that version with --python {}", lock.target.python),
+                message!("choose that version with --python {}", lock.target.python),
             )
         })?;
         let here = self.virtual_packages(request.cuda);
         for locked in lock.packages() {
             if let Some(need) = needs(locked).find(|need| !virtual_packages::meet(&here, need)) {
-                let reason = format!(
+                let reason = message!(
                     "{} needs {need}, and this machine does not meet that",
                     locked.package.name
                 );
                 return Err(EnvError::unfit(
                     reason,
-                    "choose a machine like the one that it was made for",
+                    message!("choose a machine like the one that it was made for"),
                 ));
             }
         }
@@ -98,8 +98,8 @@ impl Manager for Conda<'_> {
         match frameworks.map(|spec| name_of(spec)).find(|name| has(name) && !reached.contains(name))
         {
             Some(name) => Err(EnvError::unfit(
-                format!("it has {name}, which is not wished for here"),
-                "choose the --framework that it was made with",
+                message!("it has {name}, which is not wished for here"),
+                message!("choose the --framework that it was made with"),
             )),
             None => Ok(()),
         }
@@ -111,13 +111,13 @@ impl Manager for Conda<'_> {
         let locked = lock.packages().find(|locked| locked.key() == name)?;
         let counts = |need: &&str| need.starts_with("__") || need.starts_with("cuda-version");
         let needs: Vec<_> = needs(locked).filter(counts).collect();
-        let why = format!(
+        let why = message!(
             "{name} {} has the build {}{}",
             locked.package.version,
             locked.package.build.as_deref().unwrap_or_default(),
             match needs.is_empty() {
-                true => ", which asks nothing of a GPU".to_owned(),
-                false => format!(", for this machine meets its needs: {}", needs.join(", ")),
+                true => message!(", which asks nothing of a GPU"),
+                false => message!(", for this machine meets its needs: {}", needs.join(", ")),
             }
         );
         let name = lock.build.clone().unwrap_or_else(|| request.name.clone());
@@ -128,11 +128,11 @@ impl Manager for Conda<'_> {
     fn accelerator(&self, planned: &Accelerator, build: &str) -> Option<Accelerator> {
         let mut accelerator = planned.clone();
         if build.starts_with("cuda") {
-            accelerator.why.push(format!("the solver took the build {build}"));
+            accelerator.why.push(message!("the solver took the build {build}"));
         } else {
             "none".clone_into(&mut accelerator.kind);
             accelerator.gpus.clear();
-            accelerator.why = vec![format!(
+            accelerator.why = vec![message!(
                 "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
             )];
         }
@@ -158,7 +158,7 @@ impl Manager for Conda<'_> {
     fn install(&self, generation: &Generation, lock: &Lock, step: &str) -> Result<(), EnvError> {
         let until = lock.layers.iter().position(|layer| layer.step == step);
         let layers = &lock.layers[..until.map_or(0, |index| index + 1)];
-        let what = format!("link the packages of `{step}` into {}", generation.path().display());
+        let what = message!("link the packages of `{step}` into {}", generation.path().display());
         if self.site.system.permit(&what).map_err(EnvError::io(generation.path()))?
             == Permit::Reported
         {
@@ -168,7 +168,7 @@ impl Manager for Conda<'_> {
     }
 
     fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError> {
-        let what = format!("link {} packages again", layer.packages.len());
+        let what = message!("link {} packages again", layer.packages.len());
         if self.site.system.permit(&what).map_err(EnvError::io(generation.path()))?
             == Permit::Reported
         {
@@ -179,12 +179,12 @@ impl Manager for Conda<'_> {
         packages::link_again(&self.linking(generation, &self.scripts()), layer, &files)
     }
 
-    fn create_commands(&self, _: &Request<'_>, generation: &Generation) -> Vec<String> {
-        vec![format!("mkdir {}", generation.path().display())]
+    fn create_commands(&self, _: &Request<'_>, generation: &Generation) -> Vec<Message> {
+        vec![Message::plain(format!("mkdir {}", generation.path().display()))]
     }
 
-    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String> {
-        let link = format!(
+    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<Message> {
+        let link = message!(
             "link {} packages from {} into {}",
             layer.packages.len(),
             self.site.settings.unpacked().display(),
@@ -192,7 +192,7 @@ impl Manager for Conda<'_> {
         );
         let allowed = self.scripts();
         let scripts = layer.packages.iter().map(Locked::key).filter(|name| allowed.contains(name));
-        let scripts = scripts.map(|name| format!("bash bin/.{name}-post-link.sh (if it has one)"));
+        let scripts = scripts.map(|name| message!("bash bin/.{name}-post-link.sh (if it has one)"));
         std::iter::once(link).chain(scripts).collect()
     }
 
@@ -315,8 +315,8 @@ pub(crate) fn inside(name: &str, prefix: &Path, base: &Path) -> Inside {
 fn locked(record: &RepoDataRecord) -> Result<Locked, EnvError> {
     let package = &record.package_record;
     let name = package.name.as_normalized();
-    let bad = |reason: String| EnvError::BadPackage { package: name.to_owned(), reason };
-    let json = serde_json::to_value(record).map_err(|error| bad(error.to_string()))?;
+    let bad = |reason: Message| EnvError::BadPackage { package: name.to_owned(), reason };
+    let json = serde_json::to_value(record).map_err(|error| bad(Message::plain(error)))?;
     door::check(record, &json).map_err(bad)?;
     let Some(sha256) = package.sha256 else {
         return Err(EnvError::NoHash { file: record.identifier.to_string() });
@@ -338,21 +338,21 @@ fn locked(record: &RepoDataRecord) -> Result<Locked, EnvError> {
 /// The record of a package, which says the same of it as the package itself.
 fn record(locked: &Locked) -> Result<RepoDataRecord, EnvError> {
     let package = &locked.package;
-    let bad = |reason: String| EnvError::BadPackage { package: package.name.clone(), reason };
-    let json = package.record.as_ref().ok_or_else(|| bad("its record is missing".to_owned()))?;
-    let record = RepoDataRecord::deserialize(json).map_err(|error| bad(error.to_string()))?;
+    let bad = |reason: Message| EnvError::BadPackage { package: package.name.clone(), reason };
+    let json = package.record.as_ref().ok_or_else(|| bad(message!("its record is missing")))?;
+    let record = RepoDataRecord::deserialize(json).map_err(|error| bad(Message::plain(error)))?;
     door::check(&record, json).map_err(bad)?;
     let own = &record.package_record;
     let hash = own.sha256.map(|hash| crate::fetch::hex(&hash));
     if hash.is_none() || hash != package.sha256 {
-        return Err(bad("its record names another sha256".to_owned()));
+        return Err(bad(message!("its record names another sha256")));
     }
     let same = own.name.as_normalized() == package.name
         && own.version.to_string() == package.version
         && Some(own.build.as_str()) == package.build.as_deref()
         && own.size == package.size
         && Some(record.url.as_str()) == package.url.as_deref();
-    if same { Ok(record) } else { Err(bad("its record is another package's".to_owned())) }
+    if same { Ok(record) } else { Err(bad(message!("its record is another package's"))) }
 }
 
 /// The addresses of the channels that the packages of a lock come from, the preferred one first.
@@ -361,6 +361,12 @@ pub(crate) fn channels_of(lock: &Lock, settings: &Settings) -> Result<Vec<String
     let order: Vec<_> =
         channel::channels(settings)?.iter().map(|c| c.base_url.to_string()).collect();
     Ok(lockfile::channels(&records, &order))
+}
+
+/// The addresses of the channels that are set, as those of their packages begin.
+pub(crate) fn addresses(settings: &Settings) -> Result<Vec<String>, EnvError> {
+    let all = channel::channels(settings)?;
+    Ok(all.iter().map(|one| one.base_url.as_str().trim_end_matches('/').to_owned()).collect())
 }
 
 /// The package that a requirement names: `python` of `python 3.12.*`.

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aitk_plan::{Manager, Package, names};
-use aitk_system::{Real, System, inside};
+use aitk_system::{Message, Real, System, Told, inside, message};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rattler::install::link_script::{
     LinkScriptError, LinkScriptType, PrePostLinkResult, run_link_scripts,
@@ -197,7 +197,7 @@ async fn make_ready(
             let folder = settings.packages(Manager::Conda);
             fetch::forget(&folder, &file)?;
             if settings.offline {
-                return Err(EnvError::Offline { what: file });
+                return Err(EnvError::Offline { what: file.into() });
             }
             fetch::fetch(&Client::new(settings)?, locked, &folder, &Quiet).await?;
             unpack(settings, cache, locked).await
@@ -349,7 +349,7 @@ fn stays_inside(record: PrefixRecord) -> Result<PrefixRecord, EnvError> {
         None => Ok(record),
         Some(path) => Err(EnvError::BadPackage {
             package: name_of(&record).to_owned(),
-            reason: format!(
+            reason: message!(
                 "its record in the environment has {path:?}, which is no place for a file"
             ),
         }),
@@ -369,7 +369,7 @@ async fn install(
     new: &[Locked],
 ) -> Result<(), EnvError> {
     let Linking { settings, prefix, .. } = *linking;
-    let failed = |reason: String| EnvError::BadPackage {
+    let failed = |reason: Message| EnvError::BadPackage {
         package: prefix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         reason,
     };
@@ -385,7 +385,9 @@ async fn install(
         .with_execute_link_scripts(false)
         .install(prefix, records)
         .await;
-    result.map_err(|error| no_space(prefix, &error).unwrap_or_else(|| failed(chain(&error))))?;
+    result.map_err(|error| {
+        no_space(prefix, &error).unwrap_or_else(|| failed(Message::plain(chain(&error))))
+    })?;
     run_scripts(linking, new)
 }
 
@@ -396,7 +398,7 @@ fn together(
     records: &[RepoDataRecord],
     new: &[Locked],
 ) -> Result<(), EnvError> {
-    let bad = |(package, reason): (String, String)| EnvError::BadPackage { package, reason };
+    let bad = |(package, reason): (String, Message)| EnvError::BadPackage { package, reason };
     let python = records.iter().find(|r| r.package_record.name.as_normalized() == "python");
     let site_packages = python.map_or_else(String::new, |python| {
         let told = python.package_record.python_site_packages_path.clone();
@@ -452,7 +454,7 @@ fn note(log: &Path, text: &str) {
 fn told(told: Result<PrePostLinkResult, LinkScriptError>, log: &Path) -> Result<(), EnvError> {
     let told = told.map_err(|error| EnvError::BadPackage {
         package: "a package's own script".to_owned(),
-        reason: error.to_string(),
+        reason: Message::plain(error),
     })?;
     let said: String = told
         .messages
@@ -467,7 +469,7 @@ fn told(told: Result<PrePostLinkResult, LinkScriptError>, log: &Path) -> Result<
         None => Ok(()),
         Some(name) => Err(EnvError::BadPackage {
             package: name.as_normalized().to_owned(),
-            reason: "the script that it runs after it was linked failed".to_owned(),
+            reason: message!("the script that it runs after it was linked failed"),
         }),
     }
 }
@@ -475,7 +477,7 @@ fn told(told: Result<PrePostLinkResult, LinkScriptError>, log: &Path) -> Result<
 fn bad(locked: &Locked, error: &(dyn std::error::Error + 'static)) -> EnvError {
     no_space(Path::new(&locked.filename()), error).unwrap_or_else(|| EnvError::BadPackage {
         package: locked.filename(),
-        reason: chain(error),
+        reason: Message::plain(chain(error)),
     })
 }
 
@@ -487,7 +489,7 @@ fn no_space(path: &Path, error: &(dyn std::error::Error + 'static)) -> Option<En
             matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
         });
         if full {
-            return Some(EnvError::NoSpace { path: path.to_owned() });
+            return Some(EnvError::NoSpace { path: path.told() });
         }
         cause = error.source();
     }

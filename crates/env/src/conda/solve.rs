@@ -1,5 +1,6 @@
 //! From specifications to records: the channels' repodata, and one solve over all of it.
 
+use aitk_system::{Message, message};
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
@@ -39,12 +40,12 @@ pub(super) fn solve(
     virtual_packages: &[(&'static str, String, String)],
     specs: &[&str],
 ) -> Result<Vec<RepoDataRecord>, EnvError> {
-    let unsolvable = |reason: String| EnvError::Unsolvable { reason };
+    let unsolvable = |reason: Message| EnvError::Unsolvable { reason };
     let specs: Vec<MatchSpec> = specs
         .iter()
         .map(|spec| {
             MatchSpec::from_str(spec, ParseMatchSpecOptions::lenient())
-                .map_err(|error| unsolvable(format!("`{spec}` is no specification: {error}")))
+                .map_err(|error| unsolvable(message!("`{spec}` is no specification: {error}")))
         })
         .collect::<Result<_, _>>()?;
     let virtual_packages = virtual_packages
@@ -70,8 +71,8 @@ pub(super) fn solve(
     let solution = once_interrupted(|| stop.cancel(), || resolvo::Solver.solve(task));
     let solution = solution.map_err(|error| match error {
         SolveError::Cancelled => EnvError::Interrupted,
-        SolveError::Unsolvable(reasons) => unsolvable(reasons.join("\n")),
-        error => unsolvable(error.to_string()),
+        SolveError::Unsolvable(reasons) => unsolvable(Message::plain(reasons.join("\n"))),
+        error => unsolvable(Message::plain(error)),
     })?;
     let mut records = solution.records;
     records.sort_by(|one, other| one.package_record.name.cmp(&other.package_record.name));
@@ -87,7 +88,7 @@ pub(super) fn find(
 ) -> Result<Option<RepoDataRecord>, EnvError> {
     let spec =
         MatchSpec::from_str(&format!("{name} =={version}"), ParseMatchSpecOptions::lenient());
-    let spec = spec.map_err(|error| EnvError::Unsolvable { reason: error.to_string() })?;
+    let spec = spec.map_err(|error| EnvError::Unsolvable { reason: Message::plain(error) })?;
     let answer = ask(settings, arch, vec![spec.clone()], false)?;
     let records = answer.iter().flat_map(|part| part.iter());
     let records = records.filter(|record| spec.matches(*record));
@@ -113,8 +114,8 @@ fn ask(
                 answer.map_err(|error| unusable(&channels, settings.offline, &error))
             }
             Either::Right(_) => Err(EnvError::Unreachable {
-                source_name: format!("the channel {}", names(&channels)),
-                reason: format!("nothing more came within {} s", HESITATION.as_secs()),
+                source_name: message!("the channel {}", names(&channels)),
+                reason: message!("nothing more came within {} s", HESITATION.as_secs()),
             }),
         }
     })?
@@ -126,7 +127,9 @@ pub(super) fn subdir(arch: &str) -> Result<Subdir, EnvError> {
         "x86_64" => Ok(Subdir::Linux64),
         "aarch64" => Ok(Subdir::LinuxAarch64),
         "ppc64le" => Ok(Subdir::LinuxPpc64le),
-        other => Err(EnvError::Unsolvable { reason: format!("conda has no packages for {other}") }),
+        other => {
+            Err(EnvError::Unsolvable { reason: message!("conda has no packages for {other}") })
+        }
     }
 }
 
@@ -209,13 +212,14 @@ fn unusable(channels: &[Channel], offline: bool, error: &GatewayError) -> EnvErr
         reason = innermost.to_string();
     }
     match error {
-        _ if offline => EnvError::Offline { what: format!("what {channel} offers") },
+        _ if offline => EnvError::Offline { what: message!("what {channel} offers") },
         GatewayError::ReqwestError(_)
         | GatewayError::ReqwestMiddlewareError(_)
         | GatewayError::FetchRepoDataError(_)
-        | GatewayError::IoError(..) => {
-            EnvError::Unreachable { source_name: format!("the channel {channel}"), reason }
-        }
-        _ => EnvError::BadChannel { channel, reason },
+        | GatewayError::IoError(..) => EnvError::Unreachable {
+            source_name: message!("the channel {channel}"),
+            reason: reason.into(),
+        },
+        _ => EnvError::BadChannel { channel, reason: reason.into() },
     }
 }

@@ -1,5 +1,6 @@
 //! The simple API of a package index (PEP 503 and 691), as far as finding one known file takes.
 
+use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 
 use aitk_plan::names;
@@ -24,11 +25,9 @@ pub(crate) async fn find_file(
     project: &str,
     filename: &str,
 ) -> Result<String, EnvError> {
-    let unusable = |reason: &str| EnvError::Unreachable {
-        source_name: "the index".to_owned(),
-        reason: reason.to_owned(),
-    };
-    let mut page = Url::parse(index_url).map_err(|_| unusable("its address is none"))?;
+    let unusable =
+        |reason: Message| EnvError::Unreachable { source_name: message!("the index"), reason };
+    let mut page = Url::parse(index_url).map_err(|_| unusable(message!("its address is none")))?;
     if let Ok(mut path) = page.path_segments_mut() {
         path.pop_if_empty().push(project).push("");
     }
@@ -41,7 +40,7 @@ pub(crate) async fn find_file(
     let body = String::from_utf8_lossy(&body);
     let files = if is_json { from_json(&body) } else { from_html(&body) };
     let link = files.get(filename).and_then(|link| resolved(&base, link));
-    link.ok_or_else(|| unusable(&format!("it has no {filename}")))
+    link.ok_or_else(|| unusable(message!("it has no {filename}")))
 }
 
 fn resolved(base: &Url, link: &str) -> Option<String> {

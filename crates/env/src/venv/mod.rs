@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use aitk_detect::{Tables, detect};
 use aitk_plan::{Accelerator, BuildRequest, Manager as Kind};
-use aitk_system::{Command, FileKind, System, quote};
+use aitk_system::{Command, FileKind, Message, System, message, quote};
 
 pub(crate) use resolve::project;
 pub use sources::UvSources;
@@ -79,23 +79,23 @@ impl Manager for Venv<'_> {
         lock.suits(&machine.arch, request.python).map_err(|reason| {
             EnvError::unfit(
                 reason,
-                format!("choose that version with --python {}", lock.target.python),
+                message!("choose that version with --python {}", lock.target.python),
             )
         })?;
         let too_new = |locked: &&Locked| resolve::rank(&locked.filename(), &lock.target).is_none();
         if let Some(locked) = lock.packages().find(too_new) {
-            let glibc = lock.target.glibc.as_deref().unwrap_or("none");
-            let reason = format!("{} does not run here (glibc: {glibc})", locked.filename());
-            return Err(EnvError::unfit(reason, "use a newer release of the system"));
+            let glibc = lock.target.glibc.as_ref().map_or_else(|| message!("none"), Message::plain);
+            let reason = message!("{} does not run here (glibc: {glibc})", locked.filename());
+            return Err(EnvError::unfit(reason, message!("use a newer release of the system")));
         }
         let wanted = |step: &str| request.layers.iter().any(|layer| layer.step == step);
         let more = lock.layers.iter().find(|l| !l.packages.is_empty() && !wanted(&l.step));
         if let Some(layer) = more {
             let reason =
-                format!("it has packages for `{}`, which is not wished for here", layer.step);
+                message!("it has packages for `{}`, which is not wished for here", layer.step);
             return Err(EnvError::unfit(
                 reason,
-                "choose the budget and the --framework that it was made with",
+                message!("choose the budget and the --framework that it was made with"),
             ));
         }
         for layer in request.layers {
@@ -146,7 +146,7 @@ impl Manager for Venv<'_> {
             None => Ok(()),
             Some(locked) => Err(EnvError::BadPackage {
                 package: locked.filename(),
-                reason: "files that it names are not there once it is installed".to_owned(),
+                reason: message!("files that it names are not there once it is installed"),
             }),
         }
     }
@@ -161,12 +161,12 @@ impl Manager for Venv<'_> {
         self.install_layer(generation, layer, &names)
     }
 
-    fn create_commands(&self, request: &Request<'_>, generation: &Generation) -> Vec<String> {
-        vec![self.create_command(&self.uv_path(), request, generation).to_string()]
+    fn create_commands(&self, request: &Request<'_>, generation: &Generation) -> Vec<Message> {
+        vec![Message::plain(self.create_command(&self.uv_path(), request, generation))]
     }
 
-    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<String> {
-        vec![self.install_command(&self.uv_path(), generation, &layer.step).to_string()]
+    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<Message> {
+        vec![Message::plain(self.install_command(&self.uv_path(), generation, &layer.step))]
     }
 
     /// A source that tells no sizes of the files inside leaves an estimate: wheels unpack to 3.4 times their size, as
@@ -294,7 +294,7 @@ impl Venv<'_> {
         if output.success() {
             Ok(())
         } else {
-            Err(EnvError::from_uv(&output.tail(12), "the cache of wheels"))
+            Err(EnvError::from_uv(&output.tail(12), &message!("the cache of wheels")))
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aitk_plan::{Manager, Package, names};
-use aitk_system::System;
+use aitk_system::{Message, System, Told, message};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -33,36 +33,37 @@ pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Lock, EnvError> {
 /// # Errors
 /// [`EnvError::BadLock`], as [`read`]; [`EnvError::OnlySource`] for a package that would have to be built.
 pub(crate) fn parse(text: &str, path: &Path) -> Result<Lock, EnvError> {
-    let bad = |reason: String| EnvError::BadLock { path: path.to_owned(), reason };
+    let bad = |reason: Message| EnvError::BadLock { path: path.told(), reason };
     if text.len() > LONGEST {
-        return Err(bad(format!("it has {} bytes", text.len())));
+        return Err(bad(message!("it has {} bytes", text.len())));
     }
     // Its reader goes down into no more than some eighty tables and lists.
-    let file: Pylock = toml::from_str(text).map_err(|error| bad(error.message().to_owned()))?;
+    let file: Pylock =
+        toml::from_str(text).map_err(|error| bad(Message::plain(error.message())))?;
     if !file.lock_version.starts_with("1.") {
-        return Err(bad(format!("lock version {} is not known", file.lock_version)));
+        return Err(bad(message!("lock version {} is not known", file.lock_version)));
     }
     let note = file
         .tool
         .and_then(|tool| tool.aitk)
-        .ok_or_else(|| bad("it has no [tool.aitk], so it was not made by aitk".to_owned()))?;
-    note.check().map_err(|unfit| bad(unfit.to_string()))?;
+        .ok_or_else(|| bad(message!("it has no [tool.aitk], so it was not made by aitk")))?;
+    note.check().map_err(|unfit| bad(Message::plain(unfit)))?;
     if file.packages.len() > MOST {
-        return Err(bad(format!("it has {} packages", file.packages.len())));
+        return Err(bad(message!("it has {} packages", file.packages.len())));
     }
     let mut layers: Vec<Layer> =
         note.layers.iter().map(|step| Layer { step: step.clone(), packages: Vec::new() }).collect();
     for package in file.packages {
         let note = package.tool.and_then(|tool| tool.aitk);
-        let note = note.ok_or_else(|| bad(format!("{} has no layer", package.name)))?;
+        let note = note.ok_or_else(|| bad(message!("{} has no layer", package.name)))?;
         let [wheel] = package.wheels.as_slice() else {
             if package.wheels.is_empty() && package.is_built {
                 return Err(EnvError::OnlySource { package: package.name });
             }
-            return Err(bad(format!("{} does not have exactly one wheel", package.name)));
+            return Err(bad(message!("{} does not have exactly one wheel", package.name)));
         };
         let layer = layers.iter_mut().find(|layer| layer.step == note.layer);
-        let layer = layer.ok_or_else(|| bad(format!("there is no layer {}", note.layer)))?;
+        let layer = layer.ok_or_else(|| bad(message!("there is no layer {}", note.layer)))?;
         let locked = Locked {
             package: Package {
                 name: package.name,
@@ -85,32 +86,33 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Lock, EnvError> {
 ///
 /// # Errors
 /// With what it is not.
-pub(crate) fn checked(locked: Locked) -> Result<Locked, String> {
+pub(crate) fn checked(locked: Locked) -> Result<Locked, Message> {
     let Package { name, version, size, sha256, url, .. } = &locked.package;
-    let text = |unfit: names::Unfit| unfit.to_string();
+    let text = |unfit: names::Unfit| unfit.told();
     names::package_name::check(name).map_err(text)?;
-    names::version::check(version).map_err(|unfit| format!("{name}: {unfit}"))?;
-    let of = |reason: &str| Err(format!("{name}: {reason}"));
+    names::version::check(version).map_err(|unfit| Message::about(name.as_str(), unfit.told()))?;
+    let of = |reason: Message| Err(Message::about(name.as_str(), reason));
     if let Some(sha256) = sha256 {
-        names::sha256::check(sha256).map_err(|unfit| format!("{name}: {unfit}"))?;
+        names::sha256::check(sha256)
+            .map_err(|unfit| Message::about(name.as_str(), unfit.told()))?;
     }
     let address = url.as_deref().unwrap_or_default();
-    names::address::check(address).map_err(|unfit| format!("{name}: {unfit}"))?;
+    names::address::check(address).map_err(|unfit| Message::about(name.as_str(), unfit.told()))?;
     if address.contains(['#', '\\']) || Url::parse(address).is_err() {
-        return of("its address is none of a file");
+        return of(message!("its address is none of a file"));
     }
     let file = locked.filename();
     let Some((project, _)) = file.strip_suffix(".whl").and_then(|stem| stem.split_once('-')) else {
-        return of("it is no wheel");
+        return of(message!("it is no wheel"));
     };
     if !names::file_name::fits(&file) || normalized(project) != locked.key() {
-        return of("the file of its address is another package");
+        return of(message!("the file of its address is another package"));
     }
     let numbers = [*size, locked.unpacked];
     if numbers.iter().flatten().any(|bytes| *bytes > LARGEST)
         || locked.files.is_some_and(|files| files > FILES)
     {
-        return of("its sizes are none that a wheel has");
+        return of(message!("its sizes are none that a wheel has"));
     }
     Ok(locked)
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
 use aitk_plan::{BuildRequest, LayerRequest, Manager, Package, digest_of, names};
-use aitk_system::{Command, RunError, System, beside};
+use aitk_system::{Command, Message, RunError, System, beside, message};
 use serde::{Deserialize, Serialize};
 
 use super::pylock;
@@ -110,21 +110,22 @@ fn attempt(
     let input = folder.join("requirements.in");
     let all = wishes.iter().flat_map(|(_, requirements)| *requirements);
     for requirement in all.clone() {
-        let unfit = |unfit: names::Unfit| EnvError::Unsolvable { reason: unfit.to_string() };
+        let unfit = |unfit: names::Unfit| EnvError::Unsolvable { reason: Message::plain(unfit) };
         names::requirement::check(requirement).map_err(unfit)?;
     }
     let all: String = all.map(|requirement| format!("{requirement}\n")).collect();
     system.write(&input, all.as_bytes(), 0o600).map_err(EnvError::io(&input))?;
 
     let compile = compile(system, uv, settings, request, &origin, &input);
-    let run = |command: &Command, source: &str| run(system, settings, command, source);
+    let run = |command: &Command, source: &Message| run(system, settings, command, source);
     let source = match origin {
-        Origin::Backend(_) | Origin::Vendor(_) => "the framework's own index",
-        Origin::General | Origin::Mirror(_) => "the Python package index",
+        Origin::Backend(_) | Origin::Vendor(_) => message!("the framework's own index"),
+        Origin::General | Origin::Mirror(_) => message!("the Python package index"),
     };
-    let pylock = run(&compile.clone().args(["--format", "pylock.toml", "-q"]), source)?;
-    let bad = |reason: String| EnvError::BadLock { path: PathBuf::from("uv's answer"), reason };
-    let file: UvLock = toml::from_str(&pylock).map_err(|error| bad(error.message().to_owned()))?;
+    let pylock = run(&compile.clone().args(["--format", "pylock.toml", "-q"]), &source)?;
+    let bad = |reason: Message| EnvError::BadLock { path: message!("uv's answer"), reason };
+    let file: UvLock =
+        toml::from_str(&pylock).map_err(|error| bad(Message::plain(error.message())))?;
     let mut packages = file
         .packages
         .into_iter()
@@ -150,7 +151,7 @@ fn attempt(
             true => Ok(()),
             false => measure(&Client::asking(settings)?, &mut packages),
         });
-        let via = run(&via, source);
+        let via = run(&via, &source);
         (sizes.join().unwrap_or_else(|panic| resume_unwind(panic)), via)
     });
     sizes?;
@@ -245,7 +246,9 @@ fn is_that_build(packages: &[Locked], build: &BuildRequest) -> Result<(), EnvErr
         Some(locked) if !locked.package.version.ends_with(&format!("+{backend}")) => {
             let (name, version) = (&locked.package.name, &locked.package.version);
             Err(EnvError::Unsolvable {
-                reason: format!("the index has no {name} for {backend} as new as {name} {version}"),
+                reason: message!(
+                    "the index has no {name} for {backend} as new as {name} {version}"
+                ),
             })
         }
         _ => Ok(()),
@@ -262,7 +265,7 @@ fn comes_from(annotated: &str, build: &BuildRequest, index: &str) -> Result<(), 
     match from {
         Some(from) if from.trim_end_matches('/') == index.trim_end_matches('/') => Ok(()),
         _ => Err(EnvError::Unsolvable {
-            reason: format!("{index} has no {} for this machine", name.unwrap_or_default()),
+            reason: message!("{index} has no {} for this machine", name.unwrap_or_default()),
         }),
     }
 }
@@ -333,14 +336,14 @@ fn run(
     system: &dyn System,
     settings: &Settings,
     command: &Command,
-    source: &str,
+    source: &Message,
 ) -> Result<String, EnvError> {
     let output = match system.run(command) {
         Err(RunError::Interrupted { .. }) => return Err(EnvError::Interrupted),
         Err(RunError::TimedOut { limit, .. }) => {
             return Err(EnvError::Unreachable {
-                source_name: source.to_owned(),
-                reason: format!("nothing came within {} s", limit.as_secs()),
+                source_name: source.clone(),
+                reason: message!("nothing came within {} s", limit.as_secs()),
             });
         }
         output => output?,
@@ -402,7 +405,7 @@ impl UvPackage {
             .max_by(|(one, _), (other, _)| one.cmp(other));
         let Some((_, wheel)) = wheel else {
             return Err(EnvError::Unsolvable {
-                reason: format!("{name} has no package for Python {} here", target.python),
+                reason: message!("{name} has no package for Python {} here", target.python),
             });
         };
         let package = Package {
@@ -413,9 +416,8 @@ impl UvPackage {
             url: wheel.url,
             ..Package::default()
         };
-        pylock::checked(Locked { package, ..Locked::default() }).map_err(|reason| {
-            EnvError::BadLock { path: PathBuf::from("the index's answer"), reason }
-        })
+        pylock::checked(Locked { package, ..Locked::default() })
+            .map_err(|reason| EnvError::BadLock { path: message!("the index's answer"), reason })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aitk_detect::Machine;
 use aitk_plan::{Catalog, Package, Wheel};
-use aitk_system::{Command, Fault, FileKind, Permit, RunError, System};
+use aitk_system::{Command, Fault, FileKind, Message, Permit, RunError, System, Told, message};
 use semver::Version;
 
 use super::index::find_file;
@@ -28,7 +28,7 @@ pub struct Uv {
     /// The program.
     pub path: PathBuf,
     /// Where it was found, in words.
-    pub origin: String,
+    pub origin: Message,
 }
 
 /// Where a uv of aitk's own stands below a folder.
@@ -71,11 +71,11 @@ pub fn find_uv(
     deep: bool,
 ) -> Option<Uv> {
     if let Some(path) = &settings.uv {
-        let named = Uv { path: path.clone(), origin: "named with --uv".to_owned() };
+        let named = Uv { path: path.clone(), origin: message!("named with --uv") };
         return system.exists(path).then_some(named);
     }
     let path = own_uv(&settings.data, catalog);
-    is_sound(system, &path, deep).then(|| Uv { path, origin: "aitk's own".to_owned() })
+    is_sound(system, &path, deep).then(|| Uv { path, origin: message!("aitk's own") })
 }
 
 /// A uv that can be run now: an installed one, else one fetched into the cache. One that is damaged is fetched anew.
@@ -99,31 +99,31 @@ pub fn fetch_uv(
     let version = &catalog.uv.version;
     let path = own_uv(&settings.cache, catalog);
     if is_sound(system, &path, true) {
-        return Ok(Uv { path, origin: "aitk's cache".to_owned() });
+        return Ok(Uv { path, origin: message!("aitk's cache") });
     }
-    let permitted = system.permit(&format!("download uv {version}"));
+    let permitted = system.permit(&message!("download uv {version}"));
     if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
-        return Ok(Uv { path, origin: "to be fetched".to_owned() });
+        return Ok(Uv { path, origin: message!("to be fetched") });
     }
     let origin = fetch_anew(system, machine, catalog, settings, progress, &path)?;
     note(system, &path)?;
-    Ok(Uv { path, origin: origin.to_owned() })
+    Ok(Uv { path, origin })
 }
 
 /// The uv that the user names, which must be new enough to read and write what aitk does.
 fn named_uv(system: &dyn System, catalog: &Catalog, path: &Path) -> Result<Uv, EnvError> {
     let accept = &catalog.uv.accept;
-    let refused = |output: String| EnvError::Uv { output };
+    let refused = |output: Message| EnvError::Uv { output };
     let said = system.run(&Command::reads([&text(path), "--version"]).timeout(PATIENCE));
-    let said = said.map_err(|error| refused(error.to_string()))?;
+    let said = said.map_err(|error| refused(error.told()))?;
     let have = said.stdout.split_whitespace().nth(1).and_then(|have| Version::parse(have).ok());
     let name = path.display();
     match have {
-        None => Err(refused(format!("{name} does not say its version"))),
+        None => Err(refused(message!("{name} does not say its version"))),
         Some(have) if Some(&have) < Version::parse(accept).ok().as_ref() => {
-            Err(refused(format!("{name} is {have}, and {accept} is the oldest that can be used")))
+            Err(refused(message!("{name} is {have}, and {accept} is the oldest that can be used")))
         }
-        Some(_) => Ok(Uv { path: path.to_owned(), origin: "named with --uv".to_owned() }),
+        Some(_) => Ok(Uv { path: path.to_owned(), origin: message!("named with --uv") }),
     }
 }
 
@@ -135,7 +135,7 @@ fn fetch_anew(
     settings: &Settings,
     progress: &dyn FetchProgress,
     path: &Path,
-) -> Result<&'static str, EnvError> {
+) -> Result<Message, EnvError> {
     let version = &catalog.uv.version;
     match fetch_uv_wheel(system, machine, catalog, settings, progress) {
         Ok((file, origin)) => {
@@ -145,7 +145,7 @@ fn fetch_anew(
         // There is no other way yet; a channel that was waited for already is none.
         Err(error @ EnvError::NoUv { .. }) if !settings.offline && !settings.waited => {
             match from_channel(system, version, path, settings, progress) {
-                Ok(true) => Ok("the conda channel"),
+                Ok(true) => Ok(message!("the conda channel")),
                 Ok(false) => Err(error),
                 Err(of_channel) => {
                     tracing::debug!(error = %of_channel, "no uv from the channel");
@@ -188,29 +188,29 @@ pub fn fetch_uv_wheel(
     catalog: &Catalog,
     settings: &Settings,
     progress: &dyn FetchProgress,
-) -> Result<(PathBuf, &'static str), EnvError> {
+) -> Result<(PathBuf, Message), EnvError> {
     let version = &catalog.uv.version;
     let wheel = uv_wheel(catalog, &system.host().arch).ok_or_else(|| EnvError::NoUv {
         version: version.clone(),
-        reason: "the catalog has none for this processor".to_owned(),
+        reason: message!("the catalog has none for this processor"),
     })?;
     let file = settings.wheels().join(&wheel.filename);
     if hash_of(&file).is_ok_and(|hash| hash == wheel.sha256) {
-        return Ok((file, "the cache of wheels"));
+        return Ok((file, message!("the cache of wheels")));
     }
     // It is damaged, if it is there at all.
     system.remove(&file).map_err(EnvError::io(&file))?;
     let origin = match &settings.index_url {
         _ if settings.offline => {
-            return Err(EnvError::Offline { what: format!("uv {version}") });
+            return Err(EnvError::Offline { what: Message::plain(format!("uv {version}")) });
         }
         Some(index) => {
             from_index(index, version, wheel, settings, progress)?;
-            "the index"
+            message!("the index")
         }
         None => {
             from_pip(system, machine, version, wheel, settings)?;
-            "pip"
+            Message::plain("pip")
         }
     };
     let found = hash_of(&file).map_err(EnvError::io(&file))?;
@@ -233,7 +233,7 @@ pub fn install_uv(
     settings: &Settings,
 ) -> Result<PathBuf, EnvError> {
     let path = own_uv(&settings.data, catalog);
-    let install = format!("install {}", path.display());
+    let install = message!("install {}", path.display());
     let permitted = system.permit(&install).map_err(EnvError::io(&path))?;
     if settings.uv.is_some() {
         return Ok(fetched.path.clone());
@@ -277,16 +277,15 @@ fn from_pip(
     wheel: &Wheel,
     settings: &Settings,
 ) -> Result<(), EnvError> {
-    let no_way =
-        |reason: &str| EnvError::NoUv { version: version.to_owned(), reason: reason.to_owned() };
+    let no_way = |reason: Message| EnvError::NoUv { version: version.to_owned(), reason };
     for python in &machine.python {
         if download_with(system, &python.path, version, wheel, settings)? {
             return Ok(());
         }
     }
     Err(no_way(match machine.python.is_empty() {
-        true => "no index is configured, and there is no Python whose pip knows one",
-        false => "no index is configured, and Python has no pip that knows one",
+        true => message!("no index is configured, and there is no Python whose pip knows one"),
+        false => message!("no index is configured, and Python has no pip that knows one"),
     }))
 }
 
@@ -299,7 +298,7 @@ fn download_with(
     wheel: &Wheel,
     settings: &Settings,
 ) -> Result<bool, EnvError> {
-    let no_way = |reason: String| EnvError::NoUv { version: version.to_owned(), reason };
+    let no_way = |reason: Message| EnvError::NoUv { version: version.to_owned(), reason };
     let folder = settings.wheels();
     let wanted = settings.cache.join("resolve").join("uv.txt");
     let requirement = format!("uv=={version} --hash=sha256:{}\n", wheel.sha256);
@@ -327,17 +326,17 @@ fn download_with(
         return Ok(false);
     }
     if Fault::in_words(&output.stderr) == Some(Fault::NoSpace) {
-        return Err(EnvError::NoSpace { path: folder });
+        return Err(EnvError::NoSpace { path: folder.told() });
     }
     output.stderr = settings.hide(&output.stderr);
     let lost = ["Could not fetch", "NewConnectionError", "Connection", "No matching distribution"];
     if lost.iter().any(|sign| output.stderr.contains(sign)) {
         return Err(EnvError::Unreachable {
-            source_name: "the Python package index".to_owned(),
-            reason: connection_line(&output.stderr).unwrap_or_else(|| output.tail(1)),
+            source_name: message!("the Python package index"),
+            reason: connection_line(&output.stderr).unwrap_or_else(|| output.tail(1)).into(),
         });
     }
-    Err(no_way(output.tail(3)))
+    Err(no_way(output.tail(3).into()))
 }
 
 /// What pip says of the connection; its last line speaks of versions even where nothing was reached. The reason

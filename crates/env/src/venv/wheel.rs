@@ -1,5 +1,6 @@
 //! What a wheel's own table of contents tells: how much it takes on disk, without downloading it.
 
+use aitk_system::{Message, message};
 use std::cell::Cell;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
 
@@ -67,8 +68,8 @@ async fn contents(client: &Client, url: &str) -> Result<Contents, EnvError> {
             }
             Err((error, _)) => {
                 return Err(EnvError::Unreachable {
-                    source_name: "the source".to_owned(),
-                    reason: error.to_string(),
+                    source_name: message!("the source"),
+                    reason: Message::plain(error),
                 });
             }
         }
@@ -104,8 +105,9 @@ impl Read for Tail<'_> {
 
 impl Seek for Tail<'_> {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        let before =
-            || io::Error::new(io::ErrorKind::UnexpectedEof, "before the part that is known");
+        let before = || {
+            io::Error::new(io::ErrorKind::UnexpectedEof, message!("before the part that is known"))
+        };
         let to = match to {
             SeekFrom::Start(at) => {
                 self.first.set(self.first.get().min(at));

@@ -2,6 +2,7 @@
 
 use aitk_env::{Generation, add_again};
 use aitk_plan::{Action, Plan, Status, Step};
+use aitk_system::{Message, message};
 
 use super::environment::list;
 use super::{Check, Exact, Kind, Made, Work};
@@ -25,7 +26,7 @@ impl Kind for Activate {
             Check::Holds
         } else {
             let link = environments.current_path();
-            Check::missing(format!("{} does not lead to it", link.display()))
+            Check::missing(message!("{} does not lead to it", link.display()))
         })
     }
 
@@ -38,7 +39,8 @@ impl Kind for Activate {
         let built = cx.built(&spec).filter(|_| !anew);
         let Some((generation, _)) = built else { return Ok(Exact::default()) };
         let link = cx.environments(&spec).current_path();
-        let commands = vec![format!("ln -s {} {}", generation.folder(), link.display())];
+        let commands =
+            vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
@@ -52,7 +54,7 @@ impl Kind for Activate {
             return Ok(Vec::new());
         }
         let Some((generation, _)) = cx.built(&spec) else {
-            return Err(ExecError::StillMissing { reason: "nothing was built".to_owned() });
+            return Err(ExecError::StillMissing { reason: message!("nothing was built") });
         };
         environments.activate(cx.system, &generation)?;
         if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
@@ -71,11 +73,11 @@ pub(super) fn left_behind(
     old: &Generation,
     new: &Generation,
     of: Option<&str>,
-) -> Option<String> {
+) -> Option<Message> {
     let record = new.record(cx.system)?;
     let lost = old.lost(cx.system, &record.versions(), &record.added);
     (!lost.is_empty()).then(|| {
-        format!(
+        message!(
             "you had added {} to the environment that was replaced; it is still in {}, and {} adds it here",
             list(&lost),
             old.path().display(),

@@ -1,6 +1,7 @@
 //! What the steps that install with apt have in common: they do what the plan shows and nothing else, and what they
 //! are about to bring is noted before they bring it.
 
+use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 
 use aitk_plan::Step;
@@ -24,7 +25,7 @@ pub(super) fn exact(
 ) -> Step {
     let mut why = step.why.clone();
     if !simulation.removes.is_empty() {
-        why.push(format!("apt removes for it: {}", simulation.removes.join(", ")));
+        why.push(message!("apt removes for it: {}", simulation.removes.join(", ")));
     }
     Step {
         why,
@@ -98,12 +99,12 @@ pub(super) fn found(name: &str, packages: &BTreeMap<String, Installed>) -> Optio
 /// apt must do just what the plan shows. The root lane has changed the system since the plan was made, so what an
 /// earlier step has done meanwhile may be left out, but nothing may be new.
 fn as_planned(step: &Step, changes: &Changes) -> Result<(), ExecError> {
-    let refuse = |what: String| {
-        let reason = format!("it would now also {what}, which the plan does not show");
+    let refuse = |what: Message| {
+        let reason = message!("it would now also {what}, which the plan does not show");
         Err(ExecError::AptMissing { reason })
     };
     if let Some(name) = changes.removes.iter().find(|name| !step.removes.contains(name)) {
-        return refuse(format!("remove {name}"));
+        return refuse(message!("remove {name}"));
     }
     let planned = |change: &&Change| {
         step.packages.iter().any(|p| p.name == change.name && p.version == change.version)
@@ -111,7 +112,7 @@ fn as_planned(step: &Step, changes: &Changes) -> Result<(), ExecError> {
     match changes.installs.iter().find(|change| !planned(change)) {
         // Without any list of packages there was nothing to show.
         Some(change) if !step.packages.is_empty() => {
-            refuse(format!("install {} {}", change.name, change.version))
+            refuse(message!("install {} {}", change.name, change.version))
         }
         _ => Ok(()),
     }
@@ -132,7 +133,7 @@ mod tests {
         Step {
             id: "system.tools".to_owned(),
             phase: Phase::System,
-            title: String::new(),
+            title: "".into(),
             action: Action::AptUpgrade,
             status: Status::Needed,
             why: Vec::new(),

@@ -2,7 +2,7 @@
 
 use aitk_env::Depth;
 use aitk_plan::{Action, Plan, Step};
-use aitk_system::Command;
+use aitk_system::{Command, message};
 
 use super::{Check, Exact, Kind, Made, Work};
 use crate::apt;
@@ -20,14 +20,14 @@ impl Kind for AptLists {
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
         let Action::AptLists { max_age_hours } = step.action else { return Ok(Check::Holds) };
         let Some(found) = apt::lists_refreshed(cx.system) else {
-            return Ok(Check::missing("there are no package lists"));
+            return Ok(Check::missing(message!("there are no package lists")));
         };
         let refreshed = cx.memo().receipt.lists_refreshed.map_or(found, |ours| ours.max(found));
         let hours = (cx.system.now().as_second() - refreshed).max(0) / 3600;
         Ok(if hours.unsigned_abs() < max_age_hours {
             Check::Holds
         } else {
-            Check::missing(format!("the package lists are {hours} hours old"))
+            Check::missing(message!("the package lists are {hours} hours old"))
         })
     }
 

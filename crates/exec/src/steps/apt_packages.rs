@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aitk_plan::{Action, Package, Plan, Step};
-use aitk_system::RunError;
+use aitk_system::{RunError, message};
 
 use super::apt_change::{self, is_installed};
 use super::{Check, Exact, Kind, Made, Work};
@@ -37,7 +37,7 @@ impl Kind for AptPackages {
         let missing: Vec<_> = wanted(step)
             .iter()
             .filter(|name| !is_installed(&installed, name))
-            .map(|name| format!("{name} is not installed"))
+            .map(|name| message!("{name} is not installed"))
             .collect();
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }

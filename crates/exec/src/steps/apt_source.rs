@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_env::fetch_small;
 use aitk_plan::{Action, AptSource as Source, Plan, Step, Write};
-use aitk_system::{Command, Permit, System};
+use aitk_system::{Command, Message, Permit, System, Told, message};
 
 use super::root::{self, Deed};
 use super::{Check, Exact, Kind, Made, Work, may_change};
@@ -186,7 +186,7 @@ fn fetch_key(cx: &Context<'_>, step: &Step, source: &Source) -> Result<String, E
     Err(ExecError::WrongKey {
         address: source.key.clone(),
         expected: source.fingerprint.clone(),
-        found: if found.is_empty() { "no key".to_owned() } else { found.join(" and ") },
+        found: if found.is_empty() { message!("no key") } else { found.told() },
     })
 }
 
@@ -248,15 +248,15 @@ impl Kind for AptSource {
         let mut missing = Vec::new();
         for (path, text) in texts(source) {
             if root::content_of(cx, &path)?.as_deref() != Some(text.as_bytes()) {
-                missing.push(format!("{} does not say what it should", path.display()));
+                missing.push(message!("{} does not say what it should", path.display()));
             }
         }
         let key = Files::of(&source.name).key;
         if !root::content_of(cx, &key)?.is_some_and(|file| is_the_key(&file, source)) {
-            missing.push(format!("{} is not the key {}", key.display(), source.fingerprint));
+            missing.push(message!("{} is not the key {}", key.display(), source.fingerprint));
         }
         if !is_listed(cx, source) {
-            missing.push(format!("apt has no lists of {}", source.uri));
+            missing.push(message!("apt has no lists of {}", source.uri));
         }
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
@@ -282,7 +282,7 @@ impl Kind for AptSource {
         let Some(source) = wanted(work.step) else { return Ok(Vec::new()) };
         refuse_foreign(cx, source)?;
         let files = Files::of(&source.name);
-        let key = match may_change(cx, &format!("download {}", source.key))? {
+        let key = match may_change(cx, &message!("download {}", source.key))? {
             Permit::Granted => fetch_key(cx, work.step, source)?,
             Permit::Reported => String::new(),
         };
@@ -326,10 +326,10 @@ fn refuse_foreign(cx: &Context<'_>, source: &Source) -> Result<(), ExecError> {
 
 /// Says that the source's files are gone again.
 fn taken_back(work: &Work<'_>, source: &Source, error: ExecError) -> ExecError {
-    let text = format!("what was written for the source {} was taken away again", source.name);
+    let text = message!("what was written for the source {} was taken away again", source.name);
     match error {
         ExecError::AptUntrusted { reason } => {
-            ExecError::AptUntrusted { reason: format!("{reason}; {text}") }
+            ExecError::AptUntrusted { reason: Message::list([reason, text]) }
         }
         error => {
             work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
@@ -458,8 +458,8 @@ mod tests {
         let shown: Vec<_> = ran.shown.writes.iter().map(|write| write.content.clone()).collect();
         assert_eq!(shown, [entry, preferences], "the key is not at hand");
         let list = "-o Dir::Etc::sourcelist=/etc/apt/sources.list.d/aitk-vendor.sources";
-        assert!(ran.shown.commands[3].contains(list), "{}", ran.shown.commands[3]);
-        assert!(ran.shown.commands[3].ends_with("APT::Get::List-Cleanup=0 update"));
+        assert!(ran.shown.commands[3].to_string().contains(list), "{}", ran.shown.commands[3]);
+        assert!(ran.shown.commands[3].to_string().ends_with("APT::Get::List-Cleanup=0 update"));
         let run: Vec<_> = ran.did.iter().filter_map(|did| did.strip_prefix("run ")).collect();
         assert_eq!(run, ran.shown.commands);
         let noted = ran.did.iter().position(|did| did == NOTED).unwrap();

@@ -2,6 +2,7 @@
 
 use aitk_env::Depth;
 use aitk_plan::{Plan, Step};
+use aitk_system::message;
 
 use super::{Check, Exact, Kind, Made, Work, apt_change};
 use crate::apt;
@@ -23,8 +24,8 @@ impl Kind for AptUpgrade {
         let waiting = apt::changes(cx.system, &words())?;
         Ok(match waiting.installs.as_slice() {
             [] => Check::Holds,
-            [one] => Check::missing(format!("an upgrade is waiting: {}", one.name)),
-            [one, rest @ ..] => Check::missing(format!(
+            [one] => Check::missing(message!("an upgrade is waiting: {}", one.name)),
+            [one, rest @ ..] => Check::missing(message!(
                 "upgrades are waiting: {} and {} more packages",
                 one.name,
                 rest.len()

@@ -1,5 +1,6 @@
 //! A conda and a mamba are there and know the environment by its name.
 
+use aitk_system::{Message, Told, message};
 use std::path::{Path, PathBuf};
 
 use aitk_env::{
@@ -75,12 +76,13 @@ impl Kind for Base {
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(spec) = spec(plan, step) else { return Ok(Exact::default()) };
         let link = links(cx, &spec).into_iter().next().unwrap_or_default();
-        let known = format!("ln -s {} {}", current(cx, plan).display(), link.display());
+        let known =
+            Message::plain(format!("ln -s {} {}", current(cx, plan).display(), link.display()));
         let there = match fault(cx, &spec, step, Depth::Content)? {
             None => None,
             // Nothing that aitk does brings a conda there, so the plan is not even shown, nor kept as a wish.
-            Some(faults) if spec.adopt.is_some() => {
-                return Err(ExecError::StillMissing { reason: faults.join("; ") });
+            Some(faults) if spec.adopt.is_some() && cx.is_local => {
+                return Err(ExecError::StillMissing { reason: Message::list(faults) });
             }
             Some(_) => resolved(cx, plan)?,
         };
@@ -115,11 +117,11 @@ impl Kind for Base {
         let mut made = Vec::new();
         let faults = fault(cx, &spec, step, Depth::Content)?;
         if let (Some(faults), Some(_)) = (&faults, spec.adopt) {
-            return Err(ExecError::StillMissing { reason: faults.join("; ") });
+            return Err(ExecError::StillMissing { reason: Message::list(faults.clone()) });
         }
         if faults.is_some() {
             let Some(lock) = cx.base_lock_of(plan, step) else {
-                return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
+                return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
             };
             made.extend(build(cx, work, &spec, &lock)?);
         }
@@ -170,7 +172,7 @@ impl Kind for Base {
             .any(|link| cx.system.read_link(link).is_ok_and(|leads| leads == target));
         Ok(match known {
             true => Check::Holds,
-            false => Check::missing(format!("conda does not know `{}` by its name", spec.env)),
+            false => Check::missing(message!("conda does not know `{}` by its name", spec.env)),
         })
     }
 }
@@ -181,30 +183,30 @@ fn fault(
     spec: &Spec<'_>,
     step: &Step,
     depth: Depth,
-) -> Result<Option<Vec<String>>, ExecError> {
-    let one = |fault: &str| Ok(Some(vec![fault.to_owned()]));
+) -> Result<Option<Vec<Message>>, ExecError> {
+    let one = |fault: Message| Ok(Some(vec![fault]));
     if let Some(adopt) = spec.adopt {
         let there = cx.system.exists(adopt.join("bin/conda"));
         return if there {
             Ok(None)
         } else {
-            one(&format!("there is no conda in {}", adopt.display()))
+            one(message!("there is no conda in {}", adopt.display()))
         };
     }
     if cx.fresh && !is_resolved_here(cx, step) {
-        return one("it is resolved anew");
+        return one(message!("it is resolved anew"));
     }
     let there = environments(cx).current(cx.system);
     let of_lock = cx.locked.map(|locks| locks.base.as_ref());
     if let (Some(None), None) = (of_lock, &there) {
         return Err(EnvError::unfit(
-            "it has no environment `base`, from which conda itself is installed",
-            "name a conda that is there already with --conda-base DIR",
+            message!("it has no environment `base`, from which conda itself is installed"),
+            message!("name a conda that is there already with --conda-base DIR"),
         )
         .into());
     }
     let Some((generation, record)) = there else {
-        return one("there is no conda of aitk's");
+        return one(message!("there is no conda of aitk's"));
     };
     let fits = match of_lock {
         Some(Some(wanted)) => record.request == spec.digest && wanted.digest() == generation.name(),
@@ -213,11 +215,11 @@ fn fault(
         None => record.request == spec.digest,
     };
     if !fits {
-        return one("the conda that is there is another one");
+        return one(message!("the conda that is there is another one"));
     }
     let faults = generation.faults(cx.system);
     if !faults.is_empty() {
-        return Ok(Some(faults.iter().map(ToString::to_string).collect()));
+        return Ok(Some(faults.iter().map(Told::told).collect()));
     }
     let mut damage = cx.damage(&generation, None, depth)?;
     damage.extend(cx.damage(&generation, Some(&step.id), depth)?);
@@ -342,7 +344,7 @@ fn build(
         // The network need not rest while these are installed.
         let layers: Vec<_> = lock.layers.iter().cloned().chain(ahead(cx, work.plan)).collect();
         let count: usize = layers.iter().map(|layer| layer.packages.len()).sum();
-        if may_download(cx, &format!("download {count} packages"))? {
+        if may_download(cx, &message!("download {count} packages"))? {
             cx.downloads.begin(cx.settings, lock.manager, &layers);
         }
         generation.begin(cx.system)?;

@@ -1,14 +1,17 @@
 //! A proof succeeds: a script that computes something whose answer is known, run by the environment's own Python.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aitk_env::{Depth, inside};
 use aitk_plan::{Action, CHECKS, Plan, Step, digest_of};
-use aitk_system::Command;
+use aitk_system::{Command, Message, message};
 
 use super::kernelspec::{Kernelspec, content};
 use super::{Check, Exact, Kind, Made, Work, base};
+use serde::Deserialize;
+
 use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 use crate::report::Event;
@@ -21,9 +24,9 @@ const LIMIT: Duration = Duration::from_secs(300);
 fn script(step: &Step) -> Result<&'static str, ExecError> {
     let Action::Check { script } = &step.action else { return Ok("") };
     let known = CHECKS.iter().find(|(name, _)| name == script);
-    known
-        .map(|(_, text)| *text)
-        .ok_or_else(|| ExecError::StillMissing { reason: format!("there is no script `{script}`") })
+    known.map(|(_, text)| *text).ok_or_else(|| ExecError::StillMissing {
+        reason: message!("there is no script `{script}`"),
+    })
 }
 
 /// The environment that a plan means, which is proven before it is the one in use.
@@ -61,10 +64,10 @@ fn prove(
     step: &Step,
     log: PathBuf,
     keep_bytecode: bool,
-) -> Result<String, ExecError> {
+) -> Result<Message, ExecError> {
     let there = environment(plan).zip(proven(cx, plan));
     let Some((spec, Proven { prefix, in_use, .. })) = there else {
-        let reason = "there is no environment to prove it on".to_owned();
+        let reason = message!("there is no environment to prove it on");
         return Err(ExecError::CheckFailed { reason, log: None });
     };
     // The script is handed over in a variable: a file would have to be written, which a verification must not.
@@ -72,6 +75,7 @@ fn prove(
         .arg("import os; exec(compile(os.environ['AITK_CHECK'], 'check', 'exec'))")
         .env("AITK_CHECK", script(step)?)
         .env("AITK_ACCELERATOR_KIND", &plan.accelerator.kind)
+        .env("AITK_SAY", "json")
         .env("PYTHONUTF8", "1")
         .env("TF_CPP_MIN_LOG_LEVEL", "3")
         .timeout(LIMIT);
@@ -87,12 +91,31 @@ fn prove(
     let output = cx.system.run(&inside.enter(cx.system, command).log(&log))?;
     if output.success() {
         // A line for each device.
-        let said = output.stdout.trim().to_owned();
+        let said = Message::lines(output.stdout.trim().lines().map(said));
         cx.memo().said.insert(step.id.clone(), said.clone());
         Ok(said)
     } else {
         let log = (log != no_log()).then_some(log);
-        Err(ExecError::CheckFailed { reason: output.tail(3), log })
+        Err(ExecError::CheckFailed {
+            reason: Message::lines(output.tail(3).lines().map(said)),
+            log,
+        })
+    }
+}
+
+/// A line that a script has printed: a message where it is one (see `profiles/checks/say.py`), else what others say.
+fn said(line: &str) -> Message {
+    #[derive(Deserialize)]
+    struct Said {
+        say: String,
+        held: BTreeMap<String, String>,
+    }
+    match serde_json::from_str::<Said>(line) {
+        Ok(Said { say, held }) => {
+            let held = held.into_iter().map(|(name, text)| (name.into(), Message::plain(text)));
+            Message::said(say, held.collect())
+        }
+        Err(_) => Message::plain(line),
     }
 }
 
@@ -140,13 +163,13 @@ impl Kind for Proof {
         Ok(if claim.is_some() && claim == proven {
             Check::Holds
         } else {
-            Check::missing("it has not been proven for this environment")
+            Check::missing(message!("it has not been proven for this environment"))
         })
     }
 
     fn resolve(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Action::Check { script } = &step.action else { return Ok(Exact::one(step.clone())) };
-        let commands = vec![format!("aitk run -- python {script}")];
+        let commands = vec![Message::plain(format!("aitk run -- python {script}"))];
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aitk_plan::{Plan, Step};
-use aitk_system::{Command, System};
+use aitk_system::{Command, Message, System, message};
 use serde_json::Value;
 
 use super::root::{self, Deed};
@@ -70,11 +70,11 @@ pub(super) fn undo(detail: Option<&str>, system: &dyn System) -> Vec<Command> {
 }
 
 /// What to say of a runtime that stays.
-pub(super) fn stays(system: &dyn System) -> Option<String> {
+pub(super) fn stays(system: &dyn System) -> Option<Message> {
     let json = system.text(DAEMON).ok()?;
     let json: Value = serde_json::from_str(&json).ok()?;
     json.pointer("/runtimes/nvidia")?;
-    Some(format!(
+    Some(message!(
         "{DAEMON} still names the runtime `nvidia`; take it out by hand if nothing needs it"
     ))
 }
@@ -84,10 +84,10 @@ impl Kind for ContainerGpu {
         let State { runtime, described, .. } = state(cx)?;
         let mut missing = Vec::new();
         if !runtime {
-            missing.push(format!("{DAEMON} does not name the runtime `nvidia`"));
+            missing.push(message!("{DAEMON} does not name the runtime `nvidia`"));
         }
         if !described {
-            missing.push(format!("there is no {CDI}"));
+            missing.push(message!("there is no {CDI}"));
         }
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
@@ -134,7 +134,7 @@ mod tests {
     const CONFIGURE: &str = "sudo nvidia-ctk runtime configure --runtime=docker";
     const GENERATE: &str = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml";
 
-    fn commands(machine: &Machine) -> Vec<String> {
+    fn commands(machine: &Machine) -> Vec<Message> {
         machine
             .apply(&ContainerGpu, Action::ContainerGpu, Receipt::default())
             .unwrap()

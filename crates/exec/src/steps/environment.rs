@@ -1,10 +1,11 @@
 //! A generation exists for the environment's lock.
 
+use aitk_system::{Message, Told, message};
 use std::path::PathBuf;
 
 use aitk_env::{
-    Added, Addition, Damage, Depth, EnvError, Fault, GET_PYTHON, Generation, Layer, Lock, Record,
-    Taken, add_again,
+    Added, Addition, Damage, Depth, EnvError, Fault, Generation, Layer, Lock, Record, Taken,
+    add_again, get_python,
 };
 use aitk_plan::{Accelerator, Action, Bytes, FrameworkPlan, Plan, Status, Step, Warning};
 
@@ -33,14 +34,14 @@ impl Kind for Environment {
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let Some((spec, lock)) = environment(work.plan).zip(cx.lock_of(work.plan)) else {
-            return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
+            return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
         };
         let generation = cx.environments(&spec).instance(cx.system, &lock.digest());
         let manager = cx.manager(spec.manager, &work.log);
         let id = &work.step.id;
         if let Some(record) = generation.record(cx.system) {
             if let Some(path) = of_another(cx, &generation) {
-                let why = format!("it belongs to another user; {GIVE_BACK}");
+                let why = Message::list([message!("it belongs to another user"), give_back()]);
                 return Err(ExecError::io(path)(std::io::Error::other(why)));
             }
             // It is whole: what the user may have added to it stays, and only what is damaged is mended.
@@ -70,7 +71,7 @@ impl Kind for Environment {
             }
             return Ok(Vec::new());
         }
-        if may_download(cx, &format!("download {} packages", lock.packages().count()))? {
+        if may_download(cx, &message!("download {} packages", lock.packages().count()))? {
             cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
         }
         generation.begin(cx.system)?;
@@ -113,24 +114,24 @@ impl Kind for Environment {
         }
         accept(cx, &spec)?;
         if cx.fresh && spec.generation.is_none() {
-            return Ok(Check::missing("it is resolved anew"));
+            return Ok(Check::missing(message!("it is resolved anew")));
         }
         let Some((generation, record)) = cx.built(&spec) else {
             let like_this = in_use_for(cx, &spec);
             let faults = like_this.map_or_else(Vec::new, |(it, _)| it.faults(cx.system));
             return Ok(match faults.is_empty() {
-                false => Check::Missing(faults.iter().map(Fault::to_string).collect()),
+                false => Check::Missing(faults.iter().map(Told::told).collect()),
                 true => {
-                    Check::missing(format!("there is no environment `{}` like this", spec.name))
+                    Check::missing(message!("there is no environment `{}` like this", spec.name))
                 }
             });
         };
         if spec.python.is_some_and(|python| python != record.python) {
-            return Ok(Check::missing(format!("the environment has Python {}", record.python)));
+            return Ok(Check::missing(message!("the environment has Python {}", record.python)));
         }
         let faults = generation.faults(cx.system);
         if !faults.is_empty() {
-            return Ok(Check::Missing(faults.iter().map(Fault::to_string).collect()));
+            return Ok(Check::Missing(faults.iter().map(Told::told).collect()));
         }
         let mut damage = cx.damage(&generation, None, depth)?;
         if record.layers.contains_key(&step.id) {
@@ -144,7 +145,9 @@ impl Kind for Environment {
 }
 
 /// What nobody but the owner of an environment's files, or root, can do.
-const GIVE_BACK: &str = "give the environment back with `sudo chown -R` and the user's name";
+fn give_back() -> Message {
+    message!("give the environment back with `sudo chown -R` and the user's name")
+}
 
 /// The part of an environment that belongs to another user.
 fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
@@ -155,13 +158,13 @@ fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
 }
 
 /// What only the person can do about a plan's environment.
-pub(crate) fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<&'static str> {
+pub(crate) fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<Message> {
     let spec = environment(plan)?;
     if without_python(cx, plan, &spec) {
-        return Some(GET_PYTHON);
+        return Some(get_python());
     }
     let (generation, _) = cx.built(&spec)?;
-    of_another(cx, &generation).map(|_| GIVE_BACK)
+    of_another(cx, &generation).map(|_| give_back())
 }
 
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
@@ -209,7 +212,7 @@ pub(super) fn complete(
         if missing.packages.is_empty() {
             continue;
         }
-        if may_download(cx, &format!("download {} packages", missing.packages.len()))? {
+        if may_download(cx, &message!("download {} packages", missing.packages.len()))? {
             cx.downloads.begin(cx.settings, lock.manager, std::slice::from_ref(&missing));
             cx.downloads.wait(&missing.step, work.reporter)?;
         }
@@ -244,7 +247,7 @@ fn accept(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Result<(), ExecError>
 /// The lock of a plan's environment: the user's own, that of the environment that is there, else a new one.
 pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecError> {
     let Some(spec) = environment(plan) else {
-        return Err(ExecError::StillMissing { reason: "the plan has no environment".to_owned() });
+        return Err(ExecError::StillMissing { reason: message!("the plan has no environment") });
     };
     accept(cx, &spec)?;
     if let Some(locks) = cx.locked {
@@ -322,7 +325,8 @@ fn exact(
     }
     let link = cx.environments(spec).current_path();
     for step in plan.steps.iter().filter(|step| step.action == Action::Activate) {
-        let commands = vec![format!("ln -s {} {}", generation.folder(), link.display())];
+        let commands =
+            vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
         steps.push(Step { commands, ..step.clone() });
     }
     let taken = plan.framework.as_ref().zip(manager.taken(spec.builds, lock));
@@ -359,9 +363,9 @@ fn exact(
 pub(super) fn does_not_go(left_out: &[String]) -> Option<Warning> {
     (!left_out.is_empty()).then(|| {
         Warning::new(
-            "AITK-W09",
-            format!("what you added does not go with the rest any more: {}", left_out.join(", ")),
-            "it stays in the generation that is replaced; add it in another version once this is done",
+            aitk_plan::warnings::LEFT_BEHIND,
+            message!("what you added does not go with the rest any more: {}", left_out.join(", ")),
+            message!("it stays in the generation that is replaced; add it in another version once this is done"),
         )
     })
 }
@@ -370,9 +374,9 @@ pub(super) fn does_not_go(left_out: &[String]) -> Option<Warning> {
 fn is_not_carried(lost: &[Added]) -> Option<Warning> {
     (!lost.is_empty()).then(|| {
         Warning::new(
-            "AITK-W09",
-            format!("what you added is not carried over: {}", list(lost)),
-            format!(
+            aitk_plan::warnings::LEFT_BEHIND,
+            message!("what you added is not carried over: {}", list(lost)),
+            message!(
                 "it stays in the generation that is replaced; once this is done, {} adds it again",
                 add_again(lost, None)
             ),
@@ -392,10 +396,12 @@ fn noted(taken: &Taken<'_>, lock: &Lock) -> Option<Warning> {
     let sizes = layer.into_iter().flat_map(|l| &l.packages).filter_map(|l| l.package.size);
     let size = Bytes(sizes.sum());
     Some(Warning::new(
-        "AITK-W08",
-        format!("{note}: {size} to download"),
-        "set --torch-index (or `torch-index` in config.toml) to a mirror of PyTorch's index, or choose \
-         --framework none",
+        aitk_plan::warnings::LARGER_BUILD,
+        message!("{note}: {size} to download"),
+        message!(
+            "set --torch-index (or `torch-index` in config.toml) to a mirror of PyTorch's index, or choose \
+         --framework none"
+        ),
     ))
 }
 
@@ -430,8 +436,8 @@ fn accelerator(
 fn on_the_cpu(accelerator: Option<&Accelerator>) -> Option<Warning> {
     let found = accelerator.filter(|accelerator| accelerator.kind == "none")?;
     Some(Warning::new(
-        "AITK-W11",
-        found.why.join("; "),
-        "name a channel that has builds for CUDA (--channel), or add --manager venv",
+        aitk_plan::warnings::UNUSED_GPU,
+        Message::list(found.why.clone()),
+        message!("name a channel that has builds for CUDA (--channel), or add --manager venv"),
     ))
 }

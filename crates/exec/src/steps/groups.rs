@@ -1,7 +1,7 @@
 //! The user belongs to groups, once logged in again.
 
 use aitk_plan::{Action, Plan, Status, Step};
-use aitk_system::{Command, System};
+use aitk_system::{Command, System, message};
 
 use super::root::{self, Deed};
 use super::{Check, Exact, Kind, Made, Work};
@@ -113,7 +113,7 @@ impl Kind for Groups {
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
         let State { user, lacks, .. } = state(cx, step)?;
         let missing: Vec<_> =
-            lacks.iter().map(|group| format!("{user} does not belong to {group}")).collect();
+            lacks.iter().map(|group| message!("{user} does not belong to {group}")).collect();
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
 
@@ -206,7 +206,7 @@ mod tests {
         let waits = commands(Status::Needed);
         assert_eq!(
             (waits.commands, waits.estimated),
-            (vec!["sudo usermod -aG docker kim".to_owned()], true)
+            (vec!["sudo usermod -aG docker kim".into()], true)
         );
         assert_eq!(commands(Status::Done).commands, [""; 0]);
     }

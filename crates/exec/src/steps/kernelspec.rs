@@ -1,5 +1,6 @@
 //! Jupyter knows the environment.
 
+use aitk_system::message;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -101,16 +102,16 @@ impl Kind for Kernelspec {
         let Some((path, bytes)) = wanted(cx, plan, step) else { return Ok(Check::Holds) };
         Ok(match whose(cx, &path, &bytes)? {
             Whose::Ours | Whose::Edited => Check::Holds,
-            Whose::Nobodys => Check::missing(format!("{} is not there", path.display())),
+            Whose::Nobodys => Check::missing(message!("{} is not there", path.display())),
             Whose::Stale | Whose::Foreign => {
-                Check::missing(format!("{} says something else", path.display()))
+                Check::missing(message!("{} says something else", path.display()))
             }
         })
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let wanted = wanted(cx, plan, step);
-        let commands = wanted.map(|(path, _)| format!("write {}", path.display()));
+        let commands = wanted.map(|(path, _)| message!("write {}", path.display()));
         Ok(Exact::one(Step { commands: commands.into_iter().collect(), ..step.clone() }))
     }
 
@@ -119,9 +120,10 @@ impl Kind for Kernelspec {
         if let Whose::Foreign = whose(cx, &path, &bytes)? {
             return Err(ExecError::Yours {
                 path,
-                reason: "it is another kernel of this name".to_owned(),
-                remedy: "move it away, or name the environment otherwise with --env; then run the same command again"
-                    .to_owned(),
+                reason: message!("it is another kernel of this name"),
+                remedy: message!(
+                    "move it away, or name the environment otherwise with --env; then run the same command again"
+                ),
             });
         }
         cx.system.write(&path, &bytes, 0o644).map_err(ExecError::io(&path))?;

@@ -2,6 +2,7 @@
 
 use aitk_env::{Damage, Depth, Generation, Lock, Locked, Manager};
 use aitk_plan::{Action, Manager as ManagerKind, Plan, Status, Step};
+use aitk_system::message;
 
 use super::{Check, Exact, Kind, Made, Work, may_download};
 use crate::context::{Context, environment, no_log};
@@ -41,7 +42,7 @@ impl Kind for Layer {
         let lock = cx.lock_of(work.plan);
         let Some((lock, layer)) = lock.as_ref().and_then(|lock| Some((lock, lock.layer(id)?)))
         else {
-            return Err(ExecError::StillMissing { reason: "the plan has no lock".to_owned() });
+            return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
         };
         cx.downloads.wait(id, work.reporter)?;
         let generation = environments.instance(cx.system, &lock.digest());
@@ -64,14 +65,14 @@ impl Kind for Layer {
         if being_built(cx, plan) {
             return Ok(match cx.memo().built.contains(&step.id) {
                 true => Check::Holds,
-                false => Check::missing("it is not installed yet"),
+                false => Check::missing(message!("it is not installed yet")),
             });
         }
         let Some((generation, record)) = cx.built(&spec) else {
-            return Ok(Check::missing("its environment is not there"));
+            return Ok(Check::missing(message!("its environment is not there")));
         };
         if !record.layers.contains_key(&step.id) {
-            return Ok(Check::missing("it is not in the environment"));
+            return Ok(Check::missing(message!("it is not in the environment")));
         }
         let damage = cx.damage(&generation, Some(&step.id), depth)?;
         Ok(if damage.is_empty() {
@@ -178,7 +179,7 @@ fn mend_layer(
     if damaged.packages.is_empty() {
         return Ok(());
     }
-    if may_download(cx, &format!("download {} packages again", damaged.packages.len()))? {
+    if may_download(cx, &message!("download {} packages again", damaged.packages.len()))? {
         cx.downloads.begin(cx.settings, work.plan.manager, std::slice::from_ref(&damaged));
         cx.downloads.wait(step, work.reporter)?;
     }

@@ -1,7 +1,7 @@
 //! This session belongs to groups: membership counts only for those who log in after it was given.
 
 use aitk_plan::{Action, Plan, Step};
-use aitk_system::Permit;
+use aitk_system::{Permit, message};
 
 use super::groups::groups;
 use super::{Check, Exact, Kind, Made, Work, may_change, root};
@@ -29,7 +29,7 @@ impl Kind for Login {
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
         let missing: Vec<_> = lacking(cx, step)?
             .iter()
-            .map(|group| format!("this session does not belong to {group}"))
+            .map(|group| message!("this session does not belong to {group}"))
             .collect();
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
@@ -40,9 +40,9 @@ impl Kind for Login {
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        match may_change(cx, "log out and in again")? {
+        match may_change(cx, &message!("log out and in again"))? {
             Permit::Reported => Ok(Vec::new()),
-            Permit::Granted => Err(ExecError::LogIn { groups: lacking(cx, work.step)?.join(", ") }),
+            Permit::Granted => Err(ExecError::LogIn { groups: lacking(cx, work.step)? }),
         }
     }
 }

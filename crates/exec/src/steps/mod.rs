@@ -31,7 +31,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_env::{Addition, Depth, EnvError};
 use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning};
-use aitk_system::{Permit, System};
+use aitk_system::{Message, Permit, System};
 use sha2::{Digest, Sha256};
 
 pub(crate) use apt_source::own_sources;
@@ -58,11 +58,11 @@ pub(crate) enum Check {
     /// It does.
     Holds,
     /// It does not; what is wrong, one text for each fault.
-    Missing(Vec<String>),
+    Missing(Vec<Message>),
 }
 
 impl Check {
-    pub fn missing(what: impl Into<String>) -> Self {
+    pub fn missing(what: impl Into<Message>) -> Self {
         Self::Missing(vec![what.into()])
     }
 }
@@ -193,13 +193,13 @@ pub(crate) fn kind(action: &Action) -> &'static dyn Kind {
 }
 
 /// Whether this system lets something happen that it does not do itself; a dry run does not.
-pub(crate) fn may_change(cx: &Context<'_>, what: &str) -> Result<Permit, ExecError> {
+pub(crate) fn may_change(cx: &Context<'_>, what: &Message) -> Result<Permit, ExecError> {
     let path = cx.settings.cache.clone();
     Ok(cx.system.permit(what).map_err(|source| EnvError::Io { path, source })?)
 }
 
 /// The same for downloads.
-pub(crate) fn may_download(cx: &Context<'_>, what: &str) -> Result<bool, ExecError> {
+pub(crate) fn may_download(cx: &Context<'_>, what: &Message) -> Result<bool, ExecError> {
     Ok(may_change(cx, what)? == Permit::Granted)
 }
 

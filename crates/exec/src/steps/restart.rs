@@ -1,7 +1,7 @@
 //! The machine was started again after steps that count only then.
 
 use aitk_plan::{Action, Plan, Step};
-use aitk_system::{Permit, System};
+use aitk_system::{Message, Permit, System, message};
 
 use super::{Check, Exact, Kind, Made, Work, may_change};
 use crate::context::Context;
@@ -17,19 +17,21 @@ pub(crate) fn boot_id(system: &dyn System) -> Option<String> {
 
 /// The titles of the steps that were last carried out since the machine was started. What aitk never carried out counts
 /// already.
-fn fresh(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<String> {
+fn fresh(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Message> {
     let Action::Restart { after } = &step.action else { return Vec::new() };
     let Some(now) = boot_id(cx.system) else { return Vec::new() };
     let memo = cx.memo();
     let fresh = after.iter().filter(|id| memo.receipt.boots.get(*id) == Some(&now));
-    fresh.map(|id| plan.step(id).map_or_else(|| id.clone(), |step| step.title.clone())).collect()
+    fresh
+        .map(|id| plan.step(id).map_or_else(|| Message::plain(id), |step| step.title.clone()))
+        .collect()
 }
 
 impl Kind for Restart {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
         let missing: Vec<_> = fresh(cx, plan, step)
             .iter()
-            .map(|title| format!("the machine was not restarted since: {title}"))
+            .map(|title| message!("the machine was not restarted since: {title}"))
             .collect();
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
@@ -40,11 +42,9 @@ impl Kind for Restart {
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        match may_change(cx, "restart the machine")? {
+        match may_change(cx, &message!("restart the machine"))? {
             Permit::Reported => Ok(Vec::new()),
-            Permit::Granted => {
-                Err(ExecError::Restart { after: fresh(cx, work.plan, work.step).join(", ") })
-            }
+            Permit::Granted => Err(ExecError::Restart { after: fresh(cx, work.plan, work.step) }),
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Step, Write};
-use aitk_system::{Command, FileKind, Permit, Stat, System};
+use aitk_system::{Command, FileKind, Message, Permit, Stat, System, message};
 
 use super::{Work, may_change};
 use crate::context::Context;
@@ -111,7 +111,7 @@ pub(super) fn run(cx: &Context<'_>, work: &Work<'_>, command: &Command) -> Resul
         return Err(ExecError::NeedsPassword);
     }
     if !output.success() {
-        let (command, output) = (cx.typed(command), output.tail(8));
+        let (command, output) = (cx.typed(command).to_string(), output.tail(8));
         return Err(ExecError::Failed { command, output, log: Some(work.log.clone()) });
     }
     Ok(())
@@ -130,8 +130,8 @@ pub(crate) fn asks_for_password(said: &str) -> bool {
 
 /// Whether nobody but root can put something else at a path, or in the way to it. Whom `/` belongs to is root.
 fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecError> {
-    let refuse = |place: &Path, reason: &str| {
-        Err(ExecError::UnsafePlace { path: place.to_owned(), reason: reason.to_owned() })
+    let refuse = |place: &Path, reason: Message| {
+        Err(ExecError::UnsafePlace { path: place.to_owned(), reason })
     };
     let root = system.stat(Path::new("/")).map_err(ExecError::io("/"))?.uid;
     let mut ahead: Vec<PathBuf> = folders_above(path);
@@ -143,11 +143,11 @@ fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecError> {
             stat => stat.map_err(ExecError::io(&folder))?,
         };
         if stat.uid != root {
-            return refuse(&folder, "it does not belong to root");
+            return refuse(&folder, message!("it does not belong to root"));
         }
         match stat.kind {
             FileKind::Dir if others_may_write(&stat) => {
-                return refuse(&folder, "others than root may write there");
+                return refuse(&folder, message!("others than root may write there"));
             }
             FileKind::Dir => {}
             FileKind::Link if links < MAX_LINKS => {
@@ -159,12 +159,12 @@ fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecError> {
                 ahead.push(target.clone());
                 ahead.extend(folders_above(&target));
             }
-            _ => return refuse(&folder, "it is no folder"),
+            _ => return refuse(&folder, message!("it is no folder")),
         }
     }
     match system.stat(path) {
-        Ok(stat) if stat.kind != FileKind::File => refuse(path, "it is no plain file"),
-        Ok(stat) if stat.uid != root => refuse(path, "it does not belong to root"),
+        Ok(stat) if stat.kind != FileKind::File => refuse(path, message!("it is no plain file")),
+        Ok(stat) if stat.uid != root => refuse(path, message!("it does not belong to root")),
         _ => Ok(()),
     }
 }
@@ -181,19 +181,19 @@ fn others_may_write(stat: &Stat) -> bool {
 /// Looks whether a file stands there as it was to be written.
 fn stands(cx: &Context<'_>, deed: &Deed, content: &[u8]) -> Result<(), ExecError> {
     let Some(path) = deed.write().map(|write| Path::new(&write.path)) else { return Ok(()) };
-    let look = format!("look whether {} says what it should", path.display());
+    let look = message!("look whether {} says what it should", path.display());
     if may_change(cx, &look)? == Permit::Reported {
         return Ok(());
     }
     only_roots(cx.system, path)?;
-    let missing = |reason: String| Err(ExecError::StillMissing { reason });
+    let missing = |reason: Message| Err(ExecError::StillMissing { reason });
     let stat = cx.system.stat(path).map_err(ExecError::io(path))?;
     if stat.mode != MODE && matches!(deed, Deed::Put(_)) {
-        return missing(format!("{} has other rights than it should", path.display()));
+        return missing(message!("{} has other rights than it should", path.display()));
     }
     match content_of(cx, path)? {
         Some(there) if there == content => Ok(()),
-        _ => missing(format!("{} does not say what it should", path.display())),
+        _ => missing(message!("{} does not say what it should", path.display())),
     }
 }
 
@@ -202,7 +202,7 @@ fn take_back(cx: &Context<'_>, work: &Work<'_>, path: &Path, content: &[u8]) {
     let ours = content_of(cx, path)
         .is_ok_and(|there| there.is_some_and(|there| content.starts_with(&there)));
     if ours && run(cx, work, &delete([path])).is_ok() {
-        let text = format!("{} was taken away again", path.display());
+        let text = message!("{} was taken away again", path.display());
         work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
     }
 }

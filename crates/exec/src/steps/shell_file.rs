@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{FileKind, System};
+use aitk_system::{FileKind, Message, System, Told, message};
 
 /// What stands around the lines that are aitk's.
 const BEGIN: &str = "# >>> aitk >>>";
@@ -49,26 +49,26 @@ pub(super) fn behind_links(file: &Path, system: &dyn System) -> io::Result<PathB
             _ => return Ok(place),
         }
     }
-    Err(io::Error::other("it is a link that leads to itself"))
+    Err(io::Error::other(message!("it is a link that leads to itself")))
 }
 
 /// Why a file must stay as it is; `None` where it may be written.
-pub(super) fn closed(place: &Path, system: &dyn System) -> Option<String> {
+pub(super) fn closed(place: &Path, system: &dyn System) -> Option<Message> {
     let stat = match system.stat(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(error.to_string()),
+        Err(error) => return Some(error.told()),
         Ok(stat) => stat,
     };
     if stat.kind != FileKind::File {
-        return Some("it is no plain file".to_owned());
+        return Some(message!("it is no plain file"));
     }
     if stat.uid != system.host().uid {
-        return Some("it belongs to somebody else".to_owned());
+        return Some(message!("it belongs to somebody else"));
     }
     match system.access(place) {
         // Root may write everything, and does not here.
         Ok(()) if stat.mode & 0o222 != 0 => None,
-        _ => Some("it can only be read".to_owned()),
+        _ => Some(message!("it can only be read")),
     }
 }
 
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(closed(&at("real/bashrc"), &Real), None);
         assert_eq!(closed(&at("none"), &Real), None);
         Real.write(&at("read-only"), b"", 0o400).unwrap();
-        assert_eq!(closed(&at("read-only"), &Real).as_deref(), Some("it can only be read"));
+        assert_eq!(closed(&at("read-only"), &Real).unwrap(), "it can only be read");
         assert!(closed(home.path(), &Real).is_some());
     }
 }

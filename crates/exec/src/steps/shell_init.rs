@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use aitk_plan::{Plan, Step};
-use aitk_system::{System, quote};
+use aitk_system::{Message, System, Told, message, quote};
 
 use super::shell_file::{self, Changed, Unclear, behind_links, closed, shell_files};
 use super::{Check, Exact, Kind, Made, Work, base};
@@ -47,19 +47,21 @@ fn wanted(cx: &Context<'_>, plan: &Plan) -> Wanted {
 
 impl Wanted {
     /// Says that a file stays as it is, and what to write into it.
-    fn yours(&self, reason: &str) -> ExecError {
+    fn yours(&self, reason: Message) -> ExecError {
         let lines = self.lines.trim_end();
         ExecError::Yours {
             path: self.file.clone(),
-            reason: reason.to_owned(),
-            remedy: format!(
+            reason,
+            remedy: message!(
                 "add these lines to it yourself, then run the same command again:\n{lines}"
             ),
         }
     }
 }
 
-const UNCLEAR: &str = "aitk's marks in it do not fit each other";
+fn unclear() -> Message {
+    message!("aitk's marks in it do not fit each other")
+}
 
 /// A file's bytes; `None` where there is none.
 fn read(file: &PathBuf, system: &dyn System) -> Result<Option<Vec<u8>>, ExecError> {
@@ -75,15 +77,17 @@ impl Kind for ShellInit {
         let bytes = read(&file, cx.system)?.unwrap_or_default();
         Ok(match shell_file::has(&bytes, &lines) {
             Ok(true) => Check::Holds,
-            Ok(false) => Check::missing(format!("{} does not load conda", file.display())),
-            Err(Unclear) => Check::missing(format!("{}: {UNCLEAR}", file.display())),
+            Ok(false) => Check::missing(message!("{} does not load conda", file.display())),
+            Err(Unclear) => Check::missing(Message::about(file.told(), unclear())),
         })
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Wanted { file, lines } = wanted(cx, plan);
-        let commands =
-            lines.lines().map(|line| format!("echo \"{line}\" >> {}", file.display())).collect();
+        let commands = lines
+            .lines()
+            .map(|line| Message::plain(format!("echo \"{line}\" >> {}", file.display())));
+        let commands = commands.collect();
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
@@ -92,12 +96,12 @@ impl Kind for ShellInit {
         let file = &wanted.file;
         let place = behind_links(file, cx.system).map_err(ExecError::io(file))?;
         if let Some(reason) = closed(&place, cx.system) {
-            return Err(wanted.yours(&reason));
+            return Err(wanted.yours(reason));
         }
         let there = read(&place, cx.system)?;
         let before = there.as_deref().unwrap_or_default();
         let Ok(Changed { bytes, kept }) = shell_file::with(before, &wanted.lines) else {
-            return Err(wanted.yours(UNCLEAR));
+            return Err(wanted.yours(unclear()));
         };
         let detail = match &there {
             None => Some(NEW),
@@ -109,7 +113,7 @@ impl Kind for ShellInit {
         let write = || cx.system.write(&place, &bytes, mode).map_err(ExecError::io(&place));
         cx.about_to(&work.step.id, &made, || false, write)?;
         if !kept.is_empty() {
-            let text = format!(
+            let text = message!(
                 "these lines of yours stood between aitk's marks in {}, and stay behind them: {}",
                 file.display(),
                 kept.join("; ")
@@ -151,14 +155,14 @@ pub(crate) fn cleared(
     file: &PathBuf,
     detail: Option<&str>,
     system: &dyn System,
-) -> Result<Cleared, String> {
-    let place = behind_links(file, system).map_err(|error| error.to_string())?;
+) -> Result<Cleared, Message> {
+    let place = behind_links(file, system).map_err(|error| error.told())?;
     if let Some(reason) = closed(&place, system) {
         return Err(reason);
     }
-    let bytes = system.read(&place).map_err(|error| error.to_string())?;
+    let bytes = system.read(&place).map_err(|error| error.told())?;
     let Ok(Changed { bytes, kept }) = shell_file::without(&bytes, detail == Some(CUT)) else {
-        return Err(UNCLEAR.to_owned());
+        return Err(unclear());
     };
     let goes = bytes.is_empty() && detail == Some(NEW) && place == *file;
     Ok(Cleared { place, bytes: (!goes).then_some(bytes), kept })
@@ -199,7 +203,7 @@ mod tests {
         for (mode, text) in [(0o444, "a\n"), (0o644, unclear)] {
             let error = apply(&stat(mode), text).unwrap_err();
             let ExecError::Yours { remedy, .. } = &error else { panic!("{error}") };
-            assert!(remedy.contains(
+            assert!(remedy.to_string().contains(
                 "[ -r /home/user/.local/share/aitk/envs/base/current/etc/profile.d/conda.sh ]"
             ));
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_detect::VirtualizationKind;
 use aitk_plan::{Action, Bytes, Plan, Step};
-use aitk_system::{Command, System};
+use aitk_system::{Command, Message, System, Told, message};
 
 use super::root::{self, Deed};
 use super::{Check, Exact, Kind, Made, Work};
@@ -78,9 +78,8 @@ fn file_system(cx: &Context<'_>, path: &Path) -> Result<String, ExecError> {
 
 /// What makes the file, on its file system: a swap file may have no holes, and no blocks that move.
 fn make(cx: &Context<'_>, path: &str, size: u64) -> Result<Vec<Command>, ExecError> {
-    let refuse = |reason: &str, remedy| {
-        Err(ExecError::NoSwapFile { path: path.into(), reason: reason.to_owned(), remedy })
-    };
+    let refuse =
+        |reason: Message, remedy| Err(ExecError::NoSwapFile { path: path.into(), reason, remedy });
     let allocate = match file_system(cx, Path::new(path))?.as_str() {
         "ext4" | "xfs" => Command::as_root(["fallocate", "-l", &size.to_string(), path]),
         "ext2" | "ext3" | "jfs" => {
@@ -92,8 +91,10 @@ fn make(cx: &Context<'_>, path: &str, size: u64) -> Result<Vec<Command>, ExecErr
             let knows = cx.system.which("btrfs").is_some() && cx.system.run(&help)?.success();
             if !knows {
                 return refuse(
-                    "btrfs needs `btrfs filesystem mkswapfile` for it",
-                    "install btrfs-progs 6.1 or newer, or name a file on another file system",
+                    message!("btrfs needs `btrfs filesystem mkswapfile` for it"),
+                    message!(
+                        "install btrfs-progs 6.1 or newer, or name a file on another file system"
+                    ),
                 );
             }
             let size = size.to_string();
@@ -102,8 +103,8 @@ fn make(cx: &Context<'_>, path: &str, size: u64) -> Result<Vec<Command>, ExecErr
         }
         other => {
             return refuse(
-                &format!("its file system, {other}, has none"),
-                "make a swap partition, or name a file on another file system",
+                message!("its file system, {other}, has none"),
+                message!("make a swap partition, or name a file on another file system"),
             );
         }
     };
@@ -118,16 +119,17 @@ fn deeds(cx: &Context<'_>, step: &Step) -> Result<Vec<Deed>, ExecError> {
     if cx.machine.virtualization.kind == VirtualizationKind::Container {
         return Err(ExecError::NoSwapFile {
             path: path.into(),
-            reason: "a container has the memory and the swap space of its host".to_owned(),
-            remedy: "make one on the host",
+            reason: message!("a container has the memory and the swap space of its host"),
+            remedy: message!("make one on the host"),
         });
     }
     if !is_plain(path) {
         return Err(ExecError::NoSwapFile {
             path: path.into(),
-            reason: "its name has other signs than letters, digits, `/`, `.`, `-` and `_`"
-                .to_owned(),
-            remedy: "name it otherwise",
+            reason: message!(
+                "its name has other signs than letters, digits, `/`, `.`, `-` and `_`"
+            ),
+            remedy: message!("name it otherwise"),
         });
     }
     let State { there, active, lasting, ours } = state(cx, path)?;
@@ -179,8 +181,8 @@ fn enough_room(cx: &Context<'_>, path: &str, size: u64) -> Result<(), ExecError>
     match cx.system.space(folder) {
         Ok(space) if space.free < size && !cx.system.exists(path) => Err(ExecError::NoSpace {
             path: PathBuf::from(folder),
-            free: Bytes(space.free).to_string(),
-            needed: Bytes(size).to_string(),
+            free: Bytes(space.free).told(),
+            needed: Bytes(size).told(),
         }),
         _ => Ok(()),
     }
@@ -192,11 +194,11 @@ impl Kind for SwapFile {
         let State { active, lasting, ours, .. } = state(cx, path)?;
         let mut missing = Vec::new();
         if !active {
-            missing.push(format!("{path} is not in use"));
+            missing.push(message!("{path} is not in use"));
         }
         // Whoever made another one knows how it is found after a restart.
         if !lasting && (ours || !active) {
-            missing.push(format!("{FSTAB} does not name {path}"));
+            missing.push(message!("{FSTAB} does not name {path}"));
         }
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
@@ -246,7 +248,8 @@ mod tests {
     }
 
     fn commands(machine: &Machine, receipt: Receipt) -> Result<Vec<String>, ExecError> {
-        Ok(machine.apply(&SwapFile, action(), receipt)?.shown.commands)
+        let shown = machine.apply(&SwapFile, action(), receipt)?.shown;
+        Ok(shown.commands.iter().map(ToString::to_string).collect())
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A file of the system says what it should.
 
+use aitk_system::message;
 use std::path::Path;
 
 use aitk_plan::{Action, Plan, Step};
@@ -44,8 +45,8 @@ impl Kind for SystemFile {
         let Wanted { path, content } = wanted(step);
         Ok(match root::content_of(cx, path)? {
             Some(there) if there == content.as_bytes() => Check::Holds,
-            Some(_) => Check::missing(format!("{} says something else", path.display())),
-            None => Check::missing(format!("there is no {}", path.display())),
+            Some(_) => Check::missing(message!("{} says something else", path.display())),
+            None => Check::missing(message!("there is no {}", path.display())),
         })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aitk_detect::detect;
 use aitk_env::Settings;
 use aitk_plan::{Accelerator, Action, Catalog, Phase, Plan, Status, Step, Totals};
-use aitk_system::{Deny, Real, Replay, Report, System};
+use aitk_system::{Deny, Message, Real, Replay, Report, System};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -142,7 +142,7 @@ impl Machine {
 
     /// What a plan shows of a step.
     pub fn resolve(&self, kind: &dyn Kind, plan: &Plan, step: &Step) -> Result<Step, ExecError> {
-        let local = Report::new(Deny(Real), |_: &str| {});
+        let local = Report::new(Deny(Real), |_: &Message| {});
         self.on(&self.replay, &local, Receipt::default(), true, |cx| {
             Ok(kind.resolve(cx, plan, step)?.steps.remove(0))
         })
@@ -156,9 +156,9 @@ impl Machine {
         receipt: Receipt,
     ) -> Result<Ran, ExecError> {
         let did = Mutex::new(Vec::new());
-        let say = |change: &str| did.lock().unwrap().push(change.to_owned());
+        let say = |change: &Message| did.lock().unwrap().push(change.to_string());
         let system = Report::new(Deny(Arc::clone(&self.replay)), say);
-        let local = Report::new(Deny(Real), |_: &str| {});
+        let local = Report::new(Deny(Real), |_: &Message| {});
         let step = step(action);
         let plan = plan(vec![step.clone()]);
         let (shown, receipt) = self.on(&system, &local, receipt, true, |cx| {
@@ -198,7 +198,7 @@ pub(crate) fn step(action: Action) -> Step {
     Step {
         id: "step".to_owned(),
         phase: Phase::System,
-        title: String::new(),
+        title: "".into(),
         action,
         status: Status::Needed,
         why: Vec::new(),

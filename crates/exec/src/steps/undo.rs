@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aitk_plan::SWAP_FILE;
-use aitk_system::{Command, System};
+use aitk_system::{Command, Message, System, message};
 
 use super::{CDI, apt_source, container_gpu, groups, hash, root, swap_file};
 use crate::places::{Thing, system_files};
@@ -16,7 +16,7 @@ pub struct Undo {
     /// What takes it away; none where it has to stay.
     pub commands: Vec<Command>,
     /// What a person should know of what stays.
-    pub note: Option<String>,
+    pub note: Option<Message>,
 }
 
 /// What root has to do about a thing, if it is still there. What the user's own rights are enough for is not among it.
@@ -43,7 +43,7 @@ pub(crate) fn undo(
 }
 
 /// A file of the system goes where it says what aitk has written. What NVIDIA's tool writes is the tool's.
-fn file(path: &Path, detail: Option<&str>, system: &dyn System) -> (Vec<Command>, Option<String>) {
+fn file(path: &Path, detail: Option<&str>, system: &dyn System) -> (Vec<Command>, Option<Message>) {
     if !system.exists(path) {
         return (Vec::new(), None);
     }
@@ -55,7 +55,7 @@ fn file(path: &Path, detail: Option<&str>, system: &dyn System) -> (Vec<Command>
     if path == Path::new(CDI) || noted || system_files().any(ours) {
         return (vec![root::delete([path])], None);
     }
-    let note = format!("{} stays: it was changed since aitk made it", path.display());
+    let note = message!("{} stays: it was changed since aitk made it", path.display());
     (Vec::new(), Some(note))
 }
 
@@ -66,7 +66,7 @@ mod tests {
 
     const HOLD: &str = "/etc/apt/apt.conf.d/60aitk-nvidia";
 
-    fn typed(thing: &Thing, machine: &Machine) -> (Vec<String>, Option<String>) {
+    fn typed(thing: &Thing, machine: &Machine) -> (Vec<String>, Option<Message>) {
         let undo = undo("key", thing, None, machine.system());
         undo.map_or_else(Default::default, |undo| {
             (undo.commands.iter().map(Command::to_string).collect(), undo.note)
@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(typed(&hold, &machine).0, [format!("sudo rm -f -- {HOLD}")]);
         machine.file(HOLD, &format!("{content}// mine\n"));
         let (commands, note) = typed(&hold, &machine);
-        assert!(commands.is_empty() && note.unwrap().contains("changed since"));
+        assert!(commands.is_empty() && note.unwrap().to_string().contains("changed since"));
         let preferences = "/etc/apt/preferences.d/aitk-vendor";
         machine.file(preferences, "Package: mine\n");
         assert_eq!(typed(&source, &machine).0, [""; 0], "it is somebody else's");

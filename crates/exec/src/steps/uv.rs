@@ -2,6 +2,7 @@
 
 use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, note_of, uv_wheel};
 use aitk_plan::{Package, Plan, Step};
+use aitk_system::{Message, message};
 
 use super::{Check, Exact, Kind, Made, Work, hash};
 use crate::context::Context;
@@ -15,8 +16,8 @@ impl Kind for Uv {
         let found = find_uv(cx.system, cx.catalog, cx.settings, cx.deep);
         Ok(match (found, &cx.settings.uv) {
             (Some(_), _) => Check::Holds,
-            (None, Some(named)) => Check::missing(format!("{} is not there", named.display())),
-            (None, None) => Check::missing(format!("there is no uv {}", cx.catalog.uv.version)),
+            (None, Some(named)) => Check::missing(message!("{} is not there", named.display())),
+            (None, None) => Check::missing(message!("there is no uv {}", cx.catalog.uv.version)),
         })
     }
 
@@ -24,8 +25,8 @@ impl Kind for Uv {
         let pin = &cx.catalog.uv;
         let wheel = uv_wheel(cx.catalog, &cx.machine.arch);
         let way = match &cx.settings.index_url {
-            Some(_) => "fetch from the index that is set",
-            None => "python3 -I -m pip download",
+            Some(_) => message!("fetch from the index that is set"),
+            None => Message::plain("python3 -I -m pip download"),
         };
         let packages = wheel.map(|wheel| Package {
             name: "uv".to_owned(),
@@ -35,7 +36,7 @@ impl Kind for Uv {
             ..Package::default()
         });
         Ok(Exact::one(Step {
-            commands: vec![format!("{way}: uv=={} (checked by its sha256)", pin.version)],
+            commands: vec![message!("{way}: uv=={} (checked by its sha256)", pin.version)],
             packages: packages.into_iter().collect(),
             estimated: false,
             ..step.clone()

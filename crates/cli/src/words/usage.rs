@@ -1,0 +1,126 @@
+//! What clap has to say of arguments that cannot be read, as messages: it has no languages.
+
+use std::error::Error as _;
+
+use aitk_system::{Message, message};
+use clap::Error;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+
+/// What is wrong, what may have been meant, and how the command is typed.
+pub(super) fn told(error: &Error) -> Message {
+    let mut parts = vec![wrong(error)];
+    parts.extend(possible(error));
+    let tips = tips(error);
+    if !tips.is_empty() {
+        parts.push(Message::plain(""));
+        parts.extend(tips);
+    }
+    if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
+        let usage = usage.to_string();
+        let (_, typed) = usage.split_once(": ").unwrap_or(("", &usage));
+        parts.push(message!("\nUsage: {}", typed.trim_end()));
+    }
+    parts.push(message!("\nFor more information, try '{}'.", "--help"));
+    Message::lines(parts)
+}
+
+/// What is wrong.
+fn wrong(error: &Error) -> Message {
+    let of = |kind| error.get(kind).map(text).unwrap_or_default();
+    let (arg, value) = (of(ContextKind::InvalidArg), of(ContextKind::InvalidValue));
+    match error.kind() {
+        ErrorKind::UnknownArgument => message!("unexpected argument '{}' found", arg),
+        ErrorKind::InvalidSubcommand => {
+            message!("unrecognized subcommand '{}'", of(ContextKind::InvalidSubcommand))
+        }
+        ErrorKind::InvalidValue if value.is_empty() => {
+            message!("a value is required for '{}' but none was supplied", arg)
+        }
+        ErrorKind::InvalidValue => message!("invalid value '{}' for '{}'", value, arg),
+        ErrorKind::ValueValidation => {
+            let reason = error.source().map(reason).unwrap_or_default();
+            message!("invalid value '{}' for '{}': {}", value, arg, reason)
+        }
+        ErrorKind::TooManyValues => {
+            message!("unexpected value '{}' for '{}' found; no more were expected", value, arg)
+        }
+        ErrorKind::ArgumentConflict => match error.get(ContextKind::PriorArg) {
+            Some(ContextValue::String(other)) if *other == arg => {
+                message!("the argument '{}' cannot be used multiple times", arg)
+            }
+            Some(ContextValue::String(other)) => {
+                message!("the argument '{}' cannot be used with '{}'", arg, other)
+            }
+            Some(ContextValue::Strings(others)) => Message::lines([
+                message!("the argument '{}' cannot be used with:", arg),
+                Message::plain(format!("  {}", others.join("\n  "))),
+            ]),
+            _ => message!(
+                "the argument '{}' cannot be used with one or more of the other specified arguments",
+                arg
+            ),
+        },
+        ErrorKind::MissingRequiredArgument => Message::lines([
+            message!("the following required arguments were not provided:"),
+            Message::plain(format!("  {}", arg.replace(", ", "\n  "))),
+        ]),
+        // What stands on its first line; ours never come to it.
+        _ => Message::plain(error.to_string().lines().next().unwrap_or_default()),
+    }
+}
+
+/// What a value cannot be read for: a message of ours, or what a library says.
+fn reason(source: &(dyn std::error::Error + 'static)) -> Message {
+    let own = source.downcast_ref::<Message>();
+    // A number that is none; what else there is has no words that are always the same.
+    own.cloned().unwrap_or_else(|| Message::said(source.to_string(), Vec::new()))
+}
+
+/// The values that there are.
+fn possible(error: &Error) -> Option<Message> {
+    match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) if !values.is_empty() => {
+            Some(message!("  [possible values: {}]", values.join(", ")))
+        }
+        _ => None,
+    }
+}
+
+/// What may have been meant.
+fn tips(error: &Error) -> Vec<Message> {
+    let mut tips = Vec::new();
+    if let Some(value) = error.get(ContextKind::SuggestedArg) {
+        tips.push(message!("  tip: a similar argument exists: '{}'", text(value)));
+    }
+    if let Some(value) = error.get(ContextKind::SuggestedValue) {
+        tips.push(message!("  tip: a similar value exists: '{}'", text(value)));
+    }
+    match error.get(ContextKind::SuggestedSubcommand) {
+        Some(ContextValue::Strings(names)) if names.len() > 1 => {
+            let names: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
+            tips.push(message!("  tip: some similar subcommands exist: {}", names.join(", ")));
+        }
+        Some(value) => {
+            tips.push(message!("  tip: a similar subcommand exists: '{}'", text(value)));
+        }
+        None => {}
+    }
+    if error.get(ContextKind::TrailingArg).is_some() {
+        let arg = error.get(ContextKind::InvalidArg).map(text).unwrap_or_default();
+        let behind = format!("-- {arg}");
+        tips.push(message!("  tip: to pass '{}' as a value, use '{}'", arg, behind));
+    }
+    tips
+}
+
+fn text(value: &ContextValue) -> String {
+    match value {
+        ContextValue::Strings(all) => all.join(", "),
+        ContextValue::StyledStr(text) => text.to_string(),
+        ContextValue::StyledStrs(all) => {
+            all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+        }
+        ContextValue::String(text) => text.clone(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,51 @@
+//! Whose hosts the packages of a lock come from: a lock may name any, and the user has named his sources.
+
+use std::collections::BTreeSet;
+
+use aitk_env::{Locked, Locks, Request};
+use aitk_plan::{Action, Plan, Status};
+
+use crate::context::{Context, environment, no_log};
+
+/// Where packages would be fetched from that the given lock names, and to which no source leads that is set here: the
+/// address of a channel, the host of a wheel. Nothing is fetched without a network, nor what is in the cache already.
+pub fn foreign_origins(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
+    let installs = |action: &Action| {
+        matches!(action, Action::Base { .. } | Action::Environment { .. } | Action::Layer { .. })
+    };
+    let fetches =
+        plan.steps.iter().any(|step| step.status == Status::Needed && installs(&step.action));
+    let settings = cx.local_settings;
+    let Some(locks) = cx.locked.filter(|_| fetches && !settings.offline) else {
+        return BTreeSet::new();
+    };
+    let folder = settings.packages(plan.manager);
+    let own = settings.origins(plan.manager);
+    let wanted = packages(locks).filter(|locked| !locked.is_in(&folder, cx.local));
+    let foreign: BTreeSet<_> =
+        wanted.map(Locked::origin).filter(|origin| !own.contains(origin)).collect();
+    // Many an index keeps its files on another host.
+    let led_to = if foreign.is_empty() { foreign.clone() } else { led_to(cx, plan, locks) };
+    foreign.difference(&led_to).cloned().collect()
+}
+
+fn packages(locks: &Locks) -> impl Iterator<Item = &Locked> {
+    locks.environment.packages().chain(locks.base.iter().flat_map(|base| base.packages()))
+}
+
+/// Where the sources that are set here lead for what the plan asks for; nowhere where they do not answer.
+fn led_to(cx: &Context<'_>, plan: &Plan, locks: &Locks) -> BTreeSet<String> {
+    let Some(spec) = environment(plan) else { return BTreeSet::new() };
+    let lock = &locks.environment;
+    let is_taken = |build: &&aitk_plan::BuildRequest| Some(&build.name) == lock.build.as_ref();
+    let builds: Vec<_> = spec.builds.iter().filter(is_taken).cloned().collect();
+    // The lock says for which Python, which need not be here yet.
+    let asked = Request {
+        python: Some(&lock.target.python),
+        interpreter: None,
+        builds: &builds,
+        ..spec.request()
+    };
+    let answer = cx.manager_from_afar(plan.manager, &no_log()).resolve(&asked);
+    answer.map_or_else(|_| BTreeSet::new(), |lock| lock.packages().map(Locked::origin).collect())
+}
