@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_detect::{Folders, folders};
+use aitk_plan::names;
 use aitk_system::{FileKind, Real, Stat, System, keep_private, make_private, message};
 
 use crate::args::Verb;
@@ -37,6 +38,7 @@ fn touch(verb: &Verb) -> Touch {
 
 /// Begins every command: from now on the folders are private, and what is wrong with them is refused or mended.
 pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
+    refuse_unfit(&Real)?;
     let folders = folders(&Real);
     keep_private(own(&folders).map(Path::to_owned).into());
     let touch = touch(verb);
@@ -52,6 +54,17 @@ pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
                 Stranger::MayHaveBeen(folder) => mend(&folder, output)?,
             }
         }
+    }
+    Ok(())
+}
+
+/// A folder that was set and cannot be one is not passed over in silence.
+fn refuse_unfit(system: &dyn System) -> Result<(), CliError> {
+    const OWN: [&str; 4] = ["AITK_CONFIG_DIR", "AITK_DATA_DIR", "AITK_CACHE_DIR", "AITK_STATE_DIR"];
+    for flag in OWN {
+        let Some(value) = system.env(flag) else { continue };
+        let path = value.trim_end_matches('/');
+        names::system_path::check(path).map_err(|unfit| CliError::Unfit { flag, unfit })?;
     }
     Ok(())
 }

@@ -38,7 +38,9 @@ pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> Folders {
 }
 
 fn folder(system: &dyn System, variable: &str) -> Option<PathBuf> {
-    system.env(variable).map(PathBuf::from).filter(|path| path.is_absolute())
+    let path = system.env(variable).map(PathBuf::from).filter(|path| path.is_absolute())?;
+    // One place has one name: without a slash at its end or twice in a row.
+    Some(path.components().collect())
 }
 
 /// The home folder in `/etc/passwd`, for services and containers that run without `HOME`.
@@ -71,7 +73,7 @@ mod tests {
     fn own_variables_win_over_xdg_and_relative_paths_are_ignored() {
         let found = with(
             r#"{"HOME": "/home/user", "XDG_DATA_HOME": "/data", "AITK_CACHE_DIR": "/fast/cache",
-                "XDG_CACHE_HOME": "/slow", "XDG_STATE_HOME": "state", "TMPDIR": "/scratch"}"#,
+                "XDG_CACHE_HOME": "/slow", "XDG_STATE_HOME": "state", "TMPDIR": "/scratch//x/"}"#,
             "",
         );
         assert_eq!(found.data, PathBuf::from("/data/aitk"));
@@ -79,7 +81,8 @@ mod tests {
         assert_eq!(found.cache, PathBuf::from("/fast/cache"));
         assert_eq!(found.state, PathBuf::from("/home/user/.local/state/aitk"));
         assert_eq!(found.config, PathBuf::from("/home/user/.config/aitk"));
-        assert_eq!(found.tmp, PathBuf::from("/scratch"));
+        assert_eq!(found.tmp, PathBuf::from("/scratch/x"));
+        assert_eq!(found.tmp.to_str(), Some("/scratch/x"));
     }
 
     #[test]

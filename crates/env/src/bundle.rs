@@ -221,6 +221,10 @@ fn append(
 /// Whether a file begins as a bundle does.
 fn is_bundle(path: &Path) -> bool {
     let mut begin = [0; MANIFEST.len()];
+    // Whoever opens a pipe waits for its other end.
+    if !fs::metadata(path).is_ok_and(|meta| meta.is_file()) {
+        return false;
+    }
     File::open(path).and_then(|mut file| file.read_exact(&mut begin)).is_ok()
         && begin == *MANIFEST.as_bytes()
 }
@@ -376,6 +380,8 @@ fn copy(from: &mut impl Read, to: &mut impl Write) -> io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use aitk_system::{Command, Real, System};
+
     use super::*;
 
     fn settings(cache: &Path) -> Settings {
@@ -410,6 +416,15 @@ mod tests {
         let size = write_bundle(&path, &wrapped).unwrap();
         assert_eq!(size, fs::metadata(&path).unwrap().len());
         path
+    }
+
+    #[test]
+    fn a_pipe_is_no_bundle_and_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        let make = Command::changes(["mkfifo", pipe.to_str().unwrap()]);
+        assert!((&Real as &dyn System).run(&make).unwrap().success());
+        assert!(open_bundle(&pipe, &settings(folder.path())).unwrap().is_none());
     }
 
     #[test]

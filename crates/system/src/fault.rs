@@ -33,6 +33,8 @@ pub enum Fault {
     Memory,
     /// A file is no program for this machine.
     NotAProgram,
+    /// A file stands where a folder belongs.
+    NotAFolder,
 }
 
 /// Where on the way to a path what is the user's ends.
@@ -75,6 +77,7 @@ impl Fault {
             (Errno::AGAIN, Self::Processes),
             (Errno::NOMEM, Self::Memory),
             (Errno::NOEXEC, Self::NotAProgram),
+            (Errno::NOTDIR, Self::NotAFolder),
         ];
         let by_number = error
             .raw_os_error()
@@ -116,8 +119,8 @@ impl Fault {
         match self {
             Self::NoSpace => {
                 message!(
-                    "free some space (`df -h` and `df -i` show what is left), or set AITK_DATA_DIR and AITK_CACHE_DIR to a \
-                 larger disk; then run the same command again: it continues"
+                    "free some space (`df -h` and `df -i` show what is left), or set AITK_DATA_DIR, AITK_CACHE_DIR and \
+                 AITK_STATE_DIR to a larger disk; then run the same command again: it continues"
                 )
             }
             Self::Quota => {
@@ -154,6 +157,10 @@ impl Fault {
             Self::Memory => {
                 message!("end other programs; then run the same command again: it continues")
             }
+            Self::NotAFolder => message!(
+                "on the way there a file stands where a folder belongs: move it away, or name another place (HOME, TMPDIR, \
+                 AITK_DATA_DIR, AITK_CACHE_DIR, AITK_STATE_DIR)"
+            ),
             Self::NotAProgram => {
                 message!(
                     "it is damaged, or for another kind of processor: take it away and run the same command again"

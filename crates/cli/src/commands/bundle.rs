@@ -16,6 +16,7 @@ use crate::output::{HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Session, Wish, locked};
+use crate::sources;
 
 pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
@@ -39,7 +40,10 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     let mut context = session.context(&system, Some(&locks));
     context.fresh = true;
     aitk_exec::survey(&context, &mut plan, true)?;
+    let given = session.context(&system, lock.as_ref());
+    let warning = sources::warning(&aitk_exec::foreign_origins(&given, &plan));
     drop(spinner);
+    output.warn(warning.as_slice());
 
     let settings = &session.local_settings;
     let folder = settings.packages(plan.manager);

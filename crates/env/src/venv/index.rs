@@ -97,4 +97,49 @@ mod tests {
         let json = r#"{"files": [{"filename": "a.whl", "url": "/f/a.whl", "hashes": {}}]}"#;
         assert_eq!(from_json(json)["a.whl"], "/f/a.whl");
     }
+
+    #[test]
+    fn a_page_of_any_form_gives_links_or_none() {
+        // Pieces of pages in every order that a simple generator comes to: no state of the reader's is left out for long.
+        let pieces = [
+            "<a ",
+            "href=",
+            "\"",
+            "'",
+            "b.whl",
+            ">",
+            "</a>",
+            "<",
+            "é",
+            "\0",
+            "{",
+            "\"files\":",
+            "[",
+            "]",
+            "}",
+            "&amp;",
+            ",",
+            "\"filename\":",
+            "\"url\":",
+            ":",
+            "#sha256=00",
+            "../",
+            "//",
+            " ",
+            "\n",
+        ];
+        let mut seed = 1_u64;
+        let base = Url::parse("https://index.example/simple/uv/").unwrap();
+        for _ in 0..20_000 {
+            let mut page = String::new();
+            for _ in 0..24 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                page += pieces[(seed >> 33) as usize % pieces.len()];
+            }
+            for (_, link) in from_html(&page).into_iter().chain(from_json(&page)) {
+                let link = resolved(&base, &link);
+                assert!(link.is_none_or(|link| names::address::fits(&link)), "{page:?}");
+            }
+        }
+    }
 }
