@@ -86,6 +86,8 @@ kill "$holder"
 
 # `start [NAME=VALUE…]`: JupyterLab, until it has said its address, which comes last; leaves it in URL.
 start() {
+    # What an earlier one has said is none of this one's.
+    : >"$WORK/lab.err"
     as user "$@" aitk lab --no-browser >"$WORK/lab.out" 2>"$WORK/lab.err" &
     job=$!
     until grep -q 'JupyterLab:' "$WORK/lab.err"; do
