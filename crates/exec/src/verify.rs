@@ -10,7 +10,7 @@ use aitk_system::{Message, message, quote};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, as_built, for_the_person, kind};
+use crate::steps::{Check, as_built, for_the_person, kernel_of_others, kind};
 
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +127,9 @@ fn look(
 fn remedy(cx: &Context<'_>, plan: &Plan, step: &Step) -> Remedy {
     let only_the_person = for_the_person(cx, plan);
     if let (Action::Environment { .. }, Some(words)) = (&step.action, only_the_person) {
+        return Remedy::Do(words);
+    }
+    if let Some(words) = kernel_of_others(cx, plan, step) {
         return Remedy::Do(words);
     }
     match &step.action {

@@ -70,6 +70,10 @@ ready
 expect_code 100
 expect_said 'AITK-X20'
 [[ $(jq -r '.argv[0]' "$kernel/kernel.json") == mine && $(<"$home/.local/bin/aitk") == mine ]] || die "something of the user's was replaced"
+aitk user -- verify
+expect_code 2
+expect_said 'what helps: move it away'
+expect_not_said 'apply. mends it'
 rm "$kernel/kernel.json"
 ready
 expect_code 0

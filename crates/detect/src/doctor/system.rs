@@ -1,6 +1,6 @@
 //! The system itself: packages, room, memory, folders, clock, language.
 
-use aitk_system::{Message, message};
+use aitk_system::{FileKind, Message, System, message};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -282,6 +282,12 @@ pub(super) fn foreign_owner(case: &Case<'_>) -> Vec<Message> {
     seen
 }
 
+/// Whether something else stands at a path, links followed.
+fn is_no_folder(system: &dyn System, path: &Path) -> bool {
+    let place = crate::paths::resolve(system, path);
+    place.and_then(|place| system.stat(&place).ok()).is_some_and(|stat| stat.kind != FileKind::Dir)
+}
+
 /// Temporary files have no place.
 pub(super) fn no_temporary(case: &Case<'_>) -> Vec<Message> {
     let system = case.system;
@@ -291,6 +297,9 @@ pub(super) fn no_temporary(case: &Case<'_>) -> Vec<Message> {
                 || crate::paths::resolve(system, Path::new(&named)).is_none() =>
         {
             vec![message!("TMPDIR names {named}, which is not there")]
+        }
+        Some(named) if is_no_folder(system, Path::new(&named)) => {
+            vec![message!("TMPDIR names {named}, which is no folder")]
         }
         named => {
             let folder = named.unwrap_or_else(|| "/tmp".to_owned());

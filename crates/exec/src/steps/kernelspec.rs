@@ -1,6 +1,6 @@
 //! Jupyter knows the environment.
 
-use aitk_system::message;
+use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -97,6 +97,19 @@ pub fn kept_kernel(path: &Path) -> PathBuf {
     path.with_extension("json.before-aitk")
 }
 
+/// What a person does where a kernel of this name is somebody else's.
+fn way_out() -> Message {
+    message!(
+        "move it away, or name the environment otherwise with --env; then run the same command again"
+    )
+}
+
+/// The same where `apply` would refuse to write the kernel of a step; `None` where it can, and for other steps.
+pub(crate) fn kernel_of_others(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<Message> {
+    let (path, bytes) = wanted(cx, plan, step)?;
+    matches!(whose(cx, &path, &bytes), Ok(Whose::Foreign)).then(way_out)
+}
+
 impl Kind for Kernelspec {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
         let Some((path, bytes)) = wanted(cx, plan, step) else { return Ok(Check::Holds) };
@@ -121,9 +134,7 @@ impl Kind for Kernelspec {
             return Err(ExecError::Yours {
                 path,
                 reason: message!("it is another kernel of this name"),
-                remedy: message!(
-                    "move it away, or name the environment otherwise with --env; then run the same command again"
-                ),
+                remedy: way_out(),
             });
         }
         cx.system.write(&path, &bytes, 0o644).map_err(ExecError::io(&path))?;

@@ -39,7 +39,7 @@ pub(crate) use base::resolve as resolve_base;
 pub(crate) use container_gpu::CDI;
 pub(crate) use environment::{as_built, for_the_person, resolve as resolve_environment};
 pub(crate) use groups::may_come as group_may_come;
-pub(crate) use kernelspec::{kept_kernel, kernel_python};
+pub(crate) use kernelspec::{kept_kernel, kernel_of_others, kernel_python};
 pub(crate) use restart::boot_id;
 pub(crate) use root::asks_for_password;
 pub(crate) use shell_file::shell_files;
