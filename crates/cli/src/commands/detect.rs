@@ -218,11 +218,11 @@ fn memory(page: &mut Page, machine: &Machine, catalog: &Catalog) {
 
 fn graphics(page: &mut Page, gpu: &Gpu, catalog: &Catalog) {
     let vendor = gpu.vendor.as_str();
-    let mut parts = vec![gpu.name.clone().unwrap_or_else(|| {
+    let name = gpu.name.clone().unwrap_or_else(|| {
         let id = gpu.pci_id.as_deref().map(|id| format!(" {id}"));
         format!("{vendor} GPU{}", id.unwrap_or_default())
-    })];
-    let mut parts: Vec<_> = parts.drain(..).map(Message::plain).collect();
+    });
+    let mut parts = vec![Message::plain(name)];
     parts.extend(gpu.vram.map(|bytes| Bytes(bytes).binary()));
     parts.extend(gpu.architecture.as_ref().map(Message::plain));
     parts.extend(
