@@ -5,36 +5,12 @@
 //! Reading takes microseconds; the few programs that have to be asked run at the same time as
 //! everything else.
 
-mod amd;
-mod arch;
-mod cgroups;
-mod conda;
-mod cpu;
-mod disks;
 pub mod doctor;
-mod folders;
-mod gpu;
-mod intel;
-mod jetson;
-mod libc;
-mod locale;
 mod machine;
-mod memory;
-mod mounts;
 pub mod notes;
-mod nvidia;
-mod nvml;
-mod os;
 mod paths;
-mod pci;
-mod privilege;
-mod python;
-mod reboot;
-mod secure_boot;
+mod probes;
 mod tables;
-mod tools;
-mod virtualization;
-mod wsl;
 
 use std::borrow::Cow;
 use std::io;
@@ -44,15 +20,20 @@ use std::time::Duration;
 
 use aitk_system::{Beside, Message, System, beside, message, plain};
 pub use doctor::{Finding, Severity, examine, is_environment, looked_at, own_environment};
-pub use folders::folders;
+
 pub use machine::*;
+pub use probes::folders::folders;
 use serde_json::Value;
 pub use tables::*;
 
-use crate::cpu::CpuInfo;
-use crate::gpu::Surroundings;
-use crate::mounts::Mounts;
 use crate::notes::Notes;
+use crate::probes::cpu::CpuInfo;
+use crate::probes::gpu::{Surroundings, jetson};
+use crate::probes::mounts::Mounts;
+use crate::probes::{
+    arch, conda, cpu, disks, folders, gpu, libc, locale, memory, os, privilege, python, reboot,
+    secure_boot, tools, virtualization, wsl,
+};
 
 /// How long a program has to answer what is asked of it. They all answer within milliseconds unless
 /// something is wrong with the machine.

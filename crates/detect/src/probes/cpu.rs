@@ -6,10 +6,11 @@ use std::path::PathBuf;
 use aitk_system::{System, message};
 use procfs_core::FromBufRead;
 
+use crate::line;
 use crate::machine::Cpu;
-use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
-use crate::{cgroups, line};
+use crate::probes::cgroups;
+use crate::probes::mounts::Mounts;
 
 /// Levels of x86-64 and the flags that each adds to the one below: the x86-64 psABI, with the
 /// kernel's names (`abm` is LZCNT, `pni` is SSE3).

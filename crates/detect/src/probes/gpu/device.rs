@@ -1,12 +1,10 @@
-//! The graphics processors, whoever made them.
+//! What a device on the PCI bus is, before its maker's own probe adds to it.
 
 use aitk_system::{Message, System, message};
 
-use crate::machine::{Driver, Gpu, Jetson, Nvidia, Rocm, Virtualization, Wsl};
-use crate::notes::Notes;
-use crate::pci::{self, Device};
+use super::pci::Device;
+use crate::machine::{Driver, Gpu, Jetson, Virtualization, Wsl};
 use crate::tables::{Tables, pci_name};
-use crate::{amd, intel, nvidia};
 
 /// What the probes of the makers need to know.
 pub(crate) struct Surroundings<'a> {
@@ -17,28 +15,6 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) jetson: Option<&'a Jetson>,
     pub(crate) wsl: Option<&'a Wsl>,
     pub(crate) cache: &'a std::path::Path,
-}
-
-/// The graphics processors in the order of their PCI addresses, those without one last, and the drivers that serve them.
-pub(crate) fn probe(
-    around: &Surroundings<'_>,
-    notes: &mut Notes,
-) -> (Vec<Gpu>, Option<Nvidia>, Option<Rocm>) {
-    let devices = pci::devices(around.system);
-    let of = |vendor| devices.iter().filter(|device| device.vendor == vendor).collect::<Vec<_>>();
-    let (mut gpus, nvidia) = nvidia::probe(around, &of("nvidia"), notes);
-    let (amd, rocm) = amd::probe(around, &of("amd"), notes);
-    gpus.extend(amd);
-    gpus.extend(intel::probe(around, &of("intel")));
-    gpus.sort_by_key(|gpu| (gpu.address.is_none(), gpu.address.clone()));
-    notes.source_in_words(
-        "gpus",
-        match devices[..] {
-            [] => message!("the drivers: no device is on the PCI bus"),
-            _ => message!("/sys/bus/pci/devices, then the drivers"),
-        },
-    );
-    (gpus, nvidia, rocm)
 }
 
 /// What the PCI bus tells of a device, for the makers to add to.

@@ -4,11 +4,11 @@ use std::path::PathBuf;
 
 use aitk_system::{System, message};
 
-use crate::cgroups;
 use crate::line;
 use crate::machine::Memory;
-use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
+use crate::probes::cgroups;
+use crate::probes::mounts::Mounts;
 
 /// Files that limit memory in version 2 of control groups (the kernel's `cgroup-v2` document).
 const V2: &[&str] = &["memory.max", "memory.high"];

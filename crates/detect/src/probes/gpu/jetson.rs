@@ -2,7 +2,7 @@
 
 use aitk_system::{Nvml, System, message};
 
-use crate::gpu::Surroundings;
+use super::device::Surroundings;
 use crate::line;
 use crate::machine::{Driver, Gpu, Jetson};
 use crate::notes::Notes;

@@ -6,9 +6,9 @@ use aitk_system::{Command, DEFAULT_PATH, System, message, with_each};
 
 use crate::PATIENCE;
 use crate::machine::Python;
-use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
 use crate::paths;
+use crate::probes::mounts::Mounts;
 
 /// As many interpreters are asked; nobody has more.
 const MOST: usize = 64;

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use aitk_system::{Command, Message, Nvml, NvmlDevice, NvmlFailure, System, message};
 
-use crate::gpu::{self, Surroundings};
+use super::device::{self, Surroundings};
+use super::pci::Device;
+use super::{jetson, nvml};
 use crate::machine::{Driver, Gpu, Nvidia, VirtualizationKind};
 use crate::notes::{self, Notes};
-use crate::pci::Device;
+use crate::probes::wsl;
 use crate::tables::{NvidiaTable, is_newer};
-use crate::{PATIENCE, jetson, line, nvml, paths, wsl};
+use crate::{PATIENCE, line, paths};
 
 /// Where distributions put the driver's libraries: Debian and Ubuntu, Fedora, Arch.
 const LIBRARIES: [&str; 4] =
@@ -195,7 +197,7 @@ struct Known<'a> {
 impl Known<'_> {
     /// A device on the bus.
     fn own(&self, device: &Device, answered: Option<&Nvml>) -> Gpu {
-        let mut gpu = gpu::on_the_bus(device);
+        let mut gpu = device::on_the_bus(device);
         let row = self.table.architecture(&device.id);
         gpu.architecture = row.map(|row| row.name.clone());
         gpu.compute_capability = row.map(|row| row.compute_capability.clone());
@@ -260,7 +262,7 @@ impl Known<'_> {
         let no = |why: Message| (false, why);
         let version = self.driver.version.as_ref().map(Message::plain);
         let version = version.unwrap_or_else(|| message!("of an unknown version"));
-        if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
+        if let Some(why) = device::elsewhere(gpu.driver.as_ref()) {
             return no(why);
         }
         if let Some(path) = self.around.wsl.and_then(|wsl| wsl.shadowed_by.as_ref()) {

@@ -4,11 +4,11 @@
 
 use aitk_system::{System, message};
 
-use crate::cpu::CpuInfo;
 use crate::line;
 use crate::machine::{Virtualization, VirtualizationKind};
-use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
+use crate::probes::cpu::CpuInfo;
+use crate::probes::mounts::Mounts;
 use crate::tables::{Provider, Tables};
 
 /// Where the firmware tells its maker. Everybody may read these; the serial numbers beside them are

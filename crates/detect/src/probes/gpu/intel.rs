@@ -1,8 +1,8 @@
 //! Intel's devices: part of a processor, or a card of their own.
 
-use crate::gpu::{self, Surroundings};
+use super::device::{self, Surroundings};
+use super::pci::Device;
 use crate::machine::Gpu;
-use crate::pci::Device;
 use aitk_system::{Message, message};
 
 /// The devices.
@@ -11,7 +11,7 @@ pub(crate) fn probe(around: &Surroundings<'_>, devices: &[&Device]) -> Vec<Gpu> 
 }
 
 fn own(around: &Surroundings<'_>, device: &Device) -> Gpu {
-    let mut gpu = gpu::on_the_bus(device);
+    let mut gpu = device::on_the_bus(device);
     let row = around.tables.intel().discrete(&device.id);
     gpu.integrated = Some(row.is_none());
     gpu.architecture = row.map(|row| row.architecture.clone());
@@ -22,7 +22,7 @@ fn own(around: &Surroundings<'_>, device: &Device) -> Gpu {
 /// Whether frameworks can use a device as it stands, and why.
 fn judge(gpu: &Gpu) -> (bool, Message) {
     let no = |why: Message| (false, why);
-    if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
+    if let Some(why) = device::elsewhere(gpu.driver.as_ref()) {
         return no(why);
     }
     if gpu.integrated == Some(true) {

@@ -6,9 +6,9 @@ use std::time::Duration;
 use aitk_system::{Nvml, NvmlFailure, System};
 use serde::{Deserialize, Serialize};
 
-use crate::gpu::Surroundings;
+use super::device::Surroundings;
+use super::pci::Device;
 use crate::line;
-use crate::pci::Device;
 
 /// An answer that took no longer is not worth keeping.
 const SLOW: Duration = Duration::from_millis(100);

@@ -7,9 +7,9 @@ use procfs_core::process::MountInfo;
 
 use crate::line;
 use crate::machine::{Disk, Folders, VirtualizationKind};
-use crate::mounts::{self, Mounts};
 use crate::notes::{self, Notes};
 use crate::paths;
+use crate::probes::mounts::{self, Mounts};
 
 /// How many devices may lie above one another: a file system on LVM on LUKS on RAID on a partition
 /// has four.

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use aitk_system::{Message, System, message};
 
-use crate::gpu::{self, Surroundings};
+use super::device::{self, Surroundings};
+use super::pci::Device;
 use crate::machine::{Driver, Gpu, Rocm};
 use crate::notes::Notes;
-use crate::pci::Device;
 use crate::tables::is_newer;
 use crate::{line, paths};
 
@@ -114,7 +114,7 @@ fn rocm(system: &dyn System, on_wsl: bool, notes: &mut Notes) -> Rocm {
 /// A device on the bus.
 fn own(around: &Surroundings<'_>, device: &Device, nodes: &[Node], rocm: &Rocm) -> Gpu {
     let system = around.system;
-    let mut gpu = gpu::on_the_bus(device);
+    let mut gpu = device::on_the_bus(device);
     let node = nodes.iter().find(|node| node.vendor == VENDOR && node.address == device.address);
     gpu.gfx = node.and_then(|node| node.gfx.clone());
     let table = around.tables.amd();
@@ -145,7 +145,7 @@ fn lent() -> Gpu {
 /// Whether frameworks can use a device as it stands, and why.
 fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> (bool, Message) {
     let no = |why: Message| (false, why);
-    if let Some(why) = gpu::elsewhere(gpu.driver.as_ref()) {
+    if let Some(why) = device::elsewhere(gpu.driver.as_ref()) {
         return no(why);
     }
     match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {

@@ -6,7 +6,7 @@ use aitk_system::System;
 use procfs_core::process::MountInfo;
 use procfs_core::{FromBufRead, ProcessCGroups};
 
-use crate::mounts::Mounts;
+use crate::probes::mounts::Mounts;
 
 /// The folders of the process's groups in the tree that controls something, its own first. The version of the tree decides
 /// which files limit what.

@@ -7,8 +7,8 @@ use aitk_system::{Command, System, message};
 
 use crate::PATIENCE;
 use crate::machine::Tool;
-use crate::mounts::Mounts;
 use crate::notes::{self, Notes};
+use crate::probes::mounts::Mounts;
 
 /// A program to look for.
 struct Sought {
