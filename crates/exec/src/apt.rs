@@ -3,18 +3,16 @@
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::Path;
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_plan::Package;
 use aitk_system::{Command, Line, Message, Output, Stat, System, beside, interrupted, message};
 
-use crate::context::Context;
 use crate::error::ExecError;
 use crate::receipt::{Provenance, Receipt};
 use crate::report::{Event, Reporter};
-use crate::steps::asks_for_password;
 
 const STATUS: &str = "/var/lib/dpkg/status";
 const LISTS: &str = "/var/lib/apt/lists";
@@ -56,22 +54,67 @@ pub(crate) fn installed(system: &dyn System) -> Result<Packages, ExecError> {
     Ok(parse_status(&status(system)?))
 }
 
-/// What dpkg's file said when it was read, and which file that was. dpkg never writes into it but puts another in its place.
-pub(crate) type Known = Option<(Stat, Arc<Packages>)>;
+/// What apt and dpkg have said, asked again only where their state is another one.
+#[derive(Debug, Default)]
+pub(crate) struct Apt {
+    said: Mutex<Said>,
+}
 
-/// The same, read again only where dpkg has another file now.
-pub(crate) fn installed_now(cx: &Context<'_>) -> Result<Arc<Packages>, ExecError> {
-    // Whoever else asks meanwhile waits for the answer instead of reading it, too.
-    let mut known = cx.dpkg.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = cx.system.stat(Path::new(STATUS)).ok();
-    if let (Some((then, packages)), Some(now)) = (&*known, &now)
-        && then == now
-    {
-        return Ok(Arc::clone(packages));
+/// What they have said so far.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Said {
+    /// What dpkg's file said, and which file that was: dpkg never writes into it but puts another in its place.
+    installed: Option<(Stat, Arc<Packages>)>,
+    /// What apt would do, by its words and the state in which it said so.
+    simulations: BTreeMap<(Option<String>, Vec<String>), Simulation>,
+}
+
+impl Apt {
+    /// The lock of it; whoever else asks meanwhile waits for the answer.
+    pub fn said(&self) -> MutexGuard<'_, Said> {
+        self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
-    let packages = Arc::new(installed(cx.system)?);
-    *known = now.map(|now| (now, Arc::clone(&packages)));
-    Ok(packages)
+
+    /// Everything that dpkg knows now.
+    pub fn installed(&self, system: &dyn System) -> Result<Arc<Packages>, ExecError> {
+        let mut said = self.said();
+        let now = system.stat(Path::new(STATUS)).ok();
+        if let (Some((then, packages)), Some(now)) = (&said.installed, &now)
+            && then == now
+        {
+            return Ok(Arc::clone(packages));
+        }
+        let packages = Arc::new(installed(system)?);
+        said.installed = now.map(|now| (now, Arc::clone(&packages)));
+        Ok(packages)
+    }
+
+    /// Packages that dpkg left unfinished.
+    pub fn unfinished(&self, system: &dyn System) -> Result<Vec<Message>, ExecError> {
+        const WHOLE: [&str; 3] = ["installed", "config-files", "not-installed"];
+        let mut found: Vec<_> = self
+            .installed(system)?
+            .iter()
+            .filter(|(_, package)| !WHOLE.contains(&package.state.as_str()))
+            .map(|(name, package)| message!("the package {name} is {}", package.state))
+            .collect();
+        let updates = system.list(Path::new("/var/lib/dpkg/updates")).unwrap_or_default();
+        if updates.iter().any(|name| name.chars().all(|c| c.is_ascii_digit())) {
+            found.push(message!("dpkg was interrupted"));
+        }
+        Ok(found)
+    }
+
+    /// Asks apt what a command would do, without root; the same question twice is asked once.
+    pub fn simulate(&self, system: &dyn System, words: &[String]) -> Result<Simulation, ExecError> {
+        let key = (fingerprint(system), words.to_vec());
+        if let Some(known) = self.said().simulations.get(&key) {
+            return Ok(known.clone());
+        }
+        let simulation = ask(system, words)?;
+        self.said().simulations.insert(key, simulation.clone());
+        Ok(simulation)
+    }
 }
 
 /// dpkg's file; none where dpkg is not.
@@ -118,21 +161,6 @@ fn parse_status(text: &str) -> Packages {
     packages
 }
 
-/// Packages that dpkg left unfinished.
-pub(crate) fn unfinished(cx: &Context<'_>) -> Result<Vec<Message>, ExecError> {
-    const WHOLE: [&str; 3] = ["installed", "config-files", "not-installed"];
-    let mut found: Vec<_> = installed_now(cx)?
-        .iter()
-        .filter(|(_, package)| !WHOLE.contains(&package.state.as_str()))
-        .map(|(name, package)| message!("the package {name} is {}", package.state))
-        .collect();
-    let updates = cx.system.list(Path::new("/var/lib/dpkg/updates")).unwrap_or_default();
-    if updates.iter().any(|name| name.chars().all(|c| c.is_ascii_digit())) {
-        found.push(message!("dpkg was interrupted"));
-    }
-    Ok(found)
-}
-
 /// When apt's lists were last refreshed, in seconds since 1970; `None` where there are none.
 pub(crate) fn lists_refreshed(system: &dyn System) -> Option<i64> {
     let names = system.list(Path::new(LISTS)).ok()?;
@@ -161,17 +189,6 @@ pub(crate) struct Simulation {
     pub download: u64,
     /// Bytes that more are taken on disk, archives included.
     pub disk: u64,
-}
-
-/// Asks apt what a command would do, without root; the same question twice is asked once.
-pub(crate) fn simulate(cx: &Context<'_>, words: &[String]) -> Result<Simulation, ExecError> {
-    let key = (fingerprint(cx.system), words.to_vec());
-    if let Some(known) = cx.memo().simulations.get(&key) {
-        return Ok(known.clone());
-    }
-    let simulation = ask(cx.system, words)?;
-    cx.memo().simulations.insert(key, simulation.clone());
-    Ok(simulation)
 }
 
 fn ask(system: &dyn System, words: &[String]) -> Result<Simulation, ExecError> {
@@ -461,6 +478,17 @@ fn amount(text: &str) -> Option<f64> {
     Some(number.replace(',', "").parse::<f64>().ok()? * factor)
 }
 
+/// Whether sudo, in either of its forms, would have to ask.
+pub(crate) fn asks_for_password(said: &str) -> bool {
+    let signs = [
+        "sudo: a password is required",
+        "sudo: a terminal is required",
+        "sudo: interactive authentication is required",
+        "sudo: Authentication required but not attempted",
+    ];
+    signs.iter().any(|sign| said.contains(sign))
+}
+
 /// Tells the failures of apt and dpkg apart by what they printed.
 fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError {
     let all = format!("{}\n{}", output.stderr, output.stdout);
@@ -553,13 +581,13 @@ mod tests {
         };
         has("aaa");
         machine.with(Receipt::default(), |cx| {
-            let first = installed_now(cx).unwrap();
-            assert!(Arc::ptr_eq(&first, &installed_now(cx).unwrap()), "it was read once");
+            let first = cx.apt.installed(cx.system).unwrap();
+            assert!(Arc::ptr_eq(&first, &cx.apt.installed(cx.system).unwrap()), "it was read once");
             // As long as the other, and put in its place as dpkg does.
             has("bbb");
-            assert_eq!(installed_now(cx).unwrap().keys().collect::<Vec<_>>(), ["bbb"]);
+            assert_eq!(cx.apt.installed(cx.system).unwrap().keys().collect::<Vec<_>>(), ["bbb"]);
             Real.remove(&machine.path(STATUS)).unwrap();
-            assert_eq!(installed_now(cx).unwrap().len(), 0);
+            assert_eq!(cx.apt.installed(cx.system).unwrap().len(), 0);
         });
     }
 

@@ -15,11 +15,10 @@ use aitk_plan::{
 };
 use aitk_system::{Command, Message, System};
 
-use crate::apt::{self, Simulation};
+use crate::apt::{Apt, Said};
 use crate::downloads::Downloads;
 use crate::error::ExecError;
-use crate::receipt::{Object, Receipt};
-use crate::steps::Made;
+use crate::receipt::{Made, Object, Receipt};
 
 /// The surroundings of a survey, a run or a verification.
 pub struct Context<'a> {
@@ -51,8 +50,8 @@ pub struct Context<'a> {
     pub lock_wait: Duration,
     /// What is known so far, by both lanes.
     pub(crate) memo: Mutex<Memo>,
-    /// What dpkg knew when it was asked last.
-    pub(crate) dpkg: Mutex<apt::Known>,
+    /// What apt and dpkg have said.
+    pub(crate) apt: Apt,
     /// The environment, while nothing is changed; `None` while something may be.
     sight: Mutex<Option<Sight>>,
     /// What is being downloaded.
@@ -64,8 +63,6 @@ pub struct Context<'a> {
 pub(crate) struct Memo {
     /// What exists because of aitk.
     pub receipt: Receipt,
-    /// What apt said it would do, by its words and the state in which it said so.
-    pub simulations: BTreeMap<(Option<String>, Vec<String>), Simulation>,
     /// What proofs said that succeeded, by step.
     pub said: BTreeMap<String, Message>,
     /// Steps whose layer was installed by this run into a generation that is not yet whole.
@@ -79,7 +76,7 @@ pub(crate) struct Memo {
 #[derive(Debug, Default, Clone)]
 pub struct Looked {
     unchanged: BTreeSet<(PathBuf, Option<String>)>,
-    dpkg: apt::Known,
+    apt: Said,
 }
 
 /// What is built is told by the environment's name, the digest of what is asked for, and the lock that is named.
@@ -120,7 +117,7 @@ impl<'a> Context<'a> {
             fresh: false,
             lock_wait: Duration::from_secs(600),
             memo: Mutex::new(Memo { receipt, ..Memo::default() }),
-            dpkg: Mutex::default(),
+            apt: Apt::default(),
             sight: Mutex::default(),
             downloads: Downloads::default(),
         }
@@ -137,14 +134,13 @@ impl<'a> Context<'a> {
 
     /// What was looked at so far, for [`crate::settle`].
     pub fn looked(&self) -> Looked {
-        let dpkg = self.dpkg.lock().unwrap_or_else(PoisonError::into_inner);
-        Looked { unchanged: self.memo().unchanged.clone(), dpkg: dpkg.clone() }
+        Looked { unchanged: self.memo().unchanged.clone(), apt: self.apt.said().clone() }
     }
 
     /// Goes on from what a survey has looked at.
     pub(crate) fn go_on_from(&self, looked: Looked) {
         self.memo().unchanged = looked.unchanged;
-        *self.dpkg.lock().unwrap_or_else(PoisonError::into_inner) = looked.dpkg;
+        *self.apt.said() = looked.apt;
     }
 
     /// Does what only looks: what several steps ask of the environment is found out once meanwhile.

@@ -66,6 +66,30 @@ fn move_it() -> Message {
     )
 }
 
+/// A thing that a step made or found, for the receipt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Made {
+    /// `apt:curl`, `path:/…` for what is the user's; `file:/…`, `group:video`, `runtime:nvidia`, `source:nvidia` and
+    /// `swap:/…` for what root takes away.
+    pub key: String,
+    pub provenance: Provenance,
+    pub detail: Option<String>,
+}
+
+impl Made {
+    pub fn created(key: String, detail: Option<String>) -> Self {
+        Self { key, provenance: Provenance::Created, detail }
+    }
+
+    pub fn found(key: String, detail: Option<String>) -> Self {
+        Self { key, provenance: Provenance::Found, detail }
+    }
+
+    pub fn path(path: &Path, detail: Option<String>) -> Self {
+        Self::created(format!("path:{}", path.display()), detail)
+    }
+}
+
 impl Receipt {
     fn path(state: &Path) -> PathBuf {
         state.join("receipt.json")

@@ -10,10 +10,10 @@ use aitk_system::{FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
 use crate::places::{Places, Thing, is_digest, system_files};
-use crate::receipt::{Object, Provenance, Receipt};
+use crate::receipt::{Made, Object, Provenance, Receipt};
 use crate::steps::{
-    Cleared, Made, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources,
-    shell_files, undo,
+    Cleared, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources, shell_files,
+    undo,
 };
 
 /// What is to be taken away, and what is not.

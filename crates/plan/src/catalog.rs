@@ -10,8 +10,8 @@ use serde::de::DeserializeOwned;
 use crate::advice::Offer;
 use crate::choices::Manager;
 use crate::names::{self, Unfit};
-use crate::platform::Platforms;
-use crate::profile::{Estimate, ProfileError, Requirements, parse};
+use crate::platform::{Platform, Platforms};
+use crate::profile::{Estimate, ProfileError, Requirements, nearest, parse};
 
 /// All tables that planning reads.
 #[derive(Debug, Clone)]
@@ -145,6 +145,19 @@ impl Catalog {
     /// The row of a framework.
     pub fn framework(&self, name: &str) -> Option<&Framework> {
         self.frameworks.iter().find(|row| row.name == name)
+    }
+
+    /// A platform by its name.
+    ///
+    /// # Errors
+    /// [`ProfileError::NoPlatform`], with the nearest name.
+    pub fn platform(&self, name: &str) -> Result<&Platform, ProfileError> {
+        let all = &self.platforms.all;
+        all.iter().find(|platform| platform.name == name).ok_or_else(|| ProfileError::NoPlatform {
+            name: name.to_owned(),
+            nearest: nearest(name, all.iter().map(|platform| platform.name.as_str())),
+            known: all.iter().map(|platform| platform.name.clone()).collect(),
+        })
     }
 }
 

@@ -10,15 +10,22 @@ mod choices;
 mod decide;
 mod digest;
 mod driver;
+mod framework;
 mod messages;
 mod model;
 pub mod names;
+mod order;
 mod picture;
 mod platform;
 mod profile;
+mod python;
+mod requires;
+mod room;
+mod situation;
 mod size;
 mod texts;
 mod variables;
+mod warn;
 pub mod warnings;
 
 pub use advice::{
@@ -30,7 +37,7 @@ pub use catalog::{
     Images, MemoryFit, Targets, UvPin, VramFit, Wheel,
 };
 pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
-pub use decide::{Charge, GPU_GROUPS, SWAP_FILE, charges, conclude, plan};
+pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use messages::{Messages, holes};
 pub use model::{
@@ -43,6 +50,8 @@ pub use profile::{
     ADVISED, CHECKS, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, Profile, ProfileError,
     Requirements, StepKind, nearest, parse as parse_toml,
 };
+pub use room::{Charge, charges};
+pub use situation::{GPU_GROUPS, SWAP_FILE};
 pub use size::Bytes;
 pub use texts::{Language, Texts};
 pub use variables::{SET, STRAY};

@@ -4,9 +4,6 @@ use aitk_detect::{Libc, Machine, Python};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::catalog::Catalog;
-use crate::profile::{ProfileError, nearest};
-
 /// `platforms.toml`, which says what its keys mean.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -98,27 +95,11 @@ impl Platform {
     }
 }
 
-impl Catalog {
-    /// A platform by its name.
-    ///
-    /// # Errors
-    /// [`ProfileError::NoPlatform`], with the nearest name.
-    pub fn platform(&self, name: &str) -> Result<&Platform, ProfileError> {
-        let all = &self.platforms.all;
-        all.iter().find(|platform| platform.name == name).ok_or_else(|| ProfileError::NoPlatform {
-            name: name.to_owned(),
-            nearest: nearest(name, all.iter().map(|platform| platform.name.as_str())),
-            known: all.iter().map(|platform| platform.name.clone()).collect(),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use aitk_system::{Exit, Explain};
 
-    use super::*;
-    use crate::{Texts, Tree};
+    use crate::{Catalog, Texts, Tree};
 
     #[test]
     fn every_platform_has_an_offer_and_words_and_can_be_advised() {

@@ -33,7 +33,7 @@ fn words(step: &Step, missing: &[&String]) -> Vec<String> {
 
 impl Kind for AptPackages {
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let installed = apt::installed_now(cx)?;
+        let installed = cx.apt.installed(cx.system)?;
         let missing: Vec<_> = wanted(step)
             .iter()
             .filter(|name| !is_installed(&installed, name))
@@ -43,7 +43,7 @@ impl Kind for AptPackages {
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let installed = apt::installed_now(cx)?;
+        let installed = cx.apt.installed(cx.system)?;
         let missing: Vec<_> =
             wanted(step).iter().filter(|name| !is_installed(&installed, name)).collect();
         let unpinned = Step { packages: Vec::new(), ..step.clone() };
@@ -51,7 +51,7 @@ impl Kind for AptPackages {
         // Together with what earlier steps bring, so that nothing is counted twice.
         let mut together = missing_before(plan, step, &installed);
         together.extend(&missing);
-        let simulation = match apt::simulate(cx, &words(&unpinned, &together)) {
+        let simulation = match cx.apt.simulate(cx.system, &words(&unpinned, &together)) {
             // There are no lists yet, or this is a recorded machine: the names are all that is known.
             Err(ExecError::AptMissing { .. } | ExecError::Run(RunError::NotRecorded { .. })) => {
                 let words = apt_change::guarded(&words_now, &[]);
@@ -84,7 +84,7 @@ impl Kind for AptPackages {
 
     /// What a run that was killed had brought is in the receipt already.
     fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
-        let installed = apt::installed_now(cx).unwrap_or_default();
+        let installed = cx.apt.installed(cx.system).unwrap_or_default();
         wanted(step).iter().filter_map(|name| apt_change::found(name, &installed)).collect()
     }
 }
@@ -114,5 +114,5 @@ fn earlier(
     if missing.is_empty() {
         return Ok(Simulation::default());
     }
-    apt::simulate(cx, &words(&Step { packages: Vec::new(), ..step.clone() }, &missing))
+    cx.apt.simulate(cx.system, &words(&Step { packages: Vec::new(), ..step.clone() }, &missing))
 }

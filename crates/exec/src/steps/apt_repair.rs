@@ -23,7 +23,7 @@ fn fix() -> [String; 2] {
 
 impl Kind for AptRepair {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let unfinished = apt::unfinished(cx)?;
+        let unfinished = cx.apt.unfinished(cx.system)?;
         if !unfinished.is_empty() {
             return Ok(Check::Missing(unfinished));
         }
@@ -40,7 +40,7 @@ impl Kind for AptRepair {
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let simulation = match apt::simulate(cx, &fix()) {
+        let simulation = match cx.apt.simulate(cx.system, &fix()) {
             // As long as dpkg was interrupted apt does not say what it would do.
             Err(ExecError::AptBroken { .. } | ExecError::Run(RunError::NotRecorded { .. })) => {
                 apt::Simulation::default()

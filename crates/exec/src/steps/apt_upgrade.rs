@@ -34,7 +34,7 @@ impl Kind for AptUpgrade {
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let simulation = apt::simulate(cx, &words())?;
+        let simulation = cx.apt.simulate(cx.system, &words())?;
         Ok(Exact::one(apt_change::exact(cx, &words(), simulation, step)))
     }
 

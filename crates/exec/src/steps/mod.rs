@@ -41,7 +41,6 @@ pub(crate) use environment::{as_built, for_the_person, resolve as resolve_enviro
 pub(crate) use groups::may_come as group_may_come;
 pub(crate) use kernelspec::{kept_kernel, kernel_of_others, kernel_python};
 pub(crate) use restart::boot_id;
-pub(crate) use root::asks_for_password;
 pub(crate) use shell_file::shell_files;
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
 pub use undo::Undo;
@@ -49,7 +48,7 @@ pub(crate) use undo::undo;
 
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::receipt::Provenance;
+use crate::receipt::Made;
 use crate::report::Reporter;
 
 /// Whether a step holds.
@@ -97,30 +96,6 @@ impl Exact {
         for warning in self.warnings {
             plan.warn(warning);
         }
-    }
-}
-
-/// A thing that a step made or found, for the receipt.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
-    /// `apt:curl`, `path:/…` for what is the user's; `file:/…`, `group:video`, `runtime:nvidia`, `source:nvidia` and
-    /// `swap:/…` for what root takes away.
-    pub key: String,
-    pub provenance: Provenance,
-    pub detail: Option<String>,
-}
-
-impl Made {
-    pub fn created(key: String, detail: Option<String>) -> Self {
-        Self { key, provenance: Provenance::Created, detail }
-    }
-
-    pub fn found(key: String, detail: Option<String>) -> Self {
-        Self { key, provenance: Provenance::Found, detail }
-    }
-
-    pub fn path(path: &Path, detail: Option<String>) -> Self {
-        Self::created(format!("path:{}", path.display()), detail)
     }
 }
 

@@ -7,6 +7,7 @@ use aitk_plan::{Step, Write};
 use aitk_system::{Command, FileKind, Message, Permit, Stat, System, message};
 
 use super::{Work, may_change};
+use crate::apt::asks_for_password;
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::Event;
@@ -115,17 +116,6 @@ pub(super) fn run(cx: &Context<'_>, work: &Work<'_>, command: &Command) -> Resul
         return Err(ExecError::Failed { command, output, log: Some(work.log.clone()) });
     }
     Ok(())
-}
-
-/// Whether sudo, in either of its forms, would have to ask.
-pub(crate) fn asks_for_password(said: &str) -> bool {
-    let signs = [
-        "sudo: a password is required",
-        "sudo: a terminal is required",
-        "sudo: interactive authentication is required",
-        "sudo: Authentication required but not attempted",
-    ];
-    signs.iter().any(|sign| said.contains(sign))
 }
 
 /// Whether nobody but root can put something else at a path, or in the way to it. Whom `/` belongs to is root.

@@ -1,0 +1,177 @@
+//! The framework that a plan has, and the build of it.
+
+use aitk_detect::Machine;
+use aitk_system::{Message, message};
+
+use crate::accelerate::{self, Answer, Question};
+use crate::catalog::{Build, Catalog, Framework};
+use crate::choices::{Choices, Manager};
+use crate::model::{Accelerator, BuildRequest, FrameworkPlan};
+use crate::python::PythonChoice;
+use crate::requires::{at_least, unmet, version_pair};
+use crate::size::Bytes;
+
+/// What became of the chosen framework.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Decision {
+    None,
+    Take {
+        framework: Box<Framework>,
+        builds: Vec<Build>,
+        accelerator: Box<Accelerator>,
+        idle: Vec<(usize, Message)>,
+    },
+    Skip(Message),
+    Block(Message, Message),
+}
+
+impl Decision {
+    pub fn builds(&self) -> Vec<BuildRequest> {
+        let Self::Take { builds, .. } = self else { return Vec::new() };
+        let request = |build: &Build| BuildRequest {
+            name: build.name.clone(),
+            requirements: build.requirements.clone(),
+            torch_backend: build.torch_backend.clone(),
+            index: build.index.clone(),
+            note: build.note.clone(),
+        };
+        builds.iter().map(request).collect()
+    }
+
+    pub fn requirements(&self) -> Vec<String> {
+        match self {
+            Self::Take { builds, .. } => builds[0].requirements.clone(),
+            _ => Vec::new(),
+        }
+    }
+
+    pub fn check(&self) -> String {
+        match self {
+            Self::Take { framework, .. } => framework.check.clone(),
+            _ => String::new(),
+        }
+    }
+
+    pub fn planned(&self, manager: Manager) -> Option<FrameworkPlan> {
+        let Self::Take { framework, builds, accelerator, .. } = self else { return None };
+        let computes = match accelerator.kind.as_str() {
+            "none" => message!(", and computes on the CPU here"),
+            // The solver says what for.
+            _ if manager.solves_for_build() => Message::default(),
+            _ => message!(", as the build {}", builds[0].name),
+        };
+        Some(FrameworkPlan {
+            name: framework.name.clone(),
+            build: builds[0].name.clone(),
+            requirement: builds[0].requirements.join(" "),
+            source: self.builds()[0].source(manager),
+            why: vec![message!("{} was chosen{computes}", framework.title)],
+        })
+    }
+
+    /// What computes.
+    pub fn accelerator(&self, machine: &Machine) -> Accelerator {
+        if let Self::Take { accelerator, .. } = self {
+            return (**accelerator).clone();
+        }
+        let why = match machine.gpus.is_empty() {
+            true => message!("no GPU was found"),
+            false => message!("no framework is installed that would compute on a GPU"),
+        };
+        Accelerator {
+            kind: "none".to_owned(),
+            gpus: Vec::new(),
+            cuda: None,
+            compute_capability: None,
+            why: vec![why.to_owned()],
+        }
+    }
+}
+
+pub(crate) fn choose_framework(
+    machine: &Machine,
+    choices: &Choices,
+    manager: Manager,
+    catalog: &Catalog,
+    python: &PythonChoice,
+    driver: Option<&str>,
+) -> Decision {
+    let Some(framework) = catalog.framework(&choices.framework.to_string()) else {
+        return Decision::None;
+    };
+    let requires = framework.requirements();
+    let enough = machine.memory.usable().is_none_or(|memory| at_least(memory, framework.memory));
+    if !enough {
+        let memory = Bytes(machine.memory.usable().unwrap_or(0)).binary();
+        return Decision::Skip(message!(
+            "no {}: it needs {} of memory and there are {memory}",
+            framework.title,
+            framework.memory.binary()
+        ));
+    }
+    if let Some((why, remedy)) = unmet(machine, &requires) {
+        return Decision::Block(Message::about(framework.title.as_str(), why), remedy);
+    }
+    if let Some(version) = python.version() {
+        let (oldest, newest) =
+            (version_pair(&framework.python_min), version_pair(&framework.python_max));
+        let have = format!("{}.{}", version.0, version.1);
+        if Some(version) > newest {
+            return Decision::Block(
+                message!(
+                    "Python {have} is too new: {} has packages up to Python {}",
+                    framework.title,
+                    framework.python_max
+                ),
+                message!(
+                    "install Python {} beside it and add --python {}, or choose --framework pytorch or none",
+                    framework.python_max,
+                    framework.python_max
+                ),
+            );
+        }
+        if Some(version) < oldest {
+            return Decision::Block(
+                message!(
+                    "Python {have} is too old: {} has packages from Python {} on",
+                    framework.title,
+                    framework.python_min
+                ),
+                message!("use a newer release of the system, or add --framework none"),
+            );
+        }
+    }
+    let any = |row: &Build| row.arch.contains(&machine.arch);
+    if !catalog.builds(&framework.name, manager).any(any) {
+        return Decision::Block(
+            message!("{} has no packages for {}", framework.title, machine.arch),
+            message!("choose another --framework, or none"),
+        );
+    }
+    let question = Question {
+        machine,
+        catalog,
+        choices,
+        manager,
+        framework: &framework.name,
+        python: python.version(),
+        driver,
+    };
+    match accelerate::choose(question) {
+        Ok(Answer { builds, accelerator, idle }) => Decision::Take {
+            framework: Box::new(framework.clone()),
+            builds,
+            accelerator: Box::new(accelerator),
+            idle,
+        },
+        Err(reasons) => Decision::Block(
+            match reasons.is_empty() {
+                true => message!("{} has no such build", framework.title),
+                false => {
+                    message!("no build of {} fits: {}", framework.title, Message::list(reasons))
+                }
+            },
+            message!("leave out --accelerator, or choose another --framework"),
+        ),
+    }
+}

@@ -1,0 +1,84 @@
+//! What a machine must have for a step.
+
+use aitk_detect::Machine;
+use aitk_system::{Message, message};
+
+use crate::catalog::Catalog;
+use crate::profile::Requirements;
+use crate::size::Bytes;
+
+/// Whether a release gets no security fixes any more, from its own project or a long-term team that serves everybody.
+pub(crate) fn past_support(machine: &Machine, catalog: &Catalog) -> bool {
+    let distro = catalog.distro(&machine.os.id, machine.os.version.as_deref().unwrap_or_default());
+    let lts = distro.and_then(|row| row.lts_until.as_ref());
+    // ISO dates compare as text.
+    let end = machine.os.end_of_support.as_ref().max(lts);
+    end.is_some_and(|end| !machine.date.is_empty() && *end < machine.date)
+}
+
+/// Memory within a tenth of what is asked: firmware and kernel keep some to themselves.
+pub(crate) fn at_least(memory: u64, wanted: Bytes) -> bool {
+    memory >= wanted.0 / 10 * 9
+}
+
+/// The first requirement that the machine does not meet, with the remedy.
+pub(crate) fn unmet(machine: &Machine, requires: &Requirements) -> Option<(Message, Message)> {
+    if let (Some(wanted), Some(memory)) = (requires.memory, machine.memory.usable())
+        && !at_least(memory, wanted)
+    {
+        return Some((
+            message!(
+                "it needs {} of memory and there are {}",
+                wanted.binary(),
+                Bytes(memory).binary()
+            ),
+            message!("use a machine with more memory, or a hosted notebook"),
+        ));
+    }
+    if let (Some(wanted), Some(level)) = (&requires.cpu_level, &machine.cpu.level)
+        && machine.arch == "x86_64"
+        && level < wanted
+    {
+        return Some((
+            message!("the processor is {level} and today's NumPy needs {wanted}"),
+            message!(
+                "on a VPS choose the CPU type `host` in its panel; an older computer needs older packages"
+            ),
+        ));
+    }
+    if let Some(flag) =
+        requires.cpu_features.iter().find(|flag| !machine.cpu.features.contains(flag))
+        && machine.arch == "x86_64"
+        && !machine.cpu.features.is_empty()
+    {
+        return Some((
+            message!("the processor has no {}", flag.to_uppercase()),
+            message!(
+                "on a VPS choose the CPU type `host` in its panel, or choose another --framework"
+            ),
+        ));
+    }
+    let libc = machine.libc.as_ref();
+    if let (Some(wanted), Some(libc)) = (&requires.glibc, libc) {
+        let version = libc.version.as_deref().and_then(version_pair);
+        if libc.family != "glibc" || version.is_some_and(|have| Some(have) < version_pair(wanted)) {
+            return Some((
+                message!(
+                    "the packages need glibc {wanted} and this system has {} {}",
+                    libc.family,
+                    libc.version
+                        .as_ref()
+                        .map_or_else(|| message!("of unknown version"), Message::plain)
+                ),
+                message!("use a newer release of the system, or a container with Debian or Ubuntu"),
+            ));
+        }
+    }
+    None
+}
+
+/// `3.12` and `3.12.4` as numbers.
+pub(crate) fn version_pair(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}

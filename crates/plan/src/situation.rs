@@ -1,0 +1,77 @@
+//! What a plan is decided by.
+
+use std::path::Path;
+
+use aitk_detect::{Machine, VirtualizationKind};
+
+use crate::catalog::Catalog;
+use crate::choices::{Choices, Manager};
+use crate::driver::Driver;
+use crate::framework::Decision;
+use crate::profile::{Profile, ProfileStep};
+use crate::python::PythonChoice;
+use crate::requires::at_least;
+
+/// What a plan is decided by.
+pub(crate) struct Situation<'a> {
+    pub machine: &'a Machine,
+    pub profile: &'a Profile,
+    pub choices: &'a Choices,
+    pub manager: Manager,
+    pub catalog: &'a Catalog,
+    pub python: &'a PythonChoice,
+    pub framework: &'a Decision,
+    pub driver: &'a Driver<'a>,
+}
+
+/// Where a swap file goes.
+pub const SWAP_FILE: &str = "/swapfile";
+/// File systems that take one without care of their own.
+const HOLD_SWAP: [&str; 4] = ["ext4", "ext3", "ext2", "xfs"];
+
+/// Groups that may use the devices of AMD and Intel.
+pub const GPU_GROUPS: [&str; 2] = ["render", "video"];
+
+impl Situation<'_> {
+    /// Whether a step is there for everybody, or the user asked for it.
+    pub fn is_wished(&self, from: &ProfileStep) -> bool {
+        from.with.as_ref().is_none_or(|name| self.choices.with.contains(name))
+    }
+
+    pub fn is_wsl(&self) -> bool {
+        let kind = self.machine.virtualization.kind;
+        matches!(kind, VirtualizationKind::Wsl1 | VirtualizationKind::Wsl2)
+    }
+
+    pub fn has_gpu(&self, maker: &str) -> bool {
+        self.machine.gpus.iter().any(|gpu| gpu.vendor == maker)
+    }
+
+    pub fn lacks_swap(&self) -> bool {
+        let (memory, thresholds) = (&self.machine.memory, &self.profile.memory);
+        memory.usable().is_some_and(|usable| !at_least(usable, thresholds.swap_below))
+            && memory.swap.unwrap_or(0) < thresholds.swap_below.0 / 2
+    }
+
+    /// Whether a swap file is this machine's own business, and its file system can hold one.
+    pub fn may_have_swap(&self) -> bool {
+        let own = matches!(
+            self.machine.virtualization.kind,
+            VirtualizationKind::BareMetal | VirtualizationKind::Vm
+        );
+        let root =
+            self.machine.disks.iter().filter(|disk| Path::new(SWAP_FILE).starts_with(&disk.mount));
+        let root = root.max_by_key(|disk| disk.mount.as_os_str().len());
+        own && root.is_none_or(|disk| HOLD_SWAP.contains(&disk.filesystem.as_str()))
+    }
+
+    /// Whether the plan installs a driver: where one is needed, and asked for by name.
+    pub fn installs_driver(&self) -> bool {
+        matches!(self.driver, Driver::Install { .. }) && may_install(self.choices)
+    }
+}
+
+/// Whether a driver may be installed: only where it is asked for by name.
+pub(crate) fn may_install(choices: &Choices) -> bool {
+    choices.drivers && !choices.user_only
+}
