@@ -1,15 +1,18 @@
 //! What a person types.
 
-use aitk_system::{Message, Told, message};
 use std::path::PathBuf;
 
-use aitk_plan::{AcceleratorChoice, FrameworkChoice, Language, ManagerChoice, names};
+use aitk_plan::Language;
+use aitk_system::{Message, is_empty_variable, message};
 use anstream::ColorChoice;
+use clap::builder::Resettable;
 use clap::{
     ArgAction, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
     ValueEnum, value_parser,
 };
 use clap_complete::Shell;
+
+use crate::given::{Given, Which};
 
 /// Turns a budget into a working AI environment: looks at the machine, says what fits, shows an exact plan, carries
 /// it out, and proves that it works.
@@ -33,24 +36,33 @@ impl Args {
     /// # Errors
     /// Help, and whatever cannot be meant.
     pub fn read() -> Result<Self, clap::Error> {
-        Self::from_arg_matches(&with_switches(Self::command()).try_get_matches()?)
+        Self::from_arg_matches(&command().try_get_matches()?)
     }
 }
 
-/// Lets the variable of every switch say yes and no in all the ways in which people do.
-fn with_switches(command: Command) -> Command {
-    let command = command.mut_args(|arg| match arg.get_action() {
-        ArgAction::SetTrue => arg.value_parser(switch),
-        _ => arg,
-    });
-    command.mut_subcommands(with_switches)
+/// The command line as it is described here, with variables that are read as people mean them.
+pub fn command() -> Command {
+    with_variables(Args::command())
 }
 
-/// What the variable of a switch says; empty is not set.
+/// Lets the variable of every switch say yes and no in all the ways in which people do. Empty is not set.
+fn with_variables(command: Command) -> Command {
+    let command = command.mut_args(|arg| {
+        let is_empty = arg.get_env().is_some_and(is_empty_variable);
+        let arg = if is_empty { arg.env(Resettable::Reset) } else { arg };
+        match arg.get_action() {
+            ArgAction::SetTrue => arg.value_parser(switch),
+            _ => arg,
+        }
+    });
+    command.mut_subcommands(with_variables)
+}
+
+/// What the variable of a switch says.
 fn switch(text: &str) -> Result<bool, Message> {
     match text.to_lowercase().as_str() {
         "1" | "true" | "yes" | "y" | "on" | "t" => Ok(true),
-        "" | "0" | "false" | "no" | "n" | "off" | "f" => Ok(false),
+        "0" | "false" | "no" | "n" | "off" | "f" => Ok(false),
         _ => Err(message!("yes or no is expected")),
     }
 }
@@ -233,134 +245,12 @@ pub struct Advise {
 
 /// What the user chooses; the same for every command that plans.
 #[derive(Debug, Clone, ClapArgs)]
-#[command(next_help_heading = "Choices")]
 pub struct ChoiceArgs {
-    /// What you can spend: free (hosted notebooks), low (a local machine, VM, WSL2 or cheap VPS) or workstation (a PC with a GPU, or a Jetson)
-    #[arg(long, value_name = "NAME", env = "AITK_BUDGET")]
-    pub budget: Option<String>,
-    /// A profile of your own instead of a budget
-    #[arg(long, value_name = "FILE", conflicts_with = "budget", env = "AITK_PROFILE")]
-    pub profile: Option<PathBuf>,
-    /// Deep learning framework [default: pytorch]
-    #[arg(long, value_name = "NAME", env = "AITK_FRAMEWORK")]
-    pub framework: Option<Framework>,
-    /// What computes: the GPU where a build fits it, else the processor; xpu on request alone [default: auto]
-    #[arg(long, value_name = "NAME", env = "AITK_ACCELERATOR")]
-    pub accelerator: Option<AcceleratorArg>,
-    /// Install NVIDIA's driver where the GPU needs one (a restart follows)
-    #[arg(long, env = "AITK_DRIVERS")]
-    pub drivers: bool,
-    /// What is wanted besides (`aitk profiles NAME` lists it); can be given several times
-    #[arg(long = "with", value_name = "NAME", value_delimiter = ',', env = "AITK_WITH")]
-    pub with: Vec<String>,
+    #[command(flatten)]
+    pub given: Given,
     /// Let a profile of your own change more of the system than packages: files, groups, sources, swap, drivers
-    #[arg(long, env = "AITK_ALLOW_SYSTEM_CHANGES")]
+    #[arg(long, env = "AITK_ALLOW_SYSTEM_CHANGES", help_heading = "Choices")]
     pub allow_system_changes: bool,
-    /// Environment manager [default: auto]
-    #[arg(long, value_name = "NAME", env = "AITK_MANAGER")]
-    pub manager: Option<Manager>,
-    /// Version of Python [default: 3.12 with conda, the system's with venv]
-    #[arg(long, value_name = "X.Y", value_parser = python_version, env = "AITK_PYTHON")]
-    pub python: Option<String>,
-    /// Leave out what needs root
-    #[arg(long, env = "AITK_USER_ONLY")]
-    pub user_only: bool,
-    /// Leave out the upgrade of installed packages
-    #[arg(long, env = "AITK_NO_UPGRADE")]
-    pub no_upgrade: bool,
-    /// Conda channel by name, address or folder, instead of conda-forge; several in the order of their priority
-    #[arg(long = "channel", value_name = "URL|NAME", value_delimiter = ',', value_parser = channel, env = "AITK_CHANNEL", hide_env_values = true)]
-    pub channels: Vec<String>,
-    /// Use a conda that is there already (its folder), instead of one of aitk's own
-    #[arg(long, value_name = "DIR", env = "AITK_CONDA_BASE")]
-    pub conda_base: Option<PathBuf>,
-    /// Let new shells know `conda activate`; edits the shell's own file, and `aitk remove` takes it back
-    #[arg(long, env = "AITK_INIT_SHELL")]
-    pub init_shell: bool,
-    /// Index of Python packages, instead of the one that pip and uv use
-    #[arg(long, value_name = "URL", value_parser = index, env = "AITK_INDEX_URL", hide_env_values = true)]
-    pub index_url: Option<String>,
-    /// Index of PyTorch's builds, instead of PyTorch's own
-    #[arg(long, value_name = "URL", value_parser = index, env = "AITK_TORCH_INDEX", hide_env_values = true)]
-    pub torch_index: Option<String>,
-    /// Install exactly this lock and resolve nothing
-    #[arg(long, value_name = "FILE", env = "AITK_LOCKED")]
-    pub locked: Option<PathBuf>,
-    /// Name of the environment
-    #[arg(long, value_name = "NAME", default_value = "ai", value_parser = environment_name, env = "AITK_ENV")]
-    pub env: String,
-}
-
-/// Deep learning frameworks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Framework {
-    /// PyTorch
-    Pytorch,
-    /// TensorFlow
-    Tensorflow,
-    /// JAX
-    Jax,
-    /// None
-    None,
-}
-
-impl From<Framework> for FrameworkChoice {
-    fn from(framework: Framework) -> Self {
-        match framework {
-            Framework::Pytorch => Self::Pytorch,
-            Framework::Tensorflow => Self::Tensorflow,
-            Framework::Jax => Self::Jax,
-            Framework::None => Self::None,
-        }
-    }
-}
-
-/// What computes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum AcceleratorArg {
-    /// What fits the machine
-    Auto,
-    /// The processor
-    Cpu,
-    /// A GPU of NVIDIA's, also where its driver is still missing
-    Cuda,
-    /// A GPU of AMD's
-    Rocm,
-    /// A GPU of Intel's
-    Xpu,
-}
-
-/// Environment managers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Manager {
-    /// Conda where a channel answers, else venv
-    Auto,
-    /// Conda packages, with conda and mamba themselves
-    Conda,
-    /// A virtual environment, filled by uv
-    Venv,
-}
-
-impl From<AcceleratorArg> for AcceleratorChoice {
-    fn from(accelerator: AcceleratorArg) -> Self {
-        match accelerator {
-            AcceleratorArg::Auto => Self::Auto,
-            AcceleratorArg::Cpu => Self::Cpu,
-            AcceleratorArg::Cuda => Self::Cuda,
-            AcceleratorArg::Rocm => Self::Rocm,
-            AcceleratorArg::Xpu => Self::Xpu,
-        }
-    }
-}
-
-impl From<Manager> for ManagerChoice {
-    fn from(manager: Manager) -> Self {
-        match manager {
-            Manager::Auto => Self::Auto,
-            Manager::Conda => Self::Conda,
-            Manager::Venv => Self::Venv,
-        }
-    }
 }
 
 #[derive(Debug, ClapArgs)]
@@ -492,13 +382,6 @@ pub struct Verify {
     pub report: Option<PathBuf>,
 }
 
-#[derive(Debug, Clone, ClapArgs)]
-pub struct Which {
-    /// Name of the environment
-    #[arg(long, value_name = "NAME", default_value = "ai", value_parser = environment_name, env = "AITK_ENV")]
-    pub env: String,
-}
-
 #[derive(Debug, ClapArgs)]
 pub struct Run {
     #[command(flatten)]
@@ -540,40 +423,6 @@ pub struct Profiles {
 fn amount(text: &str) -> Result<f64, Message> {
     let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
     number.ok_or_else(|| message!("an amount such as 20 is expected"))
-}
-
-fn python_version(text: &str) -> Result<String, Message> {
-    match names::python_version::fits(text) {
-        true => Ok(text.to_owned()),
-        false => Err(message!("a version such as 3.12 is expected")),
-    }
-}
-
-/// An address, or a folder, which is made absolute: children run elsewhere.
-fn index(text: &str) -> Result<String, Message> {
-    if text.starts_with(['.', '/', '~']) { channel(text) } else { Ok(text.to_owned()) }
-}
-
-/// A name, an address, or a folder, which is made absolute: it counts from everywhere.
-fn channel(text: &str) -> Result<String, Message> {
-    if text.starts_with(['.', '/', '~']) {
-        let path = std::path::absolute(text).map_err(|error| error.told())?;
-        return Ok(format!("file://{}", path.display()));
-    }
-    match text {
-        "" => Err(message!("a name, an address or a folder is expected")),
-        text => Ok(text.to_owned()),
-    }
-}
-
-fn environment_name(text: &str) -> Result<String, Message> {
-    if text == "base" {
-        Err(message!("`base` is the name of conda's own environment"))
-    } else if names::environment_name::fits(text) {
-        Ok(text.to_owned())
-    } else {
-        Err(message!("letters, digits, - and _ are allowed, 40 at most"))
-    }
 }
 
 #[cfg(test)]

@@ -119,7 +119,7 @@ pub enum CliError {
         say("{path} is decided already, and this asks for something else: {flags}"),
         hint("leave these out, or make a new plan with them (`aitk plan … -o FILE`)")
     )]
-    Fixed { path: PathBuf, flags: Vec<&'static str> },
+    Fixed { path: PathBuf, flags: Vec<String> },
     /// A folder is no environment of venv or conda.
     #[explain(
         code = "AITK-C13",
@@ -240,7 +240,7 @@ pub enum CliError {
     ForeignBase { path: PathBuf, base: String },
     /// The value of a flag is no address, channel or folder.
     #[explain(code = "AITK-C32", exit = Usage, say("{flag}: {unfit}"))]
-    Unfit { flag: &'static str, unfit: aitk_plan::names::Unfit },
+    Unfit { flag: String, unfit: aitk_plan::names::Unfit },
     /// Rows of your own in `catalog.toml` do not fit the catalog.
     #[explain(
         code = "AITK-P02",

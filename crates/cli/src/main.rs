@@ -4,6 +4,7 @@ mod args;
 mod commands;
 mod config;
 mod error;
+mod given;
 mod kaggle;
 mod output;
 mod places;

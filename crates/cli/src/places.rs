@@ -64,7 +64,8 @@ fn refuse_unfit(system: &dyn System) -> Result<(), CliError> {
     for flag in OWN {
         let Some(value) = system.env(flag) else { continue };
         let path = value.trim_end_matches('/');
-        names::system_path::check(path).map_err(|unfit| CliError::Unfit { flag, unfit })?;
+        names::system_path::check(path)
+            .map_err(|unfit| CliError::Unfit { flag: flag.to_owned(), unfit })?;
     }
     Ok(())
 }

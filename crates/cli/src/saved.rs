@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 use aitk_detect::Machine;
 use aitk_env::Locks;
 use aitk_exec::ExecError;
-use aitk_plan::{Choices, Manager, Plan, differences, names};
+use aitk_plan::{Catalog, Choices, Manager, Plan, Request, differences, names};
 use aitk_system::{Message, Real, System, Told, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
-use crate::session::Wish;
 
 /// The form in which plans are saved.
 const SCHEMA: u64 = 1;
@@ -26,7 +25,7 @@ const NAMED: usize = 3;
 pub struct Saved {
     path: PathBuf,
     /// What it asks for.
-    pub wish: Wish,
+    pub request: Request,
     /// The locks of its environments, where they were known.
     pub locks: Option<Locks>,
     /// Whether the sources had been asked.
@@ -70,7 +69,7 @@ impl Saved {
     ///
     /// # Errors
     /// [`CliError::BadPlan`] where it is none, [`CliError::OtherMachine`], and what is wrong with its locks.
-    pub fn read(path: &Path, machine: &Machine) -> Result<Self, CliError> {
+    pub fn read(path: &Path, machine: &Machine, catalog: &Catalog) -> Result<Self, CliError> {
         let bad = |reason: Message| CliError::BadPlan { path: path.to_owned(), reason };
         let text =
             (&Real as &dyn System).foreign_text(path, LONGEST).map_err(|error| {
@@ -96,6 +95,9 @@ impl Saved {
         let picture = file["data"].take();
         let asked = Asked::deserialize(&picture)
             .map_err(|error| bad(message!("it has been changed by hand: {error}")))?;
+        catalog
+            .has_framework(&asked.choices.framework)
+            .map_err(|error| bad(message!("it has been changed by hand: {error}")))?;
         if asked.machine != aitk_plan::machine_digest(machine) {
             return Err(CliError::OtherMachine { path: path.to_owned() });
         }
@@ -104,9 +106,13 @@ impl Saved {
             Value::String(text) => Some(Locks::parse(text, path, asked.manager, machine)?),
             _ => return Err(bad(message!("its lock is none"))),
         };
-        let wish =
-            Wish { budget: asked.budget, choices: asked.choices, manager: Some(asked.manager) };
-        Ok(Self { path: path.to_owned(), wish, locks, resolved, picture })
+        let request = Request {
+            budget: asked.budget,
+            choices: asked.choices,
+            manager: Some(asked.manager),
+            locked: None,
+        };
+        Ok(Self { path: path.to_owned(), request, locks, resolved, picture })
     }
 
     /// Compares what it shows with what its choices and locks give here.

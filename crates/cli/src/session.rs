@@ -9,15 +9,15 @@ use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers,
 use aitk_exec::{Context, Receipt};
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Warning, names, parse_toml,
+    Request, Warning, names, parse_toml,
 };
 use aitk_system::{Explain, Message, Real, Replay, System, Told, message};
-use serde::{Deserialize, Serialize};
 
 use crate::args::{ChoiceArgs, Common};
 use crate::commands::hosted::HostedError;
 use crate::config::Config;
 use crate::error::CliError;
+use crate::given::Given;
 
 /// The longest description of a machine that is read, in bytes. `aitk detect --json` writes some ten thousand.
 const LONGEST_MACHINE: usize = 4 << 20;
@@ -38,18 +38,6 @@ pub struct Session {
     pub keeps: bool,
 }
 
-/// What was asked of an environment, as the receipt keeps it.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Wish {
-    /// The budget's name; a profile of the user's own stands among the choices.
-    #[serde(deserialize_with = "names::line::one")]
-    pub budget: String,
-    pub choices: Choices,
-    /// The manager that was taken, once one was.
-    pub manager: Option<Manager>,
-}
-
 /// Whether a manager may be chosen by asking a channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ask {
@@ -59,15 +47,9 @@ pub enum Ask {
     Nobody,
 }
 
-impl Wish {
-    fn new(budget: &str, choices: Choices) -> Self {
-        Self { budget: budget.to_owned(), choices, manager: None }
-    }
-
-    /// The profile that it takes its steps from.
-    pub fn profile(&self) -> Result<Profile, ProfileError> {
-        profile(&self.budget, self.choices.profile.as_deref().map(Path::new))
-    }
+/// The profile that a request takes its steps from.
+pub fn profile_of(request: &Request) -> Result<Profile, ProfileError> {
+    profile(&request.budget, request.choices.profile.as_deref().map(Path::new))
 }
 
 impl Session {
@@ -120,33 +102,34 @@ impl Session {
     }
 
     /// What was asked of an environment when it was last applied.
-    pub fn applied(&self, env: &str) -> Result<Wish, CliError> {
+    pub fn applied(&self, env: &str) -> Result<Request, CliError> {
         let wish = self.receipt.environments.get(env);
         wish.and_then(|wish| serde_json::from_value(wish.clone()).ok())
             .ok_or_else(|| CliError::NoEnvironment { name: env.to_owned() })
     }
 
     /// What was asked of every environment here.
-    pub fn all_applied(&self) -> impl Iterator<Item = Wish> {
+    pub fn all_applied(&self) -> impl Iterator<Item = Request> {
         let wishes = self.receipt.environments.values();
         wishes.filter_map(|wish| serde_json::from_value(wish.clone()).ok())
     }
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
-    pub fn wish(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
-        let wish = self.wished(args)?;
-        self.may_be_done(&wish, args)?;
-        Ok(wish)
+    pub fn request(&mut self, args: &ChoiceArgs) -> Result<Request, CliError> {
+        let request = self.requested(args)?;
+        self.may_be_done(&request, args)?;
+        Ok(request)
     }
 
     /// Refuses what is for hosted notebooks, and a profile of the user's own that would change the system by more than
     /// packages, unless he says so.
-    pub fn may_be_done(&self, wish: &Wish, args: &ChoiceArgs) -> Result<(), CliError> {
-        let profile = wish.profile()?;
+    pub fn may_be_done(&self, request: &Request, args: &ChoiceArgs) -> Result<(), CliError> {
+        let profile = profile_of(request)?;
         if profile.hosted {
             return Err(HostedError::NotHere { budget: profile.name }.into());
         }
-        let Some(file) = wish.choices.profile.clone().filter(|_| !args.allow_system_changes) else {
+        let Some(file) = request.choices.profile.clone().filter(|_| !args.allow_system_changes)
+        else {
             return Ok(());
         };
         let steps: Vec<_> = profile.system_changes()?.into_iter().map(str::to_owned).collect();
@@ -157,84 +140,39 @@ impl Session {
     }
 
     /// The same, also where it is for hosted notebooks.
-    pub fn wished(&mut self, args: &ChoiceArgs) -> Result<Wish, CliError> {
-        let mut wish = match (&args.budget, &args.profile) {
-            (Some(budget), _) => Wish::new(budget, Choices::default()),
-            (None, Some(path)) => {
-                let path = std::path::absolute(path).map_err(CliError::io(path))?;
-                let profile = Some(path.to_string_lossy().into_owned());
-                Wish::new("", Choices { profile, ..Choices::default() })
-            }
-            (None, None) => self.applied(&args.env).map_err(|_| CliError::NoBudget)?,
+    pub fn requested(&mut self, args: &ChoiceArgs) -> Result<Request, CliError> {
+        let given = self.open_sources(args)?;
+        given.value("framework").map_or(Ok(()), |name| self.catalog.has_framework(name))?;
+        let env = given.value("env").map_or_else(|| Choices::default().env, str::to_owned);
+        let mut request = match given.value("budget").or(given.value("profile")) {
+            Some(_) => Request::default(),
+            None => self.applied(&env).map_err(|_| CliError::NoBudget)?,
         };
-        let choices = &mut wish.choices;
-        choices.env.clone_from(&args.env);
-        if let Some(framework) = args.framework {
-            choices.framework = framework.into();
-        }
-        if let Some(accelerator) = args.accelerator {
-            choices.accelerator = accelerator.into();
-        }
-        if let Some(manager) = args.manager {
-            choices.manager = manager.into();
-        }
-        if args.python.is_some() {
-            choices.python.clone_from(&args.python);
-        }
-        // Choices are kept and shown; what opens a source is neither.
-        let mut secrets = Vec::new();
-        let mut open = |address: &String| opened(address, &mut secrets);
-        if !args.channels.is_empty() {
-            choices.channels = args.channels.iter().map(&mut open).collect();
-        }
-        if let Some(index) = &args.index_url {
-            choices.index_url = Some(open(index));
-        }
-        if let Some(index) = &args.torch_index {
-            choices.torch_index = Some(open(index));
-        }
-        let unfit = |flag| move |unfit| CliError::Unfit { flag, unfit };
-        choices
-            .channels
-            .iter()
-            .try_for_each(|channel| names::channel::check(channel))
-            .map_err(unfit("--channel"))?;
-        choices
-            .index_url
-            .iter()
-            .try_for_each(|index| names::source::check(index))
-            .map_err(unfit("--index-url"))?;
-        choices
-            .torch_index
-            .iter()
-            .try_for_each(|index| names::torch_index::check(index))
-            .map_err(unfit("--torch-index"))?;
+        given.merge(&mut request);
+        Ok(request)
+    }
+
+    /// What was given without what opens a source, which becomes one of the settings.
+    pub fn open_sources(&mut self, args: &ChoiceArgs) -> Result<Given, CliError> {
+        let (given, secrets) = args.given.clone().opened()?;
         for settings in [&mut self.settings, &mut self.local_settings] {
             settings.secrets.splice(0..0, secrets.iter().cloned());
         }
-        if let Some(base) = &args.conda_base {
-            let base = std::path::absolute(base).map_err(CliError::io(base))?;
-            choices.base = Some(base.to_string_lossy().into_owned());
-        }
-        choices.init_shell |= args.init_shell;
-        choices.drivers |= args.drivers;
-        for name in &args.with {
-            if !choices.with.contains(name) {
-                choices.with.push(name.clone());
-            }
-        }
-        choices.with.sort();
-        choices.user_only |= args.user_only;
-        choices.no_upgrade |= args.no_upgrade;
-        Ok(wish)
+        Ok(given)
     }
 
-    /// The plan for a wish: pure, but for the one question to a channel where the manager is not known yet. A lock
+    /// The plan for a request: pure, but for the one question to a channel where the manager is not known yet. A lock
     /// decides it by what it is for.
-    pub fn plan(&mut self, wish: &Wish, locks: Option<&Locks>, ask: Ask) -> Result<Plan, CliError> {
-        let choices = &with_python_of(locks, &wish.choices, &self.machine);
-        let profile = wish.profile()?;
+    pub fn plan(
+        &mut self,
+        request: &Request,
+        locks: Option<&Locks>,
+        ask: Ask,
+    ) -> Result<Plan, CliError> {
+        let choices = &with_python_of(locks, &request.choices, &self.machine);
+        let profile = profile_of(request)?;
         profile.has_options(&choices.with)?;
+        self.catalog.has_framework(&choices.framework)?;
         for settings in [&mut self.settings, &mut self.local_settings] {
             if choices.index_url.is_some() {
                 settings.index_url.clone_from(&choices.index_url);
@@ -248,7 +186,7 @@ impl Session {
         }
         let (manager, warning) = match (locks, choices.manager) {
             (Some(locks), ManagerChoice::Auto) => (locks.environment.manager, None),
-            _ => self.manager(wish, ask),
+            _ => self.manager(request, ask),
         };
         let choices = &Choices { build: self.built(&choices.env), ..choices.clone() };
         let mut plan = aitk_plan::plan(&self.machine, &profile, choices, manager, &self.catalog);
@@ -264,15 +202,15 @@ impl Session {
         there.and_then(|(_, record)| record.build).filter(|_| self.keeps)
     }
 
-    /// The manager that a wish means here, and what a person should know of it.
-    fn manager(&mut self, wish: &Wish, ask: Ask) -> (Manager, Option<Warning>) {
-        if let Some(manager) = wish.choices.manager.named().or(wish.manager) {
+    /// The manager that a request means here, and what a person should know of it.
+    fn manager(&mut self, request: &Request, ask: Ask) -> (Manager, Option<Warning>) {
+        if let Some(manager) = request.choices.manager.named().or(request.manager) {
             return (manager, None);
         }
         // What was decided once stays: another manager would be another environment.
-        let there = Environments::new(&self.settings.data, &wish.choices.env);
+        let there = Environments::new(&self.settings.data, &request.choices.env);
         let there = there.current(&*self.system).map(|(_, record)| record.manager);
-        let begun = self.applied(&wish.choices.env).ok().and_then(|before| before.manager);
+        let begun = self.applied(&request.choices.env).ok().and_then(|before| before.manager);
         if let Some(manager) = there.or(begun) {
             return (manager, None);
         }
@@ -359,7 +297,7 @@ fn in_form(machine: &Machine) -> Result<(), names::Unfit> {
 }
 
 /// A source's address without what opens it, which is kept apart.
-pub fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
+fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
     let (address, secret) = without_secrets(address);
     secrets.extend(secret);
     address
@@ -399,9 +337,9 @@ pub fn profile_text(path: &Path) -> Result<String, ProfileError> {
 }
 
 /// The locks in the file that the user names, for a machine.
-pub fn locked(args: &ChoiceArgs, machine: &Machine) -> Result<Option<Locks>, CliError> {
-    let read = |path: &Path| Locks::read(path, &Real, machine);
-    Ok(args.locked.as_deref().map(read).transpose()?)
+pub fn locked(request: &Request, machine: &Machine) -> Result<Option<Locks>, CliError> {
+    let read = |path: &String| Locks::read(Path::new(path), &Real, machine);
+    Ok(request.locked.as_ref().map(read).transpose()?)
 }
 
 /// A recording, or the JSON of a machine; the latter answers nothing but the facts.

@@ -10,8 +10,9 @@ use aitk_system::{is_terminal, message, read_line};
 
 use crate::args::Apply;
 use crate::error::CliError;
+use crate::given::Given;
 use crate::output::{CARE, HEAD, Output, ask, styled};
-use crate::session::{Session, opened};
+use crate::session::Session;
 use crate::words::said;
 
 /// Takes the sources out of the choices of a file that are not the user's own, by a flag, by his configuration or by what
@@ -23,36 +24,31 @@ use crate::words::said;
 pub fn of_file(
     path: &Path,
     choices: &mut Choices,
+    given: &Given,
     args: &Apply,
     session: &mut Session,
     output: &Output,
 ) -> Result<(), CliError> {
     let before: Vec<Choices> = session.all_applied().map(|wish| wish.choices).collect();
-    let mut secrets = Vec::new();
-    let mut open = |address: &String| opened(address, &mut secrets);
-    let given = Given {
-        index: args.choices.index_url.as_ref().map(&mut open),
-        torch: args.choices.torch_index.as_ref().map(&mut open),
-        channels: args.choices.channels.iter().map(&mut open).collect(),
-    };
-    let base = args.choices.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
     if let Some(foreign) = &choices.base
-        && base.as_ref() != Some(foreign)
+        && given.value("conda-base") != Some(foreign)
         && !before.iter().any(|choices| choices.base.as_ref() == Some(foreign))
     {
         return Err(CliError::ForeignBase { path: path.to_owned(), base: foreign.clone() });
     }
     let index = lent(
         &mut choices.index_url,
-        given.index.iter().chain(before.iter().filter_map(|choices| choices.index_url.as_ref())),
+        given.value("index-url"),
+        before.iter().filter_map(|choices| choices.index_url.as_ref()),
         session.settings.index_url.as_ref(),
     );
     let torch = lent(
         &mut choices.torch_index,
-        given.torch.iter().chain(before.iter().filter_map(|choices| choices.torch_index.as_ref())),
+        given.value("torch-index"),
+        before.iter().filter_map(|choices| choices.torch_index.as_ref()),
         session.settings.torch_index.as_ref(),
     );
-    let own = given.channels == choices.channels
+    let own = given.values("channel").unwrap_or_default() == choices.channels
         || before.iter().any(|before| before.channels == choices.channels);
     let mut channels = Vec::new();
     if !own {
@@ -60,9 +56,6 @@ pub fn of_file(
         if channels == session.settings.channels {
             channels.clear();
         }
-    }
-    for settings in [&mut session.settings, &mut session.local_settings] {
-        settings.secrets.splice(0..0, secrets.iter().cloned());
     }
     let told = |flag: &str, value: &String| format!("{flag} {value}");
     let sources: Vec<String> = (index.iter().map(|one| told("--index-url", one)))
@@ -114,20 +107,16 @@ pub fn warning(origins: &BTreeSet<String>) -> Option<Warning> {
     })
 }
 
-/// What the user names himself, without what opens it.
-struct Given {
-    index: Option<String>,
-    torch: Option<String>,
-    channels: Vec<String>,
-}
-
 /// The source that is not the user's own, which is then no choice any more.
 fn lent<'a>(
     choice: &mut Option<String>,
+    given: Option<&str>,
     mut own: impl Iterator<Item = &'a String>,
     set: Option<&String>,
 ) -> Option<String> {
-    if own.any(|own| choice.as_ref() == Some(own)) {
+    if given.is_some_and(|given| choice.as_deref() == Some(given))
+        || own.any(|own| choice.as_ref() == Some(own))
+    {
         return None;
     }
     choice.take().filter(|source| Some(source) != set)

@@ -8,9 +8,9 @@ use std::sync::OnceLock;
 use aitk_plan::{Language, Messages};
 use aitk_system::{Exit, Message, Real, System, Told, message};
 use clap::builder::{PossibleValue, PossibleValuesParser};
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command};
 
-use crate::args::{Args, Lang};
+use crate::args::{self, Lang};
 use crate::output::{BAD, HEAD, ask, show, styled};
 
 mod usage;
@@ -71,8 +71,8 @@ pub fn chosen_by(words: &[String], system: &dyn System) -> Language {
 /// The command line, with its help in the language that is spoken.
 pub fn command() -> Command {
     match language() {
-        Language::English => Args::command(),
-        Language::French => translated(Args::command()),
+        Language::English => args::command(),
+        Language::French => translated(args::command()),
     }
 }
 
@@ -140,7 +140,11 @@ pub fn refuse(error: clap::Error) -> ExitCode {
         Language::French => command().try_get_matches_from(&words).err().unwrap_or(error),
     };
     if error.use_stderr() {
-        ask(&format!("{} {}\n", styled(BAD, said(message!("error:"))), said(usage::told(&error))));
+        ask(&format!(
+            "{} {}\n",
+            styled(BAD, said(message!("error:"))),
+            said(usage::told(&error, &words))
+        ));
     } else {
         show(&with_heads(&in_help(&error.render().to_string())));
     }

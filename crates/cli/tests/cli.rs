@@ -277,3 +277,35 @@ fn the_doctor_looks_at_the_environment_that_is_named() {
         text(&json.stdout)
     );
 }
+
+#[test]
+fn a_variable_says_what_its_flag_says_is_named_where_it_is_wrong_and_is_not_set_where_it_is_empty()
+{
+    let home = Home::new();
+    let said = |variables: &[(&str, &str)], args: &[&str]| {
+        let output = home.aitk_with(variables, args);
+        (output.status.code(), text(&output.stderr))
+    };
+    for (variable, wrong) in [
+        ("AITK_PYTHON", "three"),
+        ("AITK_MANAGER", "cnoda"),
+        ("AITK_ENV", "base"),
+        ("AITK_USER_ONLY", "perhaps"),
+        ("AITK_CHANNEL", "ftp://x"),
+    ] {
+        let (code, said) = said(&[(variable, wrong)], &["plan", "--budget", "low", "--no-resolve"]);
+        assert!(code == Some(64) && said.contains(variable), "{variable}: {said}");
+    }
+    let (code, typed) = said(&[("AITK_PYTHON", "3.12")], &["plan", "--python", "three"]);
+    assert!(code == Some(64) && !typed.contains("AITK_PYTHON"), "{typed}");
+    let (code, both) = said(&[("AITK_BUDGET", "low")], &["plan", "--profile", "x"]);
+    assert!(code == Some(64) && both.contains("AITK_BUDGET"), "{both}");
+    let empty =
+        ["AITK_PYTHON", "AITK_MANAGER", "AITK_COLOR", "AITK_VERBOSE", "AITK_JSON", "AITK_ENV"];
+    let (code, said) = said(&empty.map(|name| (name, "")), &["profiles"]);
+    assert_eq!(code, Some(0), "{said}");
+    let plan = ["plan", "--budget", "low", "--no-resolve", "--machine"];
+    let laptop = machine("ubuntu-24.04-laptop");
+    let output = home.aitk_with(&empty.map(|name| (name, "")), &[&plan[..], &[&laptop]].concat());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+}

@@ -94,6 +94,7 @@ fn errors_and_help_are_in_french() {
         &["plan", "--python", "three"],
         &["plan", "--budgte", "low"],
         &["plan", "--framework", "pytorhc"],
+        &["plan", "--manager", "cnoda"],
         &["plam"],
         &["detect", "--machine", "/nope"],
         &["doctor", "--env", "/etc"],
@@ -138,7 +139,7 @@ fn what_came_from_the_user_is_in_no_language() {
         assert!(!said.contains("Vérification") && !said.contains("Anglais"), "{args:?}: {said}");
     }
     // Values that a flag takes are told as they are typed.
-    let said = said(&home, &["plan", "--framework", "x"]);
+    let said = said(&home, &["plan", "--framework", "unheard-of"]);
     assert!(said.contains("none") && !said.contains("aucun,"), "{said}");
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A saved plan would be of no use there: it is for one machine.
 
-use aitk_plan::{Action, Status};
+use aitk_plan::{Action, CHOICES, Choices, Request, Status};
 
 use crate::quote::{ansible, quoted};
 use crate::{Export, ExportError, File, Source};
@@ -64,7 +64,6 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
 /// The flags that choose the same on another machine, as YAML has them, where the files that they name lie in a folder of the role's.
 /// `--user-only` is none of them: whether a user may become root is each machine's own.
 fn flags(source: &Source<'_>, lock: &str) -> Vec<String> {
-    let choices = &source.plan.choices;
     // These alone Ansible fills in.
     let there = |flag: &str, name: &str| quoted(&format!("{flag}={{{{ aitk_folder }}}}/{name}"));
     let mut flags = vec![match source.profile {
@@ -72,25 +71,11 @@ fn flags(source: &Source<'_>, lock: &str) -> Vec<String> {
         None => ansible(&format!("--budget={}", source.plan.budget)),
     }];
     flags.push(there("--locked", lock));
-    let mut add = |flag: &str, value: Option<String>| {
-        flags.extend(value.map(|value| ansible(&format!("{flag}={value}"))));
-    };
-    add("--env", Some(choices.env.clone()));
-    add("--framework", Some(choices.framework.to_string()));
-    add("--accelerator", Some(choices.accelerator.to_string()));
-    add("--manager", Some(source.plan.manager.to_string()));
-    add("--python", choices.python.clone());
-    add("--with", (!choices.with.is_empty()).then(|| choices.with.join(",")));
-    add("--channel", (!choices.channels.is_empty()).then(|| choices.channels.join(",")));
-    add("--conda-base", choices.base.clone());
-    add("--index-url", choices.index_url.clone());
-    add("--torch-index", choices.torch_index.clone());
-    let switches = [
-        ("--drivers", choices.drivers),
-        ("--init-shell", choices.init_shell),
-        ("--no-upgrade", choices.no_upgrade),
-    ];
-    flags.extend(switches.iter().filter(|(_, on)| *on).map(|(flag, _)| quoted(flag)));
+    // All managers would do, but the lock is for the one that was taken.
+    let choices = Choices { manager: source.plan.manager.into(), ..source.plan.choices.clone() };
+    let chosen = Request { choices, ..Request::default() };
+    let others = CHOICES.iter().filter(|row| !["profile", "user-only"].contains(&row.flag));
+    flags.extend(others.filter_map(|row| row.typed(&chosen)).map(|flag| ansible(&flag)));
     flags
 }
 

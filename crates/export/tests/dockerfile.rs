@@ -6,7 +6,7 @@ use std::path::Path;
 use aitk_detect::Machine;
 use aitk_export::{Export, ExportError, Source, Target};
 use aitk_plan::{
-    AcceleratorChoice, Action, Catalog, Choices, FrameworkChoice, Language, Manager, Package, Plan,
+    AcceleratorChoice, Action, Catalog, Choices, Language, Manager, NO_FRAMEWORK, Package, Plan,
     Profile, Status, Texts, plan,
 };
 
@@ -21,7 +21,7 @@ fn machine(name: &str) -> Machine {
 fn exported(
     target: &str,
     machine: &Machine,
-    framework: FrameworkChoice,
+    framework: &str,
     change: impl Fn(&mut Plan),
 ) -> Result<Export, ExportError> {
     let catalog = Catalog::builtin().unwrap();
@@ -29,7 +29,12 @@ fn exported(
     // A GPU is used where there is one, and gets the driver that it lacks.
     let accelerator =
         if machine.gpus.is_empty() { AcceleratorChoice::Auto } else { AcceleratorChoice::Cuda };
-    let choices = Choices { framework, accelerator, drivers: true, ..Choices::default() };
+    let choices = Choices {
+        framework: framework.to_owned(),
+        accelerator,
+        drivers: true,
+        ..Choices::default()
+    };
     let mut plan = plan(machine, &profile, &choices, Manager::Venv, &catalog);
     let mut lock = "lock-version = \"1.0\"\n\n[tool.aitk]\nlayers = []\n".to_owned();
     for step in &mut plan.steps {
@@ -71,7 +76,7 @@ fn file<'a>(export: &'a Export, path: &str) -> &'a str {
 #[test]
 fn each_layer_has_its_own_part_of_the_lock() {
     let machine = machine("ubuntu-24.04-laptop");
-    let export = exported("dockerfile", &machine, FrameworkChoice::Jax, |_| ()).unwrap();
+    let export = exported("dockerfile", &machine, "jax", |_| ()).unwrap();
     for layer in ["libraries", "notebook", "framework"] {
         let lock = file(&export, &format!("pylock.{layer}.toml"));
         assert_eq!(
@@ -92,13 +97,13 @@ fn another_framework_changes_nothing_below_it() {
         let text = file(&export, "Dockerfile");
         text[..text.find("COPY pylock.framework.toml").unwrap()].to_owned()
     };
-    assert_eq!(below(FrameworkChoice::Pytorch), below(FrameworkChoice::Jax));
+    assert_eq!(below("pytorch"), below("jax"));
 }
 
 #[test]
 fn a_driver_is_the_machines_and_not_the_images() {
     let machine = machine("rtx3060-no-driver");
-    let export = exported("dockerfile", &machine, FrameworkChoice::Jax, |_| ()).unwrap();
+    let export = exported("dockerfile", &machine, "jax", |_| ()).unwrap();
     let text = file(&export, "Dockerfile");
     let installed: Vec<_> =
         text.lines().filter(|line| line.contains("apt-get -y install")).collect();
@@ -111,7 +116,7 @@ fn a_driver_is_the_machines_and_not_the_images() {
     // Nobody can prove it while the image is built.
     assert!(text.contains("\nRUN check libraries notebook lab\n"), "{text}");
     assert!(file(&export, "check").contains("set -- libraries notebook lab jax\n"));
-    let project = exported("devcontainer", &machine, FrameworkChoice::Jax, |_| ()).unwrap();
+    let project = exported("devcontainer", &machine, "jax", |_| ()).unwrap();
     let settings: serde_json::Value =
         serde_json::from_str(file(&project, ".devcontainer/devcontainer.json")).unwrap();
     assert_eq!(settings["hostRequirements"]["gpu"], true);
@@ -121,14 +126,14 @@ fn a_driver_is_the_machines_and_not_the_images() {
 #[test]
 fn without_a_gpu_everything_is_proven_at_once() {
     let machine = machine("debian-13-vps-1gb");
-    let export = exported("dockerfile", &machine, FrameworkChoice::None, |_| ()).unwrap();
+    let export = exported("dockerfile", &machine, NO_FRAMEWORK, |_| ()).unwrap();
     let text = file(&export, "Dockerfile");
     assert!(text.contains("\nARG BASE=debian:13-slim\n"), "{text}");
     assert!(!text.contains("NVIDIA") && !text.contains('@'), "{text}");
     let readme = file(&export, "README.md");
     assert!(readme.contains("docker run --rm aitk check"), "{readme}");
     assert_eq!(export.without, ["swap", "versions"]);
-    let project = exported("devcontainer", &machine, FrameworkChoice::None, |_| ()).unwrap();
+    let project = exported("devcontainer", &machine, NO_FRAMEWORK, |_| ()).unwrap();
     assert!(!file(&project, ".devcontainer/devcontainer.json").contains("hostRequirements"));
 }
 
@@ -137,7 +142,7 @@ fn what_the_catalog_has_no_image_for_is_refused() {
     let of = |machine: &str, kind: &str| {
         let machine = self::machine(machine);
         let change = |plan: &mut Plan| kind.clone_into(&mut plan.accelerator.kind);
-        exported("dockerfile", &machine, FrameworkChoice::None, change).unwrap_err().to_string()
+        exported("dockerfile", &machine, NO_FRAMEWORK, change).unwrap_err().to_string()
     };
     assert_eq!(
         of("fedora-43", "none"),

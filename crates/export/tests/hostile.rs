@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 use aitk_detect::{Libc, Machine};
 use aitk_export::{Export, PublicKey, Source, TARGETS, Target, hosted};
 use aitk_plan::{
-    Action, Catalog, Choices, FrameworkChoice, Language, Manager, Package, Plan, Profile, Status,
+    Action, Catalog, Choices, Language, Manager, NO_FRAMEWORK, Package, Plan, Profile, Status,
     Texts, plan,
 };
 use serde_yaml::Value;
@@ -51,7 +51,7 @@ impl Case {
         machine.privilege.root = true;
         machine.libc = Some(Libc { family: "glibc".to_owned(), version: Some("2.39".to_owned()) });
         let choices = Choices {
-            framework: FrameworkChoice::None,
+            framework: NO_FRAMEWORK.to_owned(),
             python: Some("3.12".to_owned()),
             ..Choices::default()
         };

@@ -7,7 +7,8 @@ use std::cmp::Reverse;
 use aitk_detect::{Gpu, Machine, is_newer};
 
 use crate::catalog::{Build, Catalog, Targets};
-use crate::choices::{AcceleratorChoice, Choices, Manager};
+use crate::choices::{AcceleratorChoice, Choices};
+use crate::manager::Manager;
 use crate::model::Accelerator;
 
 /// What is asked.

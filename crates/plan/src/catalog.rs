@@ -8,10 +8,13 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::advice::Offer;
-use crate::choices::Manager;
+use crate::manager::Manager;
 use crate::names::{self, Unfit};
 use crate::platform::{Platform, Platforms};
 use crate::profile::{Estimate, ProfileError, Requirements, nearest, parse};
+
+/// The framework's name where none is wanted.
+pub const NO_FRAMEWORK: &str = "none";
 
 /// All tables that planning reads.
 #[derive(Debug, Clone)]
@@ -140,6 +143,28 @@ impl Catalog {
         manager: Manager,
     ) -> impl Iterator<Item = &'a Build> {
         self.builds.iter().filter(move |row| row.framework == framework && row.manager == manager)
+    }
+
+    /// The names that a framework can be chosen by.
+    pub fn framework_names(&self) -> Vec<String> {
+        let names = self.frameworks.iter().map(|row| row.name.as_str());
+        names.chain([NO_FRAMEWORK]).map(str::to_owned).collect()
+    }
+
+    /// Looks whether there is a framework of a name.
+    ///
+    /// # Errors
+    /// [`ProfileError::NoFramework`] where there is none.
+    pub fn has_framework(&self, name: &str) -> Result<(), ProfileError> {
+        let known = self.framework_names();
+        match known.iter().any(|known| known == name) {
+            true => Ok(()),
+            false => Err(ProfileError::NoFramework {
+                name: name.to_owned(),
+                nearest: nearest(name, known.iter().map(String::as_str)),
+                known,
+            }),
+        }
     }
 
     /// The row of a framework.

@@ -3,11 +3,12 @@
 use aitk_detect::{Machine, Sudo};
 use aitk_system::message;
 
-use crate::catalog::Catalog;
-use crate::choices::{Choices, FrameworkChoice, Manager};
+use crate::catalog::{Catalog, NO_FRAMEWORK};
+use crate::choices::Choices;
 use crate::digest::machine_digest;
 use crate::driver::{Driver, driver};
 use crate::framework::{Decision, choose_framework};
+use crate::manager::Manager;
 use crate::model::{Action, LayerRequest, Plan, Status, Step, Totals};
 use crate::order::{block_the_rest, close_gaps, prove_first};
 use crate::profile::{Estimate, Profile, ProfileStep, StepKind};
@@ -90,7 +91,7 @@ impl Situation<'_> {
         {
             return None;
         }
-        if self.choices.framework == FrameworkChoice::None
+        if self.choices.framework == NO_FRAMEWORK
             && matches!(from.kind, StepKind::Framework | StepKind::FrameworkCheck)
         {
             return None;

@@ -5,7 +5,8 @@ use aitk_system::{Message, message};
 
 use crate::accelerate::{self, Answer, Question};
 use crate::catalog::{Build, Catalog, Framework};
-use crate::choices::{Choices, Manager};
+use crate::choices::Choices;
+use crate::manager::Manager;
 use crate::model::{Accelerator, BuildRequest, FrameworkPlan};
 use crate::python::PythonChoice;
 use crate::requires::{at_least, unmet, version_pair};
@@ -96,7 +97,7 @@ pub(crate) fn choose_framework(
     python: &PythonChoice,
     driver: Option<&str>,
 ) -> Decision {
-    let Some(framework) = catalog.framework(&choices.framework.to_string()) else {
+    let Some(framework) = catalog.framework(&choices.framework) else {
         return Decision::None;
     };
     let requires = framework.requirements();

@@ -11,6 +11,7 @@ mod decide;
 mod digest;
 mod driver;
 mod framework;
+mod manager;
 mod messages;
 mod model;
 pub mod names;
@@ -34,11 +35,12 @@ pub use advice::{
 };
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
-    Images, MemoryFit, Targets, UvPin, VramFit, Wheel,
+    Images, MemoryFit, NO_FRAMEWORK, Targets, UvPin, VramFit, Wheel,
 };
-pub use choices::{AcceleratorChoice, Choices, FrameworkChoice, Manager, ManagerChoice};
+pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Request, Takes};
 pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};
+pub use manager::Manager;
 pub use messages::{Messages, holes};
 pub use model::{
     Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,

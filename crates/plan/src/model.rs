@@ -5,7 +5,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::choices::{Choices, Manager};
+use crate::choices::Choices;
+use crate::manager::Manager;
 use crate::size::Bytes;
 
 /// The ordered steps for one machine.

@@ -2,7 +2,7 @@
 
 use aitk_system::message;
 
-use crate::choices::Manager;
+use crate::manager::Manager;
 use crate::model::{Action, Plan, Status, Step};
 use crate::profile::Profile;
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 
-use crate::choices::Manager;
+use crate::manager::Manager;
 use crate::model::Phase;
 use crate::names;
 use crate::size::Bytes;
@@ -26,31 +26,8 @@ const BUILTIN: [(&str, &str); 3] = [
 pub const ADVISED: [(&str, &str); 2] =
     [("sme", "aitk advise --goal ship"), ("enterprise", "aitk advise --goal scale")];
 
-/// A check with what it speaks by in front of it.
-macro_rules! check {
-    ($name:literal) => {
-        (
-            $name,
-            concat!(
-                include_str!("../../../profiles/checks/say.py"),
-                include_str!(concat!("../../../profiles/checks/", $name))
-            ),
-        )
-    };
-}
-
-/// The proofs that come with the program, and their scripts.
-pub const CHECKS: [(&str, &str); 9] = [
-    check!("libraries.py"),
-    check!("notebook.py"),
-    check!("lab.py"),
-    check!("pytorch.py"),
-    check!("tensorflow.py"),
-    check!("jax.py"),
-    check!("mlflow.py"),
-    check!("pytest.py"),
-    check!("poetry.py"),
-];
+/// The proofs that come with the program, and their scripts with what they speak by in front: all of `profiles/checks`.
+pub const CHECKS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/checks.rs"));
 
 /// The longest text of a profile, in bytes. The longest of aitk's own has some 16,000.
 pub const LONGEST: usize = 1 << 20;
@@ -327,6 +304,24 @@ pub enum ProfileError {
         }))
     )]
     NoOption {
+        /// What was asked for.
+        name: String,
+        /// The name that is nearest to it.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
+    /// There is no framework of this name in the catalog; the nearest one is said.
+    #[explain(
+        code = "AITK-P08",
+        exit = Usage,
+        say("there is no framework `{name}`"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `--framework {nearest}`?"),
+            None => message!("choose among: {known}"),
+        }))
+    )]
+    NoFramework {
         /// What was asked for.
         name: String,
         /// The name that is nearest to it.

@@ -4,7 +4,8 @@ use aitk_detect::Machine;
 use aitk_system::{Message, message};
 
 use crate::catalog::Catalog;
-use crate::choices::{Choices, Manager};
+use crate::choices::Choices;
+use crate::manager::Manager;
 use crate::requires::version_pair;
 
 /// The Python that the environment is built on.
@@ -55,7 +56,7 @@ const OWN_PYTHON: (u32, u32) = (3, 12);
 /// The version that was asked for, else the default, or the nearest that the framework has packages for.
 fn own_python(choices: &Choices, catalog: &Catalog) -> (u32, u32) {
     let wanted = choices.python.as_deref().and_then(version_pair);
-    let row = catalog.framework(&choices.framework.to_string());
+    let row = catalog.framework(&choices.framework);
     let newest = row.and_then(|row| version_pair(&row.python_max));
     wanted.unwrap_or_else(|| newest.map_or(OWN_PYTHON, |newest| newest.min(OWN_PYTHON)))
 }
@@ -71,7 +72,7 @@ pub(crate) fn choose_python(
     }
     let wanted = choices.python.as_deref().and_then(version_pair);
     let bounds = catalog
-        .framework(&choices.framework.to_string())
+        .framework(&choices.framework)
         .and_then(|row| Some((version_pair(&row.python_min)?, version_pair(&row.python_max)?)));
     let fits = |minor: (u32, u32)| match (wanted, bounds) {
         (Some(wanted), _) => minor == wanted,

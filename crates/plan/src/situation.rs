@@ -5,9 +5,10 @@ use std::path::Path;
 use aitk_detect::{Machine, VirtualizationKind};
 
 use crate::catalog::Catalog;
-use crate::choices::{Choices, Manager};
+use crate::choices::Choices;
 use crate::driver::Driver;
 use crate::framework::Decision;
+use crate::manager::Manager;
 use crate::profile::{Profile, ProfileStep};
 use crate::python::PythonChoice;
 use crate::requires::at_least;

@@ -2,9 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test")]
 
 use aitk_detect::{Disk, Libc, Machine, Os, Python, Tool};
-use aitk_plan::{
-    Catalog, Choices, FrameworkChoice, Manager, Plan, Profile, Status, conclude, plan,
-};
+use aitk_plan::{Catalog, Choices, Manager, NO_FRAMEWORK, Plan, Profile, Status, conclude, plan};
 
 const GB: u64 = 1_000_000_000;
 
@@ -51,7 +49,7 @@ fn concluded(machine: &Machine) -> Plan {
 }
 
 fn concluded_with(machine: &Machine, manager: Manager) -> Plan {
-    let choices = Choices { framework: FrameworkChoice::None, ..Choices::default() };
+    let choices = Choices { framework: NO_FRAMEWORK.to_owned(), ..Choices::default() };
     let profile = Profile::builtin("low").unwrap();
     let mut plan = plan(machine, &profile, &choices, manager, &Catalog::builtin().unwrap());
     conclude(&mut plan, machine);
@@ -148,7 +146,7 @@ fn what_is_asked_for_besides_is_resolved_with_the_rest_and_nothing_else_is_there
     let machine = machine(Vec::new());
     let steps = |with: &[&str], machine: &Machine| {
         let with = with.iter().map(|name| (*name).to_owned()).collect();
-        let choices = Choices { framework: FrameworkChoice::None, with, ..Choices::default() };
+        let choices = Choices { framework: NO_FRAMEWORK.to_owned(), with, ..Choices::default() };
         let profile = Profile::builtin("low").unwrap();
         plan(machine, &profile, &choices, Manager::Venv, &Catalog::builtin().unwrap())
     };

@@ -62,7 +62,7 @@ pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
 pub use plain::{acts, plain};
 pub use private::{keep_private, make_private};
 pub use programs::{DEFAULT_PATH, absolute_path};
-pub use real::Real;
+pub use real::{Real, is_empty_variable};
 pub use record::Record;
 pub use replay::Replay;
 pub use report::Report;

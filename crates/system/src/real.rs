@@ -1,5 +1,6 @@
 //! The operating system itself.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -31,6 +32,11 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// The machine that the program runs on.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Real;
+
+/// Whether a variable is set, and to nothing: [`System::env`] knows no difference between that and one that is not set.
+pub fn is_empty_variable(name: &OsStr) -> bool {
+    std::env::var_os(name).is_some_and(|value| value.is_empty())
+}
 
 impl System for Real {
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {

@@ -1,28 +1,29 @@
 //! `aitk apply`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use aitk_detect::{Machine, Sudo};
-use aitk_env::{Bundle, EnvError, Locks, open_bundle, without_secrets};
+use aitk_env::{Bundle, EnvError, Locks, open_bundle};
 use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
-use aitk_plan::{Bytes, Choices, ManagerChoice, Plan, Status};
+use aitk_plan::{Bytes, Catalog, Plan, Request, Status};
 use aitk_system::{
     Deny, Exit, Explain, KeepAlive, Message, Real, Report, System, authenticate, interrupted,
     is_terminal, listen_for_interrupts, message, read_line,
 };
 use serde_json::json;
 
-use crate::args::{Apply, ChoiceArgs, Common};
+use crate::args::{Apply, Common};
 use crate::commands::hosted;
 use crate::commands::plan::show;
 use crate::error::{CliError, steps};
+use crate::given::Given;
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, ask, say, styled};
 use crate::program;
 use crate::progress::Progress;
 use crate::saved::Saved;
-use crate::session::{Ask, Session, Wish, locked};
+use crate::session::{Ask, Session, locked};
 use crate::sources;
 use crate::typed::typed;
 use crate::words::said;
@@ -44,7 +45,8 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
     }
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let mut ran = once(common, args, output)?;
-    let given = args.plan.is_some() || args.choices.locked.is_some() || common.offline;
+    let given =
+        args.plan.is_some() || args.choices.given.values("locked").is_some() || common.offline;
     if ran.is_stale() && !given {
         output.say(message!(
             "A source has something else now than what it told before: it is asked anew."
@@ -82,28 +84,29 @@ fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError>
         None => None,
     };
     let saved = match (&args.plan, &bundle) {
-        (Some(path), None) => Some(Saved::read(path, &session.machine)?),
+        (Some(path), None) => Some(Saved::read(path, &session.machine, &session.catalog)?),
         _ => None,
     };
-    let mut wish = match (&saved, &bundle) {
-        (Some(saved), _) => saved.wish.clone(),
-        (None, Some(bundle)) => wish_in(bundle, args, common)?,
-        (None, None) => session.wish(&args.choices)?,
+    let mut request = match (&saved, &bundle) {
+        (Some(saved), _) => saved.request.clone(),
+        (None, Some(bundle)) => request_in(bundle, args, common, &session.catalog)?,
+        (None, None) => session.request(&args.choices)?,
     };
     if let Some(path) = &args.plan {
-        refuse_flags(path, &args.choices, &wish)?;
-        sources::of_file(path, &mut wish.choices, args, &mut session, output)?;
-        session.may_be_done(&wish, &args.choices)?;
+        let given = session.open_sources(&args.choices)?;
+        refuse_flags(path, &given, &request)?;
+        sources::of_file(path, &mut request.choices, &given, args, &mut session, output)?;
+        session.may_be_done(&request, &args.choices)?;
     }
     let lock = match (&saved, &bundle) {
         // It was made from this lock once its choices had been planned without one.
         (Some(_), _) => None,
         (None, Some(bundle)) => Some(Locks::read(&bundle.lock, &Real, &session.machine)?),
-        (None, None) => locked(&args.choices, &session.machine)?,
+        (None, None) => locked(&request, &session.machine)?,
     };
-    let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let mut plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
     let lock = lock.or_else(|| saved.as_ref().and_then(|saved| saved.locks.clone()));
-    let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
+    let request = Request { manager: Some(plan.manager), choices: plan.choices.clone(), ..request };
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let deny = Deny(Real);
     let surveying = context(&session, &deny, lock.as_ref(), args);
@@ -118,7 +121,7 @@ fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError>
     if plan.totals.steps == 0 {
         if !args.dry_run {
             let looked = surveying.looked();
-            remember(&session, &wish)?;
+            remember(&session, &request)?;
             session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
             let settling = context(&session, &Real, lock.as_ref(), args);
             aitk_exec::settle(&settling, &plan, looked)?;
@@ -148,7 +151,7 @@ fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError>
         true => None,
         false => elevate(&session, root.iter().flat_map(|step| step.by_hand()), true)?,
     };
-    remember(&session, &wish)?;
+    remember(&session, &request)?;
     session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
     let context = context(&session, &Real, lock.as_ref(), args);
     let journal = Journal::begin(&session.machine.folders.state, &Real);
@@ -173,56 +176,34 @@ fn context<'a>(
 }
 
 /// What has been decided in a file is not decided anew: flags that ask for something else would do nothing.
-fn refuse_flags(path: &Path, args: &ChoiceArgs, decided: &Wish) -> Result<(), CliError> {
-    let Wish { budget, choices, manager } = decided;
-    let is_profile = |path: &PathBuf| {
-        let path = std::path::absolute(path).ok();
-        path.map(|path| path.to_string_lossy().into_owned()) == choices.profile
-    };
-    let is_manager = |wanted: ManagerChoice| match (wanted.named(), manager) {
-        (Some(wanted), Some(manager)) => wanted == *manager,
-        _ => wanted == choices.manager,
-    };
-    let plain = |address: &String| without_secrets(address).0;
-    let channels: Vec<_> = args.channels.iter().map(plain).collect();
-    let index = args.index_url.as_ref().map(plain);
-    let torch = args.torch_index.as_ref().map(plain);
-    let base = args.conda_base.as_ref().map(|base| base.to_string_lossy().into_owned());
-    let differs = [
-        ("--budget", args.budget.as_ref().is_some_and(|wanted| wanted != budget)),
-        ("--profile", args.profile.as_ref().is_some_and(|wanted| !is_profile(wanted))),
-        ("--framework", args.framework.is_some_and(|one| choices.framework != one.into())),
-        ("--accelerator", args.accelerator.is_some_and(|one| choices.accelerator != one.into())),
-        ("--drivers", args.drivers && !choices.drivers),
-        ("--with", args.with.iter().any(|name| !choices.with.contains(name))),
-        ("--manager", args.manager.is_some_and(|wanted| !is_manager(wanted.into()))),
-        ("--python", args.python.is_some() && args.python != choices.python),
-        ("--env", args.env != Choices::default().env && args.env != choices.env),
-        ("--user-only", args.user_only && !choices.user_only),
-        ("--no-upgrade", args.no_upgrade && !choices.no_upgrade),
-        ("--channel", !channels.is_empty() && channels != choices.channels),
-        ("--conda-base", base.is_some() && base != choices.base),
-        ("--init-shell", args.init_shell && !choices.init_shell),
-        ("--index-url", index.is_some() && index != choices.index_url),
-        ("--torch-index", torch.is_some() && torch != choices.torch_index),
-        ("--locked", args.locked.is_some()),
-    ];
-    let flags: Vec<_> =
-        differs.into_iter().filter(|(_, differs)| *differs).map(|(flag, _)| flag).collect();
-    if flags.is_empty() {
-        return Ok(());
+fn refuse_flags(path: &Path, given: &Given, decided: &Request) -> Result<(), CliError> {
+    let flags = given.changes(decided);
+    match flags.is_empty() {
+        true => Ok(()),
+        false => Err(CliError::Fixed { path: path.to_owned(), flags }),
     }
-    Err(CliError::Fixed { path: path.to_owned(), flags })
 }
 
 /// What a bundle is for. Without a network the system's packages stay as they are.
-fn wish_in(bundle: &Bundle, args: &Apply, common: &Common) -> Result<Wish, CliError> {
+fn request_in(
+    bundle: &Bundle,
+    args: &Apply,
+    common: &Common,
+    catalog: &Catalog,
+) -> Result<Request, CliError> {
     let path = args.plan.clone().unwrap_or_default();
-    let mut wish: Wish = serde_json::from_value(bundle.wish.clone()).map_err(|error| {
-        EnvError::BadBundle { path, reason: message!("what it asks for cannot be read: {error}") }
-    })?;
-    wish.choices.user_only |= common.offline;
-    Ok(wish)
+    let bad = |error: Message| EnvError::BadBundle {
+        path,
+        reason: message!("what it asks for cannot be read: {error}"),
+    };
+    let read = serde_json::from_value(bundle.wish.clone());
+    let known = |request: Request| {
+        let known = catalog.has_framework(&request.choices.framework);
+        known.map(|()| request).map_err(|error| error.message())
+    };
+    let mut request = read.map_err(|error| Message::plain(error)).and_then(known).map_err(bad)?;
+    request.choices.user_only |= common.offline;
+    Ok(request)
 }
 
 /// The lock against a second run.
@@ -332,10 +313,10 @@ pub fn elevate(
 }
 
 /// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new.
-pub fn remember(session: &Session, wish: &Wish) -> Result<(), CliError> {
-    let value = serde_json::to_value(wish).unwrap_or_default();
+pub fn remember(session: &Session, request: &Request) -> Result<(), CliError> {
+    let value = serde_json::to_value(request).unwrap_or_default();
     let mut receipt = session.receipt.clone();
-    let name = wish.choices.env.clone();
+    let name = request.choices.env.clone();
     if receipt.environments.insert(name, value.clone()) != Some(value) {
         receipt.save(&session.machine.folders.state, &Real)?;
     }
@@ -460,19 +441,24 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::{FrameworkChoice, Manager};
+    use aitk_plan::{Choices, Manager, NO_FRAMEWORK};
     use clap::Parser;
 
     use super::*;
     use crate::args::{Args, Verb};
 
     /// The flags that a plan for conda without a framework refuses.
-    fn refused(flags: &[&str]) -> Vec<&'static str> {
+    fn refused(flags: &[&str]) -> Vec<String> {
         let words = ["aitk", "apply", "plan.json"].iter().chain(flags);
         let Verb::Apply(apply) = Args::parse_from(words).verb else { panic!("it is apply") };
-        let choices = Choices { framework: FrameworkChoice::None, ..Choices::default() };
-        let wish = Wish { budget: "low".to_owned(), choices, manager: Some(Manager::Conda) };
-        match refuse_flags(Path::new("plan.json"), &apply.choices, &wish) {
+        let choices = Choices { framework: NO_FRAMEWORK.to_owned(), ..Choices::default() };
+        let request = Request {
+            budget: "low".to_owned(),
+            choices,
+            manager: Some(Manager::Conda),
+            locked: None,
+        };
+        match refuse_flags(Path::new("plan.json"), &apply.choices.given, &request) {
             Ok(()) => Vec::new(),
             Err(CliError::Fixed { flags, .. }) => flags,
             Err(error) => panic!("{error}"),

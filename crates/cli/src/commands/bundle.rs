@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_installer, write_bundle};
 use aitk_exec::{Event, Reporter};
-use aitk_plan::{Bytes, Choices};
+use aitk_plan::{Bytes, Choices, Request};
 use aitk_system::{Deny, Real, message};
 use serde_json::json;
 
@@ -15,14 +15,14 @@ use crate::error::CliError;
 use crate::output::{HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::saved;
-use crate::session::{Ask, Session, Wish, locked};
+use crate::session::{Ask, Session, locked};
 use crate::sources;
 
 pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
-    let wish = session.wish(&args.choices)?;
-    let lock = locked(&args.choices, &session.machine)?;
-    let mut plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let request = session.request(&args.choices)?;
+    let lock = locked(&request, &session.machine)?;
+    let mut plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
     // It brings the packages, so it asks no source and names none.
     let choices = Choices {
         index_url: None,
@@ -30,7 +30,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
         channels: Vec::new(),
         ..plan.choices.clone()
     };
-    let wish = Wish { manager: Some(plan.manager), choices, ..wish };
+    let request = Request { manager: Some(plan.manager), choices, ..request };
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
@@ -68,7 +68,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
     files.dedup();
     let count = files.len();
     let wrapped = Wrapped {
-        wish: serde_json::to_value(&wish).unwrap_or_default(),
+        wish: serde_json::to_value(&request).unwrap_or_default(),
         plan: saved::text(&plan, Some(&locks), true)?,
         manager: plan.manager,
         lock: locks.to_text()?,

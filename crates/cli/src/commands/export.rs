@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
-use aitk_plan::{Plan, Texts};
+use aitk_plan::{Plan, Request, Texts};
 use aitk_system::{Deny, Real, System, Told, message};
 use serde_json::json;
 
@@ -15,7 +15,7 @@ use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
-use crate::session::{Ask, Session, Wish, locked, profile_text};
+use crate::session::{Ask, Session, locked, profile_of, profile_text};
 use crate::words::{language, said};
 
 pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
@@ -83,25 +83,25 @@ fn exported(
     let ssh_key = args.ssh_key.as_deref().map(public_key).transpose()?;
     let mut session = Session::open(common)?;
     elsewhere(&mut session);
-    let mut wish = session.wish(&args.choices)?;
-    let lock = locked(&args.choices, &session.machine)?;
+    let mut request = session.request(&args.choices)?;
+    let lock = locked(&request, &session.machine)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
         let of_lock = lock.as_ref().map(|locks| locks.environment.manager);
-        let mut wanted = of_lock.into_iter().chain(wish.choices.manager.named());
+        let mut wanted = of_lock.into_iter().chain(request.choices.manager.named());
         if let Some(manager) = wanted.find(|manager| *manager != can) {
             return Err(other(manager).into());
         }
-        wish.manager = Some(can);
+        request.manager = Some(can);
     }
-    let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan, &session.machine)?;
-    let wish = Wish { manager: Some(plan.manager), choices: plan.choices.clone(), ..wish };
+    let request = Request { manager: Some(plan.manager), choices: plan.choices.clone(), ..request };
     let render = |source: &Source<'_>| {
         let source = &Source { ssh_key: ssh_key.as_ref(), ..*source };
         target.render(source).map(|export| (export, source.plan.warnings.clone()))
     };
-    Ok(resolved(&session, common, plan, &wish, lock.as_ref(), output, render)??)
+    Ok(resolved(&session, common, plan, &request, lock.as_ref(), output, render)??)
 }
 
 /// Resolves a plan for somewhere else, and renders it with everything that it holds then.
@@ -109,7 +109,7 @@ pub fn resolved<R>(
     session: &Session,
     common: &Common,
     mut plan: Plan,
-    wish: &Wish,
+    request: &Request,
     lock: Option<&Locks>,
     output: &Output,
     render: impl FnOnce(&Source<'_>) -> R,
@@ -127,12 +127,15 @@ pub fn resolved<R>(
     let record = aitk_exec::fill_in(&context, &mut plan)?.to_text();
     let receipt = Receipt {
         schema: 1,
-        environments: [(wish.choices.env.clone(), serde_json::to_value(wish).unwrap_or_default())]
-            .into(),
+        environments: [(
+            request.choices.env.clone(),
+            serde_json::to_value(request).unwrap_or_default(),
+        )]
+        .into(),
         ..Receipt::default()
     };
     let profile =
-        wish.choices.profile.as_deref().map(|path| profile_text(Path::new(path))).transpose()?;
+        request.choices.profile.as_deref().map(|path| profile_text(Path::new(path))).transpose()?;
     let channels = locks.environment.channels(&session.local_settings)?;
     Ok(render(&Source {
         plan: &plan,
@@ -145,7 +148,7 @@ pub fn resolved<R>(
         channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
-        memory: wish.profile()?.memory,
+        memory: profile_of(request)?.memory,
         ssh_key: None,
     }))
 }

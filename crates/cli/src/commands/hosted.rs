@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aitk_detect::Machine;
 use aitk_export::{Export, NOTEBOOK, Source, hosted};
-use aitk_plan::{AcceleratorChoice, Choices, FrameworkChoice, Manager, Package, Platform, Texts};
+use aitk_plan::{AcceleratorChoice, Manager, NO_FRAMEWORK, Package, Platform, Texts};
 use aitk_system::{Explain, Message, Real, Replay, System, Told, message, quote};
 use serde_json::json;
 
@@ -14,9 +14,10 @@ use crate::args::{self, ChoiceArgs, Common};
 
 use crate::commands::export::resolved;
 use crate::error::CliError;
+use crate::given::One;
 use crate::kaggle;
 use crate::output::{CARE, DIM, GOOD, HEAD, Output, indented, page_width, styled, wrapping};
-use crate::session::{Ask, Session, locked, profile};
+use crate::session::{Ask, Session, locked, profile, profile_of};
 use crate::words::{language, said};
 
 /// Why there is no notebook, or why it was not sent.
@@ -41,7 +42,7 @@ pub enum HostedError {
         say("{flag} does not go with {with}"),
         hint("leave one or the other out; hosted notebooks are `--budget free`")
     )]
-    DoesNotGo { flag: &'static str, with: Message },
+    DoesNotGo { flag: String, with: Message },
     /// The same of several flags.
     #[explain(
         code = "AITK-N03",
@@ -49,7 +50,7 @@ pub enum HostedError {
         say("{flags} do not go with {with}"),
         hint("leave one or the other out; hosted notebooks are `--budget free`")
     )]
-    DoNotGo { flags: Vec<&'static str>, with: Message },
+    DoNotGo { flags: Vec<String>, with: Message },
     /// Credentials for Kaggle are missing, cannot be used, or can be read by others.
     #[explain(
         code = "AITK-N04",
@@ -86,19 +87,20 @@ pub enum HostedError {
 }
 
 /// Whether the budget is one of hosted notebooks. Where it is not, flags for these are refused.
-pub fn is_meant(choices: &ChoiceArgs, flags: &[(&'static str, bool)]) -> Result<bool, CliError> {
-    let (hosted, with) = match (&choices.budget, &choices.profile) {
+pub fn is_meant(choices: &ChoiceArgs, flags: &[(&str, bool)]) -> Result<bool, CliError> {
+    let given = |flag| choices.given.value(flag);
+    let (hosted, with) = match (given("budget"), given("profile")) {
         (None, None) => (false, message!("what was applied before")),
         (Some(budget), _) => {
             (profile(budget, None)?.hosted, Message::plain(format_args!("--budget {budget}")))
         }
         (None, Some(path)) => {
-            let with = Message::plain(format_args!("--profile {}", path.display()));
-            (profile("", Some(path))?.hosted, with)
+            let with = Message::plain(format_args!("--profile {path}"));
+            (profile("", Some(Path::new(path)))?.hosted, with)
         }
     };
     if !hosted {
-        refuse(flags, with)?;
+        refuse(set(flags), with)?;
     }
     Ok(hosted)
 }
@@ -106,7 +108,7 @@ pub fn is_meant(choices: &ChoiceArgs, flags: &[(&'static str, bool)]) -> Result<
 /// `aitk plan`: what would be written.
 pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
     let texts = Texts::told()?;
-    refuse(&[("--output", args.output.is_some())], message!("hosted notebooks"))?;
+    refuse(set(&[("--output", args.output.is_some())]), message!("hosted notebooks"))?;
     let name = args.platform.as_deref();
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
     let made = Made::new(common, &args.choices, name, kaggle::owner(&Real), ask, output)?;
@@ -119,7 +121,7 @@ pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitC
 /// `aitk apply`: writes the folder, and sends it where that is asked for.
 pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<ExitCode, CliError> {
     let texts = Texts::told()?;
-    refuse(&[("PLAN", args.plan.is_some())], message!("hosted notebooks"))?;
+    refuse(set(&[("PLAN", args.plan.is_some())]), message!("hosted notebooks"))?;
     let name = args.platform.as_deref();
     let client = match args.push {
         true => Some(client(common, name)?),
@@ -148,13 +150,17 @@ pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<Exi
     Ok(ExitCode::SUCCESS)
 }
 
-fn refuse(flags: &[(&'static str, bool)], with: Message) -> Result<(), HostedError> {
-    let flags: Vec<_> = flags.iter().filter(|(_, given)| *given).map(|(flag, _)| *flag).collect();
-    match flags[..] {
+fn refuse(flags: Vec<String>, with: Message) -> Result<(), HostedError> {
+    match &flags[..] {
         [] => Ok(()),
-        [flag] => Err(HostedError::DoesNotGo { flag, with }),
+        [flag] => Err(HostedError::DoesNotGo { flag: flag.clone(), with }),
         _ => Err(HostedError::DoNotGo { flags, with }),
     }
+}
+
+/// The flags of these that were given.
+fn set(flags: &[(&str, bool)]) -> Vec<String> {
+    flags.iter().filter(|(_, given)| *given).map(|(flag, _)| (*flag).to_owned()).collect()
 }
 
 /// The client of a platform, with credentials that are worth a try. Whoever asks in vain is told before any work is done.
@@ -212,21 +218,10 @@ impl Made {
         ask: Ask,
         output: &Output,
     ) -> Result<Self, CliError> {
-        let accelerator = choices.accelerator.map(AcceleratorChoice::from).unwrap_or_default();
-        let elsewhere = [AcceleratorChoice::Rocm, AcceleratorChoice::Xpu];
         // Sources may be set for all that aitk does; these would be wishes that come to nothing.
-        let meaningless = [
-            ("--framework", choices.framework.is_some()),
-            ("--accelerator", elsewhere.contains(&accelerator)),
-            ("--drivers", choices.drivers),
-            ("--with", !choices.with.is_empty()),
-            ("--manager", choices.manager.is_some()),
-            ("--python", choices.python.is_some()),
-            ("--conda-base", choices.conda_base.is_some()),
-            ("--init-shell", choices.init_shell),
-            ("--env", choices.env != Choices::default().env),
-        ];
-        refuse(&meaningless, message!("hosted notebooks"))?;
+        let given = &choices.given;
+        let meaningless = given.0.iter().filter(|one| one.row.is_meaningless(&one.values));
+        refuse(meaningless.map(One::name).collect(), message!("hosted notebooks"))?;
         let mut session = Session::open(common)?;
         let texts = Texts::told()?;
         let platform = platform(&session, name, &texts)?;
@@ -236,30 +231,32 @@ impl Made {
         session.system = Arc::new(Replay::tree(Path::new("/nonexistent")));
         session.is_local = false;
         session.keeps = false;
-        let mut wish = session.wished(choices)?;
-        wish.manager = Some(Manager::Venv);
-        wish.choices.framework = FrameworkChoice::None;
-        wish.choices.python = Some(platform.python.clone());
-        let lock = locked(choices, &session.machine)?;
-        let plan = session.plan(&wish, lock.as_ref(), Ask::Nobody)?;
-        let gpu = accelerator != AcceleratorChoice::Cpu;
+        let mut request = session.requested(choices)?;
+        request.manager = Some(Manager::Venv);
+        request.choices.framework = NO_FRAMEWORK.to_owned();
+        request.choices.python = Some(platform.python.clone());
+        let lock = locked(&request, &session.machine)?;
+        let plan = session.plan(&request, lock.as_ref(), Ask::Nobody)?;
+        let gpu = request.choices.accelerator != AcceleratorChoice::Cpu;
         let render = |source: &Source<'_>| {
             let packages: Vec<_> = source.packages().cloned().collect();
             (hosted(source, &platform, gpu, owner.as_deref()), packages)
         };
         let (export, packages) = match ask {
-            Ask::Sources => resolved(&session, common, plan, &wish, lock.as_ref(), output, render)?,
+            Ask::Sources => {
+                resolved(&session, common, plan, &request, lock.as_ref(), output, render)?
+            }
             Ask::Nobody => {
-                let memory = wish.profile()?.memory;
+                let memory = profile_of(&request)?.memory;
                 let (machine, catalog) = (&session.machine, &session.catalog);
                 let texts = Texts::of_files(language())?;
                 render(&Source::unresolved(&plan, machine, catalog, &texts, memory))
             }
         };
         let export = export?;
-        let budget = match &choices.profile {
-            Some(path) => format!("--profile {}", quote(&path.to_string_lossy())),
-            None => format!("--budget {}", wish.budget),
+        let budget = match &request.choices.profile {
+            Some(path) => format!("--profile {}", quote(path)),
+            None => format!("--budget {}", request.budget),
         };
         let cpu = if gpu { "" } else { " --accelerator cpu" };
         let offer = session.catalog.offers.iter().find(|offer| offer.id == platform.name);

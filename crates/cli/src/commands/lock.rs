@@ -13,9 +13,9 @@ use crate::session::{Ask, Session, locked};
 
 pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
-    let wish = session.wish(&args.choices)?;
-    let lock = locked(&args.choices, &session.machine)?;
-    let plan = session.plan(&wish, lock.as_ref(), Ask::Sources)?;
+    let request = session.request(&args.choices)?;
+    let lock = locked(&request, &session.machine)?;
+    let plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = session.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);

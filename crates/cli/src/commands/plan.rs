@@ -26,10 +26,10 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
         return hosted::plan(common, args, output);
     }
     let mut session = Session::open(common)?;
-    let wish = session.wish(&args.choices)?;
-    let lock = locked(&args.choices, &session.machine)?;
+    let request = session.request(&args.choices)?;
+    let lock = locked(&request, &session.machine)?;
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
-    let mut plan = session.plan(&wish, lock.as_ref(), ask)?;
+    let mut plan = session.plan(&request, lock.as_ref(), ask)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner(message!("asking the package sources …"));
@@ -46,7 +46,7 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
     let context = session.context(&system, lock.as_ref());
     aitk_exec::survey(&context, &mut plan, !args.no_resolve)?;
     // A lock that was just made here leads nowhere else.
-    if args.choices.locked.is_some()
+    if request.locked.is_some()
         && !args.no_resolve
         && let Some(warning) = sources::warning(&aitk_exec::foreign_origins(&context, &plan))
     {

@@ -88,7 +88,8 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
 
 /// Where aitk can have made something: condas of the user's own were named when they were used.
 fn places(session: &Session, receipt: &Receipt) -> Places {
-    let condas = receipt.environments.values().filter_map(|wish| wish["choices"]["base"].as_str());
+    let condas =
+        receipt.environments.values().filter_map(|request| request["choices"]["base"].as_str());
     let condas = condas.map(Path::new).filter(|conda| conda.is_absolute());
     Places::new(&session.machine.folders, &session.settings.data, condas)
 }

@@ -9,8 +9,9 @@ use aitk_plan::FrameworkPlan;
 use aitk_system::{Message, System, Told, message};
 use serde_json::json;
 
-use crate::args::{Common, Which};
+use crate::args::Common;
 use crate::error::CliError;
+use crate::given::Which;
 use crate::output::{CARE, DIM, HEAD, Output, styled};
 use crate::session::{Ask, Session};
 use crate::words::said;
@@ -22,11 +23,12 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
     let environments = Environments::new(&session.settings.data, &args.env);
     let current = environments.current(system);
     let interrupted = interrupted_run(&session.machine.folders.state, system);
-    let wish = session.applied(&args.env).ok();
+    let request = session.applied(&args.env).ok();
     let brought = brought(&session.receipt, system);
-    let framework = match (&current, &wish) {
-        (Some((generation, record)), Some(wish)) => {
-            let wanted = session.plan(wish, None, Ask::Nobody).ok().and_then(|plan| plan.framework);
+    let framework = match (&current, &request) {
+        (Some((generation, record)), Some(request)) => {
+            let wanted =
+                session.plan(request, None, Ask::Nobody).ok().and_then(|plan| plan.framework);
             wanted.and_then(|wanted| framework(generation, record, &wanted, system))
         }
         _ => None,
@@ -46,7 +48,7 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
     });
     let data = json!({
         "environment": environment,
-        "wish": wish,
+        "wish": request,
         "system_packages": brought.len(),
         "interrupted": interrupted,
     });

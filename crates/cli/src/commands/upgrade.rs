@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aitk_env::{Environments, Lock};
 use aitk_exec::{Journal, Receipt};
-use aitk_plan::{Action, Bytes, Plan, Status};
+use aitk_plan::{Action, Bytes, Plan, Request, Status};
 use aitk_system::{Deny, Real, listen_for_interrupts, message};
 use serde_json::json;
 
@@ -14,16 +14,16 @@ use crate::commands::apply;
 use crate::error::CliError;
 use crate::output::{BAD, CARE, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
-use crate::session::{Ask, Session, Wish};
+use crate::session::{Ask, Session};
 use crate::words::said;
 
 pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode, CliError> {
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let mut session = Session::open(common)?;
     session.keeps = false;
-    let wish = session.applied(&args.which.env)?;
-    let mut plan = session.plan(&wish, None, Ask::Sources)?;
-    let wish = Wish { manager: Some(plan.manager), ..wish };
+    let request = session.applied(&args.which.env)?;
+    let mut plan = session.plan(&request, None, Ask::Sources)?;
+    let request = Request { manager: Some(plan.manager), ..request };
     let hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
     let progress = Progress::new(common.progress, output).asking(args.yes, false);
     let deny = Deny(Real);
@@ -64,7 +64,7 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
     }
     apply::refuse_blocked(&plan, &session.machine)?;
     apply::confirm(args.yes)?;
-    apply::remember(&session, &wish)?;
+    apply::remember(&session, &request)?;
     session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
     let mut context = session.context(&Real, None);
     context.fresh = true;

@@ -19,8 +19,8 @@ use crate::words::said;
 
 pub fn run(common: &Common, args: &Verify, output: &Output) -> Result<ExitCode, CliError> {
     let mut session = Session::open(common)?;
-    let wish = session.applied(&args.which.env)?;
-    let plan = session.plan(&wish, None, Ask::Nobody)?;
+    let request = session.applied(&args.which.env)?;
+    let plan = session.plan(&request, None, Ask::Nobody)?;
     let system = Deny(Real);
     let context = session.context(&system, None);
     let progress = Progress::new(common.progress, output);

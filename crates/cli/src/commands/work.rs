@@ -8,8 +8,9 @@ use aitk_env::{Environments, Fault, Inside, inside};
 use aitk_exec::Receipt;
 use aitk_system::{Command, Real, System, message, quote, replace};
 
-use crate::args::{Common, Run, Which};
+use crate::args::{Common, Run};
 use crate::error::CliError;
+use crate::given::Which;
 
 /// An environment that is there.
 pub(super) struct Environment {
@@ -28,8 +29,10 @@ impl Environment {
             return Err(CliError::Broken { name: which.env.clone(), fault });
         }
         let receipt = Receipt::load(&folders.state, &Real)?;
-        let adopted =
-            receipt.environments.get(&which.env).and_then(|wish| wish["choices"]["base"].as_str());
+        let adopted = receipt
+            .environments
+            .get(&which.env)
+            .and_then(|request| request["choices"]["base"].as_str());
         let base = adopted
             .map_or_else(|| Environments::new(&folders.data, "base").current_path(), PathBuf::from);
         let path = environments.current_path();

@@ -51,7 +51,7 @@ impl Texts {
             note(&mut all.messages, &path, source.lines().filter_map(said_by_check));
         }
         let mut found = Vec::new();
-        help(&Args::command(), &mut found);
+        help(&args::command(), &mut found);
         found.extend(IN_HELP.map(str::to_owned));
         note(&mut all.messages, Path::new("crates/cli/src/args.rs"), found);
         let scrub = Scrub::new(Some("ada"), Some("desk"));

@@ -2,13 +2,15 @@
 
 use std::error::Error as _;
 
-use aitk_system::{Message, message};
-use clap::Error;
+use aitk_system::{Message, Real, System, message};
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Arg, Command, Error};
+
+use crate::args;
 
 /// What is wrong, what may have been meant, and how the command is typed.
-pub(super) fn told(error: &Error) -> Message {
-    let mut parts = vec![wrong(error)];
+pub(super) fn told(error: &Error, typed: &[String]) -> Message {
+    let mut parts = vec![wrong(error, typed)];
     parts.extend(possible(error));
     let tips = tips(error);
     if !tips.is_empty() {
@@ -25,8 +27,8 @@ pub(super) fn told(error: &Error) -> Message {
 }
 
 /// What is wrong.
-fn wrong(error: &Error) -> Message {
-    let of = |kind| error.get(kind).map(text).unwrap_or_default();
+fn wrong(error: &Error, typed: &[String]) -> Message {
+    let of = |kind| error.get(kind).map(|value| variable(typed, text(value))).unwrap_or_default();
     let (arg, value) = (of(ContextKind::InvalidArg), of(ContextKind::InvalidValue));
     match error.kind() {
         ErrorKind::UnknownArgument => message!("unexpected argument '{}' found", arg),
@@ -49,6 +51,7 @@ fn wrong(error: &Error) -> Message {
                 message!("the argument '{}' cannot be used multiple times", arg)
             }
             Some(ContextValue::String(other)) => {
+                let other = variable(typed, other.clone());
                 message!("the argument '{}' cannot be used with '{}'", arg, other)
             }
             Some(ContextValue::Strings(others)) => Message::lines([
@@ -67,6 +70,25 @@ fn wrong(error: &Error) -> Message {
         // What stands on its first line; ours never come to it.
         _ => Message::plain(error.to_string().lines().next().unwrap_or_default()),
     }
+}
+
+/// An argument by the name of its variable, where that is set and no flag was typed.
+fn variable(typed: &[String], arg: String) -> String {
+    let flag = arg.split([' ', '=', '[']).next().unwrap_or_default().trim_end_matches('.');
+    let command = args::command();
+    let mut all = command.get_subcommands().chain([&command]).flat_map(Command::get_arguments);
+    let named = all.find(|one| {
+        one.get_env().is_some() && one.get_long().is_some_and(|long| flag == format!("--{long}"))
+    });
+    let short = named.and_then(Arg::get_short);
+    let is_flag = |word: &String| {
+        let long = word.split('=').next() == Some(flag);
+        let shorts = word.strip_prefix('-').filter(|word| !word.starts_with('-'));
+        long || shorts.zip(short).is_some_and(|(shorts, short)| shorts.contains(short))
+    };
+    let set = named.and_then(Arg::get_env).and_then(|name| name.to_str());
+    let set = set.filter(|name| Real.env(name).is_some() && !typed.iter().any(is_flag));
+    set.map_or_else(|| arg.clone(), str::to_owned)
 }
 
 /// What a value cannot be read for: a message of ours, or what a library says.
