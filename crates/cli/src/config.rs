@@ -1,14 +1,15 @@
 //! Settings from `config.toml`, and from what pip and uv are set to already.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use aitk_detect::Folders;
+use aitk_detect::{Folders, Tables};
 use aitk_env::UvSources;
-use aitk_plan::{ProfileError, names, parse_toml};
-use aitk_system::{System, Told};
+use aitk_plan::{Catalog, LONGEST_PROFILE, ProfileError, names, parse_toml};
+use aitk_system::{Message, System, Told};
 use serde::Deserialize;
 
-use crate::session::settings_text;
+use crate::error::CliError;
 
 /// The user's `config.toml`.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
@@ -81,6 +82,36 @@ fn pip_conf(system: &dyn System, folders: &Folders) -> Option<(String, String)> 
             .find_map(|line| line.strip_prefix("index-url")?.trim_start().strip_prefix('='))
             .map(|url| (path.to_string_lossy().into_owned(), url.trim().to_owned()))
     })
+}
+
+/// The catalog with the rows of the user's own `catalog.toml`, which stands beside `config.toml`.
+///
+/// # Errors
+/// Where that file is none, or a row of it does not fit its table.
+pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliError> {
+    let path = folders.config.join("catalog.toml");
+    let Some(text) = settings_text(system, &path)? else { return Ok(Catalog::builtin()?) };
+    let file = path.to_string_lossy();
+    let told = |reason: Message| CliError::Catalog { path: path.clone(), reason };
+    let values: serde_json::Value = parse_toml(&file, &text)?;
+    names::lines_only(&values).map_err(|unfit| told(unfit.told()))?;
+    let overlay = parse_toml(&file, &text)?;
+    let tables = Tables::with(overlay).map_err(|error| told(Message::plain(error.message())))?;
+    Ok(Catalog::with(tables)?)
+}
+
+/// What stands in a file of the user's settings; `None` where there is no such file.
+///
+/// # Errors
+/// [`ProfileError::Unreadable`] where there is one and it cannot be read.
+fn settings_text(system: &dyn System, path: &Path) -> Result<Option<String>, ProfileError> {
+    match system.foreign_text(path, LONGEST_PROFILE) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            Ok(None)
+        }
+        Err(source) => Err(ProfileError::Unreadable { path: path.to_owned(), source }),
+    }
 }
 
 #[cfg(test)]

@@ -9,10 +9,11 @@ use aitk_export::ExportError;
 use aitk_plan::{AdviceError, ProfileError};
 use aitk_system::{Exit, Explain, Fault, Message, message, quote};
 
-use crate::commands::hosted::HostedError;
-
+mod hosted;
 #[cfg(test)]
 mod tests;
+
+pub use hosted::HostedError;
 
 /// Why a command could not be carried out.
 #[derive(Debug, Explain)]

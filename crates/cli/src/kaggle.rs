@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aitk_system::{Command, FileKind, Message, Real, System, message};
 use serde_json::Value;
 
-use crate::commands::hosted::HostedError;
+use crate::error::HostedError;
 
 /// What the client says where the server refuses; it ends with 0 then.
 const REFUSED: &str = "Kernel push error";

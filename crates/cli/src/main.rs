@@ -5,11 +5,13 @@ mod commands;
 mod config;
 mod error;
 mod given;
+mod help;
 mod kaggle;
 mod output;
 mod places;
 mod program;
 mod progress;
+mod run;
 mod saved;
 mod session;
 mod sources;
@@ -30,7 +32,7 @@ fn main() -> ExitCode {
     let args = match Args::read() {
         Ok(args) => args,
         // Help is an error to clap; everything else is wrong usage.
-        Err(error) => return output::ended(words::refuse(error)),
+        Err(error) => return output::ended(help::refuse(error)),
     };
     args.common.color.write_global();
     log_to_stderr(args.common.verbose);

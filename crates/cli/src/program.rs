@@ -1,12 +1,12 @@
 //! A link to this program, where no shell finds it.
 
-use aitk_exec::{ExecError, Object, Places, Provenance, Receipt};
-use aitk_system::{Real, System, is_terminal, is_this_program, message, read_line, this_program};
+use aitk_exec::{Object, Places, Provenance, Receipt};
+use aitk_system::{Real, System, is_terminal, is_this_program, message, this_program};
 
 use crate::error::CliError;
-use crate::output::{GOOD, Output, ask, styled};
+use crate::output::{GOOD, Output, styled};
+use crate::run::agrees;
 use crate::session::Session;
-use crate::words::said;
 
 /// Offers a link in `~/.local/bin` where no shell finds this program; `remove` takes it back.
 ///
@@ -19,7 +19,10 @@ pub fn offer(session: &Session, yes: bool, output: &Output) -> Result<(), CliErr
     let Some(target) = this_program().filter(|_| !on_path && Real.stat(&link).is_err()) else {
         return Ok(());
     };
-    if !yes && !wanted()? {
+    let question =
+        message!("\nNo shell finds aitk by its name. Make the link ~/.local/bin/aitk? [Y/n] ");
+    let wanted = yes || is_terminal() && agrees(question, true)?;
+    if !wanted {
         return Ok(());
     }
     let state = &session.machine.folders.state;
@@ -42,16 +45,4 @@ fn made(target: &std::path::Path) -> Object {
         detail: Some(target.to_string_lossy().into_owned()),
         at: Real.now().to_string(),
     }
-}
-
-fn wanted() -> Result<bool, CliError> {
-    if !is_terminal() {
-        return Ok(false);
-    }
-    let question =
-        message!("\nNo shell finds aitk by its name. Make the link ~/.local/bin/aitk? [Y/n] ");
-    ask(&said(question));
-    let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
-    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
-    Ok(["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()))
 }

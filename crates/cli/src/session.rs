@@ -4,19 +4,18 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use aitk_detect::{Folders, Machine, Note, Tables, detect};
+use aitk_detect::{Machine, Note, detect};
 use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Request, Warning, names, parse_toml,
+    Request, Warning, names,
 };
 use aitk_system::{Explain, Message, Real, Replay, System, Told, message};
 
 use crate::args::{ChoiceArgs, Common};
-use crate::commands::hosted::HostedError;
-use crate::config::Config;
-use crate::error::CliError;
+use crate::config::{Config, catalog};
+use crate::error::{CliError, HostedError};
 use crate::given::Given;
 
 /// The longest description of a machine that is read, in bytes. `aitk detect --json` writes some ten thousand.
@@ -249,36 +248,6 @@ impl Session {
 pub fn profile(budget: &str, path: Option<&Path>) -> Result<Profile, ProfileError> {
     let Some(path) = path else { return Profile::builtin(budget) };
     Profile::from_toml(&path.to_string_lossy(), &profile_text(path)?)
-}
-
-/// The catalog with the rows of the user's own `catalog.toml`, which stands beside `config.toml`.
-///
-/// # Errors
-/// Where that file is none, or a row of it does not fit its table.
-pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliError> {
-    let path = folders.config.join("catalog.toml");
-    let Some(text) = settings_text(system, &path)? else { return Ok(Catalog::builtin()?) };
-    let file = path.to_string_lossy();
-    let told = |reason: Message| CliError::Catalog { path: path.clone(), reason };
-    let values: serde_json::Value = parse_toml(&file, &text)?;
-    names::lines_only(&values).map_err(|unfit| told(unfit.told()))?;
-    let overlay = parse_toml(&file, &text)?;
-    let tables = Tables::with(overlay).map_err(|error| told(Message::plain(error.message())))?;
-    Ok(Catalog::with(tables)?)
-}
-
-/// What stands in a file of the user's settings; `None` where there is no such file.
-///
-/// # Errors
-/// [`ProfileError::Unreadable`] where there is one and it cannot be read.
-pub fn settings_text(system: &dyn System, path: &Path) -> Result<Option<String>, ProfileError> {
-    match system.foreign_text(path, LONGEST_PROFILE) {
-        Ok(text) => Ok(Some(text)),
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
-        }
-        Err(source) => Err(ProfileError::Unreadable { path: path.to_owned(), source }),
-    }
 }
 
 /// Looks whether the facts that become a part of commands, addresses and requirements are in their form.

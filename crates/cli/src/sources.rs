@@ -6,12 +6,13 @@ use std::path::Path;
 
 use aitk_plan::warnings::FOREIGN_ORIGINS;
 use aitk_plan::{Choices, Warning};
-use aitk_system::{is_terminal, message, read_line};
+use aitk_system::{is_terminal, message};
 
 use crate::args::Apply;
 use crate::error::CliError;
 use crate::given::Given;
-use crate::output::{CARE, HEAD, Output, ask, styled};
+use crate::output::{CARE, HEAD, Output, styled};
+use crate::run::agrees;
 use crate::session::Session;
 use crate::words::said;
 
@@ -149,10 +150,7 @@ fn taken_from_there(args: &Apply) -> Result<(), CliError> {
     if args.accept_sources {
         return Ok(());
     }
-    ask(&said(message!("\nTake packages from there? [y/N] ")));
-    let answer =
-        read_line().map_err(CliError::io_of(message!("the terminal")))?.unwrap_or_default();
-    match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.to_lowercase().as_str()) {
+    match agrees(message!("\nTake packages from there? [y/N] "), false)? {
         true => Ok(()),
         false => Err(CliError::Declined),
     }

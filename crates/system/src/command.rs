@@ -11,6 +11,7 @@ use crate::explain::Exit;
 use crate::fault::Fault;
 use crate::message;
 use crate::message::{Message, Told};
+use crate::quote::quote;
 
 /// With whose rights a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -189,16 +190,6 @@ impl Command {
     /// The option by which `sudo` passes variables on.
     pub(crate) fn preserved(&self) -> Option<String> {
         (!self.pass.is_empty()).then(|| format!("--preserve-env={}", self.pass.join(",")))
-    }
-}
-
-/// A word as a POSIX shell has to be given it.
-pub fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_alphanumeric() || "-_=+./:,@%~".contains(c);
-    if !word.is_empty() && !word.starts_with('~') && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
     }
 }
 

@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use crate::command::quote;
 use crate::explain::Exit;
 use crate::message;
 use crate::message::Message;
+use crate::quote::quote;
 
 /// A reason of the operating system's for which something can be done.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,28 +4,24 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use aitk_detect::{Machine, Sudo};
 use aitk_env::{Bundle, EnvError, Locks, open_bundle};
-use aitk_exec::{ExecError, Journal, Outcome, Receipt, Summary, interrupted_run};
-use aitk_plan::{Bytes, Catalog, Plan, Request, Status};
-use aitk_system::{
-    Deny, Exit, Explain, KeepAlive, Message, Real, Report, System, authenticate, interrupted,
-    is_terminal, listen_for_interrupts, message, read_line,
-};
+use aitk_exec::{Journal, Receipt, Summary, interrupted_run};
+use aitk_plan::{Catalog, Plan, Request, Status};
+use aitk_system::{Deny, Explain, Message, Real, Report, System, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Apply, Common};
 use crate::commands::hosted;
 use crate::commands::plan::show;
-use crate::error::{CliError, steps};
+use crate::error::CliError;
 use crate::given::Given;
-use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, ask, say, styled};
+use crate::output::{DIM, Diagnostic, GOOD, Output, say, styled};
 use crate::program;
 use crate::progress::Progress;
+use crate::run::{confirm, elevate, finish, refuse_blocked, remember, take_turn};
 use crate::saved::Saved;
 use crate::session::{Ask, Session, locked};
 use crate::sources;
-use crate::typed::typed;
 use crate::words::said;
 
 pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
@@ -144,7 +140,7 @@ fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError>
         return dry_run(&session, plan, lock.as_ref(), args, output, &progress).map(Ran::Ended);
     }
     sources::of_lock(&origins, args)?;
-    confirm(args.yes)?;
+    confirm(args.yes, message!("\nGo ahead? [Y/n] "), true)?;
     let root: Vec<_> =
         plan.steps.iter().filter(|step| step.root && step.status == Status::Needed).collect();
     let _ticket = match root.is_empty() {
@@ -201,59 +197,9 @@ fn request_in(
         let known = catalog.has_framework(&request.choices.framework);
         known.map(|()| request).map_err(|error| error.message())
     };
-    let mut request = read.map_err(|error| Message::plain(error)).and_then(known).map_err(bad)?;
+    let mut request = read.map_err(Message::plain).and_then(known).map_err(bad)?;
     request.choices.user_only |= common.offline;
     Ok(request)
-}
-
-/// The lock against a second run.
-pub fn take_turn(session: &Session) -> Result<aitk_system::Hold, CliError> {
-    let path = session.machine.folders.state.join("lock");
-    let note = format!("process {}, since {}\n", std::process::id(), Real.now());
-    match Real.hold(&path, &note).map_err(CliError::io(&path))? {
-        Some(hold) => Ok(hold),
-        None => {
-            let holder = Real.read(&path).unwrap_or_default();
-            let holder = String::from_utf8_lossy(&holder).trim().to_owned();
-            Err(ExecError::AlreadyRunning { holder }.into())
-        }
-    }
-}
-
-/// A plan with steps that cannot be done here is not begun.
-pub fn refuse_blocked(plan: &Plan, machine: &Machine) -> Result<(), CliError> {
-    let blocked: Vec<_> = plan.steps.iter().filter(|step| step.status == Status::Blocked).collect();
-    if blocked.is_empty() {
-        return Ok(());
-    }
-    // One reason often blocks many steps: each is said once. What only needs such a step has none of its own.
-    let is_blocked = |id: &String| blocked.iter().any(|step| step.id == *id);
-    let mut reasons: Vec<(Message, Vec<&str>)> = Vec::new();
-    for step in blocked.iter().filter(|step| !step.needs.iter().any(is_blocked)) {
-        let why = step.why.last().cloned().unwrap_or_default();
-        let remedy = step.remedy.clone().unwrap_or_default();
-        let reason = Message::parts([why, Message::plain("\n      → "), remedy]);
-        match reasons.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, steps)) => steps.push(&step.id),
-            None => reasons.push((reason, vec![&step.id])),
-        }
-    }
-    let told = |(reason, steps): (Message, Vec<&str>)| {
-        Message::about(format!("  {}", steps.join(", ")), reason)
-    };
-    let mut list: Vec<_> = reasons.into_iter().map(told).collect();
-    let of_root = || blocked.iter().filter(|step| step.root);
-    let count = blocked.len();
-    if machine.privilege.root || machine.privilege.sudo != Sudo::No || of_root().next().is_none() {
-        return Err(CliError::Blocked { count, list: Message::lines(list) });
-    }
-    let commands = of_root().flat_map(|step| step.by_hand());
-    let commands: Vec<_> = commands.map(|command| format!("  {command}")).collect();
-    if !commands.is_empty() {
-        list.push(message!("the commands:"));
-        list.extend(commands.into_iter().map(Message::plain));
-    }
-    Err(CliError::BlockedForRoot { count, list: Message::lines(list) })
 }
 
 fn nothing_to_do(plan: &Plan, since: aitk_system::Timestamp, output: &Output) -> ExitCode {
@@ -269,58 +215,6 @@ fn nothing_to_do(plan: &Plan, since: aitk_system::Timestamp, output: &Output) ->
         )
     });
     ExitCode::SUCCESS
-}
-
-pub fn confirm(yes: bool) -> Result<(), CliError> {
-    if yes {
-        return Ok(());
-    }
-    if !is_terminal() {
-        return Err(CliError::NotConfirmed);
-    }
-    ask(&said(message!("\nGo ahead? [Y/n] ")));
-    let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
-    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
-    if ["", "y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
-        Ok(())
-    } else {
-        Err(CliError::Declined)
-    }
-}
-
-/// Gets sudo's password before anything is drawn, for these commands.
-pub fn elevate(
-    session: &Session,
-    commands: impl IntoIterator<Item = String>,
-    avoidable: bool,
-) -> Result<Option<KeepAlive>, CliError> {
-    let privilege = &session.machine.privilege;
-    if privilege.root {
-        return Ok(None);
-    }
-    match privilege.sudo {
-        Sudo::Passwordless => Ok(None),
-        Sudo::Password if is_terminal() => match authenticate() {
-            Ok(ticket) => Ok(Some(ticket)),
-            Err(_) if interrupted() => Err(ExecError::Interrupted.into()),
-            Err(_) => Err(ExecError::NeedsPassword.into()),
-        },
-        _ => {
-            let commands = commands.into_iter().map(|command| format!("  {command}")).collect();
-            Err(CliError::NeedsRoot { commands, avoidable })
-        }
-    }
-}
-
-/// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new.
-pub fn remember(session: &Session, request: &Request) -> Result<(), CliError> {
-    let value = serde_json::to_value(request).unwrap_or_default();
-    let mut receipt = session.receipt.clone();
-    let name = request.choices.env.clone();
-    if receipt.environments.insert(name, value.clone()) != Some(value) {
-        receipt.save(&session.machine.folders.state, &Real)?;
-    }
-    Ok(())
 }
 
 /// The same run, on a system that only says what it would do.
@@ -347,96 +241,6 @@ fn dry_run(
     output
         .result("run", &data, Vec::new(), || message!("Nothing was changed: this was a dry run."));
     Ok(ExitCode::SUCCESS)
-}
-
-/// A text with a capital and a full stop.
-fn sentence(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).chain(['.']).collect()
-    })
-}
-
-/// What was done, how long it took, how to start.
-pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
-    let done = summary.outcomes.values().filter(|outcome| **outcome == Outcome::Done).count();
-    let failed =
-        summary.failure.as_ref().map(|(step, error)| (step.clone(), error.code(), error.exit()));
-    if output.json {
-        let outcome = match &failed {
-            None => "done",
-            Some((_, _, Exit::Resume)) => "paused",
-            Some((_, "AITK-X01", _)) => "interrupted",
-            Some(_) => "failed",
-        };
-        let data = json!({
-            "outcome": outcome,
-            "seconds": summary.seconds,
-            "steps": summary.outcomes,
-            "failed": failed.as_ref().map(|(step, ..)| step),
-            "totals": summary.plan.totals,
-            "taken": summary.taken,
-        });
-        let mut diagnostics: Vec<_> = summary.plan.warnings.iter().map(Diagnostic::from).collect();
-        if let Some((_, error)) = &summary.failure {
-            diagnostics.push(Diagnostic {
-                code: error.code().to_owned(),
-                severity: if error.exit() == Exit::Resume { "info" } else { "error" },
-                message: error.message(),
-                hint: error.hint(),
-            });
-        }
-        output.result("run", &data, diagnostics, Message::default);
-        let code = summary.failure.map_or(0, |(_, error)| error.exit() as u8);
-        return Ok(ExitCode::from(code));
-    }
-    match summary.failure {
-        Some((_, error)) if error.exit() == Exit::Resume => {
-            let waiting = summary.outcomes.values().filter(|one| **one == Outcome::Paused).count();
-            output.say(message!(
-                "\n{} {} done so far, and {} for you. {} [{}]",
-                styled(CARE, "·"),
-                said(steps(done)),
-                if waiting == 1 { message!("1 waits") } else { message!("{waiting} wait") },
-                sentence(&said(error.message())),
-                error.code(),
-            ));
-            if let Some(hint) = error.hint() {
-                let what = styled(HEAD, said(message!("what to do:")));
-                output.say(format!("  {what} {}", said(hint)));
-            }
-            Ok(ExitCode::from(error.exit() as u8))
-        }
-        Some((step, error)) => {
-            if done > 0 {
-                output.say(message!(
-                    "{} done, which stay so; `{step}` is where it stopped.",
-                    steps(done)
-                ));
-            }
-            Err(error.into())
-        }
-        None => {
-            let taken = summary.taken;
-            output.result("run", &(), Vec::new(), || {
-                let aitk = typed();
-                let start = |what: Message, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")));
-                message!(
-                    "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
-                    styled(GOOD, "✓"),
-                    summary.seconds,
-                    summary.plan.steps.len(),
-                    Bytes(taken.download),
-                    Bytes(taken.disk),
-                    start(message!("Start JupyterLab:"), "lab"),
-                    start(message!("Work in a shell:"), "shell"),
-                    start(message!("Run a program:"), "run -- python program.py"),
-                    start(message!("Check it at any time:"), "verify"),
-                )
-            });
-            Ok(ExitCode::SUCCESS)
-        }
-    }
 }
 
 #[cfg(test)]

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap_complete::Shell;
 
 use crate::error::CliError;
+use crate::help::command;
 use crate::output::data;
-use crate::words::command;
 
 pub fn run(shell: Shell) -> Result<ExitCode, CliError> {
     let mut script = Vec::new();

@@ -8,9 +8,10 @@ use aitk_system::{Message, Real, Replay, Told, message};
 
 use super::capture::capture;
 use crate::args::{Common, Detect};
+use crate::config::catalog;
 use crate::error::CliError;
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
-use crate::session::{Session, catalog};
+use crate::session::Session;
 use crate::words::said;
 
 /// Below this a label has a line of its own.

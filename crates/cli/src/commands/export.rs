@@ -11,10 +11,10 @@ use aitk_system::{Deny, Real, System, Told, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
-use crate::commands::apply::refuse_blocked;
 use crate::error::CliError;
 use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
+use crate::run::refuse_blocked;
 use crate::session::{Ask, Session, locked, profile_of, profile_text};
 use crate::words::{language, said};
 

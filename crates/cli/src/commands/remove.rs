@@ -7,13 +7,13 @@ use aitk_exec::{
     ExecError, Places, Receipt, Removal, Undo, brought, note_by_marks, prune, removal, take_away,
 };
 use aitk_plan::Bytes;
-use aitk_system::{Real, System, is_terminal, message, read_line};
+use aitk_system::{Real, System, message};
 use serde_json::json;
 
 use crate::args::{Common, Remove};
-use crate::commands::apply;
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, GOOD, Output, ask, one_line, styled};
+use crate::output::{BAD, CARE, DIM, GOOD, Output, one_line, styled};
+use crate::run::{confirm, elevate, take_turn};
 use crate::session::Session;
 use crate::words::said;
 
@@ -22,7 +22,7 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
         return Err(CliError::Other(message!("`remove` works on this machine only")));
     }
     let session = Session::open(common)?;
-    let _hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
+    let _hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let state = &session.machine.folders.state;
     let mut receipt = Receipt::load(state, &Real)?;
     let places = places(&session, &receipt);
@@ -54,10 +54,11 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
         output.result("removal", &data, Vec::new(), || text);
         return Ok(ExitCode::SUCCESS);
     }
-    confirm(args.yes)?;
+    // What is taken away does not come back, so silence means no.
+    confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
     let _ticket = match commands.is_empty() {
         true => None,
-        false => apply::elevate(&session, commands.iter().cloned(), false)?,
+        false => elevate(&session, commands.iter().cloned(), false)?,
     };
     let before = free(&places.data);
     for undo in removal.root.iter().filter(|undo| !undo.commands.is_empty()) {
@@ -127,24 +128,6 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
     }
     if bytes > 0 {
         output.say(message!("  up to {} come free", Bytes(bytes)));
-    }
-}
-
-/// What is taken away does not come back, so silence means no.
-fn confirm(yes: bool) -> Result<(), CliError> {
-    if yes {
-        return Ok(());
-    }
-    if !is_terminal() {
-        return Err(CliError::NotConfirmed);
-    }
-    ask(&said(message!("\nTake all of this away? [y/N] ")));
-    let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
-    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
-    if ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
-        Ok(())
-    } else {
-        Err(CliError::Declined)
     }
 }
 

@@ -10,10 +10,10 @@ use aitk_system::{Deny, Real, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Common, Upgrade};
-use crate::commands::apply;
 use crate::error::CliError;
 use crate::output::{BAD, CARE, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
+use crate::run::{confirm, finish, refuse_blocked, remember, take_turn};
 use crate::session::{Ask, Session};
 use crate::words::said;
 
@@ -24,7 +24,7 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
     let request = session.applied(&args.which.env)?;
     let mut plan = session.plan(&request, None, Ask::Sources)?;
     let request = Request { manager: Some(plan.manager), ..request };
-    let hold = if args.dry_run { None } else { Some(apply::take_turn(&session)?) };
+    let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let progress = Progress::new(common.progress, output).asking(args.yes, false);
     let deny = Deny(Real);
     let mut context = session.context(&deny, None);
@@ -62,16 +62,16 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
         });
         return Ok(ExitCode::SUCCESS);
     }
-    apply::refuse_blocked(&plan, &session.machine)?;
-    apply::confirm(args.yes)?;
-    apply::remember(&session, &request)?;
+    refuse_blocked(&plan, &session.machine)?;
+    confirm(args.yes, message!("\nGo ahead? [Y/n] "), true)?;
+    remember(&session, &request)?;
     session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
     let mut context = session.context(&Real, None);
     context.fresh = true;
     let journal = Journal::begin(&session.machine.folders.state, &Real);
     let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
     drop(hold);
-    apply::finish(summary, output)
+    finish(summary, output)
 }
 
 /// What becomes of a package: its version before and after.

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 
 use aitk_plan::{holes, names};
 use aitk_system::Scrub;
+use clap::Command;
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use serde::Deserialize;
 
 use super::*;
+use crate::args;
+use crate::help::IN_HELP;
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

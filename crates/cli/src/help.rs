@@ -1,0 +1,113 @@
+//! The command line's own words: help, and what is wrong with arguments, in the language that is spoken.
+
+use std::process::ExitCode;
+
+use aitk_plan::Language;
+use aitk_system::{Exit, Real, message};
+use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::{Arg, Command};
+
+use crate::args;
+use crate::output::{BAD, HEAD, ask, show, styled};
+use crate::words::{chosen_by, described, language, said, speak};
+
+mod usage;
+
+/// The command line, with its help in the language that is spoken.
+pub fn command() -> Command {
+    match language() {
+        Language::English => args::command(),
+        Language::French => translated(args::command()),
+    }
+}
+
+fn translated(command: Command) -> Command {
+    let about = command.get_about().map(described);
+    let after = command.get_after_help().map(described);
+    let mut command = command.mut_args(explained).mut_subcommands(translated);
+    if let Some(about) = about {
+        command = command.about(about);
+    }
+    if let Some(after) = after {
+        command = command.after_help(after);
+    }
+    command
+}
+
+fn explained(arg: Arg) -> Arg {
+    let values = arg.get_possible_values();
+    let arg = match values.iter().any(|value| value.get_help().is_some()) {
+        true => arg.value_parser(PossibleValuesParser::new(values.into_iter().map(in_words))),
+        false => arg,
+    };
+    match arg.get_help().map(described) {
+        Some(help) => arg.help(help),
+        None => arg,
+    }
+}
+
+fn in_words(value: PossibleValue) -> PossibleValue {
+    match value.get_help().map(described) {
+        Some(help) => value.help(help),
+        None => value,
+    }
+}
+
+/// Words that clap puts into help; it has no languages.
+pub const IN_HELP: [&str; 16] = [
+    "Usage:",
+    "Commands:",
+    "Arguments:",
+    "Options:",
+    "Choices:",
+    "[OPTIONS]",
+    "Possible values:",
+    "[possible values:",
+    // A line may end between the two.
+    "[possible",
+    "values:",
+    "[default:",
+    "Print help (see more with '--help')",
+    "Print help (see a summary with '-h')",
+    "Print help",
+    "Print version",
+    "Print this message or the help of the given subcommand(s)",
+];
+
+/// Shows help, or what is wrong with the arguments, and gives the exit code.
+pub fn refuse(error: clap::Error) -> ExitCode {
+    let words: Vec<_> =
+        std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    speak(chosen_by(&words, &Real));
+    let error = match language() {
+        Language::English => error,
+        // The same once more, with the help in the language that is spoken.
+        Language::French => command().try_get_matches_from(&words).err().unwrap_or(error),
+    };
+    if error.use_stderr() {
+        ask(&format!(
+            "{} {}\n",
+            styled(BAD, said(message!("error:"))),
+            said(usage::told(&error, &words))
+        ));
+    } else {
+        show(&with_heads(&in_help(&error.render().to_string())));
+    }
+    ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
+}
+
+/// Help whose headings are seen.
+fn with_heads(text: &str) -> String {
+    let line = |line: &str| match line.trim_end_matches('\n') {
+        head if head.ends_with(':') && !head.starts_with(' ') => {
+            format!("{}{}", styled(HEAD, head), &line[head.len()..])
+        }
+        _ => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
+}
+
+/// Rendered help, whose own texts are translated already.
+fn in_help(text: &str) -> String {
+    IN_HELP.iter().fold(text.to_owned(), |text, words| text.replace(words, &described(words)))
+}

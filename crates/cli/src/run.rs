@@ -1,0 +1,214 @@
+//! What every command that changes something here needs, once the plan is known: whether it can be done, a turn of its own,
+//! consent, sudo, what was asked for noted, and the words at the end.
+
+use std::process::ExitCode;
+
+use aitk_detect::{Machine, Sudo};
+use aitk_exec::{ExecError, Outcome, Summary};
+use aitk_plan::{Bytes, Plan, Request, Status};
+use aitk_system::{
+    Exit, Explain, Hold, KeepAlive, Message, Real, System, authenticate, interrupted, is_terminal,
+    message, read_line,
+};
+use serde_json::json;
+
+use crate::error::{CliError, steps};
+use crate::output::{CARE, Diagnostic, GOOD, HEAD, Output, ask, styled};
+use crate::session::Session;
+use crate::typed::typed;
+use crate::words::said;
+
+/// The lock against a second run.
+pub fn take_turn(session: &Session) -> Result<Hold, CliError> {
+    let path = session.machine.folders.state.join("lock");
+    let note = format!("process {}, since {}\n", std::process::id(), Real.now());
+    match Real.hold(&path, &note).map_err(CliError::io(&path))? {
+        Some(hold) => Ok(hold),
+        None => {
+            let holder = Real.read(&path).unwrap_or_default();
+            let holder = String::from_utf8_lossy(&holder).trim().to_owned();
+            Err(ExecError::AlreadyRunning { holder }.into())
+        }
+    }
+}
+
+/// A plan with steps that cannot be done here is not begun.
+pub fn refuse_blocked(plan: &Plan, machine: &Machine) -> Result<(), CliError> {
+    let blocked: Vec<_> = plan.steps.iter().filter(|step| step.status == Status::Blocked).collect();
+    if blocked.is_empty() {
+        return Ok(());
+    }
+    // One reason often blocks many steps: each is said once. What only needs such a step has none of its own.
+    let is_blocked = |id: &String| blocked.iter().any(|step| step.id == *id);
+    let mut reasons: Vec<(Message, Vec<&str>)> = Vec::new();
+    for step in blocked.iter().filter(|step| !step.needs.iter().any(is_blocked)) {
+        let why = step.why.last().cloned().unwrap_or_default();
+        let remedy = step.remedy.clone().unwrap_or_default();
+        let reason = Message::parts([why, Message::plain("\n      → "), remedy]);
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, steps)) => steps.push(&step.id),
+            None => reasons.push((reason, vec![&step.id])),
+        }
+    }
+    let told = |(reason, steps): (Message, Vec<&str>)| {
+        Message::about(format!("  {}", steps.join(", ")), reason)
+    };
+    let mut list: Vec<_> = reasons.into_iter().map(told).collect();
+    let of_root = || blocked.iter().filter(|step| step.root);
+    let count = blocked.len();
+    if machine.privilege.root || machine.privilege.sudo != Sudo::No || of_root().next().is_none() {
+        return Err(CliError::Blocked { count, list: Message::lines(list) });
+    }
+    let commands = of_root().flat_map(|step| step.by_hand());
+    let commands: Vec<_> = commands.map(|command| format!("  {command}")).collect();
+    if !commands.is_empty() {
+        list.push(message!("the commands:"));
+        list.extend(commands.into_iter().map(Message::plain));
+    }
+    Err(CliError::BlockedForRoot { count, list: Message::lines(list) })
+}
+
+/// Asks, and says whether the answer is yes: what an empty one means, the question shows.
+pub fn agrees(question: Message, silence: bool) -> Result<bool, CliError> {
+    ask(&said(question));
+    let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
+    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
+    Ok(["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str())
+        || silence && answer.is_empty())
+}
+
+/// Goes on where the person agrees, or has agreed beforehand.
+pub fn confirm(yes: bool, question: Message, silence: bool) -> Result<(), CliError> {
+    if yes {
+        return Ok(());
+    }
+    if !is_terminal() {
+        return Err(CliError::NotConfirmed);
+    }
+    if agrees(question, silence)? { Ok(()) } else { Err(CliError::Declined) }
+}
+
+/// Gets sudo's password before anything is drawn, for these commands.
+pub fn elevate(
+    session: &Session,
+    commands: impl IntoIterator<Item = String>,
+    avoidable: bool,
+) -> Result<Option<KeepAlive>, CliError> {
+    let privilege = &session.machine.privilege;
+    if privilege.root {
+        return Ok(None);
+    }
+    match privilege.sudo {
+        Sudo::Passwordless => Ok(None),
+        Sudo::Password if is_terminal() => match authenticate() {
+            Ok(ticket) => Ok(Some(ticket)),
+            Err(_) if interrupted() => Err(ExecError::Interrupted.into()),
+            Err(_) => Err(ExecError::NeedsPassword.into()),
+        },
+        _ => {
+            let commands = commands.into_iter().map(|command| format!("  {command}")).collect();
+            Err(CliError::NeedsRoot { commands, avoidable })
+        }
+    }
+}
+
+/// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new.
+pub fn remember(session: &Session, request: &Request) -> Result<(), CliError> {
+    let value = serde_json::to_value(request).unwrap_or_default();
+    let mut receipt = session.receipt.clone();
+    let name = request.choices.env.clone();
+    if receipt.environments.insert(name, value.clone()) != Some(value) {
+        receipt.save(&session.machine.folders.state, &Real)?;
+    }
+    Ok(())
+}
+
+/// A text with a capital and a full stop.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).chain(['.']).collect()
+    })
+}
+
+/// What was done, how long it took, how to start.
+pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
+    let done = summary.outcomes.values().filter(|outcome| **outcome == Outcome::Done).count();
+    let failed =
+        summary.failure.as_ref().map(|(step, error)| (step.clone(), error.code(), error.exit()));
+    if output.json {
+        let outcome = match &failed {
+            None => "done",
+            Some((_, _, Exit::Resume)) => "paused",
+            Some((_, "AITK-X01", _)) => "interrupted",
+            Some(_) => "failed",
+        };
+        let data = json!({
+            "outcome": outcome,
+            "seconds": summary.seconds,
+            "steps": summary.outcomes,
+            "failed": failed.as_ref().map(|(step, ..)| step),
+            "totals": summary.plan.totals,
+            "taken": summary.taken,
+        });
+        let mut diagnostics: Vec<_> = summary.plan.warnings.iter().map(Diagnostic::from).collect();
+        if let Some((_, error)) = &summary.failure {
+            diagnostics.push(Diagnostic {
+                code: error.code().to_owned(),
+                severity: if error.exit() == Exit::Resume { "info" } else { "error" },
+                message: error.message(),
+                hint: error.hint(),
+            });
+        }
+        output.result("run", &data, diagnostics, Message::default);
+        let code = summary.failure.map_or(0, |(_, error)| error.exit() as u8);
+        return Ok(ExitCode::from(code));
+    }
+    match summary.failure {
+        Some((_, error)) if error.exit() == Exit::Resume => {
+            let waiting = summary.outcomes.values().filter(|one| **one == Outcome::Paused).count();
+            output.say(message!(
+                "\n{} {} done so far, and {} for you. {} [{}]",
+                styled(CARE, "·"),
+                said(steps(done)),
+                if waiting == 1 { message!("1 waits") } else { message!("{waiting} wait") },
+                sentence(&said(error.message())),
+                error.code(),
+            ));
+            if let Some(hint) = error.hint() {
+                let what = styled(HEAD, said(message!("what to do:")));
+                output.say(format!("  {what} {}", said(hint)));
+            }
+            Ok(ExitCode::from(error.exit() as u8))
+        }
+        Some((step, error)) => {
+            if done > 0 {
+                output.say(message!(
+                    "{} done, which stay so; `{step}` is where it stopped.",
+                    steps(done)
+                ));
+            }
+            Err(error.into())
+        }
+        None => {
+            let taken = summary.taken;
+            output.result("run", &(), Vec::new(), || {
+                let aitk = typed();
+                let start = |what: Message, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")));
+                message!(
+                    "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
+                    styled(GOOD, "✓"),
+                    summary.seconds,
+                    summary.plan.steps.len(),
+                    Bytes(taken.download),
+                    Bytes(taken.disk),
+                    start(message!("Start JupyterLab:"), "lab"),
+                    start(message!("Work in a shell:"), "shell"),
+                    start(message!("Run a program:"), "run -- python program.py"),
+                    start(message!("Check it at any time:"), "verify"),
+                )
+            });
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
