@@ -20,12 +20,14 @@ mod words;
 
 use std::panic;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use aitk_detect::folders;
 use aitk_system::{Explain, Real, children_start_in};
 use args::{Args, Verb};
 use error::CliError;
 use output::Output;
+use session::Local;
 
 fn main() -> ExitCode {
     end_with_a_panic();
@@ -66,22 +68,23 @@ const NO_THREAD: [&str; 3] =
 
 fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
     places::look_after(&args.verb, output)?;
+    let local: Local = Arc::new(Real);
     match &args.verb {
-        Verb::Detect(detect) => commands::detect::run(&args.common, detect, output),
-        Verb::Doctor(doctor) => commands::doctor::run(&args.common, doctor, output),
-        Verb::Advise(advise) => commands::advise::run(&args.common, advise, output),
-        Verb::Plan(plan) => commands::plan::run(&args.common, plan, output),
-        Verb::Lock(lock) => commands::lock::run(&args.common, lock, output),
-        Verb::Apply(apply) => commands::apply::run(&args.common, apply, output),
-        Verb::Upgrade(upgrade) => commands::upgrade::run(&args.common, upgrade, output),
-        Verb::Remove(remove) => commands::remove::run(&args.common, remove, output),
-        Verb::Bundle(bundle) => commands::bundle::run(&args.common, bundle, output),
-        Verb::Verify(verify) => commands::verify::run(&args.common, verify, output),
-        Verb::Status(which) => commands::status::run(&args.common, which, output),
+        Verb::Detect(detect) => commands::detect::run(&local, &args.common, detect, output),
+        Verb::Doctor(doctor) => commands::doctor::run(&local, &args.common, doctor, output),
+        Verb::Advise(advise) => commands::advise::run(&local, &args.common, advise, output),
+        Verb::Plan(plan) => commands::plan::run(&local, &args.common, plan, output),
+        Verb::Lock(lock) => commands::lock::run(&local, &args.common, lock, output),
+        Verb::Apply(apply) => commands::apply::run(&local, &args.common, apply, output),
+        Verb::Upgrade(upgrade) => commands::upgrade::run(&local, &args.common, upgrade, output),
+        Verb::Remove(remove) => commands::remove::run(&local, &args.common, remove, output),
+        Verb::Bundle(bundle) => commands::bundle::run(&local, &args.common, bundle, output),
+        Verb::Verify(verify) => commands::verify::run(&local, &args.common, verify, output),
+        Verb::Status(which) => commands::status::run(&local, &args.common, which, output),
         Verb::Run(run) => commands::work::run(&args.common, run),
         Verb::Shell(which) => commands::work::shell(&args.common, which),
         Verb::Lab(lab) => commands::lab::lab(&args.common, lab, output),
-        Verb::Export(export) => commands::export::run(&args.common, export, output),
+        Verb::Export(export) => commands::export::run(&local, &args.common, export, output),
         Verb::Profiles(profiles) => commands::profiles::run(profiles, output),
         Verb::Completions { shell } => commands::completions::run(*shell),
     }

@@ -1,7 +1,7 @@
 //! A link to this program, where no shell finds it.
 
 use aitk_exec::{Object, Places, Provenance, Receipt};
-use aitk_system::{Real, System, is_terminal, is_this_program, message, this_program};
+use aitk_system::{System, is_terminal, is_this_program, message, this_program};
 
 use crate::error::CliError;
 use crate::output::{GOOD, Output, styled};
@@ -13,10 +13,11 @@ use crate::session::Session;
 /// # Errors
 /// Where the link or the note of it cannot be made.
 pub fn offer(session: &Session, yes: bool, output: &Output) -> Result<(), CliError> {
+    let local = &*session.local;
     let link = Places::new(&session.machine.folders, &session.settings.data, []).program();
-    let on_path = Real.which("aitk").is_some_and(|path| is_this_program(&path));
+    let on_path = local.which("aitk").is_some_and(|path| is_this_program(&path));
     // What stands there already is somebody's, or leads here.
-    let Some(target) = this_program().filter(|_| !on_path && Real.stat(&link).is_err()) else {
+    let Some(target) = this_program().filter(|_| !on_path && local.stat(&link).is_err()) else {
         return Ok(());
     };
     let question =
@@ -26,10 +27,10 @@ pub fn offer(session: &Session, yes: bool, output: &Output) -> Result<(), CliErr
         return Ok(());
     }
     let state = &session.machine.folders.state;
-    let mut receipt = Receipt::load(state, &Real)?;
-    receipt.objects.insert(format!("path:{}", link.display()), made(&target));
-    receipt.save(state, &Real)?;
-    Real.symlink(&target, &link).map_err(CliError::io(&link))?;
+    let mut receipt = Receipt::load(state, local)?;
+    receipt.objects.insert(format!("path:{}", link.display()), made(local, &target));
+    receipt.save(state, local)?;
+    local.symlink(&target, &link).map_err(CliError::io(&link))?;
     output.say(message!(
         "{} the link ~/.local/bin/aitk leads to {}",
         styled(GOOD, "✓"),
@@ -38,11 +39,11 @@ pub fn offer(session: &Session, yes: bool, output: &Output) -> Result<(), CliErr
     Ok(())
 }
 
-fn made(target: &std::path::Path) -> Object {
+fn made(local: &dyn System, target: &std::path::Path) -> Object {
     Object {
         step: "program".to_owned(),
         provenance: Provenance::Created,
         detail: Some(target.to_string_lossy().into_owned()),
-        at: Real.now().to_string(),
+        at: local.now().to_string(),
     }
 }

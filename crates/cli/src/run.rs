@@ -4,11 +4,11 @@
 use std::process::ExitCode;
 
 use aitk_detect::{Machine, Sudo};
-use aitk_exec::{ExecError, Outcome, Summary};
+use aitk_exec::{ExecError, Outcome, Receipt, Summary};
 use aitk_plan::{Bytes, Plan, Request, Status};
 use aitk_system::{
-    Exit, Explain, Hold, KeepAlive, Message, Real, System, authenticate, interrupted, is_terminal,
-    message, read_line,
+    Exit, Explain, Hold, KeepAlive, Message, authenticate, interrupted, is_terminal, message,
+    read_line,
 };
 use serde_json::json;
 
@@ -21,11 +21,11 @@ use crate::words::said;
 /// The lock against a second run.
 pub fn take_turn(session: &Session) -> Result<Hold, CliError> {
     let path = session.machine.folders.state.join("lock");
-    let note = format!("process {}, since {}\n", std::process::id(), Real.now());
-    match Real.hold(&path, &note).map_err(CliError::io(&path))? {
+    let note = format!("process {}, since {}\n", std::process::id(), session.local.now());
+    match session.local.hold(&path, &note).map_err(CliError::io(&path))? {
         Some(hold) => Ok(hold),
         None => {
-            let holder = Real.read(&path).unwrap_or_default();
+            let holder = session.local.read(&path).unwrap_or_default();
             let holder = String::from_utf8_lossy(&holder).trim().to_owned();
             Err(ExecError::AlreadyRunning { holder }.into())
         }
@@ -112,15 +112,16 @@ pub fn elevate(
     }
 }
 
-/// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new.
-pub fn remember(session: &Session, request: &Request) -> Result<(), CliError> {
+/// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new. The receipt as it
+/// stands then.
+pub fn remember(session: &Session, request: &Request) -> Result<Receipt, CliError> {
     let value = serde_json::to_value(request).unwrap_or_default();
     let mut receipt = session.receipt.clone();
     let name = request.choices.env.clone();
     if receipt.environments.insert(name, value.clone()) != Some(value) {
-        receipt.save(&session.machine.folders.state, &Real)?;
+        receipt.save(&session.machine.folders.state, &*session.local)?;
     }
-    Ok(())
+    Ok(Receipt::load(&session.machine.folders.state, &*session.local)?)
 }
 
 /// A text with a capital and a full stop.

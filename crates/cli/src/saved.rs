@@ -4,15 +4,15 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use aitk_detect::Machine;
 use aitk_env::Locks;
 use aitk_exec::ExecError;
-use aitk_plan::{Catalog, Choices, Manager, Plan, Request, differences, names};
-use aitk_system::{Message, Real, System, Told, message};
+use aitk_plan::{Choices, Manager, Plan, Request, differences, names};
+use aitk_system::{Message, Told, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::CliError;
+use crate::session::Session;
 
 /// The form in which plans are saved.
 const SCHEMA: u64 = 1;
@@ -69,15 +69,13 @@ impl Saved {
     ///
     /// # Errors
     /// [`CliError::BadPlan`] where it is none, [`CliError::OtherMachine`], and what is wrong with its locks.
-    pub fn read(path: &Path, machine: &Machine, catalog: &Catalog) -> Result<Self, CliError> {
+    pub fn read(path: &Path, session: &Session) -> Result<Self, CliError> {
+        let Session { local, machine, catalog, .. } = session;
         let bad = |reason: Message| CliError::BadPlan { path: path.to_owned(), reason };
-        let text =
-            (&Real as &dyn System).foreign_text(path, LONGEST).map_err(|error| {
-                match error.kind() {
-                    ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.told()),
-                    _ => CliError::io(path)(error),
-                }
-            })?;
+        let text = local.foreign_text(path, LONGEST).map_err(|error| match error.kind() {
+            ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.told()),
+            _ => CliError::io(path)(error),
+        })?;
         let mut file: Value = serde_json::from_str(&text)
             .map_err(|error| bad(message!("it is no saved plan: {error}")))?;
         match file["schema"].as_u64() {

@@ -4,27 +4,32 @@ use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
-use aitk_detect::{Machine, Note, detect};
+use aitk_detect::{Folders, Machine, Note, detect};
 use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers, without_secrets};
 use aitk_exec::{Context, Receipt};
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Manager, ManagerChoice, Plan, Profile, ProfileError,
     Request, Warning, names,
 };
-use aitk_system::{Explain, Message, Real, Replay, System, Told, message};
+use aitk_system::{Explain, Message, Replay, System, Told, message};
 
 use crate::args::{ChoiceArgs, Common};
 use crate::config::{Config, catalog};
 use crate::error::{CliError, HostedError};
-use crate::given::Given;
+
+#[cfg(test)]
+mod tests;
 
 /// The longest description of a machine that is read, in bytes. `aitk detect --json` writes some ten thousand.
 const LONGEST_MACHINE: usize = 4 << 20;
 /// The largest amount that a description of a machine can have: what two of them add up to is still a number.
 const LARGEST: f64 = 4e18;
 
-/// The machine that a command is about, and the surroundings.
+/// The machine that a command is about, and the surroundings. Nothing of it changes.
 pub struct Session {
+    /// The system on which aitk itself runs.
+    pub local: Local,
+    /// The one that it is asked about.
     pub system: Arc<dyn System>,
     pub is_local: bool,
     pub machine: Machine,
@@ -34,7 +39,66 @@ pub struct Session {
     pub local_settings: Settings,
     pub receipt: Receipt,
     /// Whether what an environment was built with counts as long as it fits.
-    pub keeps: bool,
+    keeps: bool,
+}
+
+/// The system on which aitk itself runs.
+pub type Local = Arc<dyn System>;
+
+/// What the user asks for: the request, and sources that are for this run alone.
+#[derive(Default)]
+pub struct Asked {
+    pub request: Request,
+    pub sources: Sources,
+}
+
+/// What goes over the sources of the settings.
+#[derive(Default)]
+pub struct Sources {
+    /// What opens sources that were given.
+    pub secrets: Vec<Secret>,
+    pub index_url: Option<String>,
+    pub torch_index: Option<String>,
+    pub channels: Vec<String>,
+    /// The channels that are kept in an environment, where those are for this run.
+    pub kept_channels: Option<Vec<String>>,
+}
+
+/// A request with all that is known before anything is asked or done: what its plan is carried out with.
+pub struct Prepared<'a> {
+    pub session: &'a Session,
+    /// As it will be remembered.
+    pub request: Request,
+    pub settings: Settings,
+    pub local_settings: Settings,
+}
+
+impl From<Request> for Asked {
+    fn from(request: Request) -> Self {
+        Self { request, sources: Sources::default() }
+    }
+}
+
+impl Prepared<'_> {
+    /// The surroundings for surveying, applying and verifying on a system.
+    pub fn context<'a>(&'a self, system: &'a dyn System, locked: Option<&'a Locks>) -> Context<'a> {
+        self.context_since(system, locked, self.session.receipt.clone())
+    }
+
+    /// The same where the receipt says more by now.
+    pub fn context_since<'a>(
+        &'a self,
+        system: &'a dyn System,
+        locked: Option<&'a Locks>,
+        receipt: Receipt,
+    ) -> Context<'a> {
+        let Session { local, machine, catalog, is_local, .. } = self.session;
+        let mut context = Context::new(system, &**local, machine, catalog, &self.settings, receipt);
+        context.local_settings = &self.local_settings;
+        context.is_local = *is_local;
+        context.locked = locked;
+        context
+    }
 }
 
 /// Whether a manager may be chosen by asking a channel.
@@ -46,45 +110,21 @@ pub enum Ask {
     Nobody,
 }
 
-/// The profile that a request takes its steps from.
-pub fn profile_of(request: &Request) -> Result<Profile, ProfileError> {
-    profile(&request.budget, request.choices.profile.as_deref().map(Path::new))
-}
-
 impl Session {
     /// Looks at the machine.
-    pub fn open(common: &Common) -> Result<Self, CliError> {
-        let local: Arc<dyn System> = Arc::new(Real);
+    pub fn open(local: &Local, common: &Common) -> Result<Self, CliError> {
         let (system, described) = match &common.machine {
-            None => (Arc::clone(&local), None),
-            Some(path) => recorded(path)?,
+            None => (Arc::clone(local), None),
+            Some(path) => recorded(&**local, path)?,
         };
-        let is_local = common.machine.is_none();
-        let local_folders = aitk_detect::folders(&*local);
-        let config = Config::load(&*local, &local_folders)?;
-        let catalog = catalog(&*local, &local_folders)?;
+        let local_folders = aitk_detect::folders(&**local);
+        let catalog = catalog(&**local, &local_folders)?;
         let detection = detect(&*system, &catalog.tables);
         let machine = described.unwrap_or(detection.machine);
-        let mut secrets = Vec::new();
-        let mut open = |address: &String| opened(address, &mut secrets);
-        let uv = common.uv.clone().or(config.uv);
-        let sources = Settings {
-            index_url: config.index_url.as_ref().map(&mut open),
-            more_indexes: config.of_uv.more.iter().map(&mut open).collect(),
-            index_strategy: config.of_uv.strategy.clone(),
-            uv: uv
-                .map(|path| std::path::absolute(&path).map_err(CliError::io(path)))
-                .transpose()?,
-            torch_index: config.torch_index.as_ref().map(&mut open),
-            channels: config.channels.iter().map(&mut open).collect(),
-            channel_alias: config.channel_alias.as_ref().map(&mut open),
-            offline: common.offline,
-            ..Settings::default()
-        };
+        let sources = sources(&**local, common, &local_folders)?;
         let settings = |folders: &aitk_detect::Folders| Settings {
             data: folders.data.clone(),
             cache: folders.cache.clone(),
-            secrets: secrets.clone(),
             ..sources.clone()
         };
         Ok(Self {
@@ -93,11 +133,38 @@ impl Session {
             receipt: Receipt::load(&machine.folders.state, &*system)?,
             catalog,
             system,
-            is_local,
+            local: Arc::clone(local),
+            is_local: common.machine.is_none(),
             keeps: true,
             machine,
             notes: detection.notes,
         })
+    }
+
+    /// The same where nothing counts that an environment was built with.
+    pub fn anew(self) -> Self {
+        Self { keeps: false, ..self }
+    }
+
+    /// The same for another machine of its kind: who asks here need not be who does it there, and what somebody has here
+    /// besides the system is not there.
+    pub fn elsewhere(mut self) -> Self {
+        self.machine.privilege.root = true;
+        self.machine.python.retain(|python| python.path.starts_with("/usr/bin"));
+        self.machine.tools.remove("uv");
+        self.anew()
+    }
+
+    /// The same for a machine of which nothing but this is known.
+    pub fn described(self, machine: Machine) -> Self {
+        let machine = Machine { folders: self.machine.folders.clone(), ..machine };
+        let system = Arc::new(Replay::tree(Path::new("/nonexistent")));
+        Self { machine, system, is_local: false, ..self.anew() }
+    }
+
+    /// The profile that a request takes its steps from.
+    pub fn profile(&self, request: &Request) -> Result<Profile, ProfileError> {
+        profile(&*self.local, &request.budget, request.choices.profile.as_deref().map(Path::new))
     }
 
     /// What was asked of an environment when it was last applied.
@@ -114,16 +181,16 @@ impl Session {
     }
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
-    pub fn request(&mut self, args: &ChoiceArgs) -> Result<Request, CliError> {
-        let request = self.requested(args)?;
-        self.may_be_done(&request, args)?;
-        Ok(request)
+    pub fn asked(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
+        let asked = self.asked_anywhere(args)?;
+        self.may_be_done(&asked.request, args)?;
+        Ok(asked)
     }
 
     /// Refuses what is for hosted notebooks, and a profile of the user's own that would change the system by more than
     /// packages, unless he says so.
     pub fn may_be_done(&self, request: &Request, args: &ChoiceArgs) -> Result<(), CliError> {
-        let profile = profile_of(request)?;
+        let profile = self.profile(request)?;
         if profile.hosted {
             return Err(HostedError::NotHere { budget: profile.name }.into());
         }
@@ -139,8 +206,8 @@ impl Session {
     }
 
     /// The same, also where it is for hosted notebooks.
-    pub fn requested(&mut self, args: &ChoiceArgs) -> Result<Request, CliError> {
-        let given = self.open_sources(args)?;
+    pub fn asked_anywhere(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
+        let (given, secrets) = args.given.clone().opened()?;
         given.value("framework").map_or(Ok(()), |name| self.catalog.has_framework(name))?;
         let env = given.value("env").map_or_else(|| Choices::default().env, str::to_owned);
         let mut request = match given.value("budget").or(given.value("profile")) {
@@ -148,51 +215,38 @@ impl Session {
             None => self.applied(&env).map_err(|_| CliError::NoBudget)?,
         };
         given.merge(&mut request);
-        Ok(request)
+        Ok(Asked { request, sources: Sources { secrets, ..Sources::default() } })
     }
 
-    /// What was given without what opens a source, which becomes one of the settings.
-    pub fn open_sources(&mut self, args: &ChoiceArgs) -> Result<Given, CliError> {
-        let (given, secrets) = args.given.clone().opened()?;
-        for settings in [&mut self.settings, &mut self.local_settings] {
-            settings.secrets.splice(0..0, secrets.iter().cloned());
-        }
-        Ok(given)
-    }
-
-    /// The plan for a request: pure, but for the one question to a channel where the manager is not known yet. A lock
-    /// decides it by what it is for.
-    pub fn plan(
-        &mut self,
-        request: &Request,
+    /// What is asked for, with its plan: pure, but for the one question to a channel where the manager is not known yet. A
+    /// lock decides it by what it is for.
+    pub fn prepare(
+        &self,
+        asked: Asked,
         locks: Option<&Locks>,
         ask: Ask,
-    ) -> Result<Plan, CliError> {
-        let choices = &with_python_of(locks, &request.choices, &self.machine);
-        let profile = profile_of(request)?;
+    ) -> Result<(Prepared<'_>, Plan), CliError> {
+        let Asked { request, sources } = asked;
+        let choices = with_python_of(locks, &request.choices, &self.machine);
+        let profile = self.profile(&request)?;
         profile.has_options(&choices.with)?;
         self.catalog.has_framework(&choices.framework)?;
-        for settings in [&mut self.settings, &mut self.local_settings] {
-            if choices.index_url.is_some() {
-                settings.index_url.clone_from(&choices.index_url);
-            }
-            if choices.torch_index.is_some() {
-                settings.torch_index.clone_from(&choices.torch_index);
-            }
-            if !choices.channels.is_empty() {
-                settings.channels.clone_from(&choices.channels);
-            }
-        }
-        let (manager, warning) = match (locks, choices.manager) {
+        let [mut settings, mut local_settings] = [&self.settings, &self.local_settings]
+            .map(|settings| with_sources(settings, &sources, &choices));
+        let (manager, refused) = match (locks, choices.manager) {
             (Some(locks), ManagerChoice::Auto) => (locks.environment.manager, None),
-            _ => self.manager(request, ask),
+            _ => self.manager(&request, &local_settings, ask),
         };
-        let choices = &Choices { build: self.built(&choices.env), ..choices.clone() };
-        let mut plan = aitk_plan::plan(&self.machine, &profile, choices, manager, &self.catalog);
-        if let Some(warning) = warning {
-            plan.warn(warning);
+        settings.waited = refused.is_some();
+        local_settings.waited = refused.is_some();
+        let choices = Choices { build: self.built(&choices.env), ..choices };
+        let mut plan = aitk_plan::plan(&self.machine, &profile, &choices, manager, &self.catalog);
+        if let Some(error) = refused {
+            plan.warn(instead(&error));
         }
-        Ok(plan)
+        let request =
+            Request { manager: Some(plan.manager), choices: plan.choices.clone(), ..request };
+        Ok((Prepared { session: self, request, settings, local_settings }, plan))
     }
 
     /// The framework's build in the environment that is in use.
@@ -201,8 +255,13 @@ impl Session {
         there.and_then(|(_, record)| record.build).filter(|_| self.keeps)
     }
 
-    /// The manager that a request means here, and what a person should know of it.
-    fn manager(&mut self, request: &Request, ask: Ask) -> (Manager, Option<Warning>) {
+    /// The manager that a request means here, and why it is not conda where no channel answers.
+    fn manager(
+        &self,
+        request: &Request,
+        settings: &Settings,
+        ask: Ask,
+    ) -> (Manager, Option<EnvError>) {
         if let Some(manager) = request.choices.manager.named().or(request.manager) {
             return (manager, None);
         }
@@ -213,10 +272,9 @@ impl Session {
         if let Some(manager) = there.or(begun) {
             return (manager, None);
         }
-        let settings = &self.local_settings;
         if settings.offline {
-            let known =
-                Real.list(&settings.cache.join("repodata")).is_ok_and(|all| !all.is_empty());
+            let known = self.local.list(&settings.cache.join("repodata"));
+            let known = known.is_ok_and(|all| !all.is_empty());
             return (if known { Manager::Conda } else { Manager::Venv }, None);
         }
         if ask == Ask::Nobody {
@@ -224,30 +282,55 @@ impl Session {
         }
         match channel_answers(settings) {
             Ok(()) => (Manager::Conda, None),
-            Err(error) => {
-                self.settings.waited = true;
-                self.local_settings.waited = true;
-                (Manager::Venv, Some(instead(&error)))
-            }
+            Err(error) => (Manager::Venv, Some(error)),
         }
-    }
-
-    /// The surroundings for surveying, applying and verifying on a system.
-    pub fn context<'a>(&'a self, system: &'a dyn System, locked: Option<&'a Locks>) -> Context<'a> {
-        let receipt = self.receipt.clone();
-        let mut context =
-            Context::new(system, &Real, &self.machine, &self.catalog, &self.settings, receipt);
-        context.local_settings = &self.local_settings;
-        context.is_local = self.is_local;
-        context.locked = locked;
-        context
     }
 }
 
+/// The settings, with what goes over them for one run, and what was chosen over all.
+fn with_sources(settings: &Settings, sources: &Sources, choices: &Choices) -> Settings {
+    let first =
+        |all: [&[String]; 3]| all.into_iter().find(|some| !some.is_empty()).map(<[_]>::to_vec);
+    let one = |all: [&Option<String>; 3]| all.into_iter().find_map(Clone::clone);
+    Settings {
+        index_url: one([&choices.index_url, &sources.index_url, &settings.index_url]),
+        torch_index: one([&choices.torch_index, &sources.torch_index, &settings.torch_index]),
+        channels: first([&choices.channels, &sources.channels, &settings.channels])
+            .unwrap_or_default(),
+        kept_channels: sources.kept_channels.clone().or_else(|| settings.kept_channels.clone()),
+        secrets: [&sources.secrets[..], &settings.secrets].concat(),
+        ..settings.clone()
+    }
+}
+
+/// The sources that are set in `config.toml`, for uv and pip, and by flags that are the same everywhere.
+fn sources(local: &dyn System, common: &Common, folders: &Folders) -> Result<Settings, CliError> {
+    let config = Config::load(local, folders)?;
+    let mut secrets = Vec::new();
+    let mut open = |address: &String| opened(address, &mut secrets);
+    let uv = common.uv.clone().or(config.uv);
+    let settings = Settings {
+        index_url: config.index_url.as_ref().map(&mut open),
+        more_indexes: config.of_uv.more.iter().map(&mut open).collect(),
+        index_strategy: config.of_uv.strategy.clone(),
+        uv: uv.map(|path| std::path::absolute(&path).map_err(CliError::io(path))).transpose()?,
+        torch_index: config.torch_index.as_ref().map(&mut open),
+        channels: config.channels.iter().map(&mut open).collect(),
+        channel_alias: config.channel_alias.as_ref().map(&mut open),
+        offline: common.offline,
+        ..Settings::default()
+    };
+    Ok(Settings { secrets, ..settings })
+}
+
 /// The profile of a budget, or one of the user's own.
-pub fn profile(budget: &str, path: Option<&Path>) -> Result<Profile, ProfileError> {
+pub fn profile(
+    local: &dyn System,
+    budget: &str,
+    path: Option<&Path>,
+) -> Result<Profile, ProfileError> {
     let Some(path) = path else { return Profile::builtin(budget) };
-    Profile::from_toml(&path.to_string_lossy(), &profile_text(path)?)
+    Profile::from_toml(&path.to_string_lossy(), &profile_text(local, path)?)
 }
 
 /// Looks whether the facts that become a part of commands, addresses and requirements are in their form.
@@ -300,26 +383,29 @@ fn with_python_of(locks: Option<&Locks>, choices: &Choices, machine: &Machine) -
 }
 
 /// What a profile of the user's own says.
-pub fn profile_text(path: &Path) -> Result<String, ProfileError> {
+pub fn profile_text(local: &dyn System, path: &Path) -> Result<String, ProfileError> {
     let unreadable = |source| ProfileError::Unreadable { path: path.to_owned(), source };
-    (&Real as &dyn System).foreign_text(path, LONGEST_PROFILE).map_err(unreadable)
+    local.foreign_text(path, LONGEST_PROFILE).map_err(unreadable)
 }
 
 /// The locks in the file that the user names, for a machine.
-pub fn locked(request: &Request, machine: &Machine) -> Result<Option<Locks>, CliError> {
-    let read = |path: &String| Locks::read(Path::new(path), &Real, machine);
+pub fn locked(session: &Session, request: &Request) -> Result<Option<Locks>, CliError> {
+    let read = |path: &String| Locks::read(Path::new(path), &*session.local, &session.machine);
     Ok(request.locked.as_ref().map(read).transpose()?)
 }
 
 /// A recording, or the JSON of a machine; the latter answers nothing but the facts.
-fn recorded(path: &Path) -> Result<(Arc<dyn System>, Option<Machine>), CliError> {
+fn recorded(
+    local: &dyn System,
+    path: &Path,
+) -> Result<(Arc<dyn System>, Option<Machine>), CliError> {
     let bad = |reason: Message| CliError::BadMachine { path: path.to_owned(), reason };
-    let stat = Real.stat(path).map_err(CliError::io(path))?;
+    let stat = local.stat(path).map_err(CliError::io(path))?;
     if stat.kind == aitk_system::FileKind::Dir {
         let replay = Replay::open(path).map_err(|error| bad(Message::plain(error)))?;
         return Ok((Arc::new(replay), None));
     }
-    let json = (&Real as &dyn System).foreign_text(path, LONGEST_MACHINE);
+    let json = local.foreign_text(path, LONGEST_MACHINE);
     let mut value: serde_json::Value =
         serde_json::from_str(&json.map_err(|error| match error.kind() {
             ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(Message::plain(error)),

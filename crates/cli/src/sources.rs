@@ -5,15 +5,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use aitk_plan::warnings::FOREIGN_ORIGINS;
-use aitk_plan::{Choices, Warning};
+use aitk_plan::{Choices, Request, Warning};
 use aitk_system::{is_terminal, message};
 
 use crate::args::Apply;
 use crate::error::CliError;
-use crate::given::Given;
 use crate::output::{CARE, HEAD, Output, styled};
 use crate::run::agrees;
-use crate::session::Session;
+use crate::session::{Asked, Session, Sources};
 use crate::words::said;
 
 /// Takes the sources out of the choices of a file that are not the user's own, by a flag, by his configuration or by what
@@ -24,12 +23,14 @@ use crate::words::said;
 /// does not name himself; [`CliError::Declined`].
 pub fn of_file(
     path: &Path,
-    choices: &mut Choices,
-    given: &Given,
+    request: Request,
     args: &Apply,
-    session: &mut Session,
+    session: &Session,
     output: &Output,
-) -> Result<(), CliError> {
+) -> Result<Asked, CliError> {
+    let (given, secrets) = args.choices.given.clone().opened()?;
+    let mut asked = Asked { request, sources: Sources { secrets, ..Sources::default() } };
+    let Asked { request: Request { choices, .. }, sources: own } = &mut asked;
     let before: Vec<Choices> = session.all_applied().map(|wish| wish.choices).collect();
     if let Some(foreign) = &choices.base
         && given.value("conda-base") != Some(foreign)
@@ -49,10 +50,10 @@ pub fn of_file(
         before.iter().filter_map(|choices| choices.torch_index.as_ref()),
         session.settings.torch_index.as_ref(),
     );
-    let own = given.values("channel").unwrap_or_default() == choices.channels
+    let known = given.values("channel").unwrap_or_default() == choices.channels
         || before.iter().any(|before| before.channels == choices.channels);
     let mut channels = Vec::new();
-    if !own {
+    if !known {
         channels = std::mem::take(&mut choices.channels);
         if channels == session.settings.channels {
             channels.clear();
@@ -63,20 +64,14 @@ pub fn of_file(
         .chain(torch.iter().map(|one| told("--torch-index", one)))
         .chain(channels.iter().map(|one| told("--channel", one)))
         .collect();
-    if sources.is_empty() {
-        return Ok(());
+    if !sources.is_empty() {
+        agree(path, &sources, args, output)?;
     }
-    agree(path, &sources, args, output)?;
-    let kept = session.settings.channels.clone();
-    for settings in [&mut session.settings, &mut session.local_settings] {
-        settings.index_url = index.clone().or_else(|| settings.index_url.take());
-        settings.torch_index = torch.clone().or_else(|| settings.torch_index.take());
-        if !channels.is_empty() {
-            settings.channels.clone_from(&channels);
-            settings.kept_channels = Some(kept.clone());
-        }
-    }
-    Ok(())
+    own.index_url = index;
+    own.torch_index = torch;
+    own.kept_channels = (!channels.is_empty()).then(|| session.settings.channels.clone());
+    own.channels = channels;
+    Ok(asked)
 }
 
 /// Asks for the hosts and channels to which no source of the user's leads, and from which a lock would have packages

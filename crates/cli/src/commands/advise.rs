@@ -16,11 +16,16 @@ use crate::error::CliError;
 use crate::output::{
     self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, page_width, styled, wrapping,
 };
-use crate::session::Session;
+use crate::session::{Local, Session};
 use crate::words::{said, spoken};
 
-pub fn run(common: &Common, args: &Advise, output: &Output) -> Result<ExitCode, CliError> {
-    let session = Session::open(common)?;
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Advise,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let session = Session::open(local, common)?;
     let texts = Texts::told()?;
     let tree = Tree::builtin()?;
     let machine = &session.machine;

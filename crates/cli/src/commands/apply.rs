@@ -1,13 +1,14 @@
 //! `aitk apply`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aitk_env::{Bundle, EnvError, Locks, open_bundle};
-use aitk_exec::{Journal, Receipt, Summary, interrupted_run};
+use aitk_exec::{Context, Journal, Summary, interrupted_run};
 use aitk_plan::{Catalog, Plan, Request, Status};
-use aitk_system::{Deny, Explain, Message, Real, Report, System, listen_for_interrupts, message};
+use aitk_system::{Deny, Explain, Message, Report, Timestamp, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Apply, Common};
@@ -20,11 +21,16 @@ use crate::program;
 use crate::progress::Progress;
 use crate::run::{confirm, elevate, finish, refuse_blocked, remember, take_turn};
 use crate::saved::Saved;
-use crate::session::{Ask, Session, locked};
+use crate::session::{Ask, Asked, Local, Prepared, Session, locked};
 use crate::sources;
 use crate::words::said;
 
-pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, CliError> {
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Apply,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(message!(
             "`apply` works on this machine only; leave out --machine"
@@ -36,18 +42,18 @@ pub fn run(common: &Common, args: &Apply, output: &Output) -> Result<ExitCode, C
         ("--force", args.force),
         ("--push", args.push),
     ];
-    if hosted::is_meant(&args.choices, &of_hosted)? {
-        return hosted::apply(common, args, output);
+    if hosted::is_meant(local, &args.choices, &of_hosted)? {
+        return hosted::apply(local, common, args, output);
     }
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
-    let mut ran = once(common, args, output)?;
+    let mut ran = once(local, common, args, output)?;
     let given =
         args.plan.is_some() || args.choices.given.values("locked").is_some() || common.offline;
     if ran.is_stale() && !given {
         output.say(message!(
             "A source has something else now than what it told before: it is asked anew."
         ));
-        ran = once(common, args, output)?;
+        ran = once(local, common, args, output)?;
     }
     match ran {
         Ran::Ended(code) => Ok(code),
@@ -71,104 +77,159 @@ impl Ran {
 }
 
 /// Plans, shows, asks and does, once.
-fn once(common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError> {
-    let since = Real.now();
-    let mut session = Session::open(common)?;
+fn once(local: &Local, common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError> {
+    let since = local.now();
+    let session = Session::open(local, common)?;
+    let decided = Decided::read(&session, common, args, output)?;
+    let planned_with = decided.lock.as_ref().filter(|_| decided.saved.is_none());
+    let (prepared, plan) = session.prepare(decided.asked, planned_with, Ask::Sources)?;
     let progress = Progress::new(common.progress, output).asking(args.yes, args.allow_larger);
-    let bundle = match &args.plan {
-        Some(path) => open_bundle(path, &session.settings)?,
-        None => None,
-    };
-    let saved = match (&args.plan, &bundle) {
-        (Some(path), None) => Some(Saved::read(path, &session.machine, &session.catalog)?),
-        _ => None,
-    };
-    let mut request = match (&saved, &bundle) {
-        (Some(saved), _) => saved.request.clone(),
-        (None, Some(bundle)) => request_in(bundle, args, common, &session.catalog)?,
-        (None, None) => session.request(&args.choices)?,
-    };
-    if let Some(path) = &args.plan {
-        let given = session.open_sources(&args.choices)?;
-        refuse_flags(path, &given, &request)?;
-        sources::of_file(path, &mut request.choices, &given, args, &mut session, output)?;
-        session.may_be_done(&request, &args.choices)?;
-    }
-    let lock = match (&saved, &bundle) {
-        // It was made from this lock once its choices had been planned without one.
-        (Some(_), _) => None,
-        (None, Some(bundle)) => Some(Locks::read(&bundle.lock, &Real, &session.machine)?),
-        (None, None) => locked(&request, &session.machine)?,
-    };
-    let mut plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
-    let lock = lock.or_else(|| saved.as_ref().and_then(|saved| saved.locks.clone()));
-    let request = Request { manager: Some(plan.manager), choices: plan.choices.clone(), ..request };
-    let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
-    let deny = Deny(Real);
-    let surveying = context(&session, &deny, lock.as_ref(), args);
-    let spinner =
-        progress.spinner(message!("looking at the machine and asking the package sources …"));
-    aitk_exec::survey(&surveying, &mut plan, saved.as_ref().is_none_or(|saved| saved.resolved))?;
-    drop(spinner);
-    refuse_blocked(&plan, &session.machine)?;
-    if let Some(saved) = &saved {
-        saved.shows(&plan)?;
-    }
-    if plan.totals.steps == 0 {
-        if !args.dry_run {
-            let looked = surveying.looked();
-            remember(&session, &request)?;
-            session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
-            let settling = context(&session, &Real, lock.as_ref(), args);
-            aitk_exec::settle(&settling, &plan, looked)?;
-        }
-        return Ok(Ran::Ended(nothing_to_do(&plan, since, output)));
-    }
-    let origins = aitk_exec::foreign_origins(&surveying, &plan);
-    if let Some(warning) = sources::warning(&origins) {
-        plan.warn(warning);
-    }
-    if !output.json {
-        output.say(show(&plan, output.verbose > 0).trim_end());
-        output.warn(&plan.warnings);
-    }
-    if let Some(step) = interrupted_run(&session.machine.folders.state, &Real) {
-        output
-            .say(message!("The last run did not come to its end (at {step}); this one continues."));
-    }
-    if args.dry_run {
-        return dry_run(&session, plan, lock.as_ref(), args, output, &progress).map(Ran::Ended);
-    }
-    sources::of_lock(&origins, args)?;
-    confirm(args.yes, message!("\nGo ahead? [Y/n] "), true)?;
-    let root: Vec<_> =
-        plan.steps.iter().filter(|step| step.root && step.status == Status::Needed).collect();
-    let _ticket = match root.is_empty() {
-        true => None,
-        false => elevate(&session, root.iter().flat_map(|step| step.by_hand()), true)?,
-    };
-    remember(&session, &request)?;
-    session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
-    let context = context(&session, &Real, lock.as_ref(), args);
-    let journal = Journal::begin(&session.machine.folders.state, &Real);
-    let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
-    if summary.failure.is_none() {
-        program::offer(&session, args.yes, output)?;
-    }
-    drop(hold);
-    Ok(Ran::Through(Box::new(summary)))
+    let (lock, saved) = (decided.lock.as_ref(), decided.saved.as_ref());
+    let run = Run { prepared, lock, saved, args, output, progress };
+    let _hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
+    run.through(plan, since)
 }
 
-fn context<'a>(
-    session: &'a Session,
-    system: &'a dyn System,
+/// What is to be done, by flags or by a file.
+struct Decided {
+    asked: Asked,
+    lock: Option<Locks>,
+    saved: Option<Saved>,
+}
+
+impl Decided {
+    fn read(
+        session: &Session,
+        common: &Common,
+        args: &Apply,
+        output: &Output,
+    ) -> Result<Self, CliError> {
+        let Some(path) = &args.plan else {
+            let asked = session.asked(&args.choices)?;
+            let lock = locked(session, &asked.request)?;
+            return Ok(Self { asked, lock, saved: None });
+        };
+        let (request, lock, saved) = match open_bundle(path, &session.settings)? {
+            Some(bundle) => {
+                let request = request_in(&bundle, path, common, &session.catalog)?;
+                (request, Some(bundle.lock), None)
+            }
+            None => {
+                let saved = Saved::read(path, session)?;
+                (saved.request.clone(), None, Some(saved))
+            }
+        };
+        refuse_flags(path, &args.choices.given.clone().opened()?.0, &request)?;
+        let asked = sources::of_file(path, request, args, session, output)?;
+        session.may_be_done(&asked.request, &args.choices)?;
+        let read = |lock: PathBuf| Locks::read(&lock, &*session.local, &session.machine);
+        let lock = lock.map(read).transpose()?;
+        let lock = lock.or_else(|| saved.as_ref().and_then(|saved| saved.locks.clone()));
+        Ok(Self { asked, lock, saved })
+    }
+}
+
+/// A run, before it begins: nothing of it changes any more.
+struct Run<'a> {
+    prepared: Prepared<'a>,
     lock: Option<&'a Locks>,
-    args: &Apply,
-) -> aitk_exec::Context<'a> {
-    let mut context = session.context(system, lock);
-    context.lock_wait = Duration::from_secs(args.lock_wait);
-    context.deep = args.deep;
-    context
+    saved: Option<&'a Saved>,
+    args: &'a Apply,
+    output: &'a Output,
+    progress: Progress,
+}
+
+impl Run<'_> {
+    /// Looks, shows, asks and does.
+    fn through(&self, mut plan: Plan, since: Timestamp) -> Result<Ran, CliError> {
+        let Session { local, machine, .. } = self.prepared.session;
+        let deny = Deny(Arc::clone(local));
+        let surveying = self.set(self.prepared.context(&deny, self.lock));
+        let spinner = self
+            .progress
+            .spinner(message!("looking at the machine and asking the package sources …"));
+        let resolved = self.saved.is_none_or(|saved| saved.resolved);
+        aitk_exec::survey(&surveying, &mut plan, resolved)?;
+        drop(spinner);
+        refuse_blocked(&plan, machine)?;
+        self.saved.map_or(Ok(()), |saved| saved.shows(&plan))?;
+        if plan.totals.steps == 0 {
+            if !self.args.dry_run {
+                let receipt = remember(self.prepared.session, &self.prepared.request)?;
+                let settling = self.prepared.context_since(&**local, self.lock, receipt);
+                aitk_exec::settle(&self.set(settling), &plan, surveying.looked())?;
+            }
+            let seconds = local.now().duration_since(since).as_secs_f64();
+            return Ok(Ran::Ended(nothing_to_do(&plan, seconds, self.output)));
+        }
+        let origins = aitk_exec::foreign_origins(&surveying, &plan);
+        if let Some(warning) = sources::warning(&origins) {
+            plan.warn(warning);
+        }
+        self.show(&plan);
+        if self.args.dry_run {
+            return self.report(plan).map(Ran::Ended);
+        }
+        sources::of_lock(&origins, self.args)?;
+        confirm(self.args.yes, message!("\nGo ahead? [Y/n] "), true)?;
+        self.carry_out(plan)
+    }
+
+    fn show(&self, plan: &Plan) {
+        let Session { local, machine, .. } = self.prepared.session;
+        if !self.output.json {
+            self.output.say(show(plan, self.output.verbose > 0).trim_end());
+            self.output.warn(&plan.warnings);
+        }
+        if let Some(step) = interrupted_run(&machine.folders.state, &**local) {
+            self.output.say(message!(
+                "The last run did not come to its end (at {step}); this one continues."
+            ));
+        }
+    }
+
+    fn carry_out(&self, plan: Plan) -> Result<Ran, CliError> {
+        let session = self.prepared.session;
+        let root = plan.steps.iter().filter(|step| step.root && step.status == Status::Needed);
+        let root: Vec<_> = root.collect();
+        let _ticket = match root.is_empty() {
+            true => None,
+            false => elevate(session, root.iter().flat_map(|step| step.by_hand()), true)?,
+        };
+        let receipt = remember(session, &self.prepared.request)?;
+        let context = self.prepared.context_since(&*session.local, self.lock, receipt);
+        let journal = Journal::begin(&session.machine.folders.state, &*session.local);
+        let summary = aitk_exec::apply(&self.set(context), plan, &journal, &self.progress)?;
+        if summary.failure.is_none() {
+            program::offer(session, self.args.yes, self.output)?;
+        }
+        Ok(Ran::Through(Box::new(summary)))
+    }
+
+    /// The same run, on a system that only says what it would do.
+    fn report(&self, plan: Plan) -> Result<ExitCode, CliError> {
+        let Session { local, machine, .. } = self.prepared.session;
+        let report = Report::new(Deny(Arc::clone(local)), |change: &Message| {
+            say(&format!("    {} {}", styled(DIM, said(message!("would"))), said(change)));
+        });
+        let mut context = self.set(self.prepared.context(&report, self.lock));
+        context.dry = true;
+        let journal = Journal::begin(&machine.folders.state, &report);
+        let summary = aitk_exec::apply(&context, plan, &journal, &self.progress)?;
+        if let Some((_, error)) = summary.failure {
+            return Err(error.into());
+        }
+        let data = json!({ "outcome": "reported", "steps": summary.outcomes, "totals": summary.plan.totals });
+        let said = || message!("Nothing was changed: this was a dry run.");
+        self.output.result("run", &data, Vec::new(), said);
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn set<'c>(&self, mut context: Context<'c>) -> Context<'c> {
+        context.lock_wait = Duration::from_secs(self.args.lock_wait);
+        context.deep = self.args.deep;
+        context
+    }
 }
 
 /// What has been decided in a file is not decided anew: flags that ask for something else would do nothing.
@@ -183,13 +244,12 @@ fn refuse_flags(path: &Path, given: &Given, decided: &Request) -> Result<(), Cli
 /// What a bundle is for. Without a network the system's packages stay as they are.
 fn request_in(
     bundle: &Bundle,
-    args: &Apply,
+    path: &Path,
     common: &Common,
     catalog: &Catalog,
 ) -> Result<Request, CliError> {
-    let path = args.plan.clone().unwrap_or_default();
     let bad = |error: Message| EnvError::BadBundle {
-        path,
+        path: path.to_owned(),
         reason: message!("what it asks for cannot be read: {error}"),
     };
     let read = serde_json::from_value(bundle.wish.clone());
@@ -202,8 +262,7 @@ fn request_in(
     Ok(request)
 }
 
-fn nothing_to_do(plan: &Plan, since: aitk_system::Timestamp, output: &Output) -> ExitCode {
-    let seconds = Real.now().duration_since(since).as_secs_f64();
+fn nothing_to_do(plan: &Plan, seconds: f64, output: &Output) -> ExitCode {
     let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("run", &data, diagnostics, || {
@@ -215,32 +274,6 @@ fn nothing_to_do(plan: &Plan, since: aitk_system::Timestamp, output: &Output) ->
         )
     });
     ExitCode::SUCCESS
-}
-
-/// The same run, on a system that only says what it would do.
-fn dry_run(
-    session: &Session,
-    plan: Plan,
-    lock: Option<&Locks>,
-    args: &Apply,
-    output: &Output,
-    progress: &Progress,
-) -> Result<ExitCode, CliError> {
-    let report = Report::new(Deny(Real), |change: &Message| {
-        say(&format!("    {} {}", styled(DIM, said(message!("would"))), said(change)));
-    });
-    let mut context = context(session, &report, lock, args);
-    context.dry = true;
-    let journal = Journal::begin(&session.machine.folders.state, &report);
-    let summary = aitk_exec::apply(&context, plan, &journal, progress)?;
-    if let Some((_, error)) = summary.failure {
-        return Err(error.into());
-    }
-    let data =
-        json!({ "outcome": "reported", "steps": summary.outcomes, "totals": summary.plan.totals });
-    output
-        .result("run", &data, Vec::new(), || message!("Nothing was changed: this was a dry run."));
-    Ok(ExitCode::SUCCESS)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_installer, write_bundle};
 use aitk_exec::{Event, Reporter};
 use aitk_plan::{Bytes, Choices, Request};
-use aitk_system::{Deny, Real, message};
+use aitk_system::{Deny, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
@@ -15,14 +15,19 @@ use crate::error::CliError;
 use crate::output::{HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::saved;
-use crate::session::{Ask, Session, locked};
+use crate::session::{Ask, Local, Session, locked};
 use crate::sources;
 
-pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<ExitCode, CliError> {
-    let mut session = Session::open(common)?;
-    let request = session.request(&args.choices)?;
-    let lock = locked(&request, &session.machine)?;
-    let mut plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &args::Bundle,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let session = Session::open(local, common)?;
+    let asked = session.asked(&args.choices)?;
+    let lock = locked(&session, &asked.request)?;
+    let (prepared, mut plan) = session.prepare(asked, lock.as_ref(), Ask::Sources)?;
     // It brings the packages, so it asks no source and names none.
     let choices = Choices {
         index_url: None,
@@ -30,22 +35,22 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
         channels: Vec::new(),
         ..plan.choices.clone()
     };
-    let request = Request { manager: Some(plan.manager), choices, ..request };
+    let request = Request { choices, ..prepared.request.clone() };
     let system = Deny(std::sync::Arc::clone(&session.system));
-    let context = session.context(&system, lock.as_ref());
+    let context = prepared.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner(message!("asking the package sources …"));
     let locks = aitk_exec::lock(&context, &plan)?;
     // What is on this machine already does not count: the bundle is for another.
-    let mut context = session.context(&system, Some(&locks));
+    let mut context = prepared.context(&system, Some(&locks));
     context.fresh = true;
     aitk_exec::survey(&context, &mut plan, true)?;
-    let given = session.context(&system, lock.as_ref());
+    let given = prepared.context(&system, lock.as_ref());
     let warning = sources::warning(&aitk_exec::foreign_origins(&given, &plan));
     drop(spinner);
     output.warn(warning.as_slice());
 
-    let settings = &session.local_settings;
+    let settings = &prepared.local_settings;
     let folder = settings.packages(plan.manager);
     let packages: Vec<&Locked> = locks
         .environment
@@ -61,7 +66,7 @@ pub fn run(common: &Common, args: &args::Bundle, output: &Output) -> Result<Exit
         root: false,
     });
     fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
-    let installer = fetch_installer(plan.manager, &Real, &session.catalog, settings, &bar)?;
+    let installer = fetch_installer(plan.manager, &**local, &session.catalog, settings, &bar)?;
     let mut files: Vec<PathBuf> =
         packages.iter().map(|locked| folder.join(locked.filename())).collect();
     files.sort();

@@ -4,14 +4,14 @@ use std::process::ExitCode;
 
 use aitk_detect::{Detection, Disk, Gpu, Machine, Python, Sudo, detect, folders};
 use aitk_plan::{Bytes, Catalog, VramFit};
-use aitk_system::{Message, Real, Replay, Told, message};
+use aitk_system::{Message, Replay, Told, message};
 
 use super::capture::capture;
 use crate::args::{Common, Detect};
 use crate::config::catalog;
 use crate::error::CliError;
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
-use crate::session::Session;
+use crate::session::{Local, Session};
 use crate::words::said;
 
 /// Below this a label has a line of its own.
@@ -19,14 +19,19 @@ const NARROW: usize = 60;
 /// The column in which the facts begin.
 const INDENT: usize = 13;
 
-pub fn run(common: &Common, args: &Detect, output: &Output) -> Result<ExitCode, CliError> {
-    let catalog = catalog(&Real, &folders(&Real))?;
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Detect,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let catalog = catalog(&**local, &folders(&**local))?;
     let detection = match (&args.root, &args.capture, &common.machine) {
         (Some(root), ..) => detect(&Replay::tree(root), &catalog.tables),
         (None, Some(folder), _) => capture(folder, &catalog, output)?,
-        (None, None, None) => detect(&Real, &catalog.tables),
+        (None, None, None) => detect(&**local, &catalog.tables),
         (None, None, Some(_)) => {
-            let session = Session::open(common)?;
+            let session = Session::open(local, common)?;
             Detection { machine: session.machine, notes: session.notes }
         }
     };

@@ -9,14 +9,19 @@ use serde_json::json;
 use crate::args::{Common, Doctor};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
-use crate::session::Session;
+use crate::session::{Local, Session};
 use crate::words::said;
 
 /// Something was found that should be mended.
 const FOUND: u8 = 2;
 
-pub fn run(common: &Common, args: &Doctor, output: &Output) -> Result<ExitCode, CliError> {
-    let session = Session::open(common)?;
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Doctor,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let session = Session::open(local, common)?;
     let system = &*session.system;
     let named = args.env.as_ref().map(|path| std::path::absolute(path).map_err(CliError::io(path)));
     let named = named.transpose()?;

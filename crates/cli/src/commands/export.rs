@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use aitk_env::Locks;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
-use aitk_plan::{Plan, Request, Texts};
-use aitk_system::{Deny, Real, System, Told, message};
+use aitk_plan::{Plan, Texts};
+use aitk_system::{Deny, System, Told, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
@@ -15,10 +15,15 @@ use crate::error::CliError;
 use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping};
 use crate::progress::Progress;
 use crate::run::refuse_blocked;
-use crate::session::{Ask, Session, locked, profile_of, profile_text};
+use crate::session::{Ask, Local, Prepared, Session, locked, profile_text};
 use crate::words::{language, said};
 
-pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<ExitCode, CliError> {
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &args::Export,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     let texts = Texts::told()?;
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
         let when = |target: &Target| texts.get(&format!("target.{}", target.name));
@@ -31,11 +36,11 @@ pub fn run(common: &Common, args: &args::Export, output: &Output) -> Result<Exit
         return Ok(ExitCode::SUCCESS);
     };
     let target = Target::named(name)?;
-    let place = place(target, args)?;
-    let (export, warnings) = exported(common, target, args, output)?;
+    let place = place(&**local, target, args)?;
+    let (export, warnings) = exported(local, common, target, args, output)?;
     let files: Vec<_> = export.files.iter().map(|file| file.path.as_str()).collect();
     if let Some(place) = &place {
-        write(place, target, &export)?;
+        write(&**local, place, target, &export)?;
     }
     let without: Vec<_> =
         export.without.iter().map(|what| texts.get(&format!("export.without.{what}"))).collect();
@@ -75,54 +80,53 @@ fn entry(name: &str, when: &str) -> String {
 
 /// Resolves what is chosen for somewhere else, and renders it.
 fn exported(
+    local: &Local,
     common: &Common,
     target: &'static Target,
     args: &args::Export,
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
-    let ssh_key = args.ssh_key.as_deref().map(public_key).transpose()?;
-    let mut session = Session::open(common)?;
-    elsewhere(&mut session);
-    let mut request = session.request(&args.choices)?;
-    let lock = locked(&request, &session.machine)?;
+    let ssh_key = args.ssh_key.as_deref().map(|path| public_key(&**local, path)).transpose()?;
+    let session = Session::open(local, common)?.elsewhere();
+    let mut asked = session.asked(&args.choices)?;
+    let lock = locked(&session, &asked.request)?;
     if let Some(can) = target.manager {
         let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
         let of_lock = lock.as_ref().map(|locks| locks.environment.manager);
-        let mut wanted = of_lock.into_iter().chain(request.choices.manager.named());
+        let mut wanted = of_lock.into_iter().chain(asked.request.choices.manager.named());
         if let Some(manager) = wanted.find(|manager| *manager != can) {
             return Err(other(manager).into());
         }
-        request.manager = Some(can);
+        asked.request.manager = Some(can);
     }
-    let plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
+    let (prepared, plan) = session.prepare(asked, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan, &session.machine)?;
-    let request = Request { manager: Some(plan.manager), choices: plan.choices.clone(), ..request };
     let render = |source: &Source<'_>| {
         let source = &Source { ssh_key: ssh_key.as_ref(), ..*source };
         target.render(source).map(|export| (export, source.plan.warnings.clone()))
     };
-    Ok(resolved(&session, common, plan, &request, lock.as_ref(), output, render)??)
+    Ok(resolved(&prepared, common, plan, lock.as_ref(), output, render)??)
 }
 
 /// Resolves a plan for somewhere else, and renders it with everything that it holds then.
 pub fn resolved<R>(
-    session: &Session,
+    prepared: &Prepared<'_>,
     common: &Common,
     mut plan: Plan,
-    request: &Request,
     lock: Option<&Locks>,
     output: &Output,
     render: impl FnOnce(&Source<'_>) -> R,
 ) -> Result<R, CliError> {
+    let (session, request) = (prepared.session, &prepared.request);
     let system = Deny(std::sync::Arc::clone(&session.system));
-    let mut context = session.context(&system, lock);
+    let mut context = prepared.context(&system, lock);
     context.is_local = false;
     context.fresh = true;
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner(message!("asking the package sources …"));
     let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
-    let mut context = session.context(&system, Some(&locks));
+    let mut context = prepared.context(&system, Some(&locks));
     context.is_local = false;
     let record = aitk_exec::fill_in(&context, &mut plan)?.to_text();
     let receipt = Receipt {
@@ -134,9 +138,13 @@ pub fn resolved<R>(
         .into(),
         ..Receipt::default()
     };
-    let profile =
-        request.choices.profile.as_deref().map(|path| profile_text(Path::new(path))).transpose()?;
-    let channels = locks.environment.channels(&session.local_settings)?;
+    let profile = request
+        .choices
+        .profile
+        .as_deref()
+        .map(|path| profile_text(&*session.local, Path::new(path)))
+        .transpose()?;
+    let channels = locks.environment.channels(&prepared.local_settings)?;
     Ok(render(&Source {
         plan: &plan,
         machine: &session.machine,
@@ -148,29 +156,23 @@ pub fn resolved<R>(
         channels: &channels,
         record: &record,
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
-        memory: profile_of(request)?.memory,
+        memory: session.profile(request)?.memory,
         ssh_key: None,
     }))
 }
 
 /// The key in a file; what stands there is shown to nobody, as it may be the private one.
-fn public_key(path: &Path) -> Result<PublicKey, CliError> {
-    let text = Real.read(path).map_err(CliError::io(path))?;
+fn public_key(local: &dyn System, path: &Path) -> Result<PublicKey, CliError> {
+    let text = local.read(path).map_err(CliError::io(path))?;
     Ok(PublicKey::parse(&String::from_utf8_lossy(&text))?)
 }
 
-/// Makes the session one for another machine of the same kind: who asks here need not be who does it there, and what
-/// somebody has here besides the system is not there.
-fn elsewhere(session: &mut Session) {
-    session.keeps = false;
-    let machine = &mut session.machine;
-    machine.privilege.root = true;
-    machine.python.retain(|python| python.path.starts_with("/usr/bin"));
-    machine.tools.remove("uv");
-}
-
 /// Where the export goes; nothing that is there is written over unless it is asked for.
-fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliError> {
+fn place(
+    local: &dyn System,
+    target: &Target,
+    args: &args::Export,
+) -> Result<Option<PathBuf>, CliError> {
     let path = match (&args.output, target.makes) {
         (None, Makes::File(_)) => return Ok(None),
         (None, Makes::Folder) => {
@@ -179,9 +181,9 @@ fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliErr
         (Some(path), _) => path.clone(),
     };
     let taken = match target.makes {
-        Makes::File(_) => Real.stat(&path).is_ok(),
+        Makes::File(_) => local.stat(&path).is_ok(),
         Makes::Folder => {
-            Real.stat(&path).is_ok() && !Real.list(&path).is_ok_and(|names| names.is_empty())
+            local.stat(&path).is_ok() && !local.list(&path).is_ok_and(|names| names.is_empty())
         }
     };
     if taken && !args.force {
@@ -190,14 +192,19 @@ fn place(target: &Target, args: &args::Export) -> Result<Option<PathBuf>, CliErr
     Ok(Some(path))
 }
 
-fn write(place: &Path, target: &Target, export: &Export) -> Result<(), CliError> {
+fn write(
+    local: &dyn System,
+    place: &Path,
+    target: &Target,
+    export: &Export,
+) -> Result<(), CliError> {
     for file in &export.files {
         let path = match target.makes {
             Makes::File(_) => place.to_owned(),
             Makes::Folder => place.join(&file.path),
         };
         let mode = if file.executable { 0o755 } else { 0o644 };
-        Real.write(&path, file.content.as_bytes(), mode).map_err(CliError::io(&path))?;
+        local.write(&path, file.content.as_bytes(), mode).map_err(CliError::io(&path))?;
     }
     Ok(())
 }

@@ -2,12 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
-use aitk_detect::Machine;
 use aitk_export::{Export, NOTEBOOK, Source, hosted};
 use aitk_plan::{AcceleratorChoice, Manager, NO_FRAMEWORK, Package, Platform, Texts};
-use aitk_system::{Message, Real, Replay, System, Told, message, quote};
+use aitk_system::{Message, Real, System, Told, message, quote};
 use serde_json::json;
 
 use crate::args::{self, ChoiceArgs, Common};
@@ -17,20 +15,25 @@ use crate::error::{CliError, HostedError};
 use crate::given::One;
 use crate::kaggle;
 use crate::output::{CARE, DIM, GOOD, HEAD, Output, indented, page_width, styled, wrapping};
-use crate::session::{Ask, Session, locked, profile, profile_of};
+use crate::session::{Ask, Local, Session, locked, profile};
 use crate::words::{language, said};
 
 /// Whether the budget is one of hosted notebooks. Where it is not, flags for these are refused.
-pub fn is_meant(choices: &ChoiceArgs, flags: &[(&str, bool)]) -> Result<bool, CliError> {
+pub fn is_meant(
+    local: &Local,
+    choices: &ChoiceArgs,
+    flags: &[(&str, bool)],
+) -> Result<bool, CliError> {
     let given = |flag| choices.given.value(flag);
     let (hosted, with) = match (given("budget"), given("profile")) {
         (None, None) => (false, message!("what was applied before")),
-        (Some(budget), _) => {
-            (profile(budget, None)?.hosted, Message::plain(format_args!("--budget {budget}")))
-        }
+        (Some(budget), _) => (
+            profile(&**local, budget, None)?.hosted,
+            Message::plain(format_args!("--budget {budget}")),
+        ),
         (None, Some(path)) => {
             let with = Message::plain(format_args!("--profile {path}"));
-            (profile("", Some(Path::new(path)))?.hosted, with)
+            (profile(&**local, "", Some(Path::new(path)))?.hosted, with)
         }
     };
     if !hosted {
@@ -40,12 +43,17 @@ pub fn is_meant(choices: &ChoiceArgs, flags: &[(&str, bool)]) -> Result<bool, Cl
 }
 
 /// `aitk plan`: what would be written.
-pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
+pub fn plan(
+    local: &Local,
+    common: &Common,
+    args: &args::Plan,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     let texts = Texts::told()?;
     refuse(set(&[("--output", args.output.is_some())]), message!("hosted notebooks"))?;
     let name = args.platform.as_deref();
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
-    let made = Made::new(common, &args.choices, name, kaggle::owner(&Real), ask, output)?;
+    let made = Made::new(local, common, &args.choices, name, kaggle::owner(&Real), ask, output)?;
     let place = Place::of(None, &made);
     made.tell(&place, "write", None, &texts, output);
     let pending = args.detailed_exitcode && !place.is_right();
@@ -53,17 +61,22 @@ pub fn plan(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitC
 }
 
 /// `aitk apply`: writes the folder, and sends it where that is asked for.
-pub fn apply(common: &Common, args: &args::Apply, output: &Output) -> Result<ExitCode, CliError> {
+pub fn apply(
+    local: &Local,
+    common: &Common,
+    args: &args::Apply,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     let texts = Texts::told()?;
     refuse(set(&[("PLAN", args.plan.is_some())]), message!("hosted notebooks"))?;
     let name = args.platform.as_deref();
     let client = match args.push {
-        true => Some(client(common, name)?),
+        true => Some(client(local, common, name)?),
         false => None,
     };
     let owner = client.as_ref().map(|client| client.owner.clone());
     let owner = owner.or_else(|| kaggle::owner(&Real));
-    let made = Made::new(common, &args.choices, name, owner, Ask::Sources, output)?;
+    let made = Made::new(local, common, &args.choices, name, owner, Ask::Sources, output)?;
     let place = Place::of(args.output.as_deref(), &made);
     if place.is_taken() && !args.force {
         return Err(CliError::There { path: place.path });
@@ -98,8 +111,8 @@ fn set(flags: &[(&str, bool)]) -> Vec<String> {
 }
 
 /// The client of a platform, with credentials that are worth a try. Whoever asks in vain is told before any work is done.
-fn client(common: &Common, name: Option<&str>) -> Result<kaggle::Client, CliError> {
-    let session = Session::open(common)?;
+fn client(local: &Local, common: &Common, name: Option<&str>) -> Result<kaggle::Client, CliError> {
+    let session = Session::open(local, common)?;
     let texts = Texts::told()?;
     let platform = platform(&session, name, &texts)?;
     if platform.push.as_deref() == Some("kaggle") {
@@ -145,6 +158,7 @@ struct Made {
 
 impl Made {
     fn new(
+        local: &Local,
         common: &Common,
         choices: &ChoiceArgs,
         name: Option<&str>,
@@ -156,32 +170,28 @@ impl Made {
         let given = &choices.given;
         let meaningless = given.0.iter().filter(|one| one.row.is_meaningless(&one.values));
         refuse(meaningless.map(One::name).collect(), message!("hosted notebooks"))?;
-        let mut session = Session::open(common)?;
+        let session = Session::open(local, common)?;
         let texts = Texts::told()?;
         let platform = platform(&session, name, &texts)?;
         // It is resolved for a session there, and nothing of this machine counts.
-        session.machine =
-            Machine { folders: session.machine.folders.clone(), ..platform.machine() };
-        session.system = Arc::new(Replay::tree(Path::new("/nonexistent")));
-        session.is_local = false;
-        session.keeps = false;
-        let mut request = session.requested(choices)?;
+        let session = session.described(platform.machine());
+        let mut asked = session.asked_anywhere(choices)?;
+        let request = &mut asked.request;
         request.manager = Some(Manager::Venv);
         request.choices.framework = NO_FRAMEWORK.to_owned();
         request.choices.python = Some(platform.python.clone());
-        let lock = locked(&request, &session.machine)?;
-        let plan = session.plan(&request, lock.as_ref(), Ask::Nobody)?;
+        let lock = locked(&session, request)?;
+        let (prepared, plan) = session.prepare(asked, lock.as_ref(), Ask::Nobody)?;
+        let request = &prepared.request;
         let gpu = request.choices.accelerator != AcceleratorChoice::Cpu;
         let render = |source: &Source<'_>| {
             let packages: Vec<_> = source.packages().cloned().collect();
             (hosted(source, &platform, gpu, owner.as_deref()), packages)
         };
         let (export, packages) = match ask {
-            Ask::Sources => {
-                resolved(&session, common, plan, &request, lock.as_ref(), output, render)?
-            }
+            Ask::Sources => resolved(&prepared, common, plan, lock.as_ref(), output, render)?,
             Ask::Nobody => {
-                let memory = profile_of(&request)?.memory;
+                let memory = session.profile(request)?.memory;
                 let (machine, catalog) = (&session.machine, &session.catalog);
                 let texts = Texts::of_files(language())?;
                 render(&Source::unresolved(&plan, machine, catalog, &texts, memory))

@@ -2,22 +2,27 @@
 
 use std::process::ExitCode;
 
-use aitk_system::{Deny, Message, Real, System, message};
+use aitk_system::{Deny, Message, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
 use crate::output::{Diagnostic, Output, data};
 use crate::progress::Progress;
-use crate::session::{Ask, Session, locked};
+use crate::session::{Ask, Local, Session, locked};
 
-pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCode, CliError> {
-    let mut session = Session::open(common)?;
-    let request = session.request(&args.choices)?;
-    let lock = locked(&request, &session.machine)?;
-    let plan = session.plan(&request, lock.as_ref(), Ask::Sources)?;
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &args::Lock,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let session = Session::open(local, common)?;
+    let asked = session.asked(&args.choices)?;
+    let lock = locked(&session, &asked.request)?;
+    let (prepared, plan) = session.prepare(asked, lock.as_ref(), Ask::Sources)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
-    let context = session.context(&system, lock.as_ref());
+    let context = prepared.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner(message!("asking the package sources …"));
     let locks = aitk_exec::lock(&context, &plan)?;
@@ -26,7 +31,7 @@ pub fn run(common: &Common, args: &args::Lock, output: &Output) -> Result<ExitCo
     let text = locks.to_text()?;
     let packages: Vec<_> = locks.environment.packages().map(|locked| &locked.package).collect();
     if let Some(path) = &args.output {
-        Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+        local.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
         output.say(message!("{} packages in {}", packages.len(), path.display()));
     }
     if output.json {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use aitk_env::Locks;
 use aitk_plan::{Bytes, Phase, Plan, Status, Step, Write};
-use aitk_system::{Deny, Message, Real, System, Told, message};
+use aitk_system::{Deny, Message, Told, message};
 
 use crate::args::{self, Common};
 use crate::commands::hosted;
@@ -14,39 +14,44 @@ use crate::output::{
 };
 use crate::progress::Progress;
 use crate::saved;
-use crate::session::{Ask, Session, locked};
+use crate::session::{Ask, Local, Session, locked};
 use crate::sources;
 use crate::words::said;
 
 /// How wide a page is, without its indentation.
 const WIDTH: usize = 94;
 
-pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCode, CliError> {
-    if hosted::is_meant(&args.choices, &[("--platform", args.platform.is_some())])? {
-        return hosted::plan(common, args, output);
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &args::Plan,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    if hosted::is_meant(local, &args.choices, &[("--platform", args.platform.is_some())])? {
+        return hosted::plan(local, common, args, output);
     }
-    let mut session = Session::open(common)?;
-    let request = session.request(&args.choices)?;
-    let lock = locked(&request, &session.machine)?;
+    let session = Session::open(local, common)?;
+    let asked = session.asked(&args.choices)?;
+    let lock = locked(&session, &asked.request)?;
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
-    let mut plan = session.plan(&request, lock.as_ref(), ask)?;
+    let (prepared, mut plan) = session.prepare(asked, lock.as_ref(), ask)?;
     let system = Deny(std::sync::Arc::clone(&session.system));
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner(message!("asking the package sources …"));
     // A plan that is saved is made from the lock that is saved with it, as it will be made again from there.
     let lock = match (lock, &args.output) {
         (None, Some(path)) if !args.no_resolve => {
-            let ahead = aitk_exec::lock_ahead(&session.context(&system, None), &plan)?;
+            let ahead = aitk_exec::lock_ahead(&prepared.context(&system, None), &plan)?;
             let text = ahead.map(|locks| locks.to_text()).transpose()?;
             let read = |text: String| Locks::parse(&text, path, plan.manager, &session.machine);
             text.map(read).transpose()?
         }
         (lock, _) => lock,
     };
-    let context = session.context(&system, lock.as_ref());
+    let context = prepared.context(&system, lock.as_ref());
     aitk_exec::survey(&context, &mut plan, !args.no_resolve)?;
     // A lock that was just made here leads nowhere else.
-    if request.locked.is_some()
+    if prepared.request.locked.is_some()
         && !args.no_resolve
         && let Some(warning) = sources::warning(&aitk_exec::foreign_origins(&context, &plan))
     {
@@ -55,7 +60,7 @@ pub fn run(common: &Common, args: &args::Plan, output: &Output) -> Result<ExitCo
     drop(spinner);
     if let Some(path) = &args.output {
         let text = saved::text(&plan, lock.as_ref(), !args.no_resolve)?;
-        Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+        local.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
     }
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("plan", &plan, diagnostics, || show(&plan, output.verbose > 0));

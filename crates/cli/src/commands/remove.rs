@@ -7,32 +7,37 @@ use aitk_exec::{
     ExecError, Places, Receipt, Removal, Undo, brought, note_by_marks, prune, removal, take_away,
 };
 use aitk_plan::Bytes;
-use aitk_system::{Real, System, message};
+use aitk_system::{System, message};
 use serde_json::json;
 
 use crate::args::{Common, Remove};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, GOOD, Output, one_line, styled};
 use crate::run::{confirm, elevate, take_turn};
-use crate::session::Session;
+use crate::session::{Local, Session};
 use crate::words::said;
 
-pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, CliError> {
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Remove,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(message!("`remove` works on this machine only")));
     }
-    let session = Session::open(common)?;
+    let session = Session::open(local, common)?;
     let _hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let state = &session.machine.folders.state;
-    let mut receipt = Receipt::load(state, &Real)?;
+    let mut receipt = Receipt::load(state, &**local)?;
     let places = places(&session, &receipt);
-    note_by_marks(&mut receipt, &places, &Real);
-    let removal = removal(&receipt, &places, &Real);
-    let system = brought(&receipt, &Real);
+    note_by_marks(&mut receipt, &places, &**local);
+    let removal = removal(&receipt, &places, &**local);
+    let system = brought(&receipt, &**local);
     let as_root = session.machine.privilege.root;
     let commands = removal.root.iter().flat_map(|undo| &undo.commands);
     let commands: Vec<_> = commands.map(|command| command.typed(as_root)).collect();
-    let bytes = removal.bytes(&Real);
+    let bytes = removal.bytes(&**local);
     let mut data = json!({
         "removed": removal.goes.iter().map(|goes| &goes.path).collect::<Vec<_>>(),
         "commands": commands,
@@ -60,25 +65,25 @@ pub fn run(common: &Common, args: &Remove, output: &Output) -> Result<ExitCode, 
         true => None,
         false => elevate(&session, commands.iter().cloned(), false)?,
     };
-    let before = free(&places.data);
+    let before = free(&**local, &places.data);
     for undo in removal.root.iter().filter(|undo| !undo.commands.is_empty()) {
-        take_back(undo)?;
+        take_back(&**local, undo)?;
         receipt.objects.remove(&undo.key);
-        receipt.save(state, &Real)?;
+        receipt.save(state, &**local)?;
     }
     for goes in &removal.goes {
-        take_away(goes, &places, &Real)?;
-        prune(&goes.path, &places, &Real)?;
+        take_away(goes, &places, &**local)?;
+        prune(&goes.path, &places, &**local)?;
         receipt.objects.remove(&goes.key);
         // After each, so that an interruption leaves nothing unsaid.
-        receipt.save(state, &Real)?;
+        receipt.save(state, &**local)?;
     }
     removal.forget_gone(&mut receipt);
     receipt.environments.clear();
     receipt.proofs.clear();
     receipt.boots.clear();
-    receipt.save(state, &Real)?;
-    let freed = free(&places.data).saturating_sub(before);
+    receipt.save(state, &**local)?;
+    let freed = free(&**local, &places.data).saturating_sub(before);
     data["freed"] = freed.into();
     output.result("removal", &data, Vec::new(), || {
         let sign = styled(GOOD, "✓");
@@ -132,14 +137,14 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
 }
 
 /// Free bytes on the file system of a folder, which may be gone.
-fn free(folder: &Path) -> u64 {
-    folder.ancestors().find_map(|path| Some(Real.space(path).ok()?.free)).unwrap_or_default()
+fn free(local: &dyn System, folder: &Path) -> u64 {
+    folder.ancestors().find_map(|path| Some(local.space(path).ok()?.free)).unwrap_or_default()
 }
 
 /// What root has to do.
-fn take_back(undo: &Undo) -> Result<(), CliError> {
+fn take_back(local: &dyn System, undo: &Undo) -> Result<(), CliError> {
     for command in &undo.commands {
-        let output = (&Real as &dyn System).run(command).map_err(ExecError::from)?;
+        let output = local.run(command).map_err(ExecError::from)?;
         if !output.success() {
             let (command, output) = (command.to_string(), output.tail(8));
             return Err(ExecError::Failed { command, output, log: None }.into());

@@ -13,11 +13,16 @@ use crate::args::Common;
 use crate::error::CliError;
 use crate::given::Which;
 use crate::output::{CARE, DIM, HEAD, Output, styled};
-use crate::session::{Ask, Session};
+use crate::session::{Ask, Local, Session};
 use crate::words::said;
 
-pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, CliError> {
-    let mut session = Session::open(common)?;
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Which,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let session = Session::open(local, common)?;
     let system = Arc::clone(&session.system);
     let system = &*system;
     let environments = Environments::new(&session.settings.data, &args.env);
@@ -27,8 +32,8 @@ pub fn run(common: &Common, args: &Which, output: &Output) -> Result<ExitCode, C
     let brought = brought(&session.receipt, system);
     let framework = match (&current, &request) {
         (Some((generation, record)), Some(request)) => {
-            let wanted =
-                session.plan(request, None, Ask::Nobody).ok().and_then(|plan| plan.framework);
+            let prepared = session.prepare(request.clone().into(), None, Ask::Nobody).ok();
+            let wanted = prepared.and_then(|(_, plan)| plan.framework);
             wanted.and_then(|wanted| framework(generation, record, &wanted, system))
         }
         _ => None,

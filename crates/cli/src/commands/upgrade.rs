@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use aitk_env::{Environments, Lock};
-use aitk_exec::{Journal, Receipt};
-use aitk_plan::{Action, Bytes, Plan, Request, Status};
-use aitk_system::{Deny, Real, listen_for_interrupts, message};
+use aitk_exec::Journal;
+use aitk_plan::{Action, Bytes, Plan, Status};
+use aitk_system::{Deny, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Common, Upgrade};
@@ -14,20 +15,23 @@ use crate::error::CliError;
 use crate::output::{BAD, CARE, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::run::{confirm, finish, refuse_blocked, remember, take_turn};
-use crate::session::{Ask, Session};
+use crate::session::{Ask, Local, Session};
 use crate::words::said;
 
-pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode, CliError> {
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Upgrade,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
-    let mut session = Session::open(common)?;
-    session.keeps = false;
+    let session = Session::open(local, common)?.anew();
     let request = session.applied(&args.which.env)?;
-    let mut plan = session.plan(&request, None, Ask::Sources)?;
-    let request = Request { manager: Some(plan.manager), ..request };
+    let (prepared, mut plan) = session.prepare(request.into(), None, Ask::Sources)?;
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let progress = Progress::new(common.progress, output).asking(args.yes, false);
-    let deny = Deny(Real);
-    let mut context = session.context(&deny, None);
+    let deny = Deny(Arc::clone(local));
+    let mut context = prepared.context(&deny, None);
     context.fresh = true;
     let spinner = progress.spinner(message!("asking the package sources for what is newer …"));
     aitk_exec::survey(&context, &mut plan, true)?;
@@ -64,11 +68,10 @@ pub fn run(common: &Common, args: &Upgrade, output: &Output) -> Result<ExitCode,
     }
     refuse_blocked(&plan, &session.machine)?;
     confirm(args.yes, message!("\nGo ahead? [Y/n] "), true)?;
-    remember(&session, &request)?;
-    session.receipt = Receipt::load(&session.machine.folders.state, &Real)?;
-    let mut context = session.context(&Real, None);
+    let receipt = remember(&session, &prepared.request)?;
+    let mut context = prepared.context_since(&**local, None, receipt);
     context.fresh = true;
-    let journal = Journal::begin(&session.machine.folders.state, &Real);
+    let journal = Journal::begin(&session.machine.folders.state, &**local);
     let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
     drop(hold);
     finish(summary, output)

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use aitk_exec::{Finding, Remedy};
 use aitk_plan::{Action, Plan};
-use aitk_system::{Deny, Message, Real, System, message};
+use aitk_system::{Deny, Message, System, message};
 use serde_json::json;
 
 use crate::args::{Common, Verify};
@@ -14,20 +15,25 @@ use crate::commands::capture::scrub;
 use crate::error::CliError;
 use crate::output::{BAD, DIM, GOOD, Output, styled};
 use crate::progress::Progress;
-use crate::session::{Ask, Session};
+use crate::session::{Ask, Local, Session};
 use crate::words::said;
 
-pub fn run(common: &Common, args: &Verify, output: &Output) -> Result<ExitCode, CliError> {
-    let mut session = Session::open(common)?;
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Verify,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let session = Session::open(local, common)?;
     let request = session.applied(&args.which.env)?;
-    let plan = session.plan(&request, None, Ask::Nobody)?;
-    let system = Deny(Real);
-    let context = session.context(&system, None);
+    let (prepared, plan) = session.prepare(request.into(), None, Ask::Nobody)?;
+    let system = Deny(Arc::clone(local));
+    let context = prepared.context(&system, None);
     let progress = Progress::new(common.progress, output);
     let findings = aitk_exec::verify(&context, &plan, args.deep, &progress)?;
     if let Some(path) = &args.report {
         let report = report(&session, &plan, &findings, &context.said());
-        write_report(path, &report, output)?;
+        write_report(&**local, path, &report, output)?;
     }
     let list: Vec<_> = findings
         .iter()
@@ -73,15 +79,20 @@ fn report(
 }
 
 /// Writes the report without what identifies a person or a machine.
-fn write_report(path: &Path, report: &serde_json::Value, output: &Output) -> Result<(), CliError> {
-    if Real.stat(path).is_ok() {
+fn write_report(
+    local: &dyn System,
+    path: &Path,
+    report: &serde_json::Value,
+    output: &Output,
+) -> Result<(), CliError> {
+    if local.stat(path).is_ok() {
         let there = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
         return Err(CliError::io(path)(there));
     }
     let mut scrub = scrub();
     let text = serde_json::to_string_pretty(report).unwrap_or_default() + "\n";
     let text = scrub.text("report", &text);
-    Real.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+    local.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
     output
         .say(message!("The report is in {}. Look through it before you send it.", path.display()));
     Ok(())
