@@ -11,7 +11,7 @@ use aitk_env::{
     Request, Settings, Site, manager,
 };
 use aitk_plan::{
-    Action, BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of,
+    BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of, step,
 };
 use aitk_system::{Command, Message, System};
 
@@ -250,30 +250,27 @@ impl<'a> EnvironmentSpec<'a> {
 
 /// The environment of a plan, if it has one.
 pub(crate) fn environment(plan: &Plan) -> Option<EnvironmentSpec<'_>> {
-    plan.steps.iter().find_map(|step| match &step.action {
-        Action::Environment { env, python, interpreter, layers, builds, added, generation } => {
-            let names: Vec<_> = builds.iter().map(|build| &build.name).collect();
-            let choices = &plan.choices;
-            Some(EnvironmentSpec {
-                name: env,
-                manager: plan.manager,
-                python: python.as_deref(),
-                interpreter: interpreter.as_deref(),
-                layers,
-                builds,
-                added,
-                cuda: plan.accelerator.cuda.as_deref().map(|version| Cuda {
-                    version,
-                    capability: plan.accelerator.compute_capability.as_deref(),
-                }),
-                generation: generation.as_deref(),
-                digest: digest_of(&(
-                    (plan.manager, layers, names, choices.accelerator),
-                    (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
-                )),
-            })
-        }
-        _ => None,
+    let (_, wanted) = plan.find::<step::Environment>()?;
+    let step::Environment { env, python, interpreter, layers, builds, added, generation } = wanted;
+    let names: Vec<_> = builds.iter().map(|build| &build.name).collect();
+    let (accelerator, choices) = (&plan.accelerator, &plan.choices);
+    Some(EnvironmentSpec {
+        name: env,
+        manager: plan.manager,
+        python: python.as_deref(),
+        interpreter: interpreter.as_deref(),
+        layers,
+        builds,
+        added,
+        cuda: accelerator
+            .cuda
+            .as_deref()
+            .map(|version| Cuda { version, capability: accelerator.compute_capability.as_deref() }),
+        generation: generation.as_deref(),
+        digest: digest_of(&(
+            (plan.manager, layers, names, choices.accelerator),
+            (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
+        )),
     })
 }
 
@@ -388,8 +385,7 @@ impl Context<'_> {
     pub(crate) fn lock_of(&self, plan: &Plan) -> Option<Lock> {
         let spec = environment(plan)?;
         spec.generation?;
-        let in_it =
-            |step: &&Step| matches!(step.action, Action::Layer { .. } | Action::Environment { .. });
+        let in_it = |step: &&Step| step.part().is_content();
         Some(Lock {
             manager: plan.manager,
             target: self.manager(plan.manager, &no_log()).target(spec.python?),

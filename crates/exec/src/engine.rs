@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use aitk_env::{Environments, received};
-use aitk_plan::{Action, Bytes, Plan, Status, Step, Totals, charges};
+use aitk_plan::{Bytes, Plan, Status, Step, Totals, charges};
 use aitk_system::{Exit, Explain, Message, RunError, Told, interrupted, message};
 use serde::Serialize;
 
@@ -16,7 +16,7 @@ use crate::context::{Context, Looked, environment};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
 use crate::report::{Answer, Event, News, Outcome, Reporter};
-use crate::steps::{Check, Exact, Work, boot_id, kind};
+use crate::steps::{Check, Exact, Work, behaviour, boot_id};
 
 /// How often a waiting lane looks whether the user wants to stop.
 const BEAT: Duration = Duration::from_millis(200);
@@ -147,14 +147,12 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
         return Ok(());
     }
     cx.go_on_from(looked);
-    let now = apt::fingerprint(cx.system);
-    let ensured = |action: &Action| {
-        let is_it = |step: &&Step| step.action == *action && step.status != Status::Skipped;
-        plan.steps.iter().find(is_it).and(now.clone())
-    };
-    let (upgraded, whole) = (ensured(&Action::AptUpgrade), ensured(&Action::AptRepair));
+    let apt = apt::fingerprint(cx.system);
     let mut memo = cx.memo();
-    (memo.receipt.upgraded, memo.receipt.whole) = (upgraded, whole);
+    (memo.receipt.upgraded, memo.receipt.whole) = (None, None);
+    for step in plan.steps.iter().filter(|step| step.status != Status::Skipped) {
+        behaviour(&step.action).settle(&mut memo.receipt, apt.clone());
+    }
     drop(memo);
     let environments = environment(plan).map(|spec| cx.environments(&spec));
     for environments in
@@ -176,7 +174,7 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
 /// Where the receipt cannot be written.
 fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
     for step in &plan.steps {
-        cx.note(&step.id, kind(&step.action).own(cx, plan, step));
+        cx.note(&step.id, behaviour(&step.action).own(cx, plan, step));
     }
     cx.save_receipt()
 }
@@ -351,7 +349,7 @@ impl Run<'_> {
     /// Checks, resolves what was an estimate, applies, and checks again.
     fn ensure(&self, plan: &Plan, step: &Step) -> Result<Outcome, ExecError> {
         let Self { cx, reporter, .. } = self;
-        let behaviour = kind(&step.action);
+        let behaviour = behaviour(&step.action);
         if behaviour.check(cx, plan, step)? == Check::Holds {
             cx.note(&step.id, behaviour.own(cx, plan, step));
             cx.save_receipt()?;
@@ -380,7 +378,7 @@ impl Run<'_> {
 
     /// Resolves a step whose time has come, shows it, asks where it is not what was agreed to, and puts it into the plan.
     fn make_exact(&self, plan: &Plan, step: &Step) -> Result<Plan, ExecError> {
-        let exact = kind(&step.action).resolve(self.cx, plan, step)?;
+        let exact = behaviour(&step.action).resolve(self.cx, plan, step)?;
         let shared = self.shared();
         let (before, agreed) = (shared.plan.clone(), shared.agreed);
         // Whoever is asked takes time, in which the other lane goes on.
@@ -468,8 +466,8 @@ fn not_agreed(news: &News<'_>) -> ExecError {
 /// Notes in which start of the machine a step is carried out, if it counts only in a later one. Before it is: a run that
 /// is killed knows afterwards.
 fn note_boot(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<(), ExecError> {
-    let names_it = |other: &Step| matches!(&other.action, Action::Restart { after } if after.contains(&step.id));
-    let Some(boot) = boot_id(cx.system).filter(|_| plan.steps.iter().any(names_it)) else {
+    let asks = |other: &Step| behaviour(&other.action).counts_from(step);
+    let Some(boot) = boot_id(cx.system).filter(|_| plan.steps.iter().any(asks)) else {
         return Ok(());
     };
     cx.memo().receipt.boots.insert(step.id.clone(), boot);
@@ -504,7 +502,8 @@ mod tests {
 
     use aitk_detect::detect;
     use aitk_env::Settings;
-    use aitk_plan::Catalog;
+    use aitk_plan::step::{AptUpgrade, Restart, ShellInit};
+    use aitk_plan::{Action, Catalog};
     use aitk_system::{Real, Replay};
 
     use super::*;
@@ -526,7 +525,7 @@ mod tests {
     fn what_goes_or_takes_much_more_than_was_agreed_to_is_news() {
         let one = |removes: &[&str], download| {
             let removes = removes.iter().map(|name| (*name).to_owned()).collect();
-            let step = Step { removes, download, ..step(Action::AptUpgrade) };
+            let step = Step { removes, download, ..step(AptUpgrade {}) };
             let mut plan = plan(vec![step]);
             plan.add_up();
             plan
@@ -562,7 +561,7 @@ mod tests {
         (summary, Receipt::load(&machine.folders.state, &Real).unwrap())
     }
 
-    fn named(id: &str, needs: &[&str], action: Action) -> Step {
+    fn named(id: &str, needs: &[&str], action: impl Into<Action>) -> Step {
         let needs = needs.iter().map(|need| (*need).to_owned()).collect();
         Step { id: id.to_owned(), root: false, needs, ..step(action) }
     }
@@ -570,13 +569,13 @@ mod tests {
     #[test]
     fn a_pause_keeps_only_those_back_that_need_what_waits() {
         let home = tempfile::tempdir().unwrap();
-        let restart = Action::Restart { after: vec!["driver".to_owned()] };
-        let proof = Action::Check { script: "none.py".to_owned() };
+        let restart = Restart { after: vec!["driver".to_owned()] };
+        let proof = aitk_plan::step::Check { script: "none.py".to_owned() };
         let steps = vec![
             named("restart", &[], restart),
             named("proof", &["restart"], proof.clone()),
             named("proof of the proof", &["proof"], proof),
-            named("shell", &[], Action::ShellInit),
+            named("shell", &[], ShellInit {}),
         ];
         let boots = BTreeMap::from([("driver".to_owned(), boot_id(&Real).unwrap())]);
         let (summary, _) = run(home.path(), plan(steps), boots);
@@ -595,9 +594,8 @@ mod tests {
     fn a_step_that_counts_after_a_restart_waits_for_one_only_when_it_was_carried_out() {
         let home = tempfile::tempdir().unwrap();
         let steps = || {
-            let restart = Action::Restart { after: vec!["shell".to_owned()] };
-            let steps =
-                [named("shell", &[], Action::ShellInit), named("restart", &["shell"], restart)];
+            let restart = Restart { after: vec!["shell".to_owned()] };
+            let steps = [named("shell", &[], ShellInit {}), named("restart", &["shell"], restart)];
             plan(steps.into())
         };
         let (summary, receipt) = run(home.path(), steps(), BTreeMap::new());

@@ -3,18 +3,14 @@
 use std::collections::BTreeSet;
 
 use aitk_env::{Locked, Locks, Request};
-use aitk_plan::{Action, Plan, Status};
+use aitk_plan::{Part, Plan};
 
 use crate::context::{Context, environment, no_log};
 
 /// Where packages would be fetched from that the given lock names, and to which no source leads that is set here: the
 /// address of a channel, the host of a wheel. Nothing is fetched without a network, nor what is in the cache already.
 pub fn foreign_origins(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
-    let installs = |action: &Action| {
-        matches!(action, Action::Base { .. } | Action::Environment { .. } | Action::Layer { .. })
-    };
-    let fetches =
-        plan.steps.iter().any(|step| step.status == Status::Needed && installs(&step.action));
+    let fetches = plan.needs(Part::installs);
     let settings = cx.local_settings;
     let Some(locks) = cx.locked.filter(|_| fetches && !settings.offline) else {
         return BTreeSet::new();

@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 use aitk_detect::Folders;
 use aitk_plan::{GPU_GROUPS, Profile, SWAP_FILE, StepKind, names};
 
-use crate::steps::{CDI, shell_files};
+/// Where NVIDIA's tool describes the devices for containers.
+pub(crate) const CDI: &str = "/etc/cdi/nvidia.yaml";
 
 /// The folders of a user that the places are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -130,6 +131,11 @@ impl Thing {
     }
 }
 
+/// The files that aitk can have put lines into.
+pub(crate) fn shell_files(home: &Path) -> [PathBuf; 3] {
+    [".bashrc", ".zshrc", ".config/fish/config.fish"].map(|file| home.join(file))
+}
+
 /// An absolute path without detours and control characters.
 fn plain(text: &str) -> Option<PathBuf> {
     let path = PathBuf::from(text);
@@ -150,7 +156,7 @@ pub(crate) fn system_files() -> impl Iterator<Item = (String, String)> {
     let profiles = Profile::names().filter_map(|name| Profile::builtin(name).ok());
     let kinds = profiles.flat_map(|profile| profile.steps).map(|step| step.kind);
     kinds.filter_map(|kind| match kind {
-        StepKind::DriverHold { path, content } => Some((path, content)),
+        StepKind::DriverHold(hold) => Some((hold.path, hold.content)),
         _ => None,
     })
 }

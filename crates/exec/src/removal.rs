@@ -9,11 +9,10 @@ use aitk_env::{Environments, Lock, strangers};
 use aitk_system::{FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
-use crate::places::{Places, Thing, is_digest, system_files};
+use crate::places::{Places, Thing, is_digest, shell_files, system_files};
 use crate::receipt::{Made, Object, Provenance, Receipt};
 use crate::steps::{
-    Cleared, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources, shell_files,
-    undo,
+    Cleared, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources, undo,
 };
 
 /// What is to be taken away, and what is not.

@@ -4,15 +4,13 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread;
 
-use aitk_env::{EnvError, Locks, Record};
-use aitk_plan::{Action, Plan, Status, Step, conclude};
+use aitk_env::{Locks, Record};
+use aitk_plan::{Part, Plan, Status, Step, conclude};
 use aitk_system::{RunError, beside, message, with_each};
 
 use crate::context::{Context, environment, layer_of, no_log};
 use crate::error::ExecError;
-use crate::steps::{
-    Check, Exact, as_built, group_may_come, kind, resolve_base, resolve_environment,
-};
+use crate::steps::{Check, Exact, as_built, behaviour, resolve_base, resolve_environment};
 
 /// Marks the steps that hold and makes the others exact.
 ///
@@ -60,10 +58,7 @@ pub fn lock(cx: &Context<'_>, plan: &Plan) -> Result<Locks, ExecError> {
 /// # Errors
 /// What a source answers.
 pub fn lock_ahead(cx: &Context<'_>, plan: &Plan) -> Result<Option<Locks>, ExecError> {
-    let builds = |step: &Step| {
-        matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
-    };
-    if !plan.steps.iter().any(builds) {
+    if !plan.needs(|part| part == Part::Whole) {
         return Ok(None);
     }
     match lock(cx, plan) {
@@ -78,12 +73,10 @@ pub fn lock_ahead(cx: &Context<'_>, plan: &Plan) -> Result<Option<Locks>, ExecEr
 /// # Errors
 /// Where the context has no lock, or one that does not fit.
 pub fn fill_in(cx: &Context<'_>, plan: &mut Plan) -> Result<Record, ExecError> {
-    let brings =
-        |action: &Action| matches!(action, Action::Environment { .. } | Action::Base { .. });
-    for at in (0..plan.steps.len()).filter(|at| brings(&plan.steps[*at].action)).collect::<Vec<_>>()
-    {
+    let is_locked = |step: &Step| matches!(step.part(), Part::Whole | Part::Manager);
+    for at in (0..plan.steps.len()).filter(|at| is_locked(&plan.steps[*at])).collect::<Vec<_>>() {
         let step = &plan.steps[at];
-        kind(&step.action).resolve(cx, plan, step)?.fill(plan);
+        behaviour(&step.action).resolve(cx, plan, step)?.fill(plan);
     }
     let missing = || ExecError::StillMissing { reason: message!("the plan has no environment") };
     let (spec, lock) = environment(plan).zip(cx.lock_of(plan)).ok_or_else(missing)?;
@@ -92,7 +85,7 @@ pub fn fill_in(cx: &Context<'_>, plan: &mut Plan) -> Result<Record, ExecError> {
 
 /// Whether a step holds; on a recorded machine that was not asked this, nothing does.
 fn holds(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> {
-    match kind(&step.action).check(cx, plan, step) {
+    match behaviour(&step.action).check(cx, plan, step) {
         // apt says nothing about upgrades as long as what is installed does not fit together.
         Err(ExecError::AptBroken { .. }) => Ok(false),
         Err(ExecError::Run(RunError::NotRecorded { .. })) => Ok(false),
@@ -103,26 +96,16 @@ fn holds(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> 
 /// A new generation holds every layer anew, so none of them is done already; and what is built or mended is to be
 /// proven again, before it is used.
 fn built_together(plan: &mut Plan) {
-    let of_environment = |action: &Action| {
-        matches!(action, Action::Environment { .. } | Action::Layer { .. } | Action::Activate)
-    };
-    let installs =
-        |action: &Action| matches!(action, Action::Environment { .. } | Action::Layer { .. });
-    if plan.steps.iter().any(|s| installs(&s.action) && s.status == Status::Needed) {
-        for step in plan.steps.iter_mut().filter(|s| matches!(s.action, Action::Check { .. })) {
-            if step.status == Status::Done {
-                step.status = Status::Needed;
-            }
-        }
-    }
-    let anew = plan.steps.iter().any(|step| {
-        matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
-    });
-    if anew {
-        for step in plan.steps.iter_mut().filter(|step| of_environment(&step.action)) {
-            if step.status == Status::Done {
-                step.status = Status::Needed;
-            }
+    let proves = plan.needs(Part::is_content);
+    let anew = plan.needs(|part| part == Part::Whole);
+    for step in plan.steps.iter_mut().filter(|step| step.status == Status::Done) {
+        let again = match step.part() {
+            Part::Proof => proves,
+            Part::Whole | Part::Layer | Part::Switch => anew,
+            Part::Outside | Part::Manager | Part::Link => false,
+        };
+        if again {
+            step.status = Status::Needed;
         }
     }
 }
@@ -132,14 +115,8 @@ fn wait_for_earlier(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> 
     for at in 0..plan.steps.len() {
         let before: &Plan = plan;
         let step = &before.steps[at];
-        let needed = |id: &String| before.step(id).is_some_and(|s| s.status == Status::Needed);
-        let opens = step.status == Status::Done
-            && match &step.action {
-                Action::Restart { after } => after.iter().any(needed),
-                Action::Groups { .. } => group_may_come(cx, before, step)?,
-                Action::Login { .. } => step.needs.iter().any(needed) && !cx.machine.privilege.root,
-                _ => false,
-            };
+        let opens =
+            step.status == Status::Done && behaviour(&step.action).reopens(cx, before, step)?;
         if opens {
             plan.steps[at].status = Status::Needed;
         }
@@ -156,13 +133,12 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
         Status::Done | Status::Skipped => false,
     };
     let needed: Vec<_> = plan.steps.iter().filter(open).collect();
-    let stale = needed.iter().any(|step| matches!(step.action, Action::AptLists { .. }));
     let (root, user): (Vec<_>, Vec<_>) = needed.into_iter().partition(|step| step.root);
     let plan_before: &Plan = plan;
     let resolve = |steps: Vec<&Step>| -> Result<Vec<Exact>, ExecError> {
         steps
             .into_iter()
-            .map(|step| match kind(&step.action).resolve(cx, plan_before, step) {
+            .map(|step| match behaviour(&step.action).resolve(cx, plan_before, step) {
                 Err(error) if comes_later(plan_before, &error) => {
                     Ok(Exact::one(Step { estimated: true, ..step.clone() }))
                 }
@@ -179,27 +155,17 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
         exact.fill(plan);
     }
     count_once(cx, plan);
-    // What apt says before its lists are refreshed is as good as they are.
-    if stale {
-        let by_apt =
-            |action: &Action| matches!(action, Action::AptUpgrade | Action::AptPackages { .. });
-        for step in plan.steps.iter_mut().filter(|step| by_apt(&step.action)) {
-            step.estimated |= step.status == Status::Needed;
-        }
+    let guesses: Vec<_> =
+        plan.steps.iter().map(|step| behaviour(&step.action).guesses(plan)).collect();
+    for (step, guesses) in plan.steps.iter_mut().zip(guesses) {
+        step.estimated |= guesses && step.status == Status::Needed;
     }
     Ok(())
 }
 
 /// What the manager's own environment and the user's share is downloaded and unpacked by the first alone.
 fn count_once(cx: &Context<'_>, plan: &mut Plan) {
-    let installs = |step: &&mut Step| {
-        let action = &step.action;
-        step.status == Status::Needed
-            && matches!(
-                action,
-                Action::Base { .. } | Action::Environment { .. } | Action::Layer { .. }
-            )
-    };
+    let installs = |step: &&mut Step| step.status == Status::Needed && step.part().installs();
     let log = no_log();
     let manager = cx.manager(plan.manager, &log);
     let folder = cx.settings.packages(plan.manager);
@@ -223,20 +189,10 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
     }
 }
 
-/// Whether an earlier step of the plan brings what is missing now.
+/// Whether an earlier step of the plan brings what is missing now; of a recorded machine it is never known.
 fn comes_later(plan: &Plan, error: &ExecError) -> bool {
-    let pending = |wanted: fn(&Action) -> bool| {
-        // What is blocked here an administrator may do.
-        let open = |step: &Step| matches!(step.status, Status::Needed | Status::Blocked);
-        plan.steps.iter().any(|step| wanted(&step.action) && open(step))
-    };
-    match error {
-        ExecError::Env(EnvError::NoUv { .. } | EnvError::NoPython) => {
-            pending(|action| matches!(action, Action::AptPackages { .. }))
-                && environment(plan).is_some()
-        }
-        ExecError::Run(RunError::NotRecorded { .. }) => true,
-        ExecError::AptBroken { .. } => pending(|action| matches!(action, Action::AptRepair)),
-        _ => false,
-    }
+    // What is blocked here an administrator may do.
+    let open = |step: &&Step| matches!(step.status, Status::Needed | Status::Blocked);
+    matches!(error, ExecError::Run(RunError::NotRecorded { .. }))
+        || plan.steps.iter().filter(open).any(|step| behaviour(&step.action).brings(error))
 }

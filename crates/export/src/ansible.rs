@@ -2,7 +2,7 @@
 //!
 //! A saved plan would be of no use there: it is for one machine.
 
-use aitk_plan::{Action, CHOICES, Choices, Request, Status};
+use aitk_plan::{CHOICES, Choices, Request, Status};
 
 use crate::quote::{ansible, quoted};
 use crate::{Export, ExportError, File, Source};
@@ -54,10 +54,11 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
     files.extend(
         carried.iter().map(|(name, content)| File::new(format!("{ROLE}/files/{name}"), *content)),
     );
-    let restarts = source.plan.steps.iter().any(|step| {
-        step.status == Status::Needed
-            && matches!(step.action, Action::Restart { .. } | Action::Login { .. })
-    });
+    let restarts = source
+        .plan
+        .steps
+        .iter()
+        .any(|step| step.status == Status::Needed && step.action.facts().pauses);
     Ok(Export { files, without: if restarts { vec!["restart"] } else { Vec::new() } })
 }
 

@@ -1,6 +1,7 @@
 //! `dockerfile`: a folder that a container image is built from, with the layers in the order of the plan, so that another
 //! framework does not build the libraries anew.
 
+use aitk_plan::step::{Check, Environment, SwapFile};
 use aitk_plan::{Action, CHECKS, ContainerGpu, Step};
 
 use crate::quote::{comment, docker, docker_shell, file_part, shell};
@@ -78,7 +79,7 @@ fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String,
         step.map_or_else(String::new, told)
     };
     let display = source.plan.steps.iter().find_map(|step| match &step.action {
-        Action::Kernelspec { display, .. } => Some(display.as_str()),
+        Action::Kernelspec(kernel) => Some(kernel.display.as_str()),
         _ => None,
     });
     let compiler = " Whoever compiles for CUDA takes one of NVIDIA's with the compiler.";
@@ -89,9 +90,9 @@ fn dockerfile(source: &Source<'_>, layers: &[(&Step, String)]) -> Result<String,
             ("BASE", &docker(&base.name)),
             ("ENVIRONMENT", &environment),
             ("PACKAGES", &packages(source)),
-            ("UV", &title(|action| matches!(action, Action::Uv))),
+            ("UV", &title(|action| matches!(action, Action::Uv(_)))),
             ("LAYERS", &installed(source, layers)),
-            ("KERNEL", &title(|action| matches!(action, Action::Kernelspec { .. }))),
+            ("KERNEL", &title(|action| matches!(action, Action::Kernelspec(_)))),
             ("NAME", &docker_shell(source.kernel())),
             ("DISPLAY", &docker_shell(display.unwrap_or_default())),
             (
@@ -130,10 +131,11 @@ fn packages(source: &Source<'_>) -> String {
     let mut commands = vec!["export DEBIAN_FRONTEND=noninteractive".to_owned()];
     for step in source.plan.steps.iter().filter(|step| source.goes_along(step)) {
         commands.push(match &step.action {
-            Action::AptLists { .. } => "apt-get -o APT::Update::Error-Mode=any update".to_owned(),
-            Action::AptUpgrade => "apt-get -y upgrade --with-new-pkgs".to_owned(),
-            Action::AptPackages { packages } => {
-                let packages: Vec<_> = packages.iter().map(|name| docker_shell(name)).collect();
+            Action::AptLists(_) => "apt-get -o APT::Update::Error-Mode=any update".to_owned(),
+            Action::AptUpgrade(_) => "apt-get -y upgrade --with-new-pkgs".to_owned(),
+            Action::AptPackages(wanted) => {
+                let packages: Vec<_> =
+                    wanted.packages.iter().map(|name| docker_shell(name)).collect();
                 format!("apt-get -y install --no-install-recommends {}", packages.join(" "))
             }
             _ => continue,
@@ -151,8 +153,7 @@ fn packages(source: &Source<'_>) -> String {
 
 /// The environment and the layers in it, each from a lock of its own.
 fn installed(source: &Source<'_>, layers: &[(&Step, String)]) -> String {
-    let environment =
-        source.plan.steps.iter().find(|s| matches!(s.action, Action::Environment { .. }));
+    let environment = source.plan.find::<Environment>().map(|(step, _)| step);
     let mut text = format!(
         "\n# {}\nRUN uv venv --no-project --no-config --python {} --prompt {} /home/aitk/env\n",
         environment.map_or_else(String::new, told),
@@ -207,7 +208,7 @@ fn lock(source: &Source<'_>, step: &Step) -> Result<String, ExportError> {
 fn checks<'a>(source: &Source<'a>) -> impl Iterator<Item = (&'static str, &'static str)> + use<'a> {
     let steps: &'a [Step] = &source.plan.steps;
     steps.iter().filter(|step| is_wanted(step)).filter_map(|step| match &step.action {
-        Action::Check { script } => CHECKS.iter().copied().find(|(name, _)| name == script),
+        Action::Check(Check { script }) => CHECKS.iter().copied().find(|(name, _)| name == script),
         _ => None,
     })
 }
@@ -235,17 +236,11 @@ pub(crate) fn without(source: &Source<'_>) -> Vec<&'static str> {
     let has = |what: &dyn Fn(&Step) -> bool| {
         source.plan.steps.iter().any(|step| is_wanted(step) && what(step))
     };
+    let is_swap = |step: &Step| step.is::<SwapFile>();
     let is_machines = |step: &Step| match &step.action {
-        Action::AptSource(_)
-        | Action::SystemFile { .. }
-        | Action::Groups { .. }
-        | Action::Login { .. }
-        | Action::Restart { .. }
-        | Action::ContainerGpu => true,
-        Action::AptPackages { .. } => !source.goes_along(step),
-        _ => false,
+        Action::AptPackages(_) => !source.goes_along(step),
+        action => action.facts().changes_system && !is_swap(step),
     };
-    let is_swap = |step: &Step| matches!(step.action, Action::SwapFile { .. });
     [(has(&is_machines), "drivers"), (has(&is_swap), "swap"), (true, "versions")]
         .into_iter()
         .filter(|row| row.0)

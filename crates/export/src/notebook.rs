@@ -1,7 +1,8 @@
 //! `notebook`: cells that say where they run, install from the lock what is missing there, train, save and track. For a
 //! platform of hosted notebooks it has that platform's metadata, and what the platform wants beside it.
 
-use aitk_plan::{Action, BuildRequest, LayerRequest, Platform, PlatformFile, Texts};
+use aitk_plan::step::Environment;
+use aitk_plan::{BuildRequest, LayerRequest, Platform, PlatformFile, Texts};
 use serde_json::{Map, Value, json};
 
 use crate::quote::quoted;
@@ -198,11 +199,8 @@ fn data(source: &Source<'_>) -> [(&'static str, String); 7] {
 
 /// What the layers ask for, but for the framework's: which build fits depends on where the notebook runs.
 fn layers<'a>(source: &Source<'a>) -> impl Iterator<Item = &'a LayerRequest> {
-    let environment = source.plan.steps.iter().find_map(|step| match &step.action {
-        Action::Environment { layers, builds, .. } => Some((layers, builds)),
-        _ => None,
-    });
-    environment.into_iter().flat_map(|(layers, builds)| {
+    source.plan.find::<Environment>().into_iter().flat_map(|(_, environment)| {
+        let Environment { layers, builds, .. } = environment;
         let is_framework = |layer: &LayerRequest| {
             builds.iter().any(|build: &BuildRequest| build.requirements == layer.requirements)
         };
@@ -222,7 +220,8 @@ mod tests {
     use std::collections::BTreeSet;
 
     use aitk_detect::Machine;
-    use aitk_plan::{Catalog, Choices, Language, Manager, Package, Plan, Profile, plan};
+    use aitk_plan::step::Layer;
+    use aitk_plan::{Action, Catalog, Choices, Language, Manager, Package, Plan, Profile, plan};
 
     use super::*;
 
@@ -232,7 +231,7 @@ mod tests {
         let choices = Choices { python: Some("3.12".to_owned()), ..Choices::default() };
         let mut plan = plan(machine, &profile, &choices, Manager::Venv, catalog);
         for step in &mut plan.steps {
-            if let Action::Layer { requirements } = &step.action {
+            if let Action::Layer(Layer { requirements }) = &step.action {
                 let package = |name: &String| Package {
                     name: project(name),
                     version: "1.0".to_owned(),

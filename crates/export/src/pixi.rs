@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use aitk_plan::step::{Environment, Layer};
 use aitk_plan::{Action, Package};
 
 use crate::conda::subdir;
@@ -46,8 +47,8 @@ pub(crate) fn render(source: &Source<'_>) -> Result<Export, ExportError> {
 fn asked_for(source: &Source<'_>) -> BTreeSet<String> {
     let steps = source.plan.steps.iter();
     let requirements = steps.flat_map(|step| match &step.action {
-        Action::Layer { requirements } => requirements.iter().collect::<Vec<_>>(),
-        Action::Environment { layers, added, .. } => {
+        Action::Layer(Layer { requirements }) => requirements.iter().collect::<Vec<_>>(),
+        Action::Environment(Environment { layers, added, .. }) => {
             layers.iter().flat_map(|layer| &layer.requirements).chain(added).collect()
         }
         _ => Vec::new(),

@@ -2,7 +2,8 @@
 //!
 //! What it builds is what aitk would have built, in the same place, so aitk can verify it, carry on and take it back.
 
-use aitk_plan::{Action, CHECKS, SET, STRAY, Status, Step};
+use aitk_plan::step::Check;
+use aitk_plan::{Action, CHECKS, Part, SET, STRAY, Status, Step};
 
 use crate::quote::{comment, here_document, shell};
 use crate::{Export, ExportError, File, Source};
@@ -93,7 +94,7 @@ pub(crate) fn is_wanted(step: &Step) -> bool {
 }
 
 fn is_layer(step: &Step) -> bool {
-    matches!(step.action, Action::Layer { .. })
+    step.part() == Part::Layer
 }
 
 /// The line, or lines, that ensure a step; nothing where a script cannot.
@@ -103,24 +104,24 @@ fn call(source: &Source<'_>, step: &Step) -> Option<String> {
         Some(format!("{function} {}", words.join(" ")).trim_end().to_owned())
     };
     match &step.action {
-        Action::AptRepair => with("repair_packages", &[]),
-        Action::AptLists { max_age_hours } => with("refresh_lists", &[&max_age_hours.to_string()]),
-        Action::AptUpgrade => with("upgrade_packages", &[]),
-        Action::AptPackages { packages } if source.goes_along(step) => {
-            let packages: Vec<_> = packages.iter().map(String::as_str).collect();
+        Action::AptRepair(_) => with("repair_packages", &[]),
+        Action::AptLists(lists) => with("refresh_lists", &[&lists.max_age_hours.to_string()]),
+        Action::AptUpgrade(_) => with("upgrade_packages", &[]),
+        Action::AptPackages(wanted) if source.goes_along(step) => {
+            let packages: Vec<_> = wanted.packages.iter().map(String::as_str).collect();
             with("install_packages", &packages)
         }
-        Action::SwapFile { path, size } => with("add_swap", &[path, &size.to_string()]),
-        Action::Uv => {
+        Action::SwapFile(swap) => with("add_swap", &[&swap.path, &swap.size.to_string()]),
+        Action::Uv(_) => {
             let wheels = &source.catalog.uv.wheels;
             let wheel = wheels.iter().find(|wheel| wheel.arch == source.machine.arch)?;
             with("get_uv", &[&wheel.sha256])
         }
-        Action::Environment { .. } => with("create_environment", &[]),
-        Action::Layer { .. } => with("install_libraries", &[]),
-        Action::Activate => with("activate", &[]),
-        Action::Kernelspec { name, .. } => with("register_kernel", &[name]),
-        Action::Check { script } => {
+        Action::Environment(_) => with("create_environment", &[]),
+        Action::Layer(_) => with("install_libraries", &[]),
+        Action::Activate(_) => with("activate", &[]),
+        Action::Kernelspec(kernel) => with("register_kernel", &[&kernel.name]),
+        Action::Check(Check { script }) => {
             let (_, program) = CHECKS.iter().find(|(name, _)| name == script)?;
             Some(here_document("prove", program).trim_end().to_owned())
         }

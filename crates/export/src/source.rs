@@ -2,7 +2,8 @@
 
 use aitk_detect::Machine;
 use aitk_plan::names;
-use aitk_plan::{Action, Catalog, Guest, MemoryThresholds, Package, Phase, Plan, Step, Texts};
+use aitk_plan::step::{AptSource, Environment, Kernelspec};
+use aitk_plan::{Catalog, Guest, MemoryThresholds, Package, Phase, Plan, Step, Texts};
 
 use crate::quote::{comment, listed, markdown, markdown_code};
 use crate::script::is_wanted;
@@ -67,7 +68,7 @@ impl<'a> Source<'a> {
     pub fn goes_along(&self, step: &Step) -> bool {
         let from_vendor = || {
             let before = step.needs.iter().filter_map(|id| self.plan.step(id));
-            before.into_iter().any(|step| matches!(step.action, Action::AptSource(_)))
+            before.into_iter().any(|step| step.is::<AptSource>())
         };
         is_wanted(step) && step.phase != Phase::Accelerator && !from_vendor()
     }
@@ -93,31 +94,19 @@ impl<'a> Source<'a> {
     }
 
     fn environment(&self) -> (Option<&'a str>, Option<&'a str>, Option<&'a str>) {
-        let of = |step: &'a Step| match &step.action {
-            Action::Environment { python, interpreter, generation, .. } => {
-                Some((python.as_deref(), interpreter.as_deref(), generation.as_deref()))
-            }
-            _ => None,
-        };
-        self.plan.steps.iter().find_map(of).unwrap_or_default()
+        self.plan.find::<Environment>().map_or_else(Default::default, |(_, it)| {
+            (it.python.as_deref(), it.interpreter.as_deref(), it.generation.as_deref())
+        })
     }
 
     /// The name of the kernel that Jupyter knows it by.
     pub fn kernel(&self) -> &'a str {
-        let of = |step: &'a Step| match &step.action {
-            Action::Kernelspec { name, .. } => Some(name.as_str()),
-            _ => None,
-        };
-        self.plan.steps.iter().find_map(of).unwrap_or_default()
+        self.plan.find::<Kernelspec>().map_or("", |(_, kernel)| &kernel.name)
     }
 
     /// That kernel's name for people.
     pub fn kernel_display(&self) -> &'a str {
-        let of = |step: &'a Step| match &step.action {
-            Action::Kernelspec { display, .. } => Some(display.as_str()),
-            _ => None,
-        };
-        self.plan.steps.iter().find_map(of).unwrap_or_default()
+        self.plan.find::<Kernelspec>().map_or("", |(_, kernel)| &kernel.display)
     }
 
     /// The uv that is pinned, as pip asks for it.
@@ -182,9 +171,7 @@ impl<'a> Source<'a> {
 
     /// The steps that install packages into the environment, in order, those without any left out.
     pub fn layers(&self) -> impl Iterator<Item = &'a Step> {
-        let is_layer =
-            |action: &Action| matches!(action, Action::Environment { .. } | Action::Layer { .. });
-        self.plan.steps.iter().filter(move |s| is_layer(&s.action) && !s.packages.is_empty())
+        self.plan.steps.iter().filter(|s| s.part().is_content() && !s.packages.is_empty())
     }
 
     /// All packages of the environment.

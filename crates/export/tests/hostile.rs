@@ -77,10 +77,10 @@ impl Case {
             step.title = said("A step", HOSTILE).as_str().into();
             step.why = vec![said("because", HOSTILE).as_str().into()];
             match &mut step.action {
-                Action::Environment { python, .. } => *python = Some("3.12".to_owned()),
-                Action::AptPackages { packages } => packages.push(said("curl", HOSTILE)),
-                Action::Kernelspec { display, .. } => *display = said("Python", HOSTILE),
-                Action::Layer { .. } if step.status == Status::Needed => {
+                Action::Environment(it) => it.python = Some("3.12".to_owned()),
+                Action::AptPackages(it) => it.packages.push(said("curl", HOSTILE)),
+                Action::Kernelspec(kernel) => kernel.display = said("Python", HOSTILE),
+                Action::Layer(_) if step.status == Status::Needed => {
                     let name = step.id.replace('.', "-");
                     lock += &format!(
                         "\n[[packages]]\nname = \"{name}\"\n\n[packages.tool.aitk]\nlayer = \"{}\"\n",

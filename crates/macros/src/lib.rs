@@ -1,8 +1,10 @@
-//! What turns an English sentence with holes into a message, and an error into one that explains itself.
+//! What turns an English sentence with holes into a message, an error into one that explains itself, and a struct into a
+//! kind of step.
 //!
-//! Both are seen through `aitk_system`, which has the types that they make.
+//! The first two are seen through `aitk_system`, which has the types that they make.
 
 mod explain;
+mod kind;
 mod message;
 
 use proc_macro::TokenStream;
@@ -35,4 +37,18 @@ pub fn message(input: TokenStream) -> TokenStream {
 pub fn explain(input: TokenStream) -> TokenStream {
     let input = parse_macro_input!(input as syn::DeriveInput);
     explain::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
+}
+
+/// Reads what is said of a kind of step from its struct: the comments, the names of its fields, and one attribute.
+///
+/// ```text
+/// /// apt knows a vendor's repository.
+/// #[kind(name = "apt-source", root, apt, part = Layer)]
+/// ```
+///
+/// Where no `name` is said, it is the struct's. What else is said is a field of `Facts` that is true.
+#[proc_macro_derive(Kind, attributes(kind))]
+pub fn kind(input: TokenStream) -> TokenStream {
+    let input = parse_macro_input!(input as syn::DeriveInput);
+    kind::expand(&input).unwrap_or_else(syn::Error::into_compile_error).into()
 }

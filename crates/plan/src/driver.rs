@@ -5,8 +5,8 @@ use aitk_system::{Message, message};
 
 use crate::accelerate::called;
 use crate::catalog::{AptSourceRow, Catalog, DriverRow};
-use crate::model::AptSource;
 use crate::names;
+use crate::step::AptSource;
 
 /// What is to be done about the driver.
 pub(crate) enum Driver<'a> {

@@ -7,10 +7,11 @@ use crate::accelerate::{self, Answer, Question};
 use crate::catalog::{Build, Catalog, Framework};
 use crate::choices::Choices;
 use crate::manager::Manager;
-use crate::model::{Accelerator, BuildRequest, FrameworkPlan};
+use crate::model::{Accelerator, FrameworkPlan};
 use crate::python::PythonChoice;
 use crate::requires::{at_least, unmet, version_pair};
 use crate::size::Bytes;
+use crate::step::BuildRequest;
 
 /// What became of the chosen framework.
 #[derive(Debug, Clone, PartialEq)]

@@ -6,6 +6,7 @@
 mod accelerate;
 mod advice;
 mod catalog;
+mod checks;
 mod choices;
 mod decide;
 mod digest;
@@ -24,6 +25,7 @@ mod requires;
 mod room;
 mod situation;
 mod size;
+pub mod step;
 mod texts;
 mod variables;
 mod warn;
@@ -37,23 +39,24 @@ pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
     Images, MemoryFit, NO_FRAMEWORK, Targets, UvPin, VramFit, Wheel,
 };
+pub use checks::CHECKS;
 pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Request, Takes};
 pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use manager::Manager;
 pub use messages::{Messages, holes};
 pub use model::{
-    Accelerator, Action, AptSource, BuildRequest, FrameworkPlan, LayerRequest, Package, Phase,
-    Plan, Status, Step, Totals, Warning, Write,
+    Accelerator, FrameworkPlan, Package, Phase, Plan, Status, Step, Totals, Warning, Write,
 };
 pub use picture::{Difference, differences};
 pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
-    ADVISED, CHECKS, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, Profile, ProfileError,
-    Requirements, StepKind, nearest, parse as parse_toml,
+    ADVISED, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile,
+    ProfileError, Requirements, STEP, nearest, parse as parse_toml,
 };
 pub use room::{Charge, charges};
 pub use situation::{GPU_GROUPS, SWAP_FILE};
 pub use size::Bytes;
+pub use step::{Action, BuildRequest, LayerRequest, Part, StepKind};
 pub use texts::{Language, Texts};
 pub use variables::{SET, STRAY};

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::choices::Choices;
 use crate::manager::Manager;
 use crate::size::Bytes;
+use crate::step::{Action, Part, Payload};
 
 /// The ordered steps for one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +53,16 @@ impl Plan {
     /// A step by its id.
     pub fn step(&self, id: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.id == id)
+    }
+
+    /// The first step of a kind, with what it holds.
+    pub fn find<T: Payload>(&self) -> Option<(&Step, &T)> {
+        self.steps.iter().find_map(|step| Some((step, T::of(&step.action)?)))
+    }
+
+    /// Whether steps are to be done that are such a part of the environment.
+    pub fn needs(&self, is: impl Fn(Part) -> bool) -> bool {
+        self.steps.iter().any(|step| step.status == Status::Needed && is(step.part()))
     }
 
     /// Whether anything is left to do or cannot be done.
@@ -181,6 +192,16 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether its kind is this one.
+    pub fn is<T: Payload>(&self) -> bool {
+        T::of(&self.action).is_some()
+    }
+
+    /// What its kind has to do with the environment.
+    pub fn part(&self) -> Part {
+        self.action.facts().part
+    }
+
     /// Marks the step as impossible here.
     pub fn block(&mut self, why: impl Into<Message>, remedy: impl Into<Message>) {
         self.status = Status::Blocked;
@@ -282,165 +303,6 @@ pub enum Status {
     Blocked,
     /// It is left out; `why` says more.
     Skipped,
-}
-
-/// What a step ensures. One variant here is one file in `crates/exec`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "kind", content = "spec", rename_all = "kebab-case")]
-pub enum Action {
-    /// No package is half-installed.
-    AptRepair,
-    /// The package lists are recent.
-    AptLists {
-        /// How old they may be.
-        max_age_hours: u64,
-    },
-    /// No installed package has an upgrade waiting.
-    AptUpgrade,
-    /// These packages are installed.
-    AptPackages {
-        /// Their names.
-        packages: Vec<String>,
-    },
-    /// apt knows a vendor's repository, and takes from it only what is meant to come from it.
-    AptSource(AptSource),
-    /// A file of the system says this.
-    SystemFile {
-        /// The file; it is wholly aitk's.
-        path: String,
-        /// What stands in it.
-        content: String,
-    },
-    /// The user belongs to these groups, once logged in again.
-    Groups {
-        /// Their names.
-        groups: Vec<String>,
-    },
-    /// This session belongs to these groups.
-    Login {
-        /// Their names.
-        groups: Vec<String>,
-    },
-    /// The machine was started again after these steps.
-    Restart {
-        /// Steps of the plan.
-        after: Vec<String>,
-    },
-    /// There is swap space in a file, now and after a restart.
-    SwapFile {
-        /// The file.
-        path: String,
-        /// Bytes.
-        size: u64,
-    },
-    /// Containers can use NVIDIA's GPUs.
-    ContainerGpu,
-    /// A uv that is good enough is there.
-    Uv,
-    /// A conda and a mamba are there and know the environment by its name.
-    Base {
-        /// The environment.
-        env: String,
-        /// What is asked for.
-        requirements: Vec<String>,
-        /// A conda of the user's own, which is used as it is.
-        adopt: Option<String>,
-        /// The generation's name. `None` until it is resolved.
-        generation: Option<String>,
-    },
-    /// New shells know `conda activate`.
-    ShellInit,
-    /// A generation exists for the environment's lock.
-    Environment {
-        /// Name of the environment.
-        env: String,
-        /// Version of Python, `3.12`; what `python` names where `None`.
-        python: Option<String>,
-        /// The interpreter that it is built on; `None` where the environment brings its own.
-        interpreter: Option<String>,
-        /// Everything that is asked for, layer by layer, in order: all of it is resolved together.
-        layers: Vec<LayerRequest>,
-        /// Builds of the framework to try, the preferred one first.
-        builds: Vec<BuildRequest>,
-        /// What the user has added by hand to the environment in use and will find in the new one.
-        added: Vec<String>,
-        /// The generation's name: the lock's hash. `None` until it is resolved.
-        generation: Option<String>,
-    },
-    /// The packages of one layer are in the generation.
-    Layer {
-        /// What is asked for.
-        requirements: Vec<String>,
-    },
-    /// The generation is the one in use.
-    Activate,
-    /// Jupyter knows the environment.
-    Kernelspec {
-        /// Name of the kernel.
-        name: String,
-        /// Its name for people.
-        display: String,
-    },
-    /// A proof succeeds.
-    Check {
-        /// The script, in `profiles/checks`.
-        script: String,
-    },
-}
-
-/// A vendor's repository of packages, with the key that signs it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct AptSource {
-    /// What its files are called after: `nvidia`.
-    pub name: String,
-    /// Address of the repository.
-    pub uri: String,
-    /// Distribution in it, `trixie`; it ends with a slash where the repository is flat.
-    pub suite: String,
-    /// Parts of the distribution; empty where the repository is flat.
-    pub components: Vec<String>,
-    /// Address of the key that signs it.
-    pub key: String,
-    /// That key's fingerprint: 40 hexadecimal digits.
-    pub fingerprint: String,
-    /// The packages that may come from it, as apt's preferences write patterns: nothing else does.
-    pub packages: Vec<String>,
-}
-
-/// What one layer asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LayerRequest {
-    /// The step that installs it.
-    pub step: String,
-    /// Requirements as the manager writes them: PEP 508, or conda's match specifications.
-    pub requirements: Vec<String>,
-}
-
-/// One build of the framework that may be taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct BuildRequest {
-    /// `cpu`, `cu132`, …
-    pub name: String,
-    /// Requirements as the manager writes them.
-    pub requirements: Vec<String>,
-    /// The name under which uv knows the framework's own index.
-    pub torch_backend: Option<String>,
-    /// Address of an index of the vendor's own, which comes before the general one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index: Option<String>,
-    /// What a person should know when it is taken.
-    pub note: Option<Message>,
-}
-
-impl BuildRequest {
-    /// Where it comes from, in one word for a script.
-    pub fn source(&self, manager: Manager) -> String {
-        match (&self.torch_backend, &self.index) {
-            (Some(name), _) => format!("torch-backend {name}"),
-            (None, Some(index)) => index.clone(),
-            (None, None) => manager.source().to_owned(),
-        }
-    }
 }
 
 /// Something that will be installed, exactly.

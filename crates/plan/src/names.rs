@@ -10,6 +10,7 @@
 //! name: String,
 //! ```
 
+use std::cell::RefCell;
 use std::fmt;
 
 use aitk_system::{Message, Told, message};
@@ -39,6 +40,23 @@ impl fmt::Display for Unfit {
 }
 
 impl std::error::Error for Unfit {}
+
+thread_local! {
+    static REFUSED: RefCell<Option<Message>> = const { RefCell::new(None) };
+}
+
+/// An error of serde's. It knows texts alone, so the message is kept beside it.
+pub(crate) fn refuse<E: serde::de::Error>(unfit: impl Told) -> E {
+    let message = unfit.told();
+    let error = E::custom(&message);
+    REFUSED.set(Some(message));
+    error
+}
+
+/// The message that a text of an error of serde's comes from, if it is the last one.
+pub(crate) fn refused(said: &str) -> Option<Message> {
+    REFUSED.take().filter(|message| *message == *said)
+}
 
 /// Reads a sentence of a profile: one line.
 ///
@@ -72,7 +90,7 @@ macro_rules! forms {
         $(
         $(#[doc = $doc])+
         pub mod $name {
-            use serde::{Deserialize, Deserializer, de::Error};
+            use serde::{Deserialize, Deserializer};
             use super::*;
 
             /// Whether a text is one.
@@ -95,7 +113,7 @@ macro_rules! forms {
             /// Where it is none.
             pub fn one<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
                 let text = String::deserialize(from)?;
-                check(&text).map_err(D::Error::custom).map(|()| text)
+                check(&text).map_err(refuse).map(|()| text)
             }
 
             /// Reads one or none.
@@ -104,7 +122,7 @@ macro_rules! forms {
             /// Where it is something else.
             pub fn maybe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
                 let text = Option::<String>::deserialize(from)?;
-                text.iter().try_for_each(|text| check(text)).map_err(D::Error::custom).map(|()| text)
+                text.iter().try_for_each(|text| check(text)).map_err(refuse).map(|()| text)
             }
 
             /// Reads any number of them.
@@ -113,7 +131,7 @@ macro_rules! forms {
             /// Where one of them is none.
             pub fn all<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
                 let all = Vec::<String>::deserialize(from)?;
-                all.iter().try_for_each(|text| check(text)).map_err(D::Error::custom).map(|()| all)
+                all.iter().try_for_each(|text| check(text)).map_err(refuse).map(|()| all)
             }
         }
     )+};

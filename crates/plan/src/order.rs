@@ -3,8 +3,9 @@
 use aitk_system::message;
 
 use crate::manager::Manager;
-use crate::model::{Action, Plan, Status, Step};
+use crate::model::{Plan, Status, Step};
 use crate::profile::Profile;
+use crate::step::Part;
 
 /// A step that the plan leaves out hands its needs down to those that need it; one of another manager does not, for
 /// nothing here rests on what it rests on.
@@ -29,9 +30,8 @@ pub(crate) fn close_gaps(plan: &mut Plan, profile: &Profile, manager: Manager) {
 /// What is built aside is proven there before it is used: the switch to it needs every proof and stands after them,
 /// wherever a profile has it.
 pub(crate) fn prove_first(steps: &mut Vec<Step>) {
-    let is_proof = |step: &Step| matches!(step.action, Action::Check { .. });
-    let is_switch =
-        |step: &Step| matches!(step.action, Action::Activate | Action::Kernelspec { .. });
+    let is_proof = |step: &Step| step.part() == Part::Proof;
+    let is_switch = |step: &Step| matches!(step.part(), Part::Switch | Part::Link);
     let Some(last) = steps.iter().rposition(is_proof) else { return };
     let phase = steps[last].phase;
     let mut rest = steps.split_off(last + 1);
@@ -53,7 +53,7 @@ pub(crate) fn prove_first(steps: &mut Vec<Step>) {
     switches.append(&mut rest);
     let proofs: Vec<_> =
         before.iter().filter(|step| is_proof(step)).map(|step| step.id.clone()).collect();
-    for step in switches.iter_mut().filter(|step| step.action == Action::Activate) {
+    for step in switches.iter_mut().filter(|step| step.part() == Part::Switch) {
         step.needs.extend(proofs.iter().cloned());
     }
     steps.extend(before.into_iter().chain(switches));

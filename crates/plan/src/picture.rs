@@ -6,7 +6,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::model::{Action, Plan, Status, Step};
+use crate::model::{Plan, Status, Step};
+use crate::step::Part;
 
 /// Where a picture and a plan differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,8 +74,7 @@ fn of_plan(picture: &Value, plan: &Plan, shown: &[Value], all: &mut Vec<Differen
     }
     // What the environment's sources say of framework and GPU is known once it is resolved, and told no more once it is
     // built.
-    let environment =
-        plan.steps.iter().position(|s| matches!(s.action, Action::Environment { .. }));
+    let environment = plan.steps.iter().position(|step| step.part() == Part::Whole);
     let same_knowledge = environment.is_none_or(|at| {
         let (seen, here) = (shown.get(at).unwrap_or(&Value::Null), &plan.steps[at]);
         seen["status"] == value(&here.status) && seen["estimated"] == here.estimated

@@ -3,8 +3,9 @@
 use aitk_detect::{Disk, Machine};
 use aitk_system::{Message, message};
 
-use crate::model::{Action, Step};
+use crate::model::Step;
 use crate::size::Bytes;
+use crate::step::Uv;
 
 /// What a step takes on one file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,9 +33,9 @@ pub fn charges(step: &Step, machine: &Machine) -> Vec<Charge> {
             let archives = step.download.unwrap_or(0);
             let copies = Charge { bytes: bytes.saturating_sub(archives), ..whole("data") };
             // uv itself is unpacked where it stays.
-            let kept = match step.action {
-                Action::Uv => Charge { purpose: "cache", bytes: archives, files: 1 },
-                _ => whole("cache"),
+            let kept = match step.is::<Uv>() {
+                true => Charge { purpose: "cache", bytes: archives, files: 1 },
+                false => whole("cache"),
             };
             vec![kept, copies]
         }

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use aitk_detect::{Driver, Gpu, Machine, VirtualizationKind, is_newer};
+use aitk_plan::step::{AptPackages, Environment};
 use aitk_plan::{
     AcceleratorChoice, Action, Build, Catalog, Choices, Manager, Plan, Profile, Status,
     machine_digest, plan,
@@ -220,10 +221,10 @@ fn a_driver_is_installed_only_where_it_belongs_and_only_by_name() {
             let choices = Choices { drivers, user_only, ..Choices::default() };
             let plan = planned(&machine, &choices, Manager::Venv);
             let touches = |step: &&aitk_plan::Step| match &step.action {
-                Action::AptPackages { packages } => packages
+                Action::AptPackages(AptPackages { packages }) => packages
                     .iter()
                     .any(|package| package.contains("nvidia") || package.starts_with("cuda")),
-                Action::AptSource(_) | Action::Restart { .. } => true,
+                Action::AptSource(_) | Action::Restart(_) => true,
                 _ => false,
             };
             let needed: Vec<_> =
@@ -244,7 +245,7 @@ fn a_driver_is_installed_only_where_it_belongs_and_only_by_name() {
             let packages: Vec<_> = needed
                 .iter()
                 .filter_map(|step| match &step.action {
-                    Action::AptPackages { packages } => Some(packages.join(" ")),
+                    Action::AptPackages(AptPackages { packages }) => Some(packages.join(" ")),
                     _ => None,
                 })
                 .collect();
@@ -286,10 +287,7 @@ fn no_python_without_packages_of_the_framework() {
                 let choices = Choices { framework: framework.to_owned(), ..Choices::default() };
                 let plan = planned(&machine, &choices, Manager::Venv);
                 let Some(row) = row(catalog, &plan) else { continue };
-                let python = plan.steps.iter().find_map(|step| match &step.action {
-                    Action::Environment { python, .. } => python.clone(),
-                    _ => None,
-                });
+                let python = plan.find::<Environment>().and_then(|(_, it)| it.python.clone());
                 let Some(python) = python.map(|python| pair(&python)) else { continue };
                 let limits = catalog.framework(&row.framework).unwrap();
                 let least = row.python_min.as_deref().unwrap_or(&limits.python_min);

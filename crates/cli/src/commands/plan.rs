@@ -215,7 +215,7 @@ fn costs(step: &Step) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::{Action, Package};
+    use aitk_plan::Package;
 
     use super::*;
 
@@ -231,7 +231,7 @@ mod tests {
             id: "system.tools".to_owned(),
             phase: Phase::System,
             title: "Install the tools".into(),
-            action: Action::AptUpgrade,
+            action: aitk_plan::step::AptUpgrade {}.into(),
             status,
             why: vec!["w".into()],
             remedy: None,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aitk_env::{Environments, Lock};
 use aitk_exec::Journal;
-use aitk_plan::{Action, Bytes, Plan, Status};
+use aitk_plan::{Bytes, Part, Plan, Status};
 use aitk_system::{Deny, listen_for_interrupts, message};
 use serde_json::json;
 
@@ -112,11 +112,8 @@ impl Change {
 
 /// The difference between what is there and what the plan has found, in both environments.
 fn changes(session: &Session, plan: &Plan, env: &str) -> Vec<Change> {
-    let in_base = |action: &Action| matches!(action, Action::Base { .. });
-    let in_environment =
-        |action: &Action| matches!(action, Action::Environment { .. } | Action::Layer { .. });
-    let mut all = differences(session, plan, env, &in_environment);
-    all.extend(differences(session, plan, "base", &in_base));
+    let mut all = differences(session, plan, env, Part::is_content);
+    all.extend(differences(session, plan, "base", |part| part == Part::Manager));
     all
 }
 
@@ -124,9 +121,9 @@ fn differences(
     session: &Session,
     plan: &Plan,
     env: &str,
-    is_of_it: &dyn Fn(&Action) -> bool,
+    is_of_it: impl Fn(Part) -> bool,
 ) -> Vec<Change> {
-    let steps = || plan.steps.iter().filter(|step| is_of_it(&step.action));
+    let steps = || plan.steps.iter().filter(|step| is_of_it(step.part()));
     let current = Environments::new(&session.settings.data, env).current(&*session.system);
     let lock: Option<Lock> =
         current.and_then(|(generation, _)| generation.lock(&*session.system).ok());

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_exec::{Finding, Remedy};
-use aitk_plan::{Action, Plan};
+use aitk_plan::{Part, Plan};
 use aitk_system::{Deny, Message, System, message};
 use serde_json::json;
 
@@ -54,7 +54,7 @@ fn report(
     findings: &[Finding],
     said: &BTreeMap<String, Message>,
 ) -> serde_json::Value {
-    let checks = plan.steps.iter().filter(|step| matches!(step.action, Action::Check { .. }));
+    let checks = plan.steps.iter().filter(|step| step.part() == Part::Proof);
     let checks: Vec<_> = checks
         .map(|step| {
             let faults = findings.iter().filter(|found| found.step == step.id);

@@ -1,18 +1,17 @@
 //! The generation is the one in use.
 
 use aitk_env::{Generation, add_again};
-use aitk_plan::{Action, Plan, Status, Step};
+use aitk_plan::step::Activate;
+use aitk_plan::{Part, Plan, Step};
 use aitk_system::{Message, message};
 
 use super::environment::list;
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Ensure, Exact, Made, Work, own};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 use crate::report::Event;
 
-pub(super) struct Activate;
-
-impl Kind for Activate {
+impl Ensure for Activate {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Check::Holds) };
         let environments = cx.environments(&spec);
@@ -33,9 +32,7 @@ impl Kind for Activate {
     /// Where a generation is to be built, the environment's step knows its name once it is resolved.
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Exact::default()) };
-        let anew = plan.steps.iter().any(|step| {
-            matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
-        });
+        let anew = plan.needs(|part| part == Part::Whole);
         let built = cx.built(&spec).filter(|_| !anew);
         let Some((generation, _)) = built else { return Ok(Exact::default()) };
         let link = cx.environments(&spec).current_path();
@@ -63,6 +60,11 @@ impl Kind for Activate {
             work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
         }
         Ok(vec![Made::path(&environments.current_path(), Some(generation.name()))])
+    }
+
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+        environment(plan)
+            .map_or_else(Vec::new, |spec| own::link(cx, &cx.environments(&spec).current_path()))
     }
 }
 

@@ -4,7 +4,8 @@
 use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 
-use aitk_plan::Step;
+use aitk_plan::step::AptLists;
+use aitk_plan::{Plan, Status, Step};
 
 use super::{Made, Work};
 use crate::apt::{self, Change, Changes, Installed, Simulation};
@@ -37,6 +38,11 @@ pub(super) fn exact(
         estimated: false,
         ..step.clone()
     }
+}
+
+/// What apt says before its lists are refreshed is as good as they are.
+pub(super) fn lists_are_old(plan: &Plan) -> bool {
+    plan.steps.iter().any(|step| step.is::<AptLists>() && step.status == Status::Needed)
 }
 
 /// The words for apt, which may remove nothing unless something is to be removed.
@@ -120,7 +126,8 @@ fn as_planned(step: &Step, changes: &Changes) -> Result<(), ExecError> {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::{Action, Package, Phase, Status};
+    use aitk_plan::step::AptUpgrade;
+    use aitk_plan::{Package, Phase};
 
     use super::*;
 
@@ -134,7 +141,7 @@ mod tests {
             id: "system.tools".to_owned(),
             phase: Phase::System,
             title: "".into(),
-            action: Action::AptUpgrade,
+            action: AptUpgrade {}.into(),
             status: Status::Needed,
             why: Vec::new(),
             remedy: None,

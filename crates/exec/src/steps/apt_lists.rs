@@ -1,30 +1,28 @@
 //! The package lists are recent.
 
 use aitk_env::Depth;
-use aitk_plan::{Action, Plan, Step};
+use aitk_plan::step::AptLists;
+use aitk_plan::{Plan, Step};
 use aitk_system::{Command, message};
 
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Ensure, Exact, Made, Work};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct AptLists;
 
 fn command(cx: &Context<'_>) -> Command {
     // A source that does not answer is an error, not a warning that leaves old lists in place.
     apt::command(cx.system, &["-o".into(), "APT::Update::Error-Mode=any".into(), "update".into()])
 }
 
-impl Kind for AptLists {
-    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let Action::AptLists { max_age_hours } = step.action else { return Ok(Check::Holds) };
+impl Ensure for AptLists {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let Some(found) = apt::lists_refreshed(cx.system) else {
             return Ok(Check::missing(message!("there are no package lists")));
         };
         let refreshed = cx.memo().receipt.lists_refreshed.map_or(found, |ours| ours.max(found));
         let hours = (cx.system.now().as_second() - refreshed).max(0) / 3600;
-        Ok(if hours.unsigned_abs() < max_age_hours {
+        Ok(if hours.unsigned_abs() < self.max_age_hours.into() {
             Check::Holds
         } else {
             Check::missing(message!("the package lists are {hours} hours old"))

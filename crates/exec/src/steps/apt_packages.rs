@@ -2,23 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use aitk_plan::{Action, Package, Plan, Step};
+use aitk_env::EnvError;
+use aitk_plan::step::{AptPackages, Payload};
+use aitk_plan::{Package, Plan, Step};
 use aitk_system::{RunError, message};
 
 use super::apt_change::{self, is_installed};
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Ensure, Exact, Made, Work};
 use crate::apt::{self, Installed, Simulation};
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct AptPackages;
-
-fn wanted(step: &Step) -> &[String] {
-    match &step.action {
-        Action::AptPackages { packages } => packages,
-        _ => &[],
-    }
-}
 
 /// `install`, with the versions that were resolved.
 fn words(step: &Step, missing: &[&String]) -> Vec<String> {
@@ -31,10 +24,11 @@ fn words(step: &Step, missing: &[&String]) -> Vec<String> {
     words
 }
 
-impl Kind for AptPackages {
-    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
+impl Ensure for AptPackages {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let installed = cx.apt.installed(cx.system)?;
-        let missing: Vec<_> = wanted(step)
+        let missing: Vec<_> = self
+            .packages
             .iter()
             .filter(|name| !is_installed(&installed, name))
             .map(|name| message!("{name} is not installed"))
@@ -45,7 +39,7 @@ impl Kind for AptPackages {
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let installed = cx.apt.installed(cx.system)?;
         let missing: Vec<_> =
-            wanted(step).iter().filter(|name| !is_installed(&installed, name)).collect();
+            self.packages.iter().filter(|name| !is_installed(&installed, name)).collect();
         let unpinned = Step { packages: Vec::new(), ..step.clone() };
         let words_now = words(&unpinned, &missing);
         // Together with what earlier steps bring, so that nothing is counted twice.
@@ -76,16 +70,25 @@ impl Kind for AptPackages {
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let before = apt::installed(cx.system)?;
         let missing: Vec<_> =
-            wanted(work.step).iter().filter(|name| !is_installed(&before, name)).collect();
+            self.packages.iter().filter(|name| !is_installed(&before, name)).collect();
         let brought = apt_change::carry_out(cx, work, &words(work.step, &missing))?;
-        let found = wanted(work.step).iter().filter_map(|name| apt_change::found(name, &before));
+        let found = self.packages.iter().filter_map(|name| apt_change::found(name, &before));
         Ok(brought.into_iter().chain(found).collect())
     }
 
     /// What a run that was killed had brought is in the receipt already.
-    fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
         let installed = cx.apt.installed(cx.system).unwrap_or_default();
-        wanted(step).iter().filter_map(|name| apt_change::found(name, &installed)).collect()
+        self.packages.iter().filter_map(|name| apt_change::found(name, &installed)).collect()
+    }
+
+    fn guesses(&self, plan: &Plan) -> bool {
+        apt_change::lists_are_old(plan)
+    }
+
+    /// Python and what it needs, pip, from which uv comes.
+    fn brings(&self, error: &ExecError) -> bool {
+        matches!(error, ExecError::Env(EnvError::NoUv { .. } | EnvError::NoPython))
     }
 }
 
@@ -98,7 +101,8 @@ fn missing_before<'a>(
     plan.steps
         .iter()
         .take_while(|earlier| earlier.id != step.id)
-        .flat_map(wanted)
+        .filter_map(|step| AptPackages::of(&step.action))
+        .flat_map(|earlier| &earlier.packages)
         .filter(|name| !is_installed(installed, name))
         .collect()
 }

@@ -1,14 +1,14 @@
 //! No package is half-installed.
 
+use aitk_plan::step::AptRepair;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Command, RunError};
 
-use super::{Check, Exact, Kind, Made, Work, apt_change};
+use super::{Check, Ensure, Exact, Made, Work, apt_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct AptRepair;
+use crate::receipt::Receipt;
 
 fn configure() -> Command {
     Command::as_root(["dpkg", "--force-confdef", "--force-confold", "--configure", "-a"])
@@ -21,7 +21,7 @@ fn fix() -> [String; 2] {
     ["--fix-broken".to_owned(), "install".to_owned()]
 }
 
-impl Kind for AptRepair {
+impl Ensure for AptRepair {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let unfinished = cx.apt.unfinished(cx.system)?;
         if !unfinished.is_empty() {
@@ -60,5 +60,14 @@ impl Kind for AptRepair {
             Err(error) => return Err(error),
         }
         apt_change::carry_out(cx, work, &fix())
+    }
+
+    /// As long as packages do not fit together apt says nothing else.
+    fn brings(&self, error: &ExecError) -> bool {
+        matches!(error, ExecError::AptBroken { .. })
+    }
+
+    fn settle(&self, receipt: &mut Receipt, apt: Option<String>) {
+        receipt.whole = apt;
     }
 }

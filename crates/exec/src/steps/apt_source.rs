@@ -3,18 +3,18 @@
 use std::path::{Path, PathBuf};
 
 use aitk_env::fetch_small;
-use aitk_plan::{Action, AptSource as Source, Plan, Step, Write};
+use aitk_plan::step::AptSource;
+use aitk_plan::{Plan, Step, Write};
 use aitk_system::{Command, Message, Permit, System, Told, message};
 
 use super::root::{self, Deed};
-use super::{Check, Exact, Kind, Made, Work, may_change};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work, may_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::openpgp::{Key, keys};
+use crate::places::Thing;
 use crate::report::Event;
-
-pub(super) struct AptSource;
 
 pub(super) const NOTE: &str =
     "# Written by aitk, which replaces it whole; `aitk remove` takes it away.";
@@ -51,17 +51,10 @@ impl Files {
     }
 }
 
-fn wanted(step: &Step) -> Option<&Source> {
-    match &step.action {
-        Action::AptSource(source) => Some(source),
-        _ => None,
-    }
-}
-
 /// The two files that are written from what the plan says.
-fn texts(source: &Source) -> [(PathBuf, String); 2] {
+fn texts(source: &AptSource) -> [(PathBuf, String); 2] {
     let files = Files::of(&source.name);
-    let Source { uri, suite, .. } = source;
+    let AptSource { uri, suite, .. } = source;
     let components = match source.components.is_empty() {
         true => String::new(),
         false => format!("Components: {}\n", source.components.join(" ")),
@@ -90,7 +83,7 @@ fn host(uri: &str) -> &str {
 }
 
 /// How the files of a source begin among apt's lists: its address, with what no file's name should have escaped.
-fn list_prefix(source: &Source) -> String {
+fn list_prefix(source: &AptSource) -> String {
     let base = source.uri.trim_end_matches('/');
     let address = match source.suite.strip_suffix('/') {
         Some("") => format!("{base}/"),
@@ -114,7 +107,7 @@ fn list_prefix(source: &Source) -> String {
 }
 
 /// apt keeps what describes a source only once it has found it signed.
-fn is_listed(cx: &Context<'_>, source: &Source) -> bool {
+fn is_listed(cx: &Context<'_>, source: &AptSource) -> bool {
     let prefix = list_prefix(source);
     let names = cx.system.list(Path::new(LISTS)).unwrap_or_default();
     let described =
@@ -124,7 +117,7 @@ fn is_listed(cx: &Context<'_>, source: &Source) -> bool {
 
 /// A file of somebody else's that names the same source. Where the key is another file, apt refuses both; and what may
 /// come from a source of the user's own is the user's choice.
-fn named_elsewhere(cx: &Context<'_>, source: &Source) -> Option<PathBuf> {
+fn named_elsewhere(cx: &Context<'_>, source: &AptSource) -> Option<PathBuf> {
     let folder = Path::new("/etc/apt/sources.list.d");
     let names = cx.system.list(folder).unwrap_or_default();
     let files = names.into_iter().map(|name| folder.join(name));
@@ -135,7 +128,7 @@ fn named_elsewhere(cx: &Context<'_>, source: &Source) -> Option<PathBuf> {
 }
 
 /// Whether an entry of a file of either of apt's forms, lines or stanzas, names a source.
-fn names_it(path: &Path, text: &str, source: &Source) -> bool {
+fn names_it(path: &Path, text: &str, source: &AptSource) -> bool {
     let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
     let entries: Vec<String> = match path.extension().and_then(|ending| ending.to_str()) {
         Some("list") => lines.map(str::to_owned).collect(),
@@ -156,12 +149,12 @@ fn names_it(path: &Path, text: &str, source: &Source) -> bool {
 }
 
 /// The key of the catalog among those in a file.
-fn the_key(file: &[u8], source: &Source) -> Option<Key> {
+fn the_key(file: &[u8], source: &AptSource) -> Option<Key> {
     keys(file).into_iter().find(|key| key.fingerprint.eq_ignore_ascii_case(&source.fingerprint))
 }
 
 /// Whether a file has that key and no other one, which apt would trust as well.
-fn is_the_key(file: &[u8], source: &Source) -> bool {
+fn is_the_key(file: &[u8], source: &AptSource) -> bool {
     the_key(file, source).is_some() && keys(file).len() == 1
 }
 
@@ -172,7 +165,7 @@ fn shown_key(step: &Step, path: &Path) -> Option<String> {
 }
 
 /// The key as it is to be installed: the one that the plan shows or that is there, else from the source.
-fn fetch_key(cx: &Context<'_>, step: &Step, source: &Source) -> Result<String, ExecError> {
+fn fetch_key(cx: &Context<'_>, step: &Step, source: &AptSource) -> Result<String, ExecError> {
     let path = Files::of(&source.name).key;
     let there = [shown_key(step, &path), cx.system.text(&path).ok()];
     if let Some(key) = there.into_iter().flatten().find(|key| is_the_key(key.as_bytes(), source)) {
@@ -190,7 +183,7 @@ fn fetch_key(cx: &Context<'_>, step: &Step, source: &Source) -> Result<String, E
     })
 }
 
-fn update(cx: &Context<'_>, source: &Source) -> Command {
+fn update(cx: &Context<'_>, source: &AptSource) -> Command {
     let list = format!("Dir::Etc::sourcelist={}", Files::of(&source.name).source.display());
     let options = [
         // A source that does not answer is an error, not a warning.
@@ -205,7 +198,7 @@ fn update(cx: &Context<'_>, source: &Source) -> Command {
 }
 
 /// The files that root writes.
-fn puts(source: &Source, key: String) -> Vec<Deed> {
+fn puts(source: &AptSource, key: String) -> Vec<Deed> {
     let key = Deed::put(&Files::of(&source.name).key, key);
     let texts = texts(source).into_iter().map(|(path, text)| Deed::put(&path, text));
     std::iter::once(key).chain(texts).collect()
@@ -216,7 +209,7 @@ fn made(name: &str) -> Made {
 }
 
 /// What takes a source away again. Its lists go with apt's next update.
-pub(super) fn undo(name: &str, system: &dyn System) -> Vec<Command> {
+fn undo(name: &str, system: &dyn System) -> Vec<Command> {
     let files = Files::of(name);
     let ours = |path: &&Path| {
         // The key has no note of aitk's, only its name.
@@ -239,59 +232,56 @@ pub(crate) fn own_sources(system: &dyn System) -> Vec<String> {
         .collect()
 }
 
-impl Kind for AptSource {
-    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let Some(source) = wanted(step) else { return Ok(Check::Holds) };
-        if is_listed(cx, source) && named_elsewhere(cx, source).is_some() {
+impl Ensure for AptSource {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+        if is_listed(cx, self) && named_elsewhere(cx, self).is_some() {
             return Ok(Check::Holds);
         }
         let mut missing = Vec::new();
-        for (path, text) in texts(source) {
+        for (path, text) in texts(self) {
             if root::content_of(cx, &path)?.as_deref() != Some(text.as_bytes()) {
                 missing.push(message!("{} does not say what it should", path.display()));
             }
         }
-        let key = Files::of(&source.name).key;
-        if !root::content_of(cx, &key)?.is_some_and(|file| is_the_key(&file, source)) {
-            missing.push(message!("{} is not the key {}", key.display(), source.fingerprint));
+        let key = Files::of(&self.name).key;
+        if !root::content_of(cx, &key)?.is_some_and(|file| is_the_key(&file, self)) {
+            missing.push(message!("{} is not the key {}", key.display(), self.fingerprint));
         }
-        if !is_listed(cx, source) {
-            missing.push(message!("apt has no lists of {}", source.uri));
+        if !is_listed(cx, self) {
+            missing.push(message!("apt has no lists of {}", self.uri));
         }
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let Some(source) = wanted(step) else { return Ok(Exact::default()) };
-        refuse_foreign(cx, source)?;
-        let key = match cx.is_local.then(|| fetch_key(cx, step, source)) {
+        refuse_foreign(cx, self)?;
+        let key = match cx.is_local.then(|| fetch_key(cx, step, self)) {
             Some(Err(error @ ExecError::WrongKey { .. })) => return Err(error),
             Some(Ok(key)) => Some(key),
             // It is asked for again when it is needed, and no other one is taken.
             Some(Err(_)) | None => None,
         };
         let known = key.is_some();
-        let mut deeds = puts(source, key.unwrap_or_default());
-        deeds.push(Deed::Run(update(cx, source)));
+        let mut deeds = puts(self, key.unwrap_or_default());
+        deeds.push(Deed::Run(update(cx, self)));
         let mut shown = root::shown(cx, step, &deeds);
         shown.writes.retain(|write| known || !write.content.is_empty());
         Ok(Exact::one(shown))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let Some(source) = wanted(work.step) else { return Ok(Vec::new()) };
-        refuse_foreign(cx, source)?;
-        let files = Files::of(&source.name);
-        let key = match may_change(cx, &message!("download {}", source.key))? {
-            Permit::Granted => fetch_key(cx, work.step, source)?,
+        refuse_foreign(cx, self)?;
+        let files = Files::of(&self.name);
+        let key = match may_change(cx, &message!("download {}", self.key))? {
+            Permit::Granted => fetch_key(cx, work.step, self)?,
             Permit::Reported => String::new(),
         };
-        let puts = puts(source, key);
-        let made = vec![made(&source.name)];
+        let puts = puts(self, key);
+        let made = vec![made(&self.name)];
         let there = || !files.delete(cx.system).is_empty();
         cx.about_to(&work.step.id, &made, there, || {
             let done = root::carry_out(cx, work, &puts).and_then(|()| {
-                let (update, id) = (update(cx, source), &work.step.id);
+                let (update, id) = (update(cx, self), &work.step.id);
                 apt::run(cx.system, &update, cx.lock_wait, id, work.reporter, &work.log)
             });
             match done {
@@ -302,7 +292,7 @@ impl Kind for AptSource {
                     let delete: Vec<_> =
                         files.delete(cx.system).into_iter().map(Deed::Run).collect();
                     Err(match root::carry_out(cx, work, &delete) {
-                        Ok(()) => taken_back(work, source, error),
+                        Ok(()) => taken_back(work, self, error),
                         // They are noted, so the next run or `aitk remove` takes them away.
                         Err(_) => error,
                     })
@@ -313,19 +303,23 @@ impl Kind for AptSource {
     }
 
     /// Files of these names are aitk's.
-    fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
-        let Some(source) = wanted(step) else { return Vec::new() };
-        let there = !Files::of(&source.name).delete(cx.system).is_empty();
-        there.then(|| made(&source.name)).into_iter().collect()
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+        let there = !Files::of(&self.name).delete(cx.system).is_empty();
+        there.then(|| made(&self.name)).into_iter().collect()
+    }
+
+    fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
+        let Thing::Source(name) = thing else { return None };
+        Some((undo(name, system), None))
     }
 }
 
-fn refuse_foreign(cx: &Context<'_>, source: &Source) -> Result<(), ExecError> {
+fn refuse_foreign(cx: &Context<'_>, source: &AptSource) -> Result<(), ExecError> {
     named_elsewhere(cx, source).map_or(Ok(()), |path| Err(ExecError::Foreign { path }))
 }
 
 /// Says that the source's files are gone again.
-fn taken_back(work: &Work<'_>, source: &Source, error: ExecError) -> ExecError {
+fn taken_back(work: &Work<'_>, source: &AptSource, error: ExecError) -> ExecError {
     let text = message!("what was written for the source {} was taken away again", source.name);
     match error {
         ExecError::AptUntrusted { reason } => {
@@ -351,8 +345,8 @@ mod tests {
     const KEY: &str = include_str!("../../fixtures/one-key.asc");
     const KEYS: &str = include_str!("../../fixtures/two-keys.asc");
 
-    fn source() -> Source {
-        Source {
+    fn source() -> AptSource {
+        AptSource {
             name: "vendor".to_owned(),
             uri: "https://repo.vendor.example:8443/debian_12/".to_owned(),
             suite: "/".to_owned(),
@@ -378,14 +372,15 @@ mod tests {
         let wanted = ["Package: cuda-* libcudnn*", origin, "Pin-Priority: 600"];
         assert_eq!(lines, [&never[..], &wanted].concat());
         let components = vec!["main".to_owned(), "extra".to_owned()];
-        let [(_, text), _] = texts(&Source { suite: "trixie".to_owned(), components, ..source() });
+        let [(_, text), _] =
+            texts(&AptSource { suite: "trixie".to_owned(), components, ..source() });
         assert!(text.contains("Suites: trixie\nComponents: main extra\nSigned-By"), "{text}");
     }
 
     #[test]
     fn lists_are_called_as_apt_calls_them() {
         let prefix = |uri: &str, suite: &str| {
-            list_prefix(&Source { uri: uri.to_owned(), suite: suite.to_owned(), ..source() })
+            list_prefix(&AptSource { uri: uri.to_owned(), suite: suite.to_owned(), ..source() })
         };
         assert_eq!(prefix("https://a.example/x86_64/", "/"), "a.example_x86%5f64_");
         assert_eq!(prefix("https://a.example/x", "./"), "a.example_x_._");
@@ -395,8 +390,8 @@ mod tests {
     #[test]
     fn it_holds_with_three_right_files_and_lists() {
         let machine = Machine::new("{}");
-        let step = step(Action::AptSource(source()));
-        let faults = |machine: &Machine| match machine.check(&AptSource, &step).unwrap() {
+        let step = step(source());
+        let faults = |machine: &Machine| match machine.check(&step).unwrap() {
             Check::Holds => 0,
             Check::Missing(faults) => faults.len(),
         };
@@ -418,21 +413,21 @@ mod tests {
     #[test]
     fn a_source_of_the_users_own_is_used_as_it_is() {
         let machine = Machine::new("{}");
-        let step = step(Action::AptSource(source()));
+        let step = step(source());
         let own = "/etc/apt/sources.list.d/own.list";
         machine.file(own, "deb https://repo.vendor.example:8443/debian_12 /\n");
-        let refused = machine.apply(&AptSource, step.action.clone(), Receipt::default());
+        let refused = machine.apply(step.action.clone(), Receipt::default());
         assert!(matches!(refused, Err(ExecError::Foreign { path }) if path == Path::new(own)));
         let list = "/var/lib/apt/lists/repo.vendor.example:8443_debian%5f12_InRelease";
         machine.file(list, "signed");
-        assert_eq!(machine.check(&AptSource, &step).unwrap(), Check::Holds);
+        assert_eq!(machine.check(&step).unwrap(), Check::Holds);
         machine.file(own, "# deb https://repo.vendor.example:8443/debian_12 /\n");
-        assert_ne!(machine.check(&AptSource, &step).unwrap(), Check::Holds);
+        assert_ne!(machine.check(&step).unwrap(), Check::Holds);
     }
 
     #[test]
     fn the_same_source_is_found_in_both_forms_of_apts() {
-        let source = Source { suite: "trixie".to_owned(), ..source() };
+        let source = AptSource { suite: "trixie".to_owned(), ..source() };
         let list = |text: &str| names_it(Path::new("a.list"), text, &source);
         let stanza = |text: &str| names_it(Path::new("a.sources"), text, &source);
         let address = "https://repo.vendor.example:8443/debian_12";
@@ -448,8 +443,8 @@ mod tests {
     #[test]
     fn root_installs_three_files_and_asks_that_source_alone() {
         let machine = Machine::new("{}");
-        let action = Action::AptSource(source());
-        let ran = machine.apply(&AptSource, action, Receipt::default()).unwrap();
+        let action = source();
+        let ran = machine.apply(action, Receipt::default()).unwrap();
         let install = "sudo install -D -m 644 -o root -g root -T /dev/stdin";
         for (at, path) in Files::of("vendor").all().into_iter().enumerate() {
             assert_eq!(ran.shown.commands[at], format!("{install} {}", path.display()));
@@ -488,8 +483,8 @@ mod tests {
     fn only_the_key_of_the_catalog_is_taken() {
         let machine = Machine::new("{}");
         let fetch = |key: String, fingerprint: &str| {
-            let source = Source { key, fingerprint: fingerprint.to_owned(), ..source() };
-            let step = step(Action::AptSource(source.clone()));
+            let source = AptSource { key, fingerprint: fingerprint.to_owned(), ..source() };
+            let step = step(source.clone());
             machine.online(|cx| fetch_key(cx, &step, &source))
         };
         let one = source().fingerprint;

@@ -1,21 +1,21 @@
 //! No installed package has an upgrade waiting.
 
 use aitk_env::Depth;
+use aitk_plan::step::AptUpgrade;
 use aitk_plan::{Plan, Step};
 use aitk_system::message;
 
-use super::{Check, Exact, Kind, Made, Work, apt_change};
+use super::{Check, Ensure, Exact, Made, Work, apt_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct AptUpgrade;
+use crate::receipt::Receipt;
 
 fn words() -> [String; 2] {
     ["upgrade".to_owned(), "--with-new-pkgs".to_owned()]
 }
 
-impl Kind for AptUpgrade {
+impl Ensure for AptUpgrade {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let now = apt::fingerprint(cx.system);
         if now.is_some() && now == cx.memo().receipt.upgraded {
@@ -45,5 +45,13 @@ impl Kind for AptUpgrade {
     /// An upgrade that came out since is no damage.
     fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: Depth) -> Result<Check, ExecError> {
         Ok(Check::Holds)
+    }
+
+    fn guesses(&self, plan: &Plan) -> bool {
+        apt_change::lists_are_old(plan)
+    }
+
+    fn settle(&self, receipt: &mut Receipt, apt: Option<String>) {
+        receipt.upgraded = apt;
     }
 }

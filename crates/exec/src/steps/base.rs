@@ -6,18 +6,17 @@ use std::path::{Path, PathBuf};
 use aitk_env::{
     Addition, Damage, Depth, EnvError, Environments, Generation, Lock, Request, base_files,
 };
-use aitk_plan::{Action, LayerRequest, Plan, Step, digest_of};
+use aitk_plan::step::Base;
+use aitk_plan::{LayerRequest, Plan, Step, digest_of};
 
 use super::activate::left_behind;
 use super::environment::{Resolved, ahead, complete, does_not_go};
 use super::layer::{filled, mend};
-use super::{Check, Exact, Kind, Made, Work, may_download};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, may_download, own};
 use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 use crate::receipt::Provenance;
 use crate::report::Event;
-
-pub(super) struct Base;
 
 /// The name of conda's own environment.
 const NAME: &str = "base";
@@ -26,21 +25,29 @@ const NAME: &str = "base";
 struct Spec<'a> {
     env: &'a str,
     adopt: Option<&'a Path>,
+    generation: Option<&'a str>,
     layers: [LayerRequest; 1],
     digest: String,
 }
 
-fn spec<'a>(plan: &Plan, step: &'a Step) -> Option<Spec<'a>> {
-    let Action::Base { env, requirements, adopt, .. } = &step.action else { return None };
-    Some(Spec {
+fn spec<'a>(plan: &Plan, step: &Step, base: &'a Base) -> Spec<'a> {
+    let Base { env, requirements, adopt, .. } = base;
+    Spec {
         env,
         adopt: adopt.as_deref().map(Path::new),
+        generation: base.generation.as_deref(),
         layers: [LayerRequest { step: step.id.clone(), requirements: requirements.clone() }],
         digest: digest_of(&(requirements, &plan.choices.channels)),
-    })
+    }
 }
 
 impl Spec<'_> {
+    /// Whether the generation that a resolved step names is the one in use.
+    fn is_resolved_here(&self, cx: &Context<'_>) -> bool {
+        let current = environments(cx).current(cx.system);
+        current.is_some_and(|(current, _)| self.generation == Some(&current.name()))
+    }
+
     fn request<'b>(&'b self, added: &'b [String]) -> Request<'b> {
         Request {
             name: NAME,
@@ -61,20 +68,18 @@ fn environments(cx: &Context<'_>) -> Environments {
 
 /// The folder of the conda that a plan uses.
 pub(super) fn folder(cx: &Context<'_>, plan: &Plan) -> PathBuf {
-    let adopted = plan.steps.iter().find_map(|step| match &step.action {
-        Action::Base { adopt, .. } => adopt.as_deref().map(PathBuf::from),
-        _ => None,
-    });
+    let adopted =
+        plan.find::<Base>().and_then(|(_, base)| base.adopt.as_deref().map(PathBuf::from));
     adopted.unwrap_or_else(|| environments(cx).current_path())
 }
 
-impl Kind for Base {
+impl Ensure for Base {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
         self.verify(cx, plan, step, cx.depth())
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let Some(spec) = spec(plan, step) else { return Ok(Exact::default()) };
+        let spec = spec(plan, step, self);
         let link = links(cx, &spec).into_iter().next().unwrap_or_default();
         let known =
             Message::plain(format!("ln -s {} {}", current(cx, plan).display(), link.display()));
@@ -97,13 +102,10 @@ impl Kind for Base {
             return Ok(Exact::one(none));
         };
         let generation = environments(cx).instance(cx.system, &lock.digest());
-        let mut action = step.action.clone();
-        if let Action::Base { generation, .. } = &mut action {
-            *generation = Some(lock.digest());
-        }
+        let resolved = Self { generation: Some(lock.digest()), ..self.clone() };
         let log = no_log();
         let manager = cx.manager(plan.manager, &log);
-        let step = Step { action, ..step.clone() };
+        let step = Step { action: resolved.into(), ..step.clone() };
         let Some(layer) = lock.layer(&step.id) else { return Ok(Exact::one(step)) };
         let mut exact = filled(cx, &*manager, &generation, &step, layer, plan.manager);
         exact.commands.push(known);
@@ -113,7 +115,7 @@ impl Kind for Base {
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let (plan, step) = (work.plan, work.step);
-        let Some(spec) = spec(plan, step) else { return Ok(Vec::new()) };
+        let spec = spec(plan, step, self);
         let mut made = Vec::new();
         let faults = fault(cx, &spec, step, Depth::Content)?;
         if let (Some(faults), Some(_)) = (&faults, spec.adopt) {
@@ -143,14 +145,8 @@ impl Kind for Base {
         failed.map_or(Ok(made), Err)
     }
 
-    fn additions(
-        &self,
-        cx: &Context<'_>,
-        plan: &Plan,
-        step: &Step,
-    ) -> Result<Vec<Addition>, ExecError> {
-        let own = spec(plan, step).is_some_and(|spec| spec.adopt.is_none());
-        let current = environments(cx).current(cx.system).filter(|_| own);
+    fn additions(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Vec<Addition>, ExecError> {
+        let current = environments(cx).current(cx.system).filter(|_| self.adopt.is_none());
         let additions = current.map(|(generation, _)| generation.additions(cx.system));
         Ok(additions.transpose()?.unwrap_or_default())
     }
@@ -162,7 +158,7 @@ impl Kind for Base {
         step: &Step,
         depth: Depth,
     ) -> Result<Check, ExecError> {
-        let Some(spec) = spec(plan, step) else { return Ok(Check::Holds) };
+        let spec = spec(plan, step, self);
         if let Some(faults) = fault(cx, &spec, step, depth)? {
             return Ok(Check::Missing(faults));
         }
@@ -173,6 +169,28 @@ impl Kind for Base {
         Ok(match known {
             true => Check::Holds,
             false => Check::missing(message!("conda does not know `{}` by its name", spec.env)),
+        })
+    }
+
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+        let target = current(cx, plan);
+        let adopted = self.adopt.as_deref().map(|conda| Path::new(conda).join("envs"));
+        let places =
+            [cx.settings.named_environments(), cx.machine.folders.home.join(".conda/envs")];
+        let names = places.into_iter().chain(adopted).map(|folder| folder.join(&self.env));
+        // A link of this name that leads elsewhere is somebody else's.
+        let ours = names
+            .filter(|link| cx.system.read_link(link).is_ok_and(|leads| leads == target))
+            .map(|link| Made::path(&link, None));
+        let base = environments(cx);
+        ours.chain(own::generations(cx, &base)).chain(own::link(cx, &base.current_path())).collect()
+    }
+
+    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
+        self.adopt.as_ref().map(|_| {
+            Remedy::Do(message!(
+                "name the folder of a conda with --conda-base, or apply anew without it"
+            ))
         })
     }
 }
@@ -193,7 +211,7 @@ fn fault(
             one(message!("there is no conda in {}", adopt.display()))
         };
     }
-    if cx.fresh && !is_resolved_here(cx, step) {
+    if cx.fresh && !spec.is_resolved_here(cx) {
         return one(message!("it is resolved anew"));
     }
     let there = environments(cx).current(cx.system);
@@ -224,12 +242,6 @@ fn fault(
     let mut damage = cx.damage(&generation, None, depth)?;
     damage.extend(cx.damage(&generation, Some(&step.id), depth)?);
     Ok((!damage.is_empty()).then(|| damage.iter().map(Damage::describe).collect()))
-}
-
-/// Whether the generation that a resolved step names is the one in use.
-fn is_resolved_here(cx: &Context<'_>, step: &Step) -> bool {
-    let Action::Base { generation: Some(wanted), .. } = &step.action else { return false };
-    environments(cx).current(cx.system).is_some_and(|(current, _)| current.name() == *wanted)
 }
 
 /// What the name of the environment leads to.
@@ -264,8 +276,8 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Option<Lock>, Exe
 }
 
 fn resolved(cx: &Context<'_>, plan: &Plan) -> Result<Option<Resolved>, ExecError> {
-    let step = plan.steps.iter().find(|step| matches!(step.action, Action::Base { .. }));
-    let Some(spec) = step.and_then(|step| spec(plan, step)) else { return Ok(None) };
+    let Some((step, base)) = plan.find::<Base>() else { return Ok(None) };
+    let spec = spec(plan, step, base);
     if spec.adopt.is_some() {
         return Ok(None);
     }

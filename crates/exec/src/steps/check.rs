@@ -5,24 +5,23 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aitk_env::{Depth, inside};
-use aitk_plan::{Action, CHECKS, Plan, Step, digest_of};
+use aitk_plan::step::{self, Kernelspec};
+use aitk_plan::{CHECKS, Plan, Step, digest_of};
 use aitk_system::{Command, Message, message};
 
-use super::kernelspec::{Kernelspec, content};
-use super::{Check, Exact, Kind, Made, Work, base};
+use super::kernelspec::content;
+use super::{Check, Ensure, Exact, Made, Remedy, Work, base};
 use serde::Deserialize;
 
 use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 use crate::report::Event;
 
-pub(super) struct Proof;
-
 /// How long a proof may take on a slow machine.
 const LIMIT: Duration = Duration::from_secs(300);
 
-fn script(step: &Step) -> Result<&'static str, ExecError> {
-    let Action::Check { script } = &step.action else { return Ok("") };
+fn script(proof: &step::Check) -> Result<&'static str, ExecError> {
+    let script = &proof.script;
     let known = CHECKS.iter().find(|(name, _)| name == script);
     known.map(|(_, text)| *text).ok_or_else(|| ExecError::StillMissing {
         reason: message!("there is no script `{script}`"),
@@ -47,10 +46,10 @@ fn proven(cx: &Context<'_>, plan: &Plan) -> Option<Proven> {
 }
 
 /// What a success would prove: this script, on the files that stand in the environment, and what computes there.
-fn claim(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<String> {
+fn claim(cx: &Context<'_>, plan: &Plan, proof: &step::Check) -> Option<String> {
     let (generation, _) = cx.built(&environment(plan)?)?;
     let standing = cx.standing(&generation)?;
-    let claim = format!("{} {standing} {}", generation.folder(), digest_of(&script(step).ok()?));
+    let claim = format!("{} {standing} {}", generation.folder(), digest_of(&script(proof).ok()?));
     Some(match plan.accelerator.kind.as_str() {
         "none" => claim,
         kind => format!("{claim} {kind}"),
@@ -61,7 +60,7 @@ fn claim(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<String> {
 fn prove(
     cx: &Context<'_>,
     plan: &Plan,
-    step: &Step,
+    (step, proof): (&Step, &step::Check),
     log: PathBuf,
     keep_bytecode: bool,
 ) -> Result<Message, ExecError> {
@@ -73,7 +72,7 @@ fn prove(
     // The script is handed over in a variable: a file would have to be written, which a verification must not.
     let mut command = Command::reads([prefix.join("bin/python").to_string_lossy(), "-c".into()])
         .arg("import os; exec(compile(os.environ['AITK_CHECK'], 'check', 'exec'))")
-        .env("AITK_CHECK", script(step)?)
+        .env("AITK_CHECK", script(proof)?)
         .env("AITK_ACCELERATOR_KIND", &plan.accelerator.kind)
         .env("AITK_SAY", "json")
         .env("PYTHONUTF8", "1")
@@ -127,12 +126,10 @@ fn kernel(
     prefix: &Path,
     in_use: bool,
 ) -> Result<Vec<(&'static str, String)>, ExecError> {
-    let is_kernel = |step: &&Step| matches!(step.action, Action::Kernelspec { .. });
-    let Some(step) = plan.steps.iter().find(is_kernel) else { return Ok(Vec::new()) };
-    let Action::Kernelspec { name, .. } = &step.action else { return Ok(Vec::new()) };
-    let mut told = vec![("AITK_KERNEL", name.clone())];
-    if !in_use || Kernelspec.check(cx, plan, step)? != Check::Holds {
-        let content = content(cx, plan, step, prefix).unwrap_or_default();
+    let Some((step, kernel)) = plan.find::<Kernelspec>() else { return Ok(Vec::new()) };
+    let mut told = vec![("AITK_KERNEL", kernel.name.clone())];
+    if !in_use || kernel.check(cx, plan, step)? != Check::Holds {
+        let content = content(cx, plan, kernel, prefix).unwrap_or_default();
         told.push(("AITK_KERNELSPEC", String::from_utf8_lossy(&content).into_owned()));
     }
     Ok(told)
@@ -156,9 +153,9 @@ fn chosen_devices(cx: &Context<'_>, plan: &Plan) -> Vec<(&'static str, String)> 
     vec![("CUDA_DEVICE_ORDER", "PCI_BUS_ID".to_owned()), (variable, numbers.join(","))]
 }
 
-impl Kind for Proof {
+impl Ensure for step::Check {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let claim = claim(cx, plan, step);
+        let claim = claim(cx, plan, self);
         let proven = cx.memo().receipt.proofs.get(&step.id).cloned();
         Ok(if claim.is_some() && claim == proven {
             Check::Holds
@@ -168,8 +165,7 @@ impl Kind for Proof {
     }
 
     fn resolve(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let Action::Check { script } = &step.action else { return Ok(Exact::one(step.clone())) };
-        let commands = vec![Message::plain(format!("aitk run -- python {script}"))];
+        let commands = vec![Message::plain(format!("aitk run -- python {}", self.script))];
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
@@ -178,9 +174,9 @@ impl Kind for Proof {
             return Ok(Vec::new());
         }
         // The first run leaves bytecode behind, so that the user's first start is fast.
-        let said = prove(cx, work.plan, work.step, work.log.clone(), true)?;
+        let said = prove(cx, work.plan, (work.step, self), work.log.clone(), true)?;
         work.reporter.event(&Event::Message { step: &work.step.id, text: &said });
-        if let Some(claim) = claim(cx, work.plan, work.step) {
+        if let Some(claim) = claim(cx, work.plan, self) {
             cx.memo().receipt.proofs.insert(work.step.id.clone(), claim);
         }
         Ok(Vec::new())
@@ -193,11 +189,16 @@ impl Kind for Proof {
         step: &Step,
         _: Depth,
     ) -> Result<Check, ExecError> {
-        match prove(cx, plan, step, no_log(), false) {
+        match prove(cx, plan, (step, self), no_log(), false) {
             Ok(_) => Ok(Check::Holds),
             Err(ExecError::CheckFailed { reason, .. }) => Ok(Check::missing(reason)),
             Err(ExecError::Run(error)) => Ok(Check::missing(error.to_string())),
             Err(error) => Err(error),
         }
+    }
+
+    /// Everything stands as it was installed, and still does not work.
+    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
+        Some(Remedy::Doctor)
     }
 }

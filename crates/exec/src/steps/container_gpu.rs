@@ -2,19 +2,18 @@
 
 use std::path::Path;
 
+use aitk_plan::step::ContainerGpu;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Command, Message, System, message};
 use serde_json::Value;
 
 use super::root::{self, Deed};
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work};
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct ContainerGpu;
+use crate::places::{CDI, Thing};
 
 const DAEMON: &str = "/etc/docker/daemon.json";
-pub(crate) const CDI: &str = "/etc/cdi/nvidia.yaml";
 /// Where NVIDIA's own service describes them, after each start of the machine.
 const OTHER_CDI: &str = "/var/run/cdi/nvidia.yaml";
 const RUNTIME: &str = "runtime:nvidia";
@@ -57,7 +56,7 @@ fn deeds(cx: &Context<'_>, state: &State) -> Vec<Deed> {
 
 /// What takes the runtime out of Docker's configuration again: its tool cannot, so only a file goes that has nothing
 /// else in it.
-pub(super) fn undo(detail: Option<&str>, system: &dyn System) -> Vec<Command> {
+fn undo(detail: Option<&str>, system: &dyn System) -> Vec<Command> {
     let only = |json: Value| {
         let runtimes = json.get("runtimes").and_then(Value::as_object);
         let alone = json.as_object().is_some_and(|json| json.len() == 1);
@@ -70,7 +69,7 @@ pub(super) fn undo(detail: Option<&str>, system: &dyn System) -> Vec<Command> {
 }
 
 /// What to say of a runtime that stays.
-pub(super) fn stays(system: &dyn System) -> Option<Message> {
+fn stays(system: &dyn System) -> Option<Message> {
     let json = system.text(DAEMON).ok()?;
     let json: Value = serde_json::from_str(&json).ok()?;
     json.pointer("/runtimes/nvidia")?;
@@ -79,7 +78,7 @@ pub(super) fn stays(system: &dyn System) -> Option<Message> {
     ))
 }
 
-impl Kind for ContainerGpu {
+impl Ensure for ContainerGpu {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let State { runtime, described, .. } = state(cx)?;
         let mut missing = Vec::new();
@@ -119,12 +118,26 @@ impl Kind for ContainerGpu {
         let cdi = cx.system.exists(CDI).then(|| Made::found(format!("file:{CDI}"), None));
         runtime.into_iter().chain(cdi).collect()
     }
+
+    fn undo(thing: &Thing, detail: Option<&str>, system: &dyn System) -> Option<TakenBack> {
+        match thing {
+            // What NVIDIA's tool writes is the tool's.
+            Thing::SystemFile(path) if path == Path::new(CDI) => {
+                let there = system.exists(path).then(|| root::delete([path]));
+                Some((there.into_iter().collect(), None))
+            }
+            Thing::Runtime => {
+                let commands = undo(detail, system);
+                let stays = if commands.is_empty() { stays(system) } else { None };
+                Some((commands, stays))
+            }
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::Action;
-
     use super::*;
     use crate::receipt::Receipt;
     use crate::steps::testing::{Machine, step};
@@ -135,11 +148,7 @@ mod tests {
     const GENERATE: &str = "sudo nvidia-ctk cdi generate --output=/etc/cdi/nvidia.yaml";
 
     fn commands(machine: &Machine) -> Vec<Message> {
-        machine
-            .apply(&ContainerGpu, Action::ContainerGpu, Receipt::default())
-            .unwrap()
-            .shown
-            .commands
+        machine.apply(ContainerGpu {}, Receipt::default()).unwrap().shown.commands
     }
 
     #[test]
@@ -153,14 +162,14 @@ mod tests {
         machine.file(DAEMON, NVIDIA);
         assert_eq!(commands(&machine), [GENERATE]);
         machine.file(OTHER_CDI, "");
-        let step = step(Action::ContainerGpu);
-        assert_eq!(machine.check(&ContainerGpu, &step).unwrap(), Check::Holds);
+        let step = step(ContainerGpu {});
+        assert_eq!(machine.check(&step).unwrap(), Check::Holds);
     }
 
     #[test]
     fn a_configuration_with_anything_else_in_it_stays() {
         let machine = Machine::new("{}");
-        let ran = machine.apply(&ContainerGpu, Action::ContainerGpu, Receipt::default()).unwrap();
+        let ran = machine.apply(ContainerGpu {}, Receipt::default()).unwrap();
         let detail = ran.receipt.objects[RUNTIME].detail.clone();
         machine.file(DAEMON, NVIDIA);
         let whole = undo(detail.as_deref(), machine.system());

@@ -7,16 +7,15 @@ use aitk_env::{
     Added, Addition, Damage, Depth, EnvError, Fault, Generation, Layer, Lock, Record, Taken,
     add_again, get_python,
 };
-use aitk_plan::{Accelerator, Action, Bytes, FrameworkPlan, Plan, Status, Step, Warning};
+use aitk_plan::step::{self, AptPackages, Environment, Payload};
+use aitk_plan::{Accelerator, Bytes, FrameworkPlan, Part, Plan, Status, Step, Warning};
 
 use super::layer::{filled, finish, mend};
-use super::{Check, Exact, Kind, Made, Work, kind, may_download};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, behaviour, may_download, own};
 use crate::context::{Context, EnvironmentSpec, environment, no_log};
 use crate::error::ExecError;
 
-pub(super) struct Environment;
-
-impl Kind for Environment {
+impl Ensure for Environment {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
         self.verify(cx, plan, step, cx.depth())
     }
@@ -29,7 +28,7 @@ impl Kind for Environment {
         if builds_here && cx.machine_now().python.is_empty() {
             return Err(EnvError::NoPython.into());
         }
-        Ok(exact(cx, plan, step, &spec, &resolved))
+        Ok(exact(cx, plan, (step, self), &spec, &resolved))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -142,6 +141,15 @@ impl Kind for Environment {
             found => Check::Missing(found),
         })
     }
+
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+        environment(plan)
+            .map_or_else(Vec::new, |spec| own::generations(cx, &cx.environments(&spec)))
+    }
+
+    fn remedy(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Option<Remedy> {
+        for_the_person(cx, plan).map(Remedy::Do)
+    }
 }
 
 /// What nobody but the owner of an environment's files, or root, can do.
@@ -158,7 +166,7 @@ fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
 }
 
 /// What only the person can do about a plan's environment.
-pub(crate) fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<Message> {
+fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<Message> {
     let spec = environment(plan)?;
     if without_python(cx, plan, &spec) {
         return Some(get_python());
@@ -169,13 +177,13 @@ pub(crate) fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<Message> {
 
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
 fn without_python(cx: &Context<'_>, plan: &Plan, spec: &EnvironmentSpec<'_>) -> bool {
-    let comes = |step: &&Step| matches!(step.action, Action::AptPackages { .. });
+    let comes = |step: &&Step| step.is::<AptPackages>();
     !spec.manager.brings_python()
         && cx.is_local
         && cx.machine_now().python.is_empty()
         && plan.steps.iter().filter(comes).all(|step| {
             step.status == Status::Blocked
-                || matches!(kind(&step.action).check(cx, plan, step), Ok(Check::Holds))
+                || matches!(behaviour(&step.action).check(cx, plan, step), Ok(Check::Holds))
         })
 }
 
@@ -187,9 +195,7 @@ fn in_use_for(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Option<(Generatio
 
 /// The layers of an environment that is to be built and is exactly known: they can come in ahead of its step.
 pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<Layer> {
-    let needed = plan.steps.iter().any(|step| {
-        matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
-    });
+    let needed = plan.needs(|part| part == Part::Whole);
     let Some((spec, lock)) = environment(plan).zip(cx.lock_of(plan)) else { return Vec::new() };
     let environments = cx.environments(&spec);
     let generation = environments.instance(cx.system, &lock.digest());
@@ -290,22 +296,22 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
 fn exact(
     cx: &Context<'_>,
     plan: &Plan,
-    step: &Step,
+    (step, wanted): (&Step, &Environment),
     spec: &EnvironmentSpec<'_>,
     resolved: &Resolved,
 ) -> Exact {
     let lock = &resolved.lock;
     let generation = cx.environments(spec).instance(cx.system, &lock.digest());
-    let mut action = step.action.clone();
-    if let Action::Environment { generation, python, added, .. } = &mut action {
-        *generation = Some(lock.digest());
-        *python = Some(lock.target.python.clone());
-        added.clone_from(&resolved.added);
-    }
+    let wanted = Environment {
+        generation: Some(lock.digest()),
+        python: Some(lock.target.python.clone()),
+        added: resolved.added.clone(),
+        ..wanted.clone()
+    };
     let log = no_log();
     let manager = cx.manager(spec.manager, &log);
     let mut own = Step {
-        action,
+        action: wanted.into(),
         commands: Vec::new(),
         download: Some(0),
         disk: Some(0),
@@ -317,14 +323,14 @@ fn exact(
     }
     own.commands.splice(0..0, manager.create_commands(&spec.request(), &generation));
     let mut steps = vec![own];
-    let layers = plan.steps.iter().filter(|step| matches!(step.action, Action::Layer { .. }));
+    let layers = plan.steps.iter().filter(|step| step.part() == Part::Layer);
     for layer in layers {
         if let Some(locked) = lock.layer(&layer.id) {
             steps.push(filled(cx, &*manager, &generation, layer, locked, lock.manager));
         }
     }
     let link = cx.environments(spec).current_path();
-    for step in plan.steps.iter().filter(|step| step.action == Action::Activate) {
+    for step in plan.steps.iter().filter(|step| step.part() == Part::Switch) {
         let commands =
             vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
         steps.push(Step { commands, ..step.clone() });
@@ -342,9 +348,9 @@ fn exact(
     let accelerator = accelerator(cx, plan, spec, lock.build.as_deref());
     warnings.extend(on_the_cpu(accelerator.as_ref()));
     let wishes = spec.builds.first().map(|build| &build.requirements);
-    let is_it = |step: &&mut Step| match &step.action {
-        Action::Layer { requirements } => Some(requirements) == wishes,
-        _ => false,
+    let is_it = |step: &&mut Step| {
+        let layer = step::Layer::of(&step.action);
+        layer.is_some_and(|layer| Some(&layer.requirements) == wishes)
     };
     if let (Some(step), Some((_, taken))) = (steps.iter_mut().find(is_it), taken) {
         step.why.extend(taken.why);

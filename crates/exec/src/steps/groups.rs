@@ -1,14 +1,14 @@
 //! The user belongs to groups, once logged in again.
 
-use aitk_plan::{Action, Plan, Status, Step};
+use aitk_plan::step::Groups;
+use aitk_plan::{Plan, Status, Step};
 use aitk_system::{Command, System, message};
 
 use super::root::{self, Deed};
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work};
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct Groups;
+use crate::places::Thing;
 
 const GROUPS: &str = "/etc/group";
 
@@ -25,13 +25,6 @@ pub(super) fn groups(text: &str) -> impl Iterator<Item = Group<'_>> {
         let [name, _, gid, members] = fields[..] else { return None };
         Some(Group { name, gid: gid.parse().ok()?, members: members.split(',').collect() })
     })
-}
-
-fn wanted(step: &Step) -> &[String] {
-    match &step.action {
-        Action::Groups { groups } => groups,
-        _ => &[],
-    }
 }
 
 /// The user's name. A user who comes from the network stands in no file.
@@ -56,7 +49,7 @@ struct State {
     absent: Vec<String>,
 }
 
-fn state(cx: &Context<'_>, step: &Step) -> Result<State, ExecError> {
+fn state(cx: &Context<'_>, wanted: &Groups) -> Result<State, ExecError> {
     let host = cx.system.host();
     // Root may do everything without them.
     if host.uid == 0 {
@@ -64,7 +57,7 @@ fn state(cx: &Context<'_>, step: &Step) -> Result<State, ExecError> {
     }
     let text = root::text(cx, GROUPS)?;
     let mut state = State { user: user(cx)?, ..State::default() };
-    for name in wanted(step) {
+    for name in &wanted.groups {
         let place = match groups(&text).find(|group| group.name == name) {
             None => &mut state.absent,
             Some(group) if group.gid == host.gid || group.members.contains(&&*state.user) => {
@@ -85,14 +78,8 @@ fn key(group: &str) -> String {
     format!("group:{group}")
 }
 
-/// Whether an earlier step of the plan may bring a group that is not there yet.
-pub(crate) fn may_come(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> {
-    let pending = |need: &String| plan.step(need).is_some_and(|need| need.status == Status::Needed);
-    Ok(step.needs.iter().any(pending) && !state(cx, step)?.absent.is_empty())
-}
-
 /// What takes the user, whose name was noted, out of a group again.
-pub(super) fn undo(group: &str, user: &str, system: &dyn System) -> Vec<Command> {
+fn undo(group: &str, user: &str, system: &dyn System) -> Vec<Command> {
     let text = system.text(GROUPS).unwrap_or_default();
     let belongs = groups(&text).any(|g| g.name == group && g.members.contains(&user));
     // What is noted is a claim: nobody else is taken out of a group.
@@ -109,17 +96,17 @@ pub(super) fn undo(group: &str, user: &str, system: &dyn System) -> Vec<Command>
         .collect()
 }
 
-impl Kind for Groups {
-    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let State { user, lacks, .. } = state(cx, step)?;
+impl Ensure for Groups {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let State { user, lacks, .. } = state(cx, self)?;
         let missing: Vec<_> =
             lacks.iter().map(|group| message!("{user} does not belong to {group}")).collect();
         Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let estimated = may_come(cx, plan, step)?;
-        let State { user, mut lacks, absent, .. } = state(cx, step)?;
+        let estimated = self.reopens(cx, plan, step)?;
+        let State { user, mut lacks, absent, .. } = state(cx, self)?;
         if estimated {
             lacks.extend(absent);
         }
@@ -129,7 +116,7 @@ impl Kind for Groups {
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let State { user, lacks, .. } = state(cx, work.step)?;
+        let State { user, lacks, .. } = state(cx, self)?;
         if lacks.is_empty() {
             return Ok(Vec::new());
         }
@@ -143,14 +130,27 @@ impl Kind for Groups {
     }
 
     /// What aitk has made is noted before it is there, so the rest was there before.
-    fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
-        let State { user, belongs, .. } = state(cx, step).unwrap_or_default();
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+        let State { user, belongs, .. } = state(cx, self).unwrap_or_default();
         belongs.iter().map(|group| Made::found(key(group), Some(user.clone()))).collect()
+    }
+
+    /// An earlier step of the plan may bring a group that is not there yet.
+    fn reopens(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> {
+        let needed = |id: &String| plan.step(id).is_some_and(|s| s.status == Status::Needed);
+        Ok(step.needs.iter().any(needed) && !state(cx, self)?.absent.is_empty())
+    }
+
+    fn undo(thing: &Thing, detail: Option<&str>, system: &dyn System) -> Option<TakenBack> {
+        let Thing::Group(name) = thing else { return None };
+        Some((undo(name, detail?, system), None))
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use aitk_plan::step::AptUpgrade;
+
     use super::*;
     use crate::receipt::Receipt;
     use crate::steps::testing::{Machine, NOTED, step};
@@ -159,9 +159,9 @@ mod tests {
 
     const ROOT: &str = r#"{"host": {"uid": 0, "gid": 0, "groups": [], "arch": ""}}"#;
 
-    fn action() -> Action {
+    fn action() -> Groups {
         let groups = ["render", "video", "docker"];
-        Action::Groups { groups: groups.map(str::to_owned).into() }
+        Groups { groups: groups.map(str::to_owned).into() }
     }
 
     fn machine(host: &str, groups: &str) -> Machine {
@@ -175,8 +175,8 @@ mod tests {
     fn groups_that_are_not_there_are_left_out() {
         let machine = machine(HOST, "broken\nrender:x:105:\nvideo:x:44:joe,kim\n");
         let lacks = Check::missing("kim does not belong to render");
-        assert_eq!(machine.check(&Groups, &step(action())).unwrap(), lacks);
-        let ran = machine.apply(&Groups, action(), Receipt::default()).unwrap();
+        assert_eq!(machine.check(&step(action())).unwrap(), lacks);
+        let ran = machine.apply(action(), Receipt::default()).unwrap();
         assert_eq!(ran.shown.commands, ["sudo usermod -aG render kim"]);
         assert_eq!(ran.did, [NOTED, "run sudo usermod -aG render kim"]);
         assert!(ran.receipt.made("group:render") && !ran.receipt.made("group:video"));
@@ -185,11 +185,11 @@ mod tests {
     #[test]
     fn members_and_root_need_nothing() {
         let member = machine(HOST, "render:x:1000:\nvideo:x:44:joe,kim\n");
-        assert_eq!(member.check(&Groups, &step(action())).unwrap(), Check::Holds);
+        assert_eq!(member.check(&step(action())).unwrap(), Check::Holds);
         let near = machine(HOST, "video:x:44:kimberly\n");
-        assert_ne!(near.check(&Groups, &step(action())).unwrap(), Check::Holds);
+        assert_ne!(near.check(&step(action())).unwrap(), Check::Holds);
         let root = machine(ROOT, "render:x:105:\nvideo:x:44:\n");
-        assert_eq!(root.check(&Groups, &step(action())).unwrap(), Check::Holds);
+        assert_eq!(root.check(&step(action())).unwrap(), Check::Holds);
     }
 
     #[test]
@@ -197,11 +197,11 @@ mod tests {
         let machine = machine(HOST, "render:x:105:kim\nvideo:x:44:kim\n");
         let mut groups = step(action());
         groups.needs = vec!["earlier".to_owned()];
-        let mut earlier = step(Action::AptUpgrade);
+        let mut earlier = step(AptUpgrade {});
         earlier.id = "earlier".to_owned();
         let commands = |status| {
             let plan = machine.plan(vec![Step { status, ..earlier.clone() }, groups.clone()]);
-            machine.resolve(&Groups, &plan, &groups).unwrap()
+            machine.resolve(&plan, &groups).unwrap()
         };
         let waits = commands(Status::Needed);
         assert_eq!(

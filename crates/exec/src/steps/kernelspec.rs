@@ -5,42 +5,39 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use aitk_env::inside;
-use aitk_plan::{Action, Plan, Step};
+use aitk_plan::step::Kernelspec;
+use aitk_plan::{Plan, Step};
 use serde_json::json;
 
-use super::{Check, Exact, Kind, Made, Work, base, hash_of};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, base, hash_of};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 
-pub(super) struct Kernelspec;
-
 /// Where the kernel's file is and what it says: it starts the environment by way of the link to the one in use.
-fn wanted(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<(PathBuf, Vec<u8>)> {
-    let Action::Kernelspec { name, .. } = &step.action else { return None };
+fn wanted(cx: &Context<'_>, plan: &Plan, kernel: &Kernelspec) -> Option<(PathBuf, Vec<u8>)> {
     let prefix = cx.environments(&environment(plan)?).current_path();
-    let path = cx.machine.folders.jupyter.join("kernels").join(name).join("kernel.json");
-    Some((path, content(cx, plan, step, &prefix)?))
+    let path = cx.machine.folders.jupyter.join("kernels").join(&kernel.name).join("kernel.json");
+    Some((path, content(cx, plan, kernel, &prefix)?))
 }
 
 /// What the kernel's file says for the environment at this place; Jupyter's own format.
 pub(super) fn content(
     cx: &Context<'_>,
     plan: &Plan,
-    step: &Step,
+    kernel: &Kernelspec,
     prefix: &Path,
 ) -> Option<Vec<u8>> {
-    let Action::Kernelspec { display, .. } = &step.action else { return None };
     let spec = environment(plan)?;
     let inside = inside(spec.manager, spec.name, prefix, &base::folder(cx, plan));
     let env: BTreeMap<_, _> = inside.kernel().collect();
-    let kernel = json!({
+    let json = json!({
         "argv": [prefix.join("bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": display,
+        "display_name": kernel.display,
         "language": "python",
         "metadata": { "debugger": true },
         "env": env,
     });
-    let mut bytes = serde_json::to_vec_pretty(&kernel).ok()?;
+    let mut bytes = serde_json::to_vec_pretty(&json).ok()?;
     bytes.push(b'\n');
     Some(bytes)
 }
@@ -104,15 +101,9 @@ fn way_out() -> Message {
     )
 }
 
-/// The same where `apply` would refuse to write the kernel of a step; `None` where it can, and for other steps.
-pub(crate) fn kernel_of_others(cx: &Context<'_>, plan: &Plan, step: &Step) -> Option<Message> {
-    let (path, bytes) = wanted(cx, plan, step)?;
-    matches!(whose(cx, &path, &bytes), Ok(Whose::Foreign)).then(way_out)
-}
-
-impl Kind for Kernelspec {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let Some((path, bytes)) = wanted(cx, plan, step) else { return Ok(Check::Holds) };
+impl Ensure for Kernelspec {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let Some((path, bytes)) = wanted(cx, plan, self) else { return Ok(Check::Holds) };
         Ok(match whose(cx, &path, &bytes)? {
             Whose::Ours | Whose::Edited => Check::Holds,
             Whose::Nobodys => Check::missing(message!("{} is not there", path.display())),
@@ -123,13 +114,13 @@ impl Kind for Kernelspec {
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let wanted = wanted(cx, plan, step);
+        let wanted = wanted(cx, plan, self);
         let commands = wanted.map(|(path, _)| message!("write {}", path.display()));
         Ok(Exact::one(Step { commands: commands.into_iter().collect(), ..step.clone() }))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let Some((path, bytes)) = wanted(cx, work.plan, work.step) else { return Ok(Vec::new()) };
+        let Some((path, bytes)) = wanted(cx, work.plan, self) else { return Ok(Vec::new()) };
         if let Whose::Foreign = whose(cx, &path, &bytes)? {
             return Err(ExecError::Yours {
                 path,
@@ -141,18 +132,26 @@ impl Kind for Kernelspec {
         Ok(vec![Made::path(&path, Some(hash_of(&bytes)))])
     }
 
-    fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
-        let Some((path, bytes)) = wanted(cx, plan, step) else { return Vec::new() };
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+        let Some((path, bytes)) = wanted(cx, plan, self) else { return Vec::new() };
         let found = cx.system.read(&path).unwrap_or_default();
         // What it was when aitk wrote it is known only where nobody has changed it since.
         let detail = (found == bytes).then(|| hash_of(&bytes));
         is_ours(&found, &bytes).then(|| Made::path(&path, detail)).into_iter().collect()
+    }
+
+    /// `apply` would refuse to write the kernel where it is somebody else's.
+    fn remedy(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Option<Remedy> {
+        let (path, bytes) = wanted(cx, plan, self)?;
+        let foreign = matches!(whose(cx, &path, &bytes), Ok(Whose::Foreign));
+        foreign.then(|| Remedy::Do(way_out()))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use aitk_plan::Manager;
+    use aitk_plan::step::Environment;
 
     use super::*;
     use crate::receipt::Receipt;
@@ -172,8 +171,8 @@ mod tests {
             let object = receipt.objects.values_mut().next().unwrap();
             object.detail = Some(hash_of(noted.as_bytes()));
         }
-        let kernel = Action::Kernelspec { name: "aitk-ai".to_owned(), display: "AI".to_owned() };
-        let environment = Action::Environment {
+        let kernel = Kernelspec { name: "aitk-ai".to_owned(), display: "AI".to_owned() };
+        let environment = Environment {
             env: "ai".to_owned(),
             python: None,
             interpreter: None,
@@ -182,14 +181,14 @@ mod tests {
             added: Vec::new(),
             generation: None,
         };
-        let mut plan = machine.plan(vec![step(environment), step(kernel)]);
+        let mut plan = machine.plan(vec![step(environment), step(kernel.clone())]);
         plan.manager = Manager::Venv;
         machine.with(receipt, |cx| {
             let step = &plan.steps[1];
-            match Kernelspec.check(cx, &plan, step)? {
+            match kernel.check(cx, &plan, step)? {
                 Check::Holds => Ok(false),
                 Check::Missing(_) => {
-                    let (path, bytes) = wanted(cx, &plan, step).unwrap();
+                    let (path, bytes) = wanted(cx, &plan, &kernel).unwrap();
                     match whose(cx, &path, &bytes)? {
                         Whose::Foreign => Err(ExecError::Interrupted),
                         _ => Ok(true),

@@ -1,16 +1,15 @@
 //! The packages of one layer are in the generation.
 
 use aitk_env::{Damage, Depth, Generation, Lock, Locked, Manager};
-use aitk_plan::{Action, Manager as ManagerKind, Plan, Status, Step};
+use aitk_plan::step::{Environment, Layer};
+use aitk_plan::{Manager as ManagerKind, Part, Plan, Step};
 use aitk_system::message;
 
-use super::{Check, Exact, Kind, Made, Work, may_download};
+use super::{Check, Ensure, Exact, Made, Work, may_download};
 use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 
-pub(super) struct Layer;
-
-impl Kind for Layer {
+impl Ensure for Layer {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
         self.verify(cx, plan, step, cx.depth())
     }
@@ -18,9 +17,7 @@ impl Kind for Layer {
     /// The environment resolves all layers together; here is only what mending takes.
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Exact::default()) };
-        let anew = plan.steps.iter().any(|step| {
-            matches!(step.action, Action::Environment { .. }) && step.status == Status::Needed
-        });
+        let anew = plan.needs(|part| part == Part::Whole);
         let whole = cx.built(&spec).filter(|_| !anew);
         let Some((generation, _)) = whole else { return Ok(Exact::default()) };
         let damaged = damaged(cx, &generation, &step.id)?;
@@ -129,9 +126,7 @@ pub(super) fn filled(
 /// Whether this run builds a new generation.
 fn being_built(cx: &Context<'_>, plan: &Plan) -> bool {
     let memo = cx.memo();
-    plan.steps.iter().any(|step| {
-        matches!(step.action, Action::Environment { .. }) && memo.built.contains(&step.id)
-    })
+    plan.find::<Environment>().is_some_and(|(step, _)| memo.built.contains(&step.id))
 }
 
 /// Notes that a generation is whole, once every layer is in it: it can be proven now. What a cache that has lost files did

@@ -1,17 +1,16 @@
 //! This session belongs to groups: membership counts only for those who log in after it was given.
 
-use aitk_plan::{Action, Plan, Step};
+use aitk_plan::step::Login;
+use aitk_plan::{Plan, Status, Step};
 use aitk_system::{Permit, message};
 
 use super::groups::groups;
-use super::{Check, Exact, Kind, Made, Work, may_change, root};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, may_change, root};
 use crate::context::Context;
 use crate::error::ExecError;
 
-pub(super) struct Login;
-
-fn lacking(cx: &Context<'_>, step: &Step) -> Result<Vec<String>, ExecError> {
-    let Action::Login { groups: wanted } = &step.action else { return Ok(Vec::new()) };
+/// Those of these groups that this session does not belong to.
+fn lacking(cx: &Context<'_>, wanted: &[String]) -> Result<Vec<String>, ExecError> {
     let host = cx.system.host();
     // Root may do everything without them.
     if host.uid == 0 {
@@ -25,9 +24,9 @@ fn lacking(cx: &Context<'_>, step: &Step) -> Result<Vec<String>, ExecError> {
     Ok(lacks.collect())
 }
 
-impl Kind for Login {
-    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let missing: Vec<_> = lacking(cx, step)?
+impl Ensure for Login {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let missing: Vec<_> = lacking(cx, &self.groups)?
             .iter()
             .map(|group| message!("this session does not belong to {group}"))
             .collect();
@@ -39,11 +38,21 @@ impl Kind for Login {
         Ok(Exact::one(Step { commands: Vec::new(), estimated: false, ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, _: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         match may_change(cx, &message!("log out and in again"))? {
             Permit::Reported => Ok(Vec::new()),
-            Permit::Granted => Err(ExecError::LogIn { groups: lacking(cx, work.step)? }),
+            Permit::Granted => Err(ExecError::LogIn { groups: lacking(cx, &self.groups)? }),
         }
+    }
+
+    /// What the groups' step gives counts in another session.
+    fn reopens(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> {
+        let needed = |id: &String| plan.step(id).is_some_and(|s| s.status == Status::Needed);
+        Ok(step.needs.iter().any(needed) && !cx.machine.privilege.root)
+    }
+
+    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
+        Some(Remedy::Do(message!("log out and in again")))
     }
 }
 
@@ -57,7 +66,7 @@ mod tests {
         let machine = Machine::new(&host);
         machine.file("/etc/group", groups);
         let groups = ["render", "video"].map(str::to_owned).into();
-        machine.check(&Login, &step(Action::Login { groups })).unwrap()
+        machine.check(&step(Login { groups })).unwrap()
     }
 
     #[test]

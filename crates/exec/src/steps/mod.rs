@@ -24,31 +24,30 @@ mod swap_file;
 mod system_file;
 #[cfg(test)]
 pub(crate) mod testing;
+mod unavailable;
 mod undo;
 mod uv;
 
 use std::path::{Path, PathBuf};
 
 use aitk_env::{Addition, Depth, EnvError};
-use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning};
-use aitk_system::{Message, Permit, System};
+use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning, for_each_kind, step};
+use aitk_system::{Command, Message, Permit, System, quote};
 use sha2::{Digest, Sha256};
 
 pub(crate) use apt_source::own_sources;
 pub(crate) use base::resolve as resolve_base;
-pub(crate) use container_gpu::CDI;
-pub(crate) use environment::{as_built, for_the_person, resolve as resolve_environment};
-pub(crate) use groups::may_come as group_may_come;
-pub(crate) use kernelspec::{kept_kernel, kernel_of_others, kernel_python};
+pub(crate) use environment::{as_built, resolve as resolve_environment};
+pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use restart::boot_id;
-pub(crate) use shell_file::shell_files;
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
 pub use undo::Undo;
 pub(crate) use undo::undo;
 
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::receipt::Made;
+use crate::places::Thing;
+use crate::receipt::{Made, Receipt};
 use crate::report::Reporter;
 
 /// Whether a step holds.
@@ -108,8 +107,8 @@ pub(crate) struct Work<'a> {
     pub log: PathBuf,
 }
 
-/// What a kind of step can do.
-pub(crate) trait Kind: Sync {
+/// What a kind of step can do; its payload can.
+pub(crate) trait Ensure: Sync {
     /// Whether the step holds: quick, without privileges, changing nothing.
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError>;
 
@@ -121,8 +120,8 @@ pub(crate) trait Kind: Sync {
 
     /// What of its own is there once it holds, as far as it can be told to be aitk's: a run that was killed may have
     /// made it and not noted it.
-    fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
-        own::of_environments(cx, plan, step)
+    fn own(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+        Vec::new()
     }
 
     /// What somebody has put beside what it has made, and changes what runs there.
@@ -140,32 +139,106 @@ pub(crate) trait Kind: Sync {
     ) -> Result<Check, ExecError> {
         self.check(cx, plan, step)
     }
-}
 
-/// The behaviour of a step.
-pub(crate) fn kind(action: &Action) -> &'static dyn Kind {
-    match action {
-        Action::AptRepair => &apt_repair::AptRepair,
-        Action::AptLists { .. } => &apt_lists::AptLists,
-        Action::AptUpgrade => &apt_upgrade::AptUpgrade,
-        Action::AptPackages { .. } => &apt_packages::AptPackages,
-        Action::AptSource(_) => &apt_source::AptSource,
-        Action::SystemFile { .. } => &system_file::SystemFile,
-        Action::Groups { .. } => &groups::Groups,
-        Action::Login { .. } => &login::Login,
-        Action::Restart { .. } => &restart::Restart,
-        Action::SwapFile { .. } => &swap_file::SwapFile,
-        Action::ContainerGpu => &container_gpu::ContainerGpu,
-        Action::Uv => &uv::Uv,
-        Action::Base { .. } => &base::Base,
-        Action::ShellInit => &shell_init::ShellInit,
-        Action::Environment { .. } => &environment::Environment,
-        Action::Layer { .. } => &layer::Layer,
-        Action::Activate => &activate::Activate,
-        Action::Kernelspec { .. } => &kernelspec::Kernelspec,
-        Action::Check { .. } => &check::Proof,
+    /// What mends it where it does not hold; `None` where that is `aitk apply`.
+    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
+        None
+    }
+
+    /// Whether it may not hold any more, though it does now, once the steps before it are done.
+    fn reopens(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Result<bool, ExecError> {
+        Ok(false)
+    }
+
+    /// Whether what it resolves to is an estimate as long as an earlier step of the plan is to be done.
+    fn guesses(&self, _: &Plan) -> bool {
+        false
+    }
+
+    /// Whether it brings what such an error says is missing.
+    fn brings(&self, _: &ExecError) -> bool {
+        false
+    }
+
+    /// Whether it asks in which start of the machine another step was carried out.
+    fn counts_from(&self, _: &Step) -> bool {
+        false
+    }
+
+    /// Notes that it holds, in this state of apt.
+    fn settle(&self, _: &mut Receipt, _apt: Option<String>) {}
+
+    /// How root takes back a thing of its making, of which this was noted; `None` for things of others. Made by steps of
+    /// whatever plan, so there is no payload.
+    fn undo(_: &Thing, _detail: Option<&str>, _: &dyn System) -> Option<TakenBack>
+    where
+        Self: Sized,
+    {
+        None
     }
 }
+
+/// The commands by which root takes something away, and what a person should know of what stays.
+pub(crate) type TakenBack = (Vec<Command>, Option<Message>);
+
+macro_rules! dispatch {
+    (both: $($both:ident),+; plan: $($plan:ident),+; profile: $($profile:ident),+;) => {
+        /// The behaviour of a step.
+        pub(crate) fn behaviour(action: &Action) -> &dyn Ensure {
+            match action {
+                $(Action::$both(payload) => payload,)+
+                $(Action::$plan(payload) => payload,)+
+            }
+        }
+
+        /// How root takes back a thing of whichever kind of step.
+        fn take_back(thing: &Thing, detail: Option<&str>, system: &dyn System) -> Option<TakenBack> {
+            None$(.or_else(|| step::$both::undo(thing, detail, system)))+
+                $(.or_else(|| step::$plan::undo(thing, detail, system)))+
+        }
+    };
+}
+
+for_each_kind!(dispatch);
+
+/// What takes a finding away. `apply` is named only where it sees the same fault, for it looks by the same checks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Remedy {
+    /// `aitk apply`, of the environment of this name.
+    Apply {
+        /// The environment.
+        env: String,
+        /// Whether only reading every file shows `apply` that there is something to do.
+        deep: bool,
+    },
+    /// Taking something away that the user may have wanted.
+    Remove(PathBuf),
+    /// Finding out why: everything stands as it was installed, and still does not work.
+    Doctor,
+    /// What nobody but the person can do.
+    Do(Message),
+}
+
+impl Remedy {
+    /// As a person types it, or in words.
+    pub fn text(&self) -> Message {
+        match self {
+            Self::Apply { env, deep } => {
+                let deep = if *deep { " --deep" } else { "" };
+                let env = if env == DEFAULT_ENV { String::new() } else { format!(" --env {env}") };
+                Message::plain(format!("aitk apply{deep}{env}"))
+            }
+            Self::Remove(path) => {
+                Message::plain(format!("rm -r {}", quote(&path.to_string_lossy())))
+            }
+            Self::Doctor => Message::plain("aitk doctor"),
+            Self::Do(words) => words.clone(),
+        }
+    }
+}
+
+/// The environment that is meant where none is named.
+const DEFAULT_ENV: &str = "ai";
 
 /// Whether this system lets something happen that it does not do itself; a dry run does not.
 pub(crate) fn may_change(cx: &Context<'_>, what: &Message) -> Result<Permit, ExecError> {

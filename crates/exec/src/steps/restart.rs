@@ -1,13 +1,12 @@
 //! The machine was started again after steps that count only then.
 
-use aitk_plan::{Action, Plan, Step};
+use aitk_plan::step::Restart;
+use aitk_plan::{Plan, Status, Step};
 use aitk_system::{Message, Permit, System, message};
 
-use super::{Check, Exact, Kind, Made, Work, may_change};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, may_change};
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct Restart;
 
 /// What tells one start of the machine from another.
 pub(crate) fn boot_id(system: &dyn System) -> Option<String> {
@@ -17,8 +16,7 @@ pub(crate) fn boot_id(system: &dyn System) -> Option<String> {
 
 /// The titles of the steps that were last carried out since the machine was started. What aitk never carried out counts
 /// already.
-fn fresh(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Message> {
-    let Action::Restart { after } = &step.action else { return Vec::new() };
+fn fresh(cx: &Context<'_>, plan: &Plan, after: &[String]) -> Vec<Message> {
     let Some(now) = boot_id(cx.system) else { return Vec::new() };
     let memo = cx.memo();
     let fresh = after.iter().filter(|id| memo.receipt.boots.get(*id) == Some(&now));
@@ -27,9 +25,9 @@ fn fresh(cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Message> {
         .collect()
 }
 
-impl Kind for Restart {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let missing: Vec<_> = fresh(cx, plan, step)
+impl Ensure for Restart {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let missing: Vec<_> = fresh(cx, plan, &self.after)
             .iter()
             .map(|title| message!("the machine was not restarted since: {title}"))
             .collect();
@@ -44,8 +42,21 @@ impl Kind for Restart {
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         match may_change(cx, &message!("restart the machine"))? {
             Permit::Reported => Ok(Vec::new()),
-            Permit::Granted => Err(ExecError::Restart { after: fresh(cx, work.plan, work.step) }),
+            Permit::Granted => Err(ExecError::Restart { after: fresh(cx, work.plan, &self.after) }),
         }
+    }
+
+    fn reopens(&self, _: &Context<'_>, plan: &Plan, _: &Step) -> Result<bool, ExecError> {
+        let needed = |id: &String| plan.step(id).is_some_and(|s| s.status == Status::Needed);
+        Ok(self.after.iter().any(needed))
+    }
+
+    fn counts_from(&self, step: &Step) -> bool {
+        self.after.contains(&step.id)
+    }
+
+    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
+        Some(Remedy::Do(message!("restart the machine")))
     }
 }
 
@@ -58,11 +69,11 @@ mod tests {
     #[test]
     fn it_holds_in_a_later_start_of_the_machine_than_the_step_was_made_in() {
         let machine = Machine::new("{}");
-        let restart = step(Action::Restart { after: vec!["driver".to_owned()] });
+        let restart = step(Restart { after: vec!["driver".to_owned()] });
         let check = |boots: &[(&str, &str)]| {
             let note = |(step, boot): &(&str, &str)| ((*step).to_owned(), (*boot).to_owned());
             let boots = boots.iter().map(note).collect();
-            machine.check_with(&Restart, &restart, Receipt { boots, ..Receipt::default() }).unwrap()
+            machine.check_with(&restart, Receipt { boots, ..Receipt::default() }).unwrap()
         };
         machine.file("/proc/sys/kernel/random/boot_id", "one\n");
         let missing = Check::missing("the machine was not restarted since: driver");

@@ -32,11 +32,6 @@ pub(super) struct Changed {
     pub kept: Vec<String>,
 }
 
-/// The files that aitk can have put lines into.
-pub(crate) fn shell_files(home: &Path) -> [PathBuf; 3] {
-    [".bashrc", ".zshrc", ".config/fish/config.fish"].map(|file| home.join(file))
-}
-
 /// The file itself: the links to it, as dotfile managers make them, stay.
 pub(super) fn behind_links(file: &Path, system: &dyn System) -> io::Result<PathBuf> {
     let mut place = file.to_owned();

@@ -2,16 +2,16 @@
 
 use std::path::PathBuf;
 
+use aitk_plan::step::ShellInit;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Message, System, Told, message, quote};
 
-use super::shell_file::{self, Changed, Unclear, behind_links, closed, shell_files};
-use super::{Check, Exact, Kind, Made, Work, base};
+use super::shell_file::{self, Changed, Unclear, behind_links, closed};
+use super::{Check, Ensure, Exact, Made, Work, base};
 use crate::context::Context;
 use crate::error::ExecError;
+use crate::places::shell_files;
 use crate::report::Event;
-
-pub(super) struct ShellInit;
 
 /// Noted of a file that was not there before …
 const NEW: &str = "new";
@@ -71,7 +71,7 @@ fn read(file: &PathBuf, system: &dyn System) -> Result<Option<Vec<u8>>, ExecErro
     }
 }
 
-impl Kind for ShellInit {
+impl Ensure for ShellInit {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
         let Wanted { file, lines } = wanted(cx, plan);
         let bytes = read(&file, cx.system)?.unwrap_or_default();
@@ -170,7 +170,6 @@ pub(crate) fn cleared(
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::Action;
     use serde_json::json;
 
     use super::*;
@@ -180,7 +179,7 @@ mod tests {
     fn apply(answers: &str, text: &str) -> Result<crate::steps::testing::Ran, ExecError> {
         let machine = Machine::new(answers);
         machine.file("/home/user/.bashrc", text);
-        machine.apply(&ShellInit, Action::ShellInit, Receipt::default())
+        machine.apply(ShellInit {}, Receipt::default())
     }
 
     /// What says that a file is the user's, of this mode.

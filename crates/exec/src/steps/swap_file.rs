@@ -3,32 +3,20 @@
 use std::path::{Path, PathBuf};
 
 use aitk_detect::VirtualizationKind;
-use aitk_plan::{Action, Bytes, Plan, Step};
+use aitk_plan::step::SwapFile;
+use aitk_plan::{Bytes, Plan, SWAP_FILE, Step};
 use aitk_system::{Command, Message, System, Told, message};
 
 use super::root::{self, Deed};
-use super::{Check, Exact, Kind, Made, Work};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work};
 use crate::context::Context;
 use crate::error::ExecError;
-
-pub(super) struct SwapFile;
+use crate::places::Thing;
 
 const FSTAB: &str = "/etc/fstab";
 /// What marks aitk's line; what reads the file looks at six words of a line and no further.
 const MARK: &str = "# aitk";
 const MIB: u64 = 1 << 20;
-
-struct Wanted<'a> {
-    path: &'a str,
-    size: u64,
-}
-
-fn wanted(step: &Step) -> Wanted<'_> {
-    match &step.action {
-        Action::SwapFile { path, size } => Wanted { path, size: *size },
-        _ => Wanted { path: "/", size: 0 },
-    }
-}
 
 fn key(path: &str) -> String {
     format!("swap:{path}")
@@ -114,8 +102,8 @@ fn make(cx: &Context<'_>, path: &str, size: u64) -> Result<Vec<Command>, ExecErr
 }
 
 /// What is still to be done.
-fn deeds(cx: &Context<'_>, step: &Step) -> Result<Vec<Deed>, ExecError> {
-    let Wanted { path, size } = wanted(step);
+fn deeds(cx: &Context<'_>, swap: &SwapFile) -> Result<Vec<Deed>, ExecError> {
+    let (path, size) = (swap.path.as_str(), swap.size);
     if cx.machine.virtualization.kind == VirtualizationKind::Container {
         return Err(ExecError::NoSwapFile {
             path: path.into(),
@@ -161,7 +149,7 @@ fn is_plain(path: &str) -> bool {
 }
 
 /// What takes a swap file away again.
-pub(super) fn undo(path: &str, system: &dyn System) -> Vec<Command> {
+fn undo(path: &str, system: &dyn System) -> Vec<Command> {
     let text = |file: &str| system.text(file).unwrap_or_default();
     let mut commands = Vec::new();
     if is_active(&text("/proc/swaps"), path) {
@@ -188,9 +176,9 @@ fn enough_room(cx: &Context<'_>, path: &str, size: u64) -> Result<(), ExecError>
     }
 }
 
-impl Kind for SwapFile {
-    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        let path = wanted(step).path;
+impl Ensure for SwapFile {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let path = self.path.as_str();
         let State { active, lasting, ours, .. } = state(cx, path)?;
         let mut missing = Vec::new();
         if !active {
@@ -204,13 +192,13 @@ impl Kind for SwapFile {
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let disk = Some(wanted(step).size);
-        Ok(Exact::one(Step { disk, ..root::shown(cx, step, &deeds(cx, step)?) }))
+        let disk = Some(self.size);
+        Ok(Exact::one(Step { disk, ..root::shown(cx, step, &deeds(cx, self)?) }))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let Wanted { path, size } = wanted(work.step);
-        let deeds = deeds(cx, work.step)?;
+        let (path, size) = (self.path.as_str(), self.size);
+        let deeds = deeds(cx, self)?;
         enough_room(cx, path, size)?;
         let made = vec![Made::created(key(path), None)];
         let there = || cx.system.exists(path);
@@ -219,9 +207,13 @@ impl Kind for SwapFile {
     }
 
     /// What aitk has made is noted before it is there, so the rest was there before.
-    fn own(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Vec<Made> {
-        let path = wanted(step).path;
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+        let path = self.path.as_str();
         cx.system.exists(path).then(|| Made::found(key(path), None)).into_iter().collect()
+    }
+
+    fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
+        (*thing == Thing::Swap).then(|| (undo(SWAP_FILE, system), None))
     }
 }
 
@@ -235,8 +227,8 @@ mod tests {
     const LINE: &str = "/swapfile none swap sw 0 0 # aitk";
     const SWAPS: &str = "Filename Type Size Used Priority\n/swapfile file 4194300 0 -2\n";
 
-    fn action() -> Action {
-        Action::SwapFile { path: PATH.to_owned(), size: 4 << 30 }
+    fn action() -> SwapFile {
+        SwapFile { path: PATH.to_owned(), size: 4 << 30 }
     }
 
     fn machine(file_system: &str) -> Machine {
@@ -248,14 +240,14 @@ mod tests {
     }
 
     fn commands(machine: &Machine, receipt: Receipt) -> Result<Vec<String>, ExecError> {
-        let shown = machine.apply(&SwapFile, action(), receipt)?.shown;
+        let shown = machine.apply(action(), receipt)?.shown;
         Ok(shown.commands.iter().map(ToString::to_string).collect())
     }
 
     #[test]
     fn it_is_made_closed_used_and_remembered_in_this_order() {
         let machine = machine("ext4");
-        let ran = machine.apply(&SwapFile, action(), Receipt::default()).unwrap();
+        let ran = machine.apply(action(), Receipt::default()).unwrap();
         let expected = [
             "sudo fallocate -l 4294967296 /swapfile",
             "sudo chmod 600 /swapfile",
@@ -299,7 +291,7 @@ mod tests {
         let refused = commands(&machine, Receipt::default()).unwrap_err();
         assert!(matches!(refused, ExecError::Foreign { .. }), "{refused}");
         machine.file("/proc/swaps", SWAPS);
-        assert_eq!(machine.check(&SwapFile, &step(action())).unwrap(), Check::Holds);
+        assert_eq!(machine.check(&step(action())).unwrap(), Check::Holds);
     }
 
     #[test]
@@ -311,10 +303,10 @@ mod tests {
         assert_eq!((again[0].as_str(), again.len()), ("sudo rm -f -- /swapfile", 6));
         machine.file("/proc/swaps", SWAPS);
         let missing = Check::missing("/etc/fstab does not name /swapfile");
-        assert_eq!(machine.check_with(&SwapFile, &step(action()), ours()).unwrap(), missing);
+        assert_eq!(machine.check_with(&step(action()), ours()).unwrap(), missing);
         assert_eq!(commands(&machine, ours()).unwrap().len(), 1);
         machine.file(FSTAB, &format!("/dev/vda1 / ext4 defaults 0 1\n{LINE}\n"));
-        let holds = machine.check_with(&SwapFile, &step(action()), ours()).unwrap();
+        let holds = machine.check_with(&step(action()), ours()).unwrap();
         assert_eq!(holds, Check::Holds);
         machine.file("/proc/swaps", "Filename\n");
         assert_eq!(commands(&machine, ours()).unwrap(), ["sudo swapon /swapfile"]);
@@ -332,8 +324,8 @@ mod tests {
             let command = Command { input: command.input.clone(), ..Command::changes(words) };
             assert!((&aitk_system::Real as &dyn System).run(&command).unwrap().success());
         };
-        let append = machine
-            .with(Receipt::default(), |cx| deeds(cx, &step(action())).unwrap().pop().unwrap());
+        let append =
+            machine.with(Receipt::default(), |cx| deeds(cx, &action()).unwrap().pop().unwrap());
         run(&append.command());
         let text = || machine.system().text(FSTAB).unwrap();
         assert_eq!(text(), format!("{before}\n{LINE}\n"));

@@ -11,7 +11,7 @@ use aitk_system::{Deny, Message, Real, Replay, Report, System};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Check, Kind, Work};
+use super::{Check, Work, behaviour};
 use crate::context::{Context, no_log};
 use crate::error::ExecError;
 use crate::receipt::Receipt;
@@ -119,42 +119,32 @@ impl Machine {
         look(&cx)
     }
 
-    pub fn check(&self, kind: &dyn Kind, step: &Step) -> Result<Check, ExecError> {
-        self.check_with(kind, step, Receipt::default())
+    pub fn check(&self, step: &Step) -> Result<Check, ExecError> {
+        self.check_with(step, Receipt::default())
     }
 
-    pub fn check_with(
-        &self,
-        kind: &dyn Kind,
-        step: &Step,
-        receipt: Receipt,
-    ) -> Result<Check, ExecError> {
-        self.with(receipt, |cx| kind.check(cx, &plan(vec![step.clone()]), step))
+    pub fn check_with(&self, step: &Step, receipt: Receipt) -> Result<Check, ExecError> {
+        self.with(receipt, |cx| behaviour(&step.action).check(cx, &plan(vec![step.clone()]), step))
     }
 
     /// The receipt with what a step says of its own.
-    pub fn own(&self, kind: &dyn Kind, step: &Step, receipt: Receipt) -> Receipt {
+    pub fn own(&self, step: &Step, receipt: Receipt) -> Receipt {
         self.with(receipt, |cx| {
-            cx.note(&step.id, kind.own(cx, &plan(vec![step.clone()]), step));
+            cx.note(&step.id, behaviour(&step.action).own(cx, &plan(vec![step.clone()]), step));
             cx.receipt()
         })
     }
 
     /// What a plan shows of a step.
-    pub fn resolve(&self, kind: &dyn Kind, plan: &Plan, step: &Step) -> Result<Step, ExecError> {
+    pub fn resolve(&self, plan: &Plan, step: &Step) -> Result<Step, ExecError> {
         let local = Report::new(Deny(Real), |_: &Message| {});
         self.on(&self.replay, &local, Receipt::default(), true, |cx| {
-            Ok(kind.resolve(cx, plan, step)?.steps.remove(0))
+            Ok(behaviour(&step.action).resolve(cx, plan, step)?.steps.remove(0))
         })
     }
 
     /// Resolves a step and carries it out, as far as that is possible without changing anything.
-    pub fn apply(
-        &self,
-        kind: &dyn Kind,
-        action: Action,
-        receipt: Receipt,
-    ) -> Result<Ran, ExecError> {
+    pub fn apply(&self, action: impl Into<Action>, receipt: Receipt) -> Result<Ran, ExecError> {
         let did = Mutex::new(Vec::new());
         let say = |change: &Message| did.lock().unwrap().push(change.to_string());
         let system = Report::new(Deny(Arc::clone(&self.replay)), say);
@@ -162,9 +152,9 @@ impl Machine {
         let step = step(action);
         let plan = plan(vec![step.clone()]);
         let (shown, receipt) = self.on(&system, &local, receipt, true, |cx| {
-            let shown = kind.resolve(cx, &plan, &step)?.steps.remove(0);
+            let shown = behaviour(&step.action).resolve(cx, &plan, &step)?.steps.remove(0);
             let work = Work { plan: &plan, step: &shown, reporter: &Silent, log: no_log() };
-            let made = kind.apply(cx, &work)?;
+            let made = behaviour(&step.action).apply(cx, &work)?;
             cx.note(&step.id, made);
             Ok::<_, ExecError>((shown, cx.receipt()))
         })?;
@@ -194,12 +184,12 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
 }
 
 /// A step that does this and is to be done.
-pub(crate) fn step(action: Action) -> Step {
+pub(crate) fn step(action: impl Into<Action>) -> Step {
     Step {
         id: "step".to_owned(),
         phase: Phase::System,
         title: "".into(),
-        action,
+        action: action.into(),
         status: Status::Needed,
         why: Vec::new(),
         remedy: None,

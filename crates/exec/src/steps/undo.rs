@@ -1,12 +1,9 @@
 //! What root takes back of what the receipt says aitk has made.
 
-use std::path::Path;
+use aitk_system::{Command, Message, System};
 
-use aitk_plan::SWAP_FILE;
-use aitk_system::{Command, Message, System, message};
-
-use super::{CDI, apt_source, container_gpu, groups, hash, root, swap_file};
-use crate::places::{Thing, system_files};
+use super::take_back;
+use crate::places::Thing;
 
 /// One thing that is taken away by root.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,42 +23,16 @@ pub(crate) fn undo(
     detail: Option<&str>,
     system: &dyn System,
 ) -> Option<Undo> {
-    let (commands, note) = match thing {
-        Thing::SystemFile(path) => file(path, detail, system),
-        Thing::Group(name) => (groups::undo(name, detail?, system), None),
-        Thing::Source(name) => (apt_source::undo(name, system), None),
-        Thing::Swap => (swap_file::undo(SWAP_FILE, system), None),
-        Thing::Runtime => {
-            let commands = container_gpu::undo(detail, system);
-            let stays = commands.is_empty();
-            (commands, if stays { container_gpu::stays(system) } else { None })
-        }
-        _ => return None,
-    };
+    let (commands, note) = take_back(thing, detail, system)?;
     let undo = Undo { key: key.to_owned(), commands, note };
     (!undo.commands.is_empty() || undo.note.is_some()).then_some(undo)
-}
-
-/// A file of the system goes where it says what aitk has written. What NVIDIA's tool writes is the tool's.
-fn file(path: &Path, detail: Option<&str>, system: &dyn System) -> (Vec<Command>, Option<Message>) {
-    if !system.exists(path) {
-        return (Vec::new(), None);
-    }
-    let there = system.read(path).unwrap_or_default();
-    let ours = |(known, content): (String, String)| {
-        Path::new(&known) == path && content.as_bytes() == there
-    };
-    let noted = detail.is_some_and(|detail| hash(path, system).as_deref() == Some(detail));
-    if path == Path::new(CDI) || noted || system_files().any(ours) {
-        return (vec![root::delete([path])], None);
-    }
-    let note = message!("{} stays: it was changed since aitk made it", path.display());
-    (Vec::new(), Some(note))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::places::system_files;
+    use crate::steps::apt_source;
     use crate::steps::testing::Machine;
 
     const HOLD: &str = "/etc/apt/apt.conf.d/60aitk-nvidia";

@@ -1,17 +1,16 @@
 //! The pinned uv is there, or the one that the user names.
 
 use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, note_of, uv_wheel};
+use aitk_plan::step::Uv;
 use aitk_plan::{Package, Plan, Step};
 use aitk_system::{Message, message};
 
-use super::{Check, Exact, Kind, Made, Work, hash};
+use super::{Check, Ensure, Exact, Made, Work, hash};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
 
-pub(super) struct Uv;
-
-impl Kind for Uv {
+impl Ensure for Uv {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let found = find_uv(cx.system, cx.catalog, cx.settings, cx.deep);
         Ok(match (found, &cx.settings.uv) {

@@ -1,0 +1,23 @@
+//! What cannot be had here: nothing is done about it, and the step says why.
+
+use aitk_plan::step::Unavailable;
+use aitk_plan::{Plan, Step};
+use aitk_system::Message;
+
+use super::{Check, Ensure, Exact, Made, Work};
+use crate::context::Context;
+use crate::error::ExecError;
+
+impl Ensure for Unavailable {
+    fn check(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
+        Ok(Check::Missing(step.why.clone()))
+    }
+
+    fn resolve(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        Ok(Exact::one(step.clone()))
+    }
+
+    fn apply(&self, _: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        Err(ExecError::StillMissing { reason: Message::list(work.step.why.clone()) })
+    }
+}
