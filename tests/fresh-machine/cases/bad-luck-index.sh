@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A private index of Python packages: its password opens it, and is kept nowhere. An index that stays silent: one message.
+# On: bookworm; about 12 s
 
 PASSWORD=s3cr-word
 machine index "$RELEASE-apt"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Another process holds dpkg's lock, as unattended upgrades do on a fresh machine.
+# On: bookworm; about 82 s
 
 # Perl is in every Debian; apt and dpkg take POSIX locks, which flock(1) does not.
 # `hold_lock SECONDS FILE`

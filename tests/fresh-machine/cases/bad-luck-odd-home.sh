@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A home folder with spaces and accents, in the plainest locale.
+# On: bookworm; about 26 s
 
 machine odd "$RELEASE-apt"
 as root usermod --home "/home/José et l'été à la mer" --move-home user

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Two runs at once: the second one says who is at work, and does nothing.
+# On: bookworm; about 30 s
 
 machine two "$RELEASE-apt"
 lend_wheels user

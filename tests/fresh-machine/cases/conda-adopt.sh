@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A conda that is there already is found, left alone, and used on request.
+# On: trixie; about 59 s
 
 serve_channel
 machine fresh "$RELEASE"

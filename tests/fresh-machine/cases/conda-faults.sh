@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Every fault of a channel is survived, or refused with one message, and the environment in use goes on working.
+# On: trixie; about 456 s
 
 serve_channel
 machine fresh "$RELEASE"

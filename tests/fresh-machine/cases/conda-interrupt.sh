@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Ctrl-C while packages of conda are solved for, unpacked and linked: it stops in good order, and the same command goes on.
+# On: bookworm; about 54 s
 
 serve_channel
 machine stopped "$RELEASE"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # An ordinary user without sudo, on a machine without Python and without certificates: conda needs none of them.
+# On: bookworm; about 19 s
 
 serve_channel
 machine fresh "$RELEASE"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # Forward: `upgrade` shows package by package what would change before it does anything. And exactly: `--locked`
 # installs what a lock names and asks the channel for nothing but packages.
+# On: bookworm; about 49 s
 
 # A channel whose repodata can be changed: at first it lacks the newest version of one package.
 ALL=$CHANNEL

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Conda from a real channel on loopback: a machine without Python becomes one with conda, mamba and an environment.
+# On: trixie; about 48 s
 
 serve_channel
 PYTHON=$(channel_python)

@@ -4,6 +4,7 @@
 #
 # What cloud-init would do to a kernel (swap, host name, network) it may not do here; the firewall is loaded in a network
 # of its own.
+# On: bookworm; about 95 s
 
 WISH=(--budget low --framework none)
 readonly LINT='{extends: default, rules: {document-start: disable, comments: {require-starting-space: false}, line-length: disable}}'

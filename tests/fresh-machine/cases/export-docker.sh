@@ -2,6 +2,7 @@
 # What `aitk export dockerfile` writes is built by buildah on a root file system of the distribution, and serves
 # JupyterLab; a layer more leaves those below it as they are. What `aitk export devcontainer` writes is read by the
 # tool of the dev containers.
+# On: bookworm; about 55 s
 
 # shellcheck source=tests/fresh-machine/driver.sh
 source "$HERE/driver.sh"

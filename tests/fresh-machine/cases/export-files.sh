@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A plan that is exported as a list of packages: the tools that it is for read it, and what they install is what the lock
 # names, each file checked by its hash.
+# On: bookworm; about 47 s
 
 serve_channel
 serve_indexes

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A script that was exported on one machine brings another, fresh one to what the plan says; aitk knows it afterwards.
+# On: trixie; about 128 s
 
 step "export, where there is a Python"
 machine maker "$RELEASE-apt"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The build of PyTorch that a plan names is the one that comes: every index is asked by the real uv, for machines of the
 # gallery, and what it has is installed. The wheels are stand-ins, named and tagged as the real ones are.
+# On: bookworm; about 10 s
 
 machine builds "$RELEASE-apt"
 serve_indexes

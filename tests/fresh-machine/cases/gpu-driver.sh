@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # NVIDIA's driver from the vendor's repository: only by name, only with the right key, only what is meant to come from it,
 # held back from unattended upgrades, in use after a restart alone, and taken back.
+# On: bookworm trixie; about 11 s
 
 # shellcheck source=tests/fresh-machine/driver.sh
 source "$HERE/driver.sh"

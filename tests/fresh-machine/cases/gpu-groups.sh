@@ -2,6 +2,7 @@
 # An AMD card whose device file the user may not use yet: the groups are part of the plan, the run stops for the new
 # log-in, the same command goes on in it, and `remove` takes the user out of the groups again. The card is a stand-in,
 # told by the kernel's files alone, and so is PyTorch; groups, sudo and sessions are real.
+# On: bookworm; about 3 s
 
 # shellcheck source=tests/fresh-machine/driver.sh
 source "$HERE/driver.sh"

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # The restart that a driver asks for, in a virtual machine with a kernel and a systemd of its own: the run stops there,
 # and the same command goes on afterwards.
+# On: trixie; about 163 s
 
 # shellcheck source=tests/fresh-machine/vm.sh
 source "$HERE/vm.sh"

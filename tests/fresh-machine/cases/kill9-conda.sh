@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Power cuts at any instant of a run with conda: solving, downloading, unpacking, linking, moving the link.
+# On: bookworm; about 135 s
 
 # shellcheck source=tests/fresh-machine/kill9.sh
 source "$HERE/kill9.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # The checkout's own starter where there is no Rust: it says how to get it, whatever goes wrong on the way.
+# On: bookworm; about 1 s
 
 machine bare "$RELEASE"
 mkdir "$ROOT/opt/aitk"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # sudo asks for a password and there is no terminal: the exact commands are printed, and nothing is changed.
+# On: bookworm; about 4 s
 
 machine asks "$RELEASE"
 echo 'user:geheim' | chroot "$ROOT" chpasswd

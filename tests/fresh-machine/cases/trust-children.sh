@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What lies in the folder that a person is in, and what is set for other programs, decides nothing; uv is the pinned one,
 # and whole; what a cache has lost is fetched again.
+# On: bookworm; about 5 s
 
 machine children "$RELEASE-apt"
 home=$(home_of user)

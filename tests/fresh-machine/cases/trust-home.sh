@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What is the user's stays the user's: a shell's file of any bytes behind links, files in an environment, a kernel and uv
 # that were changed, whatever the receipt claims. And aitk is found by its name where no shell has found it.
+# On: bookworm; about 4 s
 
 machine home "$RELEASE-apt"
 home=$(home_of user)

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # A stranger's file asks and never commands: saved plans, bundles and profiles that would write what they do not show.
+# On: bookworm; about 7 s
 
 machine trust "$RELEASE-apt"
 home=$(home_of user)

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A proof counts for the files that it ran on, and comes before they are used: what fails leaves the environment in use as
 # it was, what was built anew or added to is proven again, and what leads elsewhere reaches neither the proof nor the user.
+# On: bookworm; about 6 s
 
 machine proof "$RELEASE-apt"
 home=$(home_of user)

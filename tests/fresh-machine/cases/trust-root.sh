@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What root does is what was shown and agreed to: its bytes lie nowhere where a process of the user's could swap them,
 # nothing is removed that nobody agreed to, links and folders of others lead it nowhere, and what is the user's stays so.
+# On: bookworm; about 4 s
 
 # shellcheck source=tests/fresh-machine/driver.sh
 source "$HERE/driver.sh"

@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # What changes an environment and is easily overlooked: `verify --deep` names it with what takes it away, and that does.
+# On: bookworm; about 6 s
 
 machine trusted "$RELEASE-apt"
 lend_wheels user

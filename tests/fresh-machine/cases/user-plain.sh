@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A user without any way to root, on a machine without Python: nothing is changed, the commands to have an
 # administrator run are exact, and once they have been run everything works.
+# On: bookworm trixie; about 42 s
 
 commands_printed() {
     sed -nE 's/^ *\$? *(sudo .*)/\1/p' "$OUT" "$ERR"

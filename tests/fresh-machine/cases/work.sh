@@ -1,5 +1,6 @@
 # shellcheck shell=bash
 # Working in the environment: a shell, and JupyterLab, which only this computer can open and only with its token.
+# On: bookworm; about 18 s
 
 machine work "$RELEASE-apt"
 lend_wheels user
