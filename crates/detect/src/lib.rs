@@ -81,6 +81,7 @@ pub fn detect(system: &dyn System, tables: &Tables) -> Detection {
             python: joined(python, &mut notes),
             tools: joined(tools, &mut notes),
             privilege: joined(privilege, &mut notes),
+            userland: arch::userland(system, &arch),
             os,
             arch,
             ..Machine::default()

@@ -15,6 +15,9 @@ pub struct Machine {
     pub os: Os,
     /// As `uname -m` says it: `x86_64`, `aarch64`, ….
     pub arch: String,
+    /// The architecture that the system's packages are for (`armhf`), where the kernel is for a wider one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub userland: Option<String>,
     /// Kernel release.
     pub kernel: Option<String>,
     /// The C library.
@@ -215,8 +218,79 @@ pub struct Gpu {
     pub driver: Option<Driver>,
     /// Whether AI frameworks can use it as it stands.
     pub usable: bool,
+    /// What stands between it and them; `None` where nothing does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub obstacle: Option<Obstacle>,
     /// Why, or why not.
     pub why: Message,
+}
+
+impl Gpu {
+    /// Notes whether frameworks can use it, and why.
+    pub(crate) fn judged(&mut self, verdict: Result<Message, (Obstacle, Message)>) {
+        (self.usable, self.obstacle, self.why) = match verdict {
+            Ok(why) => (true, None, why),
+            Err((obstacle, why)) => (false, Some(obstacle), why),
+        };
+    }
+}
+
+/// What stands between a graphics processor and the programs that would compute on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Obstacle {
+    /// No table knows what it is.
+    Unknown,
+    /// No current framework has code for it.
+    NoKernels,
+    /// It draws pictures only, or is part of a processor that computes by itself.
+    PicturesOnly,
+    /// It is handed on to a virtual machine.
+    HandedOn,
+    /// A driver serves it that frameworks cannot use.
+    OtherDriver,
+    /// Nothing of a driver is installed.
+    NoDriver,
+    /// The installed driver is too new for it: a branch after its last one.
+    Dropped,
+    /// The kernel module is of the flavour, open or closed, that does not run it.
+    WrongModule,
+    /// A setting keeps the installed module from being loaded.
+    KeptOut,
+    /// Secure Boot refuses the installed module, which nobody signed.
+    Unsigned,
+    /// Secure Boot refuses the installed module, whose key nobody enrolled.
+    NotEnrolled,
+    /// The module is installed for other kernels than the one that runs.
+    OtherKernel,
+    /// A driver is installed, and no module of it for any kernel.
+    NotBuilt,
+    /// The module is installed for this kernel, and not loaded.
+    NotLoaded,
+    /// Module and libraries are of different versions.
+    Mismatch,
+    /// The driver does not answer.
+    Silent,
+    /// The driver answers with a fault.
+    Faulty,
+    /// The driver's libraries are missing.
+    NoLibraries,
+    /// The library that programs compute by (`libcuda`) is missing.
+    NoCompute,
+    /// A device file that programs compute by (`/dev/nvidia-uvm`, `/dev/kfd`) is missing.
+    NoDeviceFile,
+    /// The user may not use the device file.
+    NotPermitted,
+    /// The container was started without it.
+    ShutOut,
+    /// It is set to be used in parts (MIG), and has none.
+    NoParts,
+    /// It is joined to others by switches (NVSwitch) that nothing manages.
+    NoFabricManager,
+    /// Windows does not let WSL use it.
+    Blocked,
+    /// A Linux driver hides the one of Windows.
+    Shadowed,
 }
 
 /// A driver.
@@ -250,6 +324,31 @@ pub struct Nvidia {
     /// Who signed the module that is installed and not loaded: asked where Secure Boot may refuse it. Empty where nobody
     /// did, `None` where there is no module or no need to ask.
     pub signer: Option<String>,
+    /// The key that signed that module, where Secure Boot does not know it: nobody enrolled it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unenrolled: Option<PathBuf>,
+    /// The file that keeps the installed module from being loaded: a blacklist of modprobe's, or the kernel's command line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kept_out: Option<PathBuf>,
+    /// Kernels that an installed module is for; looked for where none is loaded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub kernels: Vec<String>,
+    /// Packages of the system that bring a driver; looked for where no module is loaded.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub packages: Vec<String>,
+    /// Switches that join devices (NVSwitch) on the PCI bus.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub switches: usize,
+    /// Version of the fabric manager that is installed, which runs these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fabric_manager: Option<String>,
+    /// Whether it is the driver of a guest that shares a device with others (vGPU), which has to go with the host's.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub guest: bool,
+}
+
+fn is_zero(number: &usize) -> bool {
+    *number == 0
 }
 
 /// AMD's compute stack.

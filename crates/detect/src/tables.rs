@@ -248,6 +248,9 @@ pub struct Architecture {
     /// Whether NVIDIA's open kernel modules run it.
     #[serde(default = "yes")]
     pub open: bool,
+    /// Whether NVIDIA's closed kernel modules run it.
+    #[serde(default = "yes")]
+    pub closed: bool,
     /// Whether it is part of a chip and shares the machine's memory.
     #[serde(default)]
     pub integrated: bool,
@@ -372,6 +375,9 @@ pub struct Target {
     pub architecture: String,
     /// Whether it is part of a processor.
     pub integrated: bool,
+    /// Whether it has so few compute units that the processor beside it computes faster.
+    #[serde(default)]
+    pub small: bool,
     /// Whether PyTorch's own ROCm index has kernels for it.
     pub pytorch: bool,
     /// Whether AMD's index of wheels has.
@@ -402,6 +408,8 @@ pub struct AmdDevice {
 pub struct IntelTable {
     /// Devices that are no part of a processor.
     pub discrete: Vec<IntelDevice>,
+    /// Devices that are part of a processor and that PyTorch's builds (XPU) are made for.
+    pub integrated: Vec<IntelDevice>,
 }
 
 impl IntelTable {
@@ -409,9 +417,14 @@ impl IntelTable {
     pub fn discrete(&self, pci_id: &str) -> Option<&IntelDevice> {
         self.discrete.iter().find(|row| holds(&row.devices, pci_id))
     }
+
+    /// The row of a device that is part of a processor and computes.
+    pub fn integrated(&self, pci_id: &str) -> Option<&IntelDevice> {
+        self.integrated.iter().find(|row| holds(&row.devices, pci_id))
+    }
 }
 
-/// A family of Intel's discrete graphics processors.
+/// A family of Intel's graphics processors.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IntelDevice {
@@ -578,7 +591,12 @@ mod tests {
         assert_eq!(serves("pytorch", "2.14.1+cu126", "12.6", "x86_64", "6.1"), Some(true));
         assert_eq!(serves("pytorch", "2.14.1+cu126", "12.6", "x86_64", "12.0"), Some(false));
         assert_eq!(serves("pytorch", "2.11.0+cu128", "12.8", "x86_64", "7.0"), Some(false));
-        assert_eq!(serves("pytorch", "2.9.1+cu128", "12.8", "x86_64", "7.0"), None);
+        assert_eq!(serves("pytorch", "2.9.1+cu128", "12.8", "x86_64", "7.0"), Some(true));
+        assert_eq!(serves("pytorch", "2.9.1+cu128", "12.8", "x86_64", "6.1"), Some(false));
+        assert_eq!(serves("pytorch", "2.7.0+cu128", "12.8", "x86_64", "7.0"), Some(false));
+        assert_eq!(serves("pytorch", "1.12.1+cu102", "10.2", "x86_64", "8.6"), Some(false));
+        assert_eq!(serves("pytorch", "2.6.0+cu128", "12.8", "x86_64", "7.0"), None);
+        assert_eq!(serves("tensorflow", "2.21.0", "12.9", "x86_64", "12.0"), Some(false));
         assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "6.1"), Some(true));
         assert_eq!(serves("conda-forge", "2.13.0", "12.9", "x86_64", "13.0"), Some(true));
     }

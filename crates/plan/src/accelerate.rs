@@ -4,9 +4,9 @@
 use aitk_system::{Message, message};
 use std::cmp::Reverse;
 
-use aitk_detect::{Gpu, Machine, is_newer};
+use aitk_detect::{Gpu, Machine, Obstacle, is_newer};
 
-use crate::catalog::{Build, Catalog, Targets};
+use crate::catalog::{Build, Catalog, DriverRow, Targets};
 use crate::choices::{AcceleratorChoice, Choices};
 use crate::manager::Manager;
 use crate::model::Accelerator;
@@ -23,7 +23,7 @@ pub(crate) struct Question<'a> {
     /// The environment's Python, where it is known.
     pub python: Option<(u32, u32)>,
     /// The NVIDIA driver that the plan itself installs.
-    pub driver: Option<&'a str>,
+    pub driver: Option<&'a DriverRow>,
 }
 
 /// What fits.
@@ -124,6 +124,11 @@ impl<'a> Question<'a> {
                 Err(why) => refusals.note(build, Some(index), why),
             }
         }
+        // Beside a card of its own maker the processor's graphics only slow it down.
+        let is_card = |index: &usize| self.machine.gpus[*index].integrated != Some(true);
+        if build.kind == "rocm" && gpus.iter().any(is_card) {
+            gpus.retain(is_card);
+        }
         // For a machine whose device is still to come, or was not detected.
         let blind = self.forced() && !self.machine.gpus.iter().any(|gpu| self.is_for(build, gpu));
         if blind && let Err(why) = self.python_fits(build) {
@@ -172,14 +177,17 @@ impl<'a> Question<'a> {
 
     fn serves_nvidia(self, build: &Build, gpu: &'a Gpu) -> Result<(), Message> {
         let there = gpu.driver.as_ref().and_then(|driver| driver.version.as_deref());
-        // What is handed on to a virtual machine no driver brings back.
-        let elsewhere = gpu.driver.as_ref().is_some_and(|driver| driver.name == "vfio-pci");
+        // What is handed on to a virtual machine, and what is older than all drivers, no driver brings back.
+        let lost = matches!(
+            gpu.obstacle,
+            Some(Obstacle::HandedOn | Obstacle::NoKernels | Obstacle::Unknown)
+        );
         match self.driver {
-            Some(_) if !elsewhere => {}
+            Some(row) if !lost => self.module_runs(row, gpu)?,
             None if self.forced() && !gpu.usable => {}
             _ => usable(gpu)?,
         }
-        let driver = self.driver.or(there);
+        let driver = self.driver.map(|row| row.version.as_str()).or(there);
         if let (Some(least), Some(driver)) = (&build.driver, driver)
             && is_newer(least, driver)
         {
@@ -189,6 +197,19 @@ impl<'a> Question<'a> {
             ));
         }
         self.has_kernels(build, gpu)
+    }
+
+    /// Whether the module that the plan installs runs a device: one serves all, and some run with one flavour only.
+    fn module_runs(self, driver: &DriverRow, gpu: &Gpu) -> Result<(), Message> {
+        let table = self.catalog.tables.nvidia();
+        let row = gpu.pci_id.as_deref().and_then(|id| table.architecture(id));
+        let runs = row.is_none_or(|row| if driver.open { row.open } else { row.closed });
+        match runs {
+            true => Ok(()),
+            false => Err(message!(
+                "one kernel module runs all cards, and that of the newer ones does not run this one"
+            )),
+        }
     }
 
     fn serves_jetson(self, build: &Build, gpu: &'a Gpu) -> Result<(), Message> {
@@ -210,7 +231,9 @@ impl<'a> Question<'a> {
         let row = gpu.gfx.as_deref().and_then(|gfx| self.catalog.tables.amd().target(gfx));
         // The plan itself brings the user into the groups that this takes.
         let shut_out = self.machine.rocm.as_ref().is_some_and(|rocm| rocm.access == Some(false));
-        if !(shut_out && row.is_some()) {
+        // So is a small device that somebody asks for.
+        let asked = self.forced() && gpu.obstacle == Some(Obstacle::PicturesOnly);
+        if !((shut_out || asked) && row.is_some()) {
             usable(gpu)?;
         }
         let Some(gfx) = &gpu.gfx else {
@@ -269,7 +292,8 @@ impl<'a> Question<'a> {
     fn served(self, gpu: &'a Gpu) -> Option<&'a str> {
         match self.driver {
             Some(driver) => {
-                self.catalog.tables.nvidia().cuda(driver).map(|row| row.version.as_str())
+                let row = self.catalog.tables.nvidia().cuda(&driver.version);
+                row.map(|row| row.version.as_str())
             }
             None => gpu.driver.as_ref()?.cuda.as_deref(),
         }
@@ -328,6 +352,11 @@ impl<'a> Question<'a> {
             why.push(message!("--accelerator cpu: the GPU is left as it is"));
         } else if gpus.is_empty() && build.kind != "none" {
             why.push(message!("{}, as you asked: no such device is known here", build.name));
+        }
+        if build.kind == "xpu" {
+            why.push(message!(
+                "it takes Intel's compute runtime on the system (Debian, Ubuntu: libze-intel-gpu1, intel-opencl-icd)"
+            ));
         }
         for (index, gpu) in gpus.iter().map(|index| (*index, &self.machine.gpus[*index])) {
             why.push(message!("{}: {} computes on it", described(gpu), build.name));

@@ -1,6 +1,6 @@
 //! NVIDIA's driver: whether this machine needs another one, who can install it, and which packages that takes.
 
-use aitk_detect::{Gpu, Machine, VirtualizationKind, is_newer};
+use aitk_detect::{Gpu, Machine, Obstacle, VirtualizationKind, is_newer};
 use aitk_system::{Message, message};
 
 use crate::accelerate::called;
@@ -26,8 +26,11 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
         .gpus
         .iter()
         .filter(|gpu| gpu.vendor == "nvidia" && machine.jetson.is_none())
-        .filter(|gpu| architecture(gpu).is_none_or(|row| row.served))
-        .filter(|gpu| gpu.driver.as_ref().is_none_or(|driver| driver.name != "vfio-pci"))
+        // No driver changes what no framework has code for, what is handed on, or what nobody knows.
+        .filter(|gpu| {
+            use Obstacle::{HandedOn, NoKernels, Unknown};
+            !matches!(gpu.obstacle, Some(HandedOn | NoKernels | Unknown))
+        })
         .collect();
     // What today's builds take: the least that any of the drivers brings.
     let drivers = catalog.apt.driver.iter().map(|row| row.version.as_str());
@@ -57,8 +60,12 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
         }
         VirtualizationKind::BareMetal | VirtualizationKind::Vm => {}
     }
-    // The open modules run every device, or none of them is open.
-    let open = gpus.iter().all(|gpu| architecture(gpu).is_none_or(|row| row.open));
+    if let Some(remedy) = beside(gpu, machine) {
+        return person(remedy);
+    }
+    // One module runs all devices, or as many as one can: the open one where a device runs with no other.
+    let rows = || gpus.iter().filter_map(|gpu| architecture(gpu));
+    let open = rows().all(|row| row.open) || rows().any(|row| !row.closed);
     let server = gpus.iter().all(|gpu| is_for_servers(gpu));
     let rows = catalog.apt.driver.iter().filter(|row| {
         row.os == machine.os.id
@@ -100,6 +107,21 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
     Driver::Install { why, row, source, packages }
 }
 
+/// What mends a device that another driver does not.
+fn beside(gpu: &Gpu, machine: &Machine) -> Option<Message> {
+    if machine.nvidia.as_ref().is_some_and(|nvidia| nvidia.guest) {
+        return Some(message!(
+            "the device is a share of one (vGPU): its driver comes from whoever runs the host, and has to go with the host's"
+        ));
+    }
+    match gpu.obstacle? {
+        Obstacle::NoDriver | Obstacle::OtherDriver | Obstacle::WrongModule | Obstacle::Dropped => {
+            None
+        }
+        _ => Some(message!("`aitk doctor` says what to do: a driver is installed")),
+    }
+}
+
 /// What a device lacks of a driver.
 fn lack(gpu: &Gpu, least: &str) -> Option<Message> {
     let driver = gpu.driver.as_ref();
@@ -107,6 +129,7 @@ fn lack(gpu: &Gpu, least: &str) -> Option<Message> {
         (Some("nvidia" | "dxgkrnl"), Some(version)) if is_newer(least, version) => Some(message!(
             "driver {version} is older than {least}, which today's builds for CUDA 13 take"
         )),
+        (Some("nvidia"), _) if gpu.obstacle == Some(Obstacle::WrongModule) => Some(gpu.why.clone()),
         // What else is wrong with a driver that is there, a newer one does not mend.
         (Some("nvidia" | "dxgkrnl"), _) => None,
         _ => Some(gpu.why.clone()),
@@ -131,9 +154,10 @@ fn flavour(machine: &Machine, catalog: &Catalog, release: &str) -> Option<String
     let is_shipped =
         version.strip_prefix(shipped).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     // The kernels of clouds follow newer ones under the same name.
-    Some(match is_shipped || name != "generic" {
-        true => name.to_owned(),
-        false => format!("{name}-hwe-{}", row.version),
+    Some(match name {
+        "oem" => format!("oem-{}", row.version),
+        "generic" | "lowlatency" | "nvidia" if !is_shipped => format!("{name}-hwe-{}", row.version),
+        _ => name.to_owned(),
     })
 }
 

@@ -4,7 +4,7 @@ use aitk_detect::Machine;
 use aitk_system::{Message, message};
 
 use crate::accelerate::{self, Answer, Question};
-use crate::catalog::{Build, Catalog, Framework};
+use crate::catalog::{Build, Catalog, DriverRow, Framework};
 use crate::choices::Choices;
 use crate::manager::Manager;
 use crate::model::{Accelerator, FrameworkPlan};
@@ -96,7 +96,7 @@ pub(crate) fn choose_framework(
     manager: Manager,
     catalog: &Catalog,
     python: &PythonChoice,
-    driver: Option<&str>,
+    driver: Option<&DriverRow>,
 ) -> Decision {
     let Some(framework) = catalog.framework(&choices.framework) else {
         return Decision::None;

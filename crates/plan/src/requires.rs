@@ -58,6 +58,15 @@ pub(crate) fn unmet(machine: &Machine, requires: &Requirements) -> Option<(Messa
             ),
         ));
     }
+    if let (Some(_), Some(userland)) = (&requires.glibc, &machine.userland) {
+        return Some((
+            message!(
+                "the packages are for {}, and the system's programs for {userland}",
+                machine.arch
+            ),
+            message!("install the 64-bit edition of the system"),
+        ));
+    }
     let libc = machine.libc.as_ref();
     if let (Some(wanted), Some(libc)) = (&requires.glibc, libc) {
         let version = libc.version.as_deref().and_then(version_pair);

@@ -52,7 +52,7 @@ impl Situation<'_> {
         let os = &machine.os;
         let known = SUPPORTED.iter().find(|(id, _)| *id == os.id).map(|(_, versions)| *versions);
         let version = os.version.as_deref().unwrap_or_default();
-        if past_support(machine, self.catalog) && self.choices.user_only {
+        if past_support(machine, self.catalog) {
             plan.warn(Warning::new(
                 warnings::PAST_SUPPORT,
                 message!("{} is past its support", os.name),

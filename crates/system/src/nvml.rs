@@ -17,6 +17,9 @@ use crate::message::{Message, Told};
 /// not always have on the loader's path.
 const PLACES: [&str; 2] = ["libnvidia-ml.so.1", "/usr/lib/wsl/lib/libnvidia-ml.so.1"];
 
+/// `NVML_DEVICE_MIG_ENABLE`.
+const MIG_ON: u32 = 1;
+
 /// What the driver of NVIDIA says of itself and its devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Nvml {
@@ -43,6 +46,9 @@ pub struct NvmlDevice {
     pub compute_capability: Option<(i32, i32)>,
     /// Memory in bytes of each part that it is divided into (MIG); empty where it is whole.
     pub parts: Vec<u64>,
+    /// Whether it is to be used in parts (MIG); `None` where it cannot be, or older recordings do not tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mig: Option<bool>,
 }
 
 /// Why the library has no answer.
@@ -134,6 +140,7 @@ fn device(library: &Library, index: u32) -> Option<NvmlDevice> {
             .ok()
             .map(|capability| (capability.major, capability.minor)),
         parts: parts.filter_map(|part| Some(part.memory_info().ok()?.total)).collect(),
+        mig: device.mig_mode().ok().map(|mode| mode.current == MIG_ON),
     })
 }
 
@@ -175,6 +182,7 @@ mod tests {
             memory: Some(12 << 30),
             compute_capability: Some((8, 6)),
             parts: vec![3 << 30],
+            mig: Some(true),
         };
         let expected =
             Nvml { driver: Some("580.95.05".into()), cuda: Some(13000), devices: vec![device] };

@@ -37,6 +37,7 @@ int nvmlDeviceGetMemoryInfo_v2(void *device, memory_t *memory) {
     return 0;
 }
 int nvmlDeviceGetCudaComputeCapability(void *device, int *major, int *minor) { *major = 8; *minor = 6; return 0; }
+int nvmlDeviceGetMigMode(void *device, unsigned *current, unsigned *pending) { *current = *pending = 1; return 0; }
 /* Two parts can be made, and one is. */
 int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) { *count = 2; return 0; }
 int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **part) {

@@ -213,7 +213,9 @@ fn told(key: &str, value: &toml::Value, found: &mut Vec<String>) {
     match value {
         toml::Value::Table(table) => table.iter().for_each(|(key, value)| told(key, value, found)),
         toml::Value::Array(all) => all.iter().for_each(|value| told(key, value, found)),
-        toml::Value::String(text) if ["remedy", "uv_first"].contains(&key) => {
+        toml::Value::String(text)
+            if ["remedy", "uv_first", "line", "administrator"].contains(&key) =>
+        {
             found.extend(text.split_once("# ").map(|(_, comment)| format!("# {comment}")));
         }
         toml::Value::String(text) if TOLD.contains(&key) || key == "wsl" => {

@@ -21,6 +21,8 @@ const BAD_PATHS: &str = "2.16.";
 const BASELINE: (u32, u32) = (2, 4);
 /// The newest JetPack whose CUDA is not that of other arm64 machines, by its L4T.
 const LAST_OWN_CUDA: &str = "37";
+/// The rows of AMD's targets are about PyTorch's wheels for ROCm releases after this one.
+const ROCM_ROWS: &str = "7.1";
 /// Packages for science that are worth naming.
 const SCIENCE: [&str; 6] = ["numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "torch"];
 
@@ -40,7 +42,8 @@ impl Case<'_> {
     }
 }
 
-fn name(gpu: &Gpu) -> Message {
+/// What a device is called.
+pub(super) fn name(gpu: &Gpu) -> Message {
     let name = gpu.name.as_ref().map(Message::plain);
     name.unwrap_or_else(|| message!("a GPU of an unknown name"))
 }
@@ -95,29 +98,76 @@ pub(super) fn driver_too_old(case: &Case<'_>) -> Vec<Message> {
         .collect()
 }
 
-/// The build holds no code for one of the GPUs.
-pub(super) fn no_kernels(case: &Case<'_>) -> Vec<Message> {
-    let Some((prefix, torch)) = case.torch() else { return Vec::new() };
-    let Some(cuda) = torch.cuda() else { return Vec::new() };
-    let by_conda = prefix.conda.as_ref().is_some_and(|packages| packages.contains_key("pytorch"));
-    let origin = if by_conda { "conda-forge" } else { "pytorch" };
-    let table = case.tables.nvidia();
-    let Some(row) = table.kernels(origin, &torch.version, cuda, &case.machine.arch) else {
-        return Vec::new();
-    };
-    let unserved = case.nvidia().filter(|gpu| gpu.usable).filter_map(|gpu| {
-        let capability = gpu.compute_capability.as_deref()?;
-        (!row.serve(capability)).then(|| (name(gpu), capability))
-    });
-    unserved
-        .map(|(gpu, capability)| {
-            let list = row.capabilities.join(", ");
-            message!(
-                "{gpu} has compute capability {capability}, and {} holds code for {list}",
-                torch.told()
-            )
+/// A build that is in an environment: what it is called, who built it, its version, and the CUDA that it is for.
+struct Built {
+    told: Message,
+    origin: &'static str,
+    version: String,
+    cuda: String,
+}
+
+/// The builds for NVIDIA's devices in an environment that the tables have rows for.
+fn built(prefix: &Prefix) -> Vec<Built> {
+    let by_conda = |name: &str| prefix.conda.as_ref().is_some_and(|own| own.contains_key(name));
+    let torch = prefix.torch.as_ref().and_then(|torch| {
+        Some(Built {
+            told: torch.told(),
+            origin: if by_conda("pytorch") { "conda-forge" } else { "pytorch" },
+            version: torch.version.clone(),
+            cuda: torch.cuda()?.to_owned(),
         })
-        .collect()
+    });
+    // What wheels of these are for, the libraries beside them tell.
+    let of_wheels = |name: &str, told: &str, beside: &str, origin, cuda: &str| {
+        let version = prefix.version(name).filter(|_| !by_conda(told))?;
+        prefix.version(beside)?;
+        let told = Message::plain(format_args!("{told} {version}"));
+        Some(Built { told, origin, version: version.to_owned(), cuda: cuda.to_owned() })
+    };
+    let all = [
+        torch,
+        of_wheels("tensorflow", "tensorflow", "nvidia-cudnn-cu12", "tensorflow", "12.9"),
+        of_wheels("jax-cuda13-plugin", "jax", "jaxlib", "jax", "13.0"),
+        of_wheels("jax-cuda12-plugin", "jax", "jaxlib", "jax", "12.9"),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// A build holds no code for one of the GPUs.
+pub(super) fn no_kernels(case: &Case<'_>) -> Vec<Message> {
+    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let table = case.tables.nvidia();
+    let mut seen = Vec::new();
+    for Built { told, origin, version, cuda } in built(prefix) {
+        let Some(row) = table.kernels(origin, &version, &cuda, &case.machine.arch) else {
+            continue;
+        };
+        let unserved = case.nvidia().filter(|gpu| gpu.usable).filter_map(|gpu| {
+            let capability = gpu.compute_capability.as_deref()?;
+            (!row.serve(capability)).then(|| (name(gpu), capability))
+        });
+        seen.extend(unserved.map(|(gpu, capability)| {
+            let list = row.capabilities.join(", ");
+            message!("{gpu} has compute capability {capability}, and {told} holds code for {list}")
+        }));
+    }
+    seen.extend(no_rocm_kernels(case));
+    seen
+}
+
+/// The same of AMD's devices, by PyTorch's wheels.
+fn no_rocm_kernels(case: &Case<'_>) -> Vec<Message> {
+    let Some((_, torch)) = case.torch() else { return Vec::new() };
+    if !matches!(&torch.build, Build::Rocm(rocm) if is_newer(rocm, ROCM_ROWS)) {
+        return Vec::new();
+    }
+    let unserved = case.amd().filter_map(|gpu| {
+        let row = case.tables.amd().target(gpu.gfx.as_deref()?)?;
+        (!row.pytorch).then(|| {
+            message!("{} is {}, and {} holds no code for it", name(gpu), row.gfx, torch.told())
+        })
+    });
+    unserved.collect()
 }
 
 /// A cuDNN of the system, which gets in front of the one that PyTorch brings.

@@ -6,7 +6,7 @@ use aitk_system::{FileKind, Message, message};
 use serde::Deserialize;
 
 use super::Case;
-use crate::machine::VirtualizationKind;
+use crate::machine::{Obstacle, VirtualizationKind};
 
 /// What Windows lends WSL.
 const WSL_CUDA: &str = "/usr/lib/wsl/lib/libcuda.so.1";
@@ -61,8 +61,12 @@ pub(super) fn unsigned(case: &Case<'_>) -> Vec<Message> {
 
 /// The free driver serves NVIDIA's device, which shows pictures and computes nothing.
 pub(super) fn nouveau(case: &Case<'_>) -> Vec<Message> {
+    // A card that no framework computes on has the driver that it can have.
     let bound = case.machine.gpus.iter().filter(|gpu| {
-        gpu.vendor == "nvidia" && gpu.driver.as_ref().is_some_and(|driver| driver.name == "nouveau")
+        let served = gpu.obstacle == Some(Obstacle::OtherDriver);
+        gpu.vendor == "nvidia"
+            && served
+            && gpu.driver.as_ref().is_some_and(|driver| driver.name == "nouveau")
     });
     bound
         .map(|gpu| {
@@ -135,4 +139,15 @@ pub(super) fn lost_in_containers(case: &Case<'_>) -> Vec<Message> {
     vec![message!(
         "/etc/docker/daemon.json has the runtime `nvidia`, and there is no /etc/cdi/nvidia.yaml"
     )]
+}
+
+/// A variable that makes ROCm take a device for another one, on a machine whose devices are served as they are.
+pub(super) fn override_left_over(case: &Case<'_>) -> Vec<Message> {
+    const VARIABLE: &str = "HSA_OVERRIDE_GFX_VERSION";
+    let Some(value) = case.system.env(VARIABLE) else { return Vec::new() };
+    let served = case.machine.gpus.iter().find(|gpu| gpu.vendor == "amd" && gpu.usable);
+    let gfx = served.and_then(|gpu| gpu.gfx.as_deref());
+    gfx.map(|gfx| message!("{VARIABLE} is {value}, and the device is served as {gfx}"))
+        .into_iter()
+        .collect()
 }

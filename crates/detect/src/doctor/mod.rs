@@ -16,11 +16,11 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use aitk_system::{Message, System, sentence};
+use aitk_system::{Message, System, message, sentence};
 use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
-use crate::machine::Machine;
+use crate::machine::{Machine, Obstacle, Sudo};
 use crate::tables::Tables;
 
 /// The words, and the few tables that only the probes here need.
@@ -63,7 +63,8 @@ pub enum Severity {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Book {
-    uv_first: String,
+    uv_first: Vec<Line>,
+    administrator: String,
     finding: Vec<Words>,
     numpy2: Vec<Numpy2>,
     python: Vec<PythonRange>,
@@ -79,12 +80,37 @@ struct Words {
     title: Message,
     #[serde(deserialize_with = "sentence")]
     explains: Message,
-    remedy: Vec<String>,
+    remedy: Vec<Line>,
     aitk: Option<String>,
     #[serde(rename = "source")]
     _source: String,
     #[serde(rename = "as_of")]
     _as_of: String,
+}
+
+/// A line of a remedy, for every machine or only for some.
+#[derive(Debug, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+enum Line {
+    Always(String),
+    Where { line: String, on: String },
+}
+
+impl Line {
+    fn text(&self) -> &str {
+        match self {
+            Self::Always(line) | Self::Where { line, .. } => line,
+        }
+    }
+
+    /// Whether it is for a machine of which all of this is so; `!` in front says that it is not.
+    fn is_for(&self, so: impl Fn(&str) -> bool) -> bool {
+        let Self::Where { on, .. } = self else { return true };
+        on.split_whitespace().all(|word| match word.strip_prefix('!') {
+            Some(word) => !so(word),
+            None => so(word),
+        })
+    }
 }
 
 /// The first version of a package with compiled parts that works with NumPy 2.
@@ -124,7 +150,7 @@ struct Case<'a> {
 type Probe = fn(&Case<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
-const PROBES: [(&str, Probe); 43] = [
+const PROBES: [(&str, Probe); 56] = [
     ("AITK-H01", frameworks::no_gpu_build),
     ("AITK-H02", frameworks::driver_too_old),
     ("AITK-H03", frameworks::no_kernels),
@@ -168,6 +194,19 @@ const PROBES: [(&str, Probe); 43] = [
     ("AITK-H41", system::no_temporary),
     ("AITK-H42", network::no_localhost),
     ("AITK-H43", system::limits),
+    ("AITK-H44", |case| case.behind(&[Obstacle::OtherKernel, Obstacle::NotBuilt])),
+    ("AITK-H45", |case| case.behind(&[Obstacle::KeptOut])),
+    ("AITK-H46", |case| case.behind(&[Obstacle::NotEnrolled])),
+    ("AITK-H47", |case| case.behind(&[Obstacle::WrongModule])),
+    ("AITK-H48", |case| case.behind(&[Obstacle::Dropped])),
+    ("AITK-H49", |case| case.behind(&[Obstacle::NoCompute, Obstacle::NoLibraries])),
+    ("AITK-H50", |case| case.behind(&[Obstacle::ShutOut, Obstacle::NoDeviceFile])),
+    ("AITK-H51", |case| case.behind(&[Obstacle::NoParts])),
+    ("AITK-H52", |case| case.behind(&[Obstacle::NoFabricManager])),
+    ("AITK-H53", |case| case.behind(&[Obstacle::Blocked])),
+    ("AITK-H54", |case| case.behind(&[Obstacle::NotLoaded])),
+    ("AITK-H55", gpu::override_left_over),
+    ("AITK-H56", system::narrow_userland),
 ];
 
 /// How many things are looked at.
@@ -242,15 +281,52 @@ impl Case<'_> {
 
     /// What to do, with what is known of this machine put in.
     fn remedy(&self, words: &Words) -> Vec<Message> {
-        let uses_uv = words.remedy.iter().any(|line| line.starts_with("uv "));
-        let first = (uses_uv && !self.machine.tools.contains_key("uv")).then(|| &BOOK.uv_first);
+        let fitting = words.remedy.iter().filter(|line| line.is_for(|word| self.is(word)));
+        let fitting: Vec<&str> = fitting.map(Line::text).collect();
+        let uses_uv = fitting.iter().any(|line| line.starts_with("uv "));
+        let uv = (uses_uv && !self.machine.tools.contains_key("uv")).then_some(&BOOK.uv_first);
+        let uv = uv.into_iter().flatten().filter(|line| line.is_for(|word| self.is(word)));
+        let mut lines: Vec<&str> = uv.map(Line::text).chain(fitting).collect();
+        let elevates = lines.iter().any(|line| line.contains("sudo "));
+        // Who may not use it can show the lines to somebody who may; for root it is one word too many.
+        if elevates && !self.is("root") && !self.is("sudo") {
+            lines.insert(0, &BOOK.administrator);
+        }
+        let own = |line: &str| match self.is("root") {
+            true => line.replace("sudo ", ""),
+            false => line.to_owned(),
+        };
         let kernel = self.machine.kernel.as_deref().unwrap_or("$(uname -r)");
         let env = self.prefix.as_ref().map(|prefix| word(&prefix.named.to_string_lossy()));
         let env = env.as_deref().unwrap_or("ENVIRONMENT");
-        let lines = first.into_iter().chain(&words.remedy);
         let held =
             || vec![("kernel".into(), Message::plain(kernel)), ("env".into(), Message::plain(env))];
-        lines.map(|line| typed(line, held())).collect()
+        lines.into_iter().map(|line| typed(&own(line), held())).collect()
+    }
+
+    /// Whether a word that lines of remedies are chosen by is true of this machine.
+    fn is(&self, word: &str) -> bool {
+        use crate::machine::VirtualizationKind::{Container, Vm, Wsl1, Wsl2};
+        let Machine { os, virtualization, privilege, tools, systemd, gpus, .. } = self.machine;
+        let kind = virtualization.kind;
+        match word {
+            "container" => kind == Container,
+            "vm" => kind == Vm,
+            "wsl" => matches!(kind, Wsl1 | Wsl2),
+            "apt" => tools.contains_key("apt-get"),
+            "systemd" => *systemd,
+            "root" => privilege.root,
+            "sudo" => privilege.sudo != Sudo::No,
+            "blackwell" => gpus.iter().any(|gpu| gpu.architecture.as_deref() == Some("blackwell")),
+            family => os.id == family || os.like.iter().any(|like| like == family),
+        }
+    }
+
+    /// What is seen of the devices behind one of these obstacles.
+    fn behind(&self, obstacles: &[Obstacle]) -> Vec<Message> {
+        let gpus = self.machine.gpus.iter().filter(|gpu| gpu.vendor == "nvidia");
+        let met = gpus.filter(|gpu| gpu.obstacle.is_some_and(|one| obstacles.contains(&one)));
+        met.map(|gpu| message!("{}: {}", frameworks::name(gpu), gpu.why)).collect()
     }
 
     /// A path below the home folder.
@@ -305,7 +381,7 @@ mod tests {
             assert!(!words.remedy.is_empty(), "{code}");
             let open =
                 |line: &str| line.replace("{kernel}", "").replace("{env}", "").replace("${", "");
-            for line in words.remedy.iter() {
+            for line in words.remedy.iter().map(Line::text) {
                 let mut after =
                     open(line).split('{').skip(1).map(str::to_owned).collect::<Vec<_>>();
                 after.retain(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()));

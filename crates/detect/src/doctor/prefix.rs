@@ -52,8 +52,8 @@ pub(super) enum Build {
     Cpu,
     /// NVIDIA's devices, with this version of CUDA.
     Cuda(String),
-    /// AMD's devices.
-    Rocm,
+    /// AMD's devices, with this version of ROCm.
+    Rocm(String),
     /// Something else, such as Intel's devices.
     Other,
 }
@@ -73,7 +73,7 @@ impl Torch {
         match &self.build {
             Build::Cpu => message!("torch {version}, built for the processor only"),
             Build::Cuda(cuda) => message!("torch {version}, built for CUDA {cuda}"),
-            Build::Rocm => message!("torch {version}, built for ROCm"),
+            Build::Rocm(_) => message!("torch {version}, built for ROCm"),
             Build::Other => Message::plain(format!("torch {version}")),
         }
     }
@@ -177,7 +177,7 @@ fn torch_in(text: &str) -> Option<Torch> {
     let version = is("__version__")?.to_owned();
     let build = match (is("cuda"), is("hip"), is("xpu")) {
         (Some(cuda), ..) => Build::Cuda(cuda.to_owned()),
-        (None, Some(_), _) => Build::Rocm,
+        (None, Some(hip), _) => Build::Rocm(hip.to_owned()),
         (None, None, Some(_)) => Build::Other,
         // Without this line it is not known what it computes on.
         (None, None, None) if fields.contains_key("cuda") => Build::Cpu,
@@ -191,7 +191,7 @@ fn torch_named(version: &str) -> Option<Torch> {
     let local = version.split_once('+')?.1;
     let build = match local {
         "cpu" => Build::Cpu,
-        _ if local.starts_with("rocm") => Build::Rocm,
+        _ if local.starts_with("rocm") => Build::Rocm(local["rocm".len()..].to_owned()),
         _ => {
             let digits = local.strip_prefix("cu")?;
             let (major, minor) = digits.split_at_checked(digits.len().checked_sub(1)?)?;
@@ -234,7 +234,10 @@ mod tests {
                    cuda: Optional[str] = '13.2'\ngit_version = 'x'\nhip: Optional[str] = None\n";
         assert_eq!(of(new), Some(Build::Cuda("13.2".to_owned())));
         assert_eq!(of("__version__ = '2.2.0+cpu'\ncuda = None\nhip = None\n"), Some(Build::Cpu));
-        assert_eq!(of("__version__ = '2.9.0'\ncuda = None\nhip = '6.4'\n"), Some(Build::Rocm));
+        assert_eq!(
+            of("__version__ = '2.9.0'\ncuda = None\nhip = '6.4'\n"),
+            Some(Build::Rocm("6.4".into()))
+        );
         assert_eq!(
             of("__version__ = '2.9.0'\ncuda = None\nxpu = '20250300'\n"),
             Some(Build::Other)
@@ -248,7 +251,7 @@ mod tests {
         let of = |version: &str| torch_named(version).map(|torch| torch.build);
         assert_eq!(of("2.14.1+cu126"), Some(Build::Cuda("12.6".to_owned())));
         assert_eq!(of("2.15.0+cpu"), Some(Build::Cpu));
-        assert_eq!(of("2.9.1+rocm6.4"), Some(Build::Rocm));
+        assert_eq!(of("2.9.1+rocm6.4"), Some(Build::Rocm("6.4".into())));
         for other in ["2.15.0", "2.15.0+", "2.15.0+cu", "2.15.0+cué", "2.0+xpu"] {
             assert_eq!(of(other), None, "{other}");
         }

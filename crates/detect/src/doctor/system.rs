@@ -360,6 +360,20 @@ fn size(bytes: u64) -> Message {
     }
 }
 
+/// Programs for 32 bits under a kernel for 64: packages for what the kernel says do not run.
+pub(super) fn narrow_userland(case: &Case<'_>) -> Vec<Message> {
+    let narrow = case.machine.userland.as_deref();
+    narrow
+        .map(|name| {
+            message!(
+                "the kernel is for {}, and the system's packages for {name}",
+                case.machine.arch
+            )
+        })
+        .into_iter()
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use aitk_system::Replay;

@@ -27,3 +27,13 @@ pub(crate) fn probe(system: &dyn System, notes: &mut Notes) -> String {
     }
     loader.map_or_else(String::new, |(_, arch)| (*arch).to_owned())
 }
+
+/// The architecture that the system's programs are for, where that is narrower than the kernel's: what loads them tells.
+pub(crate) fn userland(system: &dyn System, arch: &str) -> Option<String> {
+    let (narrow, wide, name) = match arch {
+        "aarch64" => ("/lib/ld-linux-armhf.so.3", "/lib/ld-linux-aarch64.so.1", "armhf"),
+        "x86_64" => ("/lib/ld-linux.so.2", "/lib64/ld-linux-x86-64.so.2", "i386"),
+        _ => return None,
+    };
+    (system.exists(narrow) && !system.exists(wide)).then(|| name.to_owned())
+}

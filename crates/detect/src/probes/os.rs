@@ -37,7 +37,11 @@ pub(crate) fn probe(system: &dyn System, tables: &Tables, notes: &mut Notes) -> 
     };
     // Some say it themselves.
     let own = field("SUPPORT_END").map(|end| (end, message!("SUPPORT_END in os-release")));
-    let end = own.or_else(|| end_of_support(system, tables, &os));
+    // Systems that derive from another one say which release of it they stand on.
+    let base = field("UBUNTU_CODENAME").or_else(|| field("DEBIAN_CODENAME"));
+    let end = own
+        .or_else(|| end_of_support(system, tables, &os))
+        .or_else(|| of_base(tables, &os, base.as_deref()));
     if let Some((end, source)) = end {
         notes.source_in_words("os.end_of_support", source);
         os.end_of_support = Some(end);
@@ -81,6 +85,14 @@ fn end_of_support(system: &dyn System, tables: &Tables, os: &Os) -> Option<(Stri
         let row = tables.distro(&os.id, os.version.as_deref())?;
         Some((row.end_of_support.clone(), Message::plain(&row.source)))
     })
+}
+
+/// The day of the release that a system derives from, whose packages it gets.
+fn of_base(tables: &Tables, os: &Os, base: Option<&str>) -> Option<(String, Message)> {
+    let codename = base.or(os.codename.as_deref())?;
+    let mut rows = tables.distros().iter();
+    let row = rows.find(|row| row.codename == codename && os.like.contains(&row.id))?;
+    Some((row.end_of_support.clone(), Message::plain(&row.source)))
 }
 
 /// The `eol` of a release in a table such as `/usr/share/distro-info/ubuntu.csv`.

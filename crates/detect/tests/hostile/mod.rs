@@ -173,6 +173,7 @@ impl<S: System> System for Hostile<S> {
                         compute_capability: Some((i32::MAX, i32::MIN)),
                         parts: vec![u64::MAX; 7],
                         name: None,
+                        mig: Some(true),
                     };
                     64
                 ],

@@ -38,7 +38,7 @@ pub fn plan(
     let python = choose_python(machine, choices, manager, catalog);
     let driver = driver(machine, catalog);
     let arriving = match &driver {
-        Driver::Install { row, .. } if may_install(choices) => Some(row.version.as_str()),
+        Driver::Install { row, .. } if may_install(choices) => Some(*row),
         _ => None,
     };
     let framework = choose_framework(machine, choices, manager, catalog, &python, arriving);

@@ -6,7 +6,7 @@ use aitk_system::{Message, System, message};
 
 use super::device::{self, Surroundings};
 use super::pci::Device;
-use crate::machine::{Driver, Gpu, Rocm};
+use crate::machine::{Driver, Gpu, Obstacle, Rocm};
 use crate::notes::Notes;
 use crate::tables::is_newer;
 use crate::{line, paths};
@@ -124,11 +124,28 @@ fn own(around: &Surroundings<'_>, device: &Device, nodes: &[Node], rocm: &Rocm) 
     };
     gpu.architecture = row.map(|row| row.architecture.clone());
     gpu.integrated = row.map(|row| row.integrated);
-    let memory = format!("/sys/bus/pci/devices/{}/mem_info_vram_total", device.address);
-    gpu.vram = line(system, memory).and_then(|text| text.parse().ok());
+    gpu.vram = memory(system, &device.address, gpu.integrated == Some(true));
     let served = row.is_some_and(|row| row.pytorch || row.amd);
-    (gpu.usable, gpu.why) = judge(&gpu, served, rocm);
+    gpu.judged(judge(&gpu, served, rocm));
+    if gpu.usable && row.is_some_and(|row| row.small) {
+        gpu.judged(Err((
+            Obstacle::PicturesOnly,
+            message!("it is part of the processor and small: the processor itself computes faster"),
+        )));
+    }
     gpu
+}
+
+/// The memory that programs can have on a device, in bytes. One that is part of a processor computes in the machine's
+/// memory as far as the kernel lends it (GTT); what the firmware has set apart says little.
+fn memory(system: &dyn System, address: &str, integrated: bool) -> Option<u64> {
+    let of = |kind: &str| -> Option<u64> {
+        line(system, format!("/sys/bus/pci/devices/{address}/mem_info_{kind}_total"))?.parse().ok()
+    };
+    match (integrated, of("vram"), of("gtt")) {
+        (true, own, lent) => Some(lent?.max(own.unwrap_or(0))),
+        (false, own, _) => own,
+    }
 }
 
 /// A device that Windows lends; which one is not known here.
@@ -143,21 +160,29 @@ fn lent() -> Gpu {
 }
 
 /// Whether frameworks can use a device as it stands, and why.
-fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> (bool, Message) {
-    let no = |why: Message| (false, why);
-    if let Some(why) = device::elsewhere(gpu.driver.as_ref()) {
-        return no(why);
-    }
+fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> Result<Message, (Obstacle, Message)> {
+    device::elsewhere(gpu.driver.as_ref())?;
     match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
         Some("amdgpu") => {}
         Some(other) => {
-            return (false, message!("its driver is {other}, which frameworks cannot use"));
+            return Err((
+                Obstacle::OtherDriver,
+                message!("its driver is {other}, which frameworks cannot use"),
+            ));
         }
-        None => return no(message!("no driver is bound to it: the kernel's own amdgpu is needed")),
+        None => {
+            return Err((
+                Obstacle::NoDriver,
+                message!("no driver is bound to it: the kernel's own amdgpu is needed"),
+            ));
+        }
     }
     let Some(gfx) = &gpu.gfx else {
-        return no(message!(
-            "the kernel's driver offers it for pictures only, not for computing (no KFD node)"
+        return Err((
+            Obstacle::PicturesOnly,
+            message!(
+                "the kernel's driver offers it for pictures only, not for computing (no KFD node)"
+            ),
         ));
     };
     let shares = match gpu.integrated {
@@ -165,14 +190,21 @@ fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> (bool, Message) {
         _ => Message::default(),
     };
     match (served, rocm.access) {
-        (false, _) => {
-            (false, message!("no framework has kernels for {gfx}: the processor computes instead"))
-        }
-        (true, Some(true)) => (true, message!("the kernel's driver serves it as {gfx}{shares}")),
-        (true, Some(false)) => no(message!(
-            "your user may not use /dev/kfd yet: it takes the groups render and video, and a new login"
+        (false, _) => Err((
+            Obstacle::NoKernels,
+            message!("no framework has kernels for {gfx}: the processor computes instead"),
         )),
-        (true, None) => no(message!("/dev/kfd is not there, through which programs compute")),
+        (true, Some(true)) => Ok(message!("the kernel's driver serves it as {gfx}{shares}")),
+        (true, Some(false)) => Err((
+            Obstacle::NotPermitted,
+            message!(
+                "your user may not use /dev/kfd yet: it takes the groups render and video, and a new login"
+            ),
+        )),
+        (true, None) => Err((
+            Obstacle::NoDeviceFile,
+            message!("/dev/kfd is not there, through which programs compute"),
+        )),
     }
 }
 

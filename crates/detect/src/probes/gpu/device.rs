@@ -3,7 +3,7 @@
 use aitk_system::{Message, System, message};
 
 use super::pci::Device;
-use crate::machine::{Driver, Gpu, Jetson, Virtualization, Wsl};
+use crate::machine::{Driver, Gpu, Jetson, Obstacle, Virtualization, Wsl};
 use crate::tables::{Tables, pci_name};
 
 /// What the probes of the makers need to know.
@@ -43,9 +43,13 @@ fn titled(vendor: &str, name: &str) -> String {
     if name.starts_with(maker) { name.to_owned() } else { format!("{maker} {name}") }
 }
 
-/// Why nothing can use a device with this driver, whoever made it.
-pub(crate) fn elsewhere(driver: Option<&Driver>) -> Option<Message> {
-    (driver?.name == "vfio-pci").then_some(message!(
-        "it is handed on to a virtual machine (vfio), so nothing here can use it"
-    ))
+/// Refuses a device that nothing here can use, whoever made it.
+pub(crate) fn elsewhere(driver: Option<&Driver>) -> Result<(), (Obstacle, Message)> {
+    match driver {
+        Some(driver) if driver.name == "vfio-pci" => Err((
+            Obstacle::HandedOn,
+            message!("it is handed on to a virtual machine (vfio), so nothing here can use it"),
+        )),
+        _ => Ok(()),
+    }
 }

@@ -5,7 +5,6 @@ mod device;
 mod intel;
 pub(crate) mod jetson;
 mod nvidia;
-mod nvml;
 mod pci;
 
 use aitk_system::message;

@@ -33,6 +33,16 @@ pub(crate) fn devices(system: &dyn System) -> Vec<Device> {
     addresses.into_iter().filter_map(|address| device(system, address)).collect()
 }
 
+/// How many of NVIDIA's switches (NVSwitch), which join graphics processors, are on the bus: bridges of its own.
+pub(crate) fn switches(system: &dyn System) -> usize {
+    let addresses = system.list("/sys/bus/pci/devices".as_ref()).unwrap_or_default();
+    let is = |address: &str, file: &str, value: &str| {
+        let text = line(system, format!("/sys/bus/pci/devices/{address}/{file}"));
+        text.is_some_and(|text| text.starts_with(value))
+    };
+    addresses.iter().filter(|at| is(at, "class", "0x0680") && is(at, "vendor", "0x10de")).count()
+}
+
 fn device(system: &dyn System, address: String) -> Option<Device> {
     let number = |file: &str| {
         let text = line(system, format!("/sys/bus/pci/devices/{address}/{file}"))?;
