@@ -172,6 +172,9 @@ pub struct Distro {
     pub python: Option<String>,
     /// The version of glibc.
     pub glibc: Option<String>,
+    /// Whether plans are tested on it.
+    #[serde(default)]
+    pub tested: bool,
     /// The version of the kernel that it came with, where its drivers are named after kernels.
     pub kernel: Option<String>,
     /// Where the row comes from.
@@ -192,6 +195,8 @@ pub struct NvidiaTable {
     pub cuda: Vec<CudaRow>,
     /// What builds of PyTorch hold code for.
     pub kernels: Vec<Kernels>,
+    /// Products that are made for machines with a screen.
+    pub screen: Vec<Screen>,
 }
 
 impl NvidiaTable {
@@ -264,6 +269,26 @@ pub struct Architecture {
 
 fn yes() -> bool {
     true
+}
+
+impl Architecture {
+    /// Whether a driver still runs it.
+    pub fn runs_with(&self, driver: &str) -> bool {
+        let branch = driver.split('.').next().unwrap_or_default();
+        self.last_driver.as_deref().is_none_or(|last| !is_newer(branch, last))
+    }
+}
+
+/// Products that are made for machines with a screen.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Screen {
+    /// Words in the names of the devices.
+    pub products: Vec<String>,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
 }
 
 /// A card of NVIDIA's whose memory is known from its device.

@@ -301,7 +301,7 @@ impl<'a> Question<'a> {
 
     fn python_fits(self, build: &Build) -> Result<(), Message> {
         let Some(python) = self.python else { return Ok(()) };
-        let pair = |text: &Option<String>| text.as_deref().and_then(crate::requires::version_pair);
+        let pair = |text: &Option<String>| text.as_deref().and_then(crate::names::version_pair);
         let fits = pair(&build.python_min).is_none_or(|least| python >= least)
             && pair(&build.python_max).is_none_or(|most| python <= most);
         if fits {

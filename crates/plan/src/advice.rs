@@ -9,13 +9,12 @@ use aitk_detect::Machine;
 use aitk_system::{Explain, Message, message};
 use serde::{Deserialize, Serialize};
 
+use crate::basics::basics;
 use crate::messages::Messages;
 use crate::profile::{ProfileError, parse};
 use crate::size::Bytes;
 use crate::texts::Texts;
 
-/// Days after which an offer's row is old.
-const OLD: i32 = 180;
 /// Months over which a purchase is counted.
 const PURCHASE_MONTHS: f64 = 24.0;
 /// Hours a month that are counted where nobody says how many.
@@ -511,13 +510,6 @@ impl Offer {
     }
 }
 
-/// Whether what was true on a day is old on another.
-fn is_stale(as_of: &str, today: &str) -> bool {
-    let date = |text: &str| text.parse::<jiff::civil::Date>().ok();
-    let (Some(then), Some(today)) = (date(as_of), date(today)) else { return false };
-    today.since(then).is_ok_and(|age| age.get_days() > OLD)
-}
-
 /// An offer as it is told.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct OfferTold {
@@ -614,7 +606,7 @@ fn tell(offer: &Offer, need: &Need, texts: &Texts, today: &str) -> OfferTold {
         source: offer.source.clone(),
         as_of: offer.as_of.clone(),
         sure: offer.sure,
-        stale: is_stale(&offer.as_of, today),
+        stale: basics().age.is_old(&offer.as_of, today),
         unfit,
         why,
     }
@@ -753,7 +745,7 @@ pub fn advise(
             source: say("source"),
             as_of: leaf.as_of.clone(),
             sure: leaf.sure,
-            stale: is_stale(&leaf.as_of, &machine.date),
+            stale: basics().age.is_old(&leaf.as_of, &machine.date),
         },
         need: *need,
         offers: compare(offers, Some(leaf), need, texts, &machine.date),

@@ -1,6 +1,6 @@
 //! NVIDIA's driver: whether this machine needs another one, who can install it, and which packages that takes.
 
-use aitk_detect::{Gpu, Machine, Obstacle, VirtualizationKind, is_newer};
+use aitk_detect::{Architecture, Gpu, Machine, Obstacle, VirtualizationKind, is_newer};
 use aitk_system::{Message, message};
 
 use crate::accelerate::called;
@@ -66,11 +66,14 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
     // One module runs all devices, or as many as one can: the open one where a device runs with no other.
     let rows = || gpus.iter().filter_map(|gpu| architecture(gpu));
     let open = rows().all(|row| row.open) || rows().any(|row| !row.closed);
-    let server = gpus.iter().all(|gpu| is_for_servers(gpu));
+    let server = gpus.iter().all(|gpu| is_for_servers(gpu, catalog));
+    let of_module = |row: &&Architecture| if open { row.open } else { row.closed };
+    let runs = |version: &str| rows().filter(of_module).all(|row| row.runs_with(version));
     let rows = catalog.apt.driver.iter().filter(|row| {
         row.os == machine.os.id
             && machine.os.version.as_ref().is_some_and(|version| row.versions.contains(version))
             && row.open == open
+            && runs(&row.version)
     });
     let row = rows.clone().find(|row| row.server == server).or_else(|| rows.clone().next());
     let (Some(row), true) = (row, machine.tools.contains_key("apt-get")) else {
@@ -137,12 +140,10 @@ fn lack(gpu: &Gpu, least: &str) -> Option<Message> {
 }
 
 /// Whether a device is made for machines without a screen.
-fn is_for_servers(gpu: &Gpu) -> bool {
+fn is_for_servers(gpu: &Gpu, catalog: &Catalog) -> bool {
     let name = gpu.name.as_deref().unwrap_or_default();
-    !name.is_empty()
-        && !["GeForce", "RTX", "Quadro", "TITAN", "GTX", "Laptop", "Mobile", "NVS"]
-            .iter()
-            .any(|word| name.contains(word))
+    let mut products = catalog.tables.nvidia().screen.iter().flat_map(|row| &row.products);
+    !name.is_empty() && !products.any(|product| name.contains(product.as_str()))
 }
 
 /// The flavour of the running kernel's package, as Ubuntu names modules for it; `None` for a kernel of one's own.

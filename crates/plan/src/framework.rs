@@ -8,8 +8,9 @@ use crate::catalog::{Build, Catalog, DriverRow, Framework};
 use crate::choices::Choices;
 use crate::manager::Manager;
 use crate::model::{Accelerator, FrameworkPlan};
+use crate::names::version_pair;
 use crate::python::PythonChoice;
-use crate::requires::{at_least, unmet, version_pair};
+use crate::requires::{at_least, unmet};
 use crate::size::Bytes;
 use crate::step::BuildRequest;
 

@@ -5,6 +5,7 @@
 
 mod accelerate;
 mod advice;
+mod basics;
 mod catalog;
 mod checks;
 mod choices;
@@ -35,6 +36,7 @@ pub use advice::{
     Advice, AdviceError, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold, Per, Place,
     Question, State, Tree, advise, compare, describe, price,
 };
+pub use basics::Ground;
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
     Images, MemoryFit, NO_FRAMEWORK, Targets, UvPin, VramFit, Wheel,

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::basics::Ground;
 use crate::choices::Choices;
 use crate::manager::Manager;
 use crate::size::Bytes;
@@ -32,6 +33,9 @@ pub struct Plan {
     pub totals: Totals,
     /// What a person should know before agreeing.
     pub warnings: Vec<Warning>,
+    /// The rows of the tables that have decided.
+    #[serde(default)]
+    pub grounds: Vec<Ground>,
 }
 
 impl Plan {

@@ -58,6 +58,12 @@ pub(crate) fn refused(said: &str) -> Option<Message> {
     REFUSED.take().filter(|message| *message == *said)
 }
 
+/// `3.12` and `3.12.4` as numbers.
+pub(crate) fn version_pair(text: &str) -> Option<(u32, u32)> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
+    Some((parts.next()??, parts.next()??))
+}
+
 /// Reads a sentence of a profile: one line.
 ///
 /// # Errors

@@ -3,10 +3,11 @@
 use aitk_detect::Machine;
 use aitk_system::{Message, message};
 
+use crate::basics::basics;
 use crate::catalog::Catalog;
 use crate::choices::Choices;
 use crate::manager::Manager;
-use crate::requires::version_pair;
+use crate::names::version_pair;
 
 /// The Python that the environment is built on.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,17 +49,13 @@ impl PythonChoice {
     }
 }
 
-/// The oldest Python that the scientific libraries still have wheels for.
-const OLDEST_PYTHON: (u32, u32) = (3, 10);
-/// The Python of an environment that brings its own: old enough that everything has packages for it.
-const OWN_PYTHON: (u32, u32) = (3, 12);
-
 /// The version that was asked for, else the default, or the nearest that the framework has packages for.
 fn own_python(choices: &Choices, catalog: &Catalog) -> (u32, u32) {
     let wanted = choices.python.as_deref().and_then(version_pair);
     let row = catalog.framework(&choices.framework);
     let newest = row.and_then(|row| version_pair(&row.python_max));
-    wanted.unwrap_or_else(|| newest.map_or(OWN_PYTHON, |newest| newest.min(OWN_PYTHON)))
+    let own = basics().python.own();
+    wanted.unwrap_or_else(|| newest.map_or(own, |newest| newest.min(own)))
 }
 
 pub(crate) fn choose_python(
@@ -77,13 +74,13 @@ pub(crate) fn choose_python(
     let fits = |minor: (u32, u32)| match (wanted, bounds) {
         (Some(wanted), _) => minor == wanted,
         (None, Some((oldest, newest))) => (oldest..=newest).contains(&minor),
-        (None, None) => minor >= OLDEST_PYTHON,
+        (None, None) => minor >= basics().python.oldest(),
     };
     let usable: Vec<_> = machine
         .python
         .iter()
         .filter_map(|python| Some((python, python.minor()?)))
-        .filter(|(_, minor)| *minor >= OLDEST_PYTHON)
+        .filter(|(_, minor)| *minor >= basics().python.oldest())
         .collect();
     // The one that `python3` names comes first, then the newest that the framework has wheels for.
     let best = usable

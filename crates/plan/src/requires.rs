@@ -4,6 +4,7 @@ use aitk_detect::Machine;
 use aitk_system::{Message, message};
 
 use crate::catalog::Catalog;
+use crate::names::version_pair;
 use crate::profile::Requirements;
 use crate::size::Bytes;
 
@@ -84,10 +85,4 @@ pub(crate) fn unmet(machine: &Machine, requires: &Requirements) -> Option<(Messa
         }
     }
     None
-}
-
-/// `3.12` and `3.12.4` as numbers.
-pub(crate) fn version_pair(text: &str) -> Option<(u32, u32)> {
-    let mut parts = text.split('.').map(|part| part.parse().ok());
-    Some((parts.next()??, parts.next()??))
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use aitk_detect::{Machine, VirtualizationKind};
 
+use crate::basics::{Ground, basics};
 use crate::catalog::Catalog;
 use crate::choices::Choices;
 use crate::driver::Driver;
@@ -64,6 +65,46 @@ impl Situation<'_> {
             self.machine.disks.iter().filter(|disk| Path::new(SWAP_FILE).starts_with(&disk.mount));
         let root = root.max_by_key(|disk| disk.mount.as_os_str().len());
         own && root.is_none_or(|disk| HOLD_SWAP.contains(&disk.filesystem.as_str()))
+    }
+
+    /// The rows of the tables that have decided here.
+    pub fn grounds(&self) -> Vec<Ground> {
+        let (machine, catalog) = (self.machine, self.catalog);
+        let mut all = vec![basics().python.ground(), basics().age.ground()];
+        let version = machine.os.version.as_deref().unwrap_or_default();
+        let row = catalog.distro(&machine.os.id, version);
+        all.extend(row.map(|row| Ground::new("distro", &machine.os.name, &row.source, &row.as_of)));
+        for gpu in &machine.gpus {
+            let nvidia = gpu.pci_id.as_deref().filter(|_| gpu.vendor == "nvidia");
+            let row = nvidia.and_then(|id| catalog.tables.nvidia().architecture(id));
+            all.extend(
+                row.map(|row| Ground::new("architecture", &row.name, &row.source, &row.as_of)),
+            );
+            let row = gpu.gfx.as_deref().and_then(|gfx| catalog.tables.amd().target(gfx));
+            all.extend(row.map(|row| Ground::new("target", &row.gfx, &row.source, &row.as_of)));
+        }
+        if let Driver::Install { row, .. } = self.driver {
+            all.push(Ground::new("driver", &row.version, &row.source, &row.as_of));
+        }
+        if let Decision::Take { framework, builds, .. } = self.framework {
+            all.push(Ground::new(
+                "framework",
+                &framework.name,
+                &framework.source,
+                &framework.as_of,
+            ));
+            for build in builds {
+                all.push(Ground::new("build", &build.name, &build.source, &build.as_of));
+                let (Some(origin), Some(cuda)) = (&build.kernels, &build.cuda) else { continue };
+                let row = catalog.tables.nvidia().kernels(origin, "999", cuda, &machine.arch);
+                all.extend(row.map(|row| Ground::new("kernels", origin, &row.source, &row.as_of)));
+            }
+        }
+        if self.manager == Manager::Venv {
+            all.push(Ground::new("uv", &catalog.uv.version, &catalog.uv.source, &catalog.uv.as_of));
+        }
+        all.dedup();
+        all
     }
 
     /// Whether the plan installs a driver: where one is needed, and asked for by name.

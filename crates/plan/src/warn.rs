@@ -4,6 +4,7 @@ use aitk_detect::{Gpu, Machine, VirtualizationKind};
 use aitk_system::{Message, message};
 
 use crate::accelerate::{self, Question};
+use crate::basics::{Age, Ground, basics};
 use crate::catalog::Build;
 use crate::driver::Driver;
 use crate::framework::Decision;
@@ -14,12 +15,6 @@ use crate::room::serves;
 use crate::situation::Situation;
 use crate::size::Bytes;
 use crate::warnings;
-
-/// The first version of a distribution on which plans are tested.
-const SUPPORTED: [(&str, &[&str]); 2] =
-    [("ubuntu", &["22.04", "24.04", "26.04"]), ("debian", &["12", "13"])];
-/// Days after which the tables are old.
-const OLD: i64 = 180;
 
 impl Situation<'_> {
     /// All of it.
@@ -50,19 +45,18 @@ impl Situation<'_> {
             ));
         }
         let os = &machine.os;
-        let known = SUPPORTED.iter().find(|(id, _)| *id == os.id).map(|(_, versions)| *versions);
-        let version = os.version.as_deref().unwrap_or_default();
+        let row = self.catalog.distro(&os.id, os.version.as_deref().unwrap_or_default());
         if past_support(machine, self.catalog) {
             plan.warn(Warning::new(
                 warnings::PAST_SUPPORT,
                 message!("{} is past its support", os.name),
                 message!("upgrade the system: it gets no security fixes any more"),
             ));
-        } else if !known.is_some_and(|versions| versions.contains(&version)) {
+        } else if !row.is_some_and(|row| row.tested) {
             plan.warn(Warning::new(
                 warnings::UNTESTED_SYSTEM,
                 message!("{} is not among the systems that aitk is tested on", os.name),
-                message!("Ubuntu 22.04, 24.04 and 26.04 and Debian 12 and 13 are"),
+                message!("these are: {}", self.tested()),
             ));
         }
         for disk in
@@ -88,6 +82,12 @@ impl Situation<'_> {
                 message!("in PowerShell: wsl --set-version <distribution> 2"),
             ));
         }
+    }
+
+    /// The releases that aitk is tested on.
+    fn tested(&self) -> Message {
+        let rows = self.catalog.tables.distros().iter().filter(|row| row.tested);
+        Message::commas(rows.map(|row| Message::plain(format!("{} {}", row.id, row.version))))
     }
 
     /// GPUs that do not compute as they could, and what would have to change.
@@ -197,19 +197,18 @@ impl Situation<'_> {
         }
     }
 
-    /// Tables that are old do not know today's builds.
+    /// Rows that are old do not know today's builds.
     fn warn_of_age(&self, plan: &mut Plan) {
-        let newest = self.catalog.builds.iter().map(|build| build.as_of.as_str()).max();
-        let Some(newest) = newest else { return };
-        let days = |date: &str| date.parse::<jiff::civil::Date>().ok();
-        let (Some(today), Some(then)) = (days(&self.machine.date), days(newest)) else { return };
-        let Ok(age) = today.since(then) else { return };
-        if i64::from(age.get_days()) > OLD {
+        let Age { days, .. } = basics().age;
+        let is_old = |ground: &&Ground| basics().age.is_old(&ground.as_of, &self.machine.date);
+        let told = |ground: &Ground| Message::plain(format!("{} ({})", ground.row, ground.as_of));
+        let old: Vec<_> = plan.grounds.iter().filter(is_old).map(told).collect();
+        if !old.is_empty() {
             plan.warn(Warning::new(
                 warnings::OLD_TABLES,
                 message!(
-                    "the tables of builds and drivers are {} days old ({newest})",
-                    age.get_days()
+                    "what decided this plan is older than {days} days: {}",
+                    Message::commas(old)
                 ),
                 message!("get a newer aitk, or add rows of your own to catalog.toml"),
             ));

@@ -28,7 +28,7 @@ aitk_system::codes! {
     OLDER_FRAMEWORK = "AITK-W12";
     /// The machine has less than the budget is meant for: memory of the GPU, kind of disk.
     WEAK_HARDWARE = "AITK-W13";
-    /// The tables of builds and drivers are older than 180 days.
+    /// Rows of the tables that have decided the plan are old; each is named. `basics.toml` says after how many days.
     OLD_TABLES = "AITK-W14";
     /// A lock that was given has packages fetched from hosts or channels to which none of your sources leads; `apply` asks
     /// for them by name.

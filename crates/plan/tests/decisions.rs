@@ -363,3 +363,22 @@ fn tables_that_are_old_are_said_to_be() {
     machine.date = "2027-05-31".to_owned();
     assert!(warned(&machine));
 }
+
+#[test]
+fn a_single_row_that_is_old_and_decides_is_named_alone() {
+    let machine = &machines()["rtx3060-driver-580"];
+    let mut catalog = CATALOG.clone();
+    let named = |catalog: &Catalog| {
+        let plan = plan(machine, &LOW, &Choices::default(), Manager::Venv, catalog);
+        let old = plan.warnings.iter().find(|warning| warning.code == "AITK-W14");
+        old.map(|warning| warning.message.to_string())
+    };
+    assert_eq!(named(&catalog), None);
+    catalog.builds.iter_mut().for_each(|row| {
+        if row.name == "cu130" || row.name == "cpu" {
+            row.as_of = "2026-01-01".to_owned();
+        }
+    });
+    let said = named(&catalog).unwrap();
+    assert!(said.contains("build cu130 (2026-01-01)") && said.matches('(').count() == 1, "{said}");
+}

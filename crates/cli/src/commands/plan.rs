@@ -97,6 +97,13 @@ pub fn show(plan: &Plan, verbose: bool) -> String {
     } else if left == 0 {
         text += &said(message!("Nothing to do: everything is as it should be.\n"));
     }
+    if verbose && !plan.grounds.is_empty() {
+        text += &format!("\n{}\n", styled(HEAD, said(message!("Decided by:"))));
+        let told = |ground: &aitk_plan::Ground| {
+            listed(&format!("{}: {}, {}", ground.row, ground.source, ground.as_of))
+        };
+        text += &plan.grounds.iter().map(told).collect::<String>();
+    }
     text
 }
 

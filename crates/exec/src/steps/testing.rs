@@ -180,6 +180,7 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
         steps,
         totals: Totals::default(),
         warnings: Vec::new(),
+        grounds: Vec::new(),
     }
 }
 

@@ -52,6 +52,7 @@ pub fn plan(
         steps: Vec::new(),
         totals: Totals::default(),
         warnings: Vec::new(),
+        grounds: Vec::new(),
     };
     let situation = Situation {
         machine,
@@ -66,6 +67,7 @@ pub fn plan(
     plan.steps = profile.steps.iter().filter_map(|step| situation.step(step)).collect();
     close_gaps(&mut plan, profile, manager);
     prove_first(&mut plan.steps);
+    plan.grounds = situation.grounds();
     situation.warn(&mut plan);
     plan.add_up();
     plan

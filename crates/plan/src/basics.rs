@@ -1,0 +1,93 @@
+//! What holds on every machine and ages all the same (`profiles/catalog/basics.toml`), and when a row is old.
+
+use std::fmt::Display;
+use std::sync::LazyLock;
+
+use serde::{Deserialize, Serialize};
+
+use crate::names::version_pair;
+
+/// The table.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Basics {
+    pub python: Pythons,
+    pub age: Age,
+}
+
+/// The Pythons that are planned with.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Pythons {
+    oldest: String,
+    own: String,
+    source: String,
+    as_of: String,
+}
+
+/// When a row is old.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Age {
+    pub days: i64,
+    source: String,
+    as_of: String,
+}
+
+static BASICS: LazyLock<Basics> = LazyLock::new(|| {
+    let table = toml::from_str(include_str!("../../../profiles/catalog/basics.toml"));
+    table.unwrap_or_else(|error| unreachable!("{error}"))
+});
+
+/// The table, which comes with the program.
+pub(crate) fn basics() -> &'static Basics {
+    &BASICS
+}
+
+impl Pythons {
+    /// The oldest that the scientific libraries still have wheels for.
+    pub fn oldest(&self) -> (u32, u32) {
+        version_pair(&self.oldest).unwrap_or_default()
+    }
+
+    /// The one of an environment that brings its own.
+    pub fn own(&self) -> (u32, u32) {
+        version_pair(&self.own).unwrap_or_default()
+    }
+
+    /// The row, as one that has decided.
+    pub fn ground(&self) -> Ground {
+        Ground::new("python", &self.own, &self.source, &self.as_of)
+    }
+}
+
+impl Age {
+    /// Whether what was true on a day is old on another.
+    pub fn is_old(&self, as_of: &str, today: &str) -> bool {
+        let date = |text: &str| text.parse::<jiff::civil::Date>().ok();
+        let (Some(then), Some(today)) = (date(as_of), date(today)) else { return false };
+        today.since(then).is_ok_and(|age| i64::from(age.get_days()) > self.days)
+    }
+
+    /// The row, as one that has decided.
+    pub fn ground(&self) -> Ground {
+        Ground::new("age", self.days, &self.source, &self.as_of)
+    }
+}
+
+/// A row that has decided something of a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ground {
+    /// Its table, and which row of it: `build cu132`.
+    pub row: String,
+    /// Where it comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+impl Ground {
+    pub(crate) fn new(table: &str, row: impl Display, source: &str, as_of: &str) -> Self {
+        Self { row: format!("{table} {row}"), source: source.to_owned(), as_of: as_of.to_owned() }
+    }
+}
