@@ -134,37 +134,10 @@ fn sentence(text: &str) -> String {
 
 /// What was done, how long it took, how to start.
 pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
-    let done = summary.outcomes.values().filter(|outcome| **outcome == Outcome::Done).count();
-    let failed =
-        summary.failure.as_ref().map(|(step, error)| (step.clone(), error.code(), error.exit()));
     if output.json {
-        let outcome = match &failed {
-            None => "done",
-            Some((_, _, Exit::Resume)) => "paused",
-            Some((_, "AITK-X01", _)) => "interrupted",
-            Some(_) => "failed",
-        };
-        let data = json!({
-            "outcome": outcome,
-            "seconds": summary.seconds,
-            "steps": summary.outcomes,
-            "failed": failed.as_ref().map(|(step, ..)| step),
-            "totals": summary.plan.totals,
-            "taken": summary.taken,
-        });
-        let mut diagnostics: Vec<_> = summary.plan.warnings.iter().map(Diagnostic::from).collect();
-        if let Some((_, error)) = &summary.failure {
-            diagnostics.push(Diagnostic {
-                code: error.code().to_owned(),
-                severity: if error.exit() == Exit::Resume { "info" } else { "error" },
-                message: error.message(),
-                hint: error.hint(),
-            });
-        }
-        output.result("run", &data, diagnostics, Message::default);
-        let code = summary.failure.map_or(0, |(_, error)| error.exit() as u8);
-        return Ok(ExitCode::from(code));
+        return Ok(finish_json(summary, output));
     }
+    let done = summary.outcomes.values().filter(|outcome| **outcome == Outcome::Done).count();
     match summary.failure {
         Some((_, error)) if error.exit() == Exit::Resume => {
             let waiting = summary.outcomes.values().filter(|one| **one == Outcome::Paused).count();
@@ -192,24 +165,55 @@ pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
             Err(error.into())
         }
         None => {
-            let taken = summary.taken;
-            output.result("run", &(), Vec::new(), || {
-                let aitk = typed();
-                let start = |what: Message, command: &str| format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")));
-                message!(
-                    "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
-                    styled(GOOD, "✓"),
-                    summary.seconds,
-                    summary.plan.steps.len(),
-                    Bytes(taken.download),
-                    Bytes(taken.disk),
-                    start(message!("Start JupyterLab:"), "lab"),
-                    start(message!("Work in a shell:"), "shell"),
-                    start(message!("Run a program:"), "run -- python program.py"),
-                    start(message!("Check it at any time:"), "verify"),
-                )
-            });
+            output.result("run", &(), Vec::new(), || all_done(&summary, done));
             Ok(ExitCode::SUCCESS)
         }
     }
+}
+
+fn all_done(summary: &Summary, done: usize) -> Message {
+    let (aitk, taken) = (typed(), &summary.taken);
+    let start = |what: Message, command: &str| {
+        format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")))
+    };
+    message!(
+        "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
+        styled(GOOD, "✓"),
+        summary.seconds,
+        summary.plan.steps.len(),
+        Bytes(taken.download),
+        Bytes(taken.disk),
+        start(message!("Start JupyterLab:"), "lab"),
+        start(message!("Work in a shell:"), "shell"),
+        start(message!("Run a program:"), "run -- python program.py"),
+        start(message!("Check it at any time:"), "verify"),
+    )
+}
+
+/// The same for a script.
+fn finish_json(summary: Summary, output: &Output) -> ExitCode {
+    let failed = summary.failure.as_ref().map(|(step, error)| (step, error.code(), error.exit()));
+    let outcome = match failed {
+        None => "done",
+        Some((_, _, Exit::Resume)) => "paused",
+        Some((_, "AITK-X01", _)) => "interrupted",
+        Some(_) => "failed",
+    };
+    let data = json!({
+        "outcome": outcome,
+        "seconds": summary.seconds,
+        "steps": summary.outcomes,
+        "failed": failed.map(|(step, ..)| step),
+        "totals": summary.plan.totals,
+        "taken": summary.taken,
+    });
+    let mut diagnostics: Vec<_> = summary.plan.warnings.iter().map(Diagnostic::from).collect();
+    diagnostics.extend(summary.failure.as_ref().map(|(_, error)| Diagnostic {
+        code: error.code().to_owned(),
+        severity: if error.exit() == Exit::Resume { "info" } else { "error" },
+        message: error.message(),
+        hint: error.hint(),
+    }));
+    output.result("run", &data, diagnostics, Message::default);
+    ExitCode::from(summary.failure.map_or(0, |(_, error)| error.exit() as u8))
 }

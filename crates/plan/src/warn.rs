@@ -44,6 +44,12 @@ impl Situation<'_> {
                 message!("the rest of the plan stands"),
             ));
         }
+        self.warn_of_release(plan);
+        self.warn_of_places(plan);
+    }
+
+    fn warn_of_release(&self, plan: &mut Plan) {
+        let machine = self.machine;
         let os = &machine.os;
         let row = self.catalog.distro(&os.id, os.version.as_deref().unwrap_or_default());
         if past_support(machine, self.catalog) {
@@ -59,6 +65,10 @@ impl Situation<'_> {
                 message!("these are: {}", self.tested()),
             ));
         }
+    }
+
+    fn warn_of_places(&self, plan: &mut Plan) {
+        let machine = self.machine;
         for disk in
             machine.disks.iter().filter(|disk| serves(disk, "data") || serves(disk, "cache"))
         {

@@ -66,14 +66,32 @@ pub fn run(
         false => elevate(&session, commands.iter().cloned(), false)?,
     };
     let before = free(&**local, &places.data);
+    take_all_away(local, &removal, &places, receipt, state)?;
+    let freed = free(&**local, &places.data).saturating_sub(before);
+    data["freed"] = freed.into();
+    output.result("removal", &data, Vec::new(), || {
+        let sign = styled(GOOD, "✓");
+        message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Takes away what goes, and notes each thing that is gone.
+fn take_all_away(
+    local: &Local,
+    removal: &Removal,
+    places: &Places,
+    mut receipt: Receipt,
+    state: &Path,
+) -> Result<(), CliError> {
     for undo in removal.root.iter().filter(|undo| !undo.commands.is_empty()) {
         take_back(&**local, undo)?;
         receipt.objects.remove(&undo.key);
         receipt.save(state, &**local)?;
     }
     for goes in &removal.goes {
-        take_away(goes, &places, &**local)?;
-        prune(&goes.path, &places, &**local)?;
+        take_away(goes, places, &**local)?;
+        prune(&goes.path, places, &**local)?;
         receipt.objects.remove(&goes.key);
         // After each, so that an interruption leaves nothing unsaid.
         receipt.save(state, &**local)?;
@@ -83,13 +101,7 @@ pub fn run(
     receipt.proofs.clear();
     receipt.boots.clear();
     receipt.save(state, &**local)?;
-    let freed = free(&**local, &places.data).saturating_sub(before);
-    data["freed"] = freed.into();
-    output.result("removal", &data, Vec::new(), || {
-        let sign = styled(GOOD, "✓");
-        message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
-    });
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// Where aitk can have made something: condas of the user's own were named when they were used.

@@ -1,5 +1,6 @@
 //! `aitk status`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -38,62 +39,29 @@ pub fn run(
         }
         _ => None,
     };
-    let environment = current.as_ref().map(|(generation, record)| {
-        json!({
-            "name": args.env,
-            "path": environments.current_path(),
-            "generation": generation.name(),
-            "python": record.python,
-            "build": framework.as_ref().and(record.build.as_ref()),
-            "framework": framework,
-            "packages": record.layers.values().map(|layer| layer.len()).sum::<usize>(),
-            "manager": record.manager,
-            "added": added(generation, system),
-        })
+    let shown = current.as_ref().map(|(generation, record)| Shown {
+        name: &args.env,
+        path: environments.current_path(),
+        generation: generation.name(),
+        record,
+        framework,
+        packages: record.layers.values().map(|layer| layer.len()).sum(),
+        added: generation.added(system).iter().map(ToString::to_string).collect(),
     });
     let data = json!({
-        "environment": environment,
+        "environment": shown.as_ref().map(Shown::json),
         "wish": request,
         "system_packages": brought.len(),
         "interrupted": interrupted,
     });
     output.result("status", &data, Vec::new(), || {
-        let mut text = String::new();
-        match &current {
-            None => {
-                text += &said(message!(
-                    "There is no environment `{}` here. Make it with `aitk apply --budget low`.\n",
-                    args.env
-                ))
-            }
-            Some((generation, record)) => {
-                let packages: usize = record.layers.values().map(|layer| layer.len()).sum();
-                let row = |label: Message, value: Message| {
-                    let label = said(label);
-                    format!("{} {}\n", styled(HEAD, format!("{label:12}")), said(value))
-                };
-                text += &row(
-                    message!("Environment"),
-                    message!("{} at {}", args.env, environments.current_path()),
-                );
-                text += &row(message!("Manager"), Message::plain(record.manager));
-                text += &row(message!("Generation"), Message::plain(generation.name()));
-                text += &row(Message::plain("Python"), Message::plain(&record.python));
-                if let Some(framework) = &framework {
-                    text += &row(message!("Framework"), framework.clone());
-                }
-                text += &row(
-                    message!("Packages"),
-                    message!("{packages}, and {} of the system", brought.len()),
-                );
-                let added = added(generation, system);
-                if !added.is_empty() {
-                    text += &row(message!("Added by you"), added.told());
-                }
-                text += &styled(DIM, said(message!("`aitk verify` checks all of it")));
-                text += "\n";
-            }
-        }
+        let mut text = match &shown {
+            Some(shown) => shown.page(brought.len()),
+            None => said(message!(
+                "There is no environment `{}` here. Make it with `aitk apply --budget low`.\n",
+                args.env
+            )),
+        };
         if let Some(step) = &interrupted {
             text += &said(message!(
                 "{} the last run did not come to its end (at {step}): `aitk apply` continues\n",
@@ -103,6 +71,55 @@ pub fn run(
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The environment as it is shown.
+struct Shown<'a> {
+    name: &'a str,
+    path: PathBuf,
+    generation: String,
+    record: &'a Record,
+    framework: Option<Message>,
+    packages: usize,
+    /// What the user has put into it, as they would ask for it.
+    added: Vec<String>,
+}
+
+impl Shown<'_> {
+    fn json(&self) -> serde_json::Value {
+        json!({
+            "name": self.name,
+            "path": self.path,
+            "generation": self.generation,
+            "python": self.record.python,
+            "build": self.framework.as_ref().and(self.record.build.as_ref()),
+            "framework": self.framework,
+            "packages": self.packages,
+            "manager": self.record.manager,
+            "added": self.added,
+        })
+    }
+
+    fn page(&self, of_system: usize) -> String {
+        let row = |label: Message, value: Message| {
+            format!("{} {}\n", styled(HEAD, format!("{:12}", said(label))), said(value))
+        };
+        let packages = self.packages;
+        let place = message!("{} at {}", self.name, self.path);
+        let mut text = row(message!("Environment"), place);
+        text += &row(message!("Manager"), Message::plain(self.record.manager));
+        text += &row(message!("Generation"), Message::plain(&self.generation));
+        text += &row(Message::plain("Python"), Message::plain(&self.record.python));
+        if let Some(framework) = &self.framework {
+            text += &row(message!("Framework"), framework.clone());
+        }
+        let packages = message!("{packages}, and {} of the system", of_system);
+        text += &row(message!("Packages"), packages);
+        if !self.added.is_empty() {
+            text += &row(message!("Added by you"), self.added.told());
+        }
+        text + &styled(DIM, said(message!("`aitk verify` checks all of it"))) + "\n"
+    }
 }
 
 /// The framework that stands in a generation, with its version and build; `None` where its package is not in it.
@@ -119,9 +136,4 @@ fn framework(
         true => name,
         false => message!("{name}, damaged: `aitk verify` tells more"),
     })
-}
-
-/// What the user has put into a generation, as they would ask for it.
-fn added(generation: &Generation, system: &dyn System) -> Vec<String> {
-    generation.added(system).iter().map(ToString::to_string).collect()
 }
