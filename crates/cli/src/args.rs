@@ -365,9 +365,18 @@ pub struct Export {
     /// The public half of your SSH key, which a server is reached with (`cloud-init`)
     #[arg(long, value_name = "FILE", env = "AITK_SSH_KEY")]
     pub ssh_key: Option<PathBuf>,
+    /// Set something that the form declares (several times)
+    #[arg(long, value_name = "KEY=VALUE", value_parser = setting, env = "AITK_SET", value_delimiter = ',')]
+    pub set: Vec<(String, String)>,
     /// List the forms, and when to use which
     #[arg(long)]
     pub list: bool,
+}
+
+/// `KEY=VALUE`.
+fn setting(text: &str) -> Result<(String, String), Message> {
+    let (key, value) = text.split_once('=').ok_or_else(|| message!("it is not KEY=VALUE"))?;
+    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, ClapArgs)]

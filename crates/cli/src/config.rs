@@ -104,7 +104,7 @@ pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliErr
 ///
 /// # Errors
 /// [`ProfileError::Unreadable`] where there is one and it cannot be read.
-fn settings_text(system: &dyn System, path: &Path) -> Result<Option<String>, ProfileError> {
+pub fn settings_text(system: &dyn System, path: &Path) -> Result<Option<String>, ProfileError> {
     match system.foreign_text(path, LONGEST_PROFILE) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {

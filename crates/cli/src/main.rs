@@ -15,6 +15,7 @@ mod run;
 mod saved;
 mod session;
 mod sources;
+mod targets;
 mod typed;
 mod words;
 

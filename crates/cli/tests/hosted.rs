@@ -36,19 +36,28 @@ fn a_plan_says_what_would_be_written_for_each_platform() {
 }
 
 #[test]
-fn a_row_of_the_users_own_is_a_platform() {
+fn a_folder_of_the_users_own_is_a_platform() {
     let home = Home::new();
-    let folder = home.path().join(".config/aitk");
-    std::fs::create_dir_all(&folder).unwrap();
-    let row = "[[platforms.platform]]\nname = \"campus\"\ntitle = \"Our own hub\"\nsign = \"CAMPUS\"\n\
-               folder = \"/data\"\npython = \"3.13\"\narch = \"x86_64\"\nglibc = \"2.36\"\nkeeps = []\n\
-               link = \"https://hub.example\"\nnotebook = {}\nnotebook_gpu = {}\nsource = \"the administrators\"\n\
-               as_of = \"2026-11-01\"\n";
-    std::fs::write(folder.join("catalog.toml"), row).unwrap();
+    let folder = home.path().join(".config/aitk/targets/campus");
+    std::fs::create_dir_all(folder.join("files")).unwrap();
+    let target = "schema = 1\nas_of = \"2026-11-01\"\n[platform]\ntitle = \"Our own hub\"\nsign = \"CAMPUS\"\n\
+        folder = \"/data\"\npython = \"3.13\"\narch = \"x86_64\"\nglibc = \"2.36\"\nkeeps = []\n\
+        link = \"https://hub.example\"\n[parameter.gpu]\ndefault = \"no\"\n[[file]]\npath = \"hello.sh\"\n";
+    std::fs::write(folder.join("target.toml"), target).unwrap();
+    std::fs::write(folder.join("texts.en.toml"), "next = \"Open «link»\"\n").unwrap();
+    std::fs::write(folder.join("files/hello.sh"), "echo «platform.title»\n").unwrap();
     let args = [&PLAN[..], &["--platform", "campus", "--no-resolve"]].concat();
     let output = home.aitk(&args);
     assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains("Our own hub"), "{}", text(&output.stdout));
+    let said = text(&output.stdout);
+    for words in ["Our own hub", "hello.sh", "Open https://hub.example"] {
+        assert!(said.contains(words), "{said}");
+    }
+    // A hole that nothing fills is not passed over.
+    std::fs::write(folder.join("files/hello.sh"), "echo «nothing»\n").unwrap();
+    let output = home.aitk(&args);
+    assert_eq!(output.status.code(), Some(78), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("AITK-O19"), "{}", text(&output.stderr));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use aitk_system::builtin;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -18,17 +19,10 @@ pub struct Tables {
 }
 
 /// Names of graphics processors, a line each: `10de:2504 GA106 [GeForce RTX 3060 Lite Hash Rate]`.
-const NAMES: &str = include_str!("../../../profiles/catalog/pci-names.txt");
+const NAMES: &str = "catalog/pci-names.txt";
 
-/// Every table by its name in the user's file, with the text that comes with the program.
-const BUILTIN: [(&str, &str); 6] = [
-    ("distros", include_str!("../../../profiles/catalog/distros.toml")),
-    ("nvidia", include_str!("../../../profiles/catalog/nvidia.toml")),
-    ("amd", include_str!("../../../profiles/catalog/amd.toml")),
-    ("intel", include_str!("../../../profiles/catalog/intel.toml")),
-    ("jetson", include_str!("../../../profiles/catalog/jetson.toml")),
-    ("providers", include_str!("../../../profiles/catalog/providers.toml")),
-];
+/// Every table by its name in the user's file.
+const BUILTIN: [&str; 6] = ["distros", "nvidia", "amd", "intel", "jetson", "providers"];
 
 impl Tables {
     /// The tables with rows of the user's own, which come first: `[[nvidia.card]]` in their file is a row of `card` in
@@ -38,7 +32,7 @@ impl Tables {
     /// What is wrong with the first row that does not fit its table.
     pub fn with(overlay: toml::Table) -> Result<Self, toml::de::Error> {
         let tables = Self { overlay, ..Self::default() };
-        for (name, _) in BUILTIN {
+        for name in BUILTIN {
             match name {
                 "distros" => _ = tables.load::<DistroTable>(name)?,
                 "nvidia" => _ = tables.load::<NvidiaTable>(name)?,
@@ -92,7 +86,7 @@ impl Tables {
     }
 
     fn load<T: DeserializeOwned>(&self, name: &str) -> Result<T, toml::de::Error> {
-        self.read(name, BUILTIN.iter().find(|(own, _)| *own == name).map_or("", |(_, text)| text))
+        self.read(name, builtin(&format!("catalog/{name}.toml")))
     }
 
     /// Reads a table, with the user's rows of this name in front.
@@ -117,7 +111,7 @@ impl Tables {
 
 /// The name of a graphics processor by its `vendor:device`, without that of its maker.
 pub(crate) fn pci_name(pci_id: &str) -> Option<&'static str> {
-    let line = NAMES.lines().find(|line| line.starts_with(pci_id))?;
+    let line = builtin(NAMES).lines().find(|line| line.starts_with(pci_id))?;
     let name = line.get(pci_id.len()..)?.trim();
     // `GA106 [GeForce RTX 3060]`: the chip, then what it is sold as.
     let sold_as = name.split_once('[').and_then(|(_, rest)| rest.split_once(']'));

@@ -2,7 +2,7 @@
 
 use aitk_plan::Manager;
 use aitk_plan::names::Unfit;
-use aitk_system::{Explain, message};
+use aitk_system::{Explain, Message, message};
 
 /// Why a plan cannot be exported.
 #[derive(Debug, Explain)]
@@ -32,7 +32,7 @@ pub enum ExportError {
     )]
     OtherManager {
         /// The target.
-        target: &'static str,
+        target: String,
         /// The manager that was asked for.
         manager: Manager,
         /// The one that it can carry.
@@ -100,7 +100,7 @@ pub enum ExportError {
     )]
     NoGuest {
         /// The target.
-        target: &'static str,
+        target: String,
         /// The system of the plan.
         system: String,
         /// The systems that there are images of.
@@ -115,7 +115,7 @@ pub enum ExportError {
     )]
     NoGpu {
         /// The target.
-        target: &'static str,
+        target: String,
     },
     /// The catalog knows no container image for this system, or not how a container reaches this kind of GPU.
     #[explain(
@@ -128,5 +128,63 @@ pub enum ExportError {
     NoImage {
         /// A system, or a kind of accelerator.
         what: String,
+    },
+    /// A target of a folder refuses the plan by a reason of its own.
+    #[explain(code = "AITK-O18", exit = Usage, say("`{target}` cannot carry the plan: {why}"), hint("{hint}"))]
+    Refused {
+        /// The target.
+        target: String,
+        /// Its own reason.
+        why: Message,
+        /// What it says is to be done.
+        hint: Message,
+    },
+    /// A folder that makes a target is damaged.
+    #[explain(
+        code = "AITK-O19",
+        exit = Config,
+        say("the target `{target}` is damaged: {file}: {why}"),
+        hint("mend the file below targets/{target} in your folder of settings, or take it away")
+    )]
+    Damaged {
+        /// The target.
+        target: String,
+        /// Its file.
+        file: String,
+        /// What is the matter with it.
+        why: Message,
+    },
+    /// `--set` names what the target does not declare; the nearest one is said.
+    #[explain(
+        code = "AITK-O20",
+        exit = Usage,
+        say("`{target}` has nothing called `{name}` to set"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `--set {nearest}=…`?"),
+            None => message!("leave out --set"),
+        }))
+    )]
+    NoParameter {
+        /// The target.
+        target: String,
+        /// What was named.
+        name: String,
+        /// What is nearest to it.
+        nearest: Option<String>,
+    },
+    /// `--set` gives a value that does not fit; one that does is said.
+    #[explain(
+        code = "AITK-O21",
+        exit = Usage,
+        say("`{name}` cannot be `{value}`"),
+        hint("one that fits: `--set {name}={nearest}`")
+    )]
+    WrongParameter {
+        /// The parameter.
+        name: String,
+        /// The value.
+        value: String,
+        /// A value that fits.
+        nearest: String,
     },
 }

@@ -60,6 +60,12 @@ pub(crate) fn docker(text: &str) -> String {
     format!("\"{}\"", text.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$"))
 }
 
+/// A value in the quotes that labels have.
+pub(crate) fn label(text: &str) -> String {
+    let value = docker(text);
+    if value.starts_with('"') { value } else { format!("\"{value}\"") }
+}
+
 /// A text of PowerShell's, which takes the typographic quotes for its own.
 pub(crate) fn powershell(text: &str) -> String {
     let quote = |c: char| matches!(c, '\'' | '\u{2018}'..='\u{201b}');

@@ -1,16 +1,19 @@
 //! What is exported.
 
+use std::collections::BTreeMap;
+
 use aitk_detect::Machine;
 use aitk_plan::names;
 use aitk_plan::step::{AptSource, Environment, Kernelspec};
-use aitk_plan::{Catalog, Guest, MemoryThresholds, Package, Phase, Plan, Step, Texts};
+use aitk_plan::{Catalog, Guest, Language, MemoryThresholds, Package, Phase, Plan, Step};
+use aitk_system::Message;
 
-use crate::quote::{comment, listed, markdown, markdown_code};
-use crate::script::is_wanted;
-use crate::{ExportError, PublicKey};
+use crate::quote::listed;
+use crate::view::is_wanted;
+use crate::{ExportError, PublicKey, Target};
 
 /// A plan with everything that another executor needs to know.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Source<'a> {
     /// The plan; the steps of its environment carry their packages.
     pub plan: &'a Plan,
@@ -18,8 +21,8 @@ pub struct Source<'a> {
     pub machine: &'a Machine,
     /// The tables.
     pub catalog: &'a Catalog,
-    /// The words for what a person reads.
-    pub texts: &'a Texts,
+    /// The language of what a person reads.
+    pub language: Language,
     /// The lock as a file: `pylock.toml` (PEP 751) for venv, pixi's form for conda.
     pub lock: &'a str,
     /// The text of the profile, where it is one of the user's own.
@@ -36,6 +39,8 @@ pub struct Source<'a> {
     pub memory: MemoryThresholds,
     /// What a server lets its user in by.
     pub ssh_key: Option<&'a PublicKey>,
+    /// What is set of the target's parameters.
+    pub parameters: BTreeMap<String, String>,
 }
 
 impl<'a> Source<'a> {
@@ -44,14 +49,14 @@ impl<'a> Source<'a> {
         plan: &'a Plan,
         machine: &'a Machine,
         catalog: &'a Catalog,
-        texts: &'a Texts,
+        language: Language,
         memory: MemoryThresholds,
     ) -> Self {
         Self {
             plan,
             machine,
             catalog,
-            texts,
+            language,
             memory,
             lock: "",
             profile: None,
@@ -60,6 +65,7 @@ impl<'a> Source<'a> {
             record: "",
             receipt: "",
             ssh_key: None,
+            parameters: BTreeMap::new(),
         }
     }
 
@@ -128,31 +134,31 @@ impl<'a> Source<'a> {
         self.catalog.guest(&os.id, os.version.as_deref()?)
     }
 
-    /// That there is none for a target, with the systems that it has images of.
-    pub fn no_guest(
-        &self,
-        target: &'static str,
-        of: impl Fn(&Guest) -> Option<String>,
-    ) -> ExportError {
-        let known = self.catalog.guests.iter().filter(|guest| of(guest).is_some());
+    /// Why a target refuses the plan.
+    pub(crate) fn refusal(&self, target: &Target, why: &str) -> ExportError {
+        let system = self.machine.os.name.clone();
+        let name = target.name.clone();
+        match why {
+            "no-key" => ExportError::NoKey,
+            "no-gpu" => ExportError::NoGpu { target: name },
+            "no-layers" => ExportError::Layers,
+            "no-image" => ExportError::NoImage { what: system },
+            "no-container-gpu" => ExportError::NoImage { what: self.plan.accelerator.kind.clone() },
+            "no-vagrant" => self.no_guest(name, |guest| guest.vagrant.is_some()),
+            "no-wsl" => self.no_guest(name, |guest| guest.wsl.is_some()),
+            why => {
+                let say =
+                    |key: &str| Message::plain(target.text(self.language, &["refuse", why, key]));
+                ExportError::Refused { target: name, why: say("why"), hint: say("hint") }
+            }
+        }
+    }
+
+    /// That there is no system for a target, with those that there are.
+    fn no_guest(&self, target: String, has: impl Fn(&&Guest) -> bool) -> ExportError {
+        let known = self.catalog.guests.iter().filter(has);
         let known = known.map(|guest| format!("{} {}", guest.os, guest.version)).collect();
         ExportError::NoGuest { target, system: self.machine.os.name.clone(), known }
-    }
-
-    /// A file with `@NAME@` filled in: in its comments what every form says of its plan, then these words, each as it is
-    /// written there.
-    pub(crate) fn fill(&self, text: &str, words: &[(&str, &str)]) -> String {
-        let (budget, system) = (comment(&self.plan.budget), comment(&self.system()));
-        filled(text, &[&[("BUDGET", budget.as_str()), ("SYSTEM", &system)], words].concat())
-    }
-
-    /// The same for a text of Markdown's, in which these words are code.
-    pub(crate) fn readme(&self, key: &str, words: &[(&str, &str)]) -> String {
-        let mut all = vec![("BUDGET", markdown_code(&self.plan.budget))];
-        all.push(("SYSTEM", markdown(&self.system())));
-        all.extend(words.iter().map(|(name, word)| (*name, markdown_code(word))));
-        let all: Vec<_> = all.iter().map(|(name, word)| (*name, word.as_str())).collect();
-        filled(self.texts.text(&format!("readme.{key}")), &all)
     }
 
     /// Looks whether what names folders in every form names no other.
@@ -177,37 +183,5 @@ impl<'a> Source<'a> {
     /// All packages of the environment.
     pub fn packages(&self) -> impl Iterator<Item = &'a Package> {
         self.layers().flat_map(|step| &step.packages)
-    }
-}
-
-/// A text with `@NAME@` filled in, once: what is filled in may read like one.
-fn filled(text: &str, words: &[(&str, &str)]) -> String {
-    let mut parts = text.split('@');
-    let mut filled = parts.next().unwrap_or_default().to_owned();
-    let mut parts = parts.peekable();
-    while let Some(part) = parts.next() {
-        let word = words.iter().find(|(name, _)| *name == part).filter(|_| parts.peek().is_some());
-        match word {
-            Some((_, word)) => {
-                filled += word;
-                filled += parts.next().unwrap_or_default();
-            }
-            None => {
-                filled.push('@');
-                filled += part;
-            }
-        }
-    }
-    filled
-}
-
-#[cfg(test)]
-mod tests {
-    use super::filled;
-
-    #[test]
-    fn words_are_filled_in_once() {
-        let words = [("A", "@B@"), ("B", "b")];
-        assert_eq!(filled("@A@, @B@@B@GB @A x@y @A", &words), "@B@, bbGB @A x@y @A");
     }
 }

@@ -4,10 +4,10 @@
 use std::path::Path;
 
 use aitk_detect::Machine;
-use aitk_export::{Export, ExportError, Source, Target};
+use aitk_export::{Export, ExportError, Source, TargetList};
 use aitk_plan::{
     AcceleratorChoice, Action, Catalog, Choices, Language, Manager, NO_FRAMEWORK, Package, Plan,
-    Profile, Status, Texts, plan,
+    Profile, Status, plan,
 };
 
 const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
@@ -38,7 +38,7 @@ fn exported(
     let mut plan = plan(machine, &profile, &choices, Manager::Venv, &catalog);
     let mut lock = "lock-version = \"1.0\"\n\n[tool.aitk]\nlayers = []\n".to_owned();
     for step in &mut plan.steps {
-        if matches!(step.action, Action::Layer { .. }) && step.status == Status::Needed {
+        if matches!(step.action, Action::Layer(_)) && step.status == Status::Needed {
             step.packages = vec![Package {
                 name: step.id.clone(),
                 version: "1".to_owned(),
@@ -52,25 +52,20 @@ fn exported(
     }
     change(&mut plan);
     let source = Source {
-        plan: &plan,
-        machine,
-        catalog: &catalog,
         lock: &lock,
-        profile: None,
-        environment_lock: "",
-        channels: &[],
-        record: "",
-        receipt: "",
-        memory: profile.memory,
-        texts: &Texts::of_files(Language::English).unwrap(),
-        ssh_key: None,
+        ..Source::unresolved(&plan, machine, &catalog, Language::English, profile.memory)
     };
-    Target::named(target)?.render(&source)
+    let targets = TargetList::builtin()?;
+    targets.render(targets.named(target)?, &source)
 }
 
 fn file<'a>(export: &'a Export, path: &str) -> &'a str {
     let found = export.files.iter().find(|file| file.path == path);
     &found.unwrap_or_else(|| panic!("there is no {path}")).content
+}
+
+fn without(export: &Export) -> Vec<&str> {
+    export.without.iter().map(|left| left.what.as_str()).collect()
 }
 
 #[test]
@@ -110,7 +105,7 @@ fn a_driver_is_the_machines_and_not_the_images() {
     assert_eq!(installed.len(), 2, "{installed:?}");
     assert!(!installed.concat().contains("nvidia"), "{installed:?}");
     assert!(text.contains("NVIDIA_VISIBLE_DEVICES=all"), "{text}");
-    assert_eq!(export.without, ["drivers", "versions"]);
+    assert_eq!(without(&export), ["drivers", "versions"]);
     let readme = file(&export, "README.md");
     assert!(readme.contains("docker run --rm --gpus all aitk check"), "{readme}");
     // Nobody can prove it while the image is built.
@@ -132,7 +127,7 @@ fn without_a_gpu_everything_is_proven_at_once() {
     assert!(!text.contains("NVIDIA") && !text.contains('@'), "{text}");
     let readme = file(&export, "README.md");
     assert!(readme.contains("docker run --rm aitk check"), "{readme}");
-    assert_eq!(export.without, ["swap", "versions"]);
+    assert_eq!(without(&export), ["swap", "versions"]);
     let project = exported("devcontainer", &machine, NO_FRAMEWORK, |_| ()).unwrap();
     assert!(!file(&project, ".devcontainer/devcontainer.json").contains("hostRequirements"));
 }

@@ -10,10 +10,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use aitk_detect::{Libc, Machine};
-use aitk_export::{Export, PublicKey, Source, TARGETS, Target, hosted};
+use aitk_export::{Export, PublicKey, Source, TargetList};
 use aitk_plan::{
-    Action, Catalog, Choices, Language, Manager, NO_FRAMEWORK, Package, Plan, Profile, Status,
-    Texts, plan,
+    Action, Catalog, Choices, Language, Manager, NO_FRAMEWORK, Package, Plan, Profile, Status, plan,
 };
 use serde_yaml::Value;
 
@@ -26,7 +25,7 @@ const LINE: &str =
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDFgbpi4rhqHmQ2zQF8B3oC6mW0lZ5dEG1FRtQSNGfCJ";
 /// The part of a script that is the same in each.
-const FUNCTIONS: &str = include_str!("../../../profiles/export/machine.sh");
+const FUNCTIONS: &str = include_str!("../../../profiles/targets/script/files/machine.sh");
 
 /// What is exported: harmless, or with a stranger's texts.
 struct Case {
@@ -106,7 +105,6 @@ impl Case {
 
     fn with<T>(&self, use_it: impl FnOnce(&Source<'_>) -> T) -> T {
         let catalog = Catalog::builtin().unwrap();
-        let texts = Texts::of_files(Language::English).unwrap();
         let memory = Profile::builtin("low").unwrap().memory;
         let channels = [self.plan.choices.channels[0].clone()];
         use_it(&Source {
@@ -117,17 +115,19 @@ impl Case {
             receipt: &self.texts[1],
             profile: Some(&self.texts[2]),
             ssh_key: Some(&self.key),
-            ..Source::unresolved(&self.plan, &self.machine, &catalog, &texts, memory)
+            ..Source::unresolved(&self.plan, &self.machine, &catalog, Language::English, memory)
         })
     }
 
     fn export(&self, target: &str) -> Export {
-        self.with(|source| Target::named(target).unwrap().render(source).unwrap())
+        let targets = TargetList::builtin().unwrap();
+        self.with(|source| targets.render(targets.named(target).unwrap(), source).unwrap())
     }
 }
 
 fn of(target: &str, hostile: bool) -> Export {
-    let manager = Target::named(target).unwrap().manager.unwrap_or(Manager::Venv);
+    let targets = TargetList::builtin().unwrap();
+    let manager = targets.named(target).unwrap().manager.unwrap_or(Manager::Venv);
     Case::new(manager, hostile).export(target)
 }
 
@@ -303,11 +303,12 @@ fn lists_of_packages_hold_packages_and_nothing_else() {
 #[test]
 fn a_notebook_is_python_and_says_what_the_lock_says() {
     let case = Case::new(Manager::Venv, true);
-    let catalog = Catalog::builtin().unwrap();
+    let targets = TargetList::builtin().unwrap();
     let mut exports = vec![case.export("notebook")];
-    for platform in &catalog.platforms.all {
-        exports.push(case.with(|source| hosted(source, platform, true, None).unwrap()));
+    for (platform, _) in targets.platforms() {
+        exports.push(case.with(|source| targets.render(platform, source).unwrap()));
     }
+    assert_eq!(exports.len(), 4);
     let calm = Case::new(Manager::Venv, false).export("notebook");
     assert_eq!(exports[0], calm, "nothing of a stranger's stands in it");
     for export in exports {
@@ -335,8 +336,8 @@ fn a_notebook_is_python_and_says_what_the_lock_says() {
 
 #[test]
 fn comments_and_words_for_people_stay_on_their_lines() {
-    for target in TARGETS {
-        let (calm, hostile) = (of(target.name, false), of(target.name, true));
+    for target in TargetList::builtin().unwrap().listed() {
+        let (calm, hostile) = (of(&target.name, false), of(&target.name, true));
         let names =
             |export: &Export| export.files.iter().map(|file| file.path.clone()).collect::<Vec<_>>();
         assert_eq!(names(&calm), names(&hostile));
@@ -401,11 +402,12 @@ fn what_names_folders_and_packages_is_refused_where_it_is_none() {
         |case| package(case).sha256 = Some("ab --no-binary :all:".to_owned()),
         |case| package(case).build = Some("py_0\n  - x".to_owned()),
     ];
+    let targets = TargetList::builtin().unwrap();
     for change in changes {
-        for target in TARGETS {
+        for target in targets.listed() {
             let mut case = Case::new(target.manager.unwrap_or(Manager::Venv), false);
             change(&mut case);
-            let error = case.with(|source| target.render(source).unwrap_err());
+            let error = case.with(|source| targets.render(target, source).unwrap_err());
             assert!(
                 error.to_string().starts_with("the plan cannot be exported"),
                 "{}: {error}",

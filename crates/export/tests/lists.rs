@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use aitk_detect::{Libc, Machine};
-use aitk_export::{Export, Source, Target};
-use aitk_plan::{Catalog, Language, Plan, Profile, Texts};
+use aitk_export::{Export, Source, TargetList};
+use aitk_plan::{Catalog, Language, Plan, Profile};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -42,7 +42,6 @@ fn export(target: &str, plan: &Plan) -> Export {
         libc: Some(Libc { family: "glibc".to_owned(), version: Some("2.36".to_owned()) }),
         ..Machine::default()
     };
-    let texts = Texts::of_files(Language::English).unwrap();
     let catalog = Catalog::builtin().unwrap();
     let memory = Profile::builtin("low").unwrap().memory;
     let source = Source {
@@ -52,9 +51,10 @@ fn export(target: &str, plan: &Plan) -> Export {
             "https://our.example/own/".to_owned(),
             "https://channels.example/conda-forge/".to_owned(),
         ],
-        ..Source::unresolved(plan, &machine, &catalog, &texts, memory)
+        ..Source::unresolved(plan, &machine, &catalog, Language::English, memory)
     };
-    let render = || Target::named(target).unwrap().render(&source).unwrap();
+    let targets = TargetList::builtin().unwrap();
+    let render = || targets.render(targets.named(target).unwrap(), &source).unwrap();
     let export = render();
     assert_eq!(export, render());
     export

@@ -152,7 +152,7 @@ impl Tree {
     /// # Errors
     /// Where it is damaged, which a test rules out.
     pub fn builtin() -> Result<Self, ProfileError> {
-        parse("decision-tree.toml", include_str!("../../../profiles/decision-tree.toml"))
+        parse("decision-tree.toml", aitk_system::builtin("decision-tree.toml"))
     }
 
     /// A question by its id.

@@ -35,7 +35,7 @@ pub(crate) struct Age {
 }
 
 static BASICS: LazyLock<Basics> = LazyLock::new(|| {
-    let table = toml::from_str(include_str!("../../../profiles/catalog/basics.toml"));
+    let table = toml::from_str(aitk_system::builtin("catalog/basics.toml"));
     table.unwrap_or_else(|error| unreachable!("{error}"))
 });
 

@@ -1,6 +1,6 @@
 //! The dated tables: what frameworks need, which uv is pinned, which Python a distribution brings.
 
-use aitk_system::{Message, Told, maybe_sentence, sentence};
+use aitk_system::{Message, Told, builtin, maybe_sentence, sentence};
 use std::collections::BTreeMap;
 
 use aitk_detect::{Distro, Tables};
@@ -10,7 +10,6 @@ use serde::de::DeserializeOwned;
 use crate::advice::Offer;
 use crate::manager::Manager;
 use crate::names::{self, Unfit};
-use crate::platform::{Platform, Platforms};
 use crate::profile::{Estimate, ProfileError, Requirements, nearest, parse};
 
 /// The framework's name where none is wanted.
@@ -35,8 +34,6 @@ pub struct Catalog {
     pub guests: Vec<Guest>,
     /// What container images are built on.
     pub images: Images,
-    /// Where notebooks are hosted.
-    pub platforms: Platforms,
     /// Packages of conda channels whose own scripts are run.
     pub link_scripts: Vec<LinkScript>,
     /// What detection reads as well: distributions, devices, drivers.
@@ -57,28 +54,26 @@ impl Catalog {
     /// # Errors
     /// Where a table is damaged, which a test rules out.
     pub fn with(tables: Tables) -> Result<Self, ProfileError> {
-        let text = include_str!("../../../profiles/catalog/frameworks.toml");
+        let text = builtin("catalog/frameworks.toml");
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
-        let text = include_str!("../../../profiles/catalog/offers.toml");
+        let text = builtin("catalog/offers.toml");
         let offers: Offers = overlaid(&tables, "offers", text)?;
-        let text = include_str!("../../../profiles/catalog/guests.toml");
+        let text = builtin("catalog/guests.toml");
         let guests: Guests = overlaid(&tables, "guests", text)?;
-        let text = include_str!("../../../profiles/catalog/images.toml");
+        let text = builtin("catalog/images.toml");
         let images = overlaid(&tables, "images", text)?;
-        let text = include_str!("../../../profiles/catalog/conda.toml");
+        let text = builtin("catalog/conda.toml");
         let conda: CondaTable = overlaid(&tables, "conda", text)?;
-        let text = include_str!("../../../profiles/catalog/platforms.toml");
         let catalog = Self {
             offers: offers.offer,
             link_scripts: conda.link_script,
             guests: guests.guest,
             images,
-            platforms: overlaid(&tables, "platforms", text)?,
-            uv: parse("catalog/uv.toml", include_str!("../../../profiles/catalog/uv.toml"))?,
-            apt: overlaid(&tables, "apt", include_str!("../../../profiles/catalog/apt.toml"))?,
+            uv: parse("catalog/uv.toml", builtin("catalog/uv.toml"))?,
+            apt: overlaid(&tables, "apt", builtin("catalog/apt.toml"))?,
             frameworks: frameworks.framework,
             builds: frameworks.build,
-            fit: parse("catalog/fit.toml", include_str!("../../../profiles/catalog/fit.toml"))?,
+            fit: parse("catalog/fit.toml", builtin("catalog/fit.toml"))?,
             tables,
         };
         catalog.in_form().map_err(|unfit| damaged("rows", unfit.told()))?;
@@ -170,19 +165,6 @@ impl Catalog {
     /// The row of a framework.
     pub fn framework(&self, name: &str) -> Option<&Framework> {
         self.frameworks.iter().find(|row| row.name == name)
-    }
-
-    /// A platform by its name.
-    ///
-    /// # Errors
-    /// [`ProfileError::NoPlatform`], with the nearest name.
-    pub fn platform(&self, name: &str) -> Result<&Platform, ProfileError> {
-        let all = &self.platforms.all;
-        all.iter().find(|platform| platform.name == name).ok_or_else(|| ProfileError::NoPlatform {
-            name: name.to_owned(),
-            nearest: nearest(name, all.iter().map(|platform| platform.name.as_str())),
-            known: all.iter().map(|platform| platform.name.clone()).collect(),
-        })
     }
 }
 

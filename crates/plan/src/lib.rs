@@ -19,7 +19,6 @@ mod model;
 pub mod names;
 mod order;
 mod picture;
-mod platform;
 mod profile;
 mod python;
 mod requires;
@@ -51,7 +50,6 @@ pub use model::{
     Accelerator, FrameworkPlan, Package, Phase, Plan, Status, Step, Totals, Warning, Write,
 };
 pub use picture::{Difference, differences};
-pub use platform::{Kernel, Platform, PlatformFile, Platforms};
 pub use profile::{
     ADVISED, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile,
     ProfileError, Requirements, STEP, nearest, parse as parse_toml,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aitk_system::Message;
+use aitk_system::{Message, builtin};
 
 use crate::profile::{ProfileError, parse};
 
@@ -18,6 +18,14 @@ pub enum Language {
 impl Language {
     /// All of them.
     pub const ALL: [Self; 2] = [Self::English, Self::French];
+
+    /// Its code of two letters, `fr`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::French => "fr",
+        }
+    }
 
     /// The language of a locale such as `fr_FR.UTF-8`; English where there are no texts in it.
     pub fn of_locale(locale: &str) -> Self {
@@ -40,24 +48,7 @@ impl Texts {
     /// # Errors
     /// Where their file is damaged, which a test rules out.
     pub fn told() -> Result<Self, ProfileError> {
-        Self::read("texts/en.toml", include_str!("../../../profiles/texts/en.toml"))
-    }
-
-    /// What stands in files that the program writes, in a language.
-    ///
-    /// # Errors
-    /// Where their file is damaged, which a test rules out.
-    pub fn of_files(language: Language) -> Result<Self, ProfileError> {
-        match language {
-            Language::English => Self::read(
-                "texts/files.en.toml",
-                include_str!("../../../profiles/texts/files.en.toml"),
-            ),
-            Language::French => Self::read(
-                "texts/files.fr.toml",
-                include_str!("../../../profiles/texts/files.fr.toml"),
-            ),
-        }
+        Self::read("texts/en.toml", builtin("texts/en.toml"))
     }
 
     fn read(file: &str, text: &str) -> Result<Self, ProfileError> {

@@ -93,23 +93,6 @@ fn leaves_name_offers_and_every_offer_belongs_to_a_leaf() {
 }
 
 #[test]
-fn what_stands_in_files_is_there_in_every_language_with_the_same_words_to_fill_in() {
-    let holes = |text: &str| -> BTreeSet<String> {
-        text.split('{').skip(1).filter_map(|rest| Some(rest.split_once('}')?.0.into())).collect()
-    };
-    let english = Texts::of_files(Language::English).unwrap();
-    for language in Language::ALL {
-        let texts = Texts::of_files(language).unwrap();
-        let keys = |texts: &Texts| texts.all().keys().cloned().collect::<Vec<_>>();
-        assert_eq!(keys(&texts), keys(&english), "{language:?}");
-        for (key, text) in texts.all() {
-            assert!(!text.trim().is_empty(), "{language:?}: {key}");
-            assert_eq!(holes(text), holes(english.text(key)), "{language:?}: {key}");
-        }
-    }
-}
-
-#[test]
 fn what_the_tree_and_the_offers_need_is_among_the_texts() {
     let (tree, offers) = (Tree::builtin().unwrap(), Catalog::builtin().unwrap().offers);
     let mut keys = Vec::new();

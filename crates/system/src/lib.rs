@@ -14,6 +14,7 @@
 extern crate self as aitk_system;
 
 mod beside;
+mod builtin;
 mod children;
 mod command;
 mod deny;
@@ -43,6 +44,7 @@ use std::sync::Arc;
 
 pub use aitk_macros::{Explain, message};
 pub use beside::{Beside, beside, with_each};
+pub use builtin::{builtin, builtin_below};
 pub use children::children_start_in;
 pub use command::{Command, Effect, Hidden, Line, Output, Privilege, RunError};
 pub use deny::Deny;

@@ -1,13 +1,14 @@
 //! `aitk export`
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_env::Locks;
 use aitk_exec::Receipt;
-use aitk_export::{Export, ExportError, Makes, PublicKey, Source, TARGETS, Target};
-use aitk_plan::{Plan, Texts};
-use aitk_system::{Deny, System, Told, message};
+use aitk_export::{Export, ExportError, PublicKey, Source, Target, TargetList};
+use aitk_plan::{Language, Plan, Texts};
+use aitk_system::{Deny, Message, System, Told, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
@@ -16,6 +17,7 @@ use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping
 use crate::progress::Progress;
 use crate::run::refuse_blocked;
 use crate::session::{Ask, Local, Prepared, Session, locked, profile_text};
+use crate::targets::targets;
 use crate::words::{language, said};
 
 pub fn run(
@@ -24,36 +26,37 @@ pub fn run(
     args: &args::Export,
     output: &Output,
 ) -> Result<ExitCode, CliError> {
-    let texts = Texts::told()?;
+    let (texts, targets) = (Texts::told()?, targets(&**local)?);
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
-        let when = |target: &Target| texts.get(&format!("target.{}", target.name));
-        let list: Vec<_> = TARGETS.iter().map(|target| (target.name, when(target))).collect();
-        let data: Vec<_> =
-            list.iter().map(|(name, when)| json!({ "target": name, "when": when })).collect();
-        output.result("targets", &data, Vec::new(), || {
-            list.iter().map(|(name, when)| entry(name, &said(when))).collect::<String>()
+        let when = |target: &Target, language| target.text(language, &["when"]).to_owned();
+        let data = targets.listed().map(
+            |target| json!({ "target": target.name, "when": when(target, Language::English) }),
+        );
+        output.result("targets", &data.collect::<Vec<_>>(), Vec::new(), || {
+            let line = |target: &Target| entry(&target.name, &when(target, language()));
+            targets.listed().map(line).collect::<String>()
         });
         return Ok(ExitCode::SUCCESS);
     };
-    let target = Target::named(name)?;
+    let target = targets.named(name)?;
     let place = place(&**local, target, args)?;
-    let (export, warnings) = exported(local, common, target, args, output)?;
+    let (export, warnings) = exported(local, common, &targets, target, args, output)?;
     let files: Vec<_> = export.files.iter().map(|file| file.path.as_str()).collect();
     if let Some(place) = &place {
         write(&**local, place, target, &export)?;
     }
-    let without: Vec<_> =
-        export.without.iter().map(|what| texts.get(&format!("export.without.{what}"))).collect();
+    let without = |language| export.without.iter().map(move |left| (left, language));
     let stdout = place.is_none().then(|| export.files[0].content.as_str());
     let data = json!({
         "target": target.name,
         "path": place,
         "files": files,
-        "without": without,
+        "without": without(Language::English).map(|(left, it)| targets.text(left, it)).collect::<Vec<_>>(),
         "text": stdout,
     });
     output.warn(&warnings);
-    for what in without {
+    for (left, language) in without(language()) {
+        let what = Message::plain(targets.text(left, language));
         let line = said(texts.fill("export.leaves_out", vec![("what", what)]));
         if !output.json {
             output.say(textwrap::fill(&line, wrapping(page_width(), "", "  ")));
@@ -82,7 +85,8 @@ fn entry(name: &str, when: &str) -> String {
 fn exported(
     local: &Local,
     common: &Common,
-    target: &'static Target,
+    targets: &TargetList,
+    target: &Target,
     args: &args::Export,
     output: &Output,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
@@ -91,7 +95,8 @@ fn exported(
     let mut asked = session.asked(&args.choices)?;
     let lock = locked(&session, &asked.request)?;
     if let Some(can) = target.manager {
-        let other = |manager| ExportError::OtherManager { target: target.name, manager, can };
+        let other =
+            |manager| ExportError::OtherManager { target: target.name.clone(), manager, can };
         let of_lock = lock.as_ref().map(|locks| locks.environment.manager);
         let mut wanted = of_lock.into_iter().chain(asked.request.choices.manager.named());
         if let Some(manager) = wanted.find(|manager| *manager != can) {
@@ -102,8 +107,9 @@ fn exported(
     let (prepared, plan) = session.prepare(asked, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan, &session.machine)?;
     let render = |source: &Source<'_>| {
-        let source = &Source { ssh_key: ssh_key.as_ref(), ..*source };
-        target.render(source).map(|export| (export, source.plan.warnings.clone()))
+        let parameters = args.set.iter().cloned().collect();
+        let source = &Source { ssh_key: ssh_key.as_ref(), parameters, ..source.clone() };
+        targets.render(target, source).map(|export| (export, source.plan.warnings.clone()))
     };
     Ok(resolved(&prepared, common, plan, lock.as_ref(), output, render)??)
 }
@@ -149,7 +155,7 @@ pub fn resolved<R>(
         plan: &plan,
         machine: &session.machine,
         catalog: &session.catalog,
-        texts: &Texts::of_files(language())?,
+        language: language(),
         lock: &locks.to_text()?,
         profile: profile.as_deref(),
         environment_lock: &locks.environment.to_text(&channels)?,
@@ -158,6 +164,7 @@ pub fn resolved<R>(
         receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
         memory: session.profile(request)?.memory,
         ssh_key: None,
+        parameters: BTreeMap::new(),
     }))
 }
 
@@ -173,19 +180,13 @@ fn place(
     target: &Target,
     args: &args::Export,
 ) -> Result<Option<PathBuf>, CliError> {
-    let path = match (&args.output, target.makes) {
-        (None, Makes::File(_)) => return Ok(None),
-        (None, Makes::Folder) => {
-            PathBuf::from(format!("aitk-{}", target.name.trim_end_matches(".toml")))
-        }
-        (Some(path), _) => path.clone(),
+    let path = match &args.output {
+        None if target.is_one_file() => return Ok(None),
+        None => PathBuf::from(format!("aitk-{}", target.name.trim_end_matches(".toml"))),
+        Some(path) => path.clone(),
     };
-    let taken = match target.makes {
-        Makes::File(_) => local.stat(&path).is_ok(),
-        Makes::Folder => {
-            local.stat(&path).is_ok() && !local.list(&path).is_ok_and(|names| names.is_empty())
-        }
-    };
+    let is_empty = || local.list(&path).is_ok_and(|names| names.is_empty());
+    let taken = local.stat(&path).is_ok() && (target.is_one_file() || !is_empty());
     if taken && !args.force {
         return Err(CliError::There { path });
     }
@@ -199,10 +200,7 @@ fn write(
     export: &Export,
 ) -> Result<(), CliError> {
     for file in &export.files {
-        let path = match target.makes {
-            Makes::File(_) => place.to_owned(),
-            Makes::Folder => place.join(&file.path),
-        };
+        let path = if target.is_one_file() { place.to_owned() } else { place.join(&file.path) };
         let mode = if file.executable { 0o755 } else { 0o644 };
         local.write(&path, file.content.as_bytes(), mode).map_err(CliError::io(&path))?;
     }

@@ -1,10 +1,11 @@
 //! `aitk plan` and `aitk apply` for hosted notebooks: a folder that is ready to upload. Nothing else is done here.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_export::{Export, NOTEBOOK, Source, hosted};
-use aitk_plan::{AcceleratorChoice, Manager, NO_FRAMEWORK, Package, Platform, Texts};
+use aitk_export::{Export, Platform, Source, Target, TargetList};
+use aitk_plan::{AcceleratorChoice, Language, Manager, NO_FRAMEWORK, Package, Texts};
 use aitk_system::{Message, Real, System, Told, message, quote};
 use serde_json::json;
 
@@ -16,6 +17,7 @@ use crate::given::One;
 use crate::kaggle;
 use crate::output::{CARE, DIM, GOOD, HEAD, Output, indented, page_width, styled, wrapping};
 use crate::session::{Ask, Local, Session, locked, profile};
+use crate::targets::targets;
 use crate::words::{language, said};
 
 /// Whether the budget is one of hosted notebooks. Where it is not, flags for these are refused.
@@ -55,7 +57,7 @@ pub fn plan(
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
     let made = Made::new(local, common, &args.choices, name, kaggle::owner(&Real), ask, output)?;
     let place = Place::of(None, &made);
-    made.tell(&place, "write", None, &texts, output);
+    made.tell(&place, "write", None, &texts, output)?;
     let pending = args.detailed_exitcode && !place.is_right();
     Ok(ExitCode::from(if pending { 2 } else { 0 }))
 }
@@ -71,7 +73,7 @@ pub fn apply(
     refuse(set(&[("PLAN", args.plan.is_some())]), message!("hosted notebooks"))?;
     let name = args.platform.as_deref();
     let client = match args.push {
-        true => Some(client(local, common, name)?),
+        true => Some(client(local, name)?),
         false => None,
     };
     let owner = client.as_ref().map(|client| client.owner.clone());
@@ -82,7 +84,7 @@ pub fn apply(
         return Err(CliError::There { path: place.path });
     }
     if args.dry_run {
-        made.tell(&place, "write", None, &texts, output);
+        made.tell(&place, "write", None, &texts, output)?;
         return Ok(ExitCode::SUCCESS);
     }
     for (file, _) in
@@ -93,7 +95,7 @@ pub fn apply(
     }
     let sent = client.map(|client| client.push(&place.path)).transpose()?;
     let told = if place.is_right() { "unchanged" } else { "written" };
-    made.tell(&place, told, sent.as_deref(), &texts, output);
+    made.tell(&place, told, sent.as_deref(), &texts, output)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -111,38 +113,45 @@ fn set(flags: &[(&str, bool)]) -> Vec<String> {
 }
 
 /// The client of a platform, with credentials that are worth a try. Whoever asks in vain is told before any work is done.
-fn client(local: &Local, common: &Common, name: Option<&str>) -> Result<kaggle::Client, CliError> {
-    let session = Session::open(local, common)?;
-    let texts = Texts::told()?;
-    let platform = platform(&session, name, &texts)?;
+fn client(local: &Local, name: Option<&str>) -> Result<kaggle::Client, CliError> {
+    let (targets, texts) = (targets(&**local)?, Texts::told()?);
+    let (target, platform) = platform(&targets, name, &texts)?;
     if platform.push.as_deref() == Some("kaggle") {
         return Ok(kaggle::Client::find(&Real)?);
     }
-    let instead = next(&platform, &format!("{NOTEBOOK}.ipynb"), "", &texts);
-    Err(HostedError::NoPush { title: platform.title, instead }.into())
+    let instead = next(&targets, target, language(), "")?;
+    let (title, instead) = (platform.title.clone(), Message::plain(instead));
+    Err(HostedError::NoPush { title, instead }.into())
 }
 
 /// The platform of a name; without one, all are listed with their limits.
-fn platform(session: &Session, name: Option<&str>, texts: &Texts) -> Result<Platform, CliError> {
+fn platform<'a>(
+    targets: &'a TargetList,
+    name: Option<&str>,
+    texts: &Texts,
+) -> Result<(&'a Target, &'a Platform), CliError> {
     let Some(name) = name else {
-        let all = session.catalog.platforms.all.iter();
-        let lines: Vec<_> = all
-            .map(|platform| {
-                let limits = texts.get(&format!("offer.{}.limits", platform.name));
-                let flag = Message::plain(format!("  --platform {:11} ", platform.name));
-                Message::parts([flag, limits])
-            })
-            .collect();
-        return Err(HostedError::WhichPlatform { list: Message::lines(lines) }.into());
+        let line = |(target, _): (&Target, &Platform)| {
+            let limits = texts.get(&format!("offer.{}.limits", target.name));
+            let flag = Message::plain(format!("  --platform {:11} ", target.name));
+            Message::parts([flag, limits])
+        };
+        let list = Message::lines(targets.platforms().map(line).collect::<Vec<_>>());
+        return Err(HostedError::WhichPlatform { list }.into());
     };
-    Ok(session.catalog.platform(name)?.clone())
+    Ok(targets.platform(name)?)
 }
 
 /// What a person does with the folder.
-fn next(platform: &Platform, file: &str, again: &str, texts: &Texts) -> Message {
-    let words = [("file", file), ("again", again), ("link", &platform.link)];
-    let words = words.map(|(name, word)| (name, Message::plain(word)));
-    texts.fill(&format!("platform.{}.next", platform.name), words.to_vec())
+fn next(
+    targets: &TargetList,
+    target: &Target,
+    language: Language,
+    again: &str,
+) -> Result<String, CliError> {
+    let link = target.platform.as_ref().map_or("", |platform| &platform.link);
+    let words = [("file", target.first_file()), ("again", again), ("link", link)];
+    Ok(targets.said(target, language, &["next"], &words)?)
 }
 
 /// A notebook with what goes beside it.
@@ -154,6 +163,8 @@ struct Made {
     limits_as_of: Option<String>,
     /// The choices as they are typed.
     choices: String,
+    targets: TargetList,
+    target: Target,
 }
 
 impl Made {
@@ -172,7 +183,9 @@ impl Made {
         refuse(meaningless.map(One::name).collect(), message!("hosted notebooks"))?;
         let session = Session::open(local, common)?;
         let texts = Texts::told()?;
-        let platform = platform(&session, name, &texts)?;
+        let targets = targets(&**local)?;
+        let (target, platform) = platform(&targets, name, &texts)?;
+        let (target, platform) = (target.clone(), platform.clone());
         // It is resolved for a session there, and nothing of this machine counts.
         let session = session.described(platform.machine());
         let mut asked = session.asked_anywhere(choices)?;
@@ -184,17 +197,24 @@ impl Made {
         let (prepared, plan) = session.prepare(asked, lock.as_ref(), Ask::Nobody)?;
         let request = &prepared.request;
         let gpu = request.choices.accelerator != AcceleratorChoice::Cpu;
+        let gpu_word = Some(if gpu { "yes" } else { "no" }.to_owned());
+        // Not every platform is told.
+        let known =
+            [("gpu", gpu_word), ("owner", owner)].into_iter().filter_map(|(name, value)| {
+                Some((name.to_owned(), value.filter(|_| target.parameter.contains_key(name))?))
+            });
+        let parameters: BTreeMap<_, _> = known.collect();
         let render = |source: &Source<'_>| {
             let packages: Vec<_> = source.packages().cloned().collect();
-            (hosted(source, &platform, gpu, owner.as_deref()), packages)
+            let source = Source { parameters, ..source.clone() };
+            (targets.render(&target, &source), packages)
         };
         let (export, packages) = match ask {
             Ask::Sources => resolved(&prepared, common, plan, lock.as_ref(), output, render)?,
             Ask::Nobody => {
                 let memory = session.profile(request)?.memory;
                 let (machine, catalog) = (&session.machine, &session.catalog);
-                let texts = Texts::of_files(language())?;
-                render(&Source::unresolved(&plan, machine, catalog, &texts, memory))
+                render(&Source::unresolved(&plan, machine, catalog, language(), memory))
             }
         };
         let export = export?;
@@ -207,6 +227,8 @@ impl Made {
         Ok(Self {
             choices: format!("{budget} --platform {}{cpu}", platform.name),
             limits_as_of: offer.map(|offer| offer.as_of.clone()),
+            targets,
+            target,
             platform,
             gpu,
             export,
@@ -215,15 +237,22 @@ impl Made {
     }
 
     /// Says what there is to write or was written, and what comes next.
-    fn tell(&self, place: &Place, told: &str, sent: Option<&str>, texts: &Texts, output: &Output) {
+    fn tell(
+        &self,
+        place: &Place,
+        told: &str,
+        sent: Option<&str>,
+        texts: &Texts,
+        output: &Output,
+    ) -> Result<(), CliError> {
         let Self { platform, export, .. } = self;
         let files = export.files.iter().zip(&place.states);
         let folder = place.path.display().to_string();
         let own = Place::default_for(platform) != place.path;
         let again = if own { format!(" -o {}", quote(&folder)) } else { String::new() };
         let again = format!("{}{again}", self.choices);
-        let file = &export.files[0].path;
-        let steps = next(platform, file, &again, texts);
+        let next = |language| next(&self.targets, &self.target, language, &again);
+        let (next, steps) = (next(Language::English)?, Message::plain(next(language())?));
         let limits = texts.get(&format!("offer.{}.limits", platform.name));
         let packages = self.packages.iter().map(|package| {
             json!({ "name": package.name, "version": package.version, "sha256": package.sha256 })
@@ -238,7 +267,7 @@ impl Made {
             "folder": platform.folder,
             "limits": limits,
             "link": platform.link,
-            "next": steps,
+            "next": next,
             "command": format!("aitk apply {again}"),
             "sent": sent,
         });
@@ -282,6 +311,7 @@ impl Made {
             }
             text
         });
+        Ok(())
     }
 }
 

@@ -43,7 +43,10 @@ impl Texts {
                 note(&mut all.others, &path, found.others.iter().map(|text| named(text)));
             }
         }
-        for path in files(&repository().join("profiles"), "toml") {
+        let targets = repository().join("profiles/targets");
+        let tables = files(&repository().join("profiles"), "toml");
+        // A target has its words in each language beside it.
+        for path in tables.into_iter().filter(|path| !path.starts_with(&targets)) {
             let source = std::fs::read_to_string(&path).unwrap();
             let mut found = Vec::new();
             told("", &source.parse::<toml::Table>().unwrap().into(), &mut found);

@@ -16,7 +16,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use aitk_system::{Message, System, message, sentence};
+use aitk_system::{Message, System, builtin, message, sentence};
 use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
@@ -24,9 +24,8 @@ use crate::machine::{Machine, Obstacle, Sudo};
 use crate::tables::Tables;
 
 /// The words, and the few tables that only the probes here need.
-static BOOK: LazyLock<Book> = LazyLock::new(|| {
-    toml::from_str(include_str!("../../../../profiles/doctor.toml")).unwrap_or_default()
-});
+static BOOK: LazyLock<Book> =
+    LazyLock::new(|| toml::from_str(builtin("doctor.toml")).unwrap_or_default());
 
 /// Something that is wrong, or that will get in the way.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -368,7 +367,7 @@ mod tests {
 
     #[test]
     fn every_probe_has_words_and_all_words_have_a_probe() {
-        let book: Book = toml::from_str(include_str!("../../../../profiles/doctor.toml")).unwrap();
+        let book: Book = toml::from_str(builtin("doctor.toml")).unwrap();
         let words: BTreeSet<_> = book.finding.iter().map(|words| words.code.as_str()).collect();
         let probes: BTreeSet<_> = PROBES.iter().map(|(code, _)| *code).collect();
         assert_eq!(words, probes);

@@ -14,7 +14,7 @@ pub enum ProfileError {
         say("there is no budget `{name}`"),
         hint_if(Some(match nearest {
             Some(nearest) => message!("did you mean `{nearest}`? `aitk profiles` lists them all"),
-            None => message!("choose one of: {known}", known = super::BUILTIN.map(|(name, _)| name).as_slice()),
+            None => message!("choose one of: {known}", known = super::BUILTIN.as_slice()),
         }))
     )]
     Unknown {

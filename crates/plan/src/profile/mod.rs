@@ -5,7 +5,7 @@ mod read;
 
 use std::sync::OnceLock;
 
-use aitk_system::Message;
+use aitk_system::{Message, builtin};
 use serde::Deserialize;
 
 pub use self::error::ProfileError;
@@ -17,11 +17,7 @@ use crate::size::Bytes;
 use crate::step::StepKind;
 
 /// The profiles that come with the program.
-const BUILTIN: [(&str, &str); 3] = [
-    ("free", include_str!("../../../../profiles/free.toml")),
-    ("low", include_str!("../../../../profiles/low.toml")),
-    ("workstation", include_str!("../../../../profiles/workstation.toml")),
-];
+const BUILTIN: [&str; 3] = ["free", "low", "workstation"];
 
 /// The budgets that have no steps of aitk's own yet, and what tells more of them.
 pub const ADVISED: [(&str, &str); 2] =
@@ -146,7 +142,7 @@ pub struct Estimate {
 impl Profile {
     /// The names of the profiles that come with the program.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        BUILTIN.iter().map(|(name, _)| *name)
+        BUILTIN.into_iter()
     }
 
     /// A profile that comes with the program.
@@ -157,7 +153,7 @@ impl Profile {
         if let Some((name, command)) = ADVISED.into_iter().find(|(known, _)| *known == name) {
             return Err(ProfileError::OnlyAdvice { name, command });
         }
-        let Some(at) = BUILTIN.iter().position(|(known, _)| *known == name) else {
+        let Some(at) = BUILTIN.iter().position(|known| *known == name) else {
             return Err(ProfileError::Unknown {
                 name: name.to_owned(),
                 nearest: nearest(name, Self::names().chain(ADVISED.map(|(name, _)| name))),
@@ -169,7 +165,8 @@ impl Profile {
         if let Some(read) = READ[at].get() {
             return Ok(read.clone());
         }
-        let profile = Self::from_toml(&format!("{name}.toml"), BUILTIN[at].1)?;
+        let file = format!("{name}.toml");
+        let profile = Self::from_toml(&file, builtin(&file))?;
         Ok(READ[at].get_or_init(|| profile).clone())
     }
 
@@ -209,8 +206,8 @@ impl Profile {
         let mut changes: Vec<&ProfileStep> =
             self.steps.iter().filter(|step| step.kind.facts().changes_system).collect();
         if !changes.is_empty() {
-            for (name, text) in BUILTIN {
-                let own = Self::from_toml(name, text)?;
+            for name in BUILTIN {
+                let own = Self::builtin(name)?;
                 changes.retain(|step| !own.steps.iter().any(|known| known.says_the_same(step)));
             }
         }
@@ -367,11 +364,11 @@ mod tests {
             step("packages", "kind = \"apt-packages\"\npackages = [\"curl\"]"),
         ];
         assert_eq!(of(&(HEAD.to_owned() + &evil.concat())), ["hold", "groups", "swap", "source"]);
-        for (_, own) in BUILTIN {
+        for own in BUILTIN.map(|name| builtin(&format!("{name}.toml"))) {
             assert_eq!(of(own), [""; 0]);
         }
         // The place, the content and what it takes to be there count.
-        let low = BUILTIN[1].1;
+        let low = builtin("low.toml");
         assert_eq!(
             of(&low.replace("/etc/apt/apt.conf.d/60aitk", "/etc/sudoers.d/x")),
             ["accelerator.hold"]

@@ -1,0 +1,455 @@
+//! One walk through all targets: what they make is read by its own format's parser, and nothing in their folders is unused.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "a test looks from outside"
+)]
+
+use std::collections::BTreeSet;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use aitk_plan::step::Layer;
+use aitk_plan::{Action, Catalog, Choices, Package, Plan, Profile, Status, plan};
+use aitk_system::builtin_below;
+
+use super::*;
+use crate::PublicKey;
+
+const KEY: &str =
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDFgbpi4rhqHmQ2zQF8B3oC6mW0lZ5dEG1FRtQSNGfCJ me";
+
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+// --- who reads which file ---------------------------------------------------------------------------------------
+
+/// What reads the files of a format, and refuses what is none.
+type Judge = fn(&str) -> Result<(), String>;
+
+/// The format of a file that was made, and its judge; none where a format has no parser.
+fn judge(path: &str) -> Option<(&'static str, Judge)> {
+    let file = path.rsplit('/').next().unwrap_or(path);
+    let judge: (&str, Judge) = match file.rsplit('.').next().unwrap_or(file) {
+        "sh" | "check" => ("shell", |text| child(&["bash", "-n"], text)),
+        "yml" | "user-data" | "meta-data" => {
+            ("yaml", |text| read(serde_yaml::from_str::<serde_yaml::Value>(text)))
+        }
+        "lock" => ("yaml", |text| read(serde_yaml::from_str::<serde_yaml::Value>(text))),
+        "json" => ("json", |text| read(serde_json::from_str::<serde_json::Value>(text))),
+        "ipynb" => ("notebook", notebook),
+        "toml" => ("toml", |text| read(text.parse::<toml::Table>())),
+        "py" => ("python", python),
+        "cfg" | "conf" | "wslconfig" => ("settings", |text| {
+            child(
+                &[
+                    "python3",
+                    "-Ic",
+                    "import configparser, sys; configparser.ConfigParser(interpolation=None).read_string(sys.stdin.read())",
+                ],
+                text,
+            )
+        }),
+        "txt" => ("requirements", requirements),
+        "ssh_config" => ("ssh", |text| child(&["ssh", "-G", "-F", "/dev/stdin", "aitk"], text)),
+        "Dockerfile" => {
+            ("dockerfile", |text| grammar(tree_sitter_containerfile::LANGUAGE.into(), text))
+        }
+        "ps1" => ("powershell", |text| grammar(tree_sitter_powershell::LANGUAGE.into(), text)),
+        "Vagrantfile" => ("ruby", |text| grammar(tree_sitter_ruby::LANGUAGE.into(), text)),
+        "md" | "dockerignore" => return None,
+        _ => panic!("nobody says who reads {path}"),
+    };
+    Some(judge)
+}
+
+fn read<T, E: ToString>(result: Result<T, E>) -> Result<(), String> {
+    result.map(|_| ()).map_err(|error| error.to_string())
+}
+
+/// What a program of this machine says of a text.
+fn child(argv: &[&str], text: &str) -> Result<(), String> {
+    let mut child = Command::new(argv[0])
+        .args(&argv[1..])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap_or_else(|error| {
+            panic!("THIS MACHINE LACKS `{}`, and nothing else reads that format: {error}", argv[0])
+        });
+    let mut input = child.stdin.take().unwrap();
+    // It may stop reading where it sees the fault.
+    let _ = input.write_all(text.as_bytes());
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if output.status.success() { Ok(()) } else { Err(said) }
+}
+
+fn python(text: &str) -> Result<(), String> {
+    child(&["python3", "-Ic", "import ast, sys; ast.parse(sys.stdin.read())"], text)
+}
+
+fn notebook(text: &str) -> Result<(), String> {
+    let notebook: serde_json::Value =
+        serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let cells = notebook["cells"].as_array().ok_or("it has no cells")?;
+    for cell in cells.iter().filter(|cell| cell["cell_type"] == "code") {
+        let lines = cell["source"].as_array().ok_or("a cell has no source")?;
+        python(&lines.iter().filter_map(|line| line.as_str()).collect::<String>())?;
+    }
+    Ok(())
+}
+
+fn requirements(text: &str) -> Result<(), String> {
+    let joined = text.replace("\\\n", " ");
+    for line in joined.lines().filter(|line| !line.is_empty() && !line.starts_with(['#', '-'])) {
+        let requirement = line.split(" --hash=sha256:").next().unwrap_or(line);
+        read(requirement.trim().parse::<pep508_rs::Requirement<pep508_rs::VerbatimUrl>>())?;
+    }
+    Ok(())
+}
+
+fn grammar(language: tree_sitter::Language, text: &str) -> Result<(), String> {
+    let mut parser = tree_sitter::Parser::new();
+    parser.set_language(&language).unwrap();
+    let tree = parser.parse(text, None).unwrap();
+    match tree.root_node().has_error() {
+        true => Err(tree.root_node().to_sexp()),
+        false => Ok(()),
+    }
+}
+
+// --- what is made -----------------------------------------------------------------------------------------------
+
+/// A machine, a budget, a framework: together they hold for every condition that a target has.
+const CASES: [(&str, &str, &str); 4] = [
+    ("ubuntu-24.04-laptop", "low", "none"),
+    ("rtx3060-no-driver", "workstation", "pytorch"),
+    ("debian-13-vps-1gb", "low", "none"),
+    ("ubuntu-22.04-wsl2", "low", "none"),
+];
+
+fn machine(name: &str) -> Machine {
+    let path = repository().join("tests/machines").join(name).join("expected.json");
+    serde_json::from_slice(
+        &std::fs::read(&path).unwrap_or_else(|_| panic!("no {}", path.display())),
+    )
+    .unwrap()
+}
+
+/// A plan with a package for each requirement, and its lock.
+fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -> (Plan, String) {
+    let profile = Profile::builtin(budget).unwrap();
+    let choices = Choices {
+        framework: framework.to_owned(),
+        python: Some("3.12".to_owned()),
+        channels: vec!["https://c.example/forge".to_owned()],
+        ..Choices::default()
+    };
+    let mut plan = plan(machine, &profile, &choices, manager, &Catalog::builtin().unwrap());
+    let mut lock = "lock-version = \"1.0\"\n\n[tool.aitk]\nlayers = []\n".to_owned();
+    for step in &mut plan.steps {
+        if let Action::Environment(environment) = &mut step.action {
+            environment.generation = Some("0123456789abcdef".to_owned());
+        }
+        let Action::Layer(Layer { requirements }) = &step.action else { continue };
+        if step.status == Status::Skipped {
+            continue;
+        }
+        let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
+        let name = |one: &String| one.chars().take_while(is_name).collect::<String>();
+        let package = |name: String| Package {
+            name,
+            version: "1.0+cpu".to_owned(),
+            build: (manager == Manager::Conda).then(|| "py_0".to_owned()),
+            sha256: Some("ab".repeat(32)),
+            url: Some("https://p.example/forge/linux-64/a-1.conda".to_owned()),
+            record: Some(
+                serde_json::json!({ "license": "MIT", "depends": ["__glibc >=2.31", "__cuda >=12"] }),
+            ),
+            ..Package::default()
+        };
+        step.packages =
+            requirements.iter().map(name).filter(|name| !name.is_empty()).map(package).collect();
+        for package in &step.packages {
+            lock += &format!(
+                "\n[[packages]]\nname = \"{}\"\n\n[packages.tool.aitk]\nlayer = \"{}\"\n",
+                package.name, step.id
+            );
+        }
+    }
+    (plan, lock)
+}
+
+/// What a target makes of a case.
+fn made(
+    list: &TargetList,
+    target: &Target,
+    (name, budget, framework): (&str, &str, &str),
+    language: Language,
+) -> Result<Export, ExportError> {
+    let machine = match &target.platform {
+        Some(platform) => platform.machine(),
+        None => machine(name),
+    };
+    let (budget, framework) =
+        if target.platform.is_some() { ("free", "none") } else { (budget, framework) };
+    let manager = target.manager.unwrap_or_default();
+    let (plan, lock) = planned(&machine, budget, framework, manager);
+    let (catalog, key) = (Catalog::builtin().unwrap(), PublicKey::parse(KEY).unwrap());
+    let memory = Profile::builtin(budget).unwrap().memory;
+    list.render(
+        target,
+        &Source {
+            lock: &lock,
+            environment_lock: "version: 6\n",
+            channels: &plan.choices.channels,
+            record: "{}",
+            receipt: "{}",
+            profile: (name == "ubuntu-24.04-laptop").then_some("schema = 1\n"),
+            ssh_key: Some(&key),
+            ..Source::unresolved(&plan, &machine, &catalog, language, memory)
+        },
+    )
+}
+
+fn is_refusal(error: &ExportError) -> bool {
+    use ExportError::{NoGpu, NoGuest, NoImage};
+    matches!(error, NoGpu { .. } | NoGuest { .. } | NoImage { .. })
+}
+
+#[test]
+fn every_target_is_made_in_every_language_and_read_by_what_reads_it_and_no_file_is_unused() {
+    let list = TargetList::builtin().unwrap();
+    let (mut judged, mut seen) = (BTreeSet::new(), BTreeSet::new());
+    for target in list.all.iter().filter(|target| target.rank.is_some()) {
+        for language in Language::ALL {
+            let mut count = 0;
+            for case in CASES {
+                let export = match made(&list, target, case, language) {
+                    Err(error) if is_refusal(&error) => continue,
+                    export => {
+                        export.unwrap_or_else(|error| panic!("{} {case:?}: {error}", target.name))
+                    }
+                };
+                count += 1;
+                for file in &export.files {
+                    assert!(!file.content.contains("«%"), "{}: {}", target.name, file.path);
+                    let Some((format, judge)) = judge(&file.path) else { continue };
+                    judged.insert(format);
+                    if !seen.insert((format, file.content.clone())) {
+                        continue;
+                    }
+                    if let Err(why) = judge(&file.content) {
+                        panic!(
+                            "{} {case:?}: {} is no {format}: {why}\n{}",
+                            target.name, file.path, file.content
+                        );
+                    }
+                }
+            }
+            assert!(count > 0, "no case makes {} in {}", target.name, language.code());
+        }
+    }
+    let loaded: BTreeSet<_> = list.engine.templates().map(|(name, _)| name.to_owned()).collect();
+    let unused: Vec<_> = templates().into_iter().filter(|name| !loaded.contains(name)).collect();
+    assert!(unused.is_empty(), "no case needs these files: {unused:?}");
+    let refused: BTreeSet<_> = refused().into_iter().map(|(format, _)| format).collect();
+    assert_eq!(judged, refused, "each format needs a file in bad/ that its judge refuses");
+}
+
+fn templates() -> Vec<String> {
+    let files = builtin_below("targets").map(|(path, _)| path.split_once('/').unwrap());
+    let templates = files.filter_map(|(target, file)| Some((target, file.strip_prefix("files/")?)));
+    templates.map(|(target, file)| format!("{target}/{file}")).collect()
+}
+
+/// The bad files, each with its format and what its judge says of it.
+fn refused() -> Vec<(&'static str, Result<(), String>)> {
+    let bad = builtin_below("targets").filter(|(path, _)| path.contains("/bad/"));
+    let judged = bad.map(|(path, text)| {
+        let (format, judge) = judge(path).unwrap_or_else(|| panic!("nobody reads {path}"));
+        (format, judge(text))
+    });
+    judged.collect()
+}
+
+#[test]
+fn every_judge_refuses_its_bad_file() {
+    for (format, said) in refused() {
+        assert!(said.is_err(), "the judge of {format} lets its bad file pass");
+    }
+}
+
+/// Every text by its path of keys.
+fn leaves(path: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
+    match value {
+        toml::Value::Table(table) => {
+            for (key, value) in table {
+                leaves(&format!("{path}.{key}"), value, found);
+            }
+        }
+        value => _ = found.insert(path.to_owned(), value.as_str().expect("a text").to_owned()),
+    }
+}
+
+#[test]
+fn every_text_parameter_and_constant_is_used_and_the_same_in_every_language() {
+    let list = TargetList::builtin().unwrap();
+    for target in &list.all {
+        let all = target.texts.iter().map(|(code, texts)| {
+            let mut found = BTreeMap::new();
+            texts
+                .iter()
+                .for_each(|(key, value)| leaves(&format!("texts.{key}"), value, &mut found));
+            (*code, found)
+        });
+        let all: BTreeMap<_, _> = all.collect();
+        let keys = |code: &str| all[code].keys().cloned().collect::<Vec<_>>();
+        let holes = |text: &str| {
+            let holes =
+                text.split('«').skip(1).filter_map(|rest| Some(rest.split_once('»')?.0.to_owned()));
+            holes.collect::<BTreeSet<_>>()
+        };
+        assert_eq!(keys("en"), keys("fr"), "{}", target.name);
+        for (key, text) in &all["en"] {
+            assert!(
+                !text.trim().is_empty() && !all["fr"][key].trim().is_empty(),
+                "{}: {key}",
+                target.name
+            );
+            assert_eq!(holes(text), holes(&all["fr"][key]), "{}: {key}", target.name);
+        }
+        let used = used(&list, target);
+        let is_used = |name: &String| {
+            used.iter().any(|used| name == used || name.starts_with(&format!("{used}.")))
+        };
+        let parameters = target.parameter.keys().map(|name| format!("parameters.{name}"));
+        let data = target.data.keys().map(|name| format!("data.{name}"));
+        let unused: Vec<_> = keys("en")
+            .into_iter()
+            .chain(parameters)
+            .chain(data)
+            .filter(|name| !is_used(name))
+            .collect();
+        assert!(unused.is_empty(), "{}: nothing uses {unused:?}", target.name);
+        for (name, parameter) in &target.parameter {
+            parameter.check(name, &parameter.default).unwrap();
+        }
+    }
+}
+
+/// What is read of a target: by its templates and those that it is a part of, by its own rows, and by whoever shows it.
+fn used(list: &TargetList, target: &Target) -> BTreeSet<String> {
+    let has_it = |other: &&Target| other.part.iter().any(|part| part.target == target.name);
+    let whose = list.all.iter().filter(has_it).chain([target]);
+    let whose: BTreeSet<_> = whose.map(|target| target.name.as_str()).collect();
+    let templates =
+        templates().into_iter().filter(|name| whose.contains(name.split('/').next().unwrap()));
+    let mut used: BTreeSet<String> = templates
+        .flat_map(|name| list.engine.get_template(&name).unwrap().undeclared_variables(true))
+        .collect();
+    used.extend(target.without.iter().map(|row| format!("texts.without.{}", row.text)));
+    used.extend(target.refuse.iter().map(|row| format!("texts.refuse.{}", row.why)));
+    match (&target.platform, target.rank) {
+        (Some(_), _) => used.insert("texts.next".to_owned()),
+        (None, Some(_)) => used.insert("texts.when".to_owned()),
+        (None, None) => false,
+    };
+    let shown = if target.platform.is_some() { "texts.next" } else { "texts.when" };
+    assert_eq!(
+        target.rank.is_some(),
+        target.texts["en"].contains_key(&shown[6..]),
+        "{}",
+        target.name
+    );
+    used
+}
+
+/// A target that is laid over the program's.
+fn own(files: &[(&str, &str)]) -> Result<TargetList, ExportError> {
+    let files = files.iter().map(|(path, text)| (format!("own/{path}"), (*text).to_owned()));
+    TargetList::with(files.collect())
+}
+
+fn made_of_own(rows: &str) -> Result<Export, ExportError> {
+    let target = format!("schema = 1\nrank = 1\nas_of = \"2026-11-28\"\n{rows}");
+    let list = own(&[("target.toml", &target), ("files/a.sh", "echo «budget»\n")])?;
+    made(&list, list.named("own")?, CASES[0], Language::English)
+}
+
+#[test]
+fn what_is_wrong_with_a_folder_is_an_error_that_names_it() {
+    let export = made_of_own("[[file]]\npath = \"a.sh\"\n").unwrap();
+    assert_eq!(export.files[0].content, "echo low\n");
+    for (rows, why) in [
+        ("[[file]]\npath = \"a.sh\"\n[[file]]\npath = \"a.sh\"\n", "written twice"),
+        ("[[file]]\npath = \"../a.sh\"\n", "no path in a folder"),
+        ("[[file]]\npath = \"/a.sh\"\n", "no path in a folder"),
+        ("[[file]]\npath = \"b.sh\"\n", "b.sh"),
+        ("[[file]]\npath = \"a.sh\"\nwhen = \"nothing\"\n", "nothing"),
+        ("[[file]]\npath = \"a.sh\"\nmode = \"777\"\n", "777"),
+        ("[[file]]\npath = \"«budget ~ '/..'»\"\nvalue = \"budget\"\n", "cannot stand there"),
+        ("[[part]]\ntarget = \"nobody\"\n", "no such part"),
+        ("[[file]]\npath = \"a.sh\"\nother = 1\n", "other"),
+    ] {
+        let error = made_of_own(rows).unwrap_err();
+        assert!(matches!(error, ExportError::Damaged { .. }), "{rows}: {error}");
+        assert!(error.to_string().contains(why), "{rows}: {error}");
+    }
+    let error = made_of_own("[[file]]\npath = \"a.sh\"\nlimit = 3\n").unwrap_err();
+    assert!(matches!(error, ExportError::TooLarge { size: 9, limit: 3 }), "{error}");
+}
+
+#[test]
+fn a_wrong_parameter_is_answered_with_the_nearest() {
+    let list = TargetList::builtin().unwrap();
+    let set = |target: &str, name: &str, value: &str| {
+        let set = BTreeMap::from([(name.to_owned(), value.to_owned())]);
+        let target = list.all.iter().find(|known| known.name == target).unwrap();
+        list.parameters(target, &set)
+            .map(|all| all[name].clone())
+            .map_err(|error| aitk_system::Explain::hint(&error).unwrap().to_string())
+    };
+    assert_eq!(set("cloud-init", "user", "ada"), Ok("ada".to_owned()));
+    assert_eq!(set("cloud-init", "usr", "ada"), Err("did you mean `--set user=…`?".to_owned()));
+    assert_eq!(
+        set("cloud-init", "user", "root;id"),
+        Err("one that fits: `--set user=ai`".to_owned())
+    );
+    assert_eq!(set("kaggle", "gpu", "yess"), Err("one that fits: `--set gpu=yes`".to_owned()));
+}
+
+#[test]
+fn the_example_in_the_documents_is_a_target() {
+    let document = std::fs::read_to_string(repository().join("docs/targets.md")).unwrap();
+    let blocks = document.split("\n```").skip(1).filter_map(|block| block.split_once('\n'));
+    let files = blocks.filter_map(|(head, text)| Some((head.split_once(' ')?.1, text)));
+    let files: Vec<_> = files.map(|(name, text)| (name, format!("{text}\n"))).collect();
+    assert_eq!(files.len(), 4);
+    let list =
+        own(&files.iter().map(|(name, text)| (*name, text.as_str())).collect::<Vec<_>>()).unwrap();
+    let (target, _) = list.platform("own").unwrap();
+    for language in Language::ALL {
+        let export = made(&list, target, CASES[0], language).unwrap();
+        notebook(&export.files[0].content).unwrap();
+        let said =
+            list.said(target, language, &["next"], &[("file", "f"), ("link", "l"), ("again", "")]);
+        assert!(said.unwrap().contains('f'));
+    }
+}
+
+#[test]
+fn the_schema_of_the_view_is_the_one_in_the_documents() {
+    let path = repository().join("docs/view.schema.json");
+    let schema = format!("{:#}\n", View::schema());
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, &schema).unwrap();
+    }
+    let known = std::fs::read_to_string(&path).unwrap_or_default();
+    assert_eq!(known, schema, "UPDATE_DOCS=1 cargo nextest run -p aitk-export schema");
+}
