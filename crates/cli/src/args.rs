@@ -281,6 +281,13 @@ pub struct Lock {
 }
 
 #[derive(Debug, ClapArgs)]
+pub struct Accept {
+    /// Use the sources that a saved plan, a bundle or a lock names, for this run
+    #[arg(long, env = "AITK_ACCEPT_SOURCES")]
+    pub accept_sources: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub struct Apply {
     /// A plan saved by `aitk plan -o`, or a bundle made by `aitk bundle`
     pub plan: Option<PathBuf>,
@@ -292,9 +299,8 @@ pub struct Apply {
     /// Go on where something turns out much larger than the plan said, more than half as much again and 200 MB more
     #[arg(long, env = "AITK_ALLOW_LARGER")]
     pub allow_larger: bool,
-    /// Use the sources that a saved plan, a bundle or a lock names, for this run
-    #[arg(long, env = "AITK_ACCEPT_SOURCES")]
-    pub accept_sources: bool,
+    #[command(flatten)]
+    pub accept: Accept,
     /// Say what would be changed, and change nothing
     #[arg(long, env = "AITK_DRY_RUN")]
     pub dry_run: bool,
@@ -347,6 +353,8 @@ pub struct Bundle {
     /// Where to write it
     #[arg(short, long, value_name = "FILE", default_value = "aitk-bundle.tar")]
     pub output: PathBuf,
+    #[command(flatten)]
+    pub accept: Accept,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -362,6 +370,8 @@ pub struct Export {
     /// Write also where there is something already
     #[arg(long, env = "AITK_FORCE")]
     pub force: bool,
+    #[command(flatten)]
+    pub accept: Accept,
     /// The public half of your SSH key, which a server is reached with (`cloud-init`)
     #[arg(long, value_name = "FILE", env = "AITK_SSH_KEY")]
     pub ssh_key: Option<PathBuf>,

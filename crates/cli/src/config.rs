@@ -3,10 +3,12 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use aitk_detect::installers::{Setting, astray, pip_settings, pip_variable};
 use aitk_detect::{Folders, Tables};
 use aitk_env::UvSources;
-use aitk_plan::{Catalog, LONGEST_PROFILE, ProfileError, names, parse_toml};
-use aitk_system::{Message, System, Told};
+use aitk_plan::warnings::ASTRAY_SETTINGS;
+use aitk_plan::{Catalog, LONGEST_PROFILE, ProfileError, SET, Warning, names, parse_toml};
+use aitk_system::{Message, System, Told, message};
 use serde::Deserialize;
 
 use crate::error::CliError;
@@ -45,7 +47,7 @@ impl Config {
             Some(text) => parse_toml(&path.to_string_lossy(), &text)?,
             None => Self::default(),
         };
-        config.of_uv = UvSources::read(system, folders.config.parent().unwrap_or(Path::new("/")));
+        config.of_uv = UvSources::read(system, folders);
         if config.index_url.is_none() {
             let of_uv = config.of_uv.index.clone().map(|index| ("uv".to_owned(), index));
             let variable = || Some(("PIP_INDEX_URL".to_owned(), system.env("PIP_INDEX_URL")?));
@@ -64,23 +66,32 @@ impl Config {
     }
 }
 
-/// `index-url` of pip's configuration: the user's file before the machine's, as pip has it.
+/// `index-url` of pip's configuration.
 fn pip_conf(system: &dyn System, folders: &Folders) -> Option<(String, String)> {
-    let config_home = folders.config.parent().unwrap_or(Path::new("/"));
-    let files = [
-        system.env("PIP_CONFIG_FILE").map(Into::into),
-        Some(config_home.join("pip/pip.conf")),
-        Some(folders.home.join(".pip/pip.conf")),
-        Some("/etc/pip.conf".into()),
-    ];
-    files.into_iter().flatten().find_map(|path| {
-        let text = system.text(&path).ok()?;
-        let mut lines = text.lines().map(str::trim);
-        lines.find(|line| *line == "[global]")?;
-        lines
-            .take_while(|line| !line.starts_with('['))
-            .find_map(|line| line.strip_prefix("index-url")?.trim_start().strip_prefix('='))
-            .map(|url| (path.to_string_lossy().into_owned(), url.trim().to_owned()))
+    let set = pip_settings(system, folders, None, "download").into_iter();
+    let mut set = set.filter(|setting| setting.key == "index-url");
+    set.next().map(|setting| (setting.file.to_string_lossy().into_owned(), setting.value))
+}
+
+/// What a person should know whose files of settings lead `pip install` and `uv pip install` elsewhere than into the
+/// environment. Some of it is set otherwise for everything that runs in there.
+pub fn warning(system: &dyn System, folders: &Folders) -> Option<Warning> {
+    let mended = |setting: &Setting| {
+        let variable = pip_variable(&setting.key);
+        SET.iter().any(|(name, _)| *name == variable) && setting.file.ends_with("pip.conf")
+    };
+    let astray = astray(system, folders, None).into_iter().filter(|setting| !mended(setting));
+    let told =
+        astray.map(|Setting { file, key, value }| format!("{key} = {value} ({})", file.display()));
+    let told: Vec<_> = told.collect();
+    (!told.is_empty()).then(|| {
+        Warning::new(
+            ASTRAY_SETTINGS,
+            message!(
+                "what you install in the environment yourself with pip or uv will not be as you ask for it: {told}"
+            ),
+            message!("take that out of the file; aitk itself installs without these settings"),
+        )
     })
 }
 

@@ -193,6 +193,15 @@ pub enum CliError {
         hint("look whose it is with `ls -ld`; give it back with `sudo chown -R \"$USER\"` and its path, or move it away")
     )]
     FolderOfAnother { path: PathBuf },
+    /// A folder inside of one of aitk's own is a link: what is written and taken away there would be somewhere else.
+    #[explain(
+        code = "AITK-C24",
+        exit = NotPermitted,
+        say("{path} is a link, and aitk follows none inside of its own folders"),
+        hint("put what it leads to back in its place; to have it on another disk, move all of {folder} there and make \
+              that the link")
+    )]
+    LinkInside { path: PathBuf, folder: PathBuf },
     /// Root would write into the home folder of another user, as `sudo -E` makes it.
     #[explain(
         code = "AITK-C23",

@@ -53,6 +53,9 @@ pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
                 Stranger::Nobody => {}
                 Stranger::MayHaveBeen(folder) => mend(&folder, output)?,
             }
+            if touch == Touch::Writes {
+                refuse_links(&Real, place)?;
+            }
         }
     }
     Ok(())
@@ -120,6 +123,21 @@ fn foreign(system: &dyn System, folder: &Path, uid: u32) -> Option<PathBuf> {
             _ => None,
         }
     })
+}
+
+/// The whole folder may be a link of the user's, to a larger disk. Below it none is followed: what is written and taken
+/// away there would be at a place that is no folder of aitk's.
+fn refuse_links(system: &dyn System, place: &Path) -> Result<(), CliError> {
+    for name in system.list(place).unwrap_or_default() {
+        let path = place.join(name);
+        if system.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Link)
+            // A file that is a link is replaced, or opened without following.
+            && reached(system, &path)?.is_none_or(|(_, stat)| stat.kind == FileKind::Dir)
+        {
+            return Err(CliError::LinkInside { path, folder: place.to_owned() });
+        }
+    }
+    Ok(())
 }
 
 /// Where a path leads and what is there; a link of somebody else's on the last step is refused.
@@ -214,6 +232,28 @@ mod tests {
         assert_eq!(found(1000, Touch::Writes, &to(1000)), "Nobody");
         assert_eq!(found(1000, Touch::Writes, &to(0)), "Nobody");
         assert_eq!(found(1000, Touch::Writes, &to(1001)), "AITK-C22");
+    }
+
+    #[test]
+    fn the_whole_folder_may_be_a_link_and_nothing_in_it() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |path: &str| root.path().join(path);
+        let link = |to: &str, path: &str| Real.symlink(&at(to), &at(path)).unwrap();
+        Real.create_dir(&at("disk/runs")).unwrap();
+        Real.create_dir(&at("thesis")).unwrap();
+        Real.write(&at("note"), b"", 0o600).unwrap();
+        link("disk", "state");
+        assert!(refuse_links(&Real, &at("state")).is_ok());
+        // What is opened without following says so itself.
+        link("note", "disk/lock");
+        assert!(refuse_links(&Real, &at("state")).is_ok());
+        for to in ["thesis", "gone"] {
+            Real.remove(&at("disk/runs")).unwrap();
+            link(to, "disk/runs");
+            let refused = refuse_links(&Real, &at("state")).unwrap_err().to_string();
+            assert!(refused.contains("state/runs is a link"), "{refused}");
+        }
+        assert!(refuse_links(&Real, &at("none")).is_ok());
     }
 
     #[test]

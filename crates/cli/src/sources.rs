@@ -4,15 +4,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use aitk_env::Locks;
 use aitk_plan::warnings::FOREIGN_ORIGINS;
-use aitk_plan::{Choices, Request, Warning};
-use aitk_system::{is_terminal, message};
+use aitk_plan::{Choices, Plan, Request, Warning};
+use aitk_system::{Deny, is_terminal, message};
 
-use crate::args::Apply;
+use crate::args::{Accept, Apply};
 use crate::error::CliError;
 use crate::output::{CARE, HEAD, Output, styled};
 use crate::run::agrees;
-use crate::session::{Asked, Session, Sources};
+use crate::session::{Asked, Prepared, Session, Sources};
 use crate::words::said;
 
 /// Takes the sources out of the choices of a file that are not the user's own, by a flag, by his configuration or by what
@@ -79,14 +80,29 @@ pub fn of_file(
 ///
 /// # Errors
 /// [`CliError::ForeignOrigins`] where nobody can be asked and no flag agrees; [`CliError::Declined`].
-pub fn of_lock(origins: &BTreeSet<String>, args: &Apply) -> Result<(), CliError> {
-    if origins.is_empty() || args.dry_run {
+pub fn of_lock(origins: &BTreeSet<String>, accept: &Accept, yes: bool) -> Result<(), CliError> {
+    if origins.is_empty() {
         return Ok(());
     }
-    if !may_ask(args) {
+    if !may_ask(accept, yes) {
         return Err(CliError::ForeignOrigins { origins: origins.iter().cloned().collect() });
     }
-    taken_from_there(args)
+    taken_from_there(accept)
+}
+
+/// Such hosts and channels of a lock that is carried elsewhere with a plan; they are shown.
+pub fn shown_of_lock(
+    prepared: &Prepared<'_>,
+    plan: &Plan,
+    lock: Option<&Locks>,
+    output: &Output,
+) -> BTreeSet<String> {
+    let system = Deny(std::sync::Arc::clone(&prepared.session.system));
+    let mut context = prepared.context(&system, lock);
+    context.is_local = false;
+    let origins = aitk_exec::foreign_origins_elsewhere(&context, plan);
+    output.warn(warning(&origins).as_slice());
+    origins
 }
 
 /// What a plan says of such hosts and channels.
@@ -121,7 +137,7 @@ fn lent<'a>(
 /// Asks whether these may be used.
 fn agree(path: &Path, sources: &[String], args: &Apply, output: &Output) -> Result<(), CliError> {
     let foreign = || CliError::ForeignSources { path: path.to_owned(), sources: sources.to_vec() };
-    if !may_ask(args) {
+    if !may_ask(&args.accept, args.yes) {
         return Err(foreign());
     }
     let file = path.display();
@@ -133,16 +149,16 @@ fn agree(path: &Path, sources: &[String], args: &Apply, output: &Output) -> Resu
     for source in sources {
         output.say(format!("  {}", styled(HEAD, source)));
     }
-    taken_from_there(args)
+    taken_from_there(&args.accept)
 }
 
 /// Whether somebody has agreed, or can.
-fn may_ask(args: &Apply) -> bool {
-    args.accept_sources || !args.yes && is_terminal()
+fn may_ask(accept: &Accept, yes: bool) -> bool {
+    accept.accept_sources || !yes && is_terminal()
 }
 
-fn taken_from_there(args: &Apply) -> Result<(), CliError> {
-    if args.accept_sources {
+fn taken_from_there(accept: &Accept) -> Result<(), CliError> {
+    if accept.accept_sources {
         return Ok(());
     }
     match agrees(message!("\nTake packages from there? [y/N] "), false)? {

@@ -37,7 +37,8 @@ fn plan(home: &Home, flags: &[&str]) -> Value {
 /// What is exported for Ansible with these flags: the folder, and the flags that aitk gets on a machine.
 fn ansible(home: &Home, flags: &[&str]) -> (std::path::PathBuf, Vec<String>) {
     let (laptop, folder) = (machine("ubuntu-24.04-laptop"), home.path().join("fleet"));
-    let first = ["export", "ansible", "--force", "--machine", &laptop];
+    // Its lock leads to a host of nobody's.
+    let first = ["export", "ansible", "--force", "--accept-sources", "--machine", &laptop];
     let output = home.aitk(&[&first, flags, &["-o", folder.to_str().unwrap()]].concat());
     assert!(output.status.success(), "{flags:?}: {}", text(&output.stderr));
     let role = folder.join("roles/aitk");
@@ -135,7 +136,7 @@ fn a_script_installs_nothing_from_a_source_that_it_does_not_add() {
         (machine("ubuntu-24.04-laptop"), machine("ubuntu-24.04-laptop/pylock.toml"));
     let given =
         ["export", "script", "--budget", "low", "--framework", "none", "--machine", &laptop];
-    let more = ["--locked", &lock, "--with", "docker,vscode,cuda-toolkit"];
+    let more = ["--locked", &lock, "--with", "docker,vscode,cuda-toolkit", "--accept-sources"];
     let output = home.aitk(&[&given[..], &more].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
     let script = text(&output.stdout);

@@ -254,8 +254,8 @@ fn hosts_to_which_no_source_leads_are_named() {
     let home = Home::new();
     let laptop = machine("ubuntu-24.04-laptop");
     let lock = std::fs::read_to_string(format!("{laptop}/pylock.toml")).unwrap();
-    let plan = |host: &str, index: &str| {
-        let path = home.path().join("pylock.toml");
+    let path = home.path().join("pylock.toml");
+    let lock_from = |host: &str| {
         let lines = lock.lines().map(|line| match line.split_once("url = \"https://") {
             Some((before, rest)) => {
                 let (_, path) = rest.split_once('/').unwrap();
@@ -264,9 +264,15 @@ fn hosts_to_which_no_source_leads_are_named() {
             None => format!("{line}\n"),
         });
         std::fs::write(&path, lines.collect::<String>()).unwrap();
-        let wish = ["plan", "--budget", "low", "--framework", "none", "--machine", &laptop];
-        let more = ["--index-url", index, "--locked", path.to_str().unwrap()];
-        let output = home.aitk(&[&wish[..], &more].concat());
+    };
+    let wish = ["--budget", "low", "--framework", "none", "--machine", &laptop];
+    let locked = ["--locked", path.to_str().unwrap()];
+    let run = |command: &[&str], index: &str| {
+        home.aitk(&[command, &wish[..], &["--index-url", index], &locked].concat())
+    };
+    let plan = |host: &str, index: &str| {
+        lock_from(host);
+        let output = run(&["plan"], index);
         assert!(output.status.success(), "{}", text(&output.stderr));
         text(&output.stderr)
     };
@@ -274,6 +280,42 @@ fn hosts_to_which_no_source_leads_are_named() {
     assert!(said.contains("none of your sources leads: https://evil.example"), "{said}");
     let said = plan("own.example:8443", "https://own.example:8443/simple");
     assert!(!said.contains("none of your sources leads"), "{said}");
+    // What is carried elsewhere is asked for like what is done here.
+    let bundle = home.path().join("bundle.tar");
+    let commands: [&[&str]; 3] = [
+        &["export", "pylock.toml"],
+        &["export", "requirements.txt", "--offline"],
+        &["bundle", "-o", bundle.to_str().unwrap()],
+    ];
+    for command in commands {
+        lock_from("evil.example");
+        let refused = run(command, "http://127.0.0.1:9/simple");
+        says(&refused, 64, &["AITK-C31", "https://evil.example", "--accept-sources"]);
+        assert!(refused.stdout.is_empty() && !bundle.exists(), "{command:?} wrote something");
+    }
+    let agreed = ["export", "pylock.toml", "--accept-sources"];
+    assert!(run(&agreed, "http://127.0.0.1:9/simple").status.success());
+    lock_from("own.example:8443");
+    assert!(run(&["export", "pylock.toml"], "https://own.example:8443/simple").status.success());
+}
+
+#[test]
+fn settings_that_lead_an_installation_astray_are_named() {
+    let home = Home::new();
+    let said = |set: &str| {
+        let file = home.path().join(".config/pip/pip.conf");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, set).unwrap();
+        let plan = home.aitk(&["plan", "--budget", "low", "--no-resolve", "--offline"]);
+        let doctor = home.aitk(&["doctor", "--json"]);
+        (text(&plan.stderr), text(&doctor.stdout))
+    };
+    let (plan, doctor) = said("[install]\ntarget = /srv/elsewhere\n");
+    assert!(plan.contains("not be as you ask for it: target = /srv/elsewhere"), "{plan}");
+    assert!(doctor.contains("pip.conf says target = /srv/elsewhere"), "{doctor}");
+    // Where the environment itself sets it, nothing is in the way there.
+    let (plan, _) = said("[install]\nuser = true\n[global]\nindex-url = http://127.0.0.1:9/\n");
+    assert!(!plan.contains("not be as you ask for it"), "{plan}");
 }
 
 /// A profile in a home folder of its own.

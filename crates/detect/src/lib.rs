@@ -6,6 +6,7 @@
 //! everything else.
 
 pub mod doctor;
+pub mod installers;
 mod machine;
 pub mod notes;
 mod paths;

@@ -1,14 +1,78 @@
-//! Whether compiled Python can be read to its end. A file that was cut short by a crash or a full disk stops every
-//! import of its module, for Python looks only at its head before it takes it for good.
+//! Whether compiled Python is what its source compiles to. Python looks only at the head of such a file before it takes
+//! it for good: one that was cut short by a crash or a full disk stops every import of its module, and one in which
+//! somebody has put other code runs that instead.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use aitk_system::System;
+use aitk_system::{Command, System};
+
+use crate::text;
 
 /// What Python writes before the code: its own version, and the time and size of the source.
 const HEAD: usize = 16;
 /// How deep code may be nested; more than any compiler makes.
 const DEPTH: usize = 1000;
+
+/// What compares, for the environment's own Python.
+const COMPARES: &str = include_str!("bytecode.py");
+/// How long that may take: some ten thousand sources are compiled in half a minute.
+const PATIENCE: Duration = Duration::from_secs(900);
+
+/// A compiled file, and what it is compiled from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Compiled {
+    pub file: PathBuf,
+    pub source: PathBuf,
+    /// `0`, `1` or `2`.
+    pub optimize: u8,
+}
+
+impl Compiled {
+    /// The file of this name beside a folder of sources; `None` where Python imports no module from it.
+    pub fn named(folder: &Path, name: &str) -> Option<Self> {
+        let mut parts = name.strip_suffix(".pyc")?.split('.');
+        let module = parts.next()?;
+        parts.next().filter(|tag| tag.starts_with("cpython-") && !tag[8..].contains('-'))?;
+        let optimize = match parts.next() {
+            None => 0,
+            Some("opt-1") => 1,
+            Some("opt-2") => 2,
+            Some(_) => return None,
+        };
+        let source = folder.join(format!("{module}.py"));
+        let file = folder.join("__pycache__").join(name);
+        parts.next().is_none().then_some(Self { file, source, optimize })
+    }
+}
+
+/// Those that Python would take and that are not what their sources compile to, by their places in the list. The
+/// environment's own Python compiles: without anything of the environment that could be run at its start, and without
+/// any compiled file. One that ends it is none that a source compiles to. Where it cannot be started nothing is known.
+pub(crate) fn other_than_source(
+    system: &dyn System,
+    python: &Path,
+    files: &[Compiled],
+) -> Vec<usize> {
+    let line = |one: &Compiled| {
+        let (file, source) = (text(&one.file), text(&one.source));
+        format!("{}\t{file}\t{source}\n", one.optimize)
+    };
+    let input: String = files.iter().map(line).collect();
+    let command = Command::reads([&text(python), "-I", "-S", "-B", "-W", "ignore"])
+        .args(["-X", "pycache_prefix=/nonexistent", "-c", COMPARES])
+        .input(input)
+        .timeout(PATIENCE);
+    let Ok(output) = system.run(&command) else { return Vec::new() };
+    let answers: Vec<_> = output.stdout.lines().filter_map(|line| line.split_once(' ')).collect();
+    let other = answers.iter().filter(|(_, answer)| *answer == "other");
+    let mut found: Vec<usize> = other.filter_map(|(index, _)| index.parse().ok()).collect();
+    // A signal ended it at the next one.
+    if output.status.is_none() && answers.len() < files.len() {
+        found.push(answers.len());
+    }
+    found
+}
 
 /// Whether this compiled file stands in the way of its source: it counts as fresh, and cannot be read to its end.
 pub(crate) fn is_cut(system: &dyn System, bytecode: &Path, source: &Path) -> bool {
@@ -186,6 +250,57 @@ mod tests {
         stale[4] = 0;
         put(&stale);
         assert!(!is_cut(&Real, &compiled, &source), "what is not fresh is not read");
+    }
+
+    #[test]
+    fn other_code_under_a_fresh_head_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let python = (&Real as &dyn System).which("python3").unwrap();
+        let put = |name: &str, text: &str| {
+            Real.write(&folder.path().join(name), text.as_bytes(), 0o644).unwrap();
+        };
+        put(
+            "good.py",
+            "X = (1.0, {'a', 'b'}, b'c')\ndef f(a, *, b=2):\n    return lambda: a in {1, 2}\n",
+        );
+        for name in ["swapped", "unchecked", "stale"] {
+            put(&format!("{name}.py"), "print('good')\n");
+        }
+        // The head of each file with the code of another one, of the same length.
+        let make = "import py_compile, os, sys, pathlib\n\
+            os.chdir(sys.argv[1])\n\
+            U = py_compile.PycInvalidationMode.UNCHECKED_HASH\n\
+            def cached(name, **more): return pathlib.Path(py_compile.compile(name + '.py', **more))\n\
+            cached('good'); cached('good', optimize=1)\n\
+            for name in ['swapped', 'unchecked', 'stale']:\n    \
+                mode = dict(invalidation_mode=U) if name == 'unchecked' else {}\n    \
+                path = cached(name, **mode)\n    \
+                data = path.read_bytes()\n    \
+                path.write_bytes(data.replace(b'good', b'evil'))\n\
+            os.utime('stale.py', (1, 1))\n";
+        let make = Command::changes([&text(&python), "-I", "-c", make]).arg(text(folder.path()));
+        assert!((&Real as &dyn System).run(&make).unwrap().success());
+        let mut names = Real.list(&folder.path().join("__pycache__")).unwrap();
+        names.sort();
+        assert_eq!(names.len(), 5);
+        let files: Vec<_> =
+            names.iter().map(|name| Compiled::named(folder.path(), name).unwrap()).collect();
+        let found = other_than_source(&Real, &python, &files);
+        let found: Vec<_> = found.iter().map(|at| text(&files[*at].source)).collect();
+        let all = ["swapped.py", "unchecked.py"].map(|name| text(&folder.path().join(name)));
+        assert_eq!(found, all);
+        assert!(other_than_source(&Real, Path::new("/nonexistent/python"), &files).is_empty());
+    }
+
+    #[test]
+    fn only_what_is_imported_counts() {
+        let named = |name: &str| Compiled::named(Path::new("/s"), name).map(|one| one.optimize);
+        assert_eq!(named("a.cpython-312.pyc"), Some(0));
+        assert_eq!(named("a.cpython-312.opt-2.pyc"), Some(2));
+        for other in ["a.pyc", "a.cpython-312-pytest-8.4.pyc", "a.cpython-312.pyc.1", "a.b.c.d.pyc"]
+        {
+            assert_eq!(named(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use aitk_system::{Message, Stat, System, Told, inside, message};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::bytecode::is_cut;
+use crate::bytecode::{Compiled, is_cut, other_than_source};
 use crate::conda::name_of;
 use crate::error::EnvError;
 use crate::files::{self, Depth, Differs, Group, Note};
@@ -496,32 +496,53 @@ impl Generation {
             .map(|group| self.damage_of(system, group, depth))
             .collect();
         if step.is_none() && depth == Depth::Content {
-            let changed = self.cut_bytecode(system, &groups);
+            let changed = self.spoilt_bytecode(system, &groups);
             found.push(Damage { package: BYTECODE.to_owned(), changed, ..Damage::default() });
         }
         found.retain(|damage| !damage.missing.is_empty() || !damage.changed.is_empty());
         Ok(found)
     }
 
-    /// Compiled files that stand in the way of their sources.
-    fn cut_bytecode(&self, system: &dyn System, groups: &[Group]) -> Vec<String> {
+    /// Compiled files that Python would take and that are not what their sources compile to. What a package brings
+    /// compiled is known by its hash.
+    fn spoilt_bytecode(&self, system: &dyn System, groups: &[Group]) -> Vec<String> {
         let files = groups.iter().flat_map(|group| &group.files);
         let sources = files.filter(|note| note.path.ends_with(".py"));
         let folders: BTreeSet<_> =
             sources.filter_map(|note| Some(note.path.rsplit_once('/')?.0)).collect();
-        let mut cut = Vec::new();
+        let brought = self.brought_bytecode(system);
+        let (mut spoilt, mut open) = (Vec::new(), Vec::new());
         for folder in folders {
             let cache = format!("{folder}/__pycache__");
             for name in system.list(&self.path.join(&cache)).unwrap_or_default() {
-                let Some((module, _)) = name.split_once('.') else { continue };
-                let source = self.path.join(folder).join(format!("{module}.py"));
                 let file = format!("{cache}/{name}");
-                if name.ends_with(".pyc") && is_cut(system, &self.path.join(&file), &source) {
-                    cut.push(file);
+                let Some(compiled) = Compiled::named(&self.path.join(folder), &name) else {
+                    continue;
+                };
+                if is_cut(system, &compiled.file, &compiled.source) {
+                    spoilt.push(file);
+                } else if brought
+                    .get(&file)
+                    .is_none_or(|note| note.differs(system, &self.path, Depth::Content).is_some())
+                {
+                    open.push((file, compiled));
                 }
             }
         }
-        cut
+        let (names, compiled): (Vec<_>, Vec<_>) = open.into_iter().unzip();
+        let other = other_than_source(system, &self.python(), &compiled);
+        spoilt.extend(other.into_iter().filter_map(|at| names.get(at).cloned()));
+        spoilt
+    }
+
+    /// The compiled files that packages bring, with their hashes.
+    fn brought_bytecode(&self, system: &dyn System) -> BTreeMap<String, Note> {
+        let Some(record) = self.record(system) else { return BTreeMap::new() };
+        let inventory = inventory(record.manager);
+        let all = inventory.installed(system, &self.path).into_iter();
+        all.flat_map(|one| inventory.bytecode(system, &self.path, &one))
+            .map(|(path, hash)| (path.clone(), Note { path, seal: Some(hash), stamp: None }))
+            .collect()
     }
 
     /// Takes away what is damaged of the environment itself and is made again: its own files, for which it is true that

@@ -209,6 +209,11 @@ pub(crate) trait Inventory {
         root: &Path,
         locked: &Locked,
     ) -> Result<Vec<(String, Option<String>)>, EnvError>;
+
+    /// The compiled files that a package brings, with their hashes in the same form.
+    fn bytecode(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 /// A file of the environment itself.

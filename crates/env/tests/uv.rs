@@ -139,6 +139,25 @@ fn one_that_is_empty_cut_or_changed_is_noticed_and_fetched_anew() {
     assert_eq!(find_uv(&Real, &catalog, &settings, false), None);
 }
 
+#[test]
+fn it_is_put_nowhere_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), Some(index(true)));
+    let (catalog, machine) = (catalog(true), Machine::default());
+    let elsewhere = folder.path().join("elsewhere");
+    Real.create_dir(&elsewhere).unwrap();
+    let link = |top: &Path| Real.symlink(&elsewhere, &top.join("tools/uv-9.9.9")).unwrap();
+    let fetch = || fetch_uv(&Real, &machine, &catalog, &settings, &Silent);
+    let fetched = fetch().unwrap();
+    link(&settings.data);
+    let refused = install_uv(&Real, &fetched, &catalog, &settings).unwrap_err();
+    assert!(refused.to_string().contains("uv-9.9.9"), "{refused}");
+    Real.remove(&settings.cache.join("tools")).unwrap();
+    link(&settings.cache);
+    assert!(fetch().is_err());
+    assert!(Real.list(&elsewhere).unwrap().is_empty(), "something was put there");
+}
+
 /// A program in a folder that says this of itself.
 fn program(folder: &Path, name: &str, says: &str) -> std::path::PathBuf {
     let path = folder.join(name);
@@ -197,7 +216,12 @@ fn a_pip_is_asked_on_its_own() {
         version: "3.12.1".to_owned(),
         externally_managed: false,
     };
-    let machine = Machine { python: vec![python], ..Machine::default() };
+    // Of its settings only those count that say how a source is reached.
+    let home = folder.path().join("home");
+    let set = "[global]\npython = /evil\nproxy = http://proxy.example:3128\n[download]\ndest = /evil\nplatform = evil\n";
+    Real.write(&home.join(".config/pip/pip.conf"), set.as_bytes(), 0o644).unwrap();
+    let folders = aitk_detect::Folders { home, ..aitk_detect::Folders::default() };
+    let machine = Machine { python: vec![python], folders, ..Machine::default() };
     fetch_uv(&Real, &machine, &catalog(true), &settings, &Silent).unwrap_err();
     let said = std::fs::read_to_string(said).unwrap();
     let mut lines = said.lines();
@@ -205,6 +229,9 @@ fn a_pip_is_asked_on_its_own() {
     let words = lines.next().unwrap();
     assert!(words.starts_with("-I -m pip download ") && words.contains(" --require-hashes "));
     assert!(!said.contains("CARGO"), "{said}");
+    let has = |line: &str| said.lines().any(|own| own == line);
+    assert!(has("PIP_CONFIG_FILE=/dev/null") && !said.contains("evil"), "{said}");
+    assert!(has("PIP_PROXY=http://proxy.example:3128"), "{said}");
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;
 pub use journal::{Journal, interrupted_run};
-pub use origins::foreign_origins;
+pub use origins::{foreign_origins, foreign_origins_elsewhere};
 pub use places::Places;
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away};

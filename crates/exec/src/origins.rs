@@ -16,8 +16,23 @@ pub fn foreign_origins(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
         return BTreeSet::new();
     };
     let folder = settings.packages(plan.manager);
-    let own = settings.origins(plan.manager);
     let wanted = packages(locks).filter(|locked| !locked.is_in(&folder, cx.local));
+    foreign(cx, plan, locks, wanted)
+}
+
+/// The same of a lock that is carried elsewhere with a plan: there everything of it is fetched.
+pub fn foreign_origins_elsewhere(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
+    cx.locked.map_or_else(BTreeSet::new, |locks| foreign(cx, plan, locks, packages(locks)))
+}
+
+/// Where some packages of a lock come from, as far as no source leads there that is set here.
+fn foreign<'l>(
+    cx: &Context<'_>,
+    plan: &Plan,
+    locks: &Locks,
+    wanted: impl Iterator<Item = &'l Locked>,
+) -> BTreeSet<String> {
+    let own = cx.local_settings.origins(plan.manager);
     let foreign: BTreeSet<_> =
         wanted.map(Locked::origin).filter(|origin| !own.contains(origin)).collect();
     // Many an index keeps its files on another host.

@@ -6,13 +6,15 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aitk_env::{Environments, Lock, strangers};
-use aitk_system::{FileKind, Message, System, inside, message};
+use aitk_plan::{GPU_GROUPS, SWAP_FILE};
+use aitk_system::{Command, FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
 use crate::places::{Places, Thing, is_digest, shell_files, system_files};
 use crate::receipt::{Made, Object, Provenance, Receipt};
 use crate::steps::{
-    Cleared, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources, undo,
+    Cleared, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources,
+    swap_is_marked, undo,
 };
 
 /// What is to be taken away, and what is not.
@@ -116,8 +118,42 @@ fn by_marks(places: &Places, system: &dyn System) -> Vec<Made> {
     let files = files.map(|(path, _)| Made::created(format!("file:{path}"), None));
     let sources = own_sources(system).into_iter();
     let sources = sources.map(|name| Made::created(format!("source:{name}"), None));
+    let swap =
+        swap_is_marked(SWAP_FILE, system).then(|| Made::created(format!("swap:{SWAP_FILE}"), None));
     let paths = paths.iter().map(|path| Made::path(path, None));
-    paths.chain(lines).chain(files).chain(sources).collect()
+    paths.chain(lines).chain(files).chain(sources).chain(swap).collect()
+}
+
+/// What may be aitk's and bears no mark that says so, as far as a receipt does not tell of it either: with the command by
+/// which the user can take it away.
+fn unproven(receipt: &Receipt, is_lost: bool, places: &Places, system: &dyn System) -> Vec<Kept> {
+    let may_be = |path: PathBuf, command: String| Kept {
+        path,
+        reason: message!("no mark says whether it is aitk's; if it is: {command}"),
+    };
+    let mut all = Vec::new();
+    let program = places.program();
+    let known = receipt.objects.contains_key(&Made::path(&program, None).key);
+    if !known && system.read_link(&program).is_ok_and(|target| target.ends_with("aitk")) {
+        let command = Command::changes(["rm", &program.to_string_lossy()]);
+        all.push(may_be(program, command.to_string()));
+    }
+    // What is there of others tells nothing where the receipt is whole, or never was.
+    if !is_lost {
+        return all;
+    }
+    let user = system.env("USER").or_else(|| system.env("LOGNAME")).unwrap_or_default();
+    let left = |group: &&str| undo(group, &Thing::Group((*group).to_owned()), Some(&user), system);
+    let groups = GPU_GROUPS.iter().filter_map(left).flat_map(|undo| undo.commands);
+    all.extend(groups.map(|command| may_be("/etc/group".into(), command.to_string())));
+    let log = Path::new("/var/log/apt/history.log");
+    if system.exists(log) {
+        let reason = message!(
+            "it tells which packages came when aitk called apt; sudo apt-get remove takes those away that you do not need"
+        );
+        all.push(Kept { path: log.to_owned(), reason });
+    }
+    all
 }
 
 /// Looks what of a receipt goes, and what stays.
@@ -150,6 +186,12 @@ impl Removal {
         let mut counted = BTreeSet::new();
         let whole = self.goes.iter().filter(|goes| !goes.lines_only);
         whole.map(|goes| bytes_below(&goes.path, &goes.keeps, &mut counted, system)).sum()
+    }
+
+    /// Names what may be aitk's besides, and bears no mark: where a receipt was lost that had told of it.
+    pub fn name_unproven(&mut self, receipt: &Receipt, places: &Places, system: &dyn System) {
+        let is_lost = receipt.objects.is_empty() && !by_marks(places, system).is_empty();
+        self.kept.extend(unproven(receipt, is_lost, places, system));
     }
 
     /// Lets a receipt forget what is not there any more. What stays is noted on, so that it is told from what aitk made.
@@ -534,6 +576,25 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_bears_no_mark_is_named_and_stays() {
+        let home = Home::new();
+        let (places, mut receipt) = (home.places(), Receipt::default());
+        let named = |receipt: &Receipt| {
+            let found = unproven(receipt, true, &places, &Real).into_iter();
+            found.map(|kept| (kept.path, kept.reason.to_string())).collect::<Vec<_>>()
+        };
+        let link = home.at(".local/bin/aitk");
+        let lost = named(&receipt);
+        let said = lost.iter().find(|(path, _)| *path == link).unwrap();
+        assert!(said.1.ends_with(&format!("if it is: rm {}", link.display())), "{said:?}");
+        let told = unproven(&home.receipt(), false, &places, &Real);
+        assert_eq!(told, [], "the receipt tells of it");
+        note_by_marks(&mut receipt, &places, &Real);
+        let (_, left) = home.taken_away(&receipt);
+        assert!(left.contains(&".local/bin/aitk".to_owned()), "{left:?}");
     }
 
     #[test]

@@ -233,7 +233,7 @@ impl Step {
         let typed = |command: &Message| {
             let command = command.to_string();
             let is_its = |write: &&Write| command.ends_with(&format!(" {}", write.path));
-            match self.writes.iter().find(is_its) {
+            match self.writes.iter().find(is_its).filter(|write| write.later.is_none()) {
                 Some(write) => {
                     format!("{command} <<'AITK'\n{}\nAITK", write.content.trim_end_matches('\n'))
                 }
@@ -257,8 +257,11 @@ impl Step {
 pub struct Write {
     /// The file.
     pub path: String,
-    /// What it is handed.
+    /// What it is handed; empty where that is not at hand yet.
     pub content: String,
+    /// What is known of it then, and by what it is checked before it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<Message>,
 }
 
 /// The order of a plan.

@@ -129,6 +129,7 @@ fn of_step(seen: &Value, step: &Step, all: &mut Vec<Difference>) {
     for field in ["spec", "why", "commands", "packages", "files"] {
         differ(field, seen[field] != here[field]);
     }
+    differ("writes", !writes_the_same(&seen["writes"], &here["writes"]));
     // What the same packages take follows from what the caches here have of them, which may have been emptied meanwhile.
     if !step.packages.is_empty() {
         return;
@@ -137,6 +138,17 @@ fn of_step(seen: &Value, step: &Step, all: &mut Vec<Difference>) {
         let known = seen[field].as_u64().is_some_and(|seen| here.is_some_and(|here| here <= seen));
         differ(field, !known && seen[field] != value(&here));
     }
+}
+
+/// Whether the same is written into the same files. What is not at hand at one of both times is checked by what is shown
+/// of it before it is written.
+fn writes_the_same(seen: &Value, here: &Value) -> bool {
+    let (seen, here) = (list(seen), list(here));
+    let same = |(seen, here): (&Value, &Value)| {
+        let later = !seen["later"].is_null() || !here["later"].is_null();
+        seen["path"] == here["path"] && (later || seen["content"] == here["content"])
+    };
+    seen.len() == here.len() && seen.iter().zip(here).all(same)
 }
 
 /// Whether what is known now is what was shown, with nothing but what was still open then filled in.

@@ -13,7 +13,7 @@ pub const SET: [(&str, &str); 4] = [
 
 /// Variables by which an earlier installation leads Python, pip, uv, conda or JupyterLab away from the environment. Its
 /// manager sets some of them itself; the others are taken away.
-pub const STRAY: [&str; 22] = [
+pub const STRAY: [&str; 30] = [
     "PYTHONPATH",
     "PYTHONHOME",
     "PYTHONUSERBASE",
@@ -22,6 +22,14 @@ pub const STRAY: [&str; 22] = [
     "PIP_PREFIX",
     "PIP_ROOT",
     "PIP_PYTHON",
+    "PIP_NO_DEPS",
+    "PIP_DRY_RUN",
+    "PIP_REQUIREMENT",
+    "PIP_EDITABLE",
+    "PIP_PLATFORM",
+    "PIP_PYTHON_VERSION",
+    "PIP_IMPLEMENTATION",
+    "PIP_ABI",
     "UV_PYTHON",
     "JUPYTERLAB_DIR",
     "VIRTUAL_ENV",
@@ -37,3 +45,19 @@ pub const STRAY: [&str; 22] = [
     "MAMBA_EXE",
     "MAMBA_ROOT_PREFIX",
 ];
+
+#[cfg(test)]
+mod tests {
+    use aitk_detect::installers::{ASTRAY, pip_variable};
+
+    use super::*;
+
+    #[test]
+    fn whatever_leads_pip_astray_is_set_or_taken_away() {
+        for option in ASTRAY {
+            let variable = pip_variable(option);
+            let set = SET.iter().any(|(name, _)| *name == variable);
+            assert!(set || STRAY.contains(&variable.as_str()), "{variable}");
+        }
+    }
+}

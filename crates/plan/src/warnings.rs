@@ -33,4 +33,7 @@ aitk_system::codes! {
     /// A lock that was given has packages fetched from hosts or channels to which none of your sources leads; `apply` asks
     /// for them by name.
     FOREIGN_ORIGINS = "AITK-W15";
+    /// Files of settings lead pip or uv elsewhere than into the environment that they are started in; aitk itself installs
+    /// without them.
+    ASTRAY_SETTINGS = "AITK-W16";
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests look from outside")]
 
 use aitk_detect::Machine;
-use aitk_plan::{Catalog, Choices, Difference, Manager, Plan, Profile, Status, differences, plan};
+use aitk_plan::{
+    Catalog, Choices, Difference, Manager, Plan, Profile, Status, Write, differences, plan,
+};
 use serde_json::{Value, json};
 
 fn here() -> Plan {
@@ -57,6 +59,29 @@ fn whatever_is_changed_by_hand_is_named() {
     assert_eq!(changed("/accelerator/kind", json!("cuda")), ["`accelerator`"]);
     assert_eq!(changed("/totals/disk", json!(0)), ["`totals`"]);
     assert_eq!(changed("/warnings", json!([])), ["`warnings`"]);
+}
+
+#[test]
+fn what_root_writes_is_what_was_shown_or_is_checked_by_it() {
+    let write = |content: &str, later: Option<&str>| Write {
+        path: "/etc/apt/keyrings/aitk-one.asc".to_owned(),
+        content: content.to_owned(),
+        later: later.map(Into::into),
+    };
+    let with = |writes: &[Write]| {
+        let mut plan = here();
+        plan.steps[0].writes = writes.to_vec();
+        plan
+    };
+    let (one, other) = (write("one", None), write("other", None));
+    let first = here().steps[0].id.clone();
+    let differs = [Difference::Step(first, "writes")];
+    assert_eq!(differences(&picture(&with(&[one.clone()])), &with(&[one.clone()])), []);
+    assert_eq!(differences(&picture(&with(&[one.clone()])), &with(&[other])), differs);
+    assert_eq!(differences(&picture(&with(&[])), &with(&[one.clone()])), differs);
+    // What was named by its fingerprint is at hand now.
+    let named = write("", Some("the key ABC"));
+    assert_eq!(differences(&picture(&with(&[named])), &with(&[one])), []);
 }
 
 #[test]

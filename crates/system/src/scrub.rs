@@ -68,7 +68,7 @@ const USUAL: [&str; 36] = [
 #[derive(Debug)]
 pub struct Scrub {
     rules: Vec<Rule>,
-    user: Option<String>,
+    users: Vec<String>,
     /// Folders of programs below the home folder: what is in them is the user's own.
     own_folders: Vec<PathBuf>,
     /// Replacements by what they stand for.
@@ -103,8 +103,9 @@ fn never(_: &str) -> bool {
 }
 
 impl Scrub {
-    /// For a machine of this name, used by somebody of this name.
-    pub fn new(user: Option<&str>, host: Option<&str>) -> Self {
+    /// For a machine of this name, used by somebody whom one of these names stands for.
+    pub fn new<'a>(users: impl IntoIterator<Item = &'a str>, host: Option<&str>) -> Self {
+        let users: Vec<_> = users.into_iter().collect();
         let mut rules = Vec::new();
         let mut add = |what, pattern: &str, stand_in, spare| {
             rules.push(Rule { part: all, what, pattern: regex(pattern), stand_in, spare });
@@ -164,7 +165,7 @@ impl Scrub {
             let pattern = format!(r"\b{}\b", regex::escape(host));
             add("host name", &pattern, |_, _| "host".into(), |name| name == "host");
         }
-        if let Some(user) = user {
+        for user in &users {
             // As a folder in a path: `/home/jane`, `/run/user`'s are numbers.
             let pattern = format!(r#"/({})(?:$|[/:"\s])"#, regex::escape(user));
             add("user name", &pattern, |_, _| "user".into(), |name| name == "user");
@@ -172,7 +173,7 @@ impl Scrub {
             let common = [
                 "user", "root", "admin", "cuda", "conda", "python", "nvidia", "bin", "lib", "home",
             ];
-            if user.len() >= 4 && !common.contains(&user) && !taken.contains(&user) {
+            if user.len() >= 4 && !common.contains(user) && !taken.contains(user) {
                 let pattern = format!(r"\b{}\b", regex::escape(user));
                 add("user name", &pattern, |_, _| "user".into(), |name| name == "user");
             }
@@ -188,19 +189,25 @@ impl Scrub {
             },
             spare: |address| !is_private(address),
         });
-        let user = user.map(str::to_owned);
-        Self { rules, user, own_folders: Vec::new(), seen: BTreeMap::new() }
+        let users = users.into_iter().map(str::to_owned).collect();
+        Self { rules, users, own_folders: Vec::new(), seen: BTreeMap::new() }
     }
 
     /// Takes out besides how the folders of `PATH` below the home folder are called: what somebody works on. Folders whose
     /// names are the same everywhere keep them.
-    pub fn without_folders(mut self, home: &Path, path: &str) -> Self {
-        let below = path.split(':').map(Path::new).filter(|folder| folder.starts_with(home));
+    pub fn without_folders<'a>(
+        mut self,
+        homes: impl IntoIterator<Item = &'a Path>,
+        path: &str,
+    ) -> Self {
+        let homes: Vec<_> = homes.into_iter().filter(|home| home.is_absolute()).collect();
+        let is_below = |folder: &&Path| homes.iter().any(|home| folder.starts_with(home));
+        let below = path.split(':').map(Path::new).filter(is_below);
         self.own_folders = below.map(Path::to_owned).collect();
         let ancestors = |folder: &PathBuf| {
             folder
                 .ancestors()
-                .take_while(|folder| *folder != home)
+                .take_while(|folder| !homes.contains(folder))
                 .map(Path::to_owned)
                 .collect::<Vec<_>>()
         };
@@ -273,7 +280,7 @@ impl Scrub {
         for line in text.lines() {
             let mut fields: Vec<String> = line.split(':').map(str::to_owned).collect();
             let uid = fields.get(2).and_then(|uid| uid.parse::<u32>().ok());
-            let own = Some(&fields[0]) == self.user.as_ref();
+            let own = self.users.contains(&fields[0]);
             if uid.is_none_or(|uid| PEOPLE.contains(&uid)) && !own {
                 self.remove("other accounts", &fields[0], "");
                 continue;
@@ -290,11 +297,11 @@ impl Scrub {
 
     /// `group(5)` without other people.
     fn groups(&mut self, text: &str) -> String {
-        let user = self.user.clone();
+        let users = self.users.clone();
         let mut kept = String::new();
         for line in text.lines() {
             let mut fields: Vec<String> = line.split(':').map(str::to_owned).collect();
-            let own = |name: &str| user.as_deref() == Some(name);
+            let own = |name: &str| users.iter().any(|user| user == name);
             if let Some(members) = fields.get_mut(3) {
                 let mine = members.split(',').any(own);
                 *members = if mine { "user".to_owned() } else { String::new() };
@@ -410,7 +417,7 @@ mod tests {
     fn what_somebody_works_on_is_left_out() {
         let path = "/home/jane/.local/bin:/home/jane/acme/acme/merger/bin:/home/jane/lib:/usr/bin:/home/jane/acme/tools";
         let mut scrub =
-            Scrub::new(Some("jane"), None).without_folders(Path::new("/home/jane"), path);
+            Scrub::new(Some("jane"), None).without_folders([Path::new("/home/jane")], path);
         assert_eq!(
             scrub.text("/x", path),
             "/home/user/.local/bin:/home/user/folder-2/folder-2/folder-1/bin:/home/user/lib:/usr/bin:\

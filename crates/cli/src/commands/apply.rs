@@ -14,6 +14,7 @@ use serde_json::json;
 use crate::args::{Apply, Common};
 use crate::commands::hosted;
 use crate::commands::plan::show;
+use crate::config;
 use crate::error::CliError;
 use crate::given::Given;
 use crate::output::{DIM, Diagnostic, GOOD, Output, say, styled};
@@ -163,14 +164,14 @@ impl Run<'_> {
             return Ok(Ran::Ended(nothing_to_do(&plan, seconds, self.output)));
         }
         let origins = aitk_exec::foreign_origins(&surveying, &plan);
-        if let Some(warning) = sources::warning(&origins) {
-            plan.warn(warning);
-        }
+        let settings = config::warning(&**local, &machine.folders);
+        let warnings = sources::warning(&origins).into_iter().chain(settings);
+        warnings.for_each(|warning| plan.warn(warning));
         self.show(&plan);
         if self.args.dry_run {
             return self.report(plan).map(Ran::Ended);
         }
-        sources::of_lock(&origins, self.args)?;
+        sources::of_lock(&origins, &self.args.accept, self.args.yes)?;
         confirm(self.args.yes, message!("\nGo ahead? [Y/n] "), true)?;
         self.carry_out(plan)
     }

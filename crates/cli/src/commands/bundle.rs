@@ -46,9 +46,10 @@ pub fn run(
     context.fresh = true;
     aitk_exec::survey(&context, &mut plan, true)?;
     let given = prepared.context(&system, lock.as_ref());
-    let warning = sources::warning(&aitk_exec::foreign_origins(&given, &plan));
+    let origins = aitk_exec::foreign_origins(&given, &plan);
     drop(spinner);
-    output.warn(warning.as_slice());
+    output.warn(sources::warning(&origins).as_slice());
+    sources::of_lock(&origins, &args.accept, false)?;
 
     let settings = &prepared.local_settings;
     let folder = settings.packages(plan.manager);

@@ -1,6 +1,6 @@
 //! `aitk detect --capture DIR`: what a machine looks like, for a test or a report of a fault.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use aitk_detect::{Detection, Machine, detect};
 use aitk_plan::Catalog;
@@ -40,10 +40,15 @@ fn counted((what, count): (&'static str, usize)) -> Message {
 /// What takes out of texts what identifies this machine and its user.
 pub fn scrub() -> Scrub {
     let home = aitk_detect::folders(&Real).home;
-    let user = home.file_name().and_then(|name| name.to_str());
+    // The user may know it by another name, and its own may be of somebody else's making.
+    let named = Real.env("HOME").map(PathBuf::from).unwrap_or_default();
+    let name = |home: &Path| home.file_name()?.to_str().map(str::to_owned);
+    let mut users: Vec<_> = [name(&named), name(&home)].into_iter().flatten().collect();
+    users.dedup();
     let host = (&Real as &dyn System).text("/proc/sys/kernel/hostname").ok();
     let path = Real.env("PATH").unwrap_or_default();
-    Scrub::new(user, host.as_deref().map(str::trim)).without_folders(&home, &path)
+    Scrub::new(users.iter().map(String::as_str), host.as_deref().map(str::trim))
+        .without_folders([&*home, &named], &path)
 }
 
 /// Says which facts a replay of the recording does not give again: a recording that tells another machine is worth little.

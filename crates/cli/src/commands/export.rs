@@ -17,6 +17,7 @@ use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping
 use crate::progress::Progress;
 use crate::run::refuse_blocked;
 use crate::session::{Ask, Local, Prepared, Session, locked, profile_text};
+use crate::sources;
 use crate::targets::targets;
 use crate::words::{language, said};
 
@@ -111,6 +112,8 @@ fn exported(
         let source = &Source { ssh_key: ssh_key.as_ref(), parameters, ..source.clone() };
         targets.render(target, source).map(|export| (export, source.plan.warnings.clone()))
     };
+    let origins = sources::shown_of_lock(&prepared, &plan, lock.as_ref(), output);
+    sources::of_lock(&origins, &args.accept, false)?;
     Ok(resolved(&prepared, common, plan, lock.as_ref(), output, render)??)
 }
 

@@ -1,6 +1,6 @@
 //! `aitk plan` and `aitk apply` for hosted notebooks: a folder that is ready to upload. Nothing else is done here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,6 +17,7 @@ use crate::given::One;
 use crate::kaggle;
 use crate::output::{CARE, DIM, GOOD, HEAD, Output, indented, page_width, styled, wrapping};
 use crate::session::{Ask, Local, Session, locked, profile};
+use crate::sources;
 use crate::targets::targets;
 use crate::words::{language, said};
 
@@ -87,6 +88,7 @@ pub fn apply(
         made.tell(&place, "write", None, &texts, output)?;
         return Ok(ExitCode::SUCCESS);
     }
+    sources::of_lock(&made.origins, &args.accept, args.yes)?;
     for (file, _) in
         made.export.files.iter().zip(&place.states).filter(|(_, state)| **state != State::Same)
     {
@@ -160,6 +162,8 @@ struct Made {
     gpu: bool,
     export: Export,
     packages: Vec<Package>,
+    /// Hosts of a given lock to which none of the user's sources leads.
+    origins: BTreeSet<String>,
     limits_as_of: Option<String>,
     /// The choices as they are typed.
     choices: String,
@@ -209,8 +213,12 @@ impl Made {
             let source = Source { parameters, ..source.clone() };
             (targets.render(&target, &source), packages)
         };
+        let mut origins = BTreeSet::new();
         let (export, packages) = match ask {
-            Ask::Sources => resolved(&prepared, common, plan, lock.as_ref(), output, render)?,
+            Ask::Sources => {
+                origins = sources::shown_of_lock(&prepared, &plan, lock.as_ref(), output);
+                resolved(&prepared, common, plan, lock.as_ref(), output, render)?
+            }
             Ask::Nobody => {
                 let memory = session.profile(request)?.memory;
                 let (machine, catalog) = (&session.machine, &session.catalog);
@@ -233,6 +241,7 @@ impl Made {
             gpu,
             export,
             packages,
+            origins,
         })
     }
 

@@ -8,6 +8,7 @@ use aitk_system::{Deny, Message, Told, message};
 
 use crate::args::{self, Common};
 use crate::commands::hosted;
+use crate::config;
 use crate::error::CliError;
 use crate::output::{
     BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled, wrapping,
@@ -56,6 +57,10 @@ pub fn run(
         && let Some(warning) = sources::warning(&aitk_exec::foreign_origins(&context, &plan))
     {
         plan.warn(warning);
+    }
+    if session.is_local {
+        let own = config::warning(&**local, &session.machine.folders);
+        own.into_iter().for_each(|own| plan.warn(own));
     }
     drop(spinner);
     if let Some(path) = &args.output {
@@ -170,8 +175,11 @@ fn names(step: &Step) -> String {
 /// What root writes, whole.
 fn writes(step: &Step) -> String {
     let write = |write: &Write| {
-        let content = indented(write.content.trim_end_matches('\n'), "        | ");
-        listed(&format!("{}:", write.path)) + &content + "\n"
+        let name = listed(&format!("{}:", write.path));
+        match &write.later {
+            Some(later) => name + &styled(DIM, indented(&one_line(said(later)), "        ")) + "\n",
+            None => name + &indented(write.content.trim_end_matches('\n'), "        | ") + "\n",
+        }
     };
     step.writes.iter().map(write).collect()
 }
@@ -245,7 +253,11 @@ mod tests {
             needs: Vec::new(),
             root,
             commands: vec![command.as_str().into()],
-            writes: vec![Write { path: "/etc/one".to_owned(), content: lines.join("\n") }],
+            writes: vec![Write {
+                path: "/etc/one".to_owned(),
+                content: lines.join("\n"),
+                later: None,
+            }],
             packages: names.iter().map(package).collect(),
             removes: Vec::new(),
             download: None,

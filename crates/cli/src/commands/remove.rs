@@ -31,8 +31,10 @@ pub fn run(
     let state = &session.machine.folders.state;
     let mut receipt = Receipt::load(state, &**local)?;
     let places = places(&session, &receipt);
+    let told = receipt.clone();
     note_by_marks(&mut receipt, &places, &**local);
-    let removal = removal(&receipt, &places, &**local);
+    let mut removal = removal(&receipt, &places, &**local);
+    removal.name_unproven(&told, &places, &**local);
     let system = brought(&receipt, &**local);
     let as_root = session.machine.privilege.root;
     let commands = removal.root.iter().flat_map(|undo| &undo.commands);

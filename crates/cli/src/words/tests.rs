@@ -61,7 +61,7 @@ impl Texts {
         found.extend(IN_HELP.map(str::to_owned));
         note(&mut all.messages, Path::new("crates/cli/src/args.rs"), found);
         let scrub = Scrub::new(Some("ada"), Some("desk"));
-        let scrub = scrub.without_folders(Path::new("/home/ada"), "/home/ada/thesis/bin");
+        let scrub = scrub.without_folders([Path::new("/home/ada")], "/home/ada/thesis/bin");
         let kinds = scrub.kinds().chain(["other accounts"]).map(str::to_owned);
         note(&mut all.messages, Path::new("crates/system/src/scrub.rs"), kinds);
         let forms = names::FORMS.iter().map(|form| (*form).to_owned());

@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 
 use super::Case;
 use super::prefix::{Prefix, normal};
+use crate::installers::{ASTRAY, Setting, astray, pip_variable};
 use crate::paths;
 
 /// Scripts are smaller than this.
 const SCRIPT: u64 = 1 << 16;
-/// Variables that put something before what is in an environment, or elsewhere than into it.
-const VARIABLES: [&str; 5] = ["PYTHONPATH", "PYTHONHOME", "PIP_USER", "PIP_TARGET", "PIP_PREFIX"];
+/// Variables that put something before what is in an environment.
+const VARIABLES: [&str; 2] = ["PYTHONPATH", "PYTHONHOME"];
 
 /// The interpreter is gone, or what it stands on.
 pub(super) fn no_python(case: &Case<'_>) -> Vec<Message> {
@@ -122,8 +123,16 @@ fn first_file(case: &Case<'_>, site: &Path, metadata: &Path) -> Option<PathBuf> 
 
 /// Variables and settings that mix something from outside into every environment.
 pub(super) fn variables(case: &Case<'_>) -> Vec<Message> {
-    let set = VARIABLES.iter().filter(|name| case.system.env(name).is_some());
+    let names = VARIABLES.map(str::to_owned).into_iter();
+    let names = names.chain(ASTRAY.iter().map(|option| pip_variable(option)));
+    let set = names.filter(|name| case.system.env(name).is_some());
     let mut seen: Vec<_> = set.map(|name| message!("{name} is set")).collect();
+    let told = astray(case.system, &case.machine.folders, case.prefix_path()).into_iter();
+    seen.extend(
+        told.map(|Setting { file, key, value }| {
+            message!("{} says {key} = {value}", file.display())
+        }),
+    );
     if let Some(prefix) = &case.prefix
         && setting(case, prefix, "include-system-site-packages").as_deref() == Some("true")
     {

@@ -20,6 +20,7 @@ use aitk_system::{Message, System, builtin, message, sentence};
 use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
+use crate::installers::{Setting, pip_settings};
 use crate::machine::{Machine, Obstacle, Sudo};
 use crate::tables::Tables;
 
@@ -326,6 +327,16 @@ impl Case<'_> {
         let gpus = self.machine.gpus.iter().filter(|gpu| gpu.vendor == "nvidia");
         let met = gpus.filter(|gpu| gpu.obstacle.is_some_and(|one| obstacles.contains(&one)));
         met.map(|gpu| message!("{}: {}", frameworks::name(gpu), gpu.why)).collect()
+    }
+
+    /// What a command of pip's takes from its files.
+    fn pip(&self, command: &str) -> Vec<Setting> {
+        pip_settings(self.system, &self.machine.folders, self.prefix_path(), command)
+    }
+
+    /// Where the environment is in truth.
+    fn prefix_path(&self) -> Option<&Path> {
+        self.prefix.as_ref().map(|prefix| prefix.path.as_path())
     }
 
     /// A path below the home folder.

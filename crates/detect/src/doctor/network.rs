@@ -63,14 +63,8 @@ pub(super) fn no_localhost(case: &Case<'_>) -> Vec<Message> {
 
 /// The certificates that pip alone was told of.
 fn of_pip(case: &Case<'_>) -> Option<Message> {
-    let files =
-        [case.home(".config/pip/pip.conf"), case.home(".pip/pip.conf"), "/etc/pip.conf".into()];
-    files.iter().find_map(|file| {
-        let text = case.system.text(file).ok()?;
-        let mut settings = text.lines().filter_map(|line| line.split_once('='));
-        let (_, value) = settings.find(|(key, _)| key.trim() == "cert")?;
-        Some(message!("{} names {} for pip alone", file.display(), value.trim()))
-    })
+    let cert = case.pip("install").into_iter().find(|setting| setting.key == "cert")?;
+    Some(message!("{} names {} for pip alone", cert.file.display(), cert.value))
 }
 
 /// Proxies that only some programs see. Their values may hold a password and are never shown.

@@ -2,9 +2,10 @@
 
 use aitk_system::{FileKind, Message, System, message};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Case;
+use crate::installers::Setting;
 use crate::machine::{Disk, VirtualizationKind};
 use crate::tables::is_newer;
 
@@ -186,27 +187,19 @@ pub(super) fn breaks_the_system(case: &Case<'_>) -> bool {
 
 fn told_to_break(case: &Case<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
-    let files =
-        [case.home(".config/pip/pip.conf"), case.home(".pip/pip.conf"), "/etc/pip.conf".into()];
-    let breaks = |path: &PathBuf| case.system.text(path).is_ok_and(|text| breaks(&text));
-    seen.extend(
-        files
-            .iter()
-            .filter(|path| breaks(path))
-            .map(|path| message!("{} says break-system-packages", path.display())),
-    );
+    let told = case.pip("install").into_iter().filter(breaks);
+    seen.extend(told.map(|told| message!("{} says break-system-packages", told.file.display())));
+    seen.dedup();
     if case.system.env("PIP_BREAK_SYSTEM_PACKAGES").is_some() {
         seen.push(message!("PIP_BREAK_SYSTEM_PACKAGES is set"));
     }
     seen
 }
 
-/// Whether a `pip.conf` lets pip write into the distribution's Python.
-fn breaks(text: &str) -> bool {
-    text.lines().filter_map(|line| line.split_once('=')).any(|(key, value)| {
-        let yes = ["true", "1", "yes", "on"].contains(&value.trim().to_ascii_lowercase().as_str());
-        key.trim() == "break-system-packages" && yes
-    })
+/// Whether a setting lets pip write into the distribution's Python.
+fn breaks(setting: &Setting) -> bool {
+    let yes = ["true", "1", "yes", "on"].contains(&setting.value.to_ascii_lowercase().as_str());
+    setting.key == "break-system-packages" && yes
 }
 
 /// What apt fetched last is from the future.
@@ -418,8 +411,12 @@ mod tests {
 
     #[test]
     fn pip_may_be_told_to_break_the_system() {
-        assert!(breaks("[install]\nbreak-system-packages = True\n"));
-        assert!(!breaks("[global]\nbreak-system-packages = false\n# x\nindex-url"));
+        let says = |key: &str, value: &str| {
+            let (key, value) = (key.to_owned(), value.to_owned());
+            breaks(&Setting { file: "/etc/pip.conf".into(), key, value })
+        };
+        assert!(says("break-system-packages", "True"));
+        assert!(!says("break-system-packages", "false") && !says("index-url", "1"));
     }
 
     #[test]

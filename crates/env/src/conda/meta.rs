@@ -140,6 +140,24 @@ impl Inventory for CondaMeta {
         let files = record.paths_data.paths.into_iter().filter(is_file).map(entry);
         Ok(files.chain([(file, Some(digest(&bytes)))]).collect())
     }
+
+    fn bytecode(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        installed: &Installed,
+    ) -> Vec<(String, String)> {
+        let record = system.read(&root.join(&installed.record)).ok();
+        let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+        let paths = record.map(|record| record.paths_data.paths).unwrap_or_default().into_iter();
+        let compiled = paths.filter(|entry| entry.path.ends_with(".pyc"));
+        compiled
+            .filter_map(|entry| {
+                let hash = entry.sha256_in_prefix.or(entry.sha256)?;
+                Some((entry.path, from_hex(&hash)?))
+            })
+            .collect()
+    }
 }
 
 /// Whether a record was written to its end: a crash leaves one that is empty or cut. Only short ones are read for that:

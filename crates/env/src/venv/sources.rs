@@ -1,8 +1,8 @@
 //! What is set for uv: the sources that its users have chosen count here as well, and nothing else that is set for it.
 //! uv itself is started without any configuration, so what is read here is all that it is told.
 
-use std::path::{Path, PathBuf};
-
+use aitk_detect::Folders;
+use aitk_detect::installers::uv_files;
 use aitk_plan::names;
 use aitk_system::System;
 use toml::{Table, Value};
@@ -16,17 +16,18 @@ pub(super) const WAYS_OF_UV: [&str; 5] = [
     "UV_INSECURE_HOST",
     "SSL_CLIENT_CERT",
 ];
-/// The same for pip, where it is pip that looks for uv.
+/// The same for pip, where it is pip that looks for uv: options that it is given from its variables and files, of which
+/// nothing else counts.
 pub(super) const WAYS_OF_PIP: [&str; 9] = [
-    "PIP_CONFIG_FILE",
-    "PIP_EXTRA_INDEX_URL",
-    "PIP_FIND_LINKS",
-    "PIP_NO_INDEX",
-    "PIP_CERT",
-    "PIP_CLIENT_CERT",
-    "PIP_PROXY",
-    "PIP_TRUSTED_HOST",
-    "PIP_KEYRING_PROVIDER",
+    "index-url",
+    "extra-index-url",
+    "find-links",
+    "no-index",
+    "cert",
+    "client-cert",
+    "proxy",
+    "trusted-host",
+    "keyring-provider",
 ];
 
 /// The indexes that are set for uv, with the credentials that they are set with.
@@ -41,10 +42,10 @@ pub struct UvSources {
 }
 
 impl UvSources {
-    /// Reads uv's variables, then its file of the user's in `config_home`, then the machine's.
-    pub fn read(system: &dyn System, config_home: &Path) -> Self {
+    /// Reads uv's variables, then its file of the user's, then the machine's.
+    pub fn read(system: &dyn System, folders: &Folders) -> Self {
         let mut found = Self::of_variables(system);
-        for file in files(system, config_home) {
+        for file in uv_files(system, folders) {
             let Ok(text) = system.text(&file) else { continue };
             match text.parse::<Table>() {
                 Ok(table) => found.fill(Self::of_file(system, &table)),
@@ -111,21 +112,6 @@ impl UvSources {
     }
 }
 
-/// Where uv looks for its configuration.
-fn files(system: &dyn System, config_home: &Path) -> Vec<PathBuf> {
-    if system.env("UV_NO_CONFIG").is_some_and(|value| matches!(&*value, "1" | "true" | "yes")) {
-        return Vec::new();
-    }
-    if let Some(file) = system.env("UV_CONFIG_FILE") {
-        return vec![file.into()];
-    }
-    let folders = system.env("XDG_CONFIG_DIRS").unwrap_or_else(|| "/etc/xdg".to_owned());
-    let folders = folders.split(':').map(PathBuf::from).filter(|folder| folder.is_absolute());
-    let machines = folders.chain(["/etc".into()]).map(|folder| folder.join("uv/uv.toml"));
-    let machines = machines.filter(|file| system.exists(file)).take(1);
-    std::iter::once(config_home.join("uv/uv.toml")).chain(machines).collect()
-}
-
 /// An index as uv's variables name it: an address, or `name=address`.
 fn named(system: &dyn System, index: &str) -> Option<String> {
     match index.split_once('=') {
@@ -172,7 +158,8 @@ mod tests {
             Real.write(&folder.path().join("root").join(path), text.as_bytes(), 0o644).unwrap();
         }
         let replay = Replay::open(folder.path()).unwrap();
-        UvSources::read(&replay, Path::new("/home/me/.config"))
+        let folders = Folders { home: "/home/me".into(), ..Folders::default() };
+        UvSources::read(&replay, &folders)
     }
 
     #[test]

@@ -5,8 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aitk_detect::Machine;
+use aitk_detect::installers::{pip_settings, pip_variable};
 use aitk_plan::{Catalog, Package, Wheel};
-use aitk_system::{Command, Fault, FileKind, Message, Permit, RunError, System, Told, message};
+use aitk_system::{
+    Command, Fault, FileKind, Message, Permit, RunError, System, Told, inside, message,
+};
 use semver::Version;
 
 use super::index::find_file;
@@ -105,6 +108,7 @@ pub fn fetch_uv(
     if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
         return Ok(Uv { path, origin: message!("to be fetched") });
     }
+    inside(system, &settings.cache, &path).map_err(EnvError::io(&path))?;
     let origin = fetch_anew(system, machine, catalog, settings, progress, &path)?;
     note(system, &path)?;
     Ok(Uv { path, origin })
@@ -239,6 +243,7 @@ pub fn install_uv(
         return Ok(fetched.path.clone());
     }
     if fetched.path != path && permitted == Permit::Granted {
+        inside(system, &settings.data, &path).map_err(EnvError::io(&path))?;
         place(&fetched.path, &path)?;
         note(system, &path)?;
     }
@@ -279,7 +284,7 @@ fn from_pip(
 ) -> Result<(), EnvError> {
     let no_way = |reason: Message| EnvError::NoUv { version: version.to_owned(), reason };
     for python in &machine.python {
-        if download_with(system, &python.path, version, wheel, settings)? {
+        if download_with(system, machine, &python.path, version, wheel, settings)? {
             return Ok(());
         }
     }
@@ -293,6 +298,7 @@ fn from_pip(
 /// `false` where it has no pip.
 fn download_with(
     system: &dyn System,
+    machine: &Machine,
     python: &Path,
     version: &str,
     wheel: &Wheel,
@@ -309,12 +315,18 @@ fn download_with(
         .args(["--retries", if settings.waited { "0" } else { "1" }])
         .args(["--timeout", &HESITATION.as_secs().to_string()])
         .args(["--dest", &text(&folder), "--requirement", &text(&wanted)])
-        // Whoever lets pip work in environments only means what it installs.
-        .env("PIP_REQUIRE_VIRTUALENV", "0")
+        // It reads no file of settings: what they say beside sources would be another Python, place or package.
+        .env("PIP_CONFIG_FILE", "/dev/null")
         // What it fetches goes to this disk anyway, and the place for temporary files may be small, or starts no programs.
         .env("TMPDIR", text(&settings.cache.join("resolve")))
         .timeout(Duration::from_secs(600));
-    let command = WAYS_OF_PIP.into_iter().fold(command, Command::pass);
+    let command = ways_of_pip(system, machine, python).into_iter().fold(
+        command,
+        |command, (variable, value)| match value {
+            Some(value) => command.secret(variable, value),
+            None => command.pass(variable),
+        },
+    );
     let mut output = match system.run(&command) {
         Err(RunError::NotFound { .. }) => return Ok(false),
         output => output?,
@@ -337,6 +349,26 @@ fn download_with(
         });
     }
     Err(no_way(output.tail(3).into()))
+}
+
+/// The variables by which pip is told how sources are reached: one that is set goes on as it is, another has its value
+/// from pip's files.
+fn ways_of_pip(
+    system: &dyn System,
+    machine: &Machine,
+    python: &Path,
+) -> Vec<(String, Option<String>)> {
+    let prefix = python.parent().and_then(Path::parent);
+    let set = pip_settings(system, &machine.folders, prefix, "download");
+    let way = |option: &str| {
+        let variable = pip_variable(option);
+        if system.env(&variable).is_some() {
+            return Some((variable, None));
+        }
+        let setting = set.iter().find(|setting| setting.key == option)?;
+        Some((variable, Some(setting.value.clone())))
+    };
+    WAYS_OF_PIP.into_iter().filter_map(way).collect()
 }
 
 /// What pip says of the connection; its last line speaks of versions even where nothing was reached. The reason

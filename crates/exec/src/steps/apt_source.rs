@@ -261,12 +261,20 @@ impl Ensure for AptSource {
             // It is asked for again when it is needed, and no other one is taken.
             Some(Err(_)) | None => None,
         };
-        let known = key.is_some();
+        let later = key.is_none().then(|| {
+            let (address, fingerprint) = (&self.key, &self.fingerprint);
+            message!(
+                "the key with the fingerprint {fingerprint}, from {address}: it is fetched when it is needed, and no \
+                 other one is written"
+            )
+        });
         let mut deeds = puts(self, key.unwrap_or_default());
+        if let Some(later) = later {
+            let key = deeds.remove(0);
+            deeds.insert(0, key.later(later));
+        }
         deeds.push(Deed::Run(update(cx, self)));
-        let mut shown = root::shown(cx, step, &deeds);
-        shown.writes.retain(|write| known || !write.content.is_empty());
-        Ok(Exact::one(shown))
+        Ok(Exact::one(root::shown(cx, step, &deeds)))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -451,7 +459,10 @@ mod tests {
         }
         let [(_, entry), (_, preferences)] = texts(&source());
         let shown: Vec<_> = ran.shown.writes.iter().map(|write| write.content.clone()).collect();
-        assert_eq!(shown, [entry, preferences], "the key is not at hand");
+        assert_eq!(shown, [String::new(), entry, preferences], "the key is not at hand");
+        let told = ran.shown.writes[0].later.as_ref().unwrap().to_string();
+        assert!(told.contains(&source().fingerprint) && told.contains(&source().key), "{told}");
+        assert_eq!(ran.shown.by_hand()[0], ran.shown.commands[0].to_string(), "nothing is made up");
         let list = "-o Dir::Etc::sourcelist=/etc/apt/sources.list.d/aitk-vendor.sources";
         assert!(ran.shown.commands[3].to_string().contains(list), "{}", ran.shown.commands[3]);
         assert!(ran.shown.commands[3].to_string().ends_with("APT::Get::List-Cleanup=0 update"));

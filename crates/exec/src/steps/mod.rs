@@ -41,6 +41,7 @@ pub(crate) use environment::{as_built, resolve as resolve_environment};
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use restart::boot_id;
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
+pub(crate) use swap_file::is_marked as swap_is_marked;
 pub use undo::Undo;
 pub(crate) use undo::undo;
 

@@ -15,15 +15,15 @@ use crate::report::Event;
 /// As many links as are followed on the way to a file.
 const MAX_LINKS: usize = 20;
 /// The mode of what root writes: everybody may read it.
-const MODE: u32 = 0o644;
+pub(super) const MODE: u32 = 0o644;
 
 /// One thing that root does.
 #[derive(Debug)]
 pub(super) enum Deed {
     /// It runs a command.
     Run(Command),
-    /// It writes a whole file.
-    Put(Write),
+    /// It writes a whole file with these rights.
+    Put(Write, u32),
     /// It adds to a file of the system's.
     Add(Write),
 }
@@ -31,18 +31,33 @@ pub(super) enum Deed {
 impl Deed {
     /// Writes a whole file.
     pub fn put(path: &Path, content: impl Into<String>) -> Self {
-        Self::Put(Write { path: path.to_string_lossy().into_owned(), content: content.into() })
+        Self::put_as(path, content, MODE)
+    }
+
+    /// Writes a whole file anew that is there with these rights.
+    pub fn put_as(path: &Path, content: impl Into<String>, mode: u32) -> Self {
+        Self::Put(write(path, content), mode)
+    }
+
+    /// The same, of which is only said what it will be: it is not at hand yet.
+    pub fn later(self, what: Message) -> Self {
+        match self {
+            Self::Put(write, mode) => {
+                Self::Put(Write { content: String::new(), later: Some(what), ..write }, mode)
+            }
+            other => other,
+        }
     }
 
     /// Adds to a file of the system's.
     pub fn add(path: &str, content: impl Into<String>) -> Self {
-        Self::Add(Write { path: path.to_owned(), content: content.into() })
+        Self::Add(write(Path::new(path), content))
     }
 
     fn write(&self) -> Option<&Write> {
         match self {
             Self::Run(_) => None,
-            Self::Put(write) | Self::Add(write) => Some(write),
+            Self::Put(write, _) | Self::Add(write) => Some(write),
         }
     }
 
@@ -50,16 +65,21 @@ impl Deed {
         match self {
             Self::Run(command) => command.clone(),
             // `install` never writes through a link: it takes away what stands there and makes a new file.
-            Self::Put(Write { path, content }) => {
-                Command::as_root(["install", "-D", "-m", "644", "-o", "root", "-g", "root"])
-                    .args(["-T", "/dev/stdin", path])
+            Self::Put(Write { path, content, .. }, mode) => {
+                Command::as_root(["install", "-D", "-m", &format!("{mode:o}")])
+                    .args(["-o", "root", "-g", "root", "-T", "/dev/stdin", path])
                     .input(content.as_bytes())
             }
-            Self::Add(Write { path, content }) => {
+            Self::Add(Write { path, content, .. }) => {
                 Command::as_root(["tee", "-a", path]).input(content.as_bytes())
             }
         }
     }
+}
+
+fn write(path: &Path, content: impl Into<String>) -> Write {
+    let path = path.to_string_lossy().into_owned();
+    Write { path, content: content.into(), later: None }
 }
 
 /// A step with what root will do, whole.
@@ -79,20 +99,23 @@ pub(super) fn carry_out(
     deeds: &[Deed],
 ) -> Result<(), ExecError> {
     for deed in deeds {
-        let Some(Write { path, content }) = deed.write() else {
+        let Some(Write { path, content, .. }) = deed.write() else {
             run(cx, work, &deed.command())?;
             continue;
         };
         let path = Path::new(path);
         only_roots(cx.system, path)?;
-        let before = content_of(cx, path)?.unwrap_or_default();
+        let before = content_of(cx, path)?;
         let wanted = match deed {
-            Deed::Add(_) => [&before, content.as_bytes()].concat(),
+            Deed::Add(_) => [before.as_deref().unwrap_or_default(), content.as_bytes()].concat(),
             _ => content.as_bytes().to_vec(),
         };
         let done = run(cx, work, &deed.command()).and_then(|()| stands(cx, deed, &wanted));
-        if done.is_err() && matches!(deed, Deed::Put(_)) {
-            take_back(cx, work, path, &wanted);
+        if let (Err(_), Deed::Put(_, mode)) = (&done, deed) {
+            match before.map(String::from_utf8) {
+                Some(Ok(before)) => put_back(cx, work, path, before, *mode),
+                _ => take_back(cx, work, path, &wanted),
+            }
         }
         done?;
     }
@@ -178,12 +201,22 @@ fn stands(cx: &Context<'_>, deed: &Deed, content: &[u8]) -> Result<(), ExecError
     only_roots(cx.system, path)?;
     let missing = |reason: Message| Err(ExecError::StillMissing { reason });
     let stat = cx.system.stat(path).map_err(ExecError::io(path))?;
-    if stat.mode != MODE && matches!(deed, Deed::Put(_)) {
+    if matches!(deed, Deed::Put(_, mode) if stat.mode != *mode) {
         return missing(message!("{} has other rights than it should", path.display()));
     }
     match content_of(cx, path)? {
         Some(there) if there == content => Ok(()),
         _ => missing(message!("{} does not say what it should", path.display())),
+    }
+}
+
+/// Puts what stood in a file back.
+fn put_back(cx: &Context<'_>, work: &Work<'_>, path: &Path, before: String, mode: u32) {
+    let as_before = content_of(cx, path)
+        .is_ok_and(|there| there.is_some_and(|there| there == before.as_bytes()));
+    if !as_before && run(cx, work, &Deed::put_as(path, before, mode).command()).is_ok() {
+        let text = message!("{} says again what it said before", path.display());
+        work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
     }
 }
 

@@ -148,8 +148,31 @@ fn is_plain(path: &str) -> bool {
     path.starts_with('/') && path.chars().all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c))
 }
 
+/// Whether aitk's own line in fstab names a swap file: by it the file is known to be aitk's, whatever a receipt says.
+pub(crate) fn is_marked(path: &str, system: &dyn System) -> bool {
+    let fstab = system.text(FSTAB).unwrap_or_default();
+    fstab.lines().any(|line| line.ends_with(MARK) && is_lasting(line, path))
+}
+
+/// Whether somebody else's line in fstab names it.
+fn is_anothers(path: &str, system: &dyn System) -> bool {
+    is_lasting(&system.text(FSTAB).unwrap_or_default(), path) && !is_marked(path, system)
+}
+
+/// What to say of a swap file that stays.
+fn stays(path: &str, system: &dyn System) -> Option<Message> {
+    is_anothers(path, system).then(|| {
+        message!(
+            "{path} stays: the line in {FSTAB} that names it is not aitk's; if it is yours to take: sudo swapoff {path} && sudo rm {path}"
+        )
+    })
+}
+
 /// What takes a swap file away again.
 fn undo(path: &str, system: &dyn System) -> Vec<Command> {
+    if is_anothers(path, system) {
+        return Vec::new();
+    }
     let text = |file: &str| system.text(file).unwrap_or_default();
     let mut commands = Vec::new();
     if is_active(&text("/proc/swaps"), path) {
@@ -213,7 +236,7 @@ impl Ensure for SwapFile {
     }
 
     fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
-        (*thing == Thing::Swap).then(|| (undo(SWAP_FILE, system), None))
+        (*thing == Thing::Swap).then(|| (undo(SWAP_FILE, system), stays(SWAP_FILE, system)))
     }
 }
 
@@ -345,5 +368,10 @@ mod tests {
         let line = r"sudo sed -i '\|^/swapfile .*# aitk$|d' /etc/fstab";
         assert_eq!(typed, ["sudo swapoff /swapfile", line, "sudo rm -f -- /swapfile"]);
         assert!(undo("/none", machine.system()).is_empty());
+        assert_eq!(stays(PATH, machine.system()), None);
+        // That of the distribution's own installation has the same name.
+        machine.file(FSTAB, "/swapfile none swap sw 0 0\n");
+        assert!(undo(PATH, machine.system()).is_empty(), "a receipt may say what it likes");
+        assert!(stays(PATH, machine.system()).is_some() && !is_marked(PATH, machine.system()));
     }
 }

@@ -114,7 +114,7 @@ mod tests {
         let install = format!("sudo install -D -m 644 -o root -g root -T /dev/stdin {PATH}");
         assert_eq!(ran.shown.commands, [install.as_str()]);
         let content = "blacklist nouveau\n".to_owned();
-        assert_eq!(ran.shown.writes, [Write { path: PATH.to_owned(), content }]);
+        assert_eq!(ran.shown.writes, [Write { path: PATH.to_owned(), content, later: None }]);
         let look = format!("look whether {PATH} says what it should");
         assert_eq!(ran.did, [NOTED, &format!("run {install}"), &look]);
         assert!(ran.receipt.made(&format!("file:{PATH}")));
