@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aitk_env::EnvError;
 use aitk_exec::ExecError;
 use aitk_export::ExportError;
-use aitk_plan::{AdviceError, ProfileError};
+use aitk_plan::{AdviceError, LockError, ProfileError};
 use aitk_system::{Exit, Explain, Fault, Message, message, quote};
 
 mod hosted;
@@ -24,6 +24,9 @@ pub enum CliError {
     Advice(#[from] AdviceError),
     #[explain(transparent)]
     Env(#[from] EnvError),
+    /// A lock cannot be used.
+    #[explain(transparent)]
+    Lock(#[from] LockError),
     #[explain(transparent)]
     Exec(#[from] ExecError),
     #[explain(transparent)]

@@ -4,9 +4,8 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
-use aitk_env::Locks;
 use aitk_exec::ExecError;
-use aitk_plan::{Choices, Manager, Plan, Request, differences, names};
+use aitk_plan::{Choices, Locks, Manager, Plan, Request, differences, names};
 use aitk_system::{Message, Told, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -101,7 +100,9 @@ impl Saved {
         }
         let locks = match &file["lock"] {
             Value::Null => None,
-            Value::String(text) => Some(Locks::parse(text, path, asked.manager, machine)?),
+            Value::String(text) => {
+                Some(Locks::parse(text, path, asked.manager, Some(&machine.arch))?.here(machine))
+            }
             _ => return Err(bad(message!("its lock is none"))),
         };
         let request = Request {

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use aitk_detect::{Folders, Machine, Note, detect};
-use aitk_env::{EnvError, Environments, Locks, Secret, Settings, channel_answers, without_secrets};
+use aitk_env::{
+    EnvError, Environments, Secret, Settings, channel_answers, read_locks, without_secrets,
+};
 use aitk_exec::{Context, Receipt};
 use aitk_plan::{
-    Catalog, Choices, LONGEST_PROFILE, Manager, ManagerChoice, Plan, Profile, ProfileError,
+    Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
     Request, Warning, names,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
@@ -390,7 +392,7 @@ pub fn profile_text(local: &dyn System, path: &Path) -> Result<String, ProfileEr
 
 /// The locks in the file that the user names, for a machine.
 pub fn locked(session: &Session, request: &Request) -> Result<Option<Locks>, CliError> {
-    let read = |path: &String| Locks::read(Path::new(path), &*session.local, &session.machine);
+    let read = |path: &String| read_locks(Path::new(path), &*session.local, &session.machine);
     Ok(request.locked.as_ref().map(read).transpose()?)
 }
 

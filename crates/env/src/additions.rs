@@ -4,12 +4,11 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aitk_plan::Manager;
+use aitk_plan::{Manager, normalized};
 use aitk_system::{Message, System, message};
 
 use crate::error::EnvError;
 use crate::generation::{Generation, Record};
-use crate::lock::normalized;
 use crate::manager::inventory;
 use crate::text;
 

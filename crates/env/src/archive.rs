@@ -22,8 +22,6 @@ use tar::EntryType;
 
 use crate::error::EnvError;
 
-/// The largest package that is downloaded, in bytes; a framework's largest has a fourth of it.
-pub(crate) const LARGEST: u64 = 16 << 30;
 /// How many times its own size an archive may unpack to …
 const RATIO: u64 = 200;
 /// … unless that is little …
@@ -52,7 +50,7 @@ impl Refusal {
     /// The error for the archive's file.
     pub fn of(self, file: &str) -> EnvError {
         match self {
-            Self::Bad(reason) => EnvError::BadPackage { package: file.to_owned(), reason },
+            Self::Bad(reason) => EnvError::bad_package(file.to_owned(), reason),
             Self::Io(path, error) => EnvError::io(path)(error),
             Self::Interrupted => EnvError::Interrupted,
         }

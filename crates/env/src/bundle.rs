@@ -12,13 +12,14 @@ use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use aitk_plan::lock::LARGEST;
 use aitk_plan::{Manager, names};
 use aitk_system::{Message, interrupted, message};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use crate::Settings;
-use crate::archive::{LARGEST, read_members};
+use crate::archive::read_members;
 use crate::error::EnvError;
 use crate::fetch::{hash_of, hex, keep};
 
@@ -232,7 +233,7 @@ fn is_bundle(path: &Path) -> bool {
 /// Puts the packages of a bundle into the cache, each checked against the manifest; `None` for a file of another kind.
 ///
 /// # Errors
-/// [`EnvError::BadBundle`] where it is damaged, or has something else in it than a bundle has; [`EnvError::BadPackage`]
+/// [`EnvError::BadBundle`] where it is damaged, or has something else in it than a bundle has; [`LockError::BadPackage`]
 /// for a wheel that would not stay in its place; what the operating system says.
 pub fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle>, EnvError> {
     if !is_bundle(path) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use aitk_plan::LockError;
 use aitk_system::{Exit, Explain, Fault, Message, RunError, Told, message};
 
 /// What to do where there is no Python to build an environment on.
@@ -17,6 +18,9 @@ pub fn get_python() -> Message {
 /// Why an environment could not be resolved or built.
 #[derive(Debug, Explain)]
 pub enum EnvError {
+    /// A lock, or a package of one, cannot be worked with.
+    #[explain(transparent)]
+    Lock(#[from] LockError),
     /// A source of Python packages does not answer.
     #[explain(
         code = "AITK-E01",
@@ -98,28 +102,6 @@ pub enum EnvError {
         /// The size in the lock, or that which no package has.
         most: u64,
     },
-    /// A source names no sha256 for a file.
-    #[explain(
-        code = "AITK-E05",
-        say("the source names no sha256 for {file}, so it cannot be checked"),
-        hint("use an index that publishes hashes")
-    )]
-    NoHash {
-        /// The file's name.
-        file: String,
-    },
-    /// A package is offered as source code only. None is built here: that would run what a stranger wrote.
-    #[explain(
-        code = "AITK-E16",
-        say(
-            "{package} is offered as source code only, and aitk installs none: building it would run its code"
-        ),
-        hint("leave it out, or use an index that has a wheel of it for this Python")
-    )]
-    OnlySource {
-        /// The package.
-        package: String,
-    },
     /// uv could not be had.
     #[explain(
         code = "AITK-E06",
@@ -155,21 +137,6 @@ pub enum EnvError {
         /// What is wrong with it.
         reason: Message,
     },
-    /// A package has the right hash and cannot be unpacked or linked (it would write outside, its links lead out, it
-    /// unpacks to far too much), its record cannot be worked with, or its own script failed.
-    #[explain(
-        code = "AITK-E14",
-        say("{package} could not be installed: {reason}"),
-        hint(
-            "the environment in use was not touched; leave that package out, or choose another channel"
-        )
-    )]
-    BadPackage {
-        /// The package.
-        package: String,
-        /// What was wrong.
-        reason: Message,
-    },
     /// A bundle is damaged, or is none.
     #[explain(
         code = "AITK-E15",
@@ -198,19 +165,6 @@ pub enum EnvError {
     NoSpace {
         /// What was being written: a file, or several in words.
         path: Message,
-    },
-    /// A lock file cannot be used.
-    #[explain(
-        code = "AITK-E09",
-        exit = Config,
-        say("{path}: {reason}"),
-        hint("make a new one with `aitk lock -o FILE`")
-    )]
-    BadLock {
-        /// The file, or where else the lock comes from.
-        path: Message,
-        /// What is wrong with it.
-        reason: Message,
     },
     /// A lock is for another machine, another Python or other wishes.
     #[explain(
@@ -264,6 +218,11 @@ pub enum EnvError {
 }
 
 impl EnvError {
+    /// A package that cannot be worked with.
+    pub(crate) fn bad_package(package: impl Into<String>, reason: Message) -> Self {
+        Self::Lock(LockError::BadPackage { package: package.into(), reason })
+    }
+
     /// A lock that does not fit, with what to choose so that it does.
     pub fn unfit(reason: impl Into<Message>, remedy: impl Into<Message>) -> Self {
         Self::UnfitLock { reason: reason.into(), remedy: remedy.into() }
@@ -316,7 +275,7 @@ impl EnvError {
         } else if output.contains("network was disabled") {
             Self::Offline { what: message!("what is asked for") }
         } else if let Some(package) = only_source(output) {
-            Self::OnlySource { package }
+            Self::Lock(LockError::OnlySource { package })
         } else if output.contains("No solution found") {
             Self::Unsolvable { reason: Message::plain(output) }
         } else {
@@ -352,7 +311,10 @@ mod tests {
             only evil==1 is available, we can conclude that your requirements are unsatisfiable.\n\nhint: Wheels are required \
             for `evil` because building from source is disabled for all packages (i.e., with `--no-build`)\n";
         let error = EnvError::from_uv(said, &message!("the index"));
-        assert!(matches!(&error, EnvError::OnlySource { package } if package == "evil"), "{error}");
+        assert!(
+            matches!(&error, EnvError::Lock(LockError::OnlySource { package }) if package == "evil"),
+            "{error}"
+        );
         let said = "error: No solution found when resolving dependencies\n  cause: Because a==1 depends on b==2";
         assert!(matches!(
             EnvError::from_uv(said, &message!("the index")),

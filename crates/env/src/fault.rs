@@ -154,12 +154,11 @@ fn interpreter(system: &dyn System, name: &Path) -> Result<PathBuf, PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::Manager;
+    use aitk_plan::{Lock, Manager, Target};
     use aitk_system::Real;
 
     use super::*;
     use crate::generation::Environments;
-    use crate::lock::{Lock, Target};
 
     fn lock() -> Lock {
         let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };

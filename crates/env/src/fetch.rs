@@ -16,7 +16,8 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aitk_plan::{Package, names};
+use aitk_plan::lock::LARGEST;
+use aitk_plan::{LockError, Locked, Package, names};
 use aitk_system::{FileKind, Message, Real, System, Told, inside, interrupted, message};
 use async_trait::async_trait;
 use futures_util::future::{Either, select};
@@ -33,9 +34,8 @@ use sha2::{Digest, Sha256};
 use url::{Host, Url};
 
 use crate::Settings;
-use crate::archive::{LARGEST, check_wheel};
+use crate::archive::check_wheel;
 use crate::error::EnvError;
-use crate::lock::Locked;
 use crate::received::note_received;
 use crate::secrets::{Opener, stored};
 
@@ -489,7 +489,7 @@ pub(crate) fn fetch_each<'a, F: Future<Output = Result<(), EnvError>>>(
     for package in packages {
         check(package)?;
         let anew = seen.insert(package.filename());
-        let missing = anew && !package.is_in(folder, &Real);
+        let missing = anew && !is_fetched(package, folder, &Real);
         if missing && offline {
             return Err(EnvError::Offline { what: package.filename().into() });
         }
@@ -546,10 +546,10 @@ pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> 
 /// Shows that a package has a file's name, a hash and no size that no package has.
 fn check(locked: &Locked) -> Result<(), EnvError> {
     let Package { name, sha256, size, .. } = &locked.package;
-    let bad = |reason: Message| EnvError::BadPackage { package: name.clone(), reason };
+    let bad = |reason: Message| EnvError::bad_package(name.clone(), reason);
     let file = locked.filename();
     names::file_name::check(&file).map_err(|unfit| bad(Message::plain(unfit)))?;
-    let Some(sha256) = sha256 else { return Err(EnvError::NoHash { file }) };
+    let Some(sha256) = sha256 else { return Err(EnvError::Lock(LockError::NoHash { file })) };
     names::sha256::check(sha256).map_err(|unfit| bad(Message::plain(unfit)))?;
     match size {
         Some(size) if *size > LARGEST => Err(bad(message!("its size is {size} bytes"))),
@@ -622,7 +622,7 @@ async fn fetch_part(
 /// place.
 ///
 /// # Errors
-/// [`EnvError::BadPackage`] for a wheel that would not; what the operating system says.
+/// [`LockError::BadPackage`] for a wheel that would not; what the operating system says.
 pub(crate) fn keep(part: &Path, folder: &Path, file: &str, sha256: &str) -> Result<(), EnvError> {
     if file.ends_with(".whl") {
         check_wheel(part).map_err(|refusal| refusal.of(file))?;
@@ -647,6 +647,17 @@ pub(crate) fn forget(folder: &Path, file: &str) -> Result<(), EnvError> {
 /// Where the hash of a whole file is noted: two files of one name, from two indexes, differ by nothing else.
 pub(crate) fn mark_of(folder: &Path, file: &str) -> PathBuf {
     folder.with_file_name("hashes").join(file)
+}
+
+/// Whether the file of a package has been downloaded into a folder.
+pub fn is_fetched(locked: &Locked, folder: &Path, system: &dyn System) -> bool {
+    let file = locked.filename();
+    let mark = system.text(mark_of(folder, &file)).ok();
+    mark.is_some()
+        && mark == locked.package.sha256
+        && system
+            .stat(&folder.join(&file))
+            .is_ok_and(|stat| locked.package.size.is_none_or(|size| size == stat.size))
 }
 
 /// A file on its way in.

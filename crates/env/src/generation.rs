@@ -4,18 +4,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use aitk_plan::{Manager, names};
+use aitk_plan::lock::name_of;
+use aitk_plan::{Layer, Lock, LockError, Locked, Locks, Manager, names, normalized};
 use aitk_system::{Message, Stat, System, Told, inside, message};
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::bytecode::{Compiled, is_cut, other_than_source};
-use crate::conda::name_of;
 use crate::error::EnvError;
 use crate::files::{self, Depth, Differs, Group, Note};
-use crate::lock::{Layer, Lock, Locked, Locks, normalized};
+use crate::lock::read_for;
 use crate::manager::{Installed, add_command, inventory};
-use crate::venv::project;
 
 /// Written last: a folder without it is half-built.
 const RECORD: &str = "aitk-generation.json";
@@ -327,7 +326,7 @@ impl Generation {
     pub fn kept_lock(&self, system: &dyn System) -> Option<Lock> {
         Manager::ALL.into_iter().find_map(|manager| {
             let path = self.path.join(manager.lock_file());
-            Some(Locks::read_for(&path, system, None).ok()?.environment)
+            Some(read_for(&path, system, None).ok()?.environment)
         })
     }
 
@@ -337,12 +336,14 @@ impl Generation {
     /// Where it is gone or damaged.
     pub fn lock(&self, system: &dyn System) -> Result<Lock, EnvError> {
         let path = self.path.join(RECORD);
-        let record = self.record(system).ok_or_else(|| EnvError::BadLock {
-            path: path.told(),
-            reason: message!("the generation is not whole"),
+        let record = self.record(system).ok_or_else(|| {
+            EnvError::Lock(LockError::BadLock {
+                path: path.told(),
+                reason: message!("the generation is not whole"),
+            })
         })?;
         let path = self.path.join(record.manager.lock_file());
-        let lock = Locks::read_for(&path, system, None)?.environment;
+        let lock = read_for(&path, system, None)?.environment;
         Ok(lock.in_layers(&record.layers))
     }
 
@@ -626,10 +627,7 @@ impl Generation {
     pub fn package(&self, system: &dyn System, requirements: &str) -> Option<(String, bool)> {
         let record = self.record(system)?;
         let requirement = requirements.split_whitespace().next()?;
-        let name = match record.manager {
-            Manager::Conda => name_of(requirement),
-            Manager::Venv => project(requirement),
-        };
+        let name = name_of(record.manager, requirement);
         let there = inventory(record.manager).installed(system, &self.path);
         let one = there.into_iter().find(|one| one.name == name)?;
         let group = self.groups(system).ok()?.into_iter().find(|group| group.package == name)?;
@@ -906,11 +904,8 @@ mod tests {
         };
         let packages = ["a", "b"].map(locked).into();
         let layers = vec![Layer { step: "libraries".to_owned(), packages }];
-        let target = crate::lock::Target {
-            python: "3.12".to_owned(),
-            arch: "x86_64".to_owned(),
-            glibc: None,
-        };
+        let target =
+            aitk_plan::Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
         let lock = Lock { manager: Manager::Venv, target, build: None, layers };
         venv.keep_lock(&Real, &lock).unwrap();
         put(&venv, &format!("{SITE}/a.py"), "");

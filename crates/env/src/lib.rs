@@ -1,4 +1,4 @@
-//! Python environments: resolved to a [`Lock`], built aside as a [`Generation`].
+//! Python environments: resolved to a [`aitk_plan::Lock`], built aside as a [`Generation`].
 //!
 //! Two managers do it behind one trait, [`Manager`]: `conda` with the rattler crates, `venv` with uv. Downloads happen
 //! here and nowhere else; each is checked against the hash that the lock names.
@@ -23,16 +23,18 @@ mod venv;
 
 use std::path::{Path, PathBuf};
 
+use aitk_plan::lock::host_of;
+
 pub use additions::Addition;
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
-pub use conda::{base_files, channel_answers};
+pub use conda::{base_files, channel_answers, channels_of};
 pub use error::{EnvError, get_python};
 pub use fault::Fault;
-pub use fetch::{Client, FetchProgress, fetch_all, fetch_small};
+pub use fetch::{Client, FetchProgress, fetch_all, fetch_small, is_fetched};
 pub use files::Depth;
 pub use generation::{Added, Damage, Environments, Generation, Record, add_again};
 pub use inside::{Inside, inside};
-pub use lock::{Layer, Lock, Locked, Locks, Target};
+pub use lock::read_locks;
 pub use manager::{
     Cuda, Footprint, Manager, Request, Site, Taken, fetch, fetch_installer, manager,
 };
@@ -73,13 +75,13 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The channels, or the hosts of the indexes, that are set: as [`Locked::origin`] names them.
+    /// The channels, or the hosts of the indexes, that are set: as [`aitk_plan::Locked::origin`] names them.
     pub fn origins(&self, manager: aitk_plan::Manager) -> Vec<String> {
         match manager {
             aitk_plan::Manager::Conda => conda::addresses(self).unwrap_or_default(),
             aitk_plan::Manager::Venv => {
                 let own = self.index_url.iter().chain(&self.more_indexes);
-                own.chain(&self.torch_index).map(|index| lock::host_of(index)).collect()
+                own.chain(&self.torch_index).map(|index| host_of(index)).collect()
             }
         }
     }

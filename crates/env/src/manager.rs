@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use aitk_detect::{Machine, detect};
-use aitk_plan::{Accelerator, BuildRequest, Catalog, LayerRequest, Manager as Kind};
+use aitk_plan::{
+    Accelerator, BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Manager as Kind, Target,
+};
 use aitk_system::{Message, Real, System, message};
 
 use crate::Settings;
@@ -11,7 +13,6 @@ use crate::conda::{self, Conda};
 use crate::error::EnvError;
 use crate::fetch::{Client, FetchProgress, fetch_all};
 use crate::generation::Generation;
-use crate::lock::{Layer, Lock, Locked, Target};
 use crate::venv::{self, Venv};
 
 /// The machine that is changed, the one that works for it, and what is known of both.

@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use aitk_env::{Client, EnvError, FetchProgress, Locked, Settings, fetch_all};
-use aitk_plan::Package;
+use aitk_env::{Client, EnvError, FetchProgress, Settings, fetch_all};
+use aitk_plan::{LockError, Locked, Package};
 use sha2::{Digest, Sha256};
 
 /// What the server does with the next requests, the last one for ever.
@@ -190,7 +190,7 @@ fn a_file_without_a_hash_is_not_even_asked_for() {
     let mut locked = locked(&server, &content());
     locked.package.sha256 = None;
     let error = fetch(&locked, &folder.path().join("wheels")).0.unwrap_err();
-    assert!(matches!(error, EnvError::NoHash { .. }), "{error}");
+    assert!(matches!(error, EnvError::Lock(LockError::NoHash { .. })), "{error}");
     assert!(server.requests.lock().unwrap().is_empty());
 }
 
@@ -281,7 +281,7 @@ fn a_name_a_hash_or_a_size_that_is_none_is_refused_by_the_packages_name() {
         let mut locked = whole.clone();
         change(&mut locked.package);
         let error = fetch(&locked, &folder.path().join("wheels")).0.unwrap_err();
-        assert!(matches!(error, EnvError::BadPackage { .. }), "{error}");
+        assert!(matches!(error, EnvError::Lock(LockError::BadPackage { .. })), "{error}");
     };
     change(&|package| package.sha256 = Some("é".repeat(32)));
     change(&|package| package.sha256 = Some("../../x".to_owned()));

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
 use aitk_env::{
-    Cuda, Damage, Depth, Environments, Generation, Layer, Lock, Locked, Locks, Manager, Record,
-    Request, Settings, Site, manager,
+    Cuda, Damage, Depth, Environments, Generation, Manager, Record, Request, Settings, Site,
+    manager,
 };
 use aitk_plan::{
-    BuildRequest, Catalog, LayerRequest, Manager as Kind, Plan, Step, digest_of, step,
+    BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Locks, Manager as Kind, Plan, Step,
+    digest_of, step,
 };
 use aitk_system::{Command, Message, System};
 

@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use aitk_env::{EnvError, FetchProgress, Layer, Locked, Settings, fetch};
-use aitk_plan::Manager;
+use aitk_env::{EnvError, FetchProgress, Settings, fetch};
+use aitk_plan::{Layer, Locked, Manager};
 use aitk_system::{interrupted, message};
 
 use crate::error::ExecError;

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use aitk_env::{Locked, Locks, Request};
-use aitk_plan::{Part, Plan};
+use aitk_env::{Request, is_fetched};
+use aitk_plan::{Locked, Locks, Part, Plan};
 
 use crate::context::{Context, environment, no_log};
 
@@ -16,18 +16,18 @@ pub fn foreign_origins(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
         return BTreeSet::new();
     };
     let folder = settings.packages(plan.manager);
-    let wanted = packages(locks).filter(|locked| !locked.is_in(&folder, cx.local));
+    let wanted = packages(locks).filter(|locked| !is_fetched(locked, &folder, cx.local));
     foreign(cx, plan, locks, wanted)
 }
 
 /// The same of a lock that is carried elsewhere with a plan: there everything of it is fetched.
-pub fn foreign_origins_elsewhere(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
+pub fn foreign_origins_elsewhere(cx: &Context<'_'>, plan: &Plan) -> BTreeSet<String> {
     cx.locked.map_or_else(BTreeSet::new, |locks| foreign(cx, plan, locks, packages(locks)))
 }
 
 /// Where some packages of a lock come from, as far as no source leads there that is set here.
 fn foreign<'l>(
-    cx: &Context<'_>,
+    cx: &Context<'_'>,
     plan: &Plan,
     locks: &Locks,
     wanted: impl Iterator<Item = &'l Locked>,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Environments, Lock, strangers};
-use aitk_plan::{GPU_GROUPS, SWAP_FILE};
+use aitk_env::{Environments, strangers};
+use aitk_plan::{GPU_GROUPS, Lock, SWAP_FILE};
 use aitk_system::{Command, FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread;
 
-use aitk_env::{Locks, Record};
-use aitk_plan::{Part, Plan, Status, Step, conclude};
+use aitk_env::{Record, is_fetched};
+use aitk_plan::{Locks, Part, Plan, Status, Step, conclude};
 use aitk_system::{RunError, beside, message, with_each};
 
 use crate::context::{Context, environment, layer_of, no_log};
@@ -177,7 +177,7 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
         let (mut download, mut disk) = (0_u64, 0_u64);
         step.rough = false;
         for locked in anew {
-            if !locked.is_in(&folder, cx.system) {
+            if !is_fetched(locked, &folder, cx.system) {
                 download = download.saturating_add(locked.package.size.unwrap_or(0));
             }
             let footprint = manager.footprint(locked);

@@ -13,6 +13,7 @@ mod decide;
 mod digest;
 mod driver;
 mod framework;
+pub mod lock;
 mod manager;
 mod messages;
 mod model;
@@ -21,6 +22,7 @@ mod order;
 mod picture;
 mod profile;
 mod python;
+mod requirement;
 mod requires;
 mod room;
 mod situation;
@@ -44,16 +46,16 @@ pub use checks::CHECKS;
 pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Request, Takes};
 pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};
+pub use lock::{Layer, Lock, LockError, Locked, Locks, Package, Target};
 pub use manager::Manager;
 pub use messages::{Messages, holes};
-pub use model::{
-    Accelerator, FrameworkPlan, Package, Phase, Plan, Status, Step, Totals, Warning, Write,
-};
+pub use model::{Accelerator, FrameworkPlan, Phase, Plan, Status, Step, Totals, Warning, Write};
 pub use picture::{Difference, differences};
 pub use profile::{
     ADVISED, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile,
     ProfileError, Requirements, STEP, nearest, parse as parse_toml,
 };
+pub use requirement::{normalized, project};
 pub use room::{Charge, charges};
 pub use situation::{GPU_GROUPS, SWAP_FILE};
 pub use size::Bytes;

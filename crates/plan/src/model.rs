@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::basics::Ground;
 use crate::choices::Choices;
+use crate::lock::Package;
 use crate::manager::Manager;
 use crate::size::Bytes;
 use crate::step::{Action, Part, Payload};
@@ -310,27 +311,6 @@ pub enum Status {
     Blocked,
     /// It is left out; `why` says more.
     Skipped,
-}
-
-/// Something that will be installed, exactly.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Package {
-    /// Name.
-    pub name: String,
-    /// Version.
-    pub version: String,
-    /// Which build of that version, for conda packages.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub build: Option<String>,
-    /// Bytes to download.
-    pub size: Option<u64>,
-    /// Hash of what is downloaded.
-    pub sha256: Option<String>,
-    /// Where it is downloaded from.
-    pub url: Option<String>,
-    /// What the channel says of a conda package: its needs and constraints, which conda looks at later.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record: Option<serde_json::Value>,
 }
 
 impl Told for Totals {

@@ -5,9 +5,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aitk_env::{Bundle, EnvError, Locks, open_bundle};
+use aitk_env::{Bundle, EnvError, open_bundle, read_locks};
 use aitk_exec::{Context, Journal, Summary, interrupted_run};
-use aitk_plan::{Catalog, Plan, Request, Status};
+use aitk_plan::{Catalog, Locks, Plan, Request, Status};
 use aitk_system::{Deny, Explain, Message, Report, Timestamp, listen_for_interrupts, message};
 use serde_json::json;
 
@@ -123,7 +123,7 @@ impl Decided {
         refuse_flags(path, &args.choices.given.clone().opened()?.0, &request)?;
         let asked = sources::of_file(path, request, args, session, output)?;
         session.may_be_done(&asked.request, &args.choices)?;
-        let read = |lock: PathBuf| Locks::read(&lock, &*session.local, &session.machine);
+        let read = |lock: PathBuf| read_locks(&lock, &*session.local, &session.machine);
         let lock = lock.map(read).transpose()?;
         let lock = lock.or_else(|| saved.as_ref().and_then(|saved| saved.locks.clone()));
         Ok(Self { asked, lock, saved })

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aitk_env::{Client, FetchProgress, Locked, Wrapped, fetch_all, fetch_installer, write_bundle};
+use aitk_env::{Client, FetchProgress, Wrapped, fetch_all, fetch_installer, write_bundle};
 use aitk_exec::{Event, Reporter};
-use aitk_plan::{Bytes, Choices, Request};
+use aitk_plan::{Bytes, Choices, Locked, Request};
 use aitk_system::{Deny, message};
 use serde_json::json;
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_env::Locks;
+use aitk_env::channels_of;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, PublicKey, Source, Target, TargetList};
-use aitk_plan::{Language, Plan, Texts};
+use aitk_plan::{Language, Locks, Plan, Texts};
 use aitk_system::{Deny, Message, System, Told, message};
 use serde_json::json;
 
@@ -153,7 +153,7 @@ pub fn resolved<R>(
         .as_deref()
         .map(|path| profile_text(&*session.local, Path::new(path)))
         .transpose()?;
-    let channels = locks.environment.channels(&prepared.local_settings)?;
+    let channels = channels_of(&locks.environment, &prepared.local_settings)?;
     Ok(render(&Source {
         plan: &plan,
         machine: &session.machine,

@@ -2,8 +2,7 @@
 
 use std::process::ExitCode;
 
-use aitk_env::Locks;
-use aitk_plan::{Bytes, Phase, Plan, Status, Step, Write};
+use aitk_plan::{Bytes, Locks, Phase, Plan, Status, Step, Write};
 use aitk_system::{Deny, Message, Told, message};
 
 use crate::args::{self, Common};
@@ -44,7 +43,11 @@ pub fn run(
         (None, Some(path)) if !args.no_resolve => {
             let ahead = aitk_exec::lock_ahead(&prepared.context(&system, None), &plan)?;
             let text = ahead.map(|locks| locks.to_text()).transpose()?;
-            let read = |text: String| Locks::parse(&text, path, plan.manager, &session.machine);
+            let machine = &session.machine;
+            let read = |text: String| {
+                let arch = Some(machine.arch.as_str());
+                Ok::<_, CliError>(Locks::parse(&text, path, plan.manager, arch)?.here(machine))
+            };
             text.map(read).transpose()?
         }
         (lock, _) => lock,

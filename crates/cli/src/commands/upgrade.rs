@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_env::{Environments, Lock};
+use aitk_env::Environments;
 use aitk_exec::Journal;
-use aitk_plan::{Bytes, Part, Plan, Status};
+use aitk_plan::{Bytes, Lock, Part, Plan, Status};
 use aitk_system::{Deny, listen_for_interrupts, message};
 use serde_json::json;
 

@@ -53,6 +53,7 @@ fn page(doctor: &str) -> String {
     let all = [
         ProfileError::DIAGNOSTICS,
         AdviceError::DIAGNOSTICS,
+        LockError::DIAGNOSTICS,
         EnvError::DIAGNOSTICS,
         ExecError::DIAGNOSTICS,
         ExportError::DIAGNOSTICS,

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_plan::Manager as Kind;
+use aitk_plan::{Locked, Manager as Kind};
 use aitk_system::{Message, System};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,6 @@ use serde::Deserialize;
 
 use crate::error::EnvError;
 use crate::files::digest;
-use crate::lock::Locked;
 use crate::manager::{Installed, Inventory, Own};
 use crate::venv::DistInfo;
 
@@ -125,9 +124,8 @@ impl Inventory for CondaMeta {
         let file = format!("conda-meta/{}-{}-{build}.json", package.name, package.version);
         let path = root.join(&file);
         let bytes = system.read(&path).map_err(EnvError::io(&path))?;
-        let record: Record = serde_json::from_slice(&bytes).map_err(|error| {
-            EnvError::BadPackage { package: package.name.clone(), reason: Message::plain(error) }
-        })?;
+        let record: Record = serde_json::from_slice(&bytes)
+            .map_err(|error| EnvError::bad_package(package.name.clone(), Message::plain(error)))?;
         let entry = |entry: Entry| {
             let is_file = entry.path_type.as_deref() != Some("softlink");
             let hash = entry.sha256_in_prefix.or(entry.sha256).filter(|_| is_file);

@@ -2,8 +2,6 @@
 
 mod channel;
 mod contents;
-mod door;
-pub(crate) mod lockfile;
 mod meta;
 mod packages;
 mod solve;
@@ -12,10 +10,14 @@ mod virtual_packages;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aitk_plan::{Accelerator, BuildRequest, LayerRequest, Manager as Kind, Package};
+use aitk_plan::lock::conda::{
+    self as form, locked, name_of, needs, needs_of, python, record, target,
+};
+use aitk_plan::lock::{into_layers, reached};
+use aitk_plan::{
+    Accelerator, BuildRequest, Layer, LayerRequest, Lock, Locked, Manager as Kind, Target,
+};
 use aitk_system::{Message, Permit, message, quote};
-use rattler_conda_types::RepoDataRecord;
-use serde::Deserialize;
 
 pub use channel::channel_answers;
 pub(crate) use meta::CondaMeta;
@@ -26,7 +28,6 @@ use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::generation::Generation;
 use crate::inside::Inside;
-use crate::lock::{Layer, Lock, Locked, Target, into_layers};
 use crate::manager::{Cuda, Footprint, Manager, Request, Site, Taken, lacks};
 use crate::{Settings, text};
 
@@ -92,7 +93,7 @@ impl Manager for Conda<'_> {
             }
             asked_for.extend(names);
         }
-        let reached = lock.reached(asked_for, needs_of);
+        let reached = reached(lock.packages(), asked_for, needs_of);
         let builds = self.site.catalog.builds.iter().filter(|row| row.manager == Kind::Conda);
         let frameworks = builds.filter_map(|row| row.requirements.first());
         match frameworks.map(|spec| name_of(spec)).find(|name| has(name) && !reached.contains(name))
@@ -274,18 +275,6 @@ pub(crate) fn fetch_program(
     Ok(Some(program))
 }
 
-/// What is for this Python on this architecture; packages of conda name the glibc that they need themselves.
-fn target(python: &str, arch: &str) -> Target {
-    Target { python: python.to_owned(), arch: arch.to_owned(), glibc: None }
-}
-
-/// The version of the Python among these records, `3.12`.
-fn python(records: &[RepoDataRecord]) -> String {
-    let python = records.iter().find(|r| r.package_record.name.as_normalized() == "python");
-    let minor = python.and_then(|r| r.package_record.version.as_major_minor());
-    minor.map(|(major, minor)| format!("{major}.{minor}")).unwrap_or_default()
-}
-
 /// As `conda activate` does.
 pub(crate) fn inside(name: &str, prefix: &Path, base: &Path) -> Inside {
     let quoted = |path: &Path| quote(&text(path));
@@ -308,83 +297,25 @@ pub(crate) fn inside(name: &str, prefix: &Path, base: &Path) -> Inside {
     }
 }
 
-/// The package of a record, with the record for those who install it.
+/// The addresses of the channels that the packages of a lock come from, the preferred one first; none for wheels.
 ///
 /// # Errors
-/// [`EnvError::BadPackage`] with the name of a package whose record cannot be worked with; [`EnvError::NoHash`].
-fn locked(record: &RepoDataRecord) -> Result<Locked, EnvError> {
-    let package = &record.package_record;
-    let name = package.name.as_normalized();
-    let bad = |reason: Message| EnvError::BadPackage { package: name.to_owned(), reason };
-    let json = serde_json::to_value(record).map_err(|error| bad(Message::plain(error)))?;
-    door::check(record, &json).map_err(bad)?;
-    let Some(sha256) = package.sha256 else {
-        return Err(EnvError::NoHash { file: record.identifier.to_string() });
-    };
-    Ok(Locked {
-        package: Package {
-            name: name.to_owned(),
-            version: package.version.to_string(),
-            build: Some(package.build.to_string()),
-            size: package.size,
-            sha256: Some(crate::fetch::hex(&sha256)),
-            url: Some(record.url.to_string()),
-            record: Some(json),
-        },
-        ..Locked::default()
-    })
-}
-
-/// The record of a package, which says the same of it as the package itself.
-fn record(locked: &Locked) -> Result<RepoDataRecord, EnvError> {
-    let package = &locked.package;
-    let bad = |reason: Message| EnvError::BadPackage { package: package.name.clone(), reason };
-    let json = package.record.as_ref().ok_or_else(|| bad(message!("its record is missing")))?;
-    let record = RepoDataRecord::deserialize(json).map_err(|error| bad(Message::plain(error)))?;
-    door::check(&record, json).map_err(bad)?;
-    let own = &record.package_record;
-    let hash = own.sha256.map(|hash| crate::fetch::hex(&hash));
-    if hash.is_none() || hash != package.sha256 {
-        return Err(bad(message!("its record names another sha256")));
+/// [`EnvError::BadChannel`] where one that is set is none; [`aitk_plan::LockError::BadPackage`] for a record that is
+/// none.
+pub fn channels_of(lock: &Lock, settings: &Settings) -> Result<Vec<String>, EnvError> {
+    if lock.manager != Kind::Conda {
+        return Ok(Vec::new());
     }
-    let same = own.name.as_normalized() == package.name
-        && own.version.to_string() == package.version
-        && Some(own.build.as_str()) == package.build.as_deref()
-        && own.size == package.size
-        && Some(record.url.as_str()) == package.url.as_deref();
-    if same { Ok(record) } else { Err(bad(message!("its record is another package's"))) }
-}
-
-/// The addresses of the channels that the packages of a lock come from, the preferred one first.
-pub(crate) fn channels_of(lock: &Lock, settings: &Settings) -> Result<Vec<String>, EnvError> {
     let records = lock.packages().map(record).collect::<Result<Vec<_>, _>>()?;
     let order: Vec<_> =
         channel::channels(settings)?.iter().map(|c| c.base_url.to_string()).collect();
-    Ok(lockfile::channels(&records, &order))
+    Ok(form::channels(&records, &order))
 }
 
 /// The addresses of the channels that are set, as those of their packages begin.
 pub(crate) fn addresses(settings: &Settings) -> Result<Vec<String>, EnvError> {
     let all = channel::channels(settings)?;
     Ok(all.iter().map(|one| one.base_url.as_str().trim_end_matches('/').to_owned()).collect())
-}
-
-/// The package that a requirement names: `python` of `python 3.12.*`.
-pub(crate) fn name_of(requirement: &str) -> String {
-    let requirement = requirement.rsplit("::").next().unwrap_or(requirement);
-    let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
-    requirement[..end.unwrap_or(requirement.len())].to_lowercase()
-}
-
-/// The names of the packages that a package needs.
-pub(crate) fn needs_of(locked: &Locked) -> Vec<String> {
-    needs(locked).map(name_of).collect()
-}
-
-/// What a package needs, as its record has it.
-fn needs(locked: &Locked) -> impl Iterator<Item = &str> {
-    let depends = locked.package.record.as_ref().and_then(|record| record["depends"].as_array());
-    depends.into_iter().flatten().filter_map(|need| need.as_str())
 }
 
 /// What makes conda's own environment know its channels, and the environments by their names.
@@ -444,18 +375,5 @@ mod tests {
                 r##"  - "#x""##,
             ]
         );
-    }
-
-    #[test]
-    fn a_requirement_names_its_package() {
-        for (requirement, name) in [
-            ("python 3.12.*", "python"),
-            ("numpy>=2", "numpy"),
-            ("conda-forge::Ruamel.yaml", "ruamel.yaml"),
-            ("_openmp_mutex", "_openmp_mutex"),
-            ("pytorch=2.*=cpu*", "pytorch"),
-        ] {
-            assert_eq!(name_of(requirement), name);
-        }
     }
 }

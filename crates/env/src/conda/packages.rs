@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aitk_plan::{Manager, Package, names};
+use aitk_plan::{Layer, Locked, Manager, Package, names};
 use aitk_system::{Message, Real, System, Told, inside, message};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rattler::install::link_script::{
@@ -29,7 +29,6 @@ use crate::Settings;
 use crate::archive::unpack_conda;
 use crate::error::EnvError;
 use crate::fetch::{self, Client, FetchProgress, Quiet, block_on_threads, fetch_each, hash_of};
-use crate::lock::{Layer, Locked};
 
 /// How many packages are unpacked at a time.
 const PARALLEL: usize = 4;
@@ -157,7 +156,7 @@ pub(super) fn unpack_one(settings: &Settings, locked: &Locked) -> Result<PathBuf
 fn records<'a>(
     packages: impl IntoIterator<Item = &'a Locked>,
 ) -> Result<Vec<RepoDataRecord>, EnvError> {
-    packages.into_iter().map(record).collect()
+    packages.into_iter().map(|locked| Ok(record(locked)?)).collect()
 }
 
 /// The folder of a package in the cache.
@@ -284,8 +283,7 @@ impl Source {
             });
         }
         unpack_conda(&self.archive, to).map_err(|refusal| refusal.of(&self.file))?;
-        contents::check(to)
-            .map_err(|reason| EnvError::BadPackage { package: self.file.clone(), reason })
+        contents::check(to).map_err(|reason| EnvError::bad_package(self.file.clone(), reason))
     }
 }
 
@@ -347,12 +345,10 @@ fn stays_inside(record: PrefixRecord) -> Result<PrefixRecord, EnvError> {
     let entries = record.paths_data.paths.iter().map(|entry| &entry.relative_path);
     match entries.chain(&record.files).find(|path| !fits(path)) {
         None => Ok(record),
-        Some(path) => Err(EnvError::BadPackage {
-            package: name_of(&record).to_owned(),
-            reason: message!(
-                "its record in the environment has {path:?}, which is no place for a file"
-            ),
-        }),
+        Some(path) => Err(EnvError::bad_package(
+            name_of(&record),
+            message!("its record in the environment has {path:?}, which is no place for a file"),
+        )),
     }
 }
 
@@ -369,9 +365,8 @@ async fn install(
     new: &[Locked],
 ) -> Result<(), EnvError> {
     let Linking { settings, prefix, .. } = *linking;
-    let failed = |reason: Message| EnvError::BadPackage {
-        package: prefix.file_name().unwrap_or_default().to_string_lossy().into_owned(),
-        reason,
+    let failed = |reason: Message| {
+        EnvError::bad_package(prefix.file_name().unwrap_or_default().to_string_lossy(), reason)
     };
     together(settings, &installed, &records, new)?;
     // What somebody takes out of the cache meanwhile is not fetched past our checks. A client that it makes by itself
@@ -398,7 +393,7 @@ fn together(
     records: &[RepoDataRecord],
     new: &[Locked],
 ) -> Result<(), EnvError> {
-    let bad = |(package, reason): (String, Message)| EnvError::BadPackage { package, reason };
+    let bad = |(package, reason): (String, Message)| EnvError::bad_package(package, reason);
     let python = records.iter().find(|r| r.package_record.name.as_normalized() == "python");
     let site_packages = python.map_or_else(String::new, |python| {
         let told = python.package_record.python_site_packages_path.clone();
@@ -452,10 +447,8 @@ fn note(log: &Path, text: &str) {
 
 /// Scripts that failed are no error of the installer's; of an environment they are.
 fn told(told: Result<PrePostLinkResult, LinkScriptError>, log: &Path) -> Result<(), EnvError> {
-    let told = told.map_err(|error| EnvError::BadPackage {
-        package: "a package's own script".to_owned(),
-        reason: Message::plain(error),
-    })?;
+    let told = told
+        .map_err(|error| EnvError::bad_package("a package's own script", Message::plain(error)))?;
     let said: String = told
         .messages
         .iter()
@@ -467,18 +460,16 @@ fn told(told: Result<PrePostLinkResult, LinkScriptError>, log: &Path) -> Result<
     }
     match told.failed_packages.first() {
         None => Ok(()),
-        Some(name) => Err(EnvError::BadPackage {
-            package: name.as_normalized().to_owned(),
-            reason: message!("the script that it runs after it was linked failed"),
-        }),
+        Some(name) => Err(EnvError::bad_package(
+            name.as_normalized(),
+            message!("the script that it runs after it was linked failed"),
+        )),
     }
 }
 
 fn bad(locked: &Locked, error: &(dyn std::error::Error + 'static)) -> EnvError {
-    no_space(Path::new(&locked.filename()), error).unwrap_or_else(|| EnvError::BadPackage {
-        package: locked.filename(),
-        reason: Message::plain(chain(error)),
-    })
+    no_space(Path::new(&locked.filename()), error)
+        .unwrap_or_else(|| EnvError::bad_package(locked.filename(), Message::plain(chain(error))))
 }
 
 /// A full disk, wherever in the chain of causes it is said.
@@ -512,6 +503,8 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
+    use aitk_plan::LockError;
+
     use super::*;
 
     #[test]
@@ -643,7 +636,7 @@ mod tests {
         fn refused(&self, packages: &[&Locked]) -> String {
             let done = self.fetch(packages).and_then(|()| self.link(packages, &[]));
             let error = done.unwrap_err();
-            assert!(matches!(error, EnvError::BadPackage { .. }), "{error}");
+            assert!(matches!(error, EnvError::Lock(LockError::BadPackage { .. })), "{error}");
             error.to_string()
         }
     }

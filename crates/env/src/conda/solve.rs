@@ -22,6 +22,8 @@ use rattler_solve::{
 };
 use url::Url;
 
+use aitk_plan::lock::conda::subdir;
+
 use super::channel::channels;
 use crate::Settings;
 use crate::error::EnvError;
@@ -103,7 +105,8 @@ fn ask(
     recursive: bool,
 ) -> Result<RepoDataQueryOutput, EnvError> {
     let channels = channels(settings)?;
-    let subdir = subdir(arch)?;
+    let none = || EnvError::Unsolvable { reason: message!("conda has no packages for {arch}") };
+    let subdir = subdir(arch).ok_or_else(none)?;
     let gateway = gateway(settings)?;
     let watch = Arc::new(Watch::default());
     let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs);
@@ -119,18 +122,6 @@ fn ask(
             }),
         }
     })?
-}
-
-/// The folder of a channel that has the packages for an architecture.
-pub(super) fn subdir(arch: &str) -> Result<Subdir, EnvError> {
-    match arch {
-        "x86_64" => Ok(Subdir::Linux64),
-        "aarch64" => Ok(Subdir::LinuxAarch64),
-        "ppc64le" => Ok(Subdir::LinuxPpc64le),
-        other => {
-            Err(EnvError::Unsolvable { reason: message!("conda has no packages for {other}") })
-        }
-    }
 }
 
 fn names(channels: &[Channel]) -> String {

@@ -1,6 +1,7 @@
 //! What conda must know of a machine: its virtual packages, from the facts and never by looking.
 
 use aitk_detect::Machine;
+use aitk_plan::lock::conda::name_of;
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
 
 use crate::manager::Cuda;
@@ -47,7 +48,7 @@ pub(super) fn meet(here: &[(&'static str, String, String)], need: &str) -> bool 
         return true;
     }
     let Ok(spec) = MatchSpec::from_str(need, ParseMatchSpecOptions::lenient()) else { return true };
-    here.iter().filter(|(name, ..)| *name == super::name_of(need)).any(|(_, version, build)| {
+    here.iter().filter(|(name, ..)| *name == name_of(need)).any(|(_, version, build)| {
         let version = version.parse::<Version>().ok();
         spec.version
             .as_ref()

@@ -1,7 +1,6 @@
 //! Virtual environments, resolved and filled by uv.
 
 mod index;
-pub(crate) mod pylock;
 mod resolve;
 mod sources;
 mod uv;
@@ -11,10 +10,11 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use aitk_detect::{Tables, detect};
-use aitk_plan::{Accelerator, BuildRequest, Manager as Kind};
+use aitk_plan::{
+    Accelerator, BuildRequest, Layer, Lock, Locked, Manager as Kind, Target, normalized, project,
+};
 use aitk_system::{Command, FileKind, Message, System, message, quote};
 
-pub(crate) use resolve::project;
 pub use sources::UvSources;
 pub(crate) use uv::fetch_uv_wheel;
 pub use uv::{Uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
@@ -24,7 +24,6 @@ use crate::fetch::{Client, FetchProgress, fetch_all, hash_of};
 use crate::files::digest;
 use crate::generation::{Generation, same_version};
 use crate::inside::Inside;
-use crate::lock::{Layer, Lock, Locked, Target, normalized};
 use crate::manager::{Footprint, Installed, Inventory, Manager, Own, Request, Site, Taken, lacks};
 use crate::text;
 
@@ -144,10 +143,10 @@ impl Manager for Venv<'_> {
         self.mend(generation, &lost)?;
         match self.incomplete(generation, &lost).packages.first() {
             None => Ok(()),
-            Some(locked) => Err(EnvError::BadPackage {
-                package: locked.filename(),
-                reason: message!("files that it names are not there once it is installed"),
-            }),
+            Some(locked) => Err(EnvError::bad_package(
+                locked.filename(),
+                message!("files that it names are not there once it is installed"),
+            )),
         }
     }
 

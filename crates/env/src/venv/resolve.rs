@@ -6,17 +6,19 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use aitk_plan::{BuildRequest, LayerRequest, Manager, Package, digest_of, names};
+use aitk_plan::lock::{into_layers, pylock};
+use aitk_plan::{
+    BuildRequest, LayerRequest, Lock, LockError, Locked, Manager, Package, Target, digest_of,
+    names, normalized, project,
+};
 use aitk_system::{Command, Message, RunError, System, beside, message};
 use serde::{Deserialize, Serialize};
 
-use super::pylock;
 use super::sources::WAYS_OF_UV;
 use super::uv::Uv;
 use super::wheel::measure;
 use crate::error::EnvError;
 use crate::fetch::Client;
-use crate::lock::{Lock, Locked, Target, into_layers, normalized};
 use crate::{Settings, text};
 
 /// glibc versions that uv has a platform name for.
@@ -123,7 +125,7 @@ fn attempt(
         Origin::General | Origin::Mirror(_) => message!("the Python package index"),
     };
     let pylock = run(&compile.clone().args(["--format", "pylock.toml", "-q"]), &source)?;
-    let bad = |reason: Message| EnvError::BadLock { path: message!("uv's answer"), reason };
+    let bad = |reason: Message| LockError::BadLock { path: message!("uv's answer"), reason };
     let file: UvLock =
         toml::from_str(&pylock).map_err(|error| bad(Message::plain(error.message())))?;
     let mut packages = file
@@ -368,12 +370,6 @@ fn askers(annotated: &str) -> BTreeMap<String, BTreeSet<String>> {
         .collect()
 }
 
-/// The project that a requirement names.
-pub(crate) fn project(requirement: &str) -> String {
-    let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
-    normalized(&requirement[..end.unwrap_or(requirement.len())])
-}
-
 #[derive(Deserialize)]
 struct UvLock {
     #[serde(default)]
@@ -416,8 +412,9 @@ impl UvPackage {
             url: wheel.url,
             ..Package::default()
         };
-        pylock::checked(Locked { package, ..Locked::default() })
-            .map_err(|reason| EnvError::BadLock { path: message!("the index's answer"), reason })
+        pylock::checked(Locked { package, ..Locked::default() }).map_err(|reason| {
+            LockError::BadLock { path: message!("the index's answer"), reason }.into()
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use aitk_detect::Machine;
 use aitk_detect::installers::{pip_settings, pip_variable};
-use aitk_plan::{Catalog, Package, Wheel};
+use aitk_plan::{Catalog, Locked, Package, Wheel};
 use aitk_system::{
     Command, Fault, FileKind, Message, Permit, RunError, System, Told, inside, message,
 };
@@ -19,7 +19,6 @@ use crate::error::EnvError;
 use crate::fetch::{
     Client, FetchProgress, HESITATION, block_on, fetch_all, hash_of, place, unpack,
 };
-use crate::lock::Locked;
 use crate::{Settings, text};
 
 /// How long a program may take to say its version.

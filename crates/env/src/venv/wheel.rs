@@ -1,5 +1,7 @@
 //! What a wheel's own table of contents tells: how much it takes on disk, without downloading it.
 
+use aitk_plan::Locked;
+use aitk_plan::lock::pylock;
 use aitk_system::{Message, message};
 use std::cell::Cell;
 use std::io::{self, Cursor, Read, Seek, SeekFrom};
@@ -8,10 +10,8 @@ use futures_util::stream::{self, StreamExt};
 use zip::ZipArchive;
 use zip::result::ZipError;
 
-use super::pylock;
 use crate::error::EnvError;
 use crate::fetch::{Client, block_on, start_of, total_of};
-use crate::lock::Locked;
 
 /// How much of a wheel's end is asked for first; most tables of contents fit.
 const TAIL: u64 = 64 * 1024;

@@ -3,11 +3,9 @@
 use aitk_system::{Message, Told, message};
 use std::path::{Path, PathBuf};
 
-use aitk_env::{
-    Addition, Damage, Depth, EnvError, Environments, Generation, Lock, Request, base_files,
-};
+use aitk_env::{Addition, Damage, Depth, EnvError, Environments, Generation, Request, base_files};
 use aitk_plan::step::Base;
-use aitk_plan::{LayerRequest, Plan, Step, digest_of};
+use aitk_plan::{LayerRequest, Lock, Plan, Step, digest_of};
 
 use super::activate::left_behind;
 use super::environment::{Resolved, ahead, complete, does_not_go};

@@ -4,11 +4,13 @@ use aitk_system::{Message, Told, message};
 use std::path::PathBuf;
 
 use aitk_env::{
-    Added, Addition, Damage, Depth, EnvError, Fault, Generation, Layer, Lock, Record, Taken,
-    add_again, get_python,
+    Added, Addition, Damage, Depth, EnvError, Fault, Generation, Record, Taken, add_again,
+    get_python,
 };
 use aitk_plan::step::{self, AptPackages, Environment, Payload};
-use aitk_plan::{Accelerator, Bytes, FrameworkPlan, Part, Plan, Status, Step, Warning};
+use aitk_plan::{
+    Accelerator, Bytes, FrameworkPlan, Layer, Lock, Part, Plan, Status, Step, Warning,
+};
 
 use super::layer::{filled, finish, mend};
 use super::{Check, Ensure, Exact, Made, Remedy, Work, behaviour, may_download, own};

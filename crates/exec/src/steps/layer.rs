@@ -1,8 +1,8 @@
 //! The packages of one layer are in the generation.
 
-use aitk_env::{Damage, Depth, Generation, Lock, Locked, Manager};
+use aitk_env::{Damage, Depth, Generation, Manager, is_fetched};
 use aitk_plan::step::{Environment, Layer};
-use aitk_plan::{Manager as ManagerKind, Part, Plan, Step};
+use aitk_plan::{Lock, Locked, Manager as ManagerKind, Part, Plan, Step};
 use aitk_system::message;
 
 use super::{Check, Ensure, Exact, Made, Work, may_download};
@@ -85,13 +85,13 @@ fn damaged(
     cx: &Context<'_>,
     generation: &Generation,
     step: &str,
-) -> Result<aitk_env::Layer, ExecError> {
+) -> Result<aitk_plan::Layer, ExecError> {
     let damage = generation.damage(cx.system, Some(step), Depth::Content)?;
     let names: Vec<_> = damage.into_iter().map(|damage| damage.package).collect();
     let lock = generation.lock(cx.system)?;
     let packages = lock.layer(step).into_iter().flat_map(|layer| &layer.packages);
     let packages = packages.filter(|locked| names.contains(&locked.key())).cloned().collect();
-    Ok(aitk_env::Layer { step: step.to_owned(), packages })
+    Ok(aitk_plan::Layer { step: step.to_owned(), packages })
 }
 
 /// A step with what installing these packages into a generation takes.
@@ -100,13 +100,13 @@ pub(super) fn filled(
     manager: &dyn Manager,
     generation: &Generation,
     step: &Step,
-    layer: &aitk_env::Layer,
+    layer: &aitk_plan::Layer,
     kind: ManagerKind,
 ) -> Step {
     let packages = &layer.packages;
     let folder = cx.settings.packages(kind);
     let size = |locked: &Locked| locked.package.size.unwrap_or(0);
-    let fetched = |locked: &&Locked| !locked.is_in(&folder, cx.system);
+    let fetched = |locked: &&Locked| !is_fetched(locked, &folder, cx.system);
     let download = packages.iter().filter(fetched).map(size).fold(0, u64::saturating_add);
     let footprints = packages.iter().map(|locked| manager.footprint(locked));
     // What is downloaded is kept.

@@ -3,19 +3,21 @@
 //! Records that are never chosen are of no concern; one that is chosen passes here before it gets into a lock, and
 //! again whenever it is taken out of one.
 
-use aitk_plan::names::{self, Unfit};
 use aitk_system::{Message, Told, message};
 use rattler_conda_types::{RepoDataRecord, Subdir};
+use serde::Deserialize;
 use serde_json::Value;
 
-use crate::archive::LARGEST;
+use super::error::LockError;
+use super::locked::{LARGEST, Locked, Package};
+use crate::names::{self, Unfit};
 
 /// Whether a record can be worked with: every part of it that becomes a path, an address or a size is one, and no text
 /// in it has control characters.
 ///
 /// # Errors
 /// Which part is none, in words.
-pub(super) fn check(record: &RepoDataRecord, json: &Value) -> Result<(), Message> {
+fn check(record: &RepoDataRecord, json: &Value) -> Result<(), Message> {
     let package = &record.package_record;
     let told = |unfit: Unfit| unfit.told();
     names::package_name::check(package.name.as_normalized()).map_err(told)?;
@@ -44,6 +46,60 @@ pub(super) fn check(record: &RepoDataRecord, json: &Value) -> Result<(), Message
         names::relative_path::check(path).map_err(told)?;
     }
     names::lines_only(json).map_err(told)
+}
+
+/// The package of a record, with the record for those who install it.
+///
+/// # Errors
+/// [`LockError::BadPackage`] with the name of a package whose record cannot be worked with; [`LockError::NoHash`].
+pub fn locked(record: &RepoDataRecord) -> Result<Locked, LockError> {
+    let package = &record.package_record;
+    let name = package.name.as_normalized();
+    let bad = |reason: Message| LockError::BadPackage { package: name.to_owned(), reason };
+    let json = serde_json::to_value(record).map_err(|error| bad(Message::plain(error)))?;
+    check(record, &json).map_err(bad)?;
+    let Some(sha256) = package.sha256 else {
+        return Err(LockError::NoHash { file: record.identifier.to_string() });
+    };
+    Ok(Locked {
+        package: Package {
+            name: name.to_owned(),
+            version: package.version.to_string(),
+            build: Some(package.build.to_string()),
+            size: package.size,
+            sha256: Some(hex(&sha256)),
+            url: Some(record.url.to_string()),
+            record: Some(json),
+        },
+        ..Locked::default()
+    })
+}
+
+/// The record of a package, which says the same of it as the package itself.
+///
+/// # Errors
+/// [`LockError::BadPackage`] where it is none, or another package's.
+pub fn record(locked: &Locked) -> Result<RepoDataRecord, LockError> {
+    let package = &locked.package;
+    let bad = |reason: Message| LockError::BadPackage { package: package.name.clone(), reason };
+    let json = package.record.as_ref().ok_or_else(|| bad(message!("its record is missing")))?;
+    let record = RepoDataRecord::deserialize(json).map_err(|error| bad(Message::plain(error)))?;
+    check(&record, json).map_err(bad)?;
+    let own = &record.package_record;
+    let hash = own.sha256.map(|hash| hex(&hash));
+    if hash.is_none() || hash != package.sha256 {
+        return Err(bad(message!("its record names another sha256")));
+    }
+    let same = own.name.as_normalized() == package.name
+        && own.version.to_string() == package.version
+        && Some(own.build.as_str()) == package.build.as_deref()
+        && own.size == package.size
+        && Some(record.url.as_str()) == package.url.as_deref();
+    if same { Ok(record) } else { Err(bad(message!("its record is another package's"))) }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

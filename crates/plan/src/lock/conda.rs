@@ -3,17 +3,16 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aitk_plan::Manager;
-use aitk_system::{Message, System, Told, message};
-use rattler_conda_types::RepoDataRecord;
+use aitk_system::{Message, Told, message};
+use rattler_conda_types::{RepoDataRecord, Subdir};
 use rattler_lock::{
     CondaPackageData, DEFAULT_ENVIRONMENT_NAME, LockFile, PlatformData, PlatformName,
 };
 
-use super::solve::subdir;
-use super::{locked, python, record, target};
-use crate::error::EnvError;
-use crate::lock::{Layer, Lock, Locks};
+use super::error::LockError;
+use super::locked::{Layer, Lock, Locked, Locks, Target};
+pub use super::record::{locked, record};
+use crate::manager::Manager;
 
 /// The largest lock, in bytes: one of a thousand packages for four platforms has a fourth of it.
 const LARGEST: usize = 16 << 20;
@@ -24,9 +23,10 @@ const DEEPEST: usize = 64;
 const BASE: &str = "base";
 
 /// The text of a lock file. Channels stand in `order`; those that are not in it come last.
-pub(crate) fn write(locks: &Locks, order: &[String]) -> Result<String, EnvError> {
-    let bad = |reason: Message| EnvError::BadLock { path: message!("the lock"), reason };
-    let subdir = subdir(&locks.environment.target.arch)?;
+pub fn write(locks: &Locks, order: &[String]) -> Result<String, LockError> {
+    let bad = |reason: Message| LockError::BadLock { path: message!("the lock"), reason };
+    let arch = &locks.environment.target.arch;
+    let subdir = subdir(arch).ok_or_else(|| bad(message!("conda has no packages for {arch}")))?;
     let name = PlatformName::from(&subdir);
     let platform = PlatformData { name, subdir, virtual_packages: Vec::new() };
     let builder = LockFile::builder().with_platforms(vec![platform]);
@@ -46,29 +46,23 @@ pub(crate) fn write(locks: &Locks, order: &[String]) -> Result<String, EnvError>
 }
 
 /// The addresses of the channels that records come from.
-pub(crate) fn channels(records: &[RepoDataRecord], order: &[String]) -> Vec<String> {
+pub fn channels(records: &[RepoDataRecord], order: &[String]) -> Vec<String> {
     let all: BTreeSet<_> = records.iter().filter_map(|record| record.channel.clone()).collect();
     let mut channels: Vec<_> = all.into_iter().collect();
     channels.sort_by_key(|one| order.iter().position(|other| other == one).unwrap_or(order.len()));
     channels
 }
 
-/// Reads the part of a lock file for an architecture. It knows no layers: see [`Lock::layered`].
-pub(crate) fn read(
-    path: &Path,
-    system: &dyn System,
-    arch: Option<&str>,
-) -> Result<Locks, EnvError> {
-    parse(&system.text(path).map_err(EnvError::io(path))?, path, arch)
-}
-
-/// The same from a text; `path` names it in errors.
-pub(crate) fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks, EnvError> {
-    let bad = |reason: Message| EnvError::BadLock { path: path.told(), reason };
+/// Reads the part of a lock file for an architecture, or the first. It knows no layers: see [`Lock::layered`].
+///
+/// # Errors
+/// [`LockError::BadLock`] where it is no lock; [`LockError::BadPackage`] with a record that cannot be worked with.
+pub fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks, LockError> {
+    let bad = |reason: Message| LockError::BadLock { path: path.told(), reason };
     check_size(text).map_err(bad)?;
     let file = LockFile::from_str_with_base_directory(text, path.parent())
         .map_err(|error| bad(Message::plain(error)))?;
-    let lock = |name: &str| -> Result<Option<Lock>, EnvError> {
+    let lock = |name: &str| -> Result<Option<Lock>, LockError> {
         let Some(environment) = file.environment(name) else { return Ok(None) };
         let all: Vec<_> = environment.platforms().collect();
         let of = |arch: &str| all.iter().find(|p| architecture(p.subdir().as_str()) == Some(arch));
@@ -138,18 +132,71 @@ fn check_size(text: &str) -> Result<(), Message> {
 fn architecture(subdir: &str) -> Option<&'static str> {
     ["x86_64", "aarch64", "ppc64le"]
         .into_iter()
-        .find(|arch| super::solve::subdir(arch).is_ok_and(|known| known.as_str() == subdir))
+        .find(|arch| self::subdir(arch).is_some_and(|known| known.as_str() == subdir))
+}
+
+/// The folder of a channel that has the packages for an architecture.
+pub fn subdir(arch: &str) -> Option<Subdir> {
+    match arch {
+        "x86_64" => Some(Subdir::Linux64),
+        "aarch64" => Some(Subdir::LinuxAarch64),
+        "ppc64le" => Some(Subdir::LinuxPpc64le),
+        _ => None,
+    }
+}
+
+/// What is for this Python on this architecture; packages of conda name the glibc that they need themselves.
+pub fn target(python: &str, arch: &str) -> Target {
+    Target { python: python.to_owned(), arch: arch.to_owned(), glibc: None }
+}
+
+/// The version of the Python among these records, `3.12`.
+pub fn python(records: &[RepoDataRecord]) -> String {
+    let python = records.iter().find(|r| r.package_record.name.as_normalized() == "python");
+    let minor = python.and_then(|r| r.package_record.version.as_major_minor());
+    minor.map(|(major, minor)| format!("{major}.{minor}")).unwrap_or_default()
+}
+
+/// The package that a requirement names: `python` of `python 3.12.*`.
+pub fn name_of(requirement: &str) -> String {
+    let requirement = requirement.rsplit("::").next().unwrap_or(requirement);
+    let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
+    requirement[..end.unwrap_or(requirement.len())].to_lowercase()
+}
+
+/// The names of the packages that a package needs.
+pub fn needs_of(locked: &Locked) -> Vec<String> {
+    needs(locked).map(name_of).collect()
+}
+
+/// What a package needs, as its record has it.
+pub fn needs(locked: &Locked) -> impl Iterator<Item = &str> {
+    let depends = locked.package.record.as_ref().and_then(|record| record["depends"].as_array());
+    depends.into_iter().flatten().filter_map(|need| need.as_str())
 }
 
 #[cfg(test)]
 mod tests {
-    use aitk_detect::Machine;
-    use aitk_plan::{LayerRequest, Package};
-    use aitk_system::Real;
-    use rattler_conda_types::Subdir;
-
     use super::*;
-    use crate::lock::Locked;
+    use crate::lock::Package;
+    use crate::step::LayerRequest;
+
+    fn read(text: &str, arch: &str) -> Result<Locks, LockError> {
+        Locks::parse(text, Path::new("pixi.lock"), Manager::Conda, Some(arch))
+    }
+
+    #[test]
+    fn a_requirement_names_its_package() {
+        for (requirement, name) in [
+            ("python 3.12.*", "python"),
+            ("numpy>=2", "numpy"),
+            ("conda-forge::Ruamel.yaml", "ruamel.yaml"),
+            ("_openmp_mutex", "_openmp_mutex"),
+            ("pytorch=2.*=cpu*", "pytorch"),
+        ] {
+            assert_eq!(name_of(requirement), name);
+        }
+    }
 
     fn package(name: &str, build: &str, needs: &[&str]) -> Locked {
         let sha256 = "ab".repeat(32);
@@ -164,7 +211,7 @@ mod tests {
         let record: RepoDataRecord = serde_json::from_value(record).unwrap();
         let package =
             Package { record: Some(serde_json::to_value(&record).unwrap()), ..Package::default() };
-        let read = super::super::locked(&record).unwrap();
+        let read = locked(&record).unwrap();
         assert_eq!(read.package.record, package.record);
         read
     }
@@ -176,9 +223,10 @@ mod tests {
     #[test]
     fn a_lock_comes_back_from_its_file_with_all_that_conda_needs() {
         let python = package("python", "h1_0", &[]);
+        let minor = super::python(&[record(&python).unwrap()]);
         let numpy = package("numpy", "py_0", &["python >=3"]);
         let lab = package("jupyterlab", "py_1", &["python", "numpy"]);
-        let target = target(&super::super::python(&[record(&python).unwrap()]), "x86_64");
+        let target = target(&minor, "x86_64");
         let lock = Lock {
             manager: Manager::Conda,
             target,
@@ -194,11 +242,7 @@ mod tests {
             ..lock.clone()
         };
         let locks = Locks { environment: lock.clone(), base: Some(base) };
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pixi.lock");
-        Real.write(&path, locks.to_text().unwrap().as_bytes(), 0o644).unwrap();
-        let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
-        let read = Locks::read(&path, &Real, &machine).unwrap();
+        let read = read(&locks.to_text().unwrap(), "x86_64").unwrap();
         let wish = |step: &str, spec: &str| LayerRequest {
             step: step.to_owned(),
             requirements: vec![spec.to_owned()],
@@ -235,13 +279,7 @@ mod tests {
 
     #[test]
     fn what_is_made_to_exhaust_a_parser_is_no_lock() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pixi.lock");
-        let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
-        let refused = |text: &str| {
-            Real.write(&path, text.as_bytes(), 0o644).unwrap();
-            Locks::read(&path, &Real, &machine).unwrap_err().to_string()
-        };
+        let refused = |text: &str| read(text, "x86_64").unwrap_err().to_string();
         for text in [
             format!("version: {}", "[".repeat(100_000)),
             "- ".repeat(100_000),
@@ -265,13 +303,7 @@ mod tests {
             layers: vec![layer("environment", vec![locked])],
         };
         let text = lock(package("six", "h1_0", &[])).to_text(&[]).unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pixi.lock");
-        let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
-        let read = |text: &str| {
-            Real.write(&path, text.as_bytes(), 0o644).unwrap();
-            Locks::read(&path, &Real, &machine)
-        };
+        let read = |text: &str| read(text, "x86_64");
         read(&text).unwrap();
         for (from, to) in [
             ("license: MIT", "license: \"MIT\\e[2K\""),
@@ -308,14 +340,10 @@ mod tests {
             let data = CondaPackageData::from(record(&package(name, "h1_0", &[])).unwrap());
             builder.add_conda_package(DEFAULT_ENVIRONMENT_NAME, subdir.as_str(), data).unwrap();
         }
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pixi.lock");
         let text = builder.finish().render_to_string().unwrap();
-        Real.write(&path, text.as_bytes(), 0o644).unwrap();
         let names = |arch: &str| {
-            let machine = Machine { arch: arch.to_owned(), ..Machine::default() };
-            let locks = Locks::read(&path, &Real, &machine);
-            locks.map(|locks| locks.environment.packages().map(Locked::key).collect::<Vec<_>>())
+            read(&text, arch)
+                .map(|locks| locks.environment.packages().map(Locked::key).collect::<Vec<_>>())
         };
         assert_eq!(names("x86_64").unwrap(), ["python"]);
         assert_eq!(names("aarch64").unwrap(), ["numpy"]);

@@ -2,38 +2,32 @@
 
 use std::path::Path;
 
-use aitk_plan::{Manager, Package, names};
-use aitk_system::{Message, System, Told, message};
+use aitk_system::{Message, Told, message};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::error::EnvError;
-use crate::lock::{Layer, Lock, Locked, Target, normalized};
+use super::error::LockError;
+use super::locked::{Layer, Lock, Locked, Package, Target};
+use crate::manager::Manager;
+use crate::names;
+use crate::requirement::normalized;
 
 /// The longest text that is read as a lock, in bytes: ten times what the largest environment takes.
 const LONGEST: usize = 16 << 20;
 /// The most packages that an environment may have.
 const MOST: usize = 10_000;
 /// The largest wheel, and the most that one unpacks to, in bytes: sums of them stay far below what a number holds.
-pub(super) const LARGEST: u64 = 1 << 40;
+pub const LARGEST: u64 = 1 << 40;
 /// The most files that a wheel may have.
 const FILES: u64 = 10_000_000;
 
-/// Reads a lock that [`write`] wrote.
+/// Reads a lock that [`write`] wrote; `path` names it in errors.
 ///
 /// # Errors
-/// [`EnvError::BadLock`] where it is no lock, or one without what aitk notes in it, or one with more than a lock can
-/// hold.
-pub(crate) fn read(path: &Path, system: &dyn System) -> Result<Lock, EnvError> {
-    parse(&system.text(path).map_err(EnvError::io(path))?, path)
-}
-
-/// The same from a text; `path` names it in errors.
-///
-/// # Errors
-/// [`EnvError::BadLock`], as [`read`]; [`EnvError::OnlySource`] for a package that would have to be built.
-pub(crate) fn parse(text: &str, path: &Path) -> Result<Lock, EnvError> {
-    let bad = |reason: Message| EnvError::BadLock { path: path.told(), reason };
+/// [`LockError::BadLock`] where it is no lock, or one without what aitk notes in it, or one with more than a lock can
+/// hold; [`LockError::OnlySource`] for a package that would have to be built.
+pub fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
+    let bad = |reason: Message| LockError::BadLock { path: path.told(), reason };
     if text.len() > LONGEST {
         return Err(bad(message!("it has {} bytes", text.len())));
     }
@@ -58,7 +52,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Lock, EnvError> {
         let note = note.ok_or_else(|| bad(message!("{} has no layer", package.name)))?;
         let [wheel] = package.wheels.as_slice() else {
             if package.wheels.is_empty() && package.is_built {
-                return Err(EnvError::OnlySource { package: package.name });
+                return Err(LockError::OnlySource { package: package.name });
             }
             return Err(bad(message!("{} does not have exactly one wheel", package.name)));
         };
@@ -86,7 +80,7 @@ pub(crate) fn parse(text: &str, path: &Path) -> Result<Lock, EnvError> {
 ///
 /// # Errors
 /// With what it is not.
-pub(crate) fn checked(locked: Locked) -> Result<Locked, Message> {
+pub fn checked(locked: Locked) -> Result<Locked, Message> {
     let Package { name, version, size, sha256, url, .. } = &locked.package;
     let text = |unfit: names::Unfit| unfit.told();
     names::package_name::check(name).map_err(text)?;
@@ -118,7 +112,7 @@ pub(crate) fn checked(locked: Locked) -> Result<Locked, Message> {
 }
 
 /// The lock in the form of PEP 751, which pip and uv read; what only aitk needs stands under `tool.aitk`.
-pub(crate) fn write(lock: &Lock) -> String {
+pub fn write(lock: &Lock) -> String {
     let packages = lock
         .layers
         .iter()
@@ -244,8 +238,6 @@ struct Hashes {
 
 #[cfg(test)]
 mod tests {
-    use aitk_system::Real;
-
     use super::*;
 
     fn lock() -> Lock {
@@ -278,25 +270,19 @@ mod tests {
 
     #[test]
     fn a_lock_comes_back_from_its_file_as_it_was() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pylock.toml");
-        Real.write(&path, write(&lock()).as_bytes(), 0o644).unwrap();
-        assert_eq!(read(&path, &Real).unwrap(), lock());
+        assert_eq!(parse(&write(&lock()), Path::new("pylock.toml")).unwrap(), lock());
     }
 
     #[test]
     fn a_foreign_or_damaged_lock_is_refused_with_its_reason() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("pylock.toml");
         let foreign =
             "lock-version = \"1.0\"\ncreated-by = \"x\"\nrequires-python = \"\"\npackages = []\n";
-        Real.write(&path, foreign.as_bytes(), 0o644).unwrap();
-        let error = read(&path, &Real).unwrap_err();
+        let error = parse(foreign, Path::new("pylock.toml")).unwrap_err();
         assert!(error.to_string().contains("not made by aitk"), "{error}");
     }
 
     /// Why a lock is refused in which a piece of text is another one.
-    fn refused(from: &str, to: &str) -> EnvError {
+    fn refused(from: &str, to: &str) -> LockError {
         let text = write(&lock());
         let changed = text.replacen(from, to, 1);
         assert_ne!(changed, text, "{from} is not in it");
@@ -328,7 +314,7 @@ mod tests {
             ("libraries", "x y".to_owned()),
         ] {
             let error = refused(from, &to);
-            assert!(matches!(error, EnvError::BadLock { .. }), "{to}: {error}");
+            assert!(matches!(error, LockError::BadLock { .. }), "{to}: {error}");
         }
     }
 
@@ -356,7 +342,7 @@ mod tests {
             "{begin}[packages.sdist]\nurl = \"https://x/a-1.0.tar.gz\"\n[packages.tool{rest}"
         );
         let error = parse(&sdist, Path::new("x.toml")).unwrap_err();
-        assert!(matches!(&error, EnvError::OnlySource { package } if package == "a"), "{error}");
+        assert!(matches!(&error, LockError::OnlySource { package } if package == "a"), "{error}");
     }
 
     #[test]
