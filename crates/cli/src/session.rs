@@ -171,8 +171,12 @@ impl Session {
 
     /// What was asked of an environment when it was last applied.
     pub fn applied(&self, env: &str) -> Result<Request, CliError> {
-        let wish = self.receipt.environments.get(env);
-        wish.and_then(|wish| serde_json::from_value(wish.clone()).ok())
+        let of_current = || {
+            let current = Environments::new(&self.settings.data, env).current(&*self.system);
+            current.and_then(|(_, record)| record.wish)
+        };
+        let wish = self.receipt.environments.get(env).cloned().or_else(of_current);
+        wish.and_then(|wish| serde_json::from_value(wish).ok())
             .ok_or_else(|| CliError::NoEnvironment { name: env.to_owned() })
     }
 

@@ -4,9 +4,8 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aitk_env::Locks;
 use aitk_plan::warnings::FOREIGN_ORIGINS;
-use aitk_plan::{Choices, Plan, Request, Warning};
+use aitk_plan::{Choices, Locks, Plan, Request, Warning};
 use aitk_system::{Deny, is_terminal, message};
 
 use crate::args::{Accept, Apply};

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Settings;
 use crate::archive::read_members;
+use crate::backend::backend;
 use crate::error::EnvError;
 use crate::fetch::{hash_of, hex, keep};
 
@@ -287,7 +288,7 @@ impl Opening<'_> {
             return Err(self.bad(message!("{name} is not what its manifest names")));
         }
         let (folder, file) = match place {
-            Place::Package(file) => (self.settings.packages(self.manager), file),
+            Place::Package(file) => (backend(self.manager).packages(self.settings), file),
             Place::Uv(file) => (self.settings.wheels(), file),
             Place::Lock => {
                 let bundles = self.settings.cache.join("bundles");

@@ -179,6 +179,17 @@ pub enum EnvError {
         /// What to choose so that it fits.
         remedy: Message,
     },
+    /// A newer version of aitk has built an environment. This one reads what it knows of it, and changes nothing there.
+    #[explain(
+        code = "AITK-E18",
+        exit = Config,
+        say("{path} was built by a newer version of aitk"),
+        hint("use that version of aitk; this one changes nothing here")
+    )]
+    Newer {
+        /// The environment's folder.
+        path: PathBuf,
+    },
     /// The run was interrupted, and continues where it stopped.
     #[explain(
         code = "AITK-X01",

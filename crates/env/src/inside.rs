@@ -1,12 +1,10 @@
 //! What it takes to work in an environment. This is the one place that says what a program gets which runs there: the
 //! commands `aitk run`, `shell` and `lab`, the kernel that Jupyter starts, and the proofs.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use aitk_plan::{Manager as Kind, SET, STRAY};
+use aitk_plan::{SET, STRAY};
 use aitk_system::{Command, DEFAULT_PATH, System, absolute_path, quote};
-
-use crate::{conda, venv};
 
 /// What it takes to work in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,15 +19,6 @@ pub struct Inside {
     pub(crate) activation: String,
     /// What fish reads to be in it; `None` where the variables must do.
     pub(crate) fish: Option<String>,
-}
-
-/// What it takes to work in the environment `name` at `prefix`, whose manager has an environment of its own at `base`
-/// if it has one at all.
-pub fn inside(kind: Kind, name: &str, prefix: &Path, base: &Path) -> Inside {
-    match kind {
-        Kind::Conda => conda::inside(name, prefix, base),
-        Kind::Venv => venv::inside(prefix),
-    }
 }
 
 impl Inside {
@@ -102,13 +91,20 @@ impl Inside {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::path::Path;
 
+    use aitk_plan::Manager as Kind;
     use aitk_system::Real;
 
     use super::*;
+    use crate::backend::backend;
+
+    fn inside(kind: Kind) -> Inside {
+        backend(kind).inside("ai", Path::new("/e/ai"), Path::new("/e/base"))
+    }
 
     fn both() -> [Inside; 2] {
-        Kind::ALL.map(|kind| inside(kind, "ai", Path::new("/e/ai"), Path::new("/e/base")))
+        Kind::ALL.map(inside)
     }
 
     #[test]
@@ -138,7 +134,7 @@ mod tests {
     #[test]
     fn each_manager_sets_its_own_variables_and_clears_the_others() {
         let of = |kind| {
-            let inside = inside(kind, "ai", Path::new("/e/ai"), Path::new("/e/base"));
+            let inside = inside(kind);
             let all: BTreeMap<_, _> =
                 inside.kernel().map(|(name, value)| (name, value.to_owned())).collect();
             all

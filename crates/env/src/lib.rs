@@ -1,47 +1,44 @@
 //! Python environments: resolved to a [`aitk_plan::Lock`], built aside as a [`Generation`].
 //!
-//! Two managers do it behind one trait, [`Manager`]: `conda` with the rattler crates, `venv` with uv. Downloads happen
+//! Two managers do it behind one trait, [`Backend`]: `conda` with the rattler crates, `venv` with uv. Downloads happen
 //! here and nowhere else; each is checked against the hash that the lock names.
 
-mod additions;
 mod archive;
+mod backend;
 mod bundle;
 mod bytecode;
-mod conda;
 mod error;
-mod fault;
 mod fetch;
 mod files;
 mod generation;
+mod http;
 mod inside;
 mod lock;
-mod manager;
 mod received;
+mod runtime;
 mod secrets;
 mod strangers;
-mod venv;
 
 use std::path::{Path, PathBuf};
 
-use aitk_plan::lock::host_of;
-
-pub use additions::Addition;
-pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
-pub use conda::{base_files, channel_answers, channels_of};
-pub use error::{EnvError, get_python};
-pub use fault::Fault;
-pub use fetch::{Client, FetchProgress, fetch_all, fetch_small, is_fetched};
-pub use files::Depth;
-pub use generation::{Added, Damage, Environments, Generation, Record, add_again};
-pub use inside::{Inside, inside};
-pub use lock::read_locks;
-pub use manager::{
-    Cuda, Footprint, Manager, Request, Site, Taken, fetch, fetch_installer, manager,
+pub use backend::{
+    Backend, Cuda, Footprint, Request, Site, Taken, Uv, UvSources, backend, channel_answers,
+    channels_of, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
 };
+pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
+pub use error::{EnvError, get_python};
+pub use fetch::{FetchProgress, fetch_all, fetch_small, is_fetched};
+pub use files::Depth;
+pub use generation::{
+    Added, Addition, Builder, Damage, Environments, Fault, Generation, Mender, Reason, Record,
+    add_again,
+};
+pub use http::Client;
+pub use inside::Inside;
+pub use lock::read_locks;
 pub use received::{note_received, received};
 pub use secrets::{Secret, without_secrets};
 pub use strangers::strangers;
-pub use venv::{Uv, UvSources, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -75,25 +72,6 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The channels, or the hosts of the indexes, that are set: as [`aitk_plan::Locked::origin`] names them.
-    pub fn origins(&self, manager: aitk_plan::Manager) -> Vec<String> {
-        match manager {
-            aitk_plan::Manager::Conda => conda::addresses(self).unwrap_or_default(),
-            aitk_plan::Manager::Venv => {
-                let own = self.index_url.iter().chain(&self.more_indexes);
-                own.chain(&self.torch_index).map(|index| host_of(index)).collect()
-            }
-        }
-    }
-
-    /// Where the files of packages are kept as they were downloaded.
-    pub fn packages(&self, manager: aitk_plan::Manager) -> PathBuf {
-        match manager {
-            aitk_plan::Manager::Conda => self.cache.join("conda"),
-            aitk_plan::Manager::Venv => self.wheels(),
-        }
-    }
-
     /// Where wheels are kept.
     pub fn wheels(&self) -> PathBuf {
         self.cache.join("wheels")

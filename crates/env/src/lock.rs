@@ -9,7 +9,7 @@ use aitk_system::System;
 use crate::error::EnvError;
 
 /// Reads a lock of either manager, whichever the file is; of one for several platforms, the part for the machine.
-/// Whether it fits there and what is wished for, [`crate::Manager::accept`] says.
+/// Whether it fits there and what is wished for, [`crate::Backend::accept`] says.
 ///
 /// # Errors
 /// [`aitk_plan::LockError::BadLock`] where it is none, or lacks what installing takes.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use aitk_plan::{Manager, names};
 use aitk_system::{FileKind, System};
 
-use crate::manager::inventory;
+use crate::backend::backend;
 
 /// Entries at the top of an environment that its manager or aitk makes.
 const TOP: [&str; 12] = [
@@ -107,9 +107,9 @@ fn known(system: &dyn System, root: &Path) -> BTreeSet<PathBuf> {
     let files = files.filter_map(|line| line.split('\t').next());
     known.extend(files.filter(|file| names::relative_path::fits(file)).map(PathBuf::from));
     for manager in Manager::ALL {
-        let inventory = inventory(manager);
-        for one in inventory.installed(system, root) {
-            known.extend(inventory.paths(system, root, &one).into_iter().map(PathBuf::from));
+        let backend = backend(manager);
+        for one in backend.installed(system, root) {
+            known.extend(backend.paths(system, root, &one).into_iter().map(PathBuf::from));
             known.insert(one.record);
         }
     }

@@ -1,5 +1,6 @@
 //! What every step has at hand.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,14 +8,14 @@ use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
 use aitk_env::{
-    Cuda, Damage, Depth, Environments, Generation, Manager, Record, Request, Settings, Site,
-    manager,
+    Backend, Cuda, Damage, Depth, Environments, Generation, Record, Request, Settings, Site,
+    backend,
 };
 use aitk_plan::{
-    BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Locks, Manager as Kind, Plan, Step,
-    digest_of, step,
+    BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Locks, Plan, Step, digest_of, step,
 };
 use aitk_system::{Command, Message, System};
+use serde_json::Value;
 
 use crate::apt::{Apt, Said};
 use crate::downloads::Downloads;
@@ -197,6 +198,11 @@ impl<'a> Context<'a> {
         result
     }
 
+    /// What the user wishes an environment to be.
+    pub(crate) fn wish(&self, env: &str) -> Option<Value> {
+        self.memo().receipt.environments.get(env).cloned()
+    }
+
     /// Writes the receipt, if it says anything new.
     pub(crate) fn save_receipt(&self) -> Result<(), ExecError> {
         // Both lanes write it, and the later one must not write what is older.
@@ -222,10 +228,10 @@ impl<'a> Context<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct EnvironmentSpec<'a> {
     pub name: &'a str,
-    pub manager: Kind,
+    pub backend: &'static dyn Backend,
     pub python: Option<&'a str>,
     pub interpreter: Option<&'a str>,
-    pub layers: &'a [LayerRequest],
+    pub layers: Cow<'a, [LayerRequest]>,
     pub builds: &'a [BuildRequest],
     pub added: &'a [String],
     pub cuda: Option<Cuda<'a>>,
@@ -234,14 +240,14 @@ pub(crate) struct EnvironmentSpec<'a> {
     pub digest: String,
 }
 
-impl<'a> EnvironmentSpec<'a> {
+impl EnvironmentSpec<'_> {
     /// What its manager is asked for.
-    pub fn request(&self) -> Request<'a> {
+    pub fn request(&self) -> Request<'_> {
         Request {
             name: self.name,
             python: self.python,
             interpreter: self.interpreter,
-            layers: self.layers,
+            layers: &self.layers,
             builds: self.builds,
             added: self.added,
             cuda: self.cuda,
@@ -257,10 +263,10 @@ pub(crate) fn environment(plan: &Plan) -> Option<EnvironmentSpec<'_>> {
     let (accelerator, choices) = (&plan.accelerator, &plan.choices);
     Some(EnvironmentSpec {
         name: env,
-        manager: plan.manager,
+        backend: backend(plan.manager),
         python: python.as_deref(),
         interpreter: interpreter.as_deref(),
-        layers,
+        layers: Cow::Borrowed(layers),
         builds,
         added,
         cuda: accelerator
@@ -355,21 +361,13 @@ impl Context<'_> {
         unchanged
     }
 
-    /// The environment manager of a kind, at work here; what its commands print goes to the log.
-    pub(crate) fn manager<'b>(&'b self, kind: Kind, log: &'b Path) -> Box<dyn Manager + 'b> {
-        manager(kind, self.site(log))
+    /// What managers work on while they only look.
+    pub(crate) fn looking(&self) -> Site<'_> {
+        self.site(Path::new(NO_LOG))
     }
 
-    /// The same, which asks the sources for this machine and takes nothing of what is installed here.
-    pub(crate) fn manager_from_afar<'b>(
-        &'b self,
-        kind: Kind,
-        log: &'b Path,
-    ) -> Box<dyn Manager + 'b> {
-        manager(kind, Site { is_local: false, ..self.site(log) })
-    }
-
-    fn site<'b>(&'b self, log: &'b Path) -> Site<'b> {
+    /// What managers work on; what their commands print goes to the log.
+    pub(crate) fn site<'b>(&'b self, log: &'b Path) -> Site<'b> {
         Site {
             system: self.system,
             local: self.local,
@@ -379,6 +377,7 @@ impl Context<'_> {
             settings: self.settings,
             local_settings: self.local_settings,
             log,
+            dry: self.dry,
         }
     }
 
@@ -389,7 +388,7 @@ impl Context<'_> {
         let in_it = |step: &&Step| step.part().is_content();
         Some(Lock {
             manager: plan.manager,
-            target: self.manager(plan.manager, &no_log()).target(spec.python?),
+            target: spec.backend.target(self.machine, spec.python?),
             build: plan.framework.as_ref().map(|framework| framework.build.clone()),
             layers: plan.steps.iter().filter(in_it).filter_map(layer_of).collect(),
         })
@@ -403,7 +402,7 @@ impl Context<'_> {
         let minor: Vec<_> = version.split('.').take(2).collect();
         Some(Lock {
             manager: plan.manager,
-            target: self.manager(plan.manager, &no_log()).target(&minor.join(".")),
+            target: backend(plan.manager).target(self.machine, &minor.join(".")),
             build: None,
             layers: vec![layer],
         })
@@ -420,7 +419,11 @@ pub(crate) fn layer_of(step: &Step) -> Option<Layer> {
     })
 }
 
-/// Where a file of a step's log goes, when nothing is journaled.
+/// The name of conda's own environment.
+pub(crate) const BASE: &str = "base";
+/// Where a step's log goes when nothing is journaled.
+const NO_LOG: &str = "/dev/null";
+
 pub(crate) fn no_log() -> PathBuf {
-    PathBuf::from("/dev/null")
+    PathBuf::from(NO_LOG)
 }

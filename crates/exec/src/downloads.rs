@@ -6,8 +6,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use aitk_env::{EnvError, FetchProgress, Settings, fetch};
-use aitk_plan::{Layer, Locked, Manager};
+use aitk_env::{Backend, EnvError, FetchProgress, Settings};
+use aitk_plan::{Layer, Locked};
 use aitk_system::{interrupted, message};
 
 use crate::error::ExecError;
@@ -40,7 +40,7 @@ impl FetchProgress for LayerDownload {
 impl Downloads {
     /// Begins to download the packages of these layers, in this order, in the background. What has been begun already
     /// goes on.
-    pub fn begin(&self, settings: &Settings, manager: Manager, layers: &[Layer]) {
+    pub fn begin(&self, settings: &Settings, backend: &'static dyn Backend, layers: &[Layer]) {
         let mut queue = Vec::new();
         let mut known = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         for layer in layers.iter().filter(|layer| !layer.packages.is_empty()) {
@@ -60,7 +60,7 @@ impl Downloads {
         let begun = thread::Builder::new().spawn(move || {
             for download in queue {
                 let packages: Vec<&Locked> = download.packages.iter().collect();
-                let result = fetch(manager, &settings, &packages, &*download);
+                let result = backend.fetch(&settings, &packages, &*download);
                 *download.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
                 download.ended.notify_all();
             }

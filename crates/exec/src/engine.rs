@@ -12,7 +12,7 @@ use aitk_system::{Exit, Explain, Message, RunError, Told, interrupted, message};
 use serde::Serialize;
 
 use crate::apt;
-use crate::context::{Context, Looked, environment};
+use crate::context::{BASE, Context, Looked, environment};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
 use crate::report::{Answer, Event, News, Outcome, Reporter};
@@ -155,10 +155,15 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
     }
     drop(memo);
     let environments = environment(plan).map(|spec| cx.environments(&spec));
-    for environments in
-        environments.into_iter().chain([Environments::new(&cx.settings.data, "base")])
+    for environments in environments.into_iter().chain([Environments::new(&cx.settings.data, BASE)])
     {
         let Some((generation, record)) = environments.current(cx.system) else { continue };
+        // Whoever goes back to it later wishes for this again.
+        if let Some(wish) = cx.wish(&plan.choices.env).filter(|_| record.inventory.is_some())
+            && record.wish.as_ref() != Some(&wish)
+        {
+            generation.wish(cx.system, &wish)?;
+        }
         let steps =
             std::iter::once(None).chain(record.layers.keys().map(|step| Some(step.as_str())));
         if !steps.into_iter().all(|step| cx.unchanged(&generation, step)) {
@@ -182,7 +187,7 @@ fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
 /// Notes the files of environments that another program or an older aitk has built, before anything is proven of them.
 fn note_files(cx: &Context<'_>, plan: &Plan) {
     let own = environment(plan).map(|spec| cx.environments(&spec));
-    let all = own.into_iter().chain([Environments::new(&cx.settings.data, "base")]);
+    let all = own.into_iter().chain([Environments::new(&cx.settings.data, BASE)]);
     let current = all.filter_map(|environments| environments.current(cx.system));
     for (generation, _) in current.filter(|_| !cx.dry) {
         // What is damaged there is found, named and mended by the steps.

@@ -65,6 +65,12 @@ impl Journal {
         self.folder.join("logs").join(format!("{step}.log"))
     }
 
+    /// The name of the run that a log is of.
+    pub(crate) fn run_of(log: &Path) -> Option<String> {
+        let folder = log.parent()?.parent()?.file_name()?;
+        Some(folder.to_string_lossy().into_owned())
+    }
+
     /// Adds a line and flushes it to disk.
     pub(crate) fn write(&self, cx: &Context<'_>, entry: Entry) -> Result<(), ExecError> {
         if cx.dry {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use aitk_env::{Request, is_fetched};
+use aitk_env::{Request, Site, backend, is_fetched};
 use aitk_plan::{Locked, Locks, Part, Plan};
 
-use crate::context::{Context, environment, no_log};
+use crate::context::{Context, environment};
 
 /// Where packages would be fetched from that the given lock names, and to which no source leads that is set here: the
 /// address of a channel, the host of a wheel. Nothing is fetched without a network, nor what is in the cache already.
@@ -15,24 +15,24 @@ pub fn foreign_origins(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
     let Some(locks) = cx.locked.filter(|_| fetches && !settings.offline) else {
         return BTreeSet::new();
     };
-    let folder = settings.packages(plan.manager);
+    let folder = backend(plan.manager).packages(settings);
     let wanted = packages(locks).filter(|locked| !is_fetched(locked, &folder, cx.local));
     foreign(cx, plan, locks, wanted)
 }
 
 /// The same of a lock that is carried elsewhere with a plan: there everything of it is fetched.
-pub fn foreign_origins_elsewhere(cx: &Context<'_'>, plan: &Plan) -> BTreeSet<String> {
+pub fn foreign_origins_elsewhere(cx: &Context<'_>, plan: &Plan) -> BTreeSet<String> {
     cx.locked.map_or_else(BTreeSet::new, |locks| foreign(cx, plan, locks, packages(locks)))
 }
 
 /// Where some packages of a lock come from, as far as no source leads there that is set here.
 fn foreign<'l>(
-    cx: &Context<'_'>,
+    cx: &Context<'_>,
     plan: &Plan,
     locks: &Locks,
     wanted: impl Iterator<Item = &'l Locked>,
 ) -> BTreeSet<String> {
-    let own = cx.local_settings.origins(plan.manager);
+    let own = backend(plan.manager).origins(cx.local_settings);
     let foreign: BTreeSet<_> =
         wanted.map(Locked::origin).filter(|origin| !own.contains(origin)).collect();
     // Many an index keeps its files on another host.
@@ -57,6 +57,8 @@ fn led_to(cx: &Context<'_>, plan: &Plan, locks: &Locks) -> BTreeSet<String> {
         builds: &builds,
         ..spec.request()
     };
-    let answer = cx.manager_from_afar(plan.manager, &no_log()).resolve(&asked);
+    // Of what is installed here nothing is taken.
+    let site = Site { is_local: false, ..cx.looking() };
+    let answer = spec.backend.resolve(&site, &asked);
     answer.map_or_else(|_| BTreeSet::new(), |lock| lock.packages().map(Locked::origin).collect())
 }

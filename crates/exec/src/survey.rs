@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::panic::resume_unwind;
 use std::thread;
 
-use aitk_env::{Record, is_fetched};
+use aitk_env::{Record, backend, is_fetched};
 use aitk_plan::{Locks, Part, Plan, Status, Step, conclude};
 use aitk_system::{RunError, beside, message, with_each};
 
-use crate::context::{Context, environment, layer_of, no_log};
+use crate::context::{Context, environment, layer_of};
 use crate::error::ExecError;
 use crate::steps::{Check, Exact, as_built, behaviour, resolve_base, resolve_environment};
 
@@ -166,9 +166,8 @@ fn resolve_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
 /// What the manager's own environment and the user's share is downloaded and unpacked by the first alone.
 fn count_once(cx: &Context<'_>, plan: &mut Plan) {
     let installs = |step: &&mut Step| step.status == Status::Needed && step.part().installs();
-    let log = no_log();
-    let manager = cx.manager(plan.manager, &log);
-    let folder = cx.settings.packages(plan.manager);
+    let (backend, site) = (backend(plan.manager), cx.looking());
+    let folder = backend.packages(cx.settings);
     let mut seen = BTreeSet::new();
     for step in plan.steps.iter_mut().filter(installs) {
         let Some(layer) = layer_of(step) else { continue };
@@ -180,7 +179,7 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
             if !is_fetched(locked, &folder, cx.system) {
                 download = download.saturating_add(locked.package.size.unwrap_or(0));
             }
-            let footprint = manager.footprint(locked);
+            let footprint = backend.footprint(&site, locked);
             disk = disk.saturating_add(footprint.bytes);
             step.rough |= footprint.rough;
         }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aitk_env::{Client, FetchProgress, Wrapped, fetch_all, fetch_installer, write_bundle};
+use aitk_env::{Client, FetchProgress, Wrapped, backend, fetch_all, write_bundle};
 use aitk_exec::{Event, Reporter};
 use aitk_plan::{Bytes, Choices, Locked, Request};
 use aitk_system::{Deny, message};
@@ -52,7 +52,8 @@ pub fn run(
     sources::of_lock(&origins, &args.accept, false)?;
 
     let settings = &prepared.local_settings;
-    let folder = settings.packages(plan.manager);
+    let backend = backend(plan.manager);
+    let folder = backend.packages(settings);
     let packages: Vec<&Locked> = locks
         .environment
         .packages()
@@ -67,7 +68,7 @@ pub fn run(
         root: false,
     });
     fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
-    let installer = fetch_installer(plan.manager, &**local, &session.catalog, settings, &bar)?;
+    let installer = backend.fetch_installer(&**local, &session.catalog, settings, &bar)?;
     let mut files: Vec<PathBuf> =
         packages.iter().map(|locked| folder.join(locked.filename())).collect();
     files.sort();

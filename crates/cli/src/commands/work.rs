@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_detect::folders;
-use aitk_env::{Environments, Fault, Inside, inside};
+use aitk_env::{Environments, Fault, Inside, backend};
 use aitk_exec::Receipt;
 use aitk_system::{Command, Real, System, message, quote, replace};
 
@@ -36,7 +36,7 @@ impl Environment {
         let base = adopted
             .map_or_else(|| Environments::new(&folders.data, "base").current_path(), PathBuf::from);
         let path = environments.current_path();
-        let inside = inside(record.manager, &which.env, &path, &base);
+        let inside = backend(record.manager).inside(&which.env, &path, &base);
         Ok(Self { path, inside })
     }
 

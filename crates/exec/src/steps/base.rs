@@ -3,65 +3,57 @@
 use aitk_system::{Message, Told, message};
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Addition, Damage, Depth, EnvError, Environments, Generation, Request, base_files};
+use aitk_env::{Addition, Damage, Depth, EnvError, Environments, Generation, backend};
 use aitk_plan::step::Base;
 use aitk_plan::{LayerRequest, Lock, Plan, Step, digest_of};
 
 use super::activate::left_behind;
-use super::environment::{Resolved, ahead, complete, does_not_go};
-use super::layer::{filled, mend};
-use super::{Check, Ensure, Exact, Made, Remedy, Work, may_download, own};
-use crate::context::{Context, environment, no_log};
+use super::building::{builder, ensure};
+use super::environment::{Resolved, ahead, does_not_go, solve};
+use super::layer::filled;
+use super::{Check, Ensure, Exact, Made, Remedy, Work, own};
+use crate::context::{BASE, Context, EnvironmentSpec, environment};
 use crate::error::ExecError;
 use crate::receipt::Provenance;
 use crate::report::Event;
 
-/// The name of conda's own environment.
-const NAME: &str = "base";
-
-/// What the step asks for.
+/// What the step asks for besides its environment.
 struct Spec<'a> {
+    /// The user's environment, which it is to know by this name.
     env: &'a str,
     adopt: Option<&'a Path>,
-    generation: Option<&'a str>,
-    layers: [LayerRequest; 1],
-    digest: String,
+    own: EnvironmentSpec<'a>,
 }
 
 fn spec<'a>(plan: &Plan, step: &Step, base: &'a Base) -> Spec<'a> {
-    let Base { env, requirements, adopt, .. } = base;
-    Spec {
-        env,
-        adopt: adopt.as_deref().map(Path::new),
-        generation: base.generation.as_deref(),
-        layers: [LayerRequest { step: step.id.clone(), requirements: requirements.clone() }],
+    let Base { env, requirements, adopt, generation } = base;
+    let layers = vec![LayerRequest { step: step.id.clone(), requirements: requirements.clone() }];
+    let own = EnvironmentSpec {
+        name: BASE,
+        backend: backend(plan.manager),
+        python: None,
+        interpreter: None,
+        layers: layers.into(),
+        builds: &[],
+        added: &[],
+        // Nothing in it computes.
+        cuda: None,
+        generation: generation.as_deref(),
         digest: digest_of(&(requirements, &plan.choices.channels)),
-    }
+    };
+    Spec { env, adopt: adopt.as_deref().map(Path::new), own }
 }
 
 impl Spec<'_> {
     /// Whether the generation that a resolved step names is the one in use.
     fn is_resolved_here(&self, cx: &Context<'_>) -> bool {
         let current = environments(cx).current(cx.system);
-        current.is_some_and(|(current, _)| self.generation == Some(&current.name()))
-    }
-
-    fn request<'b>(&'b self, added: &'b [String]) -> Request<'b> {
-        Request {
-            name: NAME,
-            python: None,
-            interpreter: None,
-            layers: &self.layers,
-            builds: &[],
-            added,
-            // Nothing in it computes.
-            cuda: None,
-        }
+        current.is_some_and(|(current, _)| self.own.generation == Some(&current.name()))
     }
 }
 
 fn environments(cx: &Context<'_>) -> Environments {
-    Environments::new(&cx.settings.data, NAME)
+    Environments::new(&cx.settings.data, BASE)
 }
 
 /// The folder of the conda that a plan uses.
@@ -101,11 +93,9 @@ impl Ensure for Base {
         };
         let generation = environments(cx).instance(cx.system, &lock.digest());
         let resolved = Self { generation: Some(lock.digest()), ..self.clone() };
-        let log = no_log();
-        let manager = cx.manager(plan.manager, &log);
         let step = Step { action: resolved.into(), ..step.clone() };
         let Some(layer) = lock.layer(&step.id) else { return Ok(Exact::one(step)) };
-        let mut exact = filled(cx, &*manager, &generation, &step, layer, plan.manager);
+        let mut exact = filled(cx, spec.own.backend, &generation, &step, layer);
         exact.commands.push(known);
         let warnings = does_not_go(&left_out).into_iter().collect();
         Ok(Exact { warnings, ..Exact::one(exact) })
@@ -225,10 +215,12 @@ fn fault(
         return one(message!("there is no conda of aitk's"));
     };
     let fits = match of_lock {
-        Some(Some(wanted)) => record.request == spec.digest && wanted.digest() == generation.name(),
+        Some(Some(wanted)) => {
+            record.request == spec.own.digest && wanted.digest() == generation.name()
+        }
         // A lock solves nothing: what is there does.
         Some(None) => true,
-        None => record.request == spec.digest,
+        None => record.request == spec.own.digest,
     };
     if !fits {
         return one(message!("the conda that is there is another one"));
@@ -280,31 +272,22 @@ fn resolved(cx: &Context<'_>, plan: &Plan) -> Result<Option<Resolved>, ExecError
         return Ok(None);
     }
     if let Some(lock) = cx.locked.and_then(|locks| locks.base.as_ref()) {
-        return Ok(Some(lock.clone().layered(&spec.layers).into()));
+        return Ok(Some(lock.clone().layered(&spec.own.layers).into()));
     }
     let there = environments(cx).current(cx.system);
     let kept = |generation: &Generation| Ok(Some(generation.lock(cx.system)?.into()));
     match &there {
         Some((generation, _)) if cx.locked.is_some() => return kept(generation),
         None if cx.locked.is_some() => return Ok(None),
-        Some((generation, record)) if record.request == spec.digest && !cx.fresh => {
+        Some((generation, record)) if record.request == spec.own.digest && !cx.fresh => {
             return kept(generation);
         }
         _ => {}
     }
     if let Some((_, lock)) = environments(cx).unrecorded(cx.system).filter(|_| !cx.fresh) {
-        return Ok(Some(lock.layered(&spec.layers).into()));
+        return Ok(Some(lock.layered(&spec.own.layers).into()));
     }
-    let added = there.map_or_else(Vec::new, |(generation, _)| generation.carried(cx.system));
-    let log = no_log();
-    let manager = cx.manager(plan.manager, &log);
-    Ok(Some(match manager.resolve(&spec.request(&added)) {
-        Err(EnvError::Unsolvable { .. }) if !added.is_empty() => {
-            let lock = manager.resolve(&spec.request(&[]))?;
-            Resolved { lock, added: Vec::new(), left_out: added }
-        }
-        lock => Resolved { lock: lock?, added, left_out: Vec::new() },
-    }))
+    Ok(Some(solve(cx, &spec.own, there.map(|(generation, _)| generation))?))
 }
 
 /// Builds conda's own environment aside, or mends the one that is there.
@@ -315,61 +298,18 @@ fn build(
     lock: &Lock,
 ) -> Result<Vec<Made>, ExecError> {
     let environments = environments(cx);
-    let generation = environments.instance(cx.system, &lock.digest());
-    let manager = cx.manager(lock.manager, &work.log);
-    let own_files = || -> Result<(), ExecError> {
-        for (name, text) in base_files(cx.settings) {
-            let path = generation.path().join(name);
-            cx.system.write(&path, text.as_bytes(), 0o644).map_err(ExecError::io(&path))?;
-        }
-        Ok(())
-    };
     let before = environments.current(cx.system);
     // What is carried over is carried over again next time.
     let carried = before.as_ref().map_or_else(Vec::new, |(old, _)| old.carried(cx.system));
     let carried: Vec<_> = carried.into_iter().filter(|spec| lock.has(spec)).collect();
-    if let Some(record) = generation.record(cx.system) {
-        // The same packages may come from other channels than before.
-        let other = record.request != spec.digest;
-        let damaged = generation.clear_damaged(cx.system)?;
-        if other || damaged {
-            own_files()?;
-            manager.mend_itself(&spec.request(&[]), &generation)?;
-        }
-        mend(cx, work, &*manager, &generation)?;
-        if damaged && !cx.dry {
-            generation.note_mended(cx.system, true)?;
-        }
-        if other && !cx.dry {
-            generation.finish(cx.system, lock, &spec.digest, &carried)?;
-        }
-    } else if environments.in_use(cx.system, &generation) {
-        own_files()?;
-        manager.mend_itself(&spec.request(&[]), &generation)?;
-        complete(cx, work, &*manager, &generation, lock)?;
-        if !cx.dry {
-            generation.finish(cx.system, lock, &spec.digest, &carried)?;
-        }
-    } else {
-        // The network need not rest while these are installed.
-        let layers: Vec<_> = lock.layers.iter().cloned().chain(ahead(cx, work.plan)).collect();
-        let count: usize = layers.iter().map(|layer| layer.packages.len()).sum();
-        if may_download(cx, &message!("download {count} packages"))? {
-            cx.downloads.begin(cx.settings, lock.manager, &layers);
-        }
-        generation.begin(cx.system)?;
-        own_files()?;
-        manager.create(&spec.request(&[]), &generation)?;
-        generation.keep_lock(cx.system, lock)?;
-        cx.downloads.wait(&work.step.id, work.reporter)?;
-        manager.install(&generation, lock, &work.step.id)?;
-        if !cx.dry {
-            generation.finish(cx.system, lock, &spec.digest, &carried)?;
-        }
-    }
+    let builder = builder(cx, work, &spec.own, lock, &carried);
+    // The network need not rest while these are installed.
+    let wanted: Vec<_> = lock.layers.iter().cloned().chain(ahead(cx, work.plan)).collect();
+    ensure(cx, work, &builder, &wanted)?;
+    let generation = builder.mender.generation;
     environments.activate(cx.system, &generation)?;
     if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
-        && let Some(text) = left_behind(cx, &old, &generation, Some(NAME))
+        && let Some(text) = left_behind(cx, &old, &generation, Some(BASE))
     {
         work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_env::{Depth, inside};
+use aitk_env::Depth;
 use aitk_plan::step::{self, Kernelspec};
 use aitk_plan::{CHECKS, Plan, Step, digest_of};
 use aitk_system::{Command, Message, message};
@@ -86,7 +86,7 @@ fn prove(
     if !keep_bytecode {
         command = command.env("PYTHONDONTWRITEBYTECODE", "1");
     }
-    let inside = inside(spec.manager, spec.name, &prefix, &base::folder(cx, plan));
+    let inside = spec.backend.inside(spec.name, &prefix, &base::folder(cx, plan));
     let output = cx.system.run(&inside.enter(cx.system, command).log(&log))?;
     if output.success() {
         // A line for each device.

@@ -1,10 +1,9 @@
 //! A generation exists for the environment's lock.
 
 use aitk_system::{Message, Told, message};
-use std::path::PathBuf;
 
 use aitk_env::{
-    Added, Addition, Damage, Depth, EnvError, Fault, Generation, Record, Taken, add_again,
+    Added, Addition, Damage, Depth, EnvError, Generation, Record, Request, Taken, add_again,
     get_python,
 };
 use aitk_plan::step::{self, AptPackages, Environment, Payload};
@@ -12,9 +11,10 @@ use aitk_plan::{
     Accelerator, Bytes, FrameworkPlan, Layer, Lock, Part, Plan, Status, Step, Warning,
 };
 
-use super::layer::{filled, finish, mend};
-use super::{Check, Ensure, Exact, Made, Remedy, Work, behaviour, may_download, own};
-use crate::context::{Context, EnvironmentSpec, environment, no_log};
+use super::building::{builder, ensure, give_back, of_another};
+use super::layer::filled;
+use super::{Check, Ensure, Exact, Made, Remedy, Work, behaviour, own};
+use crate::context::{Context, EnvironmentSpec, environment};
 use crate::error::ExecError;
 
 impl Ensure for Environment {
@@ -26,7 +26,8 @@ impl Ensure for Environment {
         let Some(spec) = environment(plan) else { return Ok(Exact::one(step.clone())) };
         let resolved = resolve(cx, plan)?;
         // Known before anything is agreed to, unless an earlier step brings it.
-        let builds_here = cx.is_local && cx.locked.is_none() && !spec.manager.brings_python();
+        let builds_here =
+            cx.is_local && cx.locked.is_none() && !spec.backend.kind().brings_python();
         if builds_here && cx.machine_now().python.is_empty() {
             return Err(EnvError::NoPython.into());
         }
@@ -37,58 +38,8 @@ impl Ensure for Environment {
         let Some((spec, lock)) = environment(work.plan).zip(cx.lock_of(work.plan)) else {
             return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
         };
-        let generation = cx.environments(&spec).instance(cx.system, &lock.digest());
-        let manager = cx.manager(spec.manager, &work.log);
-        let id = &work.step.id;
-        if let Some(record) = generation.record(cx.system) {
-            if let Some(path) = of_another(cx, &generation) {
-                let why = Message::list([message!("it belongs to another user"), give_back()]);
-                return Err(ExecError::io(path)(std::io::Error::other(why)));
-            }
-            // It is whole: what the user may have added to it stays, and only what is damaged is mended.
-            let damaged =
-                generation.clear_damaged(cx.system)? || !generation.faults(cx.system).is_empty();
-            if damaged {
-                manager.mend_itself(&spec.request(), &generation)?;
-                // What was proven of it before is to be proven again.
-                cx.memo().receipt.proofs.clear();
-            }
-            if record.layers.contains_key(id) {
-                mend(cx, work, &*manager, &generation)?;
-            }
-            if damaged && !cx.dry {
-                generation.note_mended(cx.system, true)?;
-            }
-            if record.request != spec.digest {
-                generation.finish(cx.system, &lock, &spec.digest, spec.added)?;
-            }
-            return Ok(Vec::new());
-        }
-        if cx.environments(&spec).in_use(cx.system, &generation) {
-            manager.mend_itself(&spec.request(), &generation)?;
-            complete(cx, work, &*manager, &generation, &lock)?;
-            if !cx.dry {
-                generation.finish(cx.system, &lock, &spec.digest, spec.added)?;
-            }
-            return Ok(Vec::new());
-        }
-        if may_download(cx, &message!("download {} packages", lock.packages().count()))? {
-            cx.downloads.begin(cx.settings, lock.manager, &lock.layers);
-        }
-        generation.begin(cx.system)?;
-        manager.create(&spec.request(), &generation)?;
-        generation.keep_lock(cx.system, &lock)?;
-        if lock.layer(id).is_some() {
-            cx.downloads.wait(id, work.reporter)?;
-            manager.install(&generation, &lock, id)?;
-        }
-        let mut memo = cx.memo();
-        memo.built.clear();
-        memo.built.insert(id.clone());
-        drop(memo);
-        let made = Made::path(generation.path(), Some(lock.digest()));
-        finish(cx, work, &*manager, &generation, &lock)?;
-        Ok(vec![made])
+        let builder = builder(cx, work, &spec, &lock, spec.added);
+        ensure(cx, work, &builder, &lock.layers)
     }
 
     fn additions(
@@ -154,19 +105,6 @@ impl Ensure for Environment {
     }
 }
 
-/// What nobody but the owner of an environment's files, or root, can do.
-fn give_back() -> Message {
-    message!("give the environment back with `sudo chown -R` and the user's name")
-}
-
-/// The part of an environment that belongs to another user.
-fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
-    generation.faults(cx.system).into_iter().find_map(|fault| match fault {
-        Fault::Foreign { path } => Some(path),
-        _ => None,
-    })
-}
-
 /// What only the person can do about a plan's environment.
 fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<Message> {
     let spec = environment(plan)?;
@@ -180,7 +118,7 @@ fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<Message> {
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
 fn without_python(cx: &Context<'_>, plan: &Plan, spec: &EnvironmentSpec<'_>) -> bool {
     let comes = |step: &&Step| step.is::<AptPackages>();
-    !spec.manager.brings_python()
+    !spec.backend.kind().brings_python()
         && cx.is_local
         && cx.machine_now().python.is_empty()
         && plan.steps.iter().filter(comes).all(|step| {
@@ -206,29 +144,6 @@ pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<Layer> {
     if needed && !there { lock.layers } else { Vec::new() }
 }
 
-/// Installs what is missing in an environment that is in use and has lost what it says of itself. Nothing of it is taken
-/// away: it may be whole, and hold what the user has added.
-pub(super) fn complete(
-    cx: &Context<'_>,
-    work: &Work<'_>,
-    manager: &dyn aitk_env::Manager,
-    generation: &Generation,
-    lock: &Lock,
-) -> Result<(), ExecError> {
-    for layer in &lock.layers {
-        let missing = generation.missing(cx.system, lock.manager, layer);
-        if missing.packages.is_empty() {
-            continue;
-        }
-        if may_download(cx, &message!("download {} packages", missing.packages.len()))? {
-            cx.downloads.begin(cx.settings, lock.manager, std::slice::from_ref(&missing));
-            cx.downloads.wait(&missing.step, work.reporter)?;
-        }
-        manager.mend(generation, &missing)?;
-    }
-    Ok(())
-}
-
 /// A lock, and what the user had added by hand: what of it is carried over, and what does not go with the rest.
 pub(crate) struct Resolved {
     pub lock: Lock,
@@ -246,10 +161,11 @@ impl From<Lock> for Resolved {
 fn accept(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Result<(), ExecError> {
     let Some(locks) = cx.locked else { return Ok(()) };
     let lock = &locks.environment;
-    if lock.manager != spec.manager {
-        return Err(ExecError::OtherManager { lock: lock.manager, plan: spec.manager });
+    let plan = spec.backend.kind();
+    if lock.manager != plan {
+        return Err(ExecError::OtherManager { lock: lock.manager, plan });
     }
-    Ok(cx.manager(spec.manager, &no_log()).accept(lock, &spec.request())?)
+    Ok(spec.backend.accept(&cx.looking(), lock, &spec.request())?)
 }
 
 /// The lock of a plan's environment: the user's own, that of the environment that is there, else a new one.
@@ -259,7 +175,7 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
     };
     accept(cx, &spec)?;
     if let Some(locks) = cx.locked {
-        return Ok(locks.environment.clone().layered(spec.layers).into());
+        return Ok(locks.environment.clone().layered(&spec.layers).into());
     }
     let environments = cx.environments(&spec);
     // An environment that only needs mending, or building again, keeps its versions.
@@ -273,21 +189,31 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
         return Ok(Resolved { lock, added: record.added, left_out: Vec::new() });
     }
     if let Some((_, lock)) = environments.unrecorded(cx.system)
-        && lock.manager == spec.manager
+        && lock.manager == spec.backend.kind()
         && !cx.fresh
-        && cx.manager(spec.manager, &no_log()).accept(&lock, &spec.request()).is_ok()
+        && spec.backend.accept(&cx.looking(), &lock, &spec.request()).is_ok()
     {
-        return Ok(lock.layered(spec.layers).into());
+        return Ok(lock.layered(&spec.layers).into());
     }
     let before = environments.current(cx.system);
-    let before = before.filter(|(_, record)| record.manager == spec.manager);
-    let added = before.map_or_else(Vec::new, |(generation, _)| generation.carried(cx.system));
-    let log = no_log();
-    let manager = cx.manager(spec.manager, &log);
-    let request = aitk_env::Request { added: &added, ..spec.request() };
-    match manager.resolve(&request) {
+    solve(cx, &spec, before.map(|(before, _)| before))
+}
+
+/// A new lock, in which what the user had added before is there again, if that goes with the rest.
+pub(super) fn solve(
+    cx: &Context<'_>,
+    spec: &EnvironmentSpec<'_>,
+    before: Option<Generation>,
+) -> Result<Resolved, ExecError> {
+    let kind = spec.backend.kind();
+    let of_kind = |before: &Generation| before.record(cx.system).is_some_and(|r| r.manager == kind);
+    let before = before.filter(of_kind);
+    let added = before.map_or_else(Vec::new, |before| before.carried(cx.system));
+    let request = Request { added: &added, ..spec.request() };
+    match spec.backend.resolve(&cx.looking(), &request) {
         Err(EnvError::Unsolvable { .. }) if !added.is_empty() => {
-            let lock = manager.resolve(&spec.request())?;
+            let without = Request { added: &[], ..request };
+            let lock = spec.backend.resolve(&cx.looking(), &without)?;
             Ok(Resolved { lock, added: Vec::new(), left_out: added })
         }
         lock => Ok(Resolved { lock: lock?, added, left_out: Vec::new() }),
@@ -310,8 +236,7 @@ fn exact(
         added: resolved.added.clone(),
         ..wanted.clone()
     };
-    let log = no_log();
-    let manager = cx.manager(spec.manager, &log);
+    let (backend, site) = (spec.backend, cx.looking());
     let mut own = Step {
         action: wanted.into(),
         commands: Vec::new(),
@@ -321,14 +246,15 @@ fn exact(
         ..step.clone()
     };
     if let Some(layer) = lock.layer(&step.id) {
-        own = filled(cx, &*manager, &generation, &own, layer, lock.manager);
+        own = filled(cx, backend, &generation, &own, layer);
     }
-    own.commands.splice(0..0, manager.create_commands(&spec.request(), &generation));
+    let create = backend.create_commands(&site, &spec.request(), generation.path());
+    own.commands.splice(0..0, create);
     let mut steps = vec![own];
     let layers = plan.steps.iter().filter(|step| step.part() == Part::Layer);
     for layer in layers {
         if let Some(locked) = lock.layer(&layer.id) {
-            steps.push(filled(cx, &*manager, &generation, layer, locked, lock.manager));
+            steps.push(filled(cx, backend, &generation, layer, locked));
         }
     }
     let link = cx.environments(spec).current_path();
@@ -337,17 +263,17 @@ fn exact(
             vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
         steps.push(Step { commands, ..step.clone() });
     }
-    let taken = plan.framework.as_ref().zip(manager.taken(spec.builds, lock));
+    let taken = plan.framework.as_ref().zip(backend.taken(spec.builds, lock));
     let framework = taken.as_ref().map(|(planned, taken)| FrameworkPlan {
         build: taken.name.clone(),
         requirement: taken.request.requirements.join(" "),
-        source: taken.request.source(spec.manager),
+        source: taken.request.source(backend.kind()),
         why: [&planned.why[..], taken.why.as_slice(), taken.request.note.as_slice()].concat(),
         ..(*planned).clone()
     });
     let mut warnings: Vec<_> =
         taken.as_ref().and_then(|(_, taken)| noted(taken, lock)).into_iter().collect();
-    let accelerator = accelerator(cx, plan, spec, lock.build.as_deref());
+    let accelerator = accelerator(plan, spec, lock.build.as_deref());
     warnings.extend(on_the_cpu(accelerator.as_ref()));
     let wishes = spec.builds.first().map(|build| &build.requirements);
     let is_it = |step: &&mut Step| {
@@ -417,7 +343,7 @@ fn noted(taken: &Taken<'_>, lock: &Lock) -> Option<Warning> {
 pub(crate) fn as_built(cx: &Context<'_>, plan: &mut Plan) {
     let Some(spec) = environment(plan) else { return };
     let Some((_, record)) = cx.built(&spec) else { return };
-    let accelerator = accelerator(cx, plan, &spec, record.build.as_deref());
+    let accelerator = accelerator(plan, &spec, record.build.as_deref());
     if let (Some(framework), Some(build)) = (&mut plan.framework, record.build) {
         framework.build = build;
     }
@@ -428,7 +354,6 @@ pub(crate) fn as_built(cx: &Context<'_>, plan: &mut Plan) {
 
 /// What computes, now that a build was taken.
 fn accelerator(
-    cx: &Context<'_>,
     plan: &Plan,
     spec: &EnvironmentSpec<'_>,
     build: Option<&str>,
@@ -437,7 +362,7 @@ fn accelerator(
     if plan.framework.is_none() || planned.kind == "none" {
         return None;
     }
-    cx.manager(spec.manager, &no_log()).accelerator(planned, build.unwrap_or_default())
+    spec.backend.accelerator(planned, build.unwrap_or_default())
 }
 
 /// What is said where the plan meant a GPU, and the solver found no build for it.

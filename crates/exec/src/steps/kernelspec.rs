@@ -4,7 +4,6 @@ use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aitk_env::inside;
 use aitk_plan::step::Kernelspec;
 use aitk_plan::{Plan, Step};
 use serde_json::json;
@@ -28,7 +27,7 @@ pub(super) fn content(
     prefix: &Path,
 ) -> Option<Vec<u8>> {
     let spec = environment(plan)?;
-    let inside = inside(spec.manager, spec.name, prefix, &base::folder(cx, plan));
+    let inside = spec.backend.inside(spec.name, prefix, &base::folder(cx, plan));
     let env: BTreeMap<_, _> = inside.kernel().collect();
     let json = json!({
         "argv": [prefix.join("bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"],

@@ -8,6 +8,7 @@ mod apt_repair;
 mod apt_source;
 mod apt_upgrade;
 mod base;
+mod building;
 mod check;
 mod container_gpu;
 mod environment;

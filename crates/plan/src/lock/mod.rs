@@ -19,7 +19,7 @@ pub use layers::{into_layers, reached};
 pub use locked::{LARGEST, Layer, Lock, Locked, Locks, Package, Target, host_of};
 
 use crate::manager::Manager;
-use crate::requirement::project;
+use crate::requirement::{normalized, project};
 use crate::step::LayerRequest;
 
 impl Locks {
@@ -136,5 +136,13 @@ pub fn name_of(manager: Manager, requirement: &str) -> String {
     match manager {
         Manager::Conda => conda::name_of(requirement),
         Manager::Venv => project(requirement),
+    }
+}
+
+/// A package's name as [`Locked::key`] has it.
+pub fn key_of(manager: Manager, name: &str) -> String {
+    match manager {
+        Manager::Conda => name.to_owned(),
+        Manager::Venv => normalized(name),
     }
 }

@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::error::EnvError;
-use crate::fetch::{Client, start_of};
+use crate::http::{Client, start_of};
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";
 /// As much as the page of a project may have, in bytes.

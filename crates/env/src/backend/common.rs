@@ -1,19 +1,18 @@
 //! What both environment managers can do.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
-use aitk_detect::{Machine, detect};
+use aitk_detect::Machine;
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Manager as Kind, Target,
+    Accelerator, BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Manager, Target,
 };
 use aitk_system::{Message, Real, System, message};
 
 use crate::Settings;
-use crate::conda::{self, Conda};
 use crate::error::EnvError;
-use crate::fetch::{Client, FetchProgress, fetch_all};
-use crate::generation::Generation;
-use crate::venv::{self, Venv};
+use crate::fetch::FetchProgress;
+use crate::inside::Inside;
 
 /// The machine that is changed, the one that works for it, and what is known of both.
 #[derive(Clone, Copy)]
@@ -34,6 +33,8 @@ pub struct Site<'a> {
     pub local_settings: &'a Settings,
     /// What commands print goes there.
     pub log: &'a Path,
+    /// Whether changes are only reported.
+    pub dry: bool,
 }
 
 /// What an environment shall hold.
@@ -95,22 +96,82 @@ impl Footprint {
     }
 }
 
-/// An environment manager: resolves wishes to a lock, builds a generation from it, mends one.
-pub trait Manager {
-    /// What a lock with this Python is resolved for here.
-    fn target(&self, python: &str) -> Target;
+/// An environment manager: resolves wishes to a lock, builds an environment from it, mends one, and tells what stands in
+/// one. There is one of each kind; what it works on it is given.
+pub trait Backend: Sync + fmt::Debug {
+    /// Which one it is.
+    fn kind(&self) -> Manager;
+
+    /// The channels, or the hosts of the indexes, that are set: as [`Locked::origin`] names them.
+    fn origins(&self, settings: &Settings) -> Vec<String>;
+
+    /// Where the files of packages are kept as they were downloaded.
+    fn packages(&self, settings: &Settings) -> PathBuf;
+
+    /// The command that adds packages by hand; conda's wants the name `of` an environment that is not the one that it
+    /// is typed in.
+    fn add_command(&self, of: Option<&str>) -> String;
+
+    /// What it takes to work in the environment `name` at `prefix`, where conda's own is at `base`.
+    fn inside(&self, name: &str, prefix: &Path, base: &Path) -> Inside;
+
+    /// Files that make the manager's own environment know its sources and the others: their names and contents.
+    fn base_files(&self, settings: &Settings) -> Vec<(String, String)>;
+
+    /// Downloads packages as far as they are not there yet, and makes them ready to be installed.
+    ///
+    /// # Errors
+    /// The first failure; what is complete by then stays, what is not is taken up again next time.
+    fn fetch(
+        &self,
+        settings: &Settings,
+        packages: &[&Locked],
+        progress: &dyn FetchProgress,
+    ) -> Result<(), EnvError> {
+        let fetched = self.download(settings, packages, progress);
+        if fetched.as_ref().is_err_and(EnvError::is_stale) {
+            forget_answers(settings)?;
+        }
+        fetched
+    }
+
+    /// The same, whatever was said of the packages before.
+    ///
+    /// # Errors
+    /// As those of [`Backend::fetch`].
+    fn download(
+        &self,
+        settings: &Settings,
+        packages: &[&Locked],
+        progress: &dyn FetchProgress,
+    ) -> Result<(), EnvError>;
+
+    /// Downloads the program that installs the packages where there is no network, unless `aitk` itself does.
+    ///
+    /// # Errors
+    /// Where no source has it.
+    fn fetch_installer(
+        &self,
+        system: &dyn System,
+        catalog: &Catalog,
+        settings: &Settings,
+        progress: &dyn FetchProgress,
+    ) -> Result<Option<PathBuf>, EnvError>;
+
+    /// What a lock with this Python is resolved for on a machine.
+    fn target(&self, machine: &Machine, python: &str) -> Target;
 
     /// Resolves everything that is asked for, together, once.
     ///
     /// # Errors
     /// What the sources answer; [`EnvError::NoPython`] where an earlier step brings the interpreter.
-    fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError>;
+    fn resolve(&self, site: &Site<'_>, request: &Request<'_>) -> Result<Lock, EnvError>;
 
     /// Whether a lock that was given can be what is asked for, on this machine.
     ///
     /// # Errors
     /// [`EnvError::UnfitLock`] with what does not fit.
-    fn accept(&self, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError>;
+    fn accept(&self, site: &Site<'_>, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError>;
 
     /// The build of the framework that a lock has, out of those that were asked for.
     fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>>;
@@ -118,38 +179,83 @@ pub trait Manager {
     /// What computes with this build of the framework; `None` where it is what was planned, for the plan named the build.
     fn accelerator(&self, planned: &Accelerator, build: &str) -> Option<Accelerator>;
 
-    /// Begins a generation: everything that belongs to no package.
+    /// Makes an environment's own files: everything that belongs to no package. Where they are `there` already, they are
+    /// made again.
     ///
     /// # Errors
     /// What the manager's tool or the operating system says.
-    fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError>;
-
-    /// Makes the generation's own files again; packages are not touched.
-    ///
-    /// # Errors
-    /// What the manager's tool or the operating system says.
-    fn mend_itself(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError>;
+    fn create(
+        &self,
+        site: &Site<'_>,
+        request: &Request<'_>,
+        root: &Path,
+        there: bool,
+    ) -> Result<(), EnvError>;
 
     /// Installs a layer of a lock from files that have been downloaded, after the layers before it.
     ///
     /// # Errors
     /// What the manager's tool or the operating system says.
-    fn install(&self, generation: &Generation, lock: &Lock, step: &str) -> Result<(), EnvError>;
+    fn install(
+        &self,
+        site: &Site<'_>,
+        root: &Path,
+        lock: &Lock,
+        step: &str,
+    ) -> Result<(), EnvError>;
 
-    /// Installs these packages of a whole generation again; nothing that is there of them counts.
+    /// Installs these packages of a whole environment again, whose files these were; nothing that is there of them
+    /// counts.
     ///
     /// # Errors
     /// What the manager's tool or the operating system says.
-    fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError>;
+    fn mend(
+        &self,
+        site: &Site<'_>,
+        root: &Path,
+        layer: &Layer,
+        files: &[PathBuf],
+    ) -> Result<(), EnvError>;
 
-    /// What [`Manager::create`] does, as a person would type it.
-    fn create_commands(&self, request: &Request<'_>, generation: &Generation) -> Vec<Message>;
+    /// What [`Backend::create`] does, as a person would type it.
+    fn create_commands(&self, site: &Site<'_>, request: &Request<'_>, root: &Path) -> Vec<Message>;
 
-    /// What [`Manager::install`] does, as a person would type it.
-    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<Message>;
+    /// What [`Backend::install`] does, as a person would type it.
+    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message>;
 
     /// What a package takes once it is installed.
-    fn footprint(&self, locked: &Locked) -> Footprint;
+    fn footprint(&self, site: &Site<'_>, locked: &Locked) -> Footprint;
+
+    /// Files of an environment that belong to no package.
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own>;
+
+    /// What is noted of each package, with the user's own, relative to the environment: it changes with every package.
+    fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf>;
+
+    /// Every package, with the user's own.
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed>;
+
+    /// What was asked for when a package was installed by hand; empty where it only came along, or cannot be told.
+    fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
+
+    /// The files of a package that stands there, whoever installed it.
+    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
+
+    /// The files of a package with their hashes, as [`crate::files::digest`] makes them, where they have one.
+    ///
+    /// # Errors
+    /// Where the package's own record cannot be read.
+    fn files(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        locked: &Locked,
+    ) -> Result<Vec<(String, Option<String>)>, EnvError>;
+
+    /// The compiled files that a package brings, with their hashes in the same form.
+    fn bytecode(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }
 
 impl Request<'_> {
@@ -178,48 +284,9 @@ pub(crate) fn lacks(name: &str, step: &str) -> EnvError {
     )
 }
 
-/// The manager of a kind, at work on a site.
-pub fn manager<'a>(kind: Kind, site: Site<'a>) -> Box<dyn Manager + 'a> {
-    match kind {
-        Kind::Conda => Box::new(Conda { site }),
-        Kind::Venv => Box::new(Venv { site }),
-    }
-}
-
-/// What stands in an environment, as its manager notes it there.
-pub(crate) trait Inventory {
-    /// Files that belong to no package.
-    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own>;
-
-    /// What it notes of each package, with the user's own, relative to the environment: it changes with every package.
-    fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf>;
-
-    /// Every package, with the user's own.
-    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed>;
-
-    /// What was asked for when a package was installed by hand; empty where it only came along, or cannot be told.
-    fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
-
-    /// The files of a package that stands there, whoever installed it.
-    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
-
-    /// The files of a package with their hashes, as [`crate::files::digest`] makes them, where they have one.
-    fn files(
-        &self,
-        system: &dyn System,
-        root: &Path,
-        locked: &Locked,
-    ) -> Result<Vec<(String, Option<String>)>, EnvError>;
-
-    /// The compiled files that a package brings, with their hashes in the same form.
-    fn bytecode(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<(String, String)> {
-        Vec::new()
-    }
-}
-
 /// A file of the environment itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Own {
+pub struct Own {
     /// Relative to the environment.
     pub path: String,
     /// Whether it stays as it was made; others change with use.
@@ -228,37 +295,15 @@ pub(crate) struct Own {
 
 /// A package that stands in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Installed {
+pub struct Installed {
     /// As [`Locked::key`] has it.
     pub name: String,
     /// As [`Locked::exact_version`] has it.
     pub version: String,
     /// What installed it.
-    pub by: Kind,
+    pub by: Manager,
     /// Where its own record is, relative to the environment.
     pub record: PathBuf,
-}
-
-/// Downloads packages as far as they are not there yet, and makes them ready to be installed.
-///
-/// # Errors
-/// The first failure; what is complete by then stays, what is not is taken up again next time.
-pub fn fetch(
-    kind: Kind,
-    settings: &Settings,
-    packages: &[&Locked],
-    progress: &dyn FetchProgress,
-) -> Result<(), EnvError> {
-    let fetched = match kind {
-        Kind::Conda => conda::fetch(settings, packages, progress),
-        Kind::Venv => Client::new(settings).and_then(|client| {
-            fetch_all(&client, packages, &settings.wheels(), settings.offline, progress)
-        }),
-    };
-    if fetched.as_ref().is_err_and(EnvError::is_stale) {
-        forget_answers(settings)?;
-    }
-    fetched
 }
 
 /// Takes away what the sources have answered and is kept: it is older than what they have.
@@ -270,43 +315,4 @@ fn forget_answers(settings: &Settings) -> Result<(), EnvError> {
         Real.remove(&kept).map_err(EnvError::io(kept))?;
     }
     Ok(())
-}
-
-/// Downloads the program that installs a manager's packages where there is no network, unless `aitk` itself does.
-///
-/// # Errors
-/// Where no source has it.
-pub fn fetch_installer(
-    kind: Kind,
-    system: &dyn System,
-    catalog: &Catalog,
-    settings: &Settings,
-    progress: &dyn FetchProgress,
-) -> Result<Option<PathBuf>, EnvError> {
-    match kind {
-        Kind::Conda => Ok(None),
-        Kind::Venv => {
-            let here = detect(system, &catalog.tables).machine;
-            Ok(Some(venv::fetch_uv_wheel(system, &here, catalog, settings, progress)?.0))
-        }
-    }
-}
-
-/// The commands that add packages by hand, each manager's own; conda's want the name `of` an environment that is not
-/// the one that they are typed in.
-pub(crate) fn add_command(kind: Kind, of: Option<&str>) -> String {
-    match (kind, of) {
-        (Kind::Conda, None) => "conda install".to_owned(),
-        (Kind::Conda, Some(of)) => format!("conda install -n {of}"),
-        (Kind::Venv, None) => "pip install".to_owned(),
-        (Kind::Venv, Some(of)) => format!("conda run -n {of} pip install"),
-    }
-}
-
-/// How a manager notes what it installs.
-pub(crate) fn inventory(kind: Kind) -> &'static dyn Inventory {
-    match kind {
-        Kind::Conda => &conda::CondaMeta,
-        Kind::Venv => &venv::DistInfo,
-    }
 }

@@ -4,7 +4,7 @@ use aitk_detect::Machine;
 use aitk_plan::lock::conda::name_of;
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
 
-use crate::manager::Cuda;
+use crate::backend::common::Cuda;
 
 /// The virtual packages of a machine as `name`, `version`, `build`.
 ///

@@ -4,12 +4,13 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use aitk_plan::{Manager, normalized};
+use aitk_plan::normalized;
 use aitk_system::{Message, System, message};
 
+use super::place::Generation;
+use super::record::Record;
+use crate::backend::backend;
 use crate::error::EnvError;
-use crate::generation::{Generation, Record};
-use crate::manager::inventory;
 use crate::text;
 
 /// Where programs are found without an environment.
@@ -37,7 +38,7 @@ impl Generation {
         let Some(record) = self.record(system) else { return Ok(Vec::new()) };
         let look = Look { system, root: self.path(), owned: self.owned(system, &record)? };
         let mut found = Vec::new();
-        for folder in look.searched_by_python(record.manager) {
+        for folder in look.searched_by_python(record.manager.brings_python()) {
             look.beside_modules(&folder, &mut found);
         }
         look.beside_programs(&mut found);
@@ -58,9 +59,9 @@ impl Generation {
     fn owned(&self, system: &dyn System, record: &Record) -> Result<BTreeSet<String>, EnvError> {
         let groups = self.groups(system)?;
         let ours = groups.into_iter().flat_map(|group| group.files).map(|note| note.path);
-        let inventory = inventory(record.manager);
+        let backend = backend(record.manager);
         let by_hand = self.of_the_user(system, record);
-        let by_hand = by_hand.iter().flat_map(|one| inventory.paths(system, self.path(), one));
+        let by_hand = by_hand.iter().flat_map(|one| backend.paths(system, self.path(), one));
         Ok(ours.chain(by_hand).collect())
     }
 }
@@ -73,7 +74,7 @@ struct Look<'a> {
 
 impl Look<'_> {
     /// The folders that Python imports from, relative to the environment.
-    fn searched_by_python(&self, manager: Manager) -> Vec<String> {
+    fn searched_by_python(&self, own_library: bool) -> Vec<String> {
         let names = self.system.list(&self.root.join("lib")).unwrap_or_default().into_iter();
         let pythons = names.filter(|name| name.starts_with("python3"));
         pythons
@@ -81,7 +82,7 @@ impl Look<'_> {
                 let site = format!("lib/{python}/site-packages");
                 // The library of a virtual environment's Python is the system's.
                 let own = [format!("lib/{python}"), format!("lib/{python}/lib-dynload")];
-                let own = own.into_iter().filter(move |_| manager == Manager::Conda);
+                let own = own.into_iter().filter(move |_| own_library);
                 std::iter::once(site).chain(own)
             })
             .collect()

@@ -27,7 +27,8 @@ use aitk_plan::lock::conda::subdir;
 use super::channel::channels;
 use crate::Settings;
 use crate::error::EnvError;
-use crate::fetch::{Client, HESITATION, block_on, once_interrupted};
+use crate::http::{Client, HESITATION};
+use crate::runtime::{block_on, once_interrupted};
 
 /// How many questions are asked of the channels at a time.
 const PARALLEL: usize = 24;

@@ -10,39 +10,99 @@ mod virtual_packages;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use aitk_detect::Machine;
 use aitk_plan::lock::conda::{
     self as form, locked, name_of, needs, needs_of, python, record, target,
 };
 use aitk_plan::lock::{into_layers, reached};
 use aitk_plan::{
-    Accelerator, BuildRequest, Layer, LayerRequest, Lock, Locked, Manager as Kind, Target,
+    Accelerator, BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Manager as Kind, Target,
 };
-use aitk_system::{Message, Permit, message, quote};
+use aitk_system::{Message, Permit, System, message, quote};
 
 pub use channel::channel_answers;
-pub(crate) use meta::CondaMeta;
 use packages::Linking;
-pub(crate) use packages::fetch;
 
+use super::common::{Backend, Cuda, Footprint, Installed, Own, Request, Site, Taken, lacks};
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
-use crate::generation::Generation;
 use crate::inside::Inside;
-use crate::manager::{Cuda, Footprint, Manager, Request, Site, Taken, lacks};
 use crate::{Settings, text};
 
 /// The manager `conda`.
-pub(crate) struct Conda<'a> {
-    pub site: Site<'a>,
-}
+#[derive(Debug)]
+pub(super) struct Conda;
 
-impl Manager for Conda<'_> {
-    fn target(&self, python: &str) -> Target {
-        target(python, &self.site.machine.arch)
+impl Backend for Conda {
+    fn kind(&self) -> Kind {
+        Kind::Conda
+    }
+
+    fn origins(&self, settings: &Settings) -> Vec<String> {
+        let all = channel::channels(settings).unwrap_or_default();
+        all.iter().map(|one| one.base_url.as_str().trim_end_matches('/').to_owned()).collect()
+    }
+
+    fn packages(&self, settings: &Settings) -> PathBuf {
+        packages::archives(settings)
+    }
+
+    fn add_command(&self, of: Option<&str>) -> String {
+        of.map_or_else(|| "conda install".to_owned(), |of| format!("conda install -n {of}"))
+    }
+
+    /// As `conda activate` does.
+    fn inside(&self, name: &str, prefix: &Path, base: &Path) -> Inside {
+        let quoted = |path: &Path| quote(&text(path));
+        Inside {
+            folders: vec![prefix.join("bin"), base.join("condabin")],
+            variables: vec![
+                ("CONDA_PREFIX", text(prefix)),
+                ("CONDA_DEFAULT_ENV", name.to_owned()),
+                ("CONDA_SHLVL", "1".to_owned()),
+            ],
+            scripts: Some(prefix.join("etc/conda/activate.d")),
+            // Without conda's own function the variables are what there is, and they are set already.
+            activation: format!(
+                "if [ -r {0} ]; then\n    unset CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV\n    . {0} && conda activate {1}\n\
+                 else\n    PATH={1}/bin:$PATH\nfi\n",
+                quoted(&base.join("etc/profile.d/conda.sh")),
+                quoted(prefix)
+            ),
+            fish: None,
+        }
+    }
+
+    fn base_files(&self, settings: &Settings) -> Vec<(String, String)> {
+        vec![(".condarc".to_owned(), condarc(settings))]
+    }
+
+    fn download(
+        &self,
+        settings: &Settings,
+        packages: &[&Locked],
+        progress: &dyn FetchProgress,
+    ) -> Result<(), EnvError> {
+        packages::fetch(settings, packages, progress)
+    }
+
+    /// aitk installs these by itself.
+    fn fetch_installer(
+        &self,
+        _: &dyn System,
+        _: &Catalog,
+        _: &Settings,
+        _: &dyn FetchProgress,
+    ) -> Result<Option<PathBuf>, EnvError> {
+        Ok(None)
+    }
+
+    fn target(&self, machine: &Machine, python: &str) -> Target {
+        target(python, &machine.arch)
     }
 
     /// The framework's builds are tried in their order; of one that has several the solver takes what fits the machine.
-    fn resolve(&self, request: &Request<'_>) -> Result<Lock, EnvError> {
+    fn resolve(&self, site: &Site<'_>, request: &Request<'_>) -> Result<Lock, EnvError> {
         let mut last = None;
         for build in request.builds {
             let with_build = |layer: &LayerRequest| {
@@ -53,25 +113,25 @@ impl Manager for Conda<'_> {
                 LayerRequest { step: layer.step.clone(), requirements: requirements.clone() }
             };
             let layers: Vec<_> = request.layers.iter().map(with_build).collect();
-            match self.attempt(request, &layers, build.requirements.first()) {
+            match attempt(site, request, &layers, build.requirements.first()) {
                 Err(error @ EnvError::Unsolvable { .. }) => last = Some(error),
                 attempt => return attempt,
             }
         }
         match last {
             Some(error) => Err(error),
-            None => self.attempt(request, request.layers, None),
+            None => attempt(site, request, request.layers, None),
         }
     }
 
-    fn accept(&self, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError> {
-        lock.suits(&self.site.machine.arch, request.python).map_err(|reason| {
+    fn accept(&self, site: &Site<'_>, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError> {
+        lock.suits(&site.machine.arch, request.python).map_err(|reason| {
             EnvError::unfit(
                 reason,
                 message!("choose that version with --python {}", lock.target.python),
             )
         })?;
-        let here = self.virtual_packages(request.cuda);
+        let here = virtual_packages(site, request.cuda);
         for locked in lock.packages() {
             if let Some(need) = needs(locked).find(|need| !virtual_packages::meet(&here, need)) {
                 let reason = message!(
@@ -94,7 +154,7 @@ impl Manager for Conda<'_> {
             asked_for.extend(names);
         }
         let reached = reached(lock.packages(), asked_for, needs_of);
-        let builds = self.site.catalog.builds.iter().filter(|row| row.manager == Kind::Conda);
+        let builds = site.catalog.builds.iter().filter(|row| row.manager == Kind::Conda);
         let frameworks = builds.filter_map(|row| row.requirements.first());
         match frameworks.map(|spec| name_of(spec)).find(|name| has(name) && !reached.contains(name))
         {
@@ -140,58 +200,66 @@ impl Manager for Conda<'_> {
         Some(accelerator)
     }
 
-    fn create(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
-        self.mend_itself(request, generation)
-    }
-
     /// An environment is one because it has a history, in which conda later looks for what was asked for.
-    fn mend_itself(&self, request: &Request<'_>, generation: &Generation) -> Result<(), EnvError> {
+    fn create(
+        &self,
+        site: &Site<'_>,
+        request: &Request<'_>,
+        root: &Path,
+        _: bool,
+    ) -> Result<(), EnvError> {
         let specs: BTreeSet<_> = request.layers.iter().flat_map(|l| &l.requirements).collect();
-        let path = generation.path().join(meta::HISTORY);
+        let path = root.join(meta::HISTORY);
         let text = format!(
             "==> {} <==\n# cmd: aitk apply\n# update specs: {}\n",
-            self.site.system.now().strftime("%Y-%m-%d %H:%M:%S"),
+            site.system.now().strftime("%Y-%m-%d %H:%M:%S"),
             serde_json::to_string(&specs).unwrap_or_default()
         );
-        self.site.system.write(&path, text.as_bytes(), 0o644).map_err(EnvError::io(&path))
+        site.system.write(&path, text.as_bytes(), 0o644).map_err(EnvError::io(&path))
     }
 
-    fn install(&self, generation: &Generation, lock: &Lock, step: &str) -> Result<(), EnvError> {
+    fn install(
+        &self,
+        site: &Site<'_>,
+        root: &Path,
+        lock: &Lock,
+        step: &str,
+    ) -> Result<(), EnvError> {
         let until = lock.layers.iter().position(|layer| layer.step == step);
         let layers = &lock.layers[..until.map_or(0, |index| index + 1)];
-        let what = message!("link the packages of `{step}` into {}", generation.path().display());
-        if self.site.system.permit(&what).map_err(EnvError::io(generation.path()))?
-            == Permit::Reported
-        {
+        let what = message!("link the packages of `{step}` into {}", root.display());
+        if site.system.permit(&what).map_err(EnvError::io(root))? == Permit::Reported {
             return Ok(());
         }
-        packages::link(&self.linking(generation, &self.scripts()), layers)
+        packages::link(&linking(site, root, &scripts(site)), layers)
     }
 
-    fn mend(&self, generation: &Generation, layer: &Layer) -> Result<(), EnvError> {
+    fn mend(
+        &self,
+        site: &Site<'_>,
+        root: &Path,
+        layer: &Layer,
+        files: &[PathBuf],
+    ) -> Result<(), EnvError> {
         let what = message!("link {} packages again", layer.packages.len());
-        if self.site.system.permit(&what).map_err(EnvError::io(generation.path()))?
-            == Permit::Reported
-        {
+        if site.system.permit(&what).map_err(EnvError::io(root))? == Permit::Reported {
             return Ok(());
         }
-        let names = layer.packages.iter().map(Locked::key).collect();
-        let files = generation.files_of(self.site.system, &names)?;
-        packages::link_again(&self.linking(generation, &self.scripts()), layer, &files)
+        packages::link_again(&linking(site, root, &scripts(site)), layer, files)
     }
 
-    fn create_commands(&self, _: &Request<'_>, generation: &Generation) -> Vec<Message> {
-        vec![Message::plain(format!("mkdir {}", generation.path().display()))]
+    fn create_commands(&self, _: &Site<'_>, _: &Request<'_>, root: &Path) -> Vec<Message> {
+        vec![Message::plain(format!("mkdir {}", root.display()))]
     }
 
-    fn install_commands(&self, generation: &Generation, layer: &Layer) -> Vec<Message> {
+    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message> {
         let link = message!(
             "link {} packages from {} into {}",
             layer.packages.len(),
-            self.site.settings.unpacked().display(),
-            generation.path().display()
+            site.settings.unpacked().display(),
+            root.display()
         );
-        let allowed = self.scripts();
+        let allowed = scripts(site);
         let scripts = layer.packages.iter().map(Locked::key).filter(|name| allowed.contains(name));
         let scripts = scripts.map(|name| message!("bash bin/.{name}-post-link.sh (if it has one)"));
         std::iter::once(link).chain(scripts).collect()
@@ -200,62 +268,102 @@ impl Manager for Conda<'_> {
     /// Channels do not tell what a package takes unpacked. The libraries of the profile `low` took 3.9 times the size of
     /// their archives on the channel of the tests (767 MB in blocks of the disk, 196 MB of archives); 4.1 leaves a little
     /// to spare. Files are shared with the cache and counted once.
-    fn footprint(&self, locked: &Locked) -> Footprint {
-        if self.site.system.exists(packages::unpacked(self.site.settings, locked)) {
+    fn footprint(&self, site: &Site<'_>, locked: &Locked) -> Footprint {
+        if site.system.exists(packages::unpacked(site.settings, locked)) {
             return Footprint { bytes: 0, rough: false, files: locked.files };
         }
         Footprint::of(locked, 41)
     }
+
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own> {
+        meta::own_files(system, root)
+    }
+
+    fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf> {
+        meta::notes(system, root)
+    }
+
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {
+        meta::installed(system, root)
+    }
+
+    fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+        meta::requested(system, root, installed)
+    }
+
+    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+        meta::paths(system, root, installed)
+    }
+
+    fn files(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        locked: &Locked,
+    ) -> Result<Vec<(String, Option<String>)>, EnvError> {
+        meta::files(system, root, locked)
+    }
+
+    fn bytecode(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        installed: &Installed,
+    ) -> Vec<(String, String)> {
+        meta::bytecode(system, root, installed)
+    }
 }
 
-impl Conda<'_> {
-    /// The packages whose own scripts are run when they have been linked.
-    fn scripts(&self) -> Vec<String> {
-        self.site.catalog.link_scripts.iter().map(|row| row.package.clone()).collect()
-    }
+/// The packages whose own scripts are run when they have been linked.
+fn scripts(site: &Site<'_>) -> Vec<String> {
+    site.catalog.link_scripts.iter().map(|row| row.package.clone()).collect()
+}
 
-    fn linking<'b>(&'b self, generation: &'b Generation, scripts: &'b [String]) -> Linking<'b> {
-        let Site { settings, log, .. } = self.site;
-        Linking { settings, prefix: generation.path(), scripts, log }
-    }
+fn linking<'a>(site: &Site<'a>, prefix: &'a Path, scripts: &'a [String]) -> Linking<'a> {
+    Linking { settings: site.settings, prefix, scripts, log: site.log }
+}
 
-    fn virtual_packages(&self, cuda: Option<Cuda<'_>>) -> Vec<(&'static str, String, String)> {
-        let site = &self.site;
-        virtual_packages::of(site.machine, cuda, |name| {
-            site.is_local.then(|| site.local.env(name)).flatten()
-        })
-    }
+fn virtual_packages(
+    site: &Site<'_>,
+    cuda: Option<Cuda<'_>>,
+) -> Vec<(&'static str, String, String)> {
+    virtual_packages::of(site.machine, cuda, |name| {
+        site.is_local.then(|| site.local.env(name)).flatten()
+    })
+}
 
-    fn attempt(
-        &self,
-        request: &Request<'_>,
-        layers: &[LayerRequest],
-        framework: Option<&String>,
-    ) -> Result<Lock, EnvError> {
-        let site = &self.site;
-        if !site.local_settings.offline {
-            channel_answers(site.local_settings)?;
-        }
-        let specs: Vec<&str> = layers
-            .iter()
-            .flat_map(|l| &l.requirements)
-            .chain(request.added)
-            .map(String::as_str)
-            .collect();
-        let virtual_packages = self.virtual_packages(request.cuda);
-        let records =
-            solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
-        let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
-        let wishes: Vec<_> = layers.iter().map(|l| (&l.step, &l.requirements)).collect();
-        let build = framework.and_then(|spec| {
-            let taken = packages.iter().find(|locked| locked.key() == name_of(spec))?;
-            // `cpu_generic_py312_h…`, `cuda129_…`: what stands in front says what it computes on.
-            let build = taken.package.build.as_deref()?;
-            Some(build.split('_').next().unwrap_or(build).to_owned())
-        });
-        let layers = into_layers(&wishes, packages, name_of, needs_of);
-        Ok(Lock { manager: Kind::Conda, target: self.target(&python(&records)), build, layers })
+fn attempt(
+    site: &Site<'_>,
+    request: &Request<'_>,
+    layers: &[LayerRequest],
+    framework: Option<&String>,
+) -> Result<Lock, EnvError> {
+    if !site.local_settings.offline {
+        channel_answers(site.local_settings)?;
     }
+    let specs: Vec<&str> = layers
+        .iter()
+        .flat_map(|l| &l.requirements)
+        .chain(request.added)
+        .map(String::as_str)
+        .collect();
+    let virtual_packages = virtual_packages(site, request.cuda);
+    let records = solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
+    let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
+    let wishes: Vec<_> = layers.iter().map(|l| (&l.step, &l.requirements)).collect();
+    let build = framework.and_then(|spec| {
+        let taken = packages.iter().find(|locked| locked.key() == name_of(spec))?;
+        // `cpu_generic_py312_h…`, `cuda129_…`: what stands in front says what it computes on.
+        let build = taken.package.build.as_deref()?;
+        Some(build.split('_').next().unwrap_or(build).to_owned())
+    });
+    let layers = into_layers(&wishes, packages, name_of, needs_of);
+    Ok(Lock {
+        manager: Kind::Conda,
+        target: target(&python(&records), &site.machine.arch),
+        build,
+        layers,
+    })
 }
 
 /// A program out of a package of the channels, at exactly this version; `None` where they have none. The archive is
@@ -270,31 +378,9 @@ pub(crate) fn fetch_program(
     channel_answers(settings)?;
     let Some(record) = solve::find(settings, arch, name, version)? else { return Ok(None) };
     let locked = locked(&record)?;
-    fetch(settings, &[&locked], progress)?;
+    packages::fetch(settings, &[&locked], progress)?;
     let program = packages::unpack_one(settings, &locked)?.join("bin").join(name);
     Ok(Some(program))
-}
-
-/// As `conda activate` does.
-pub(crate) fn inside(name: &str, prefix: &Path, base: &Path) -> Inside {
-    let quoted = |path: &Path| quote(&text(path));
-    Inside {
-        folders: vec![prefix.join("bin"), base.join("condabin")],
-        variables: vec![
-            ("CONDA_PREFIX", text(prefix)),
-            ("CONDA_DEFAULT_ENV", name.to_owned()),
-            ("CONDA_SHLVL", "1".to_owned()),
-        ],
-        scripts: Some(prefix.join("etc/conda/activate.d")),
-        // Without conda's own function the variables are what there is, and they are set already.
-        activation: format!(
-            "if [ -r {0} ]; then\n    unset CONDA_SHLVL CONDA_PREFIX CONDA_DEFAULT_ENV\n    . {0} && conda activate {1}\n\
-             else\n    PATH={1}/bin:$PATH\nfi\n",
-            quoted(&base.join("etc/profile.d/conda.sh")),
-            quoted(prefix)
-        ),
-        fish: None,
-    }
 }
 
 /// The addresses of the channels that the packages of a lock come from, the preferred one first; none for wheels.
@@ -312,22 +398,16 @@ pub fn channels_of(lock: &Lock, settings: &Settings) -> Result<Vec<String>, EnvE
     Ok(form::channels(&records, &order))
 }
 
-/// The addresses of the channels that are set, as those of their packages begin.
-pub(crate) fn addresses(settings: &Settings) -> Result<Vec<String>, EnvError> {
-    let all = channel::channels(settings)?;
-    Ok(all.iter().map(|one| one.base_url.as_str().trim_end_matches('/').to_owned()).collect())
-}
-
 /// What makes conda's own environment know its channels, and the environments by their names.
 ///
 /// Written as conda writes it itself, so that `conda config` can go on with it.
-pub fn base_files(settings: &Settings) -> Vec<(String, String)> {
+fn condarc(settings: &Settings) -> String {
     let kept = settings.kept_channels.as_ref().unwrap_or(&settings.channels).clone();
     let settings = &Settings { channels: kept, ..settings.clone() };
     let list = |items: &mut dyn Iterator<Item = String>| -> String {
         items.map(|item| format!("  - {}\n", yaml(item))).collect()
     };
-    let condarc = format!(
+    format!(
         "channels:\n{}channel_priority: strict\n{}envs_dirs:\n{}pkgs_dirs:\n{}auto_activate_base: false\n",
         list(&mut channel::names(settings).into_iter()),
         settings
@@ -336,8 +416,7 @@ pub fn base_files(settings: &Settings) -> Vec<(String, String)> {
             .map_or_else(String::new, |alias| format!("channel_alias: {}\n", yaml(alias.clone()))),
         list(&mut std::iter::once(text(&settings.named_environments()))),
         list(&mut std::iter::once(text(&settings.cache.join("conda-pkgs")))),
-    );
-    vec![(".condarc".to_owned(), condarc)]
+    )
 }
 
 /// A text as YAML has it: as it is where that is plain, else in quotes.
@@ -362,7 +441,7 @@ mod tests {
             ["conda-forge", "http://127.0.0.1:80/c", "x\nssl_verify: false", "a: b", "#x"];
         let settings =
             Settings { channels: channels.map(str::to_owned).to_vec(), ..Settings::default() };
-        let condarc = &base_files(&settings)[0].1;
+        let condarc = condarc(&settings);
         let lines: Vec<_> = condarc.lines().take(6).collect();
         assert_eq!(
             lines,

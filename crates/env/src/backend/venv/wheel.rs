@@ -11,7 +11,8 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::error::EnvError;
-use crate::fetch::{Client, block_on, start_of, total_of};
+use crate::http::{Client, start_of, total_of};
+use crate::runtime::block_on;
 
 /// How much of a wheel's end is asked for first; most tables of contents fit.
 const TAIL: u64 = 64 * 1024;

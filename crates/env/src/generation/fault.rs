@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use aitk_system::{FileKind, Message, System, Told, message};
 
-use crate::generation::{Generation, Record};
-use crate::manager::inventory;
+use super::place::Generation;
+use super::record::Record;
+use crate::backend::backend;
 
 /// What is wrong with an environment as a whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -114,7 +115,7 @@ impl Generation {
     /// A manager links all files or none, so what it notes of a few packages tells.
     fn linked(&self, system: &dyn System, record: &Record) -> Option<Fault> {
         const ENOUGH: usize = 3;
-        let notes = inventory(record.manager).notes(system, self.path());
+        let notes = backend(record.manager).notes(system, self.path());
         notes.into_iter().take(ENOUGH).find_map(|note| {
             let file = self.path().join(note);
             let to = system.read_link(&file).ok()?;
@@ -181,7 +182,7 @@ mod tests {
         Real.create_dir(&generation.path().join("bin")).unwrap();
         Real.symlink(&folder.join("python3"), &generation.python()).unwrap();
         generation.keep_lock(&Real, &lock()).unwrap();
-        generation.finish(&Real, &lock(), "request", &[]).unwrap();
+        generation.note(&Real, &lock(), Record::of(&lock(), "request", &[]), &[]).unwrap();
         (environments, generation)
     }
 

@@ -9,7 +9,8 @@ use url::Url;
 
 use crate::Settings;
 use crate::error::EnvError;
-use crate::fetch::{Client, block_on};
+use crate::http::Client;
+use crate::runtime::block_on;
 
 /// The channel that is used where none is named.
 const DEFAULT: &str = "conda-forge";

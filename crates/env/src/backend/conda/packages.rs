@@ -10,7 +10,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aitk_plan::{Layer, Locked, Manager, Package, names};
+use aitk_plan::lock::conda::{self as form, record};
+use aitk_plan::{Layer, Locked, Package, names};
 use aitk_system::{Message, Real, System, Told, inside, message};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rattler::install::link_script::{
@@ -24,11 +25,17 @@ use rattler_networking::LazyClient;
 use tokio::sync::Semaphore;
 
 use super::contents::{self, Together};
-use super::record;
 use crate::Settings;
 use crate::archive::unpack_conda;
 use crate::error::EnvError;
-use crate::fetch::{self, Client, FetchProgress, Quiet, block_on_threads, fetch_each, hash_of};
+use crate::fetch::{self, FetchProgress, Quiet, fetch_each, hash_of};
+use crate::http::Client;
+use crate::runtime::block_on_threads;
+
+/// Where archives are kept as they were downloaded.
+pub(super) fn archives(settings: &Settings) -> PathBuf {
+    settings.cache.join("conda")
+}
 
 /// How many packages are unpacked at a time.
 const PARALLEL: usize = 4;
@@ -48,7 +55,7 @@ pub(crate) fn fetch(
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
     let client = Client::new(settings)?;
-    let folder = settings.packages(Manager::Conda);
+    let folder = archives(settings);
     let cache = cache(settings, ValidationMode::Fast);
     let room = Semaphore::new(PARALLEL);
     let (cache, room) = (&cache, &room);
@@ -193,7 +200,7 @@ async fn make_ready(
     match unpack(settings, cache, locked).await {
         Err(EnvError::WrongHash { file, .. }) => {
             tracing::warn!(file, "the archive in the cache is damaged");
-            let folder = settings.packages(Manager::Conda);
+            let folder = archives(settings);
             fetch::forget(&folder, &file)?;
             if settings.offline {
                 return Err(EnvError::Offline { what: file.into() });
@@ -226,7 +233,7 @@ async fn unpack(
         discard(settings, &folder)?;
     }
     let source = Arc::new(Source {
-        archive: settings.packages(Manager::Conda).join(locked.filename()),
+        archive: archives(settings).join(locked.filename()),
         file: locked.filename(),
         sha256: locked.package.sha256.clone().unwrap_or_default(),
         failure: Mutex::new(None),
@@ -397,7 +404,7 @@ fn together(
     let python = records.iter().find(|r| r.package_record.name.as_normalized() == "python");
     let site_packages = python.map_or_else(String::new, |python| {
         let told = python.package_record.python_site_packages_path.clone();
-        let version = super::python(std::slice::from_ref(python));
+        let version = form::python(std::slice::from_ref(python));
         told.unwrap_or_else(|| format!("lib/python{version}/site-packages"))
     });
     let mut all = Together::default();
@@ -503,9 +510,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::LockError;
+    use aitk_plan::lock::conda::locked;
+    use aitk_plan::{LockError, Manager};
 
     use super::*;
+    use crate::backend::backend;
 
     #[test]
     fn a_package_that_cannot_be_linked_again_stays_as_it_was() {
@@ -610,7 +619,7 @@ mod tests {
             record["channel"] = "channel".into();
             record["size"] = bytes.len().into();
             record["sha256"] = hash_of(&path).unwrap().into();
-            super::super::locked(&serde_json::from_value(record).unwrap()).unwrap()
+            locked(&serde_json::from_value(record).unwrap()).unwrap()
         }
 
         fn fetch(&self, packages: &[&Locked]) -> Result<(), EnvError> {
@@ -732,7 +741,7 @@ mod tests {
         let said = sandbox.path("cache/repodata/1.json");
         for (locked, there) in [(&newer, true), (&six, false)] {
             Real.write(&said, b"{}", 0o600).unwrap();
-            let fetched = crate::fetch(Manager::Conda, &sandbox.settings, &[locked], &Quiet);
+            let fetched = backend(Manager::Conda).fetch(&sandbox.settings, &[locked], &Quiet);
             assert_eq!(fetched.is_ok(), there);
             assert_eq!((&Real as &dyn System).exists(&said), there);
         }

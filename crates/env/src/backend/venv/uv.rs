@@ -14,11 +14,11 @@ use semver::Version;
 
 use super::index::find_file;
 use super::sources::WAYS_OF_PIP;
-use crate::conda::fetch_program;
+use crate::backend::conda::fetch_program;
 use crate::error::EnvError;
-use crate::fetch::{
-    Client, FetchProgress, HESITATION, block_on, fetch_all, hash_of, place, unpack,
-};
+use crate::fetch::{FetchProgress, fetch_all, hash_of, place, unpack};
+use crate::http::{Client, HESITATION};
+use crate::runtime::block_on;
 use crate::{Settings, text};
 
 /// How long a program may take to say its version.
@@ -185,7 +185,7 @@ fn from_channel(
 ///
 /// # Errors
 /// As those of [`fetch_uv`].
-pub fn fetch_uv_wheel(
+pub(super) fn fetch_uv_wheel(
     system: &dyn System,
     machine: &Machine,
     catalog: &Catalog,

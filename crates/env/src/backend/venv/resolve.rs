@@ -18,7 +18,7 @@ use super::sources::WAYS_OF_UV;
 use super::uv::Uv;
 use super::wheel::measure;
 use crate::error::EnvError;
-use crate::fetch::Client;
+use crate::http::Client;
 use crate::{Settings, text};
 
 /// glibc versions that uv has a platform name for.

@@ -1,0 +1,22 @@
+//! The environment managers, each of which resolves, builds, mends and tells what stands there.
+
+mod common;
+mod conda;
+mod dist_info;
+mod venv;
+
+use aitk_plan::Manager;
+
+pub(crate) use common::Installed;
+pub use common::{Backend, Cuda, Footprint, Request, Site, Taken};
+pub use conda::{channel_answers, channels_of};
+pub(crate) use dist_info::same_version;
+pub use venv::{Uv, UvSources, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
+
+/// The one of a kind.
+pub fn backend(kind: Manager) -> &'static dyn Backend {
+    match kind {
+        Manager::Conda => &conda::Conda,
+        Manager::Venv => &venv::Venv,
+    }
+}

@@ -1,0 +1,382 @@
+//! Virtual environments, resolved and filled by uv.
+
+mod index;
+mod resolve;
+mod sources;
+mod uv;
+mod wheel;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aitk_detect::{Machine, Tables, detect};
+use aitk_plan::lock::host_of;
+use aitk_plan::{
+    Accelerator, BuildRequest, Catalog, Layer, Lock, Locked, Manager as Kind, Target, project,
+};
+use aitk_system::{Command, Message, System, message, quote};
+
+pub use sources::UvSources;
+use uv::fetch_uv_wheel;
+pub use uv::{Uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
+
+use super::common::{Backend, Footprint, Installed, Own, Request, Site, Taken, lacks};
+use super::dist_info::{self, flattened, site_packages, sized_lines};
+use crate::error::EnvError;
+use crate::fetch::{FetchProgress, Quiet, fetch_all, hash_of};
+use crate::http::Client;
+use crate::inside::Inside;
+use crate::{Settings, text};
+
+/// The manager `venv`.
+#[derive(Debug)]
+pub(super) struct Venv;
+
+impl Backend for Venv {
+    fn kind(&self) -> Kind {
+        Kind::Venv
+    }
+
+    fn origins(&self, settings: &Settings) -> Vec<String> {
+        let own = settings.index_url.iter().chain(&settings.more_indexes);
+        own.chain(&settings.torch_index).map(|index| host_of(index)).collect()
+    }
+
+    fn packages(&self, settings: &Settings) -> PathBuf {
+        settings.wheels()
+    }
+
+    fn add_command(&self, of: Option<&str>) -> String {
+        of.map_or_else(|| "pip install".to_owned(), |of| format!("conda run -n {of} pip install"))
+    }
+
+    /// As the scripts do that uv puts beside the interpreter.
+    fn inside(&self, _: &str, prefix: &Path, _: &Path) -> Inside {
+        let script = |name: &str| quote(&text(&prefix.join("bin").join(name)));
+        Inside {
+            folders: vec![prefix.join("bin")],
+            variables: vec![("VIRTUAL_ENV", text(prefix))],
+            scripts: None,
+            activation: format!(". {}\n", script("activate")),
+            fish: Some(format!("source {}", script("activate.fish"))),
+        }
+    }
+
+    fn base_files(&self, _: &Settings) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
+    fn download(
+        &self,
+        settings: &Settings,
+        packages: &[&Locked],
+        progress: &dyn FetchProgress,
+    ) -> Result<(), EnvError> {
+        let client = Client::new(settings)?;
+        fetch_all(&client, packages, &settings.wheels(), settings.offline, progress)
+    }
+
+    fn fetch_installer(
+        &self,
+        system: &dyn System,
+        catalog: &Catalog,
+        settings: &Settings,
+        progress: &dyn FetchProgress,
+    ) -> Result<Option<PathBuf>, EnvError> {
+        let here = detect(system, &catalog.tables).machine;
+        Ok(Some(fetch_uv_wheel(system, &here, catalog, settings, progress)?.0))
+    }
+
+    fn target(&self, machine: &Machine, python: &str) -> Target {
+        let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
+        Target {
+            python: python.to_owned(),
+            arch: machine.arch.clone(),
+            glibc: glibc.and_then(|libc| libc.version.clone()),
+        }
+    }
+
+    fn resolve(&self, site: &Site<'_>, request: &Request<'_>) -> Result<Lock, EnvError> {
+        // A step of this run may have brought the interpreter.
+        let here = detect(site.system, &Tables::default()).machine;
+        let wanted = request.interpreter.unwrap_or(SYSTEM_PYTHON);
+        let is_it = |python: &&aitk_detect::Python| {
+            python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON
+        };
+        let found = here.python.iter().find(is_it).filter(|_| site.is_local);
+        let python = match (found.and_then(|python| python.minor()), request.python) {
+            (Some((major, minor)), _) => format!("{major}.{minor}"),
+            (None, Some(python)) if !site.is_local => python.to_owned(),
+            _ => return Err(EnvError::NoPython),
+        };
+        let target = self.target(site.machine, &python);
+        let interpreter = found.map(|python| text(&python.path));
+        // Resolving writes into the cache only, which is no change of the machine.
+        resolve::resolve(
+            site.local,
+            &uv_of(site)?,
+            site.local_settings,
+            resolve::Wishes {
+                layers: request.layers,
+                builds: request.builds,
+                target: &target,
+                interpreter: interpreter.as_deref(),
+            },
+        )
+    }
+
+    fn accept(&self, site: &Site<'_>, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError> {
+        lock.suits(&site.machine.arch, request.python).map_err(|reason| {
+            EnvError::unfit(
+                reason,
+                message!("choose that version with --python {}", lock.target.python),
+            )
+        })?;
+        let too_new = |locked: &&Locked| resolve::rank(&locked.filename(), &lock.target).is_none();
+        if let Some(locked) = lock.packages().find(too_new) {
+            let glibc = lock.target.glibc.as_ref().map_or_else(|| message!("none"), Message::plain);
+            let reason = message!("{} does not run here (glibc: {glibc})", locked.filename());
+            return Err(EnvError::unfit(reason, message!("use a newer release of the system")));
+        }
+        let wanted = |step: &str| request.layers.iter().any(|layer| layer.step == step);
+        let more = lock.layers.iter().find(|l| !l.packages.is_empty() && !wanted(&l.step));
+        if let Some(layer) = more {
+            let reason =
+                message!("it has packages for `{}`, which is not wished for here", layer.step);
+            return Err(EnvError::unfit(
+                reason,
+                message!("choose the budget and the --framework that it was made with"),
+            ));
+        }
+        for layer in request.layers {
+            let has = |name: &String| lock.packages().any(|locked| locked.key() == *name);
+            let names = request.names(layer, project, has);
+            if let Some(missing) = names.iter().find(|name| !has(name)) {
+                return Err(lacks(missing, &layer.step));
+            }
+        }
+        Ok(())
+    }
+
+    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>> {
+        let request = builds.iter().find(|build| Some(&build.name) == lock.build.as_ref())?;
+        Some(Taken { request, name: request.name.clone(), why: None })
+    }
+
+    fn accelerator(&self, _: &Accelerator, _: &str) -> Option<Accelerator> {
+        None
+    }
+
+    fn create(
+        &self,
+        site: &Site<'_>,
+        request: &Request<'_>,
+        root: &Path,
+        there: bool,
+    ) -> Result<(), EnvError> {
+        let command = create_command(&uv_of(site)?.path, request, root);
+        run(site, if there { command.arg("--allow-existing") } else { command })
+    }
+
+    fn install(
+        &self,
+        site: &Site<'_>,
+        root: &Path,
+        lock: &Lock,
+        step: &str,
+    ) -> Result<(), EnvError> {
+        let Some(layer) = lock.layer(step) else { return Ok(()) };
+        match install_layer(site, root, layer, &[]) {
+            // What a cache has lost meanwhile is fetched anew, once.
+            Err(EnvError::Uv { .. } | EnvError::Unsolvable { .. }) => {
+                replace_damaged(site, layer)?;
+                self.mend(site, root, layer, &[])?;
+            }
+            installed => installed?,
+        }
+        let lost = incomplete(site.system, root, layer);
+        if lost.packages.is_empty() {
+            return Ok(());
+        }
+        replace_damaged(site, &lost)?;
+        self.mend(site, root, &lost, &[])?;
+        match incomplete(site.system, root, &lost).packages.first() {
+            None => Ok(()),
+            Some(locked) => Err(EnvError::bad_package(
+                locked.filename(),
+                message!("files that it names are not there once it is installed"),
+            )),
+        }
+    }
+
+    /// uv's cache shares its files with the environment, so what is damaged here is damaged there: the cache of these
+    /// packages is emptied first, and filled again from the wheels.
+    fn mend(
+        &self,
+        site: &Site<'_>,
+        root: &Path,
+        layer: &Layer,
+        _: &[PathBuf],
+    ) -> Result<(), EnvError> {
+        let names: Vec<_> = layer.packages.iter().map(Locked::key).collect();
+        let uv = text(&uv_of(site)?.path);
+        let clean = Command::changes([uv.as_str(), "cache", "clean", "--quiet", "--no-config"]);
+        run(site, clean.args(names.iter().map(String::as_str)))?;
+        install_layer(site, root, layer, &names)
+    }
+
+    fn create_commands(&self, site: &Site<'_>, request: &Request<'_>, root: &Path) -> Vec<Message> {
+        vec![Message::plain(create_command(&uv_path(site), request, root))]
+    }
+
+    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message> {
+        vec![Message::plain(install_command(site, &uv_path(site), root, &layer.step))]
+    }
+
+    /// A source that tells no sizes of the files inside leaves an estimate: wheels unpack to 3.4 times their size, as
+    /// measured over the libraries of the profile `low`.
+    fn footprint(&self, _: &Site<'_>, locked: &Locked) -> Footprint {
+        Footprint::of(locked, 34)
+    }
+
+    fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own> {
+        dist_info::own_files(system, root)
+    }
+
+    fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf> {
+        dist_info::notes(system, root)
+    }
+
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {
+        dist_info::installed(system, root)
+    }
+
+    fn requested(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<String> {
+        Vec::new()
+    }
+
+    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+        dist_info::paths(system, root, installed)
+    }
+
+    fn files(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        locked: &Locked,
+    ) -> Result<Vec<(String, Option<String>)>, EnvError> {
+        dist_info::files(system, root, locked)
+    }
+}
+
+/// The Python of the distribution, wherever its name leads.
+const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
+/// An installed uv, or at least one in the cache.
+fn uv_of(site: &Site<'_>) -> Result<Uv, EnvError> {
+    let machine = detect(site.local, &Tables::default()).machine;
+    fetch_uv(site.local, &machine, site.catalog, site.local_settings, &Quiet)
+}
+
+/// Where the uv is, or will be, that the plan's commands name.
+fn uv_path(site: &Site<'_>) -> PathBuf {
+    find_uv(site.system, site.catalog, site.settings, false)
+        .map_or_else(|| own_uv(&site.settings.data, site.catalog), |uv| uv.path)
+}
+
+fn create_command(uv: &Path, request: &Request<'_>, root: &Path) -> Command {
+    Command::changes([&text(uv), "venv", "--quiet", "--no-project", "--no-config"])
+        .args(["--python", request.interpreter.unwrap_or(SYSTEM_PYTHON)])
+        .args(["--prompt", request.name, &text(root)])
+        .env("UV_PYTHON_DOWNLOADS", "never")
+}
+
+fn install_command(site: &Site<'_>, uv: &Path, root: &Path, step: &str) -> Command {
+    let wanted = wanted(site, root, step);
+    Command::changes([&text(uv), "pip", "install", "--quiet", "--no-config", "--offline"])
+        .args(["--no-index", "--no-deps", "--require-hashes", "--only-binary", ":all:"])
+        .args(["--find-links", &text(&site.settings.wheels())])
+        .args(["--python", &text(&root.join("bin/python")), "--requirement", &text(&wanted)])
+}
+
+fn wanted(site: &Site<'_>, root: &Path, step: &str) -> PathBuf {
+    // Where several environments of one lock stand beside each other, they ask for the same.
+    let folder = site.settings.cache.join("resolve").join(root.file_stem().unwrap_or_default());
+    folder.join(format!("{step}.txt"))
+}
+
+/// Installs a layer from wheels that have been downloaded; of those in `again` nothing that is there counts.
+fn install_layer(
+    site: &Site<'_>,
+    root: &Path,
+    layer: &Layer,
+    again: &[String],
+) -> Result<(), EnvError> {
+    let wanted = wanted(site, root, &layer.step);
+    let lines: String = layer
+        .packages
+        .iter()
+        .map(|locked| {
+            let package = &locked.package;
+            let hash = package.sha256.as_deref().unwrap_or_default();
+            format!("{}=={} --hash=sha256:{hash}\n", package.name, package.version)
+        })
+        .collect();
+    site.system.write(&wanted, lines.as_bytes(), 0o600).map_err(EnvError::io(&wanted))?;
+    let mut command = install_command(site, &uv_of(site)?.path, root, &layer.step);
+    for package in again {
+        command = command.args(["--reinstall-package", package]);
+    }
+    run(site, command)
+}
+
+/// Downloads the wheels again that are not what their lock names.
+fn replace_damaged(site: &Site<'_>, layer: &Layer) -> Result<(), EnvError> {
+    let folder = site.settings.wheels();
+    let is_damaged = |locked: &&Locked| {
+        let found = hash_of(&folder.join(locked.filename())).ok();
+        found.is_none() || found != locked.package.sha256
+    };
+    let damaged: Vec<_> = layer.packages.iter().filter(is_damaged).collect();
+    for locked in &damaged {
+        let file = folder.join(locked.filename());
+        site.system.remove(&file).map_err(EnvError::io(&file))?;
+    }
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    let settings = site.local_settings;
+    fetch_all(&Client::new(settings)?, &damaged, &folder, settings.offline, &Quiet)
+}
+
+/// The packages of a layer that lack files, or have cut ones: uv's cache may have lost some, and what is shared with
+/// it is not looked at while it is installed.
+fn incomplete(system: &dyn System, root: &Path, layer: &Layer) -> Layer {
+    let there = dist_info::installed(system, root);
+    let site = site_packages(system, root).unwrap_or_default();
+    let is_whole = |locked: &&Locked| {
+        let Some(one) = there.iter().find(|one| one.name == locked.key()) else { return false };
+        let Ok(record) = system.text(root.join(&one.record)) else { return false };
+        let mut lines = sized_lines(&record);
+        lines.all(|(file, size)| {
+            let stat = system.stat(&root.join(flattened(&site.join(file))));
+            stat.is_ok_and(|stat| size.is_none_or(|size| size == stat.size))
+        })
+    };
+    let packages = layer.packages.iter().filter(|locked| !is_whole(locked)).cloned().collect();
+    Layer { step: layer.step.clone(), packages }
+}
+
+fn run(site: &Site<'_>, command: Command) -> Result<(), EnvError> {
+    let command = command
+        .env("UV_CACHE_DIR", text(&site.settings.uv_cache()))
+        .env("NO_COLOR", "1")
+        .timeout(Duration::from_secs(3600))
+        .log(site.log);
+    let output = site.system.run(&command)?;
+    if output.success() {
+        Ok(())
+    } else {
+        Err(EnvError::from_uv(&output.tail(12), &message!("the cache of wheels")))
+    }
+}

@@ -1,0 +1,122 @@
+//! The generations of one environment beside each other: which one is in use, and which one is for what.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use aitk_plan::{Lock, names};
+use aitk_system::{System, message};
+
+use super::place::Generation;
+use super::record::Record;
+use crate::error::EnvError;
+
+/// The link beside the generations.
+const CURRENT: &str = "current";
+
+/// All generations of one environment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Environments {
+    root: PathBuf,
+}
+
+impl Environments {
+    /// Those of the environment `name` below `data`.
+    pub fn new(data: &Path, name: &str) -> Self {
+        Self { root: data.join("envs").join(name) }
+    }
+
+    /// Those in a folder.
+    pub fn at(root: &Path) -> Self {
+        Self { root: root.to_owned() }
+    }
+
+    /// Those that a generation stands among.
+    pub fn beside(generation: &Generation) -> Self {
+        Self::at(generation.path.parent().unwrap_or(&generation.path))
+    }
+
+    /// The folder that always leads to the generation in use.
+    pub fn current_path(&self) -> PathBuf {
+        self.root.join(CURRENT)
+    }
+
+    /// A generation by its lock's digest.
+    pub fn generation(&self, digest: &str) -> Generation {
+        Generation { path: self.root.join(digest) }
+    }
+
+    /// Where the environment of a lock is, or is to be built: a folder named after its digest, or another one beside it
+    /// where what stands there does not work and cannot be mended in place.
+    pub fn instance(&self, system: &dyn System, digest: &str) -> Generation {
+        let current = self.current(system).filter(|(generation, _)| generation.name() == digest);
+        let beside = (1..).map(|number| self.generation(&format!("{digest}.{number}")));
+        let mut places = current
+            .map(|(generation, _)| generation)
+            .into_iter()
+            .chain([self.generation(digest)])
+            .chain(beside);
+        places.find(|place| !place.is_spoilt(system)).unwrap_or_else(|| self.generation(digest))
+    }
+
+    /// The generation in use, if the link leads to one that is whole.
+    pub fn current(&self, system: &dyn System) -> Option<(Generation, Record)> {
+        let target = system.read_link(&self.current_path()).ok()?;
+        let generation = Generation { path: self.root.join(target) };
+        let record = generation.record(system)?;
+        Some((generation, record))
+    }
+
+    /// Whether a generation is the one in use, whole or not.
+    pub fn in_use(&self, system: &dyn System, generation: &Generation) -> bool {
+        let target = system.read_link(&self.current_path());
+        target.is_ok_and(|target| self.root.join(target) == generation.path)
+    }
+
+    /// The generation in use with the lock that it keeps, where it has lost what it says of itself: the packages are
+    /// there, and what the user has added.
+    pub fn unrecorded(&self, system: &dyn System) -> Option<(Generation, Lock)> {
+        let target = system.read_link(&self.current_path()).ok()?;
+        let generation = Generation { path: self.root.join(target) };
+        if generation.record(system).is_some() {
+            return None;
+        }
+        let lock = generation.kept_lock(system)?;
+        (lock.digest() == generation.name()).then_some((generation, lock))
+    }
+
+    /// The whole generation that was built for a request, the current one first: what a cut link leaves behind.
+    pub fn find(&self, system: &dyn System, request: &str) -> Option<(Generation, Record)> {
+        let built_for = |(generation, record): &(Generation, Record)| {
+            record.request == request && generation.spoilt(system, record).is_none()
+        };
+        self.current(system).filter(built_for).or_else(|| {
+            let names = system.list(&self.root).unwrap_or_default();
+            names
+                .into_iter()
+                .filter(|name| name != CURRENT)
+                .map(|name| Generation { path: self.root.join(name) })
+                .filter_map(|generation| Some((generation.record(system)?, generation)))
+                .map(|(record, generation)| (generation, record))
+                .find(built_for)
+        })
+    }
+
+    /// Makes a generation the one in use, in one rename.
+    ///
+    /// # Errors
+    /// Where the link cannot be made, or something in its place is somebody else's.
+    pub fn activate(&self, system: &dyn System, generation: &Generation) -> Result<(), EnvError> {
+        let link = self.current_path();
+        // aitk's own leads to a generation beside it.
+        let ours = match system.read_link(&link) {
+            Ok(target) => target.to_str().is_some_and(names::file_name::fits),
+            Err(_) => !system.exists(&link),
+        };
+        if !ours {
+            let foreign = message!("it is there already, and aitk has not made it");
+            return Err(EnvError::io(link)(io::Error::other(foreign)));
+        }
+        let target = generation.path.strip_prefix(&self.root).unwrap_or(&generation.path);
+        system.symlink(target, &link).map_err(EnvError::io(link))
+    }
+}

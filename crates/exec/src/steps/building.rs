@@ -1,0 +1,171 @@
+//! How an environment comes to be as its lock says, whichever it is: built aside, or mended in place.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use aitk_env::{Builder, Environments, Fault, Generation, Mender, Reason, Record};
+use aitk_plan::{Layer, Lock};
+use aitk_system::{Message, message};
+
+use super::{Made, Work, may_download};
+use crate::context::{BASE, Context, EnvironmentSpec};
+use crate::error::ExecError;
+use crate::journal::Journal;
+
+/// What makes the environment of a specification, or mends the one that is there.
+pub(super) fn mender<'a>(
+    cx: &'a Context<'_>,
+    spec: &'a EnvironmentSpec<'_>,
+    generation: Generation,
+    log: &'a Path,
+) -> Mender<'a> {
+    let is_base = spec.name == BASE;
+    let files = if is_base { spec.backend.base_files(cx.settings) } else { Vec::new() };
+    Mender { backend: spec.backend, site: cx.site(log), request: spec.request(), generation, files }
+}
+
+/// The same with the lock that it is made from, and what is said of it then.
+pub(super) fn builder<'a>(
+    cx: &'a Context<'_>,
+    work: &'a Work<'_>,
+    spec: &'a EnvironmentSpec<'_>,
+    lock: &'a Lock,
+    added: &[String],
+) -> Builder<'a> {
+    let environments = cx.environments(spec);
+    let generation = environments.instance(cx.system, &lock.digest());
+    let before = environments.current(cx.system);
+    let reason = match &before {
+        None if cx.system.read_link(&environments.current_path()).is_err() => Reason::First,
+        Some((_, record)) if record.request != spec.digest => Reason::Changed,
+        Some(_) if cx.fresh => Reason::Upgraded,
+        _ => Reason::Broken,
+    };
+    let before = before.map(|(before, _)| before).filter(|before| *before != generation);
+    let record = Record {
+        wish: cx.wish(&work.plan.choices.env),
+        run: Journal::run_of(&work.log),
+        before: before.map(|before| before.folder()),
+        reason: Some(reason),
+        ..Record::of(lock, &spec.digest, added)
+    };
+    Builder { mender: mender(cx, spec, generation, &work.log), lock, record }
+}
+
+/// Builds an environment aside, of which at least the layer of this step; mends the one that is there already. What is
+/// to come in meanwhile is downloaded.
+pub(super) fn ensure(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    builder: &Builder<'_>,
+    wanted: &[Layer],
+) -> Result<Vec<Made>, ExecError> {
+    let Builder { mender, lock, record } = builder;
+    let generation = &mender.generation;
+    let id = &work.step.id;
+    if let Some(there) = generation.record(cx.system) {
+        if let Some(path) = of_another(cx, generation) {
+            let why = Message::list([message!("it belongs to another user"), give_back()]);
+            return Err(ExecError::io(path)(std::io::Error::other(why)));
+        }
+        // It is whole: what the user may have added to it stays, and only what is damaged is mended.
+        let other = there.request != record.request;
+        // The same packages may come from other sources than before, which conda's own environment knows.
+        let damaged = mender.itself(other && !mender.files.is_empty())?;
+        if damaged {
+            // What was proven of it before is to be proven again.
+            cx.memo().receipt.proofs.clear();
+        }
+        if there.layers.contains_key(id) {
+            mend(cx, work, mender, id)?;
+        }
+        if damaged {
+            mender.note_itself()?;
+        }
+        if other {
+            builder.finish()?;
+        }
+        return Ok(Vec::new());
+    }
+    if Environments::beside(generation).in_use(cx.system, generation) {
+        // It has lost what it says of itself. Nothing is taken away: it may be whole, and hold what the user has added.
+        mender.itself(true)?;
+        for missing in builder.missing() {
+            install_again(cx, work, mender, &missing)?;
+        }
+        builder.finish()?;
+        return Ok(Vec::new());
+    }
+    let count: usize = wanted.iter().map(|layer| layer.packages.len()).sum();
+    if may_download(cx, &message!("download {count} packages"))? {
+        cx.downloads.begin(cx.settings, mender.backend, wanted);
+    }
+    builder.start()?;
+    if lock.layer(id).is_some() {
+        cx.downloads.wait(id, work.reporter)?;
+        builder.layer(id)?;
+    }
+    cx.memo().built = BTreeSet::from([id.clone()]);
+    finish(cx, work, builder)?;
+    Ok(vec![Made::path(generation.path(), Some(lock.digest()))])
+}
+
+/// What nobody but the owner of an environment's files, or root, can do.
+pub(super) fn give_back() -> Message {
+    message!("give the environment back with `sudo chown -R` and the user's name")
+}
+
+/// The part of an environment that belongs to another user.
+pub(super) fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
+    generation.faults(cx.system).into_iter().find_map(|fault| match fault {
+        Fault::Foreign { path } => Some(path),
+        _ => None,
+    })
+}
+
+/// Notes that a generation is whole, once every layer is in it: it can be proven now. What a cache that has lost files did
+/// not give is installed again from the archives.
+pub(super) fn finish(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    builder: &Builder<'_>,
+) -> Result<(), ExecError> {
+    let built = cx.memo().built.clone();
+    if cx.dry || builder.lock.layers.iter().any(|layer| !built.contains(&layer.step)) {
+        return Ok(());
+    }
+    builder.finish()?;
+    cx.memo().built.clear();
+    builder.prove()?.iter().try_for_each(|step| mend(cx, work, &builder.mender, step))
+}
+
+/// Installs again, in place, just the packages of a step that are damaged in a whole generation.
+pub(super) fn mend(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    mender: &Mender<'_>,
+    step: &str,
+) -> Result<(), ExecError> {
+    let damaged = mender.damaged(step)?;
+    if damaged.packages.is_empty() {
+        return Ok(());
+    }
+    install_again(cx, work, mender, &damaged)?;
+    // What was proven of the damaged environment is to be proven again.
+    cx.memo().receipt.proofs.clear();
+    Ok(())
+}
+
+/// Downloads what is not there any more of these packages, and installs them again.
+pub(super) fn install_again(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    mender: &Mender<'_>,
+    layer: &Layer,
+) -> Result<(), ExecError> {
+    if may_download(cx, &message!("download {} packages again", layer.packages.len()))? {
+        cx.downloads.begin(cx.settings, mender.backend, std::slice::from_ref(layer));
+        cx.downloads.wait(&layer.step, work.reporter)?;
+    }
+    Ok(mender.layer(layer)?)
+}
