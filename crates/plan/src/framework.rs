@@ -115,34 +115,8 @@ pub(crate) fn choose_framework(
     if let Some((why, remedy)) = unmet(machine, &requires) {
         return Decision::Block(Message::about(framework.title.as_str(), why), remedy);
     }
-    if let Some(version) = python.version() {
-        let (oldest, newest) =
-            (version_pair(&framework.python_min), version_pair(&framework.python_max));
-        let have = format!("{}.{}", version.0, version.1);
-        if Some(version) > newest {
-            return Decision::Block(
-                message!(
-                    "Python {have} is too new: {} has packages up to Python {}",
-                    framework.title,
-                    framework.python_max
-                ),
-                message!(
-                    "install Python {} beside it and add --python {}, or choose --framework pytorch or none",
-                    framework.python_max,
-                    framework.python_max
-                ),
-            );
-        }
-        if Some(version) < oldest {
-            return Decision::Block(
-                message!(
-                    "Python {have} is too old: {} has packages from Python {} on",
-                    framework.title,
-                    framework.python_min
-                ),
-                message!("use a newer release of the system, or add --framework none"),
-            );
-        }
+    if let Some((why, remedy)) = python.version().and_then(|version| misfit(framework, version)) {
+        return Decision::Block(why, remedy);
     }
     let any = |row: &Build| row.arch.contains(&machine.arch);
     if !catalog.builds(&framework.name, manager).any(any) {
@@ -177,4 +151,24 @@ pub(crate) fn choose_framework(
             message!("leave out --accelerator, or choose another --framework"),
         ),
     }
+}
+
+/// Why a framework has no packages for a version of Python, and what to do.
+fn misfit(framework: &Framework, version: (u32, u32)) -> Option<(Message, Message)> {
+    let Framework { title, python_min, python_max, .. } = framework;
+    let have = format!("{}.{}", version.0, version.1);
+    if Some(version) > version_pair(python_max) {
+        return Some((
+            message!("Python {have} is too new: {title} has packages up to Python {python_max}"),
+            message!(
+                "install Python {python_max} beside it and add --python {python_max}, or choose --framework pytorch or none"
+            ),
+        ));
+    }
+    (Some(version) < version_pair(python_min)).then(|| {
+        (
+            message!("Python {have} is too old: {title} has packages from Python {python_min} on"),
+            message!("use a newer release of the system, or add --framework none"),
+        )
+    })
 }

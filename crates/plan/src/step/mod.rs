@@ -174,7 +174,7 @@ macro_rules! enumerate {
                 match name.as_str() {
                     $(name if name == $both::FACTS.name => tagged::payload(spec).map(Self::$both),)+
                     $(name if name == $plan::FACTS.name => tagged::payload(spec).map(Self::$plan),)+
-                    name => Err(D::Error::unknown_variant(name, &[])),
+                    name => Err(D::Error::custom(format!("there is no kind of step `{name}`"))),
                 }
             }
         }
