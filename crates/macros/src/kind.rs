@@ -6,13 +6,13 @@ use syn::{Attribute, Data, DeriveInput, Expr, ExprLit, Fields, Lit, LitStr, Meta
 
 /// What `#[kind(…)]` says.
 #[derive(Default)]
-struct Said {
+struct Words {
     name: Option<String>,
     part: Option<Ident>,
     flags: Vec<Ident>,
 }
 
-impl Said {
+impl Words {
     fn of(attributes: &[Attribute]) -> syn::Result<Self> {
         let mut said = Self::default();
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("kind")) {
@@ -75,7 +75,7 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
     let Fields::Named(fields) = &data.fields else {
         return Err(syn::Error::new_spanned(input, "what a kind of step says has names"));
     };
-    let said = Said::of(&input.attrs)?;
+    let said = Words::of(&input.attrs)?;
     let keys = fields.named.iter().map(|field| {
         let name = field.ident.as_ref().map(ToString::to_string).unwrap_or_default();
         let (name, about) = (name.trim_start_matches('_'), comment(&field.attrs));

@@ -9,7 +9,8 @@ use crate::profile::Estimate;
 use crate::python::{PythonChoice, conda_python};
 use crate::situation::Situation;
 use crate::step::form::{
-    Conda, FrameworkLayer, FrameworkProof, Kernel, Libraries, NewEnvironment, NewShells, Proof,
+    CondaItself, FrameworkLayer, FrameworkProof, Libraries, NewEnvironment, NewShells,
+    NotebookKernel, Proof,
 };
 use crate::step::{Action, Base, Check, Environment, Kernelspec, Layer, LayerRequest, ShellInit};
 
@@ -41,7 +42,7 @@ fn judge_framework(on: &Situation<'_>, step: &mut Step) {
     }
 }
 
-impl Recipe for Conda {
+impl Recipe for CondaItself {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         let python = on.python.minor().map(conda_python);
         let requirements = python.into_iter().chain(self.requirements.iter().cloned()).collect();
@@ -146,7 +147,7 @@ impl Recipe for Proof {
     }
 }
 
-impl Recipe for Kernel {
+impl Recipe for NotebookKernel {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         let env = &on.choices.env;
         let kernel = Kernelspec { name: format!("aitk-{env}"), display: format!("Python ({env})") };

@@ -3,22 +3,22 @@
 use aitk_system::{Message, message};
 
 use super::recipe::Recipe;
-use crate::driver::Driver as Decided;
+use crate::driver::Driver;
 use crate::framework::Decision;
 use crate::model::Step;
 use crate::profile::{Estimate, ProfileStep};
 use crate::situation::{GPU_GROUPS, SWAP_FILE, Situation};
 use crate::size::Bytes;
 use crate::step::form::{
-    AfterDriver, Driver, DriverHold, DriverSource, GpuGroups, GpuLogin, PinnedUv, Swap, Upgrade,
-    VendorSource,
+    AfterDriver, DriverHold, DriverSource, GpuDriver, GpuGroups, GpuLogin, PendingUpgrades,
+    PinnedUv, Swap, VendorSource,
 };
 use crate::step::{
     Action, AptPackages, AptSource, AptUpgrade, Groups, Login, Restart, StepKind, SwapFile,
     SystemFile, Unavailable, Uv,
 };
 
-impl Recipe for Upgrade {
+impl Recipe for PendingUpgrades {
     fn action(&self, _: &Situation<'_>) -> Option<Action> {
         Some(AptUpgrade {}.into())
     }
@@ -53,7 +53,7 @@ impl Recipe for VendorSource {
 impl Recipe for DriverSource {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         match on.driver {
-            Decided::Install { source, .. } if on.installs_driver() => {
+            Driver::Install { source, .. } if on.installs_driver() => {
                 source.clone().map(Action::from)
             }
             _ => None,
@@ -61,12 +61,12 @@ impl Recipe for DriverSource {
     }
 }
 
-impl Recipe for Driver {
+impl Recipe for GpuDriver {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         match on.driver {
-            Decided::Fine => None,
-            Decided::Person { .. } => Some(Unavailable {}.into()),
-            Decided::Install { packages, .. } => {
+            Driver::Fine => None,
+            Driver::Person { .. } => Some(Unavailable {}.into()),
+            Driver::Install { packages, .. } => {
                 Some(AptPackages { packages: packages.clone() }.into())
             }
         }
@@ -74,19 +74,19 @@ impl Recipe for Driver {
 
     fn estimate(&self, on: &Situation<'_>, _: Estimate) -> Estimate {
         match on.driver {
-            Decided::Install { row, .. } => row.estimate,
+            Driver::Install { row, .. } => row.estimate,
             _ => Estimate::default(),
         }
     }
 
     fn judge(&self, on: &Situation<'_>, step: &mut Step) {
         match on.driver {
-            Decided::Fine => {}
-            Decided::Person { why, remedy } => {
+            Driver::Fine => {}
+            Driver::Person { why, remedy } => {
                 step.skip(why.clone());
                 step.remedy = Some(remedy.clone());
             }
-            Decided::Install { why, .. } => {
+            Driver::Install { why, .. } => {
                 step.why.push(why.clone());
                 if !on.choices.drivers {
                     step.skip(message!(
@@ -107,7 +107,7 @@ impl Recipe for DriverHold {
 
 impl Recipe for AfterDriver {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
-        let is_driver = |step: &&ProfileStep| matches!(step.kind, StepKind::Driver(_));
+        let is_driver = |step: &&ProfileStep| matches!(step.kind, StepKind::GpuDriver(_));
         let drivers = on.profile.steps.iter().filter(is_driver);
         let after = drivers.map(|step| step.id.clone()).collect();
         on.installs_driver().then(|| Restart { after }.into())

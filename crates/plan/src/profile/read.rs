@@ -56,7 +56,7 @@ struct Head {
 
 /// What a profile says of every step.
 #[derive(serde::Deserialize, Kind)]
-struct Common {
+struct StepHead {
     /// Its name, which other steps need it by.
     id: Spanned<String>,
     /// Where in the order of a plan it belongs.
@@ -94,16 +94,16 @@ struct Common {
 /// What can be said of a profile itself.
 pub const PROFILE: &crate::step::Facts = &Head::FACTS;
 /// What can be said of every step.
-pub const STEP: &crate::step::Facts = &Common::FACTS;
+pub const STEP: &crate::step::Facts = &StepHead::FACTS;
 
 /// A step as it was read, with the places of what may still be wrong.
-struct Read {
-    common: Common,
+struct ReadStep {
+    common: StepHead,
     kind: StepKind,
 }
 
 /// A fault at its place in the file.
-type Fault = (Range<usize>, Message);
+type Misplaced = (Range<usize>, Message);
 
 impl Profile {
     /// Reads a profile; `file` names it in errors.
@@ -125,7 +125,7 @@ impl Profile {
     }
 }
 
-fn read(text: &str) -> Result<Profile, Fault> {
+fn read(text: &str) -> Result<Profile, Misplaced> {
     if text.len() > LONGEST {
         return Err((
             0..0,
@@ -156,12 +156,12 @@ fn read(text: &str) -> Result<Profile, Fault> {
         hosted: head.hosted,
         memory: head.memory,
         hardware: head.hardware,
-        steps: borrowed.unwrap_or_else(|| steps.into_iter().map(Read::step).collect()),
+        steps: borrowed.unwrap_or_else(|| steps.into_iter().map(ReadStep::step).collect()),
     })
 }
 
 /// The steps of a profile, each by itself.
-fn steps(said: Option<Spanned<DeValue<'_>>>) -> Result<Vec<Read>, Fault> {
+fn steps(said: Option<Spanned<DeValue<'_>>>) -> Result<Vec<ReadStep>, Misplaced> {
     let Some(said) = said else { return Ok(Vec::new()) };
     let span = said.span();
     let DeValue::Array(steps) = said.into_inner() else {
@@ -172,21 +172,21 @@ fn steps(said: Option<Spanned<DeValue<'_>>>) -> Result<Vec<Read>, Fault> {
         let message = message!("a profile has at most {MOST} steps, and this one {count}");
         return Err((step.span(), message));
     }
-    steps.into_iter().map(Read::one).collect()
+    steps.into_iter().map(ReadStep::one).collect()
 }
 
-impl Read {
-    fn one(said: Spanned<DeValue<'_>>) -> Result<Self, Fault> {
+impl ReadStep {
+    fn one(said: Spanned<DeValue<'_>>) -> Result<Self, Misplaced> {
         let span = said.span();
         let DeValue::Table(all) = said.into_inner() else {
             return Err((span, message!("steps are tables: [[step]]")));
         };
-        let is_common = |name: &str| Common::FACTS.keys.iter().any(|key| key.name == name);
+        let is_common = |name: &str| StepHead::FACTS.keys.iter().any(|key| key.name == name);
         let (common, own): (DeTable<'_>, DeTable<'_>) =
             all.into_iter().partition(|(name, _)| is_common(name.get_ref()));
         let common = Spanned::new(span.clone(), common);
         let common =
-            Common::deserialize(common.into_deserializer()).map_err(|error| fault(&error))?;
+            StepHead::deserialize(common.into_deserializer()).map_err(|error| fault(&error))?;
         names::step_id::check(common.id.get_ref())
             .map_err(|unfit| (common.id.span(), aitk_system::Told::told(&unfit)))?;
         if let Some(need) = common.needs.get(MOST) {
@@ -201,7 +201,7 @@ impl Read {
     }
 
     fn step(self) -> ProfileStep {
-        let Common {
+        let StepHead {
             id,
             phase,
             title,
@@ -235,7 +235,7 @@ impl Read {
 }
 
 /// What is said of a step of this kind, if these are just the keys that it takes.
-fn kind(name: &Spanned<String>, said: Spanned<DeTable<'_>>) -> Result<StepKind, Fault> {
+fn kind(name: &Spanned<String>, said: Spanned<DeTable<'_>>) -> Result<StepKind, Misplaced> {
     let unknown = || {
         let known: Vec<_> = StepKind::ALL.iter().map(|facts| facts.name).collect();
         let (name, known) = (name.get_ref(), known.join(", "));
@@ -261,7 +261,7 @@ fn kind(name: &Spanned<String>, said: Spanned<DeTable<'_>>) -> Result<StepKind, 
 }
 
 /// Looks whether steps need what there is, stand behind what they need, and have an environment to work in.
-fn in_order(steps: &[Read]) -> Result<(), Fault> {
+fn in_order(steps: &[ReadStep]) -> Result<(), Misplaced> {
     let places: BTreeMap<&str, usize> =
         steps.iter().enumerate().map(|(place, step)| (step.id(), place)).collect();
     for (index, step) in steps.iter().enumerate() {
@@ -290,7 +290,7 @@ fn in_order(steps: &[Read]) -> Result<(), Fault> {
 }
 
 /// The first step for which there is no environment, or an environment too many, with one manager or the other.
-fn homeless(steps: &[Read]) -> Option<Fault> {
+fn homeless(steps: &[ReadStep]) -> Option<Misplaced> {
     Manager::ALL.into_iter().find_map(|manager| {
         let mut there = false;
         let mut of_it = steps.iter().filter(|step| step.common.manager.is_none_or(|of| of == manager));
@@ -314,7 +314,7 @@ fn homeless(steps: &[Read]) -> Option<Fault> {
 }
 
 /// The first circle of needs: where it closes, and its steps.
-fn cycle(steps: &[Read], places: &BTreeMap<&str, usize>) -> Option<Fault> {
+fn cycle(steps: &[ReadStep], places: &BTreeMap<&str, usize>) -> Option<Misplaced> {
     let mut clear = vec![false; steps.len()];
     // The way down to the step that is looked at: each step with how many of its needs were followed.
     let mut path: Vec<(usize, usize)> = Vec::new();
@@ -352,7 +352,7 @@ pub fn parse<T: DeserializeOwned>(file: &str, text: &str) -> Result<T, ProfileEr
 }
 
 /// What is wrong with a text of TOML, and where.
-fn fault(error: &toml::de::Error) -> Fault {
+fn fault(error: &toml::de::Error) -> Misplaced {
     let said = error.message().trim();
     let message = names::refused(said).unwrap_or_else(|| Message::plain(said));
     (error.span().unwrap_or_default(), message)

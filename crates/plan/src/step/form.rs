@@ -12,7 +12,7 @@ use crate::names;
 payloads! {
     /// No installed package has an upgrade waiting.
     #[kind(name = "apt-upgrade", root, apt)]
-    struct Upgrade {}
+    struct PendingUpgrades {}
 
     /// apt knows a vendor's repository, and takes from it only what is meant to come from it.
     #[kind(name = "apt-source", root, apt, changes_system)]
@@ -27,8 +27,8 @@ payloads! {
     struct DriverSource {}
 
     /// NVIDIA's driver is installed, where the user wishes so.
-    #[kind(root, apt, changes_system)]
-    struct Driver {}
+    #[kind(name = "driver", root, apt, changes_system)]
+    struct GpuDriver {}
 
     /// Unattended upgrades leave NVIDIA's driver alone: a file of apt's settings says so.
     #[kind(root, changes_system)]
@@ -63,7 +63,7 @@ payloads! {
 
     /// A conda and a mamba are there and know the environment by its name.
     #[kind(name = "base", part = Manager)]
-    struct Conda {
+    struct CondaItself {
         /// What is in conda's own environment beside Python, as match specifications.
         #[serde(deserialize_with = "names::match_spec::all")]
         pub requirements: Vec<String>,
@@ -94,7 +94,7 @@ payloads! {
 
     /// Jupyter knows the environment.
     #[kind(name = "kernelspec", part = Link)]
-    struct Kernel {}
+    struct NotebookKernel {}
 
     /// A proof succeeds.
     #[kind(name = "check", part = Proof)]

@@ -122,8 +122,9 @@ macro_rules! for_each_kind {
             both: AptRepair, AptLists, AptPackages, ContainerGpu, Activate;
             plan: AptUpgrade, AptSource, SystemFile, SwapFile, Groups, Login, Restart, Uv, Base, ShellInit,
                 Environment, Layer, Kernelspec, Check, Unavailable;
-            profile: Upgrade, VendorSource, DriverSource, Driver, DriverHold, Swap, GpuGroups, GpuLogin, AfterDriver,
-                PinnedUv, Conda, NewShells, NewEnvironment, Libraries, FrameworkLayer, Kernel, Proof, FrameworkProof;
+            profile: PendingUpgrades, VendorSource, DriverSource, GpuDriver, DriverHold, Swap, GpuGroups,
+                GpuLogin, AfterDriver, PinnedUv, CondaItself, NewShells, NewEnvironment, Libraries,
+                FrameworkLayer, NotebookKernel, Proof, FrameworkProof;
         }
     };
 }
