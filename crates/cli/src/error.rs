@@ -7,7 +7,7 @@ use aitk_env::EnvError;
 use aitk_exec::ExecError;
 use aitk_export::ExportError;
 use aitk_plan::{AdviceError, LockError, ProfileError};
-use aitk_system::{Exit, Explain, Fault, Message, message, quote};
+use aitk_system::{Explain, Failure, Fault, Message, message, quote};
 
 mod hosted;
 #[cfg(test)]
@@ -33,6 +33,8 @@ pub enum CliError {
     Export(#[from] ExportError),
     #[explain(transparent)]
     Hosted(#[from] HostedError),
+    #[explain(transparent)]
+    System(#[from] Failure),
     /// No budget is chosen, and nothing was applied before.
     #[explain(
         code = "AITK-C01",
@@ -97,22 +99,6 @@ pub enum CliError {
         hint("make it with `aitk apply --budget low`")
     )]
     NoEnvironment { name: String },
-    /// A file could not be read or written, for the reason that is said: room, rights, a limit.
-    #[explain(
-        code = "AITK-C10",
-        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
-        say("{path}: {source}"),
-        hint_if(Some(Fault::of(source)?.hint(path)))
-    )]
-    Io { path: PathBuf, source: io::Error },
-    /// The same of what has no path of its own.
-    #[explain(
-        code = "AITK-C10",
-        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
-        say("{what}: {source}"),
-        hint_if(Fault::of(source)?.pathless_hint())
-    )]
-    IoOf { what: Message, source: io::Error },
     /// Something else, which is said.
     #[explain(code = "AITK-C11", say("{0}"))]
     Other(Message),
@@ -271,12 +257,13 @@ pub fn steps(count: usize) -> Message {
 
 impl CliError {
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, source }
+        let failure = Failure::io(path);
+        move |source| failure(source).into()
     }
 
     /// The same about what has no path of its own.
     pub fn io_of(what: Message) -> impl FnOnce(io::Error) -> Self {
-        move |source| Self::IoOf { what, source }
+        let failure = Failure::io_of(what);
+        move |source| failure(source).into()
     }
 }

@@ -7,8 +7,8 @@ use aitk_detect::{Machine, Sudo};
 use aitk_exec::{ExecError, Outcome, Receipt, Summary};
 use aitk_plan::{Bytes, Plan, Request, Status};
 use aitk_system::{
-    Exit, Explain, Hold, KeepAlive, Message, authenticate, interrupted, is_terminal, message,
-    read_line,
+    Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, interrupted, is_terminal,
+    message, read_line,
 };
 use serde_json::json;
 
@@ -72,7 +72,7 @@ pub fn refuse_blocked(plan: &Plan, machine: &Machine) -> Result<(), CliError> {
 pub fn agrees(question: Message, silence: bool) -> Result<bool, CliError> {
     ask(&said(question));
     let answer = read_line().map_err(CliError::io_of(message!("the terminal")))?;
-    let answer = answer.ok_or(ExecError::Interrupted)?.to_lowercase();
+    let answer = answer.ok_or(Failure::Interrupted)?.to_lowercase();
     Ok(["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str())
         || silence && answer.is_empty())
 }
@@ -102,7 +102,7 @@ pub fn elevate(
         Sudo::Passwordless => Ok(None),
         Sudo::Password if is_terminal() => match authenticate() {
             Ok(ticket) => Ok(Some(ticket)),
-            Err(_) if interrupted() => Err(ExecError::Interrupted.into()),
+            Err(_) if interrupted() => Err(Failure::Interrupted.into()),
             Err(_) => Err(ExecError::NeedsPassword.into()),
         },
         _ => {

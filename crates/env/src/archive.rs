@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::time::{Duration, SystemTime};
 
 use aitk_plan::names;
-use aitk_system::{Message, interrupted, message};
+use aitk_system::{Failure, Message, interrupted, message};
 use tar::EntryType;
 
 use crate::error::EnvError;
@@ -52,7 +52,7 @@ impl Refusal {
         match self {
             Self::Bad(reason) => EnvError::bad_package(file.to_owned(), reason),
             Self::Io(path, error) => EnvError::io(path)(error),
-            Self::Interrupted => EnvError::Interrupted,
+            Self::Interrupted => EnvError::System(Failure::Interrupted),
         }
     }
 

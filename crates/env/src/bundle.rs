@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_plan::lock::LARGEST;
 use aitk_plan::{Manager, names};
-use aitk_system::{Message, interrupted, message};
+use aitk_system::{Failure, Message, interrupted, message};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -351,7 +351,7 @@ impl Part {
     fn fill(&self, member: &mut impl Read) -> Result<String, EnvError> {
         let file = OpenOptions::new().write(true).open(&self.0);
         file.and_then(|mut file| copy(member, &mut file)).map_err(|error| match interrupted() {
-            true => EnvError::Interrupted,
+            true => EnvError::System(Failure::Interrupted),
             false => EnvError::io(&self.0)(error),
         })
     }

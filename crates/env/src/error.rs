@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use aitk_plan::LockError;
-use aitk_system::{Exit, Explain, Fault, Message, RunError, Told, message};
+use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
 /// What to do where there is no Python to build an environment on.
 pub fn get_python() -> Message {
@@ -156,16 +156,6 @@ pub enum EnvError {
         /// What it printed last.
         output: Message,
     },
-    /// No space is left. Free some; the same command continues.
-    #[explain(
-        code = "AITK-E08",
-        say("no space is left for {path}"),
-        hint_if(Fault::NoSpace.pathless_hint())
-    )]
-    NoSpace {
-        /// What was being written: a file, or several in words.
-        path: Message,
-    },
     /// A lock is for another machine, another Python or other wishes.
     #[explain(
         code = "AITK-E09",
@@ -190,42 +180,9 @@ pub enum EnvError {
         /// The environment's folder.
         path: PathBuf,
     },
-    /// The run was interrupted, and continues where it stopped.
-    #[explain(
-        code = "AITK-X01",
-        say("interrupted"),
-        hint("run the same command again: it continues where it stopped")
-    )]
-    Interrupted,
-    /// A command of the environment could not be run, for the reason that is said.
-    #[explain(code = "AITK-E10", exit(_0.exit()), say("{0}"), hint_if(_0.hint()))]
-    Run(#[source] RunError),
-    /// A file of the environment could not be read or written, for the reason that is said: room, rights, a limit.
-    #[explain(
-        code = "AITK-E11",
-        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
-        say("{path}: {source}"),
-        hint_if(Some(Fault::of(source)?.hint(path)))
-    )]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
-    /// The same of what has no path of its own.
-    #[explain(
-        code = "AITK-E11",
-        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
-        say("{what}: {source}"),
-        hint_if(Fault::of(source)?.pathless_hint())
-    )]
-    IoOf {
-        /// What could not be read, written or made, in words.
-        what: Message,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    /// What can fail anywhere.
+    #[explain(transparent)]
+    System(#[from] Failure),
 }
 
 impl EnvError {
@@ -244,21 +201,16 @@ impl EnvError {
         matches!(self, Self::WrongHash { .. } | Self::TooLong { .. } | Self::Gone { .. })
     }
 
-    /// An error of the operating system about a path; a full disk has an error of its own.
+    /// An error of the operating system about a path.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull => Self::NoSpace { path: path.told() },
-            _ => Self::Io { path, source },
-        }
+        let failure = Failure::io(path);
+        move |source| failure(source).into()
     }
 
     /// The same about what has no path of its own.
     pub fn io_of(what: Message) -> impl FnOnce(io::Error) -> Self {
-        move |source| match source.kind() {
-            io::ErrorKind::StorageFull => Self::NoSpace { path: what },
-            _ => Self::IoOf { what, source },
-        }
+        let failure = Failure::io_of(what);
+        move |source| failure(source).into()
     }
 
     /// Tells the failures of uv apart by what it printed.
@@ -278,7 +230,7 @@ impl EnvError {
                 false => Self::io(path)(source),
             }
         } else if output.contains("No space left on device") {
-            Self::NoSpace { path: somewhere() }
+            Failure::NoSpace { path: somewhere() }.into()
         } else if SILENT.iter().any(|sign| output.contains(sign)) {
             let reason = output.lines().last().unwrap_or_default().trim();
             let reason = Message::plain(reason.strip_prefix("cause: ").unwrap_or(reason));
@@ -302,13 +254,9 @@ fn only_source(output: &str) -> Option<String> {
     rest.contains("building from source is disabled").then(|| name.to_owned())
 }
 
-/// Whichever command was under way: whoever interrupts is told how to go on.
 impl From<RunError> for EnvError {
     fn from(error: RunError) -> Self {
-        match error {
-            RunError::Interrupted { .. } => Self::Interrupted,
-            error => Self::Run(error),
-        }
+        Failure::from(error).into()
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use aitk_plan::lock::LARGEST;
 use aitk_plan::{LockError, Locked, Package, names};
-use aitk_system::{FileKind, Message, Real, System, Told, inside, interrupted, message};
+use aitk_system::{Failure, FileKind, Message, Real, System, Told, inside, interrupted, message};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
@@ -169,7 +169,10 @@ pub(crate) async fn fetch(
         }
         keep(&part, folder, &file, expected)
     });
-    if !matches!(kept, Ok(()) | Err(EnvError::Interrupted | EnvError::Unreachable { .. })) {
+    if !matches!(
+        kept,
+        Ok(()) | Err(EnvError::System(Failure::Interrupted) | EnvError::Unreachable { .. })
+    ) {
         let _ = fs::remove_file(&part);
     }
     kept
@@ -288,7 +291,7 @@ impl Download<'_> {
             answer.chunk().await.map_err(|error| unreachable(url, cause(&error)))?
         {
             if interrupted() {
-                return Err(EnvError::Interrupted);
+                return Err(EnvError::System(Failure::Interrupted));
             }
             have = have.saturating_add(chunk.len() as u64);
             self.fits(have)?;
@@ -324,7 +327,7 @@ impl Download<'_> {
                 return Ok(hex(&hasher.finalize()));
             }
             if interrupted() {
-                return Err(EnvError::Interrupted);
+                return Err(EnvError::System(Failure::Interrupted));
             }
             have += read as u64;
             self.fits(have)?;

@@ -5,7 +5,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::Duration;
 
-use aitk_system::{interrupted, message};
+use aitk_system::{Failure, interrupted, message};
 use futures_util::future::{Either, select};
 
 use crate::error::EnvError;
@@ -41,7 +41,7 @@ async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, EnvEr
     };
     match select(pin!(work), pin!(stop)).await {
         Either::Left((done, _)) => Ok(done),
-        Either::Right(_) => Err(EnvError::Interrupted),
+        Either::Right(_) => Err(EnvError::System(Failure::Interrupted)),
     }
 }
 

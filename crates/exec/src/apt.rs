@@ -8,7 +8,9 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_plan::Package;
-use aitk_system::{Command, Line, Message, Output, Stat, System, beside, interrupted, message};
+use aitk_system::{
+    Command, Failure, Line, Message, Output, Stat, System, beside, interrupted, message,
+};
 
 use crate::error::ExecError;
 use crate::receipt::{Provenance, Receipt};
@@ -395,7 +397,7 @@ pub(crate) fn wait_for_locks(
             return Err(ExecError::AptLocked { holder, lock: lock.to_owned() });
         }
         if interrupted() {
-            return Err(ExecError::Interrupted);
+            return Err(ExecError::System(Failure::Interrupted));
         }
         if said.as_ref() != Some(&holder) {
             let text = message!("waiting for {holder}, which holds {lock}");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aitk_env::{Backend, EnvError, FetchProgress, Settings};
 use aitk_plan::{Layer, Locked};
-use aitk_system::{interrupted, message};
+use aitk_system::{Failure, interrupted, message};
 
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
@@ -68,7 +68,8 @@ impl Downloads {
         if let Err(source) = begun
             && let Some(first) = waiting.first()
         {
-            let failed = EnvError::IoOf { what: message!("the downloads"), source };
+            let failed =
+                EnvError::System(Failure::IoOf { what: message!("the downloads"), source });
             *first.result.lock().unwrap_or_else(PoisonError::into_inner) = Some(Err(failed));
         }
     }
@@ -91,7 +92,7 @@ impl Downloads {
                 return result.map_err(ExecError::from);
             }
             if interrupted() {
-                return Err(ExecError::Interrupted);
+                return Err(ExecError::System(Failure::Interrupted));
             }
             (result, _) =
                 download.ended.wait_timeout(result, BEAT).unwrap_or_else(PoisonError::into_inner);

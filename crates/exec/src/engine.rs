@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aitk_env::{Environments, received};
 use aitk_plan::{Bytes, Plan, Status, Step, Totals, charges};
-use aitk_system::{Exit, Explain, Message, RunError, Told, interrupted, message};
+use aitk_system::{Exit, Explain, Failure, Message, RunError, Told, interrupted, message};
 use serde::Serialize;
 
 use crate::apt;
@@ -113,7 +113,7 @@ pub fn apply(
         match thread::Builder::new().spawn_scoped(scope, || run.lane(true)) {
             Ok(_) => run.lane(false),
             Err(source) => {
-                let error = ExecError::Run(RunError::Io { program: "aitk".to_owned(), source });
+                let error = ExecError::from(RunError::Io { program: "aitk".to_owned(), source });
                 run.shared().stop(String::new(), error);
             }
         }
@@ -204,7 +204,7 @@ fn name(outcome: Outcome) -> String {
 
 fn outcome_of(error: &ExecError) -> Outcome {
     // The code says it for every layer of the error.
-    if error.code() == ExecError::Interrupted.code() {
+    if error.code() == ExecError::System(Failure::Interrupted).code() {
         Outcome::Interrupted
     } else if error.exit() == Exit::Resume {
         Outcome::Paused
@@ -322,7 +322,7 @@ impl Run<'_> {
                 return Turn::Stop;
             }
             if interrupted() {
-                shared.failure = Some((id.to_owned(), ExecError::Interrupted));
+                shared.failure = Some((id.to_owned(), ExecError::System(Failure::Interrupted)));
                 return Turn::Stop;
             }
             if let Some(step) = shared.plan.step(id).filter(|step| shared.ready(step)) {
@@ -407,7 +407,7 @@ impl Run<'_> {
     fn ask(&self, news: &News<'_>) -> Result<(), ExecError> {
         match self.reporter.agree(news) {
             Answer::Yes => Ok(()),
-            _ if interrupted() => Err(ExecError::Interrupted),
+            _ if interrupted() => Err(ExecError::System(Failure::Interrupted)),
             Answer::No | Answer::Nobody => Err(not_agreed(news)),
         }
     }

@@ -4,7 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use aitk_env::EnvError;
-use aitk_system::{Exit, Explain, Fault, Message, RunError, message};
+use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
 /// Why a step could not be done.
 #[derive(Debug, Explain)]
@@ -278,29 +278,9 @@ pub enum ExecError {
         /// What that run left in the lock's file.
         holder: String,
     },
-    /// The run was interrupted, and continues where it stopped.
-    #[explain(
-        code = "AITK-X01",
-        say("interrupted"),
-        hint("run the same command again: it continues where it stopped")
-    )]
-    Interrupted,
-    /// A command could not be run, for the reason that is said.
-    #[explain(code = "AITK-X08", exit(_0.exit()), say("{0}"), hint_if(_0.hint()))]
-    Run(#[source] RunError),
-    /// A file could not be read or written, for the reason that is said: room, rights, a limit.
-    #[explain(
-        code = "AITK-X09",
-        exit(Fault::of(source).map_or(Exit::Failed, Fault::exit)),
-        say("{path}: {source}"),
-        hint_if(Some(Fault::of(source)?.hint(path)))
-    )]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the operating system said.
-        source: io::Error,
-    },
+    /// What can fail anywhere.
+    #[explain(transparent)]
+    System(#[from] Failure),
 }
 
 impl ExecError {
@@ -311,17 +291,13 @@ impl ExecError {
 
     /// An error of the operating system about a path.
     pub(crate) fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
-        let path = path.into();
-        move |source| Self::Io { path, source }
+        let failure = Failure::io(path);
+        move |source| failure(source).into()
     }
 }
 
-/// Whichever command was under way: whoever interrupts is told how to go on.
 impl From<RunError> for ExecError {
     fn from(error: RunError) -> Self {
-        match error {
-            RunError::Interrupted { .. } => Self::Interrupted,
-            error => Self::Run(error),
-        }
+        Failure::from(error).into()
     }
 }

@@ -6,7 +6,7 @@ use std::thread;
 
 use aitk_env::{Record, backend, is_fetched};
 use aitk_plan::{Locks, Part, Plan, Status, Step, conclude};
-use aitk_system::{RunError, beside, message, with_each};
+use aitk_system::{Failure, RunError, beside, message, with_each};
 
 use crate::context::{Context, environment, layer_of};
 use crate::error::ExecError;
@@ -88,7 +88,7 @@ fn holds(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> 
     match behaviour(&step.action).check(cx, plan, step) {
         // apt says nothing about upgrades as long as what is installed does not fit together.
         Err(ExecError::AptBroken { .. }) => Ok(false),
-        Err(ExecError::Run(RunError::NotRecorded { .. })) => Ok(false),
+        Err(ExecError::System(Failure::Run(RunError::NotRecorded { .. }))) => Ok(false),
         check => Ok(check? == Check::Holds),
     }
 }
@@ -192,6 +192,6 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
 fn comes_later(plan: &Plan, error: &ExecError) -> bool {
     // What is blocked here an administrator may do.
     let open = |step: &&Step| matches!(step.status, Status::Needed | Status::Blocked);
-    matches!(error, ExecError::Run(RunError::NotRecorded { .. }))
+    matches!(error, ExecError::System(Failure::Run(RunError::NotRecorded { .. })))
         || plan.steps.iter().filter(open).any(|step| behaviour(&step.action).brings(error))
 }

@@ -21,6 +21,7 @@ mod deny;
 mod elevate;
 mod exec;
 mod explain;
+mod failure;
 mod fault;
 mod inside;
 mod interrupt;
@@ -54,6 +55,7 @@ pub use exec::{
     stdout_width, this_program,
 };
 pub use explain::{Diagnosed, Exit, Explain};
+pub use failure::Failure;
 pub use fault::Fault;
 pub use inside::{inside, is_plain};
 pub use interrupt::{interrupted, listen as listen_for_interrupts};

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use aitk_detect::Machine;
-use aitk_exec::ExecError;
 use aitk_plan::{
     Advice, Answers, Dialogue, HOURS, Heard, Need, OfferTold, Per, Place, Question, State, Texts,
     Tree, compare, describe, price,
 };
-use aitk_system::{Message, Told, is_terminal, message, quote, read_line};
+use aitk_system::{Failure, Message, Told, is_terminal, message, quote, read_line};
 use serde_json::json;
 
 use crate::args::{Advise, Common};
@@ -73,7 +72,7 @@ fn ask(tree: &Tree, machine: &Machine, texts: &Texts, given: Answers) -> Result<
         loop {
             output::ask("> ");
             let line = read_line().map_err(CliError::io_of(message!("the terminal")))?;
-            match dialogue.hear(question, &line.ok_or(ExecError::Interrupted)?) {
+            match dialogue.hear(question, &line.ok_or(Failure::Interrupted)?) {
                 Heard::Answer | Heard::Back => break,
                 Heard::Explain => {
                     say(texts.get(&format!("question.{}.explain", question.id)));

@@ -6,11 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use aitk_detect::{Folders, Tables, VirtualizationKind, detect, folders};
-use aitk_exec::ExecError;
 use aitk_plan::names;
 use aitk_system::{
-    Command, Message, Real, Server, System, asked, free_port, interrupted, listen_for_interrupts,
-    listens, message, quote,
+    Command, Failure, Message, Real, Server, System, asked, free_port, interrupted,
+    listen_for_interrupts, listens, message, quote,
 };
 use serde::Deserialize;
 
@@ -233,7 +232,7 @@ fn wait(server: &mut Server, runtime: &Path, log: &Path) -> Result<Option<Runnin
     let since = Instant::now();
     loop {
         if interrupted() {
-            return Err(ExecError::Interrupted.into());
+            return Err(Failure::Interrupted.into());
         }
         if let Some(status) = server.ended().map_err(CliError::io(log))? {
             return if status == Some(0) { Ok(None) } else { Err(ended(log)) };

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use std::path::Path;
 
 use aitk_plan::{holes, warnings};
-use aitk_system::Diagnosed;
+use aitk_system::{Diagnosed, Exit};
 
 use super::*;
 
@@ -59,6 +59,7 @@ fn page(doctor: &str) -> String {
         ExportError::DIAGNOSTICS,
         HostedError::DIAGNOSTICS,
         CliError::DIAGNOSTICS,
+        Failure::DIAGNOSTICS,
     ];
     let mut by_code: BTreeMap<&str, Vec<&Diagnosed>> = BTreeMap::new();
     for row in all.into_iter().flatten() {

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aitk_env::EnvError;
 use aitk_plan::step::{AptPackages, Payload};
 use aitk_plan::{Package, Plan, Step};
-use aitk_system::{RunError, message};
+use aitk_system::{Failure, RunError, message};
 
 use super::apt_change::{self, is_installed};
 use super::{Check, Ensure, Exact, Made, Work};
@@ -47,7 +47,10 @@ impl Ensure for AptPackages {
         together.extend(&missing);
         let simulation = match cx.apt.simulate(cx.system, &words(&unpinned, &together)) {
             // There are no lists yet, or this is a recorded machine: the names are all that is known.
-            Err(ExecError::AptMissing { .. } | ExecError::Run(RunError::NotRecorded { .. })) => {
+            Err(
+                ExecError::AptMissing { .. }
+                | ExecError::System(Failure::Run(RunError::NotRecorded { .. })),
+            ) => {
                 let words = apt_change::guarded(&words_now, &[]);
                 let commands = vec![cx.typed(&apt::command(cx.system, &words))];
                 return Ok(Exact::one(Step { commands, estimated: true, ..unpinned }));

@@ -2,7 +2,7 @@
 
 use aitk_plan::step::AptRepair;
 use aitk_plan::{Plan, Step};
-use aitk_system::{Command, RunError};
+use aitk_system::{Command, Failure, RunError};
 
 use super::{Check, Ensure, Exact, Made, Work, apt_change};
 use crate::apt;
@@ -34,7 +34,7 @@ impl Ensure for AptRepair {
         }
         match apt::changes(cx.system, &["check".to_owned()]) {
             Err(ExecError::AptBroken { reason }) => Ok(Check::missing(reason)),
-            Err(ExecError::Run(RunError::NotRecorded { .. })) => Ok(Check::Holds),
+            Err(ExecError::System(Failure::Run(RunError::NotRecorded { .. }))) => Ok(Check::Holds),
             looked => looked.map(|_| Check::Holds),
         }
     }
@@ -42,9 +42,10 @@ impl Ensure for AptRepair {
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let simulation = match cx.apt.simulate(cx.system, &fix()) {
             // As long as dpkg was interrupted apt does not say what it would do.
-            Err(ExecError::AptBroken { .. } | ExecError::Run(RunError::NotRecorded { .. })) => {
-                apt::Simulation::default()
-            }
+            Err(
+                ExecError::AptBroken { .. }
+                | ExecError::System(Failure::Run(RunError::NotRecorded { .. })),
+            ) => apt::Simulation::default(),
             simulation => simulation?,
         };
         let mut exact = apt_change::exact(cx, &fix(), simulation, step);

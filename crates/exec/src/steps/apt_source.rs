@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use aitk_env::fetch_small;
 use aitk_plan::step::AptSource;
 use aitk_plan::{Plan, Step, Write};
-use aitk_system::{Command, Message, Permit, System, Told, message};
+use aitk_system::{Command, Failure, Message, Permit, System, Told, message};
 
 use super::root::{self, Deed};
 use super::{Check, Ensure, Exact, Made, TakenBack, Work, may_change};
@@ -294,7 +294,7 @@ impl Ensure for AptSource {
             });
             match done {
                 // The same command continues.
-                Ok(()) | Err(ExecError::Interrupted) => done,
+                Ok(()) | Err(ExecError::System(Failure::Interrupted)) => done,
                 // A source that apt does not take would disturb every later update.
                 Err(error) => {
                     let delete: Vec<_> =

@@ -7,7 +7,7 @@ use std::time::Duration;
 use aitk_env::Depth;
 use aitk_plan::step::{self, Kernelspec};
 use aitk_plan::{CHECKS, Plan, Step, digest_of};
-use aitk_system::{Command, Message, message};
+use aitk_system::{Command, Failure, Message, message};
 
 use super::kernelspec::content;
 use super::{Check, Ensure, Exact, Made, Remedy, Work, base};
@@ -192,7 +192,7 @@ impl Ensure for step::Check {
         match prove(cx, plan, (step, self), no_log(), false) {
             Ok(_) => Ok(Check::Holds),
             Err(ExecError::CheckFailed { reason, .. }) => Ok(Check::missing(reason)),
-            Err(ExecError::Run(error)) => Ok(Check::missing(error.to_string())),
+            Err(ExecError::System(Failure::Run(error))) => Ok(Check::missing(error.to_string())),
             Err(error) => Err(error),
         }
     }

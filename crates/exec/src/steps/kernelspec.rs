@@ -151,6 +151,7 @@ impl Ensure for Kernelspec {
 mod tests {
     use aitk_plan::Manager;
     use aitk_plan::step::Environment;
+    use aitk_system::Failure;
 
     use super::*;
     use crate::receipt::Receipt;
@@ -189,7 +190,7 @@ mod tests {
                 Check::Missing(_) => {
                     let (path, bytes) = wanted(cx, &plan, &kernel).unwrap();
                     match whose(cx, &path, &bytes)? {
-                        Whose::Foreign => Err(ExecError::Interrupted),
+                        Whose::Foreign => Err(ExecError::System(Failure::Interrupted)),
                         _ => Ok(true),
                     }
                 }

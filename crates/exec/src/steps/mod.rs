@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_env::{Addition, Depth, EnvError};
 use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning, for_each_kind, step};
-use aitk_system::{Command, Message, Permit, System, quote};
+use aitk_system::{Command, Failure, Message, Permit, System, quote};
 use sha2::{Digest, Sha256};
 
 pub(crate) use apt_source::own_sources;
@@ -245,7 +245,7 @@ const DEFAULT_ENV: &str = "ai";
 /// Whether this system lets something happen that it does not do itself; a dry run does not.
 pub(crate) fn may_change(cx: &Context<'_>, what: &Message) -> Result<Permit, ExecError> {
     let path = cx.settings.cache.clone();
-    Ok(cx.system.permit(what).map_err(|source| EnvError::Io { path, source })?)
+    Ok(cx.system.permit(what).map_err(|source| EnvError::System(Failure::Io { path, source }))?)
 }
 
 /// The same for downloads.

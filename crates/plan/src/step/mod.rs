@@ -8,8 +8,8 @@ pub mod form;
 mod tagged;
 
 use aitk_macros::Kind;
-use aitk_system::Message;
-use serde::de::{Deserialize, Deserializer, Error};
+use aitk_system::{Message, message};
+use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use toml::Spanned;
 use toml::de::DeTable;
@@ -175,7 +175,7 @@ macro_rules! enumerate {
                 match name.as_str() {
                     $(name if name == $both::FACTS.name => tagged::payload(spec).map(Self::$both),)+
                     $(name if name == $plan::FACTS.name => tagged::payload(spec).map(Self::$plan),)+
-                    name => Err(D::Error::custom(format!("there is no kind of step `{name}`"))),
+                    name => Err(names::refuse(message!("there is no kind of step `{name}`"))),
                 }
             }
         }

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aitk_plan::lock::conda::{self as form, record};
 use aitk_plan::{Layer, Locked, Package, names};
-use aitk_system::{Message, Real, System, Told, inside, message};
+use aitk_system::{Failure, Message, Real, System, Told, inside, message};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rattler::install::link_script::{
     LinkScriptError, LinkScriptType, PrePostLinkResult, run_link_scripts,
@@ -487,7 +487,7 @@ fn no_space(path: &Path, error: &(dyn std::error::Error + 'static)) -> Option<En
             matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
         });
         if full {
-            return Some(EnvError::NoSpace { path: path.told() });
+            return Some(EnvError::System(Failure::NoSpace { path: path.told() }));
         }
         cause = error.source();
     }

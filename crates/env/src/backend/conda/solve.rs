@@ -1,6 +1,6 @@
 //! From specifications to records: the channels' repodata, and one solve over all of it.
 
-use aitk_system::{Message, message};
+use aitk_system::{Failure, Message, message};
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ pub(super) fn solve(
     };
     let solution = once_interrupted(|| stop.cancel(), || resolvo::Solver.solve(task));
     let solution = solution.map_err(|error| match error {
-        SolveError::Cancelled => EnvError::Interrupted,
+        SolveError::Cancelled => EnvError::System(Failure::Interrupted),
         SolveError::Unsolvable(reasons) => unsolvable(Message::plain(reasons.join("\n"))),
         error => unsolvable(Message::plain(error)),
     })?;

@@ -11,7 +11,7 @@ use aitk_plan::{
     BuildRequest, LayerRequest, Lock, LockError, Locked, Manager, Package, Target, digest_of,
     names, normalized, project,
 };
-use aitk_system::{Command, Message, RunError, System, beside, message};
+use aitk_system::{Command, Failure, Message, RunError, System, beside, message};
 use serde::{Deserialize, Serialize};
 
 use super::sources::WAYS_OF_UV;
@@ -341,7 +341,7 @@ fn run(
     source: &Message,
 ) -> Result<String, EnvError> {
     let output = match system.run(command) {
-        Err(RunError::Interrupted { .. }) => return Err(EnvError::Interrupted),
+        Err(RunError::Interrupted { .. }) => return Err(EnvError::System(Failure::Interrupted)),
         Err(RunError::TimedOut { limit, .. }) => {
             return Err(EnvError::Unreachable {
                 source_name: source.clone(),

@@ -8,7 +8,7 @@ use aitk_detect::Machine;
 use aitk_detect::installers::{pip_settings, pip_variable};
 use aitk_plan::{Catalog, Locked, Package, Wheel};
 use aitk_system::{
-    Command, Fault, FileKind, Message, Permit, RunError, System, Told, inside, message,
+    Command, Failure, Fault, FileKind, Message, Permit, RunError, System, Told, inside, message,
 };
 use semver::Version;
 
@@ -337,7 +337,7 @@ fn download_with(
         return Ok(false);
     }
     if Fault::in_words(&output.stderr) == Some(Fault::NoSpace) {
-        return Err(EnvError::NoSpace { path: folder.told() });
+        return Err(EnvError::System(Failure::NoSpace { path: folder.told() }));
     }
     output.stderr = settings.hide(&output.stderr);
     let lost = ["Could not fetch", "NewConnectionError", "Connection", "No matching distribution"];
