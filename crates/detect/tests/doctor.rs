@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use aitk_detect::{Finding, Tables, detect, examine, looked_at};
+use aitk_detect::{Finding, Sudo, Tables, VirtualizationKind, detect, examine, looked_at};
 use aitk_system::{Command, Message, Real, Replay, System};
 use hostile::Hostile;
 use proptest::prelude::*;
@@ -112,6 +112,46 @@ fn a_finding_says_what_was_seen_and_what_to_do_and_shows_no_placeholder() {
             assert!(!words.contains("{kernel}") && !words.contains("{env}"), "{name}: {words}");
         }
     }
+}
+
+/// Every finding of every machine: what is to be typed there can be typed there.
+#[test]
+fn a_remedy_fits_the_machine() {
+    let tables = Tables::default();
+    let mut looked = 0;
+    for name in gallery().into_keys() {
+        let system = Replay::open(&Path::new(MACHINES).join(&name)).unwrap();
+        let machine = detect(&system, &tables).machine;
+        let contained = machine.virtualization.kind == VirtualizationKind::Container;
+        for finding in examine(&system, &machine, &tables, None) {
+            let typed = finding.remedy.iter().map(ToString::to_string);
+            let typed: Vec<_> = typed.filter(|line| !line.starts_with('#')).collect();
+            let has = |word: &str| typed.iter().any(|line| line.contains(word));
+            let code = &finding.code;
+            if !machine.tools.contains_key("apt-get") {
+                for word in ["apt-get", "dpkg", "ubuntu-drivers", "update-initramfs"] {
+                    assert!(!has(word), "{name}: {code} says {word} where there is no apt");
+                }
+            }
+            if contained {
+                for word in ["reboot", "modprobe", "mkswap", "ubuntu-drivers"] {
+                    assert!(!has(word), "{name}: {code} says {word} in a container");
+                }
+            }
+            if machine.privilege.root {
+                assert!(!has("sudo "), "{name}: {code} says sudo to root");
+            } else if machine.privilege.sudo == Sudo::No && has("sudo ") {
+                let first = finding.remedy.first().map(ToString::to_string).unwrap_or_default();
+                assert!(first.contains("administrator"), "{name}: {code} says sudo: {first}");
+            }
+            if machine.virtualization.kind == VirtualizationKind::BareMetal {
+                let all = Message::lines(finding.remedy.clone()).to_string();
+                assert!(!all.contains("rented"), "{name}: {code} speaks of a rented machine");
+            }
+            looked += 1;
+        }
+    }
+    assert!(looked > 100, "{looked} findings");
 }
 
 #[test]
