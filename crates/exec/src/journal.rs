@@ -128,6 +128,14 @@ mod tests {
         assert_eq!(interrupted_run(state.path(), &Real), None);
     }
 
+    /// What version 0.1 has written.
+    #[test]
+    fn a_journal_of_the_first_form_is_read() {
+        let state = tempfile::tempdir().unwrap();
+        journal(state.path(), "1", include_str!("../fixtures/journal-1.jsonl"));
+        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "environment");
+    }
+
     #[test]
     fn a_line_that_was_cut_off_says_nothing() {
         let state = tempfile::tempdir().unwrap();

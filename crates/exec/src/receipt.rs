@@ -213,4 +213,14 @@ mod tests {
             assert!(matches!(error, ExecError::BadState { .. }), "{text}: {error}");
         }
     }
+
+    /// What version 0.1 has written.
+    #[test]
+    fn a_receipt_of_the_first_form_is_read_whole() {
+        let json = include_str!("../fixtures/receipt-1.json");
+        let receipt = Receipt::read(json.as_bytes()).unwrap();
+        let again = serde_json::to_value(&receipt).unwrap();
+        assert_eq!(again, serde_json::from_str::<Value>(json).unwrap());
+        assert_eq!(receipt.objects["package:python3-venv"].provenance, Provenance::Created);
+    }
 }

@@ -349,4 +349,14 @@ mod tests {
     fn the_file_name_of_a_local_version_is_decoded() {
         assert_eq!(lock().layers[0].packages[0].filename(), "a-1.0+cpu-py3-none-any.whl");
     }
+
+    /// What version 0.1 has written.
+    #[test]
+    fn a_lock_of_the_first_form_is_read_and_written_as_it_was() {
+        let text = include_str!("../../fixtures/pylock-1.toml");
+        let lock = parse(text, Path::new("pylock.toml")).unwrap();
+        assert_eq!(lock.layers[0].packages[0].exact_version(), "1.17.0");
+        let read = |text: &str| toml::from_str::<toml::Table>(text).unwrap();
+        assert_eq!(read(&write(&lock)), read(text));
+    }
 }
