@@ -412,11 +412,34 @@ fn beside(to: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<
         make(&part)?;
         fs::set_permissions(&part, fs::Permissions::from_mode(0o700))?;
         File::open(&part)?.sync_all()?;
-        fs::rename(&part, to)
+        fs::rename(&part, to)?;
+        // Where both are one file already, under two names, a rename leaves both (rename(2)).
+        fs::remove_file(&part).or_else(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        })
     };
     whole().map_err(EnvError::io(to))
 }
 
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_program_that_is_placed_again_leaves_nothing_beside_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("cached"), folder.path().join("tools/uv"));
+        fs::write(&from, "uv").unwrap();
+        for _ in 0..2 {
+            place(&from, &to).unwrap();
+            let names = fs::read_dir(folder.path().join("tools")).unwrap();
+            let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+            assert_eq!(names, ["uv"]);
+        }
+    }
 }

@@ -85,7 +85,7 @@ impl Places {
                     Some(Thing::Generation(owned))
                 }
                 [Some("conda"), Some("envs"), Some(_)] => Some(Thing::Named(owned)),
-                [Some("tools"), Some(name), Some("uv" | "uv.sha256")]
+                [Some("tools"), Some(name), Some("uv" | "uv.sha256" | "uv.part")]
                     if name.starts_with("uv-") =>
                 {
                     Some(Thing::Uv(owned))

@@ -105,7 +105,7 @@ fn by_marks(places: &Places, system: &dyn System) -> Vec<Made> {
         std::iter::once(places.data.join("conda/envs")).chain(places.named.iter().cloned());
     paths.extend(condas.flat_map(below).filter(|path| leads_to_current(path, places, system)));
     let uvs = below(places.data.join("tools")).into_iter();
-    let uvs = uvs.flat_map(|folder| ["uv", "uv.sha256"].map(|name| folder.join(name)));
+    let uvs = uvs.flat_map(|folder| ["uv", "uv.sha256", "uv.part"].map(|name| folder.join(name)));
     paths.extend(uvs.filter(|path| system.exists(path)));
     let kernels = below(places.kernels.clone()).into_iter();
     let kernels = kernels.map(|folder| folder.join("kernel.json"));
@@ -510,6 +510,8 @@ mod tests {
             home.link(DIGEST, "aitk/envs/ai/current");
             home.link(&home.at("aitk/envs/ai/current").to_string_lossy(), "aitk/conda/envs/ai");
             home.put("aitk/tools/uv-1/uv", "uv");
+            // What a run was killed over.
+            home.put("aitk/tools/uv-1/uv.part", "u");
             let python = home.at("aitk/envs/ai/current/bin/python");
             home.put(
                 "kernels/aitk-ai/kernel.json",
