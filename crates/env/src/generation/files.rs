@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use aitk_plan::Lock;
 use aitk_plan::lock::name_of;
@@ -132,7 +132,7 @@ impl Generation {
         let files = groups.iter().flat_map(|group| &group.files);
         let sources = files.filter(|note| note.path.ends_with(".py"));
         let folders: BTreeSet<_> =
-            sources.filter_map(|note| Some(note.path.rsplit_once('/')?.0)).collect();
+            sources.clone().filter_map(|note| Some(note.path.rsplit_once('/')?.0)).collect();
         let brought = self.brought_bytecode(system);
         let (mut spoilt, mut open) = (Vec::new(), Vec::new());
         for folder in folders {
@@ -154,7 +154,14 @@ impl Generation {
         }
         let (names, compiled): (Vec<_>, Vec<_>) = open.into_iter().unzip();
         let other = other_than_source(system, &self.python(), &compiled);
-        spoilt.extend(other.into_iter().filter_map(|at| names.get(at).cloned()));
+        // Where the source itself was changed, that is what is named.
+        let is_intact = |source: &Path| {
+            let note = sources.clone().find(|note| self.path.join(&note.path) == source);
+            note.is_none_or(|note| note.differs(system, &self.path, Depth::Content).is_none())
+        };
+        let other = other.into_iter().filter_map(|at| Some((names.get(at)?, compiled.get(at)?)));
+        let other = other.filter(|(_, compiled)| is_intact(&compiled.source));
+        spoilt.extend(other.map(|(name, _)| name.clone()));
         spoilt
     }
 
