@@ -117,10 +117,10 @@ fn beside(gpu: &Gpu, machine: &Machine) -> Option<Message> {
             "the device is a share of one (vGPU): its driver comes from whoever runs the host, and has to go with the host's"
         ));
     }
+    use Obstacle::{Dropped, NoDriver, NotBuilt, NotLoaded, OtherDriver, Unsigned, WrongModule};
     match gpu.obstacle? {
-        Obstacle::NoDriver | Obstacle::OtherDriver | Obstacle::WrongModule | Obstacle::Dropped => {
-            None
-        }
+        // What is installed already and counts after a restart is a step that holds.
+        NoDriver | OtherDriver | WrongModule | Dropped | NotBuilt | NotLoaded | Unsigned => None,
         _ => Some(message!("`aitk doctor` says what to do: a driver is installed")),
     }
 }
