@@ -1,7 +1,7 @@
 //! Why a plan cannot be exported.
 
-use aitk_plan::Manager;
 use aitk_plan::names::Unfit;
+use aitk_plan::{LockError, Manager};
 use aitk_system::{Explain, Message, message};
 
 /// Why a plan cannot be exported.
@@ -46,14 +46,9 @@ pub enum ExportError {
         hint("look where the machine, the profile or the lock comes from, and make it anew")
     )]
     Unfit(#[from] Unfit),
-    /// The lock is damaged: its layers cannot be told apart.
-    #[explain(
-        code = "AITK-O17",
-        exit = Config,
-        say("the plan cannot be exported: the lock does not say which layer a package is of"),
-        hint("look where the machine, the profile or the lock comes from, and make it anew")
-    )]
-    Layers,
+    /// The lock cannot be written as a file, for a package of it cannot be worked with.
+    #[explain(transparent)]
+    Lock(#[from] LockError),
     /// Nobody could get into the server: no SSH key is given.
     #[explain(
         code = "AITK-O11",

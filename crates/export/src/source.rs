@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use aitk_detect::Machine;
 use aitk_plan::names;
 use aitk_plan::step::{AptSource, Environment, Kernelspec};
-use aitk_plan::{Catalog, Guest, Language, MemoryThresholds, Package, Phase, Plan, Step};
+use aitk_plan::{Catalog, Guest, Language, Locks, MemoryThresholds, Package, Phase, Plan, Step};
 use aitk_system::Message;
+use serde_json::Value;
 
 use crate::quote::listed;
 use crate::view::is_wanted;
@@ -23,18 +24,16 @@ pub struct Source<'a> {
     pub catalog: &'a Catalog,
     /// The language of what a person reads.
     pub language: Language,
-    /// The lock as a file: `pylock.toml` (PEP 751) for venv, pixi's form for conda.
-    pub lock: &'a str,
+    /// The locks of its environments, once they are resolved.
+    pub locks: Option<&'a Locks>,
     /// The text of the profile, where it is one of the user's own.
     pub profile: Option<&'a str>,
-    /// The same without the conda that comes with it.
-    pub environment_lock: &'a str,
     /// Addresses of the conda channels that its packages come from, the preferred one first.
     pub channels: &'a [String],
     /// What aitk notes in an environment that is whole, so that it knows it later.
-    pub record: &'a str,
+    pub record: Option<&'a Value>,
     /// What aitk notes of what was wished for.
-    pub receipt: &'a str,
+    pub receipt: Option<&'a Value>,
     /// The profile's thresholds of memory.
     pub memory: MemoryThresholds,
     /// What a server lets its user in by.
@@ -58,12 +57,11 @@ impl<'a> Source<'a> {
             catalog,
             language,
             memory,
-            lock: "",
+            locks: None,
             profile: None,
-            environment_lock: "",
             channels: &[],
-            record: "",
-            receipt: "",
+            record: None,
+            receipt: None,
             ssh_key: None,
             parameters: BTreeMap::new(),
         }
@@ -141,7 +139,6 @@ impl<'a> Source<'a> {
         match why {
             "no-key" => ExportError::NoKey,
             "no-gpu" => ExportError::NoGpu { target: name },
-            "no-layers" => ExportError::Layers,
             "no-image" => ExportError::NoImage { what: system },
             "no-container-gpu" => ExportError::NoImage { what: self.plan.accelerator.kind.clone() },
             "no-vagrant" => self.no_guest(name, |guest| guest.vagrant.is_some()),

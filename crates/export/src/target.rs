@@ -280,7 +280,7 @@ impl TargetList {
             platforms: self.platforms().map(|(_, platform)| platform.clone()).collect(),
             platform: target.platform.clone(),
             data: self.merged(target, |target| target.data.clone())?,
-            ..View::of(source)
+            ..View::of(source)?
         };
         let mut rendering = Rendering {
             list: self,

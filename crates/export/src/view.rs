@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use aitk_detect::VirtualizationKind;
+use aitk_plan::lock::{conda, key_of, name_of};
 use aitk_plan::step::{Check, Environment, Layer};
 use aitk_plan::{
-    Action, BuildRequest, CHECKS, CHOICES, Choices, ContainerGpu, LayerRequest, Manager, Package,
-    Phase, Request, SET, STRAY, SWAP_FILE, Status, Step,
+    Action, BuildRequest, CHECKS, CHOICES, Choices, ContainerGpu, LayerRequest, Locks, Manager,
+    Package, Phase, Request, SET, STRAY, SWAP_FILE, Status, Step,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
@@ -14,7 +15,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::quote::{comment, file_part};
-use crate::{Platform, Source};
+use crate::{ExportError, Platform, Source};
 
 const GIB: u64 = 1 << 30;
 /// The glibc that pixi takes for granted.
@@ -224,8 +225,8 @@ pub struct LayerView {
     /// Whether its packages are named by their addresses: they may come from an index of the framework's own, and of two
     /// indexes pip takes a version from either, uv looks for it in the first alone, which need not have it.
     pub by_address: bool,
-    /// Its part of the lock; none where the lock does not say which packages are its.
-    pub lock: Option<String>,
+    /// Its part of the lock, as a file; empty as long as nothing is resolved.
+    pub lock: String,
     /// What it installs.
     pub packages: Vec<PackageView>,
 }
@@ -315,13 +316,17 @@ impl View {
     }
 
     /// What there is to see of a plan; a target's own words and parameters come to it.
-    pub(crate) fn of(source: &Source<'_>) -> Self {
+    ///
+    /// # Errors
+    /// [`ExportError::Lock`] where the lock holds what its form cannot.
+    pub(crate) fn of(source: &Source<'_>) -> Result<Self, ExportError> {
         let (plan, catalog) = (source.plan, source.catalog);
         let steps: Vec<_> = plan.steps.iter().map(|step| step_view(source, step)).collect();
+        let layers = source.layers().map(|step| layer_view(source, step));
         let gpu = source.container_gpu();
         let guest = source.guest();
         let wheel = catalog.uv.wheels.iter().find(|wheel| wheel.arch == source.machine.arch);
-        Self {
+        Ok(Self {
             aitk: env!("CARGO_PKG_VERSION"),
             language: source.language.code(),
             budget: plan.budget.clone(),
@@ -344,17 +349,11 @@ impl View {
             environment: environment_view(source),
             groups: groups(&steps),
             told: steps.iter().rev().map(|step| (step.kind.clone(), step.told.clone())).collect(),
-            layers: source.layers().map(|step| layer_view(source, step)).collect(),
+            layers: layers.collect::<Result<_, _>>()?,
             components: components(source),
             proofs: proofs(source, &steps),
             steps,
-            locks: LocksView {
-                file: plan.manager.lock_file(),
-                plan: source.lock.to_owned(),
-                environment: source.environment_lock.to_owned(),
-                record: source.record.to_owned(),
-                receipt: source.receipt.to_owned(),
-            },
+            locks: locks_view(source)?,
             sources: SourcesView {
                 channels: source.channels.to_vec(),
                 uv: source.uv(),
@@ -377,8 +376,20 @@ impl View {
             parameters: BTreeMap::new(),
             texts: Value::Null,
             sizes: BTreeMap::new(),
-        }
+        })
     }
+}
+
+fn locks_view(source: &Source<'_>) -> Result<LocksView, ExportError> {
+    let environment = source.locks.map(|locks| locks.environment.to_text(source.channels));
+    let text = |noted| serde_json::to_string_pretty(noted).unwrap_or_default();
+    Ok(LocksView {
+        file: source.plan.manager.lock_file(),
+        plan: source.locks.map(Locks::to_text).transpose()?.unwrap_or_default(),
+        environment: environment.transpose()?.unwrap_or_default(),
+        record: source.record.map(text).unwrap_or_default(),
+        receipt: source.receipt.map(text).unwrap_or_default(),
+    })
 }
 
 fn machine_view(source: &Source<'_>) -> MachineView {
@@ -492,10 +503,11 @@ fn proofs(source: &Source<'_>, steps: &[StepView]) -> Vec<ProofView> {
     steps.iter().filter(|step| step.wanted).filter_map(proof).collect()
 }
 
-fn layer_view(source: &Source<'_>, step: &Step) -> LayerView {
+fn layer_view(source: &Source<'_>, step: &Step) -> Result<LayerView, ExportError> {
     let asked_for = asked_for(source);
     let framework = source.plan.framework.as_ref();
-    LayerView {
+    let lock = source.locks.map(|locks| locks.environment.part(&step.id).to_text(source.channels));
+    Ok(LayerView {
         part: file_part(&step.id),
         title: step.title.to_string(),
         told: told(step),
@@ -507,9 +519,9 @@ fn layer_view(source: &Source<'_>, step: &Step) -> LayerView {
             }
             Some(_) => true,
         },
-        lock: lock_of(source.lock, &step.id),
+        lock: lock.transpose()?.unwrap_or_default(),
         packages: step.packages.iter().map(|it| package_view(source, it, &asked_for)).collect(),
-    }
+    })
 }
 
 fn package_view(
@@ -526,7 +538,7 @@ fn package_view(
         url: package.url.clone(),
         license: license.map(str::to_owned),
         purl: purl(source.plan.manager, package),
-        asked_for: asked_for.contains(&package.name),
+        asked_for: asked_for.contains(&key_of(source.plan.manager, &package.name)),
     }
 }
 
@@ -540,30 +552,11 @@ fn components(source: &Source<'_>) -> Vec<PackageView> {
     once.into_values().collect()
 }
 
-/// The part of a lock that one step installs, as it is written there; nothing where a text in the lock reads like another
-/// part of it.
-fn lock_of(lock: &str, id: &str) -> Option<String> {
-    const PACKAGE: &str = "[[packages]]\n";
-    let mut parts = lock.split(PACKAGE);
-    let head = parts.next().and_then(|head| head.split("\n\n").next()).unwrap_or_default();
-    let layer = format!("\nlayer = \"{id}\"\n");
-    let packages: Vec<_> = parts.filter(|package| package.contains(&layer)).collect();
-    let count = packages.len();
-    let lock = packages.into_iter().fold(format!("{}\n", head.trim_end()), |lock, package| {
-        format!("{lock}\n{PACKAGE}{}\n", package.trim_end())
-    });
-    let read: toml::Table = lock.parse().ok()?;
-    let listed =
-        read.get("packages").and_then(toml::Value::as_array).map_or(&[][..], Vec::as_slice);
-    let is_of_it = |package: &toml::Value| {
-        package.get("tool").and_then(|tool| tool.get("aitk")?.get("layer")?.as_str()) == Some(id)
-    };
-    (listed.len() == count && listed.iter().all(is_of_it)).then_some(lock)
-}
-
 fn environment_view(source: &Source<'_>) -> EnvironmentView {
     let layers: Vec<_> = layers(source).collect();
-    let wanted = layers.iter().flat_map(|layer| &layer.requirements).map(|one| project(one));
+    let manager = source.plan.manager;
+    let wanted = layers.iter().flat_map(|layer| &layer.requirements);
+    let wanted = wanted.map(|requirement| name_of(manager, requirement));
     let is_its = |step: &&Step| layers.iter().any(|layer| layer.step == step.id);
     let line = |package: &Package| {
         let hash = package.sha256.as_deref().map(|hash| format!(" --hash=sha256:{hash}"));
@@ -599,13 +592,6 @@ fn layers<'a>(source: &Source<'a>) -> impl Iterator<Item = &'a LayerRequest> {
     })
 }
 
-/// The project that a requirement names, as PEP 503 compares names.
-fn project(requirement: &str) -> String {
-    let is_name = |c: &char| c.is_ascii_alphanumeric() || "-_.".contains(*c);
-    let name: String = requirement.chars().take_while(is_name).collect();
-    name.to_lowercase().replace(['_', '.'], "-")
-}
-
 /// The names of what was asked for, by the budget and by hand.
 fn asked_for(source: &Source<'_>) -> BTreeSet<String> {
     let steps = source.plan.steps.iter();
@@ -616,14 +602,7 @@ fn asked_for(source: &Source<'_>) -> BTreeSet<String> {
         }
         _ => Vec::new(),
     });
-    requirements.map(|requirement| spec_name(requirement)).collect()
-}
-
-/// The package that a match specification names: `python` of `conda-forge::python 3.12.*`.
-fn spec_name(requirement: &str) -> String {
-    let name = requirement.rsplit("::").next().unwrap_or(requirement);
-    let end = name.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
-    name[..end.unwrap_or(name.len())].to_lowercase()
+    requirements.map(|requirement| name_of(source.plan.manager, requirement)).collect()
 }
 
 /// The CUDA and the glibc that packages need of a machine beyond what pixi takes for granted.
@@ -632,7 +611,7 @@ fn needs(source: &Source<'_>) -> (Option<String>, Option<String>) {
         source.packages().filter_map(|package| package.record.as_ref()?["depends"].as_array());
     let needs: Vec<&str> = depends.flatten().filter_map(Value::as_str).collect();
     let glibc = needs.iter().filter_map(|need| least(need.strip_prefix("__glibc ")?)).max();
-    let has_cuda = needs.iter().any(|need| spec_name(need) == "__cuda");
+    let has_cuda = needs.iter().any(|need| conda::name_of(need) == "__cuda");
     let cuda = source.plan.accelerator.cuda.clone().filter(|_| has_cuda);
     let glibc = glibc.filter(|glibc| *glibc > GLIBC);
     (cuda, glibc.map(|(major, minor)| format!("{major}.{minor}")))
@@ -710,10 +689,5 @@ mod tests {
         let seen_in_windows = |gigabytes| of(gigabytes, VirtualizationKind::BareMetal);
         assert_eq!(seen_in_windows(15.6), (8, 2));
         assert_eq!(seen_in_windows(31.2), (16, 4));
-    }
-
-    #[test]
-    fn names_of_requirements_are_compared_as_indexes_do() {
-        assert_eq!(project("Scikit_Learn[alldeps]>=1.5 ; python_version > '3'"), "scikit-learn");
     }
 }

@@ -6,8 +6,8 @@ use std::path::Path;
 use aitk_detect::Machine;
 use aitk_export::{Export, ExportError, Source, TargetList};
 use aitk_plan::{
-    AcceleratorChoice, Action, Catalog, Choices, Language, Manager, NO_FRAMEWORK, Package, Plan,
-    Profile, Status, plan,
+    AcceleratorChoice, Action, Catalog, Choices, Language, Layer, Lock, Locked, Locks, Manager,
+    NO_FRAMEWORK, Package, Plan, Profile, Status, Target, plan,
 };
 
 const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
@@ -17,7 +17,19 @@ fn machine(name: &str) -> Machine {
     serde_json::from_slice(&facts).unwrap()
 }
 
-/// The export of a plan whose layers have one package each, called as the step is.
+/// A layer with one package, which is called as its step is.
+fn layer(step: &str) -> Layer {
+    let package = Package {
+        name: step.to_owned(),
+        version: "1".to_owned(),
+        sha256: Some("ab".repeat(32)),
+        url: Some(format!("https://index.example/{step}-1-py3-none-any.whl")),
+        ..Package::default()
+    };
+    Layer { step: step.to_owned(), packages: vec![Locked { package, ..Locked::default() }] }
+}
+
+/// The export of a plan whose layers have one package each.
 fn exported(
     target: &str,
     machine: &Machine,
@@ -36,23 +48,26 @@ fn exported(
         ..Choices::default()
     };
     let mut plan = plan(machine, &profile, &choices, Manager::Venv, &catalog);
-    let mut lock = "lock-version = \"1.0\"\n\n[tool.aitk]\nlayers = []\n".to_owned();
+    let mut layers = Vec::new();
     for step in &mut plan.steps {
         if matches!(step.action, Action::Layer(_)) && step.status == Status::Needed {
-            step.packages = vec![Package {
-                name: step.id.clone(),
-                version: "1".to_owned(),
-                ..Package::default()
-            }];
-            lock += &format!(
-                "\n[[packages]]\nname = \"{0}\"\n\n[packages.tool.aitk]\nlayer = \"{0}\"\n",
-                step.id
-            );
+            let layer = layer(&step.id);
+            step.packages = layer.packages.iter().map(|locked| locked.package.clone()).collect();
+            layers.push(layer);
         }
     }
     change(&mut plan);
+    let python = "3.12".to_owned();
+    let target_of = Target { python, arch: machine.arch.clone(), glibc: None };
+    let environment = Lock {
+        manager: Manager::Venv,
+        target: target_of,
+        build: Some(framework.to_owned()),
+        layers,
+    };
+    let locks = Locks { environment, base: None };
     let source = Source {
-        lock: &lock,
+        locks: Some(&locks),
         ..Source::unresolved(&plan, machine, &catalog, Language::English, profile.memory)
     };
     let targets = TargetList::builtin()?;
@@ -72,15 +87,10 @@ fn without(export: &Export) -> Vec<&str> {
 fn each_layer_has_its_own_part_of_the_lock() {
     let machine = machine("ubuntu-24.04-laptop");
     let export = exported("dockerfile", &machine, "jax", |_| ()).unwrap();
-    for layer in ["libraries", "notebook", "framework"] {
-        let lock = file(&export, &format!("pylock.{layer}.toml"));
-        assert_eq!(
-            lock,
-            format!(
-                "lock-version = \"1.0\"\n\n[[packages]]\nname = \"{layer}\"\n\n\
-                 [packages.tool.aitk]\nlayer = \"{layer}\"\n"
-            )
-        );
+    for step in ["libraries", "notebook", "framework"] {
+        let path = format!("pylock.{step}.toml");
+        let lock = Locks::parse(file(&export, &path), Path::new(&path), Manager::Venv, None);
+        assert_eq!(lock.unwrap().environment.layers, [layer(step)]);
     }
 }
 
@@ -90,7 +100,8 @@ fn another_framework_changes_nothing_below_it() {
     let below = |framework| {
         let export = exported("dockerfile", &machine, framework, |_| ()).unwrap();
         let text = file(&export, "Dockerfile");
-        text[..text.find("COPY pylock.framework.toml").unwrap()].to_owned()
+        let below = text[..text.find("COPY pylock.framework.toml").unwrap()].to_owned();
+        (below, file(&export, "pylock.libraries.toml").to_owned())
     };
     assert_eq!(below("pytorch"), below("jax"));
 }

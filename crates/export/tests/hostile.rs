@@ -12,8 +12,10 @@ use std::process::{Command, Stdio};
 use aitk_detect::{Libc, Machine};
 use aitk_export::{Export, PublicKey, Source, TargetList};
 use aitk_plan::{
-    Action, Catalog, Choices, Language, Manager, NO_FRAMEWORK, Package, Plan, Profile, Status, plan,
+    Action, Catalog, Choices, Language, Layer, Lock, Locked, Locks, Manager, NO_FRAMEWORK, Package,
+    Plan, Profile, Status, Target, plan,
 };
+use serde_json::json;
 use serde_yaml::Value;
 
 /// What ends a text, a line, a comment or a block in some form, and would then be carried out.
@@ -31,8 +33,9 @@ const FUNCTIONS: &str = include_str!("../../../profiles/targets/script/files/mac
 struct Case {
     plan: Plan,
     machine: Machine,
-    lock: String,
-    texts: [String; 3],
+    locks: Locks,
+    noted: [serde_json::Value; 2],
+    profile: String,
     key: PublicKey,
 }
 
@@ -68,10 +71,7 @@ impl Case {
             plan.choices.with = vec!["docker".to_owned()];
         }
         plan.budget = said("low", HOSTILE);
-        let mut lock = format!(
-            "lock-version = '1.0'\nnote = '''\n{}'''\n",
-            said("a\n", "END_OF_TEXT\n}\ntouch PWNED\n")
-        );
+        let mut layers = Vec::new();
         for step in &mut plan.steps {
             step.title = said("A step", HOSTILE).as_str().into();
             step.why = vec![said("because", HOSTILE).as_str().into()];
@@ -81,10 +81,12 @@ impl Case {
                 Action::Kernelspec(kernel) => kernel.display = said("Python", HOSTILE),
                 Action::Layer(_) if step.status == Status::Needed => {
                     let name = step.id.replace('.', "-");
-                    lock += &format!(
-                        "\n[[packages]]\nname = \"{name}\"\n\n[packages.tool.aitk]\nlayer = \"{}\"\n",
-                        step.id
-                    );
+                    // What a conda lock says has passed its door.
+                    let address = said("https://p.example/a", HOSTILE);
+                    layers.push(match manager {
+                        Manager::Venv => layer(&step.id, &name, &address),
+                        Manager::Conda => conda_layer(&step.id, &name),
+                    });
                     step.packages = vec![Package {
                         name,
                         version: "1.0".to_owned(),
@@ -99,8 +101,15 @@ impl Case {
             }
         }
         let key = PublicKey::parse(&format!("{KEY} {}", said("me", LINE))).unwrap();
-        let texts = [said("{}", HOSTILE), said("{}", HOSTILE), said("name = 1", HOSTILE)];
-        Self { plan, machine, lock, texts, key }
+        let noted = ["record", "receipt"].map(|name| json!({ name: said("a", HOSTILE) }));
+        let environment = Lock {
+            manager,
+            target: Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None },
+            build: Some(said("cpu", "END_OF_TEXT\n}\ntouch PWNED\n")),
+            layers,
+        };
+        let locks = Locks { environment, base: None };
+        Self { plan, machine, locks, noted, profile: said("name = 1", HOSTILE), key }
     }
 
     fn with<T>(&self, use_it: impl FnOnce(&Source<'_>) -> T) -> T {
@@ -108,12 +117,11 @@ impl Case {
         let memory = Profile::builtin("low").unwrap().memory;
         let channels = [self.plan.choices.channels[0].clone()];
         use_it(&Source {
-            lock: &self.lock,
-            environment_lock: &self.lock,
+            locks: Some(&self.locks),
             channels: &channels,
-            record: &self.texts[0],
-            receipt: &self.texts[1],
-            profile: Some(&self.texts[2]),
+            record: Some(&self.noted[0]),
+            receipt: Some(&self.noted[1]),
+            profile: Some(&self.profile),
             ssh_key: Some(&self.key),
             ..Source::unresolved(&self.plan, &self.machine, &catalog, Language::English, memory)
         })
@@ -123,6 +131,30 @@ impl Case {
         let targets = TargetList::builtin().unwrap();
         self.with(|source| targets.render(targets.named(target).unwrap(), source).unwrap())
     }
+}
+
+fn layer(step: &str, name: &str, address: &str) -> Layer {
+    let package = Package {
+        name: name.to_owned(),
+        version: "1.0".to_owned(),
+        sha256: Some("ab".repeat(32)),
+        url: Some(address.to_owned()),
+        ..Package::default()
+    };
+    Layer { step: step.to_owned(), packages: vec![Locked { package, ..Locked::default() }] }
+}
+
+fn conda_layer(step: &str, name: &str) -> Layer {
+    let file = format!("{name}-1.0-py_0.conda");
+    let address = format!("https://p.example/linux-64/{file}");
+    let record = json!({
+        "name": name, "version": "1.0", "build": "py_0", "build_number": 0, "subdir": "linux-64", "depends": [],
+        "sha256": "ab".repeat(32), "fn": file, "url": address, "channel": "https://p.example/",
+    });
+    let mut layer = layer(step, name, &address);
+    let package = &mut layer.packages[0].package;
+    (package.build, package.record) = (Some("py_0".to_owned()), Some(record));
+    layer
 }
 
 fn of(target: &str, hostile: bool) -> Export {
@@ -180,8 +212,10 @@ fn a_script_carries_out_nothing_of_a_strangers() {
         let (folder, said) = run("/bin/bash", &harmless(file(&export, "aitk.sh")));
         assert_eq!(said, "");
         let case = Case::new(Manager::Venv, true);
-        for (name, content) in
-            [("lock", &case.lock), ("generation", &case.texts[0]), ("receipt", &case.texts[1])]
+        let lock = case.locks.to_text().unwrap();
+        assert!(lock.contains("\nEND_OF_TEXT\n}\n"), "it tries to end the text: {lock}");
+        let noted = case.noted.each_ref().map(|it| serde_json::to_string_pretty(it).unwrap());
+        for (name, content) in [("lock", &lock), ("generation", &noted[0]), ("receipt", &noted[1])]
         {
             let read = std::fs::read_to_string(folder.path().join(format!("{name}.out"))).unwrap();
             assert_eq!(read.trim_end(), content.trim_end());

@@ -1,9 +1,11 @@
 //! Lists of packages for other tools, of small plans.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::path::Path;
+
 use aitk_detect::{Libc, Machine};
 use aitk_export::{Export, Source, TargetList};
-use aitk_plan::{Catalog, Language, Plan, Profile};
+use aitk_plan::{Catalog, Language, Layer, Lock, Locked, Locks, Manager, Plan, Profile, Target};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -44,9 +46,9 @@ fn export(target: &str, plan: &Plan) -> Export {
     };
     let catalog = Catalog::builtin().unwrap();
     let memory = Profile::builtin("low").unwrap().memory;
+    let locks = locks(plan.manager);
     let source = Source {
-        lock: "with base",
-        environment_lock: "without base",
+        locks: Some(&locks),
         channels: &[
             "https://our.example/own/".to_owned(),
             "https://channels.example/conda-forge/".to_owned(),
@@ -58,6 +60,24 @@ fn export(target: &str, plan: &Plan) -> Export {
     let export = render();
     assert_eq!(export, render());
     export
+}
+
+/// The lock of an environment with one package, and for conda that of a conda with another.
+fn locks(manager: Manager) -> Locks {
+    let lock = |name: &str| {
+        let mut package = archive(name, "1.0", "channels.example/conda-forge", json!([]));
+        let file = format!("{name}-1.0-h1_0.conda");
+        package["record"] = json!({
+            "name": name, "version": "1.0", "build": "h1_0", "build_number": 0, "subdir": "linux-64", "size": 10,
+            "depends": [], "sha256": "ab".repeat(32), "fn": file, "url": package["url"],
+            "channel": "https://channels.example/conda-forge/",
+        });
+        let package: Locked = serde_json::from_value(package).unwrap();
+        let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+        let layers = vec![Layer { step: "libraries".to_owned(), packages: vec![package] }];
+        Lock { manager, target, build: None, layers }
+    };
+    Locks { environment: lock("numpy"), base: (manager == Manager::Conda).then(|| lock("conda")) }
 }
 
 fn text(target: &str, plan: &Plan) -> String {
@@ -184,7 +204,11 @@ fn pixi_gets_what_was_asked_for_and_the_lock_of_just_that() {
     let export = export("pixi.toml", &conda());
     assert_snapshot!(export.files[0].content);
     assert_eq!(export.files[1].path, "pixi.lock");
-    assert_eq!(export.files[1].content, "without base");
+    let lock = &export.files[1].content;
+    let read = Locks::parse(lock, Path::new("pixi.lock"), Manager::Conda, None).unwrap();
+    let names: Vec<_> = read.environment.packages().map(Locked::key).collect();
+    assert_eq!((names, read.base), (vec!["numpy".to_owned()], None));
+    assert!(lock.find("our.example").is_none(), "{lock}");
 }
 
 #[test]

@@ -12,3 +12,13 @@ pub fn project(requirement: &str) -> String {
     let read = requirement.parse::<Requirement<VerbatimUrl>>();
     read.map_or_else(|_| normalized(requirement), |requirement| requirement.name.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_requirements_are_compared_as_indexes_do() {
+        assert_eq!(project("Scikit_Learn[alldeps]>=1.5 ; python_version > '3'"), "scikit-learn");
+    }
+}

@@ -137,7 +137,7 @@ pub fn resolved<R>(
     drop(spinner);
     let mut context = prepared.context(&system, Some(&locks));
     context.is_local = false;
-    let record = aitk_exec::fill_in(&context, &mut plan)?.to_text();
+    let record = aitk_exec::fill_in(&context, &mut plan)?;
     let receipt = Receipt {
         schema: 1,
         environments: [(
@@ -159,12 +159,11 @@ pub fn resolved<R>(
         machine: &session.machine,
         catalog: &session.catalog,
         language: language(),
-        lock: &locks.to_text()?,
+        locks: Some(&locks),
         profile: profile.as_deref(),
-        environment_lock: &locks.environment.to_text(&channels)?,
         channels: &channels,
-        record: &record,
-        receipt: &serde_json::to_string_pretty(&receipt).unwrap_or_default(),
+        record: Some(&serde_json::to_value(&record).unwrap_or_default()),
+        receipt: Some(&serde_json::to_value(&receipt).unwrap_or_default()),
         memory: session.profile(request)?.memory,
         ssh_key: None,
         parameters: BTreeMap::new(),

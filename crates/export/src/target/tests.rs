@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use aitk_plan::step::Layer;
-use aitk_plan::{Action, Catalog, Choices, Package, Plan, Profile, Status, plan};
+use aitk_plan::{
+    Action, Catalog, Choices, Lock, Locked, Locks, Package, Plan, Profile, Status, plan,
+};
 use aitk_system::builtin_below;
 
 use super::*;
@@ -142,7 +144,7 @@ fn machine(name: &str) -> Machine {
 }
 
 /// A plan with a package for each requirement, and its lock.
-fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -> (Plan, String) {
+fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -> (Plan, Locks) {
     let profile = Profile::builtin(budget).unwrap();
     let choices = Choices {
         framework: framework.to_owned(),
@@ -151,7 +153,7 @@ fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -
         ..Choices::default()
     };
     let mut plan = plan(machine, &profile, &choices, manager, &Catalog::builtin().unwrap());
-    let mut lock = "lock-version = \"1.0\"\n\n[tool.aitk]\nlayers = []\n".to_owned();
+    let mut layers = Vec::new();
     for step in &mut plan.steps {
         if let Action::Environment(environment) = &mut step.action {
             environment.generation = Some("0123456789abcdef".to_owned());
@@ -162,27 +164,33 @@ fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -
         }
         let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';
         let name = |one: &String| one.chars().take_while(is_name).collect::<String>();
-        let package = |name: String| Package {
-            name,
-            version: "1.0+cpu".to_owned(),
-            build: (manager == Manager::Conda).then(|| "py_0".to_owned()),
-            sha256: Some("ab".repeat(32)),
-            url: Some("https://p.example/forge/linux-64/a-1.conda".to_owned()),
-            record: Some(
-                serde_json::json!({ "license": "MIT", "depends": ["__glibc >=2.31", "__cuda >=12"] }),
-            ),
-            ..Package::default()
+        let package = |name: String| {
+            let url = format!("https://p.example/forge/linux-64/{name}-1.0+cpu-py_0.conda");
+            let (is_conda, sha256) = (manager == Manager::Conda, "ab".repeat(32));
+            let record = serde_json::json!({
+                "name": name, "version": "1.0+cpu", "build": "py_0", "build_number": 0, "subdir": "linux-64",
+                "depends": ["__glibc >=2.31", "__cuda >=12"], "license": "MIT", "sha256": sha256, "url": url,
+                "fn": format!("{name}-1.0+cpu-py_0.conda"), "channel": "https://p.example/forge/",
+            });
+            Package {
+                name,
+                version: "1.0+cpu".to_owned(),
+                build: is_conda.then(|| "py_0".to_owned()),
+                size: None,
+                sha256: Some(sha256),
+                url: Some(url),
+                record: is_conda.then_some(record),
+            }
         };
         step.packages =
             requirements.iter().map(name).filter(|name| !name.is_empty()).map(package).collect();
-        for package in &step.packages {
-            lock += &format!(
-                "\n[[packages]]\nname = \"{}\"\n\n[packages.tool.aitk]\nlayer = \"{}\"\n",
-                package.name, step.id
-            );
-        }
+        let locked = |package: &Package| Locked { package: package.clone(), ..Locked::default() };
+        let packages = step.packages.iter().map(locked).collect();
+        layers.push(aitk_plan::Layer { step: step.id.clone(), packages });
     }
-    (plan, lock)
+    let python = "3.12".to_owned();
+    let target = aitk_plan::Target { python, arch: "x86_64".to_owned(), glibc: None };
+    (plan, Locks { environment: Lock { manager, target, build: None, layers }, base: None })
 }
 
 /// What a target makes of a case.
@@ -199,17 +207,16 @@ fn made(
     let (budget, framework) =
         if target.platform.is_some() { ("free", "none") } else { (budget, framework) };
     let manager = target.manager.unwrap_or_default();
-    let (plan, lock) = planned(&machine, budget, framework, manager);
+    let (plan, locks) = planned(&machine, budget, framework, manager);
     let (catalog, key) = (Catalog::builtin().unwrap(), PublicKey::parse(KEY).unwrap());
     let memory = Profile::builtin(budget).unwrap().memory;
     list.render(
         target,
         &Source {
-            lock: &lock,
-            environment_lock: "version: 6\n",
+            locks: Some(&locks),
             channels: &plan.choices.channels,
-            record: "{}",
-            receipt: "{}",
+            record: Some(&serde_json::json!({})),
+            receipt: Some(&serde_json::json!({})),
             profile: (name == "ubuntu-24.04-laptop").then_some("schema = 1\n"),
             ssh_key: Some(&key),
             ..Source::unresolved(&plan, &machine, &catalog, language, memory)

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use aitk_system::{Message, Told, message};
-use rattler_conda_types::{RepoDataRecord, Subdir};
+use rattler_conda_types::{PackageName, RepoDataRecord, Subdir};
 use rattler_lock::{
     CondaPackageData, DEFAULT_ENVIRONMENT_NAME, LockFile, PlatformData, PlatformName,
 };
@@ -159,9 +159,9 @@ pub fn python(records: &[RepoDataRecord]) -> String {
 
 /// The package that a requirement names: `python` of `python 3.12.*`.
 pub fn name_of(requirement: &str) -> String {
+    // Its reader of names takes no channel before them.
     let requirement = requirement.rsplit("::").next().unwrap_or(requirement);
-    let end = requirement.find(|c: char| !(c.is_alphanumeric() || "-_.".contains(c)));
-    requirement[..end.unwrap_or(requirement.len())].to_lowercase()
+    PackageName::normalized_name_from_matchspec_str(requirement).into_owned()
 }
 
 /// The names of the packages that a package needs.

@@ -153,6 +153,13 @@ impl Lock {
         self.layers.iter().flat_map(|layer| &layer.packages)
     }
 
+    /// The part of it that one step installs: whatever build the other steps' packages are, it is the same.
+    #[must_use]
+    pub fn part(&self, step: &str) -> Self {
+        let layers = self.layer(step).cloned().into_iter().collect();
+        Self { manager: self.manager, target: self.target.clone(), build: None, layers }
+    }
+
     /// The layer of a step.
     pub fn layer(&self, step: &str) -> Option<&Layer> {
         self.layers.iter().find(|layer| layer.step == step)
