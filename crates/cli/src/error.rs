@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aitk_env::EnvError;
-use aitk_exec::ExecError;
+use aitk_exec::{ExecError, env_flag};
 use aitk_export::ExportError;
 use aitk_plan::{AdviceError, LockError, ProfileError};
 use aitk_system::{Explain, Failure, Fault, Message, message, quote};
@@ -96,9 +96,9 @@ pub enum CliError {
     #[explain(
         code = "AITK-C09",
         say("there is no environment `{name}` here"),
-        hint("make it with `aitk apply --budget low`")
+        hint("make it with `{make}`")
     )]
-    NoEnvironment { name: String },
+    NoEnvironment { name: String, make: String },
     /// Something else, which is said.
     #[explain(code = "AITK-C11", say("{0}"))]
     Other(Message),
@@ -154,7 +154,10 @@ pub enum CliError {
     #[explain(
         code = "AITK-C19",
         say("nothing can be started in `{name}`: {fault}"),
-        hint("`aitk apply` builds what is missing again, or says what that takes")
+        hint(
+            "`aitk apply{flag}` builds what is missing again, or says what that takes",
+            flag = env_flag(name)
+        )
     )]
     Broken { name: String, fault: aitk_env::Fault },
     /// A folder of your own cannot be written: it often belongs to root since somebody used `sudo`.
@@ -255,7 +258,17 @@ pub fn steps(count: usize) -> Message {
     if count == 1 { message!("1 step") } else { message!("{count} steps") }
 }
 
+/// The command that makes an environment, where something was wished for it before, or nothing was.
+pub fn making(env: &str, known: bool) -> String {
+    let budget = if known { "" } else { " --budget low" };
+    format!("aitk apply{budget}{}", env_flag(env))
+}
+
 impl CliError {
+    pub fn no_environment(env: &str, known: bool) -> Self {
+        Self::NoEnvironment { name: env.to_owned(), make: making(env, known) }
+    }
+
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let failure = Failure::io(path);
         move |source| failure(source).into()

@@ -177,7 +177,7 @@ impl Session {
         };
         let wish = self.receipt.environments.get(env).cloned().or_else(of_current);
         wish.and_then(|wish| serde_json::from_value(wish).ok())
-            .ok_or_else(|| CliError::NoEnvironment { name: env.to_owned() })
+            .ok_or_else(|| CliError::no_environment(env, false))
     }
 
     /// What was asked of every environment here.

@@ -20,7 +20,9 @@ use std::thread;
 use std::time::Duration;
 
 use aitk_system::{Beside, Message, System, beside, message, plain};
-pub use doctor::{Finding, Severity, examine, is_environment, looked_at, own_environment};
+pub use doctor::{
+    Finding, Own, OwnFault, OwnKind, Severity, examine, is_environment, looked_at, own_environment,
+};
 
 pub use machine::*;
 pub use probes::folders::folders;

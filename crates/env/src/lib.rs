@@ -30,8 +30,8 @@ pub use error::{EnvError, get_python};
 pub use fetch::{FetchProgress, fetch_all, fetch_small, is_fetched};
 pub use files::Depth;
 pub use generation::{
-    Added, Addition, Builder, Damage, Environments, Fault, Generation, Mender, Reason, Record,
-    add_again,
+    Added, Addition, Builder, Cure, Damage, Environments, Fault, Generation, Mender, Reason,
+    Record, add_again, foreign_place, give_back,
 };
 pub use http::Client;
 pub use inside::Inside;

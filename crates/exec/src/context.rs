@@ -8,8 +8,7 @@ use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
 use aitk_env::{
-    Backend, Cuda, Damage, Depth, Environments, Generation, Record, Request, Settings, Site,
-    backend,
+    Backend, Cuda, Depth, Environments, Generation, Record, Request, Settings, Site, backend,
 };
 use aitk_plan::{
     BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Locks, Plan, Step, digest_of, step,
@@ -333,19 +332,6 @@ impl Context<'_> {
     /// Where it is noted that a generation was whole; kept apart from it, so that looking changes nothing there.
     pub(crate) fn seen(&self, generation: &Generation) -> PathBuf {
         self.state.join("seen").join(generation.folder())
-    }
-
-    /// What is wrong with a layer of a generation, or with its own files.
-    pub(crate) fn damage(
-        &self,
-        generation: &Generation,
-        step: Option<&str>,
-        depth: Depth,
-    ) -> Result<Vec<Damage>, ExecError> {
-        if depth == Depth::Folders && self.unchanged(generation, step) {
-            return Ok(Vec::new());
-        }
-        Ok(generation.damage(self.system, step, depth)?)
     }
 
     /// Whether the folders of a layer are as they were noted; looks once.

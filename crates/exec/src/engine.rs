@@ -372,8 +372,9 @@ impl Run<'_> {
         if cx.dry {
             return Ok(Outcome::Reported);
         }
-        if let Check::Missing(faults) = behaviour.check(cx, plan, step)? {
-            return Err(ExecError::StillMissing { reason: Message::list(faults) });
+        if let Check::Missing(lacks) = behaviour.check(cx, plan, step)? {
+            let reason = Message::list(lacks.into_iter().map(|lack| lack.message));
+            return Err(ExecError::StillMissing { reason });
         }
         cx.note(&step.id, made);
         cx.note(&step.id, behaviour.own(cx, plan, step));

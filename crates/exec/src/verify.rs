@@ -1,14 +1,15 @@
 //! Looks whether everything that a plan ensures is still true.
 
-use aitk_env::Depth;
+use aitk_detect::{Own, OwnFault, OwnKind};
+use aitk_env::{Depth, Fault};
+use aitk_plan::step::Uv;
 use aitk_plan::{Part, Plan, Status, Step};
-
-use aitk_system::Message;
+use aitk_system::{Explain, Message};
 
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, Remedy, as_built, behaviour};
+use crate::steps::{Check, Lack, Remedy, as_built, behaviour, env_flag};
 
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Finding {
     pub message: Message,
     /// What takes it away.
     pub remedy: Remedy,
+    /// What is wrong with an environment, where it is that.
+    pub fault: Option<Fault>,
 }
 
 /// Verifies every step of a plan, proofs included; `deep` also compares every file's content.
@@ -55,7 +58,49 @@ pub fn verify(
     Ok(findings)
 }
 
-/// What is wrong with one step, and what was put beside what it has made.
+/// What is wrong with a plan's environment and what leads to it, as the doctor is told it: nothing is run.
+pub fn judge(cx: &Context<'_>, plan: &Plan) -> Own {
+    let mut plan = plan.clone();
+    as_built(cx, &mut plan);
+    let is_of_it = |step: &&Step| {
+        let part = step.part();
+        step.status == Status::Needed
+            && (step.is::<Uv>() || !matches!(part, Part::Outside | Part::Proof))
+    };
+    let mut own = Own { flag: env_flag(&plan.choices.env), ..Own::default() };
+    for step in plan.steps.iter().filter(is_of_it) {
+        match look(cx, &plan, step, Depth::Sizes) {
+            Ok(found) => {
+                let anew = |one: &Finding| one.fault.is_none() && one.remedy.is_apply();
+                own.outdated |= step.part() == Part::Whole && found.iter().any(anew);
+                own.faults.extend(found.into_iter().map(Finding::told_to_the_doctor));
+            }
+            // What keeps it from being looked at is wrong as well.
+            Err(error) => own.faults.push(OwnFault {
+                kind: OwnKind::Other,
+                remedy: error.hint().unwrap_or_else(|| Remedy::Doctor.text()),
+                seen: error.message(),
+                by_aitk: false,
+            }),
+        }
+    }
+    own
+}
+
+impl Finding {
+    fn told_to_the_doctor(self) -> OwnFault {
+        let kind = match self.fault {
+            Some(Fault::NoPython { .. } | Fault::OtherPython { .. }) => OwnKind::Python,
+            Some(Fault::Moved { .. }) => OwnKind::Moved,
+            _ => OwnKind::Other,
+        };
+        let by_aitk = self.remedy.is_apply();
+        OwnFault { kind, seen: self.message, remedy: self.remedy.text(), by_aitk }
+    }
+}
+
+/// What is wrong with one step. `apply` does what it finds to do by its own check, which reads no files unless it is told
+/// to.
 fn look(
     cx: &Context<'_>,
     plan: &Plan,
@@ -63,32 +108,21 @@ fn look(
     depth: Depth,
 ) -> Result<Vec<Finding>, ExecError> {
     let behaviour = behaviour(&step.action);
-    let finding = |message: Message, remedy: Remedy| Finding {
+    let Check::Missing(lacks) = behaviour.verify(cx, plan, step, depth)? else {
+        return Ok(Vec::new());
+    };
+    let apply = Remedy::Apply {
+        env: plan.choices.env.clone(),
+        deep: matches!(behaviour.check(cx, plan, step), Ok(Check::Holds)),
+    };
+    let finding = |Lack { message, remedy, fault }| Finding {
         step: step.id.clone(),
         title: step.title.clone(),
         message,
-        remedy,
+        remedy: remedy.unwrap_or_else(|| apply.clone()),
+        fault,
     };
-    let mut found = Vec::new();
-    if let Check::Missing(faults) = behaviour.verify(cx, plan, step, depth)? {
-        let remedy = remedy(cx, plan, step);
-        found.extend(faults.into_iter().map(|message| finding(message, remedy.clone())));
-    }
-    if depth == Depth::Content {
-        let additions = behaviour.additions(cx, plan, step)?.into_iter();
-        found.extend(additions.map(|more| finding(more.message, Remedy::Remove(more.path))));
-    }
-    Ok(found)
-}
-
-/// What mends a step that does not hold: `apply` does what it finds to do by its own check, which reads no files unless
-/// it is told to.
-fn remedy(cx: &Context<'_>, plan: &Plan, step: &Step) -> Remedy {
-    let behaviour = behaviour(&step.action);
-    behaviour.remedy(cx, plan, step).unwrap_or_else(|| Remedy::Apply {
-        env: plan.choices.env.clone(),
-        deep: matches!(behaviour.check(cx, plan, step), Ok(Check::Holds)),
-    })
+    Ok(lacks.into_iter().map(finding).collect())
 }
 
 /// Whether a step needs, directly or through others, one for which this is true.

@@ -1,15 +1,20 @@
 //! `aitk doctor`
 
-use aitk_system::{Message, Told, message};
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use aitk_detect::{Finding, Severity, examine, is_environment, looked_at, own_environment};
+use aitk_detect::{Finding, Own, Severity, examine, is_environment, looked_at, own_environment};
+use aitk_env::Environments;
+use aitk_exec::judge;
+use aitk_plan::Choices;
+use aitk_system::{Deny, Message, Told, message};
 use serde_json::json;
 
 use crate::args::{Common, Doctor};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
-use crate::session::{Local, Session};
+use crate::session::{Ask, Local, Session};
 use crate::words::said;
 
 /// Something was found that should be mended.
@@ -28,7 +33,9 @@ pub fn run(
     if let Some(path) = named.as_ref().filter(|path| !is_environment(system, path)) {
         return Err(CliError::NotAnEnvironment { path: path.clone() });
     }
-    let findings = examine(system, &session.machine, &session.catalog.tables, named.as_deref());
+    let own = own(&session, named.as_deref());
+    let tables = &session.catalog.tables;
+    let findings = examine(system, &session.machine, tables, named.as_deref(), own.as_ref());
     let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
     output.result("doctor", &json!({ "findings": findings }), diagnostics, || {
         let with_environment =
@@ -37,6 +44,23 @@ pub fn run(
     });
     let wrong = findings.iter().any(|finding| finding.severity != Severity::Info);
     Ok(if wrong { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// What aitk says of the environment that is looked at, where it is one that it keeps and still knows the wish for.
+fn own(session: &Session, named: Option<&Path>) -> Option<Own> {
+    let (system, data) = (&*session.system, &session.settings.data);
+    let identity = |path: &Path| system.stat(&path.join(".")).ok().map(|stat| (stat.dev, stat.ino));
+    let env = match named {
+        None => Choices::default().env,
+        Some(path) => system.list(&data.join("envs")).ok()?.into_iter().find(|name| {
+            let current = Environments::new(data, name).current_path();
+            identity(path).is_some() && identity(path) == identity(&current)
+        })?,
+    };
+    let request = session.applied(&env).ok().filter(|request| request.choices.env == env)?;
+    let (prepared, plan) = session.prepare(request.into(), None, Ask::Nobody).ok()?;
+    let system = Deny(Arc::clone(&session.system));
+    Some(judge(&prepared.context(&system, None), &plan))
 }
 
 /// The findings on a page, the worst first.
@@ -117,7 +141,11 @@ impl Page {
             self.text += &format!("      {line}\n");
         }
         if let Some(command) = &finding.aitk {
-            self.text += &said(message!("  or let aitk do it:\n      {}\n", styled(GOOD, command)));
+            let command = styled(GOOD, command);
+            self.text += &said(match finding.remedy.is_empty() {
+                true => message!("  aitk does it:\n      {command}\n"),
+                false => message!("  or let aitk do it:\n      {}\n", command),
+            });
         }
         self.text += "\n";
     }

@@ -11,7 +11,7 @@ use aitk_system::{Message, System, Told, message};
 use serde_json::json;
 
 use crate::args::Common;
-use crate::error::CliError;
+use crate::error::{CliError, making};
 use crate::given::Which;
 use crate::output::{CARE, DIM, HEAD, Output, styled};
 use crate::session::{Ask, Local, Session};
@@ -54,11 +54,12 @@ pub fn run(
         "system_packages": brought.len(),
         "interrupted": interrupted,
     });
+    let make = making(&args.env, request.is_some());
     output.result("status", &data, Vec::new(), || {
         let mut text = match &shown {
             Some(shown) => shown.page(brought.len()),
             None => said(message!(
-                "There is no environment `{}` here. Make it with `aitk apply --budget low`.\n",
+                "There is no environment `{}` here. Make it with `{make}`.\n",
                 args.env
             )),
         };

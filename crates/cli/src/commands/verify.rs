@@ -38,7 +38,7 @@ pub fn run(
     let list: Vec<_> = findings
         .iter()
         .map(|found| {
-            let Finding { step, title, message, remedy } = found;
+            let Finding { step, title, message, remedy, .. } = found;
             json!({ "step": step, "title": title, "message": message, "remedy": remedy.text() })
         })
         .collect();

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aitk_detect::folders;
 use aitk_env::{Environments, Fault, Inside, backend};
-use aitk_exec::Receipt;
+use aitk_exec::{ExecError, Receipt};
 use aitk_system::{Command, Real, System, message, quote, replace};
 
 use crate::args::{Common, Run};
@@ -22,13 +22,18 @@ impl Environment {
     pub(super) fn open(which: &Which) -> Result<Self, CliError> {
         let folders = folders(&Real);
         let environments = Environments::new(&folders.data, &which.env);
-        let missing = || CliError::NoEnvironment { name: which.env.clone() };
-        let (generation, record) = environments.current(&Real).ok_or_else(missing)?;
+        let receipt = Receipt::load(&folders.state, &Real)?;
+        let known = receipt.environments.contains_key(&which.env);
+        let missing = || CliError::no_environment(&which.env, known);
+        if environments.is_taken(&Real) {
+            return Err(ExecError::Foreign { path: environments.current_path() }.into());
+        }
+        let generation = environments.linked(&Real).ok_or_else(missing)?;
         let stops = generation.faults(&Real).into_iter().find(Fault::stops_programs);
         if let Some(fault) = stops {
             return Err(CliError::Broken { name: which.env.clone(), fault });
         }
-        let receipt = Receipt::load(&folders.state, &Real)?;
+        let record = generation.record(&Real).ok_or_else(missing)?;
         let adopted = receipt
             .environments
             .get(&which.env)

@@ -16,7 +16,9 @@ const VARIABLES: [&str; 2] = ["PYTHONPATH", "PYTHONHOME"];
 
 /// The interpreter is gone, or what it stands on.
 pub(super) fn no_python(case: &Case<'_>) -> Vec<Message> {
-    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let Some(prefix) = case.prefix.as_ref().filter(|_| case.own.is_none()) else {
+        return Vec::new();
+    };
     let conda = prefix.conda.as_ref();
     if conda.is_some_and(|packages| !packages.contains_key("python")) {
         return Vec::new();
@@ -49,7 +51,9 @@ fn setting(case: &Case<'_>, prefix: &Prefix, key: &str) -> Option<String> {
 
 /// Programs of the environment start a Python at another place: its folder was moved or copied.
 pub(super) fn moved(case: &Case<'_>) -> Vec<Message> {
-    let Some(prefix) = &case.prefix else { return Vec::new() };
+    let Some(prefix) = case.prefix.as_ref().filter(|_| case.own.is_none()) else {
+        return Vec::new();
+    };
     let bin = prefix.path.join("bin");
     let scripts = case.system.list(&bin).unwrap_or_default();
     let elsewhere = scripts.iter().find_map(|name| {
@@ -72,6 +76,8 @@ pub(super) fn moved(case: &Case<'_>) -> Vec<Message> {
 pub(super) fn partly_there(case: &Case<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let mut seen = Vec::new();
+    // Which files there are to be in its own, aitk knows better.
+    let others = case.own.is_none();
     if let Some(site) = &prefix.site {
         let names = case.system.list(site).unwrap_or_default();
         let left = names.iter().find(|name| name.starts_with('~'));
@@ -92,13 +98,14 @@ pub(super) fn partly_there(case: &Case<'_>) -> Vec<Message> {
         seen.extend(twice.map(|(name, versions)| {
             message!("{name} is there more than once: {}", versions.join(", "))
         }));
-        seen.extend(prefix.packages.iter().filter_map(|(name, package)| {
+        let packages = prefix.packages.iter().filter(|_| others);
+        seen.extend(packages.filter_map(|(name, package)| {
             let file = first_file(case, site, &package.metadata)?;
             let gone = !case.system.exists(&file);
             gone.then(|| message!("{name} {} lacks {}", package.version, file.display()))
         }));
     }
-    if prefix.conda.is_some() {
+    if others && prefix.conda.is_some() {
         let folder = prefix.path.join("conda-meta");
         let names = case.system.list(&folder).unwrap_or_default();
         let records =

@@ -345,7 +345,10 @@ pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<Message> {
     let folder = case.machine.folders.jupyter.join("kernels");
     for (name, program) in kernels(case.system, &folder) {
         let told = told(&folder, &name, &program);
-        if !there(&program) {
+        // Its own kernel is gone with its Python, and comes back with it.
+        let kept =
+            case.own.is_some() && case.prefix.as_ref().is_some_and(|own| inside(own, &program));
+        if !kept && !there(&program) {
             seen.push(message!("{told}, which is not there"));
         } else if name == "python3"
             && !case.prefix.as_ref().is_some_and(|own| inside(own, &program))

@@ -59,6 +59,52 @@ pub enum Severity {
     Info,
 }
 
+/// What aitk itself judges of an environment that it keeps: the probes here know only what anybody can see.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Own {
+    /// What is wrong with it, each with what takes that away.
+    pub faults: Vec<OwnFault>,
+    /// Whether another environment is wished for here than the one that is there, so that `apply` builds it.
+    pub outdated: bool,
+    /// What names the environment in a command of aitk's: ` --env NAME`, or nothing.
+    pub flag: String,
+}
+
+/// Something that is wrong with an environment of aitk's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OwnFault {
+    /// Of which kind.
+    pub kind: OwnKind,
+    /// What it is.
+    pub seen: Message,
+    /// What takes it away.
+    pub remedy: Message,
+    /// Whether that is a command of aitk's.
+    pub by_aitk: bool,
+}
+
+/// What can be wrong with an environment of aitk's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnKind {
+    /// Its Python is gone, or another one.
+    Python,
+    /// It was moved.
+    Moved,
+    /// Anything else.
+    Other,
+}
+
+impl OwnKind {
+    /// The finding that it belongs to.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Python => "AITK-H36",
+            Self::Moved => "AITK-H37",
+            Self::Other => "AITK-H57",
+        }
+    }
+}
+
 /// `profiles/doctor.toml`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -144,13 +190,14 @@ struct Case<'a> {
     machine: &'a Machine,
     tables: &'a Tables,
     prefix: Option<Prefix>,
+    own: Option<&'a Own>,
 }
 
 /// Says what it saw; nothing where all is well or nothing is known.
 type Probe = fn(&Case<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
-const PROBES: [(&str, Probe); 56] = [
+const PROBES: [(&str, Probe); 57] = [
     ("AITK-H01", frameworks::no_gpu_build),
     ("AITK-H02", frameworks::driver_too_old),
     ("AITK-H03", frameworks::no_kernels),
@@ -207,6 +254,8 @@ const PROBES: [(&str, Probe); 56] = [
     ("AITK-H54", |case| case.behind(&[Obstacle::NotLoaded])),
     ("AITK-H55", gpu::override_left_over),
     ("AITK-H56", system::narrow_userland),
+    // What aitk says of its own is all of it.
+    ("AITK-H57", |_| Vec::new()),
 ];
 
 /// How many things are looked at.
@@ -225,20 +274,26 @@ pub fn own_environment(machine: &Machine) -> PathBuf {
 }
 
 /// Looks for everything that is known to go wrong, in a machine and in an environment: the given one, else aitk's
-/// current one. Without an environment, what is about environments is left out.
+/// current one. Without an environment, what is about environments is left out. Of one that aitk keeps it says what is
+/// wrong with it.
 pub fn examine(
     system: &dyn System,
     machine: &Machine,
     tables: &Tables,
     env: Option<&Path>,
+    own: Option<&Own>,
 ) -> Vec<Finding> {
     let prefix = match env {
         Some(env) => Prefix::read(system, env),
         None => Prefix::read(system, &own_environment(machine)),
     };
-    let case = Case { system, machine, tables, prefix };
+    let case = Case { system, machine, tables, prefix, own };
     let found = PROBES.iter().map(|(code, probe)| (*code, probe(&case)));
     found
+        .map(|(code, mut evidence)| {
+            evidence.extend(case.own_faults(code).map(|fault| fault.seen.clone()));
+            (code, evidence)
+        })
         .filter(|(_, evidence)| !evidence.is_empty())
         .filter_map(|(code, evidence)| case.finding(code, evidence))
         .map(said_plainly)
@@ -261,26 +316,46 @@ impl Case<'_> {
             title: words.title.clone(),
             evidence,
             explains: words.explains.clone(),
-            remedy: self.remedy(words),
+            remedy: self.remedy(code, words),
             aitk: self.mended_by(code, words),
         })
     }
 
+    /// What aitk says of its own environment that belongs to a finding.
+    fn own_faults(&self, code: &str) -> impl Iterator<Item = &OwnFault> {
+        let faults = self.own.iter().flat_map(|own| &own.faults);
+        faults.filter(move |fault| fault.kind.code() == code)
+    }
+
     /// The command of aitk that takes the finding away here. It changes no environment of somebody else's.
     fn mended_by(&self, code: &str, words: &Words) -> Option<String> {
-        let own = own_environment(self.machine);
-        match &self.prefix {
-            Some(prefix) if prefix.named != own => None,
+        let by_aitk = self.own_faults(code).filter(|fault| fault.by_aitk);
+        // The longer one does what the shorter one does, and more.
+        let commands = by_aitk.map(|fault| fault.remedy.to_string());
+        if let Some(command) = commands.max_by_key(String::len) {
+            return Some(command);
+        }
+        match (&self.prefix, self.own) {
             // What the user told pip stays.
             _ if code == "AITK-H24" && system::breaks_the_system(self) => None,
-            // What it was made with counts on.
-            Some(_) => words.aitk.as_ref().map(|command| command.replace(" --budget low", "")),
-            None => words.aitk.clone(),
+            (None, _) => words.aitk.clone(),
+            (Some(_), None) => None,
+            // Where what is wished for is what is there, `apply` has nothing to do, unless it wishes for something else.
+            (Some(_), Some(own)) => {
+                let command = words.aitk.as_ref()?.replace(" --budget low", &own.flag);
+                (own.outdated || code == "AITK-H20").then_some(command)
+            }
         }
     }
 
-    /// What to do, with what is known of this machine put in.
-    fn remedy(&self, words: &Words) -> Vec<Message> {
+    /// What to do, with what is known of this machine put in; of its own environment aitk knows that itself.
+    fn remedy(&self, code: &str, words: &Words) -> Vec<Message> {
+        if self.own_faults(code).next().is_some() {
+            let by_hand = self.own_faults(code).filter(|fault| !fault.by_aitk);
+            let mut lines: Vec<_> = by_hand.map(|fault| fault.remedy.clone()).collect();
+            lines.dedup();
+            return lines;
+        }
         let fitting = words.remedy.iter().filter(|line| line.is_for(|word| self.is(word)));
         let fitting: Vec<&str> = fitting.map(Line::text).collect();
         let uses_uv = fitting.iter().any(|line| line.starts_with("uv "));

@@ -377,7 +377,13 @@ mod tests {
 
     fn of(machine: &Machine, probe: fn(&Case<'_>) -> Vec<Message>) -> Vec<Message> {
         let system = Replay::tree(Path::new("/nonexistent"));
-        probe(&Case { system: &system, machine, tables: &Tables::default(), prefix: None })
+        probe(&Case {
+            system: &system,
+            machine,
+            tables: &Tables::default(),
+            prefix: None,
+            own: None,
+        })
     }
 
     #[test]

@@ -115,7 +115,9 @@ impl Look<'_> {
         for name in self.unowned(folder) {
             let module = self.module(folder, &name);
             let starts = module.as_deref().is_some_and(|module| AT_START.contains(&module));
-            if name.ends_with(".pth") || starts {
+            if name.starts_with('~') {
+                self.tell(folder, &name, message!("is what pip left of one"), found);
+            } else if name.ends_with(".pth") || starts {
                 self.tell(folder, &name, message!("is run by Python at every start"), found);
             } else if let Some(module) = module.filter(|module| modules.contains(module)) {
                 self.tell(folder, &name, message!("can hide the module `{module}`"), found);

@@ -34,6 +34,18 @@ impl Builder<'_> {
         generation.keep_lock(site.system, self.lock)
     }
 
+    /// Keeps the lock again in an environment that has lost it.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    pub fn keep_lock(&self) -> Result<(), EnvError> {
+        let Mender { site, generation, .. } = &self.mender;
+        match generation.kept_lock(site.system) {
+            Some(_) => Ok(()),
+            None => generation.keep_lock(site.system, self.lock),
+        }
+    }
+
     /// Installs the packages of a step from files that have been downloaded, after those of the steps before it. `false`
     /// where some are not there afterwards, as in a dry run.
     ///

@@ -1,18 +1,32 @@
-//! What can be wrong with an environment as a whole, though every file of every package is there: a few looks that each
-//! check can afford.
+//! What can be wrong with an environment, and what takes that away: the one judgement that a check, a verification and
+//! the doctor share. What concerns it as a whole takes a few looks, which each check can afford.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{FileKind, Message, System, Told, message};
+use aitk_system::{FileKind, Message, System, Told, message, quote};
 
+use super::additions::Addition;
+use super::files::Damage;
 use super::place::Generation;
-use super::record::Record;
+use super::record::{Record, SCHEMA};
 use crate::backend::backend;
+use crate::error::EnvError;
+use crate::files::Depth;
 
-/// What is wrong with an environment as a whole.
+/// What is wrong with an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
+    /// What aitk noted of it is gone, or cannot be read.
+    Unrecorded {
+        /// Its folder.
+        path: PathBuf,
+    },
+    /// The lock that it was built from is gone, or cannot be read.
+    NoLock {
+        /// Where it was.
+        path: PathBuf,
+    },
     /// Its folder was moved or copied; its programs name the place where it was built.
     Moved {
         /// That place.
@@ -42,18 +56,70 @@ pub enum Fault {
         /// The version that the interpreter has now.
         now: String,
     },
+    /// Files of a package, or of the environment itself, are gone or changed.
+    Damaged(Damage),
+    /// Something was put beside its packages that changes what runs.
+    Added(Addition),
+}
+
+/// What takes a fault away.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cure {
+    /// Building it again: in place, or beside itself.
+    Build,
+    /// Taking something away that the user may have wanted.
+    Remove(PathBuf),
+    /// What nobody but the person can do.
+    Person(Message),
 }
 
 impl Fault {
     /// Whether programs do not start any more, or start something else.
     pub fn stops_programs(&self) -> bool {
-        !matches!(self, Self::Foreign { .. } | Self::Linked { .. })
+        use Fault::{Moved, NoPython, OtherPython, Unrecorded};
+        matches!(self, Unrecorded { .. } | Moved { .. } | NoPython { .. } | OtherPython { .. })
     }
+
+    /// What it is about, as far as that is one place.
+    fn places<'a>(&'a self, root: &'a Path) -> Vec<PathBuf> {
+        match self {
+            Self::Damaged(Damage { missing, changed, .. }) => {
+                missing.iter().chain(changed).map(|file| root.join(file)).collect()
+            }
+            Self::Added(addition) => vec![addition.path.clone()],
+            Self::NoPython { .. } | Self::OtherPython { .. } => vec![root.join("bin/python")],
+            Self::Unrecorded { path } | Self::NoLock { path } | Self::Foreign { path } => {
+                vec![path.clone()]
+            }
+            Self::Moved { .. } | Self::Linked { .. } => Vec::new(),
+        }
+    }
+}
+
+/// How somebody gets a folder back that became another user's, often by `sudo`.
+pub fn give_back(path: &Path) -> Message {
+    let path = quote(&path.to_string_lossy());
+    message!("give it back to yourself, then try again: sudo chown -R \"$USER\" {path}")
+}
+
+/// The folder in which a file is to be made or replaced, where that belongs to another user; as far up as it exists.
+pub fn foreign_place(system: &dyn System, file: &Path) -> Option<PathBuf> {
+    let user = system.host().uid;
+    let folders = file.ancestors().skip(1);
+    let (path, stat) =
+        folders.into_iter().find_map(|path| Some((path, system.stat(path).ok()?)))?;
+    (user != 0 && stat.uid != user && stat.kind == FileKind::Dir).then(|| path.to_owned())
 }
 
 impl Told for Fault {
     fn told(&self) -> Message {
         match self {
+            Self::Unrecorded { path } => {
+                message!("what aitk noted of the environment in {path} is gone or damaged")
+            }
+            Self::NoLock { path } => message!("{path} is gone or damaged"),
+            Self::Damaged(damage) => damage.describe(),
+            Self::Added(addition) => addition.message.clone(),
             Self::Moved { from } => message!(
                 "the environment was built in {from} and stands elsewhere now: its programs start what is there"
             ),
@@ -76,15 +142,57 @@ impl fmt::Display for Fault {
 }
 
 impl Generation {
-    /// What is wrong with it as a whole; nothing where it is not whole.
+    /// What is wrong with it as a whole.
     pub fn faults(&self, system: &dyn System) -> Vec<Fault> {
-        let Some(record) = self.record(system) else { return Vec::new() };
+        let Some(record) = self.record(system) else {
+            return vec![Fault::Unrecorded { path: self.path.clone() }];
+        };
         let all = [
             self.spoilt(system, &record),
             self.foreign(system),
             self.without_python(system, &record),
+            self.without_lock(system, &record),
         ];
         all.into_iter().flatten().collect()
+    }
+
+    /// What is wrong with the files of a layer, or with those of the environment itself where `step` is `None`.
+    ///
+    /// # Errors
+    /// Where the list of files cannot be read.
+    pub fn faults_in(
+        &self,
+        system: &dyn System,
+        step: Option<&str>,
+        depth: Depth,
+    ) -> Result<Vec<Fault>, EnvError> {
+        let damage = self.damage(system, step, depth)?.into_iter().map(Fault::Damaged);
+        let mut found: Vec<_> = damage.collect();
+        if step.is_none() {
+            let lock = self.record(system).map(|record| self.lock_path(&record));
+            let lock = lock.filter(|_| depth > Depth::Folders && self.kept_lock(system).is_none());
+            found.extend(lock.map(|path| Fault::NoLock { path }));
+        }
+        if step.is_none() && depth == Depth::Content {
+            found.extend(self.additions(system)?.into_iter().map(Fault::Added));
+        }
+        Ok(found)
+    }
+
+    /// What takes one of its faults away.
+    pub fn cure(&self, system: &dyn System, fault: &Fault) -> Cure {
+        if self.record(system).is_some_and(|record| record.schema > SCHEMA) {
+            return Cure::Person(message!(
+                "use that version of aitk; this one changes nothing here"
+            ));
+        }
+        let mut places = fault.places(&self.path).into_iter();
+        let foreign = places.any(|place| foreign_place(system, &place).is_some());
+        match fault {
+            _ if foreign || self.foreign(system).is_some() => Cure::Person(give_back(&self.path)),
+            Fault::Added(addition) => Cure::Remove(addition.path.clone()),
+            _ => Cure::Build,
+        }
     }
 
     /// Whether it has to be built anew.
@@ -97,6 +205,12 @@ impl Generation {
         self.moved(system, record).or_else(|| self.linked(system, record))
     }
 
+    /// That it is damaged only whoever reads it sees.
+    fn without_lock(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+        let path = self.lock_path(record);
+        (!system.exists(&path)).then_some(Fault::NoLock { path })
+    }
+
     fn moved(&self, system: &dyn System, record: &Record) -> Option<Fault> {
         let from = record.place.clone().filter(|place| place != self.path())?;
         // A home folder may be reached by several names.
@@ -104,7 +218,8 @@ impl Generation {
         (identity(&from) != identity(self.path())).then_some(Fault::Moved { from })
     }
 
-    fn foreign(&self, system: &dyn System) -> Option<Fault> {
+    /// A part of it that belongs to another user.
+    pub fn foreign(&self, system: &dyn System) -> Option<Fault> {
         let user = system.host().uid;
         let parts = ["", "bin", "bin/python", "lib", "pyvenv.cfg", "conda-meta"];
         let others = |path: &PathBuf| system.stat(path).is_ok_and(|stat| stat.uid != user);

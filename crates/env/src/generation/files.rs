@@ -208,13 +208,16 @@ impl Generation {
         Ok(groups)
     }
 
-    /// The files as they were noted when the generation was finished.
+    /// The files as they were noted when the generation was finished; a list that was cut or changed is as good as none.
     fn noted(&self, system: &dyn System) -> Result<Option<Vec<Group>>, EnvError> {
         let path = self.path.join(FILES);
-        match system.text(&path) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            list => Ok(files::read(&list.map_err(EnvError::io(&path))?)),
-        }
+        let list = match system.text(&path) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+            list => list.map_err(EnvError::io(&path))?,
+        };
+        let inventory = self.record(system).and_then(|record| record.inventory);
+        let is_it = inventory.is_none_or(|noted| noted == files::digest(list.as_bytes()));
+        Ok(is_it.then(|| files::read(&list)).flatten())
     }
 
     /// Notes all files. What was noted before stays as it was noted, with the time of now where it is the same; the

@@ -58,6 +58,13 @@ impl Environments {
         places.find(|place| !place.is_spoilt(system)).unwrap_or_else(|| self.generation(digest))
     }
 
+    /// The generation that the link leads to, whole or not; `None` where it leads nowhere, or is somebody else's.
+    pub fn linked(&self, system: &dyn System) -> Option<Generation> {
+        let target = system.read_link(&self.current_path()).ok().filter(|to| is_ours(to))?;
+        let generation = Generation { path: self.root.join(target) };
+        system.exists(&generation.path).then_some(generation)
+    }
+
     /// The generation in use, if the link leads to one that is whole.
     pub fn current(&self, system: &dyn System) -> Option<(Generation, Record)> {
         let target = system.read_link(&self.current_path()).ok()?;
@@ -70,6 +77,15 @@ impl Environments {
     pub fn in_use(&self, system: &dyn System, generation: &Generation) -> bool {
         let target = system.read_link(&self.current_path());
         target.is_ok_and(|target| self.root.join(target) == generation.path)
+    }
+
+    /// Whether what stands in the link's place is somebody else's, which is never replaced.
+    pub fn is_taken(&self, system: &dyn System) -> bool {
+        let link = self.current_path();
+        match system.read_link(&link) {
+            Ok(target) => !is_ours(&target),
+            Err(_) => system.exists(&link),
+        }
     }
 
     /// The generation in use with the lock that it keeps, where it has lost what it says of itself: the packages are
@@ -107,16 +123,16 @@ impl Environments {
     /// Where the link cannot be made, or something in its place is somebody else's.
     pub fn activate(&self, system: &dyn System, generation: &Generation) -> Result<(), EnvError> {
         let link = self.current_path();
-        // aitk's own leads to a generation beside it.
-        let ours = match system.read_link(&link) {
-            Ok(target) => target.to_str().is_some_and(names::file_name::fits),
-            Err(_) => !system.exists(&link),
-        };
-        if !ours {
+        if self.is_taken(system) {
             let foreign = message!("it is there already, and aitk has not made it");
             return Err(EnvError::io(link)(io::Error::other(foreign)));
         }
         let target = generation.path.strip_prefix(&self.root).unwrap_or(&generation.path);
         system.symlink(target, &link).map_err(EnvError::io(link))
     }
+}
+
+/// Whether a link that leads there is aitk's own: that leads to a generation beside it.
+fn is_ours(target: &Path) -> bool {
+    target.to_str().is_some_and(names::file_name::fits)
 }

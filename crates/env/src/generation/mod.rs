@@ -16,7 +16,7 @@ mod tests;
 pub use added::{Added, add_again};
 pub use additions::Addition;
 pub use build::Builder;
-pub use fault::Fault;
+pub use fault::{Cure, Fault, foreign_place, give_back};
 pub use files::Damage;
 pub use history::Environments;
 pub use mend::Mender;

@@ -80,6 +80,11 @@ impl Generation {
         }
     }
 
+    /// Where the lock is that it is built from.
+    pub(super) fn lock_path(&self, record: &Record) -> PathBuf {
+        self.path.join(record.manager.lock_file())
+    }
+
     /// The lock that is kept in it, whether it is whole or not.
     pub fn kept_lock(&self, system: &dyn System) -> Option<Lock> {
         Manager::ALL.into_iter().find_map(|manager| {
@@ -97,8 +102,7 @@ impl Generation {
         let whole = message!("the generation is not whole");
         let none = || LockError::BadLock { path: path.told(), reason: whole };
         let record = self.record(system).ok_or_else(none)?;
-        let path = self.path.join(record.manager.lock_file());
-        let lock = read_for(&path, system, None)?.environment;
+        let lock = read_for(&self.lock_path(&record), system, None)?.environment;
         Ok(lock.in_layers(&record.layers))
     }
 }

@@ -6,7 +6,7 @@ use aitk_plan::{Part, Plan, Step};
 use aitk_system::{Message, message};
 
 use super::environment::list;
-use super::{Check, Ensure, Exact, Made, Work, own};
+use super::{Check, Ensure, Exact, Made, Work, in_the_way, not_ours, own};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 use crate::report::Event;
@@ -21,12 +21,16 @@ impl Ensure for Activate {
                 && cx.locked.is_none_or(|locks| locks.environment.digest() == generation.name())
                 && spec.generation.is_none_or(|wanted| wanted == generation.name())
         });
-        Ok(if fits {
-            Check::Holds
-        } else {
-            let link = environments.current_path();
-            Check::missing(message!("{} does not lead to it", link.display()))
-        })
+        if fits {
+            return Ok(Check::Holds);
+        }
+        let link = environments.current_path();
+        let remedy = match environments.is_taken(cx.system) {
+            true => Some(in_the_way()),
+            false => not_ours(cx, &link),
+        };
+        let other = message!("{} does not lead to it", link.display());
+        Ok(Check::missing(other).helped_by(remedy))
     }
 
     /// Where a generation is to be built, the environment's step knows its name once it is resolved.

@@ -33,7 +33,7 @@ impl Ensure for AptPackages {
             .filter(|name| !is_installed(&installed, name))
             .map(|name| message!("{name} is not installed"))
             .collect();
-        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+        Ok(Check::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {

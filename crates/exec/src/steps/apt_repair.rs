@@ -25,7 +25,7 @@ impl Ensure for AptRepair {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let unfinished = cx.apt.unfinished(cx.system)?;
         if !unfinished.is_empty() {
-            return Ok(Check::Missing(unfinished));
+            return Ok(Check::of(unfinished));
         }
         // dpkg has done all that it was asked to; whether it fits together only apt tells.
         let now = apt::fingerprint(cx.system);

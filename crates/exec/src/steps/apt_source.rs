@@ -250,7 +250,7 @@ impl Ensure for AptSource {
         if !is_listed(cx, self) {
             missing.push(message!("apt has no lists of {}", self.uri));
         }
-        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+        Ok(Check::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {

@@ -1,9 +1,9 @@
 //! A conda and a mamba are there and know the environment by its name.
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, message};
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Addition, Damage, Depth, EnvError, Environments, Generation, backend};
+use aitk_env::{Depth, EnvError, Environments, backend};
 use aitk_plan::step::Base;
 use aitk_plan::{LayerRequest, Lock, Plan, Step, digest_of};
 
@@ -11,7 +11,9 @@ use super::activate::left_behind;
 use super::building::{builder, ensure};
 use super::environment::{Resolved, ahead, does_not_go, solve};
 use super::layer::filled;
-use super::{Check, Ensure, Exact, Made, Remedy, Work, own};
+use super::{
+    Check, Ensure, Exact, Lack, Made, Remedy, Work, in_the_way, lacks_as_a_whole, lacks_of, own,
+};
 use crate::context::{BASE, Context, EnvironmentSpec, environment};
 use crate::error::ExecError;
 use crate::receipt::Provenance;
@@ -65,7 +67,7 @@ pub(super) fn folder(cx: &Context<'_>, plan: &Plan) -> PathBuf {
 
 impl Ensure for Base {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        self.verify(cx, plan, step, cx.depth())
+        Ok(self.verify(cx, plan, step, cx.depth())?.for_apply())
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -73,13 +75,13 @@ impl Ensure for Base {
         let link = links(cx, &spec).into_iter().next().unwrap_or_default();
         let known =
             Message::plain(format!("ln -s {} {}", current(cx, plan).display(), link.display()));
-        let there = match fault(cx, &spec, step, Depth::Content)? {
-            None => None,
+        let there = match judged(cx, &spec, step, Depth::Content)?.for_apply() {
+            Check::Holds => None,
             // Nothing that aitk does brings a conda there, so the plan is not even shown, nor kept as a wish.
-            Some(faults) if spec.adopt.is_some() && cx.is_local => {
-                return Err(ExecError::StillMissing { reason: Message::list(faults) });
+            Check::Missing(lacks) if spec.adopt.is_some() && cx.is_local => {
+                return Err(still_missing(lacks));
             }
-            Some(_) => resolved(cx, plan)?,
+            Check::Missing(_) => resolved(cx, plan)?,
         };
         let Some(Resolved { lock, left_out, .. }) = there else {
             let none = Step {
@@ -105,11 +107,11 @@ impl Ensure for Base {
         let (plan, step) = (work.plan, work.step);
         let spec = spec(plan, step, self);
         let mut made = Vec::new();
-        let faults = fault(cx, &spec, step, Depth::Content)?;
-        if let (Some(faults), Some(_)) = (&faults, spec.adopt) {
-            return Err(ExecError::StillMissing { reason: Message::list(faults.clone()) });
+        let lacks = judged(cx, &spec, step, Depth::Content)?.for_apply().lacks();
+        if !lacks.is_empty() && spec.adopt.is_some() {
+            return Err(still_missing(lacks));
         }
-        if faults.is_some() {
+        if !lacks.is_empty() {
             let Some(lock) = cx.base_lock_of(plan, step) else {
                 return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
             };
@@ -133,12 +135,6 @@ impl Ensure for Base {
         failed.map_or(Ok(made), Err)
     }
 
-    fn additions(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Vec<Addition>, ExecError> {
-        let current = environments(cx).current(cx.system).filter(|_| self.adopt.is_none());
-        let additions = current.map(|(generation, _)| generation.additions(cx.system));
-        Ok(additions.transpose()?.unwrap_or_default())
-    }
-
     fn verify(
         &self,
         cx: &Context<'_>,
@@ -147,17 +143,18 @@ impl Ensure for Base {
         depth: Depth,
     ) -> Result<Check, ExecError> {
         let spec = spec(plan, step, self);
-        if let Some(faults) = fault(cx, &spec, step, depth)? {
-            return Ok(Check::Missing(faults));
+        let check = judged(cx, &spec, step, depth)?;
+        if check.clone().for_apply() != Check::Holds {
+            return Ok(check);
         }
-        let target = current(cx, plan);
-        let known = links(cx, &spec)
-            .iter()
-            .any(|link| cx.system.read_link(link).is_ok_and(|leads| leads == target));
-        Ok(match known {
-            true => Check::Holds,
-            false => Check::missing(message!("conda does not know `{}` by its name", spec.env)),
-        })
+        let (target, links) = (current(cx, plan), links(cx, &spec));
+        let leads_there = |link| cx.system.read_link(link).is_ok_and(|leads| leads == target);
+        if links.iter().any(|link| leads_there(link)) {
+            return Ok(check);
+        }
+        let taken = links.iter().all(|link| is_foreign(cx, link)).then(in_the_way);
+        let unknown = Check::missing(message!("conda does not know `{}` by its name", spec.env));
+        Ok(Check::of(check.lacks().into_iter().chain(unknown.helped_by(taken).lacks())))
     }
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
@@ -173,31 +170,29 @@ impl Ensure for Base {
         let base = environments(cx);
         ours.chain(own::generations(cx, &base)).chain(own::link(cx, &base.current_path())).collect()
     }
-
-    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
-        self.adopt.as_ref().map(|_| {
-            Remedy::Do(message!(
-                "name the folder of a conda with --conda-base, or apply anew without it"
-            ))
-        })
-    }
 }
 
-/// What is wrong with the conda itself; `None` where it is as it should be.
-fn fault(
+fn still_missing(lacks: Vec<Lack>) -> ExecError {
+    let reason = Message::list(lacks.into_iter().map(|lack| lack.message));
+    ExecError::StillMissing { reason }
+}
+
+/// Whether the conda itself is as it should be.
+fn judged(
     cx: &Context<'_>,
     spec: &Spec<'_>,
     step: &Step,
     depth: Depth,
-) -> Result<Option<Vec<Message>>, ExecError> {
-    let one = |fault: Message| Ok(Some(vec![fault]));
+) -> Result<Check, ExecError> {
+    let one = |fault: Message| Ok(Check::missing(fault));
     if let Some(adopt) = spec.adopt {
-        let there = cx.system.exists(adopt.join("bin/conda"));
-        return if there {
-            Ok(None)
-        } else {
-            one(message!("there is no conda in {}", adopt.display()))
-        };
+        if cx.system.exists(adopt.join("bin/conda")) {
+            return Ok(Check::Holds);
+        }
+        let none = Check::missing(message!("there is no conda in {}", adopt.display()));
+        return Ok(none.helped_by(Remedy::Do(message!(
+            "name the folder of a conda with --conda-base, or apply anew without it"
+        ))));
     }
     if cx.fresh && !spec.is_resolved_here(cx) {
         return one(message!("it is resolved anew"));
@@ -212,7 +207,10 @@ fn fault(
         .into());
     }
     let Some((generation, record)) = there else {
-        return one(message!("there is no conda of aitk's"));
+        let lost = environments(cx).linked(cx.system);
+        let lacks = lost.map_or_else(Vec::new, |it| lacks_as_a_whole(cx, &it));
+        let none = || Check::missing(message!("there is no conda of aitk's"));
+        return Ok(if lacks.is_empty() { none() } else { Check::of(lacks) });
     };
     let fits = match of_lock {
         Some(Some(wanted)) => {
@@ -225,13 +223,7 @@ fn fault(
     if !fits {
         return one(message!("the conda that is there is another one"));
     }
-    let faults = generation.faults(cx.system);
-    if !faults.is_empty() {
-        return Ok(Some(faults.iter().map(Told::told).collect()));
-    }
-    let mut damage = cx.damage(&generation, None, depth)?;
-    damage.extend(cx.damage(&generation, Some(&step.id), depth)?);
-    Ok((!damage.is_empty()).then(|| damage.iter().map(Damage::describe).collect()))
+    Ok(Check::of(lacks_of(cx, &generation, Some(&step.id), depth)?))
 }
 
 /// What the name of the environment leads to.
@@ -275,12 +267,15 @@ fn resolved(cx: &Context<'_>, plan: &Plan) -> Result<Option<Resolved>, ExecError
         return Ok(Some(lock.clone().layered(&spec.own.layers).into()));
     }
     let there = environments(cx).current(cx.system);
-    let kept = |generation: &Generation| Ok(Some(generation.lock(cx.system)?.into()));
     match &there {
-        Some((generation, _)) if cx.locked.is_some() => return kept(generation),
+        Some((generation, _)) if cx.locked.is_some() => {
+            return Ok(Some(generation.lock(cx.system)?.into()));
+        }
         None if cx.locked.is_some() => return Ok(None),
         Some((generation, record)) if record.request == spec.own.digest && !cx.fresh => {
-            return kept(generation);
+            if let Ok(lock) = generation.lock(cx.system) {
+                return Ok(Some(lock.into()));
+            }
         }
         _ => {}
     }

@@ -1,9 +1,9 @@
 //! How an environment comes to be as its lock says, whichever it is: built aside, or mended in place.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use aitk_env::{Builder, Environments, Fault, Generation, Mender, Reason, Record};
+use aitk_env::{Builder, Environments, Fault, Generation, Mender, Reason, Record, give_back};
 use aitk_plan::{Layer, Lock};
 use aitk_system::{Message, message};
 
@@ -64,10 +64,12 @@ pub(super) fn ensure(
     let generation = &mender.generation;
     let id = &work.step.id;
     if let Some(there) = generation.record(cx.system) {
-        if let Some(path) = of_another(cx, generation) {
-            let why = Message::list([message!("it belongs to another user"), give_back()]);
+        if let Some(Fault::Foreign { path }) = generation.foreign(cx.system) {
+            let remedy = give_back(generation.path());
+            let why = Message::list([message!("it belongs to another user"), remedy]);
             return Err(ExecError::io(path)(std::io::Error::other(why)));
         }
+        builder.keep_lock()?;
         // It is whole: what the user may have added to it stays, and only what is damaged is mended.
         let other = there.request != record.request;
         // The same packages may come from other sources than before, which conda's own environment knows.
@@ -90,6 +92,7 @@ pub(super) fn ensure(
     if Environments::beside(generation).in_use(cx.system, generation) {
         // It has lost what it says of itself. Nothing is taken away: it may be whole, and hold what the user has added.
         mender.itself(true)?;
+        builder.keep_lock()?;
         for missing in builder.missing() {
             install_again(cx, work, mender, &missing)?;
         }
@@ -108,19 +111,6 @@ pub(super) fn ensure(
     cx.memo().built = BTreeSet::from([id.clone()]);
     finish(cx, work, builder)?;
     Ok(vec![Made::path(generation.path(), Some(lock.digest()))])
-}
-
-/// What nobody but the owner of an environment's files, or root, can do.
-pub(super) fn give_back() -> Message {
-    message!("give the environment back with `sudo chown -R` and the user's name")
-}
-
-/// The part of an environment that belongs to another user.
-pub(super) fn of_another(cx: &Context<'_>, generation: &Generation) -> Option<PathBuf> {
-    generation.faults(cx.system).into_iter().find_map(|fault| match fault {
-        Fault::Foreign { path } => Some(path),
-        _ => None,
-    })
 }
 
 /// Notes that a generation is whole, once every layer is in it: it can be proven now. What a cache that has lost files did

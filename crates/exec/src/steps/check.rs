@@ -189,16 +189,13 @@ impl Ensure for step::Check {
         step: &Step,
         _: Depth,
     ) -> Result<Check, ExecError> {
-        match prove(cx, plan, (step, self), no_log(), false) {
-            Ok(_) => Ok(Check::Holds),
-            Err(ExecError::CheckFailed { reason, .. }) => Ok(Check::missing(reason)),
-            Err(ExecError::System(Failure::Run(error))) => Ok(Check::missing(error.to_string())),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// Everything stands as it was installed, and still does not work.
-    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
-        Some(Remedy::Doctor)
+        let failed = match prove(cx, plan, (step, self), no_log(), false) {
+            Ok(_) => return Ok(Check::Holds),
+            Err(ExecError::CheckFailed { reason, .. }) => reason,
+            Err(ExecError::System(Failure::Run(error))) => Message::plain(error),
+            Err(error) => return Err(error),
+        };
+        // Everything stands as it was installed, and still does not work.
+        Ok(Check::missing(failed).helped_by(Remedy::Doctor))
     }
 }

@@ -147,7 +147,7 @@ impl Ensure for ContainerGpu {
         if !described {
             missing.push(message!("there is no {CDI}"));
         }
-        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+        Ok(Check::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {

@@ -1,25 +1,22 @@
 //! A generation exists for the environment's lock.
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, message};
 
-use aitk_env::{
-    Added, Addition, Damage, Depth, EnvError, Generation, Record, Request, Taken, add_again,
-    get_python,
-};
+use aitk_env::{Added, Depth, EnvError, Generation, Record, Request, Taken, add_again, get_python};
 use aitk_plan::step::{self, AptPackages, Environment, Payload};
 use aitk_plan::{
     Accelerator, Bytes, FrameworkPlan, Layer, Lock, Part, Plan, Status, Step, Warning,
 };
 
-use super::building::{builder, ensure, give_back, of_another};
+use super::building::{builder, ensure};
 use super::layer::filled;
-use super::{Check, Ensure, Exact, Made, Remedy, Work, behaviour, own};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, behaviour, lacks_as_a_whole, lacks_of, own};
 use crate::context::{Context, EnvironmentSpec, environment};
 use crate::error::ExecError;
 
 impl Ensure for Environment {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
-        self.verify(cx, plan, step, cx.depth())
+        Ok(self.verify(cx, plan, step, cx.depth())?.for_apply())
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -42,17 +39,6 @@ impl Ensure for Environment {
         ensure(cx, work, &builder, &lock.layers)
     }
 
-    fn additions(
-        &self,
-        cx: &Context<'_>,
-        plan: &Plan,
-        _: &Step,
-    ) -> Result<Vec<Addition>, ExecError> {
-        let built = environment(plan).and_then(|spec| cx.built(&spec));
-        let additions = built.map(|(generation, _)| generation.additions(cx.system));
-        Ok(additions.transpose()?.unwrap_or_default())
-    }
-
     fn verify(
         &self,
         cx: &Context<'_>,
@@ -65,54 +51,42 @@ impl Ensure for Environment {
             return Ok(Check::Holds);
         }
         accept(cx, &spec)?;
-        if cx.fresh && spec.generation.is_none() {
-            return Ok(Check::missing(message!("it is resolved anew")));
-        }
-        let Some((generation, record)) = cx.built(&spec) else {
-            let like_this = in_use_for(cx, &spec);
-            let faults = like_this.map_or_else(Vec::new, |(it, _)| it.faults(cx.system));
-            return Ok(match faults.is_empty() {
-                false => Check::Missing(faults.iter().map(Told::told).collect()),
-                true => {
-                    Check::missing(message!("there is no environment `{}` like this", spec.name))
-                }
-            });
-        };
-        if spec.python.is_some_and(|python| python != record.python) {
-            return Ok(Check::missing(message!("the environment has Python {}", record.python)));
-        }
-        let faults = generation.faults(cx.system);
-        if !faults.is_empty() {
-            return Ok(Check::Missing(faults.iter().map(Told::told).collect()));
-        }
-        let mut damage = cx.damage(&generation, None, depth)?;
-        if record.layers.contains_key(&step.id) {
-            damage.extend(cx.damage(&generation, Some(&step.id), depth)?);
-        }
-        Ok(match damage.iter().map(Damage::describe).collect::<Vec<_>>() {
-            found if found.is_empty() => Check::Holds,
-            found => Check::Missing(found),
-        })
+        let check = judged(cx, &spec, step, depth)?;
+        let needs_one =
+            check.clone().for_apply() != Check::Holds && without_python(cx, plan, &spec);
+        Ok(check.helped_by(needs_one.then(|| Remedy::Do(get_python()))))
     }
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
         environment(plan)
             .map_or_else(Vec::new, |spec| own::generations(cx, &cx.environments(&spec)))
     }
-
-    fn remedy(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Option<Remedy> {
-        for_the_person(cx, plan).map(Remedy::Do)
-    }
 }
 
-/// What only the person can do about a plan's environment.
-fn for_the_person(cx: &Context<'_>, plan: &Plan) -> Option<Message> {
-    let spec = environment(plan)?;
-    if without_python(cx, plan, &spec) {
-        return Some(get_python());
+/// Whether the environment is there and as it shall be, but for its later layers.
+fn judged(
+    cx: &Context<'_>,
+    spec: &EnvironmentSpec<'_>,
+    step: &Step,
+    depth: Depth,
+) -> Result<Check, ExecError> {
+    if cx.fresh && spec.generation.is_none() {
+        return Ok(Check::missing(message!("it is resolved anew")));
     }
-    let (generation, _) = cx.built(&spec)?;
-    of_another(cx, &generation).map(|_| give_back())
+    let Some((generation, record)) = cx.built(spec) else {
+        let asked = |it: &Generation| {
+            it.record(cx.system).is_none_or(|record| record.request == spec.digest)
+        };
+        let there = cx.environments(spec).linked(cx.system).filter(asked);
+        let lacks = there.map_or_else(Vec::new, |it| lacks_as_a_whole(cx, &it));
+        let none = || Check::missing(message!("there is no environment `{}` like this", spec.name));
+        return Ok(if lacks.is_empty() { none() } else { Check::of(lacks) });
+    };
+    if spec.python.is_some_and(|python| python != record.python) {
+        return Ok(Check::missing(message!("the environment has Python {}", record.python)));
+    }
+    let own = record.layers.contains_key(&step.id).then_some(step.id.as_str());
+    Ok(Check::of(lacks_of(cx, &generation, own, depth)?))
 }
 
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
@@ -120,6 +94,7 @@ fn without_python(cx: &Context<'_>, plan: &Plan, spec: &EnvironmentSpec<'_>) -> 
     let comes = |step: &&Step| step.is::<AptPackages>();
     !spec.backend.kind().brings_python()
         && cx.is_local
+        && cx.machine.python.is_empty()
         && cx.machine_now().python.is_empty()
         && plan.steps.iter().filter(comes).all(|step| {
             step.status == Status::Blocked
@@ -183,8 +158,8 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
     if let Some((generation, record)) = there
         && spec.python.is_none_or(|python| python == record.python)
         && !cx.fresh
+        && let Ok(mut lock) = generation.lock(cx.system)
     {
-        let mut lock = generation.lock(cx.system)?;
         lock.build = record.build;
         return Ok(Resolved { lock, added: record.added, left_out: Vec::new() });
     }

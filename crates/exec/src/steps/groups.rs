@@ -101,7 +101,7 @@ impl Ensure for Groups {
         let State { user, lacks, .. } = state(cx, self)?;
         let missing: Vec<_> =
             lacks.iter().map(|group| message!("{user} does not belong to {group}")).collect();
-        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+        Ok(Check::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {

@@ -1,6 +1,6 @@
 //! Jupyter knows the environment.
 
-use aitk_system::{Message, message};
+use aitk_system::{Explain, Message, message};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -8,7 +8,7 @@ use aitk_plan::step::Kernelspec;
 use aitk_plan::{Plan, Step};
 use serde_json::json;
 
-use super::{Check, Ensure, Exact, Made, Remedy, Work, base, hash_of};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, base, hash_of, not_ours};
 use crate::context::{Context, environment};
 use crate::error::ExecError;
 
@@ -103,12 +103,21 @@ fn way_out() -> Message {
 impl Ensure for Kernelspec {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
         let Some((path, bytes)) = wanted(cx, plan, self) else { return Ok(Check::Holds) };
-        Ok(match whose(cx, &path, &bytes)? {
-            Whose::Ours | Whose::Edited => Check::Holds,
-            Whose::Nobodys => Check::missing(message!("{} is not there", path.display())),
-            Whose::Stale | Whose::Foreign => {
-                Check::missing(message!("{} says something else", path.display()))
+        let whose = match (whose(cx, &path, &bytes), not_ours(cx, &path)) {
+            (Err(error), Some(remedy)) => {
+                return Ok(Check::missing(error.message()).helped_by(remedy));
             }
+            (whose, _) => whose?,
+        };
+        Ok(match whose {
+            Whose::Ours | Whose::Edited => Check::Holds,
+            Whose::Nobodys => Check::missing(message!("{} is not there", path.display()))
+                .helped_by(not_ours(cx, &path)),
+            Whose::Stale => Check::missing(message!("{} says something else", path.display()))
+                .helped_by(not_ours(cx, &path)),
+            // It would not be written over.
+            Whose::Foreign => Check::missing(message!("{} says something else", path.display()))
+                .helped_by(Remedy::Do(way_out())),
         })
     }
 
@@ -137,13 +146,6 @@ impl Ensure for Kernelspec {
         // What it was when aitk wrote it is known only where nobody has changed it since.
         let detail = (found == bytes).then(|| hash_of(&bytes));
         is_ours(&found, &bytes).then(|| Made::path(&path, detail)).into_iter().collect()
-    }
-
-    /// `apply` would refuse to write the kernel where it is somebody else's.
-    fn remedy(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Option<Remedy> {
-        let (path, bytes) = wanted(cx, plan, self)?;
-        let foreign = matches!(whose(cx, &path, &bytes), Ok(Whose::Foreign));
-        foreign.then(|| Remedy::Do(way_out()))
     }
 }
 

@@ -1,12 +1,12 @@
 //! The packages of one layer are in the generation.
 
-use aitk_env::{Backend, Damage, Depth, Generation, is_fetched};
+use aitk_env::{Backend, Depth, Generation, is_fetched};
 use aitk_plan::step::{Environment, Layer};
 use aitk_plan::{Locked, Part, Plan, Step};
 use aitk_system::message;
 
 use super::building::{builder, finish, mend, mender};
-use super::{Check, Ensure, Exact, Made, Work};
+use super::{Check, Ensure, Exact, Made, Work, lacks_in};
 use crate::context::{Context, environment, no_log};
 use crate::error::ExecError;
 
@@ -66,12 +66,7 @@ impl Ensure for Layer {
         if !record.layers.contains_key(&step.id) {
             return Ok(Check::missing(message!("it is not in the environment")));
         }
-        let damage = cx.damage(&generation, Some(&step.id), depth)?;
-        Ok(if damage.is_empty() {
-            Check::Holds
-        } else {
-            Check::Missing(damage.iter().map(Damage::describe).collect())
-        })
+        Ok(Check::of(lacks_in(cx, &generation, Some(&step.id), depth)?))
     }
 }
 

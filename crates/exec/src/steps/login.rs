@@ -24,13 +24,17 @@ fn lacking(cx: &Context<'_>, wanted: &[String]) -> Result<Vec<String>, ExecError
     Ok(lacks.collect())
 }
 
+fn help() -> Remedy {
+    Remedy::Do(message!("log out and in again"))
+}
+
 impl Ensure for Login {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let missing: Vec<_> = lacking(cx, &self.groups)?
             .iter()
             .map(|group| message!("this session does not belong to {group}"))
             .collect();
-        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+        Ok(Check::of(missing).helped_by(help()))
     }
 
     /// Nothing is run.
@@ -50,10 +54,6 @@ impl Ensure for Login {
         let needed = |id: &String| plan.step(id).is_some_and(|s| s.status == Status::Needed);
         Ok(step.needs.iter().any(needed) && !cx.machine.privilege.root)
     }
-
-    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
-        Some(Remedy::Do(message!("log out and in again")))
-    }
 }
 
 #[cfg(test)]
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     fn the_session_counts_and_not_the_list_of_members() {
-        let lacks = Check::missing("this session does not belong to render");
+        let lacks = Check::missing("this session does not belong to render").helped_by(help());
         assert_eq!(check("render:x:105:kim\nvideo:x:44:\n", 1000), lacks);
         assert_eq!(check("render:x:7:\nvideo:x:44:\n", 1000), Check::Holds);
         assert_eq!(check("video:x:44:\n", 1000), Check::Holds);

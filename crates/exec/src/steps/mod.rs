@@ -13,6 +13,7 @@ mod check;
 mod container_gpu;
 mod environment;
 mod groups;
+mod judgement;
 mod kernelspec;
 mod layer;
 mod login;
@@ -31,14 +32,18 @@ mod uv;
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Addition, Depth, EnvError};
+use aitk_env::{Depth, EnvError};
 use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning, for_each_kind, step};
-use aitk_system::{Command, Failure, Message, Permit, System, quote};
+use aitk_system::{Command, Failure, Message, Permit, System};
 use sha2::{Digest, Sha256};
 
 pub(crate) use apt_source::own_sources;
 pub(crate) use base::resolve as resolve_base;
 pub(crate) use environment::{as_built, resolve as resolve_environment};
+pub(crate) use judgement::{
+    Check, Lack, in_the_way, lacks_as_a_whole, lacks_in, lacks_of, not_ours,
+};
+pub use judgement::{Remedy, env_flag};
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use restart::boot_id;
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
@@ -51,21 +56,6 @@ use crate::error::ExecError;
 use crate::places::Thing;
 use crate::receipt::{Made, Receipt};
 use crate::report::Reporter;
-
-/// Whether a step holds.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Check {
-    /// It does.
-    Holds,
-    /// It does not; what is wrong, one text for each fault.
-    Missing(Vec<Message>),
-}
-
-impl Check {
-    pub fn missing(what: impl Into<Message>) -> Self {
-        Self::Missing(vec![what.into()])
-    }
-}
 
 /// What resolving a step makes known: steps to put in place of those with the same ids, and what came with it.
 #[derive(Debug, Clone, Default)]
@@ -126,11 +116,6 @@ pub(crate) trait Ensure: Sync {
         Vec::new()
     }
 
-    /// What somebody has put beside what it has made, and changes what runs there.
-    fn additions(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Result<Vec<Addition>, ExecError> {
-        Ok(Vec::new())
-    }
-
     /// Whether it holds, looked at as closely as asked.
     fn verify(
         &self,
@@ -140,11 +125,6 @@ pub(crate) trait Ensure: Sync {
         _depth: Depth,
     ) -> Result<Check, ExecError> {
         self.check(cx, plan, step)
-    }
-
-    /// What mends it where it does not hold; `None` where that is `aitk apply`.
-    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
-        None
     }
 
     /// Whether it may not hold any more, though it does now, once the steps before it are done.
@@ -202,45 +182,6 @@ macro_rules! dispatch {
 }
 
 for_each_kind!(dispatch);
-
-/// What takes a finding away. `apply` is named only where it sees the same fault, for it looks by the same checks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Remedy {
-    /// `aitk apply`, of the environment of this name.
-    Apply {
-        /// The environment.
-        env: String,
-        /// Whether only reading every file shows `apply` that there is something to do.
-        deep: bool,
-    },
-    /// Taking something away that the user may have wanted.
-    Remove(PathBuf),
-    /// Finding out why: everything stands as it was installed, and still does not work.
-    Doctor,
-    /// What nobody but the person can do.
-    Do(Message),
-}
-
-impl Remedy {
-    /// As a person types it, or in words.
-    pub fn text(&self) -> Message {
-        match self {
-            Self::Apply { env, deep } => {
-                let deep = if *deep { " --deep" } else { "" };
-                let env = if env == DEFAULT_ENV { String::new() } else { format!(" --env {env}") };
-                Message::plain(format!("aitk apply{deep}{env}"))
-            }
-            Self::Remove(path) => {
-                Message::plain(format!("rm -r {}", quote(&path.to_string_lossy())))
-            }
-            Self::Doctor => Message::plain("aitk doctor"),
-            Self::Do(words) => words.clone(),
-        }
-    }
-}
-
-/// The environment that is meant where none is named.
-const DEFAULT_ENV: &str = "ai";
 
 /// Whether this system lets something happen that it does not do itself; a dry run does not.
 pub(crate) fn may_change(cx: &Context<'_>, what: &Message) -> Result<Permit, ExecError> {

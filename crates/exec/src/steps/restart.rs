@@ -25,13 +25,17 @@ fn fresh(cx: &Context<'_>, plan: &Plan, after: &[String]) -> Vec<Message> {
         .collect()
 }
 
+fn help() -> Remedy {
+    Remedy::Do(message!("restart the machine"))
+}
+
 impl Ensure for Restart {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
         let missing: Vec<_> = fresh(cx, plan, &self.after)
             .iter()
             .map(|title| message!("the machine was not restarted since: {title}"))
             .collect();
-        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+        Ok(Check::of(missing).helped_by(help()))
     }
 
     /// Nothing is run.
@@ -54,10 +58,6 @@ impl Ensure for Restart {
     fn counts_from(&self, step: &Step) -> bool {
         self.after.contains(&step.id)
     }
-
-    fn remedy(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Option<Remedy> {
-        Some(Remedy::Do(message!("restart the machine")))
-    }
 }
 
 #[cfg(test)]
@@ -76,7 +76,8 @@ mod tests {
             machine.check_with(&restart, Receipt { boots, ..Receipt::default() }).unwrap()
         };
         machine.file("/proc/sys/kernel/random/boot_id", "one\n");
-        let missing = Check::missing("the machine was not restarted since: driver");
+        let missing =
+            Check::missing("the machine was not restarted since: driver").helped_by(help());
         assert_eq!(check(&[("driver", "one")]), missing);
         assert_eq!(check(&[]), Check::Holds);
         assert_eq!(check(&[("other", "one")]), Check::Holds);

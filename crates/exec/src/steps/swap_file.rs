@@ -211,7 +211,7 @@ impl Ensure for SwapFile {
         if !lasting && (ours || !active) {
             missing.push(message!("{FSTAB} does not name {path}"));
         }
-        Ok(if missing.is_empty() { Check::Holds } else { Check::Missing(missing) })
+        Ok(Check::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {

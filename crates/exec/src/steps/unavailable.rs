@@ -4,13 +4,13 @@ use aitk_plan::step::Unavailable;
 use aitk_plan::{Plan, Step};
 use aitk_system::Message;
 
-use super::{Check, Ensure, Exact, Made, Work};
+use super::{Check, Ensure, Exact, Lack, Made, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 
 impl Ensure for Unavailable {
     fn check(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
-        Ok(Check::Missing(step.why.clone()))
+        Ok(Check::Missing(step.why.iter().cloned().map(Lack::from).collect()))
     }
 
     fn resolve(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {

@@ -1,22 +1,34 @@
 //! The pinned uv is there, or the one that the user names.
 
-use aitk_env::{FetchProgress, fetch_uv, find_uv, install_uv, note_of, uv_wheel};
+use aitk_env::{Depth, FetchProgress, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 use aitk_plan::step::Uv;
 use aitk_plan::{Package, Plan, Step};
 use aitk_system::{Message, message};
 
-use super::{Check, Ensure, Exact, Made, Work, hash};
+use super::{Check, Ensure, Exact, Made, Remedy, Work, hash, not_ours};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
 
 impl Ensure for Uv {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let found = find_uv(cx.system, cx.catalog, cx.settings, cx.deep);
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+        self.verify(cx, plan, step, cx.depth())
+    }
+
+    fn verify(
+        &self,
+        cx: &Context<'_>,
+        _: &Plan,
+        _: &Step,
+        depth: Depth,
+    ) -> Result<Check, ExecError> {
+        let found = find_uv(cx.system, cx.catalog, cx.settings, depth == Depth::Content);
         Ok(match (found, &cx.settings.uv) {
             (Some(_), _) => Check::Holds,
-            (None, Some(named)) => Check::missing(message!("{} is not there", named.display())),
-            (None, None) => Check::missing(message!("there is no uv {}", cx.catalog.uv.version)),
+            (None, Some(named)) => Check::missing(message!("{} is not there", named.display()))
+                .helped_by(Remedy::Do(message!("name a uv that is there with --uv, or none"))),
+            (None, None) => Check::missing(message!("there is no uv {}", cx.catalog.uv.version))
+                .helped_by(not_ours(cx, &own_uv(&cx.settings.data, cx.catalog))),
         })
     }
 
