@@ -383,7 +383,7 @@ whole_way() {
     step "apply on a fresh machine"
     aitk "$user" -- apply --budget low --framework "$framework" --yes
     if ((CODE == 2)); then
-        # Before there was a Python nobody could tell that PyTorch's own index does not answer here. What comes instead is
+        # Before there was a pip to get uv nobody could tell that PyTorch's own index does not answer here. What comes instead is
         # far larger than what was agreed to, so it is not done; the next plan shows it.
         expect_one_error 'AITK-X16.* more than was agreed to'
         aitk "$user" -- apply --budget low --framework "$framework" --yes

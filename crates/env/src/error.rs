@@ -103,18 +103,14 @@ pub enum EnvError {
         most: u64,
     },
     /// uv could not be had.
-    #[explain(
-        code = "AITK-E06",
-        say("uv {version} could not be had: {reason}"),
-        hint(
-            "install python3-pip, or set --index-url to an index that has it, or name a uv with --uv"
-        )
-    )]
+    #[explain(code = "AITK-E06", say("uv {version} could not be had: {reason}"), hint("{remedy}"))]
     NoUv {
         /// The pinned version.
         version: String,
-        /// What was tried.
+        /// Why each way to it led nowhere.
         reason: Message,
+        /// What opens one.
+        remedy: Message,
     },
     /// The interpreter that a virtual environment is built on is not there yet: install python3, or choose `--manager
     /// conda`, which brings its own.
@@ -124,6 +120,18 @@ pub enum EnvError {
         hint_if(Some(get_python()))
     )]
     NoPython,
+    /// Another Python came than the one that the packages were resolved for.
+    #[explain(
+        code = "AITK-E12",
+        say("Python {found} is here, and the plan is for Python {planned}"),
+        hint("run the same command again: it plans for the Python that is here")
+    )]
+    OtherPython {
+        /// What is there.
+        found: String,
+        /// What was expected.
+        planned: String,
+    },
     /// A conda channel answers, and what it says cannot be used.
     #[explain(
         code = "AITK-E13",

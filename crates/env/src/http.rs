@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
 use aitk_system::{Message, Real, System, Told, message};
@@ -86,11 +86,9 @@ impl Client {
                 .connect_timeout(CONNECT)
                 .read_timeout(silence)
         };
-        let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| Real.env(name).is_some());
-        let built = match builder().build() {
-            // A minimal system has no certificates until its package is there.
-            Err(_) if !told => builder().tls_certs_only(public_certificates()).build(),
-            built => built,
+        let built = match has_certificates() {
+            true => builder().build(),
+            false => builder().tls_certs_only(public_certificates()).build(),
         };
         let http = built.map_err(|error| EnvError::Unreachable {
             source_name: message!("the network"),
@@ -122,12 +120,31 @@ impl Client {
         url: &str,
         headers: &[(&str, &str)],
     ) -> Result<Response, EnvError> {
+        useful(url, self.ask(url, headers).await?)
+    }
+
+    /// The same for what need not be there; `None` where it is not.
+    ///
+    /// # Errors
+    /// As those of [`Client::get`].
+    pub(crate) async fn find(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+    ) -> Result<Option<Response>, EnvError> {
+        let answer = self.ask(url, headers).await?;
+        match answer.status() {
+            StatusCode::NOT_FOUND | StatusCode::GONE => Ok(None),
+            _ => useful(url, answer).map(Some),
+        }
+    }
+
+    async fn ask(&self, url: &str, headers: &[(&str, &str)]) -> Result<Response, EnvError> {
         let mut request = self.http.get(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let answer = request.send().await.map_err(|error| unreachable(url, cause(&error)))?;
-        useful(url, answer)
+        request.send().await.map_err(|error| unreachable(url, cause(&error)))
     }
 
     /// Asks for a file from a byte on; `None` where it has no more than what comes before that.
@@ -149,6 +166,16 @@ impl Client {
         }
         useful(url, answer).map(Some)
     }
+}
+
+/// Whether the system has certificates, or the user names some: a minimal system has none until their package is there.
+pub(crate) fn has_certificates() -> bool {
+    static HAS: LazyLock<bool> = LazyLock::new(|| {
+        let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| Real.env(name).is_some());
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        told || reqwest::Client::builder().build().is_ok()
+    });
+    *HAS
 }
 
 /// The name of the file at an address.

@@ -14,7 +14,7 @@ use std::thread;
 use aitk_detect::Machine;
 use aitk_env::{EnvError, FetchProgress, Settings, fetch_uv, find_uv, install_uv};
 use aitk_plan::{Catalog, Wheel};
-use aitk_system::{Command, Real, System};
+use aitk_system::{Command, Failure, Real, System};
 use sha2::{Digest, Sha256};
 
 const FILE: &str = "uv-9.9.9-py3-none-any.whl";
@@ -232,6 +232,71 @@ fn a_pip_is_asked_on_its_own() {
     let has = |line: &str| said.lines().any(|own| own == line);
     assert!(has("PIP_CONFIG_FILE=/dev/null") && !said.contains("evil"), "{said}");
     assert!(has("PIP_PROXY=http://proxy.example:3128"), "{said}");
+}
+
+/// Every Python is asked before it is given up, and one message says why each could not, with what opens a way.
+#[test]
+fn each_way_that_fails_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let channels = vec![format!("file://{}", folder.path().display())];
+    let settings = Settings { channels, ..settings(folder.path(), None) };
+    let python = |name: &str, says: &str| aitk_detect::Python {
+        path: program(folder.path(), name, says),
+        version: "3.12.1".to_owned(),
+        externally_managed: false,
+    };
+    let fetch = |python: &[aitk_detect::Python]| {
+        let machine = Machine { python: python.to_vec(), ..Machine::default() };
+        fetch_uv(&Real, &machine, &catalog(true), &settings, &Silent).map(|uv| uv.origin)
+    };
+    let without = python("one", ">&2 /x/one: No module named pip; exit 1");
+    let failing = python("two", ">&2 ERROR: No matching distribution found for uv==9.9.9; exit 1");
+    let of = |refused: Result<_, EnvError>| match refused {
+        Err(EnvError::NoUv { reason, remedy, .. }) => (reason.to_string(), remedy.to_string()),
+        other => panic!("{other:?}"),
+    };
+    let (reason, remedy) = of(fetch(&[without.clone(), failing.clone()]));
+    for words in ["one has no pip", "two fails: ERROR: No matching", "does not answer"] {
+        assert!(reason.contains(words), "{words}: {reason}");
+    }
+    assert!(!remedy.contains("python3-pip") && remedy.contains("--uv"), "{remedy}");
+    let (reason, remedy) = of(fetch(std::slice::from_ref(&without)));
+    assert!(reason.contains("one has no pip") && remedy.contains("python3-pip"), "{remedy}");
+
+    let lost = python("lost", ">&2 NewConnectionError: [Errno 13] Permission denied; exit 1");
+    let lost = fetch(&[lost]);
+    assert!(matches!(lost, Err(EnvError::Unreachable { .. })), "{lost:?}");
+    // Whatever else is there, a disk that is full stays so.
+    let full = python("full", ">&2 OSError: [Errno 28] No space left on device; exit 1");
+    let full = fetch(&[full, failing.clone()]);
+    assert!(matches!(full, Err(EnvError::System(Failure::NoSpace { .. }))), "{full:?}");
+
+    std::fs::write(folder.path().join("wheel"), wheel()).unwrap();
+    Real.create_dir(&settings.wheels()).unwrap();
+    let (from, to) = (folder.path().join("wheel"), settings.wheels().join(FILE));
+    let has = format!("; cp {} {}", from.display(), to.display());
+    let has = python("has", &has);
+    assert_eq!(fetch(&[without, failing, has]).unwrap(), "pip");
+}
+
+#[test]
+fn an_index_without_it_leaves_the_channel() {
+    let folder = tempfile::tempdir().unwrap();
+    let other = index(true).replace("/simple", "/other");
+    let none = vec![format!("file://{}", folder.path().display())];
+    let settings = Settings { channels: none, ..settings(folder.path(), Some(other)) };
+    let fetch = |settings: &Settings| {
+        fetch_uv(&Real, &Machine::default(), &catalog(true), settings, &Silent)
+    };
+    match fetch(&settings) {
+        Err(EnvError::NoUv { reason, remedy, .. }) => {
+            assert!(reason.to_string().contains("the index has no uv-9.9.9"), "{reason}");
+            assert!(!remedy.to_string().contains("python3-pip"), "{remedy}");
+        }
+        other => panic!("{other:?}"),
+    }
+    let settings = Settings { channels: vec![channel(folder.path(), "9.9.9")], ..settings };
+    assert_eq!(fetch(&settings).unwrap().origin, "the conda channel");
 }
 
 #[test]

@@ -10,7 +10,9 @@ use aitk_system::{Failure, RunError, beside, message, with_each};
 
 use crate::context::{Context, environment, layer_of};
 use crate::error::ExecError;
-use crate::steps::{Check, Exact, as_built, behaviour, resolve_base, resolve_environment};
+use crate::steps::{
+    Check, Exact, as_built, behaviour, comes_later, resolve_base, resolve_environment,
+};
 
 /// Marks the steps that hold and makes the others exact.
 ///
@@ -186,12 +188,4 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
         step.download = Some(download);
         step.disk = Some(download.saturating_add(disk));
     }
-}
-
-/// Whether an earlier step of the plan brings what is missing now; of a recorded machine it is never known.
-fn comes_later(plan: &Plan, error: &ExecError) -> bool {
-    // What is blocked here an administrator may do.
-    let open = |step: &&Step| matches!(step.status, Status::Needed | Status::Blocked);
-    matches!(error, ExecError::System(Failure::Run(RunError::NotRecorded { .. })))
-        || plan.steps.iter().filter(open).any(|step| behaviour(&step.action).brings(error))
 }

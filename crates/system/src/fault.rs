@@ -91,14 +91,17 @@ impl Fault {
         })
     }
 
-    /// The last reason of the operating system's that another program has printed, as Rust's programs do it
-    /// (`… (os error 13)`), with the path that it names in front.
+    /// The last reason of the operating system's that another program has printed, with the path that it names: as Rust's
+    /// programs do it (`… (os error 13)`, the path in front), or Python's (`[Errno 13] …`, the path behind).
     pub fn printed(output: &str) -> Option<(String, io::Error)> {
         output.lines().rev().find_map(|line| {
-            let (before, number) = line.rsplit_once("(os error ")?;
-            let error = io::Error::from_raw_os_error(number.split(')').next()?.parse().ok()?);
+            let (words, number) = match line.rsplit_once("(os error ") {
+                Some((before, number)) => (before, number.split(')').next()?),
+                None => line.split_once("[Errno ")?.1.split_once(']').map(|(n, w)| (w, n))?,
+            };
+            let error = io::Error::from_raw_os_error(number.parse().ok()?);
             Self::of(&error)?;
-            let path = before.split(['`', '\'', '"']).rfind(|word| word.starts_with('/'));
+            let path = words.split(['`', '\'', '"']).rfind(|word| word.starts_with('/'));
             Some((path.unwrap_or_default().to_owned(), error))
         })
     }
@@ -267,6 +270,10 @@ mod tests {
         let (path, error) = Fault::printed(uv).unwrap();
         assert_eq!((path.as_str(), Fault::of(&error)), ("/home/me/.cache/uv", Some(Fault::Denied)));
         assert!(Fault::printed("No such file or directory (os error 2)").is_none());
+        let pip = "ERROR: Could not install packages due to an OSError: [Errno 30] Read-only file system: '/x/uv.whl'\n";
+        let (path, error) = Fault::printed(pip).unwrap();
+        assert_eq!((path.as_str(), Fault::of(&error)), ("/x/uv.whl", Some(Fault::ReadOnly)));
+        assert!(Fault::printed("[Errno -3] Temporary failure in name resolution").is_none());
         let dpkg = "dpkg: error processing archive: cannot copy: failed to write (No space left on device)";
         assert_eq!(Fault::in_words(dpkg), Some(Fault::NoSpace));
         assert_eq!(Fault::in_words("all is well"), None);

@@ -11,7 +11,9 @@ pub(crate) use common::Installed;
 pub use common::{Backend, Cuda, Footprint, Request, Site, Taken};
 pub use conda::{channel_answers, channels_of};
 pub(crate) use dist_info::same_version;
-pub use venv::{Uv, UvSources, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
+pub use venv::{
+    Uv, UvSources, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
+};
 
 /// The one of a kind.
 pub fn backend(kind: Manager) -> &'static dyn Backend {

@@ -10,7 +10,10 @@ use aitk_plan::{
 
 use super::building::{builder, ensure};
 use super::layer::filled;
-use super::{Check, Ensure, Exact, Made, Remedy, Work, behaviour, lacks_as_a_whole, lacks_of, own};
+use super::{
+    Check, Ensure, Exact, Made, Remedy, Work, behaviour, comes_later, lacks_as_a_whole, lacks_of,
+    own,
+};
 use crate::context::{Context, EnvironmentSpec, environment};
 use crate::error::ExecError;
 
@@ -21,13 +24,14 @@ impl Ensure for Environment {
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let Some(spec) = environment(plan) else { return Ok(Exact::one(step.clone())) };
-        let resolved = resolve(cx, plan)?;
         // Known before anything is agreed to, unless an earlier step brings it.
         let builds_here =
             cx.is_local && cx.locked.is_none() && !spec.backend.kind().brings_python();
-        if builds_here && cx.machine_now().python.is_empty() {
-            return Err(EnvError::NoPython.into());
+        let without = ExecError::from(EnvError::NoPython);
+        if builds_here && cx.machine_now().python.is_empty() && !comes_later(plan, &without) {
+            return Err(without);
         }
+        let resolved = resolve(cx, plan)?;
         Ok(exact(cx, plan, (step, self), &spec, &resolved))
     }
 

@@ -33,8 +33,10 @@ mod uv;
 use std::path::{Path, PathBuf};
 
 use aitk_env::{Depth, EnvError};
-use aitk_plan::{Accelerator, Action, FrameworkPlan, Plan, Step, Warning, for_each_kind, step};
-use aitk_system::{Command, Failure, Message, Permit, System};
+use aitk_plan::{
+    Accelerator, Action, FrameworkPlan, Plan, Status, Step, Warning, for_each_kind, step,
+};
+use aitk_system::{Command, Failure, Message, Permit, RunError, System};
 use sha2::{Digest, Sha256};
 
 pub(crate) use apt_source::own_sources;
@@ -182,6 +184,14 @@ macro_rules! dispatch {
 }
 
 for_each_kind!(dispatch);
+
+/// Whether an earlier step of the plan brings what is missing now; of a recorded machine it is never known.
+pub(crate) fn comes_later(plan: &Plan, error: &ExecError) -> bool {
+    // What is blocked here an administrator may do.
+    let open = |step: &&Step| matches!(step.status, Status::Needed | Status::Blocked);
+    matches!(error, ExecError::System(Failure::Run(RunError::NotRecorded { .. })))
+        || plan.steps.iter().filter(open).any(|step| behaviour(&step.action).brings(error))
+}
 
 /// Whether this system lets something happen that it does not do itself; a dry run does not.
 pub(crate) fn may_change(cx: &Context<'_>, what: &Message) -> Result<Permit, ExecError> {

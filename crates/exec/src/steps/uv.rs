@@ -1,6 +1,8 @@
 //! The pinned uv is there, or the one that the user names.
 
-use aitk_env::{Depth, FetchProgress, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
+use aitk_env::{
+    Depth, FetchProgress, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
+};
 use aitk_plan::step::Uv;
 use aitk_plan::{Package, Plan, Step};
 use aitk_system::{Message, message};
@@ -35,9 +37,15 @@ impl Ensure for Uv {
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let pin = &cx.catalog.uv;
         let wheel = uv_wheel(cx.catalog, &cx.machine.arch);
+        let cached = cached_uv(cx.system, cx.catalog, cx.settings, false).is_some();
+        let pip = || Message::plain("python3 -I -m pip download");
         let way = match &cx.settings.index_url {
+            _ if cached => message!("take from the cache"),
             Some(_) => message!("fetch from the index that is set"),
-            None => Message::plain("python3 -I -m pip download"),
+            None if cx.machine.python.is_empty() => {
+                Message::or([message!("fetch from the conda channel"), pip()])
+            }
+            None => pip(),
         };
         let packages = wheel.map(|wheel| Package {
             name: "uv".to_owned(),
@@ -49,6 +57,7 @@ impl Ensure for Uv {
         Ok(Exact::one(Step {
             commands: vec![message!("{way}: uv=={} (checked by its sha256)", pin.version)],
             packages: packages.into_iter().collect(),
+            download: if cached { Some(0) } else { step.download },
             estimated: false,
             ..step.clone()
         }))

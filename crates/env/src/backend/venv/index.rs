@@ -1,6 +1,6 @@
 //! The simple API of a package index (PEP 503 and 691), as far as finding one known file takes.
 
-use aitk_system::{Message, message};
+use aitk_system::message;
 use std::collections::BTreeMap;
 
 use aitk_plan::names;
@@ -15,32 +15,34 @@ const JSON: &str = "application/vnd.pypi.simple.v1+json";
 const LONGEST: u64 = 64 << 20;
 const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
 
-/// The address of a file on an index.
+/// The address of a file on an index; `None` where that has no such file.
 ///
 /// # Errors
-/// [`EnvError::Unreachable`] where the index does not answer or has no such file.
+/// [`EnvError::Unreachable`] where the index does not answer.
 pub(crate) async fn find_file(
     client: &Client,
     index_url: &str,
     project: &str,
     filename: &str,
-) -> Result<String, EnvError> {
-    let unusable =
-        |reason: Message| EnvError::Unreachable { source_name: message!("the index"), reason };
-    let mut page = Url::parse(index_url).map_err(|_| unusable(message!("its address is none")))?;
+) -> Result<Option<String>, EnvError> {
+    let mut page = Url::parse(index_url).map_err(|_| EnvError::Unreachable {
+        source_name: message!("the index"),
+        reason: message!("its address is none"),
+    })?;
     if let Ok(mut path) = page.path_segments_mut() {
         path.pop_if_empty().push(project).push("");
     }
     let page = page.to_string();
-    let mut answer = client.get(&page, &[("accept", ACCEPT)]).await?;
+    let Some(mut answer) = client.find(&page, &[("accept", ACCEPT)]).await? else {
+        return Ok(None);
+    };
     let base = answer.url().clone();
     let kind = answer.headers().get("content-type").and_then(|kind| kind.to_str().ok());
     let is_json = kind.is_some_and(|kind| kind.starts_with(JSON));
     let body = start_of(&mut answer, LONGEST).await?;
     let body = String::from_utf8_lossy(&body);
     let files = if is_json { from_json(&body) } else { from_html(&body) };
-    let link = files.get(filename).and_then(|link| resolved(&base, link));
-    link.ok_or_else(|| unusable(message!("it has no {filename}")))
+    Ok(files.get(filename).and_then(|link| resolved(&base, link)))
 }
 
 fn resolved(base: &Url, link: &str) -> Option<String> {

@@ -3,13 +3,14 @@
 mod index;
 mod resolve;
 mod sources;
+mod stand_in;
 mod uv;
 mod wheel;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_detect::{Machine, Tables, detect};
+use aitk_detect::{Machine, Python, Tables, detect};
 use aitk_plan::lock::host_of;
 use aitk_plan::{
     Accelerator, BuildRequest, Catalog, Layer, Lock, Locked, Manager as Kind, Target, project,
@@ -18,7 +19,7 @@ use aitk_system::{Command, Message, System, message, quote};
 
 pub use sources::UvSources;
 use uv::fetch_uv_wheel;
-pub use uv::{Uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
+pub use uv::{Uv, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
 use super::common::{Backend, Footprint, Installed, Own, Request, Site, Taken, lacks};
 use super::dist_info::{self, flattened, site_packages, sized_lines};
@@ -97,17 +98,11 @@ impl Backend for Venv {
     }
 
     fn resolve(&self, site: &Site<'_>, request: &Request<'_>) -> Result<Lock, EnvError> {
-        // A step of this run may have brought the interpreter.
-        let here = detect(site.system, &Tables::default()).machine;
-        let wanted = request.interpreter.unwrap_or(SYSTEM_PYTHON);
-        let is_it = |python: &&aitk_detect::Python| {
-            python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON
-        };
-        let found = here.python.iter().find(is_it).filter(|_| site.is_local);
-        let python = match (found.and_then(|python| python.minor()), request.python) {
-            (Some((major, minor)), _) => format!("{major}.{minor}"),
-            (None, Some(python)) if !site.is_local => python.to_owned(),
-            _ => return Err(EnvError::NoPython),
+        let found = interpreter(site.system, request).filter(|_| site.is_local);
+        let python = match (found.as_ref().and_then(version_of), request.python) {
+            (Some(found), _) => found,
+            (None, Some(python)) => python.to_owned(),
+            (None, None) => return Err(EnvError::NoPython),
         };
         let target = self.target(site.machine, &python);
         let interpreter = found.map(|python| text(&python.path));
@@ -174,6 +169,9 @@ impl Backend for Venv {
         root: &Path,
         there: bool,
     ) -> Result<(), EnvError> {
+        if !site.dry {
+            is_as_planned(site.system, request)?;
+        }
         let command = create_command(&uv_of(site)?.path, request, root);
         run(site, if there { command.arg("--allow-existing") } else { command })
     }
@@ -271,6 +269,30 @@ impl Backend for Venv {
 
 /// The Python of the distribution, wherever its name leads.
 const SYSTEM_PYTHON: &str = "/usr/bin/python3";
+
+/// The interpreter that is asked for, if it is there by now: a step of this run may have brought it.
+fn interpreter(system: &dyn System, request: &Request<'_>) -> Option<Python> {
+    let wanted = request.interpreter.unwrap_or(SYSTEM_PYTHON);
+    let is_it = |python: &Python| python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON;
+    detect(system, &Tables::default()).machine.python.into_iter().find(is_it)
+}
+
+/// `3.12`
+fn version_of(python: &Python) -> Option<String> {
+    python.minor().map(|(major, minor)| format!("{major}.{minor}"))
+}
+
+/// Whether the interpreter came for which packages were resolved while there was none.
+fn is_as_planned(system: &dyn System, request: &Request<'_>) -> Result<(), EnvError> {
+    let found = interpreter(system, request).as_ref().and_then(version_of);
+    match (found, request.python) {
+        (None, _) => Err(EnvError::NoPython),
+        (Some(found), Some(planned)) if found != planned => {
+            Err(EnvError::OtherPython { found, planned: planned.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
 
 /// An installed uv, or at least one in the cache.
 fn uv_of(site: &Site<'_>) -> Result<Uv, EnvError> {
@@ -378,5 +400,43 @@ fn run(site: &Site<'_>, command: Command) -> Result<(), EnvError> {
         Ok(())
     } else {
         Err(EnvError::from_uv(&output.tail(12), &message!("the cache of wheels")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::{Real, Replay};
+
+    use super::*;
+
+    #[test]
+    fn an_environment_is_built_on_the_python_that_it_was_planned_for() {
+        let says = |version: Option<&str>, planned: Option<&str>| {
+            let folder = tempfile::tempdir().unwrap();
+            let mut answers = serde_json::json!({ "schema": 1, "env": {}, "commands": {} });
+            if let Some(version) = version {
+                let said = serde_json::json!({ "status": 0, "stdout": format!("Python {version}\n"), "stderr": "" });
+                answers["commands"]["/usr/bin/python3 -V"] = said;
+                let program = folder.path().join("root/usr/bin/python3");
+                Real.write(&program, b"\x7fELF", 0o755).unwrap();
+            }
+            let file = folder.path().join("answers.json");
+            Real.write(&file, answers.to_string().as_bytes(), 0o644).unwrap();
+            let request = Request {
+                name: "ai",
+                python: planned,
+                interpreter: None,
+                layers: &[],
+                builds: &[],
+                added: &[],
+                cuda: None,
+            };
+            is_as_planned(&Replay::open(folder.path()).unwrap(), &request)
+        };
+        assert!(says(Some("3.13.5"), Some("3.13")).is_ok());
+        assert!(says(Some("3.13.5"), None).is_ok());
+        let other = says(Some("3.14.1"), Some("3.13"));
+        assert!(matches!(other, Err(EnvError::OtherPython { .. })), "{other:?}");
+        assert!(matches!(says(None, Some("3.13")), Err(EnvError::NoPython)));
     }
 }

@@ -15,14 +15,12 @@ use aitk_system::{Command, Failure, Message, RunError, System, beside, message};
 use serde::{Deserialize, Serialize};
 
 use super::sources::WAYS_OF_UV;
+use super::stand_in;
 use super::uv::Uv;
 use super::wheel::measure;
 use crate::error::EnvError;
-use crate::http::Client;
+use crate::http::{Client, has_certificates};
 use crate::{Settings, text};
-
-/// glibc versions that uv has a platform name for.
-const GLIBC_KNOWN: [u32; 12] = [17, 28, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40];
 
 /// How long uv waits for a source, in seconds: twice this and the pause between are still within the 10 s after which
 /// a person is told. Whoever has set another time keeps it.
@@ -37,7 +35,7 @@ pub(super) struct Wishes<'a> {
     pub builds: &'a [BuildRequest],
     /// What it is for.
     pub target: &'a Target,
-    /// The interpreter, where it is on this machine.
+    /// The interpreter, where it is on this machine; one stands in for it elsewhere.
     pub interpreter: Option<&'a str>,
 }
 
@@ -118,7 +116,11 @@ fn attempt(
     let all: String = all.map(|requirement| format!("{requirement}\n")).collect();
     system.write(&input, all.as_bytes(), 0o600).map_err(EnvError::io(&input))?;
 
-    let compile = compile(system, uv, settings, request, &origin, &input);
+    let python = match request.interpreter {
+        Some(interpreter) => interpreter.to_owned(),
+        None => text(&stand_in::write(system, &folder, request.target)?),
+    };
+    let compile = compile(system, uv, settings, (&request.target.python, &python), &origin, &input);
     let run = |command: &Command, source: &Message| run(system, settings, command, source);
     let source = match origin {
         Origin::Backend(_) | Origin::Vendor(_) => message!("the framework's own index"),
@@ -276,27 +278,23 @@ fn compile(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
-    request: Wishes<'_>,
+    (version, python): (&str, &str),
     origin: &Origin,
     input: &Path,
 ) -> Command {
     let mut command = Command::changes([&text(&uv.path), "pip", "compile", "--no-config"])
-        .args([&text(input), "--only-binary", ":all:", "--python-version"])
-        .arg(&request.target.python)
+        .args([&text(input), "--only-binary", ":all:"])
+        .args(["--python-version", version, "--python", python])
         .env("UV_CACHE_DIR", text(&settings.uv_cache()))
         .env("UV_HTTP_RETRIES", if settings.waited { "0" } else { "1" })
         .env("UV_HTTP_CONNECT_TIMEOUT", PATIENCE)
         .env("UV_PYTHON_DOWNLOADS", "never")
-        .env("UV_SYSTEM_CERTS", "true")
+        .env("UV_SYSTEM_CERTS", if has_certificates() { "true" } else { "false" })
         .env("NO_COLOR", "1")
         .timeout(Duration::from_secs(300));
     command = WAYS_OF_UV.into_iter().fold(command, Command::pass);
     if system.env("UV_HTTP_TIMEOUT").is_none() {
         command = command.env("UV_HTTP_TIMEOUT", PATIENCE);
-    }
-    match request.interpreter {
-        Some(interpreter) => command = command.args(["--python", interpreter]),
-        None => command = command.args(["--python-platform", &platform(request.target)]),
     }
     // An address may hold what opens it, so it is never among the words.
     if let Some(index) = &settings.index_url {
@@ -323,14 +321,6 @@ fn compile(
         command = command.args(["--index-strategy", strategy]);
     }
     command
-}
-
-/// uv's name for a machine that is not this one.
-fn platform(target: &Target) -> String {
-    let minor = target.glibc.as_deref().and_then(|glibc| glibc.strip_prefix("2.")?.parse().ok());
-    let known =
-        GLIBC_KNOWN.iter().rev().find(|known| minor.is_some_and(|minor: u32| **known <= minor));
-    format!("{}-manylinux_2_{}", target.arch, known.unwrap_or(&17))
 }
 
 /// Runs uv. What it says is told without what opens a source.
@@ -544,12 +534,5 @@ mod tests {
         assert!(checked(&from("https://amd.test/whl")).is_ok());
         assert!(checked(&from("https://general.test/simple")).is_err());
         assert!(checked("").is_err());
-    }
-
-    #[test]
-    fn the_platform_is_one_that_uv_knows() {
-        assert_eq!(platform(&target()), "x86_64-manylinux_2_36");
-        let newest = Target { glibc: Some("2.43".to_owned()), ..target() };
-        assert_eq!(platform(&newest), "x86_64-manylinux_2_40");
     }
 }

@@ -8,7 +8,7 @@ use aitk_detect::Machine;
 use aitk_detect::installers::{pip_settings, pip_variable};
 use aitk_plan::{Catalog, Locked, Package, Wheel};
 use aitk_system::{
-    Command, Failure, Fault, FileKind, Message, Permit, RunError, System, Told, inside, message,
+    Command, Fault, FileKind, Message, Permit, RunError, System, Told, inside, message,
 };
 use semver::Version;
 
@@ -80,6 +80,17 @@ pub fn find_uv(
     is_sound(system, &path, deep).then(|| Uv { path, origin: message!("aitk's own") })
 }
 
+/// The pinned uv in the cache, which is read to the last byte with `deep`.
+pub fn cached_uv(
+    system: &dyn System,
+    catalog: &Catalog,
+    settings: &Settings,
+    deep: bool,
+) -> Option<Uv> {
+    let path = own_uv(&settings.cache, catalog);
+    is_sound(system, &path, deep).then(|| Uv { path, origin: message!("aitk's cache") })
+}
+
 /// A uv that can be run now: an installed one, else one fetched into the cache. One that is damaged is fetched anew.
 ///
 /// # Errors
@@ -98,11 +109,11 @@ pub fn fetch_uv(
     if let Some(uv) = find_uv(system, catalog, settings, true) {
         return Ok(uv);
     }
+    if let Some(uv) = cached_uv(system, catalog, settings, true) {
+        return Ok(uv);
+    }
     let version = &catalog.uv.version;
     let path = own_uv(&settings.cache, catalog);
-    if is_sound(system, &path, true) {
-        return Ok(Uv { path, origin: message!("aitk's cache") });
-    }
     let permitted = system.permit(&message!("download uv {version}"));
     if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
         return Ok(Uv { path, origin: message!("to be fetched") });
@@ -145,16 +156,15 @@ fn fetch_anew(
             unpack(&file, ".data/scripts/uv", path)?;
             Ok(origin)
         }
-        // There is no other way yet; a channel that was waited for already is none.
-        Err(error @ EnvError::NoUv { .. }) if !settings.offline && !settings.waited => {
-            match from_channel(system, version, path, settings, progress) {
-                Ok(true) => Ok(message!("the conda channel")),
-                Ok(false) => Err(error),
-                Err(of_channel) => {
-                    tracing::debug!(error = %of_channel, "no uv from the channel");
-                    Err(error)
-                }
-            }
+        Err(EnvError::NoUv { reason, remedy, .. }) if !settings.offline => {
+            let of_channel = match from_channel(system, version, path, settings, progress) {
+                Ok(true) => return Ok(message!("the conda channel")),
+                Ok(false) => message!("the conda channel has none for this machine"),
+                Err(error @ EnvError::System(_)) => return Err(error),
+                Err(error) => error.told(),
+            };
+            let reason = Message::list([reason, of_channel]);
+            Err(no_uv(version, reason, remedy))
         }
         Err(error) => Err(error),
     }
@@ -169,6 +179,11 @@ fn from_channel(
     settings: &Settings,
     progress: &dyn FetchProgress,
 ) -> Result<bool, EnvError> {
+    if settings.waited {
+        // It was asked already, and said so.
+        let source_name = message!("the conda channel");
+        return Err(EnvError::Unreachable { source_name, reason: message!("it was asked before") });
+    }
     let arch = system.host().arch;
     let Some(program) = fetch_program(settings, &arch, "uv", version, progress)? else {
         return Ok(false);
@@ -193,9 +208,9 @@ pub(super) fn fetch_uv_wheel(
     progress: &dyn FetchProgress,
 ) -> Result<(PathBuf, Message), EnvError> {
     let version = &catalog.uv.version;
-    let wheel = uv_wheel(catalog, &system.host().arch).ok_or_else(|| EnvError::NoUv {
-        version: version.clone(),
-        reason: message!("the catalog has none for this processor"),
+    let wheel = uv_wheel(catalog, &system.host().arch).ok_or_else(|| {
+        let remedy = message!("name a uv with --uv, or choose --manager conda");
+        no_uv(version, message!("the catalog has none for this processor"), remedy)
     })?;
     let file = settings.wheels().join(&wheel.filename);
     if hash_of(&file).is_ok_and(|hash| hash == wheel.sha256) {
@@ -249,6 +264,17 @@ pub fn install_uv(
     Ok(path)
 }
 
+fn no_uv(version: &str, reason: Message, remedy: Message) -> EnvError {
+    EnvError::NoUv { version: version.to_owned(), reason, remedy }
+}
+
+/// What opens a way to uv where those that there are have none.
+fn elsewhere() -> Message {
+    message!(
+        "set --index-url to an index or --channel to a channel that has it, or name a uv with --uv"
+    )
+}
+
 fn from_index(
     index: &str,
     version: &str,
@@ -258,13 +284,14 @@ fn from_index(
 ) -> Result<(), EnvError> {
     let asking = Client::asking(settings)?;
     let url = block_on(find_file(&asking, index, "uv", &wheel.filename))??;
+    let none = || no_uv(version, message!("the index has no {}", wheel.filename), elsewhere());
     let locked = Locked {
         package: Package {
             name: "uv".to_owned(),
             version: version.to_owned(),
             size: Some(wheel.size),
             sha256: Some(wheel.sha256.clone()),
-            url: Some(url),
+            url: Some(url.ok_or_else(none)?),
             ..Package::default()
         },
         ..Locked::default()
@@ -272,8 +299,8 @@ fn from_index(
     fetch_all(&Client::new(settings)?, &[&locked], &settings.wheels(), false, progress)
 }
 
-/// Lets a pip download the wheel: it knows the default index, and the one that the user has configured for it. The
-/// first Python that has one is asked.
+/// Lets a pip download the wheel: it knows the default index, and the one that the user has configured for it. Each
+/// Python here is asked until one has it.
 fn from_pip(
     system: &dyn System,
     machine: &Machine,
@@ -281,20 +308,38 @@ fn from_pip(
     wheel: &Wheel,
     settings: &Settings,
 ) -> Result<(), EnvError> {
-    let no_way = |reason: Message| EnvError::NoUv { version: version.to_owned(), reason };
+    let (mut without, mut failed) = (Vec::new(), Vec::new());
     for python in &machine.python {
-        if download_with(system, machine, &python.path, version, wheel, settings)? {
-            return Ok(());
+        let name = python.path.display();
+        match download_with(system, machine, &python.path, version, wheel, settings)? {
+            Pip::Has => return Ok(()),
+            Pip::Missing => without.push(message!("{name} has no pip")),
+            Pip::Fails(said) => failed.push(message!("the pip of {name} fails: {said}")),
         }
     }
-    Err(no_way(match machine.python.is_empty() {
+    let remedy = match failed.is_empty() {
+        true => Message::or([message!("install python3-pip"), elsewhere()]),
+        false => elsewhere(),
+    };
+    let nothing = match machine.python.is_empty() {
         true => message!("no index is configured, and there is no Python whose pip knows one"),
-        false => message!("no index is configured, and Python has no pip that knows one"),
-    }))
+        false => message!("no index is configured"),
+    };
+    let reasons = [nothing].into_iter().chain(without).chain(failed);
+    Err(no_uv(version, Message::list(reasons), remedy))
+}
+
+/// What came of asking one pip.
+enum Pip {
+    /// It has downloaded the wheel.
+    Has,
+    /// There is none.
+    Missing,
+    /// It could not; its words.
+    Fails(Message),
 }
 
 /// Lets the pip of one Python download the wheel, on its own: no folder and no variable of the user's leads to modules.
-/// `false` where it has no pip.
 fn download_with(
     system: &dyn System,
     machine: &Machine,
@@ -302,8 +347,7 @@ fn download_with(
     version: &str,
     wheel: &Wheel,
     settings: &Settings,
-) -> Result<bool, EnvError> {
-    let no_way = |reason: Message| EnvError::NoUv { version: version.to_owned(), reason };
+) -> Result<Pip, EnvError> {
     let folder = settings.wheels();
     let wanted = settings.cache.join("resolve").join("uv.txt");
     let requirement = format!("uv=={version} --hash=sha256:{}\n", wheel.sha256);
@@ -327,27 +371,29 @@ fn download_with(
         },
     );
     let mut output = match system.run(&command) {
-        Err(RunError::NotFound { .. }) => return Ok(false),
+        Err(RunError::NotFound { .. } | RunError::NoInterpreter { .. }) => return Ok(Pip::Missing),
         output => output?,
     };
     if output.success() {
-        return Ok(true);
+        return Ok(Pip::Has);
     }
     if output.stderr.contains("No module named pip") {
-        return Ok(false);
-    }
-    if Fault::in_words(&output.stderr) == Some(Fault::NoSpace) {
-        return Err(EnvError::System(Failure::NoSpace { path: folder.told() }));
+        return Ok(Pip::Missing);
     }
     output.stderr = settings.hide(&output.stderr);
-    let lost = ["Could not fetch", "NewConnectionError", "Connection", "No matching distribution"];
+    // The reason why a connection failed is none of a file's.
+    let of_files = output.stderr.lines().filter(|line| !line.contains("onnection"));
+    if let Some((path, source)) = Fault::printed(&of_files.collect::<Vec<_>>().join("\n")) {
+        return Err(EnvError::io(if path.is_empty() { folder } else { path.into() })(source));
+    }
+    let lost = ["Could not fetch", "NewConnectionError", "Connection"];
     if lost.iter().any(|sign| output.stderr.contains(sign)) {
         return Err(EnvError::Unreachable {
             source_name: message!("the Python package index"),
             reason: connection_line(&output.stderr).unwrap_or_else(|| output.tail(1)).into(),
         });
     }
-    Err(no_way(output.tail(3).into()))
+    Ok(Pip::Fails(output.tail(3).into()))
 }
 
 /// The variables by which pip is told how sources are reached: one that is set goes on as it is, another has its value
