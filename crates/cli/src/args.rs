@@ -36,7 +36,13 @@ impl Args {
     /// # Errors
     /// Help, and whatever cannot be meant.
     pub fn read() -> Result<Self, clap::Error> {
-        Self::from_arg_matches(&command().try_get_matches()?)
+        let mut args = Self::from_arg_matches(&command().try_get_matches()?)?;
+        if let Verb::Apply(apply) = &mut args.verb
+            && let Some(folder) = apply.output.take()
+        {
+            apply.choices.given.add("folder", &folder.to_string_lossy());
+        }
+        Ok(args)
     }
 }
 
@@ -260,9 +266,6 @@ pub struct Plan {
     /// Decide without asking any source: no versions, and sizes are estimates
     #[arg(long, env = "AITK_NO_RESOLVE")]
     pub no_resolve: bool,
-    /// For hosted notebooks: where the notebook shall run (kaggle, colab, studio-lab)
-    #[arg(long, value_name = "NAME", env = "AITK_PLATFORM")]
-    pub platform: Option<String>,
     /// Save the plan, for `aitk apply FILE`
     #[arg(short, long, value_name = "FILE")]
     pub output: Option<PathBuf>,
@@ -310,10 +313,7 @@ pub struct Apply {
     /// How long to wait for the locks of apt and dpkg, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 600, env = "AITK_LOCK_WAIT")]
     pub lock_wait: u64,
-    /// For hosted notebooks: where the notebook shall run (kaggle, colab, studio-lab)
-    #[arg(long, value_name = "NAME", env = "AITK_PLATFORM")]
-    pub platform: Option<String>,
-    /// For hosted notebooks: the folder that is written [default: `aitk-PLATFORM`]
+    /// The same as --folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
     /// For hosted notebooks: write also where there is something else already
@@ -375,18 +375,9 @@ pub struct Export {
     /// The public half of your SSH key, which a server is reached with (`cloud-init`)
     #[arg(long, value_name = "FILE", env = "AITK_SSH_KEY")]
     pub ssh_key: Option<PathBuf>,
-    /// Set something that the form declares (several times)
-    #[arg(long, value_name = "KEY=VALUE", value_parser = setting, env = "AITK_SET", value_delimiter = ',')]
-    pub set: Vec<(String, String)>,
     /// List the forms, and when to use which
     #[arg(long)]
     pub list: bool,
-}
-
-/// `KEY=VALUE`.
-fn setting(text: &str) -> Result<(String, String), Message> {
-    let (key, value) = text.split_once('=').ok_or_else(|| message!("it is not KEY=VALUE"))?;
-    Ok((key.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, ClapArgs)]

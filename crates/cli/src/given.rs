@@ -42,6 +42,18 @@ impl Given {
         self.values(flag)?.last().map(String::as_str)
     }
 
+    /// Adds what was given in another way than by a flag's own name.
+    pub fn add(&mut self, flag: &str, value: &str) {
+        let (row, values) = (Choice::named(flag), vec![value.to_owned()]);
+        self.0.push(One { row, values, by_variable: false });
+    }
+
+    /// Takes out what was given for a flag.
+    pub fn take(&mut self, flag: &str) -> Vec<String> {
+        let at = self.0.iter().position(|one| one.row.flag == flag);
+        at.map_or_else(Vec::new, |at| self.0.remove(at).values)
+    }
+
     /// The same without what opens a source: choices are kept and shown, and that is neither.
     ///
     /// # Errors

@@ -86,7 +86,7 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
         Verb::Shell(which) => commands::work::shell(&args.common, which),
         Verb::Lab(lab) => commands::lab::lab(&args.common, lab, output),
         Verb::Export(export) => commands::export::run(&local, &args.common, export, output),
-        Verb::Profiles(profiles) => commands::profiles::run(profiles, output),
+        Verb::Profiles(profiles) => commands::profiles::run(&local, profiles, output),
         Verb::Completions { shell } => commands::completions::run(*shell),
     }
 }

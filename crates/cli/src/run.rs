@@ -5,10 +5,10 @@ use std::process::ExitCode;
 
 use aitk_detect::{Machine, Sudo};
 use aitk_exec::{ExecError, Outcome, Receipt, Summary};
-use aitk_plan::{Bytes, Plan, Request, Status};
+use aitk_plan::{Bytes, Plan, Project, Request, Status};
 use aitk_system::{
     Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, interrupted, is_terminal,
-    message, read_line,
+    message, quote, read_line,
 };
 use serde_json::json;
 
@@ -16,7 +16,7 @@ use crate::error::{CliError, steps};
 use crate::output::{CARE, Diagnostic, GOOD, HEAD, Output, ask, styled};
 use crate::session::Session;
 use crate::typed::typed;
-use crate::words::said;
+use crate::words::{language, said};
 
 /// The lock against a second run.
 pub fn take_turn(session: &Session) -> Result<Hold, CliError> {
@@ -176,8 +176,9 @@ fn all_done(summary: &Summary, done: usize) -> Message {
     let start = |what: Message, command: &str| {
         format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")))
     };
+    let project = summary.plan.project.as_ref().map(next_steps).unwrap_or_default();
     message!(
-        "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{}{}{}{}",
+        "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{project}{}{}{}{}",
         styled(GOOD, "✓"),
         summary.seconds,
         summary.plan.steps.len(),
@@ -188,6 +189,17 @@ fn all_done(summary: &Summary, done: usize) -> Message {
         start(message!("Run a program:"), "run -- python program.py"),
         start(message!("Check it at any time:"), "verify"),
     )
+}
+
+/// What a person does with a project.
+fn next_steps(project: &Project) -> String {
+    let folder = quote(&project.folder);
+    let mut text = format!("  {}\n", styled(HEAD, format!("cd {folder}")));
+    for deed in &project.next {
+        let command: Vec<_> = deed.command.iter().map(|word| quote(word)).collect();
+        text += &format!("  {:24} {}\n", styled(HEAD, command.join(" ")), deed.what(language()));
+    }
+    text + "\n"
 }
 
 /// The same for a script.

@@ -2,22 +2,25 @@
 
 use std::io::ErrorKind;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use aitk_detect::{Folders, Machine, Note, detect};
 use aitk_env::{
     EnvError, Environments, Secret, Settings, channel_answers, read_locks, without_secrets,
 };
-use aitk_exec::{Context, Receipt};
+use aitk_exec::{Context, ProjectRecord, Receipt};
+use aitk_export::{Target, TargetList};
 use aitk_plan::{
-    Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Request, Warning, names,
+    Catalog, Choices, LONGEST_PROFILE, Language, Locks, Manager, ManagerChoice, Plan, Profile,
+    ProfileError, Request, Warning, names,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
 
 use crate::args::{ChoiceArgs, Common};
 use crate::config::{Config, catalog};
 use crate::error::{CliError, HostedError};
+use crate::targets::targets;
+use crate::words::language;
 
 #[cfg(test)]
 mod tests;
@@ -42,6 +45,8 @@ pub struct Session {
     pub receipt: Receipt,
     /// Whether what an environment was built with counts as long as it fits.
     keeps: bool,
+    /// What projects are written from, once it was asked for.
+    targets: OnceLock<TargetList>,
 }
 
 /// The system on which aitk itself runs.
@@ -99,6 +104,7 @@ impl Prepared<'_> {
         context.local_settings = &self.local_settings;
         context.is_local = *is_local;
         context.locked = locked;
+        context.targets = self.session.targets.get();
         context
     }
 }
@@ -138,6 +144,7 @@ impl Session {
             local: Arc::clone(local),
             is_local: common.machine.is_none(),
             keeps: true,
+            targets: OnceLock::new(),
             machine,
             notes: detection.notes,
         })
@@ -164,9 +171,23 @@ impl Session {
         Self { machine, system, is_local: false, ..self.anew() }
     }
 
-    /// The profile that a request takes its steps from.
-    pub fn profile(&self, request: &Request) -> Result<Profile, ProfileError> {
-        profile(&*self.local, &request.budget, request.choices.profile.as_deref().map(Path::new))
+    /// What projects are written from.
+    pub fn targets(&self) -> Result<&TargetList, CliError> {
+        if let Some(targets) = self.targets.get() {
+            return Ok(targets);
+        }
+        let read = targets(&*self.local)?;
+        Ok(self.targets.get_or_init(|| read))
+    }
+
+    /// The profile that a request takes its steps from, with the project that it asks for.
+    pub fn profile(&self, request: &Request) -> Result<Profile, CliError> {
+        let path = request.choices.profile.as_deref().map(Path::new);
+        let mut profile = profile(&*self.local, &request.budget, path)?;
+        if profile.projects && request.choices.platform.is_some() {
+            profile.project = Some(self.targets()?.project(&profile.name, &request.choices)?);
+        }
+        Ok(profile)
     }
 
     /// What was asked of an environment when it was last applied.
@@ -197,6 +218,7 @@ impl Session {
     /// packages, unless he says so.
     pub fn may_be_done(&self, request: &Request, args: &ChoiceArgs) -> Result<(), CliError> {
         let profile = self.profile(request)?;
+        self.without_project(&profile, &request.choices)?;
         if profile.hosted {
             return Err(HostedError::NotHere { budget: profile.name }.into());
         }
@@ -211,6 +233,66 @@ impl Session {
         }
     }
 
+    /// Says where a project goes, and what counts of what was set in it before: what is set now goes over it.
+    fn place_project(&self, request: &mut Request) -> Result<(), CliError> {
+        let Some(platform) = request.choices.platform.clone() else { return Ok(()) };
+        let Some(project) = self.profile(request)?.project else { return Ok(()) };
+        let choices = &mut request.choices;
+        let named = project.parameters.get("name").unwrap_or(&platform);
+        let folder = choices.folder.as_ref().unwrap_or(named);
+        let folder = std::path::absolute(folder).map_err(CliError::io(folder))?;
+        choices.folder = Some(folder.to_string_lossy().into_owned());
+        let before = ProjectRecord::read(&folder, &*self.system)?;
+        let before = before.filter(|before| before.platform == platform);
+        let spoken = (language() == Language::French).then(|| [("language", "fr")]);
+        let spoken = spoken.into_iter().flatten().map(|(key, value)| (key.into(), value.into()));
+        let kept: Vec<(String, String)> = match before {
+            Some(before) => {
+                if choices.parts.is_empty() {
+                    choices.parts = before.parts;
+                }
+                before.parameters.into_iter().collect()
+            }
+            None => spoken.collect(),
+        };
+        for (key, value) in kept {
+            if project.parameters.get(&key).is_some_and(|usual| *usual != value) {
+                choices.set.entry(key).or_insert(value);
+            }
+        }
+        Ok(())
+    }
+
+    /// Refuses what is for projects and hosted notebooks beside another budget.
+    fn without_project(&self, profile: &Profile, choices: &Choices) -> Result<(), CliError> {
+        if profile.projects && choices.platform.is_none() {
+            let targets = self.targets()?;
+            let line = |target: &Target| {
+                let when = target.text(language(), &["when"]);
+                Message::plain(format!("  --platform {:12} {when}", target.name))
+            };
+            let list =
+                Message::lines(targets.projects(&profile.name).map(line).collect::<Vec<_>>());
+            return Err(HostedError::WhichPlatform { list }.into());
+        }
+        if profile.projects || profile.hosted {
+            return Ok(());
+        }
+        let chosen = [
+            ("--platform", choices.platform.is_some()),
+            ("--part", !choices.parts.is_empty()),
+            ("--set", !choices.set.is_empty()),
+            ("--folder", choices.folder.is_some()),
+        ];
+        match chosen.into_iter().find(|(_, chosen)| *chosen) {
+            None => Ok(()),
+            Some((flag, _)) => {
+                let with = Message::plain(format_args!("--budget {}", profile.name));
+                Err(HostedError::DoesNotGo { flag: flag.to_owned(), with }.into())
+            }
+        }
+    }
+
     /// The same, also where it is for hosted notebooks.
     pub fn asked_anywhere(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
         let (given, secrets) = args.given.clone().opened()?;
@@ -221,6 +303,15 @@ impl Session {
             None => self.applied(&env).map_err(|_| CliError::NoBudget)?,
         };
         given.merge(&mut request);
+        if given.value("framework").is_none()
+            && given.value("budget").or(given.value("profile")).is_some()
+        {
+            self.profile(&request)?
+                .framework
+                .into_iter()
+                .for_each(|one| request.choices.framework = one);
+        }
+        self.place_project(&mut request)?;
         Ok(Asked { request, sources: Sources { secrets, ..Sources::default() } })
     }
 

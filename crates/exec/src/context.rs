@@ -10,6 +10,7 @@ use aitk_detect::{Machine, detect};
 use aitk_env::{
     Backend, Cuda, Depth, Environments, Generation, Record, Request, Settings, Site, backend,
 };
+use aitk_export::TargetList;
 use aitk_plan::{
     BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Locks, Plan, Step, digest_of, step,
 };
@@ -43,6 +44,8 @@ pub struct Context<'a> {
     pub local_settings: &'a Settings,
     /// Receipt, runs and locks.
     pub state: &'a Path,
+    /// What projects are written from; `None` where none is.
+    pub targets: Option<&'a TargetList>,
     /// A lock given by the user, which is then the one that counts.
     pub locked: Option<&'a Locks>,
     /// Whether environments that are there are resolved anew, for what is newer.
@@ -114,6 +117,7 @@ impl<'a> Context<'a> {
             settings,
             local_settings: settings,
             state: &machine.folders.state,
+            targets: None,
             locked: None,
             fresh: false,
             lock_wait: Duration::from_secs(600),

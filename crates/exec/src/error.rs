@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use aitk_env::EnvError;
+use aitk_export::ExportError;
 use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
 /// Why a step could not be done.
@@ -12,6 +13,9 @@ pub enum ExecError {
     /// Something about the environment.
     #[explain(transparent)]
     Env(#[from] EnvError),
+    /// What a target says of a project.
+    #[explain(transparent)]
+    Export(#[from] ExportError),
     /// Another process holds a lock of apt or dpkg, longer than `--lock-wait`.
     #[explain(
         code = "AITK-A01",
@@ -220,6 +224,33 @@ pub enum ExecError {
         reason: Message,
         /// What to do.
         remedy: Message,
+    },
+    /// Both you and the project's template have changed the same lines: your file stays as it is, and the other stands below
+    /// `.aitk/conflicts` in the project's folder. All else is done.
+    #[explain(
+        code = "AITK-X24",
+        exit = Pending,
+        say("{folder}: both sides have changed the same in {files}"),
+        hint("compare each with the one of the same name in {folder}/.aitk/conflicts, take over what you want, then delete that")
+    )]
+    Conflicts {
+        /// The project.
+        folder: PathBuf,
+        /// The files.
+        files: Vec<String>,
+    },
+    /// What a project's folder says of itself is damaged, or a newer aitk has written it.
+    #[explain(
+        code = "AITK-X25",
+        exit = Config,
+        say("{path}: {reason}"),
+        hint("get it back from the project's history, or take the folder .aitk away: then nothing there is aitk's any more")
+    )]
+    BadProject {
+        /// The file.
+        path: PathBuf,
+        /// What is the matter with it.
+        reason: Message,
     },
     /// What aitk keeps of itself (the receipt) cannot be read: it is damaged, or a newer aitk has written it.
     #[explain(code = "AITK-X21", exit = Config, say("{path}: {reason}"), hint("{remedy}"))]

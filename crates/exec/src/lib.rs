@@ -12,6 +12,7 @@ mod journal;
 mod openpgp;
 mod origins;
 mod places;
+mod project;
 mod receipt;
 mod removal;
 mod report;
@@ -26,6 +27,9 @@ pub use error::ExecError;
 pub use journal::{Journal, interrupted_run};
 pub use origins::{foreign_origins, foreign_origins_elsewhere};
 pub use places::Places;
+pub use project::{
+    ProjectRecord, ProjectRemoval, RecordedFile, conflicts, project_removal, remove_project,
+};
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away};
 pub use report::{Answer, Event, News, Outcome, Reporter};

@@ -51,6 +51,8 @@ pub(crate) enum Thing {
     Source(String),
     /// The swap file.
     Swap,
+    /// The folder of a project.
+    Project(PathBuf),
 }
 
 impl Places {
@@ -125,6 +127,7 @@ impl Thing {
             "group" => word(GPU_GROUPS.contains(&name), Self::Group),
             "runtime" => (name == "nvidia").then_some(Self::Runtime),
             "source" => word(names::package_name::fits(name), Self::Source),
+            "project" => plain(name).map(Self::Project),
             "swap" => (name == SWAP_FILE).then_some(Self::Swap),
             _ => None,
         }

@@ -215,6 +215,7 @@ impl Removal {
             | Thing::Uv(path) => (path, false),
             Thing::Kernel(path) | Thing::Program(path) => (path, false),
             Thing::Package(_) => return,
+            Thing::Project(path) => return self.keep_project(key, path, system),
             root => return self.root.extend(undo(key, root, detail, system)),
         };
         match fate(thing, detail, places, system) {
@@ -235,6 +236,17 @@ impl Removal {
                 message!("these lines between aitk's marks are yours: {}", kept.join("; "));
             self.kept.push(Kept { path: file.clone(), reason });
         }
+    }
+
+    /// A project is somebody's work: what of it nobody has touched goes where that is asked for, in its own folder.
+    fn keep_project(&mut self, key: &str, folder: &Path, system: &dyn System) {
+        if !system.exists(folder) {
+            return self.gone.push(key.to_owned());
+        }
+        let reason = message!(
+            "it is your project; `aitk remove` in that folder takes away what you have not changed"
+        );
+        self.kept.push(Kept { path: folder.to_owned(), reason });
     }
 
     /// Names what else is in the folders of aitk's own.

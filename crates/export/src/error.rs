@@ -149,6 +149,60 @@ pub enum ExportError {
         /// What is the matter with it.
         why: Message,
     },
+    /// A budget that writes projects has no such platform; the nearest one is said.
+    #[explain(
+        code = "AITK-O22",
+        exit = Usage,
+        say("the budget `{budget}` has no platform `{name}`"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `--platform {nearest}`?"),
+            None => message!("choose among: {known}"),
+        }))
+    )]
+    NoProject {
+        /// The budget.
+        budget: String,
+        /// What was asked for.
+        name: String,
+        /// The name that is nearest to it.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
+    /// A project has no such part to add; the nearest one is said.
+    #[explain(
+        code = "AITK-O23",
+        exit = Usage,
+        say("`{target}` has no part `{name}`"),
+        hint_if(Some(match nearest {
+            Some(nearest) => message!("did you mean `--part {nearest}`?"),
+            None if known.is_empty() => message!("leave out --part"),
+            None => message!("choose among: {known}"),
+        }))
+    )]
+    NoPart {
+        /// The target.
+        target: String,
+        /// What was asked for.
+        name: String,
+        /// The name that is nearest to it.
+        nearest: Option<String>,
+        /// All that there are.
+        known: Vec<String>,
+    },
+    /// Two parts of a project do not go together.
+    #[explain(
+        code = "AITK-O24",
+        exit = Usage,
+        say("`--part {one}` does not go with `--part {other}`"),
+        hint("leave out one of them")
+    )]
+    PartsExclude {
+        /// One.
+        one: String,
+        /// The other.
+        other: String,
+    },
     /// `--set` names what the target does not declare; the nearest one is said.
     #[explain(
         code = "AITK-O20",

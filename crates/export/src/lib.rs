@@ -16,7 +16,7 @@ mod view;
 pub use error::ExportError;
 pub use key::PublicKey;
 pub use source::Source;
-pub use target::{Parameter, Platform, Target, TargetList};
+pub use target::{Level, Optional, Parameter, Platform, Target, TargetList};
 pub use view::View;
 
 /// A plan in another form.
@@ -46,4 +46,6 @@ pub struct File {
     pub content: String,
     /// Whether it is a program.
     pub executable: bool,
+    /// Whether it is the user's alone, once a project has it.
+    pub yours: bool,
 }

@@ -40,6 +40,8 @@ pub struct Source<'a> {
     pub ssh_key: Option<&'a PublicKey>,
     /// What is set of the target's parameters.
     pub parameters: BTreeMap<String, String>,
+    /// Of every part of a project whether it was chosen.
+    pub parts: BTreeMap<String, bool>,
 }
 
 impl<'a> Source<'a> {
@@ -64,6 +66,7 @@ impl<'a> Source<'a> {
             receipt: None,
             ssh_key: None,
             parameters: BTreeMap::new(),
+            parts: BTreeMap::new(),
         }
     }
 

@@ -1,9 +1,12 @@
 //! Targets: folders of data below `profiles/targets`, and below a folder of the user's own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aitk_detect::{Libc, Machine, Python};
-use aitk_plan::{Language, Manager, ProfileError, nearest};
+use aitk_plan::{
+    Catalog, Choices, Client, Cost, Deed, Language, Manager, MemoryThresholds, Plan, ProfileError,
+    Project, nearest,
+};
 use aitk_system::{Message, builtin_below, is_plain};
 use minijinja::Environment;
 use minijinja::value::{Serde, Value};
@@ -31,6 +34,24 @@ pub struct Target {
     pub as_of: String,
     /// What a session is, of a platform of hosted notebooks.
     pub platform: Option<Platform>,
+    /// The budgets that write it as a project.
+    #[serde(default)]
+    pub budgets: Vec<String>,
+    /// What a project has beyond what is always written.
+    #[serde(default)]
+    pub optional: BTreeMap<String, Optional>,
+    /// What the environment of this machine gets for a project, as in PEP 508.
+    #[serde(default, deserialize_with = "aitk_plan::names::requirement::all")]
+    requirements: Vec<String>,
+    client: Option<Client>,
+    #[serde(default)]
+    cost: Vec<CostRow>,
+    #[serde(default)]
+    next: Vec<DeedRow>,
+    #[serde(default)]
+    down: Vec<DeedRow>,
+    #[serde(default)]
+    judge: Vec<JudgeRow>,
     /// What its templates see as `data`: pins, and other things that age.
     #[serde(default)]
     data: BTreeMap<String, serde_json::Value>,
@@ -107,6 +128,65 @@ pub struct Parameter {
     pub one_of: Vec<String>,
 }
 
+/// What a project can have beyond what is always written; `optional.NAME` among the texts says what it is.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Optional {
+    /// What it does not go with.
+    pub excludes: Vec<String>,
+    /// What it rests on.
+    pub needs: Vec<String>,
+}
+
+/// Something that costs money in somebody's cloud.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CostRow {
+    id: String,
+    monthly: f64,
+    #[serde(default)]
+    always_on: bool,
+    source: String,
+    as_of: String,
+    when: Option<String>,
+}
+
+/// Something that a person does with a project; `next.SAY` or `down.SAY` among the texts says what for.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeedRow {
+    command: Vec<String>,
+    say: String,
+    #[serde(default)]
+    costs: Vec<String>,
+    #[serde(default)]
+    leaves: Vec<String>,
+    when: Option<String>,
+}
+
+/// What judges files of a project.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JudgeRow {
+    tool: String,
+    #[serde(default)]
+    files: Vec<String>,
+    #[serde(default)]
+    level: Level,
+    when: Option<String>,
+}
+
+/// How closely a project is looked at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Level {
+    /// By the tools of those who read such files.
+    #[default]
+    Check,
+    /// By using it, on this machine.
+    Prove,
+}
+
 /// When a plan cannot be exported, and why: a name that the program knows, or one of the target's texts below `refuse`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -132,6 +212,19 @@ struct FileRow {
     mode: Mode,
     /// The bytes that it may have.
     limit: Option<usize>,
+    #[serde(default)]
+    owner: Owner,
+}
+
+/// Whose a file of a project is.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Owner {
+    /// What the user changes and what is new go into it.
+    #[default]
+    Shared,
+    /// The user's alone, once it is written.
+    Yours,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -154,6 +247,7 @@ struct Part {
     below: Option<String>,
     #[serde(default)]
     except: Vec<String>,
+    when: Option<String>,
 }
 
 fn yes() -> bool {
@@ -262,6 +356,94 @@ impl TargetList {
         found.ok_or_else(|| damaged(name, "target.toml")("there is no such part"))
     }
 
+    /// Those that a budget writes as projects, in the order in which a person looks for them.
+    pub fn projects<'a>(&'a self, budget: &'a str) -> impl Iterator<Item = &'a Target> {
+        self.all.iter().filter(move |target| target.budgets.iter().any(|one| one == budget))
+    }
+
+    /// The project that a budget writes for a platform, as it is chosen and set.
+    ///
+    /// # Errors
+    /// Where there is no such platform, part or parameter, with the nearest name; where parts exclude each other.
+    pub fn project(&self, budget: &str, choices: &Choices) -> Result<Project, ExportError> {
+        let name = choices.platform.as_deref().unwrap_or_default();
+        let names = || self.projects(budget).map(|target| target.name.as_str());
+        let found = self.projects(budget).find(|target| target.name == name);
+        let target = found.ok_or_else(|| ExportError::NoProject {
+            budget: budget.to_owned(),
+            name: name.to_owned(),
+            nearest: nearest(name, names()),
+            known: names().map(str::to_owned).collect(),
+        })?;
+        let parts = target.parts(&choices.parts)?;
+        let parameters = self.parameters(target, &choices.set)?;
+        let chosen = target.chosen(&parts);
+        let view = minijinja::context! { parameters => parameters.clone(), parts => chosen };
+        let holds = |when: &Option<String>| -> Result<bool, ExportError> {
+            let Some(when) = when else { return Ok(true) };
+            let compiled = self.engine.compile_expression(when);
+            let value = compiled.and_then(|compiled| compiled.eval(&view));
+            Ok(value.map_err(damaged(name, "target.toml"))?.is_true())
+        };
+        let deeds = |rows: &[DeedRow], list: &str| -> Result<Vec<Deed>, ExportError> {
+            let mut deeds = Vec::new();
+            for row in rows {
+                if holds(&row.when)? {
+                    deeds.push(Deed {
+                        command: row.command.clone(),
+                        what: target.text(Language::English, &[list, &row.say]).to_owned(),
+                        french: target.text(Language::French, &[list, &row.say]).to_owned(),
+                        costs: row.costs.clone(),
+                        leaves: row.leaves.clone(),
+                    });
+                }
+            }
+            Ok(deeds)
+        };
+        let mut costs = Vec::new();
+        for CostRow { id, monthly, always_on, source, as_of, when } in target.cost.iter().cloned() {
+            if holds(&when)? {
+                costs.push(Cost { id, monthly, always_on, source, as_of });
+            }
+        }
+        costs.sort_by_key(|cost| !cost.always_on);
+        Ok(Project {
+            platform: target.name.clone(),
+            folder: choices.folder.clone().unwrap_or_default(),
+            requirements: target.requirements.clone(),
+            client: target.client.clone(),
+            next: deeds(&target.next, "next")?,
+            down: deeds(&target.down, "down")?,
+            costs,
+            parts,
+            parameters,
+        })
+    }
+
+    /// The files of a project.
+    ///
+    /// # Errors
+    /// Where its target is damaged.
+    pub fn project_files(
+        &self,
+        project: &Project,
+        plan: &Plan,
+        machine: &Machine,
+        catalog: &Catalog,
+    ) -> Result<Vec<File>, ExportError> {
+        let target = self.any(&project.platform)?;
+        let french = project.parameters.get("language").is_some_and(|language| language == "fr");
+        let language = if french { Language::French } else { Language::English };
+        // Nothing of a project depends on how much memory this machine has.
+        let none = MemoryThresholds::default();
+        let source = Source {
+            parameters: project.parameters.clone(),
+            parts: target.chosen(&project.parts),
+            ..Source::unresolved(plan, machine, catalog, language, none)
+        };
+        Ok(self.render(target, &source)?.files)
+    }
+
     /// What is told of something that an export leaves out.
     pub fn text(&self, left: &Left, language: Language) -> &str {
         let target = self.all.iter().find(|target| target.name == left.target);
@@ -277,6 +459,7 @@ impl TargetList {
         let parameters = self.parameters(target, &source.parameters)?;
         let view = View {
             parameters,
+            parts: source.parts.clone(),
             platforms: self.platforms().map(|(_, platform)| platform.clone()).collect(),
             platform: target.platform.clone(),
             data: self.merged(target, |target| target.data.clone())?,
@@ -308,13 +491,21 @@ impl TargetList {
         Ok(all)
     }
 
+    /// Everything that can be set of a target and its parts.
+    ///
+    /// # Errors
+    /// Where the target is damaged.
+    pub fn declared(&self, target: &Target) -> Result<BTreeMap<String, Parameter>, ExportError> {
+        self.merged(target, |target| target.parameter.clone())
+    }
+
     /// The parameters of a target and its parts, as they are set.
     fn parameters(
         &self,
         target: &Target,
         set: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, ExportError> {
-        let declared = self.merged(target, |target| target.parameter.clone())?;
+        let declared = self.declared(target)?;
         for (name, value) in set {
             let parameter = declared.get(name).ok_or_else(|| ExportError::NoParameter {
                 target: target.name.clone(),
@@ -368,6 +559,35 @@ impl Target {
         Ok(target)
     }
 
+    /// The parts that were asked for, with those that they need.
+    fn parts(&self, asked: &[String]) -> Result<Vec<String>, ExportError> {
+        let mut all = BTreeSet::new();
+        let mut open: Vec<_> = asked.to_vec();
+        while let Some(name) = open.pop() {
+            let optional = self.optional.get(&name).ok_or_else(|| ExportError::NoPart {
+                target: self.name.clone(),
+                nearest: nearest(&name, self.optional.keys().map(String::as_str)),
+                known: self.optional.keys().cloned().collect(),
+                name: name.clone(),
+            })?;
+            if all.insert(name) {
+                open.extend(optional.needs.iter().cloned());
+            }
+        }
+        for one in &all {
+            let excludes = &self.optional[one].excludes;
+            if let Some(other) = excludes.iter().find(|other| all.contains(*other)) {
+                return Err(ExportError::PartsExclude { one: one.clone(), other: other.clone() });
+            }
+        }
+        Ok(all.into_iter().collect())
+    }
+
+    /// Of every part whether it was chosen.
+    fn chosen(&self, parts: &[String]) -> BTreeMap<String, bool> {
+        self.optional.keys().map(|name| (name.clone(), parts.contains(name))).collect()
+    }
+
     /// Whether it makes one file, which can go to standard output; else a folder.
     pub fn is_one_file(&self) -> bool {
         self.file.len() == 1
@@ -405,8 +625,12 @@ struct Rendering<'a> {
 impl Rendering<'_> {
     fn target(&mut self, target: &Target, part: Option<&Part>) -> Result<(), ExportError> {
         let list = self.list;
+        let mut parts = Vec::new();
         for part in &target.part {
-            self.refusals(list.any(&part.target)?)?;
+            if self.holds(target, part.when.as_deref())? {
+                self.refusals(list.any(&part.target)?)?;
+                parts.push(part);
+            }
         }
         self.refusals(target)?;
         if part.is_none_or(|part| part.files) {
@@ -415,7 +639,7 @@ impl Rendering<'_> {
                 self.files(target, row, part)?;
             }
         }
-        for part in &target.part {
+        for part in parts {
             self.target(list.any(&part.target)?, Some(part))?;
         }
         for Without { text, when } in &target.without {
@@ -473,7 +697,8 @@ impl Rendering<'_> {
                 return Err(ExportError::TooLarge { size: content.len(), limit });
             }
             self.sizes.insert(path.clone(), content.len());
-            self.export.files.push(File { path, content, executable: row.mode == Mode::Run });
+            let (executable, yours) = (row.mode == Mode::Run, row.owner == Owner::Yours);
+            self.export.files.push(File { path, content, executable, yours });
         }
         Ok(())
     }

@@ -94,6 +94,8 @@ pub struct View {
     pub platform: Option<Platform>,
     /// The target's parameters.
     pub parameters: BTreeMap<String, String>,
+    /// Of every part of a project whether it is chosen.
+    pub parts: BTreeMap<String, bool>,
     /// What stands below `[data]` in the target.
     pub data: BTreeMap<String, Value>,
     /// The target's words in the language.
@@ -374,6 +376,7 @@ impl View {
             platform: None,
             data: BTreeMap::new(),
             parameters: BTreeMap::new(),
+            parts: BTreeMap::new(),
             texts: Value::Null,
             sizes: BTreeMap::new(),
         })

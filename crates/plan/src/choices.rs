@@ -3,9 +3,10 @@
 //! and the command lines that are told or exported read it.
 
 use aitk_system::{Message, message};
+use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::manager::Manager;
 use crate::names::{self, Unfit};
@@ -239,6 +240,18 @@ impl Value for Vec<String> {
     }
 }
 
+impl Value for BTreeMap<String, String> {
+    fn values(&self) -> Vec<String> {
+        self.iter().map(|(key, value)| format!("{key}={value}")).collect()
+    }
+
+    /// What was set once stays until it is set again.
+    fn take(&mut self, given: &[String]) {
+        let pairs = given.iter().filter_map(|pair| pair.split_once('='));
+        self.extend(pairs.map(|(key, value)| (key.to_owned(), value.to_owned())));
+    }
+}
+
 /// Makes an enumeration of words that are chosen from, the first of which counts where nothing is.
 macro_rules! words {
     ($(#[doc = $about:literal])+ $type:ident { $(#[doc = $means:literal] $(#[$default:ident])? $variant:ident = $word:literal,)+ }) => {
@@ -396,6 +409,18 @@ choices! {
     /// Version of Python [default: 3.12 with conda, the system's with venv]
     #[serde(deserialize_with = "names::python_version::maybe")]
     choices.python: Option<String> = None, ("python", "X.Y", Takes::Word(python), hosted(Hosted::Refused));
+    /// Where it shall run, for hosted notebooks and projects (`aitk profiles NAME` lists the platforms)
+    #[serde(deserialize_with = "names::step_id::maybe", skip_serializing_if = "Option::is_none")]
+    choices.platform: Option<String> = None, ("platform", "NAME", Takes::Word(any));
+    /// A part of the project that is not written anyway; can be given several times
+    #[serde(deserialize_with = "names::step_id::all", skip_serializing_if = "Vec::is_empty")]
+    choices.parts: Vec<String> = Vec::new(), ("part", "NAME", Takes::Word(any), adds, hosted(Hosted::Refused));
+    /// Set something that the platform or the form declares; can be given several times
+    #[serde(deserialize_with = "settings", skip_serializing_if = "BTreeMap::is_empty")]
+    choices.set: BTreeMap<String, String> = BTreeMap::new(), ("set", "KEY=VALUE", Takes::Word(setting), many);
+    /// The folder of the project or of the notebook [default: one in the current folder, called after it]
+    #[serde(deserialize_with = "names::line::maybe", skip_serializing_if = "Option::is_none")]
+    choices.folder: Option<String> = None, ("folder", "DIR", Takes::Path);
     /// Leave out what needs root
     choices.user_only: bool = false, ("user-only", "", Takes::Switch);
     /// Leave out the upgrade of installed packages
@@ -427,6 +452,21 @@ choices! {
 
 fn any(_: &str) -> Result<(), Message> {
     Ok(())
+}
+
+fn settings<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    let all = BTreeMap::<String, String>::deserialize(from)?;
+    let check = |(key, value): (&String, &String)| {
+        names::step_id::check(key).and_then(|()| names::line::check(value))
+    };
+    all.iter().try_for_each(check).map_err(names::refuse).map(|()| all)
+}
+
+fn setting(text: &str) -> Result<(), Message> {
+    match text.split_once('=') {
+        Some((key, _)) if names::step_id::fits(key) => Ok(()),
+        _ => Err(message!("KEY=VALUE is expected")),
+    }
 }
 
 fn python(text: &str) -> Result<(), Message> {

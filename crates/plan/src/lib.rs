@@ -21,6 +21,7 @@ pub mod names;
 mod order;
 mod picture;
 mod profile;
+mod project;
 mod python;
 mod requirement;
 mod requires;
@@ -55,6 +56,7 @@ pub use profile::{
     ADVISED, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile,
     ProfileError, Requirements, STEP, nearest, parse as parse_toml,
 };
+pub use project::{Client, Cost, Deed, Project};
 pub use requirement::{normalized, project};
 pub use room::{Charge, charges};
 pub use situation::{GPU_GROUPS, SWAP_FILE};

@@ -9,6 +9,7 @@ use crate::basics::Ground;
 use crate::choices::Choices;
 use crate::lock::Package;
 use crate::manager::Manager;
+use crate::project::Project;
 use crate::size::Bytes;
 use crate::step::{Action, Part, Payload};
 
@@ -28,6 +29,9 @@ pub struct Plan {
     pub accelerator: Accelerator,
     /// The framework, `None` without one.
     pub framework: Option<FrameworkPlan>,
+    /// The project that is written; `None` where the budget writes none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<Project>,
     /// What is to be ensured, in the order in which a person reads it.
     pub steps: Vec<Step>,
     /// Sums over the steps that are to be done.
@@ -281,6 +285,8 @@ pub enum Phase {
     Accelerator,
     /// Everything that uses the environment.
     Tools,
+    /// The files of a project.
+    Project,
     /// The proofs, and the switch to what they have proven.
     Check,
 }
@@ -294,6 +300,7 @@ impl Told for Phase {
             Self::Notebook => message!("Notebook"),
             Self::Accelerator => message!("Accelerator"),
             Self::Tools => message!("Tools"),
+            Self::Project => message!("Project"),
             Self::Check => message!("Check"),
         }
     }

@@ -37,12 +37,7 @@ pub fn run(
             "`apply` works on this machine only; leave out --machine"
         )));
     }
-    let of_hosted = [
-        ("--platform", args.platform.is_some()),
-        ("--output", args.output.is_some()),
-        ("--force", args.force),
-        ("--push", args.push),
-    ];
+    let of_hosted = [("--force", args.force), ("--push", args.push)];
     if hosted::is_meant(local, &args.choices, &of_hosted)? {
         return hosted::apply(local, common, args, output);
     }

@@ -93,7 +93,10 @@ fn exported(
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
     let ssh_key = args.ssh_key.as_deref().map(|path| public_key(&**local, path)).transpose()?;
     let session = Session::open(local, common)?.elsewhere();
-    let mut asked = session.asked(&args.choices)?;
+    // What is set belongs to the form, which is no choice of the plan's.
+    let mut choices = args.choices.clone();
+    let set = choices.given.take("set");
+    let mut asked = session.asked(&choices)?;
     let lock = locked(&session, &asked.request)?;
     if let Some(can) = target.manager {
         let other =
@@ -108,7 +111,8 @@ fn exported(
     let (prepared, plan) = session.prepare(asked, lock.as_ref(), Ask::Sources)?;
     refuse_blocked(&plan, &session.machine)?;
     let render = |source: &Source<'_>| {
-        let parameters = args.set.iter().cloned().collect();
+        let pairs = set.iter().filter_map(|pair| pair.split_once('='));
+        let parameters = pairs.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
         let source = &Source { ssh_key: ssh_key.as_ref(), parameters, ..source.clone() };
         targets.render(target, source).map(|export| (export, source.plan.warnings.clone()))
     };
@@ -167,6 +171,7 @@ pub fn resolved<R>(
         memory: session.profile(request)?.memory,
         ssh_key: None,
         parameters: BTreeMap::new(),
+        parts: BTreeMap::new(),
     }))
 }
 

@@ -54,7 +54,7 @@ pub fn plan(
 ) -> Result<ExitCode, CliError> {
     let texts = Texts::told()?;
     refuse(set(&[("--output", args.output.is_some())]), message!("hosted notebooks"))?;
-    let name = args.platform.as_deref();
+    let name = args.choices.given.value("platform");
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
     let made = Made::new(local, common, &args.choices, name, kaggle::owner(&Real), ask, output)?;
     let place = Place::of(None, &made);
@@ -72,7 +72,7 @@ pub fn apply(
 ) -> Result<ExitCode, CliError> {
     let texts = Texts::told()?;
     refuse(set(&[("PLAN", args.plan.is_some())]), message!("hosted notebooks"))?;
-    let name = args.platform.as_deref();
+    let name = args.choices.given.value("platform");
     let client = match args.push {
         true => Some(client(local, name)?),
         false => None,
@@ -80,7 +80,7 @@ pub fn apply(
     let owner = client.as_ref().map(|client| client.owner.clone());
     let owner = owner.or_else(|| kaggle::owner(&Real));
     let made = Made::new(local, common, &args.choices, name, owner, Ask::Sources, output)?;
-    let place = Place::of(args.output.as_deref(), &made);
+    let place = Place::of(args.choices.given.value("folder").map(Path::new), &made);
     if place.is_taken() && !args.force {
         return Err(CliError::There { path: place.path });
     }

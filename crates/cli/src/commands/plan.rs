@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aitk_plan::{Bytes, Locks, Phase, Plan, Status, Step, Write};
+use aitk_plan::{Bytes, Locks, Phase, Plan, Project, Status, Step, Write};
 use aitk_system::{Deny, Message, Told, message};
 
 use crate::args::{self, Common};
@@ -27,7 +27,7 @@ pub fn run(
     args: &args::Plan,
     output: &Output,
 ) -> Result<ExitCode, CliError> {
-    if hosted::is_meant(local, &args.choices, &[("--platform", args.platform.is_some())])? {
+    if hosted::is_meant(local, &args.choices, &[])? {
         return hosted::plan(local, common, args, output);
     }
     let session = Session::open(local, common)?;
@@ -82,7 +82,7 @@ pub fn run(
 
 /// The plan for people.
 pub fn show(plan: &Plan, verbose: bool) -> String {
-    let mut text = String::new();
+    let mut text = plan.project.as_ref().map_or_else(String::new, show_project);
     let mut phase: Option<Phase> = None;
     for step in &plan.steps {
         if phase != Some(step.phase) {
@@ -111,6 +111,24 @@ pub fn show(plan: &Plan, verbose: bool) -> String {
             listed(&format!("{}: {}, {}", ground.row, ground.source, ground.as_of))
         };
         text += &plan.grounds.iter().map(told).collect::<String>();
+    }
+    text
+}
+
+/// What a project is, and what it costs: the sum first, for it comes every month.
+fn show_project(project: &Project) -> String {
+    let heading = message!("Project `{}` in {}", project.platform, project.folder);
+    let mut text = format!("\n{}\n", styled(HEAD, one_line(said(heading))));
+    let Some(monthly) = project.monthly() else { return text };
+    text += &note(message!(
+        "what it starts in a cloud, once you start it, costs about {monthly:.2} US dollars a month; aitk starts nothing"
+    ));
+    for cost in &project.costs {
+        let (id, price, when) = (&cost.id, cost.monthly, &cost.as_of);
+        text += &note(match cost.always_on {
+            true => message!("{id}: {price:.2}, also where nobody uses it ({when})"),
+            false => message!("{id}: {price:.2}, while it is used ({when})"),
+        });
     }
     text
 }
@@ -197,7 +215,13 @@ fn commands(step: &Step, verbose: bool) -> String {
             command.chars().take(if whole { usize::MAX } else { WIDTH - 2 }).collect();
         format!("      {} {shown}{}\n", styled(DIM, "$"), if whole { "" } else { " …" })
     };
-    step.commands.iter().map(line).collect()
+    const SHOWN: usize = 12;
+    let more = step.commands.len().saturating_sub(SHOWN);
+    if verbose || more == 0 {
+        return step.commands.iter().map(line).collect();
+    }
+    let shown = step.commands.iter().take(SHOWN - 2).map(line).collect::<String>();
+    shown + &listed(&said(message!("and {} more, which -v shows", more + 2)))
 }
 
 /// A message below a step, on lines of the page.

@@ -3,15 +3,19 @@
 use aitk_system::message;
 use std::process::ExitCode;
 
-use aitk_plan::{ADVISED, Profile};
+use aitk_export::{Target, TargetList};
+use aitk_plan::{ADVISED, Language, Profile};
 use serde_json::json;
 
 use crate::args::Profiles;
 use crate::error::CliError;
-use crate::output::{DIM, HEAD, Output, styled};
-use crate::words::said;
+use crate::output::{DIM, HEAD, Output, page_width, styled, wrapping};
+use crate::session::Local;
+use crate::targets::targets;
+use crate::words::{language, said};
 
-pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
+pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
+    let targets = targets(&**local)?;
     let profiles = match &args.name {
         Some(name) => vec![Profile::builtin(name)?],
         None => Profile::names().map(Profile::builtin).collect::<Result<_, _>>()?,
@@ -24,9 +28,25 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
                 .iter()
                 .map(|step| json!({ "id": step.id, "title": step.title, "why": step.why, "with": step.with }))
                 .collect();
-            json!({ "name": profile.name, "title": profile.title, "summary": profile.summary, "with": profile.options(), "steps": steps })
+            let platforms: Vec<_> = platforms(&targets, profile)
+                .map(|target| platform_data(&targets, target))
+                .collect::<Result<_, _>>()?;
+            Ok(json!({
+                "name": profile.name,
+                "title": profile.title,
+                "summary": profile.summary,
+                "with": profile.options(),
+                "steps": steps,
+                "platforms": platforms,
+            }))
         })
-        .collect();
+        .collect::<Result<_, CliError>>()?;
+    let shown: Vec<String> = match &args.name {
+        None => Vec::new(),
+        Some(_) => platforms(&targets, &profiles[0])
+            .map(|target| show_platform(&targets, target))
+            .collect::<Result<_, _>>()?,
+    };
     output.result("profiles", &data, Vec::new(), || {
         let one = |profile: &Profile| {
             let mut text = format!(
@@ -38,6 +58,12 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
             if !profile.options().is_empty() {
                 text += &format!("    --with {}\n", profile.options().join(", "));
             }
+            let names: Vec<_> =
+                platforms(&targets, profile).map(|target| target.name.as_str()).collect();
+            if !names.is_empty() && args.name.is_none() {
+                text += &format!("    --platform {}\n", names.join(", "));
+            }
+            text += &shown.concat();
             if args.name.is_some() {
                 for step in &profile.steps {
                     let with = step.with.as_ref().map(|name| format!(" (--with {name})"));
@@ -55,4 +81,55 @@ pub fn run(args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
         profiles.iter().map(one).chain(advised).collect::<String>()
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The platforms of a budget: those of projects, or those of hosted notebooks.
+fn platforms<'a>(
+    targets: &'a TargetList,
+    profile: &'a Profile,
+) -> impl Iterator<Item = &'a Target> {
+    let hosted = targets.platforms().map(|(target, _)| target).filter(|_| profile.hosted);
+    targets.projects(&profile.name).chain(hosted)
+}
+
+/// A platform with what can be chosen of it.
+fn platform_data(targets: &TargetList, target: &Target) -> Result<serde_json::Value, CliError> {
+    let text = |path: &[&str]| target.text(Language::English, path).to_owned();
+    let parts = target
+        .optional
+        .keys()
+        .map(|name| json!({ "name": name, "what": text(&["optional", name]) }));
+    let parameters = targets.declared(target)?.into_iter().map(|(name, parameter)| {
+        json!({ "name": name, "default": parameter.default, "pattern": parameter.pattern, "one_of": parameter.one_of })
+    });
+    Ok(json!({
+        "name": target.name,
+        "what": text(&["when"]),
+        "parts": parts.collect::<Vec<_>>(),
+        "parameters": parameters.collect::<Vec<_>>(),
+    }))
+}
+
+/// The same for people.
+fn show_platform(targets: &TargetList, target: &Target) -> Result<String, CliError> {
+    let text = |path: &[&str]| target.text(language(), path);
+    let line = |flag: String, what: &str| {
+        let (indent, below) = (format!("        {flag:24} "), " ".repeat(33));
+        textwrap::fill(what, wrapping(page_width(), &indent, &below)) + "\n"
+    };
+    let name = styled(HEAD, format!("--platform {}", target.name));
+    let mut said = format!("\n    {name}\n");
+    said += &textwrap::fill(text(&["when"]), wrapping(page_width(), "        ", "        "));
+    said += "\n";
+    for name in target.optional.keys() {
+        said += &line(format!("--part {name}"), text(&["optional", name]));
+    }
+    for (name, parameter) in targets.declared(target)? {
+        let values = match parameter.one_of.is_empty() {
+            true => String::new(),
+            false => parameter.one_of.join(", "),
+        };
+        said += &line(format!("--set {name}={}", parameter.default), &values);
+    }
+    Ok(said + "\n")
 }

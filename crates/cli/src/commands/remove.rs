@@ -4,7 +4,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use aitk_exec::{
-    ExecError, Places, Receipt, Removal, Undo, brought, note_by_marks, prune, removal, take_away,
+    ExecError, Places, ProjectRemoval, Receipt, Removal, Undo, brought, note_by_marks,
+    project_removal, prune, removal, remove_project, take_away,
 };
 use aitk_plan::Bytes;
 use aitk_system::{System, message};
@@ -25,6 +26,10 @@ pub fn run(
 ) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(message!("`remove` works on this machine only")));
+    }
+    let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
+    if let Some(removal) = project_removal(&here, &**local)? {
+        return remove_project_here(local, &here, &removal, args, output);
     }
     let session = Session::open(local, common)?;
     let _hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
@@ -74,6 +79,43 @@ pub fn run(
     output.result("removal", &data, Vec::new(), || {
         let sign = styled(GOOD, "✓");
         message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// In the folder of a project: what of it nobody has touched, and nothing else of aitk's.
+fn remove_project_here(
+    local: &Local,
+    folder: &Path,
+    removal: &ProjectRemoval,
+    args: &Remove,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let data = json!({
+        "project": folder,
+        "removed": removal.goes,
+        "kept": removal.kept,
+        "dry_run": args.dry_run,
+    });
+    if !output.json {
+        for path in &removal.goes {
+            output.say(format!("  {} {}", styled(BAD, "-"), one_line(path.display())));
+        }
+        for path in &removal.kept {
+            let stays = said(message!("stays: {}", message!("it was changed since aitk made it")));
+            output.say(format!("  {} {} {stays}", styled(CARE, "·"), one_line(path.display())));
+        }
+    }
+    if args.dry_run {
+        let text = message!("Nothing was removed: this was a dry run.");
+        output.result("removal", &data, Vec::new(), || text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
+    remove_project(folder, removal, &**local)?;
+    output.result("removal", &data, Vec::new(), || {
+        let sign = styled(GOOD, "✓");
+        message!("{sign} What aitk had written here and nobody has changed is gone.")
     });
     Ok(ExitCode::SUCCESS)
 }

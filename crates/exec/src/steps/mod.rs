@@ -18,6 +18,7 @@ mod kernelspec;
 mod layer;
 mod login;
 mod own;
+mod project;
 mod restart;
 mod root;
 mod shell_file;

@@ -177,6 +177,7 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
             why: Vec::new(),
         },
         framework: None,
+        project: None,
         steps,
         totals: Totals::default(),
         warnings: Vec::new(),

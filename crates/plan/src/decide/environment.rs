@@ -10,9 +10,11 @@ use crate::python::{PythonChoice, conda_python};
 use crate::situation::Situation;
 use crate::step::form::{
     CondaItself, FrameworkLayer, FrameworkProof, Libraries, NewEnvironment, NewShells,
-    NotebookKernel, Proof,
+    NotebookKernel, ProjectFolder, ProjectLibraries, Proof,
 };
-use crate::step::{Action, Base, Check, Environment, Kernelspec, Layer, LayerRequest, ShellInit};
+use crate::step::{
+    Action, Base, Check, Environment, Kernelspec, Layer, LayerRequest, ProjectFiles, ShellInit,
+};
 
 /// Blocks what cannot be where the environments are to be, or for want of a Python.
 fn judge_place(on: &Situation<'_>, step: &mut Step) {
@@ -101,6 +103,24 @@ impl Recipe for Libraries {
 
     fn requirements(&self, on: &Situation<'_>) -> Vec<String> {
         self.of(on.manager).to_vec()
+    }
+}
+
+impl Recipe for ProjectLibraries {
+    fn action(&self, on: &Situation<'_>) -> Option<Action> {
+        let requirements = self.requirements(on);
+        (!requirements.is_empty()).then(|| Layer { requirements }.into())
+    }
+
+    fn requirements(&self, on: &Situation<'_>) -> Vec<String> {
+        on.profile.project.as_ref().map_or_else(Vec::new, |project| project.requirements.clone())
+    }
+}
+
+impl Recipe for ProjectFolder {
+    fn action(&self, on: &Situation<'_>) -> Option<Action> {
+        let project = on.profile.project.as_ref()?;
+        Some(ProjectFiles { folder: project.folder.clone(), files: Vec::new() }.into())
     }
 }
 

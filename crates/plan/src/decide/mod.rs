@@ -49,6 +49,7 @@ pub fn plan(
         manager,
         accelerator: framework.accelerator(machine),
         framework: framework.planned(manager),
+        project: profile.project.clone(),
         steps: Vec::new(),
         totals: Totals::default(),
         warnings: Vec::new(),

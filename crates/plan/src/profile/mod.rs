@@ -13,15 +13,15 @@ pub use self::read::{LONGEST, PROFILE, STEP, parse};
 use crate::manager::Manager;
 use crate::model::Phase;
 use crate::names;
+use crate::project::Project;
 use crate::size::Bytes;
 use crate::step::StepKind;
 
 /// The profiles that come with the program.
-const BUILTIN: [&str; 3] = ["free", "low", "workstation"];
+const BUILTIN: [&str; 4] = ["free", "low", "workstation", "sme"];
 
 /// The budgets that have no steps of aitk's own yet, and what tells more of them.
-pub const ADVISED: [(&str, &str); 2] =
-    [("sme", "aitk advise --goal ship"), ("enterprise", "aitk advise --goal scale")];
+pub const ADVISED: [(&str, &str); 1] = [("enterprise", "aitk advise --goal scale")];
 
 /// A budget's recommendation.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,16 +34,22 @@ pub struct Profile {
     pub summary: Message,
     /// Whether what it brings is for hosted notebooks, and nothing is done on this machine.
     pub hosted: bool,
+    /// Whether it writes a project for a platform, which has to be named.
+    pub projects: bool,
+    /// The framework that is meant where none is chosen.
+    pub framework: Option<String>,
     /// Thresholds of memory.
     pub memory: MemoryThresholds,
     /// What a machine for it should have.
     pub hardware: Option<Hardware>,
     /// The steps, each after those that it needs.
     pub steps: Vec<ProfileStep>,
+    /// The project that is to be written, where the choices name one.
+    pub project: Option<Project>,
 }
 
 /// Thresholds of memory.
-#[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryThresholds {
     /// Below it a warning is given.

@@ -46,6 +46,12 @@ struct Head {
     /// Whether what it brings is for hosted notebooks, and nothing is done on this machine.
     #[serde(default)]
     hosted: bool,
+    /// Whether it writes a project for a platform, which has to be named.
+    #[serde(default)]
+    projects: bool,
+    /// The framework that is meant where none is chosen [pytorch].
+    #[serde(default, deserialize_with = "names::step_id::maybe")]
+    framework: Option<String>,
     /// Thresholds of memory: `minimum`, `comfortable`, and `swap_below` and `swap_size` of a swap file.
     memory: MemoryThresholds,
     /// What a machine should have: `vram`, an `example` that has it, and the kind of `disk`.
@@ -154,9 +160,12 @@ fn read(text: &str) -> Result<Profile, Misplaced> {
         title: head.title,
         summary: head.summary,
         hosted: head.hosted,
+        projects: head.projects,
+        framework: head.framework,
         memory: head.memory,
         hardware: head.hardware,
         steps: borrowed.unwrap_or_else(|| steps.into_iter().map(ReadStep::step).collect()),
+        project: None,
     })
 }
 

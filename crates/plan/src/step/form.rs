@@ -92,6 +92,14 @@ payloads! {
     #[kind(name = "framework", part = Layer)]
     struct FrameworkLayer {}
 
+    /// What a project needs on this machine is in the environment.
+    #[kind(name = "project-libraries", part = Layer)]
+    struct ProjectLibraries {}
+
+    /// The files of the project for the chosen platform are in their folder.
+    #[kind(name = "project")]
+    struct ProjectFolder {}
+
     /// Jupyter knows the environment.
     #[kind(name = "kernelspec", part = Link)]
     struct NotebookKernel {}

@@ -121,10 +121,10 @@ macro_rules! for_each_kind {
         $then! {
             both: AptRepair, AptLists, AptPackages, ContainerGpu, Activate;
             plan: AptUpgrade, AptSource, SystemFile, SwapFile, Groups, Login, Restart, Uv, Base, ShellInit,
-                Environment, Layer, Kernelspec, Check, Unavailable;
+                Environment, Layer, Kernelspec, Check, ProjectFiles, Unavailable;
             profile: PendingUpgrades, VendorSource, DriverSource, GpuDriver, DriverHold, Swap, GpuGroups,
                 GpuLogin, AfterDriver, PinnedUv, CondaItself, NewShells, NewEnvironment, Libraries,
-                FrameworkLayer, NotebookKernel, Proof, FrameworkProof;
+                FrameworkLayer, NotebookKernel, Proof, FrameworkProof, ProjectLibraries, ProjectFolder;
         }
     };
 }
@@ -390,6 +390,15 @@ payloads! {
         pub script: String,
     }
 
+    /// The files of a project are in its folder, with what the user has changed in them.
+    #[kind(name = "project")]
+    struct ProjectFiles {
+        /// The folder.
+        pub folder: String,
+        /// The files; none as long as they are not rendered.
+        pub files: Vec<ProjectFile>,
+    }
+
     /// What the profile means cannot be had here: the step is blocked or left out, and says why.
     struct Unavailable {}
 }
@@ -401,6 +410,44 @@ pub struct LayerRequest {
     pub step: String,
     /// Requirements as the manager writes them: PEP 508, or conda's match specifications.
     pub requirements: Vec<String>,
+}
+
+/// A file of a project.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProjectFile {
+    /// Where it lies in the folder.
+    pub path: String,
+    /// Its SHA-256 as it is written.
+    pub sha256: String,
+    /// Bytes.
+    pub size: u64,
+    /// What becomes of it.
+    pub change: FileChange,
+}
+
+/// What becomes of a file of a project.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FileChange {
+    /// It is new.
+    Write,
+    /// It stays as it is.
+    Keep,
+    /// It was not touched, and is replaced.
+    Replace,
+    /// What the user changed and what is new go into it.
+    Merge,
+    /// Both changed the same: it stays, and the merge is laid aside.
+    Conflict,
+    /// It is the user's, and the new one is only told.
+    Yours,
+    /// The user took it away, and it stays away.
+    Away,
+    /// Nobody needs it any more, and it was not touched: it goes.
+    Delete,
+    /// Nobody needs it any more, and the user changed it: it stays.
+    Leave,
 }
 
 /// One build of the framework that may be taken.

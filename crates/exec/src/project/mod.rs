@@ -1,0 +1,129 @@
+//! A project in its folder: what was written there, what becomes of each file when something newer is written, and what
+//! is taken away again. What the user has changed is never lost.
+
+mod record;
+mod update;
+
+use std::path::{Path, PathBuf};
+
+use aitk_system::{FileKind, System, inside};
+
+pub use record::{ProjectRecord, RecordedFile};
+pub(crate) use update::{Change, changes, write};
+
+use crate::error::ExecError;
+use crate::steps::hash;
+
+/// Where a project keeps what aitk knows of it.
+pub const OWN: &str = ".aitk";
+/// Where what both sides have changed is laid beside, below [`OWN`].
+const CONFLICTS: &str = "conflicts";
+
+/// What stands at the path of a file of a project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum There {
+    /// Nothing.
+    Nothing,
+    /// A file.
+    File(Vec<u8>),
+    /// Something else, or something behind a link: it is the user's own, and nothing is written there.
+    Other,
+}
+
+impl There {
+    fn at(system: &dyn System, folder: &Path, path: &str) -> Result<Self, ExecError> {
+        let path = folder.join(path);
+        if inside(system, folder, &path).is_err() {
+            return Ok(Self::Other);
+        }
+        match system.stat(&path) {
+            Err(_) => Ok(Self::Nothing),
+            Ok(stat) if stat.kind == FileKind::File => {
+                Ok(Self::File(system.read(&path).map_err(ExecError::io(&path))?))
+            }
+            Ok(_) => Ok(Self::Other),
+        }
+    }
+}
+
+/// The files that lie beside a project's own because both sides have changed them, and nobody has looked after them yet.
+pub fn conflicts(folder: &Path, system: &dyn System) -> Vec<PathBuf> {
+    let top = folder.join(OWN).join(CONFLICTS);
+    let mut found = Vec::new();
+    let mut open = vec![top];
+    while let Some(path) = open.pop() {
+        match system.stat(&path).map(|stat| stat.kind) {
+            Ok(FileKind::Dir) => {
+                open.extend(
+                    system.list(&path).unwrap_or_default().iter().map(|name| path.join(name)),
+                );
+            }
+            Ok(FileKind::File) => found.push(path),
+            _ => {}
+        }
+    }
+    found.sort();
+    found
+}
+
+/// What of a project goes with `aitk remove` in its folder, and what stays.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ProjectRemoval {
+    /// Files that nobody has touched since they were written.
+    pub goes: Vec<PathBuf>,
+    /// Files that were changed.
+    pub kept: Vec<PathBuf>,
+}
+
+/// Looks what of a project goes.
+///
+/// # Errors
+/// Where what is known of the project is damaged.
+pub fn project_removal(
+    folder: &Path,
+    system: &dyn System,
+) -> Result<Option<ProjectRemoval>, ExecError> {
+    let Some(made) = ProjectRecord::read(folder, system)? else { return Ok(None) };
+    let mut removal = ProjectRemoval::default();
+    for file in &made.file {
+        let path = folder.join(&file.path);
+        match There::at(system, folder, &file.path)? {
+            There::Nothing => {}
+            There::File(_) if hash(&path, system).as_deref() == Some(&file.sha256) => {
+                removal.goes.push(path);
+            }
+            There::File(_) | There::Other => removal.kept.push(path),
+        }
+    }
+    Ok(Some(removal))
+}
+
+/// Takes a project away, all but what stays, and the folders that are empty then.
+///
+/// # Errors
+/// What the operating system says.
+pub fn remove_project(
+    folder: &Path,
+    removal: &ProjectRemoval,
+    system: &dyn System,
+) -> Result<(), ExecError> {
+    let remove = |path: &Path| system.remove(path).map_err(ExecError::io(path));
+    for path in &removal.goes {
+        // A link may have come in between since it was looked at.
+        inside(system, folder, path).map_err(ExecError::io(path))?;
+        remove(path)?;
+        let above = path.ancestors().skip(1).take_while(|above| *above != folder);
+        for above in above {
+            if system.list(above).is_ok_and(|names| names.is_empty()) {
+                remove(above)?;
+            }
+        }
+    }
+    let own = folder.join(OWN);
+    inside(system, folder, &own.join("made.toml")).map_err(ExecError::io(&own))?;
+    remove(&own)?;
+    if system.list(folder).is_ok_and(|names| names.is_empty()) {
+        remove(folder)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,425 @@
+//! The files of a project are in its folder.
+
+use std::path::Path;
+
+use aitk_plan::step::{FileChange, ProjectFile, ProjectFiles};
+use aitk_plan::{Plan, Project, Step};
+use aitk_system::{Command, Message, message};
+
+use super::{Check, Ensure, Exact, Made, Work, hash_of};
+use crate::context::Context;
+use crate::error::ExecError;
+use crate::project::{self, Change, changes};
+
+/// What a project is to be, and what it is.
+struct Wanted<'a> {
+    folder: &'a Path,
+    files: Vec<aitk_export::File>,
+    /// What is to be noted of it.
+    made: project::ProjectRecord,
+    /// What was noted.
+    before: Option<project::ProjectRecord>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(cx: &Context<'_>, plan: &'a Plan) -> Result<Self, ExecError> {
+        let missing = || ExecError::StillMissing { reason: message!("the plan has no project") };
+        let project: &Project = plan.project.as_ref().ok_or_else(missing)?;
+        let targets = cx.targets.ok_or_else(missing)?;
+        let files = targets.project_files(project, plan, cx.machine, cx.catalog)?;
+        let folder = Path::new(&project.folder);
+        Ok(Self {
+            before: project::ProjectRecord::read(folder, cx.system)?,
+            made: project::ProjectRecord::of(project, &files),
+            folder,
+            files,
+        })
+    }
+
+    fn holds(&self) -> bool {
+        self.before.as_ref().is_some_and(|before| before.says_the_same(&self.made))
+    }
+
+    fn changes(&self, cx: &Context<'_>) -> Result<Vec<Change>, ExecError> {
+        changes(self.folder, self.before.as_ref(), &self.files, cx.system)
+    }
+
+    /// Why nothing may be written there, and what to do.
+    fn refusal(&self, cx: &Context<'_>) -> Option<(Message, Message)> {
+        let folder = self.folder.display();
+        if self.before.is_some() {
+            return uncommitted(cx, self.folder).then(|| {
+                (
+                    message!("{folder} has changes that are not committed"),
+                    message!("commit them, so that what comes new can be told from them"),
+                )
+            });
+        }
+        let is_ours = cx.system.exists(project::ProjectRecord::begun(self.folder));
+        let names = cx.system.list(self.folder);
+        let is_free = match (&names, cx.system.stat(self.folder)) {
+            (_, Err(_)) => true,
+            (Ok(names), _) => is_ours || names.iter().all(|name| name == ".git"),
+            (Err(_), Ok(_)) => false,
+        };
+        (!is_free).then(|| {
+            (
+                message!("{folder} is not empty, and no project of aitk's"),
+                message!("name another folder with --folder DIR"),
+            )
+        })
+    }
+}
+
+/// Whether a folder is git's and has changes that are not committed.
+fn uncommitted(cx: &Context<'_>, folder: &Path) -> bool {
+    if !cx.system.exists(folder.join(".git")) {
+        return false;
+    }
+    // What the folder's own settings would run is not run.
+    let status = Command::reads(["git", "-c", "core.fsmonitor=false", "-C"])
+        .arg(folder.to_string_lossy())
+        .args(["status", "--porcelain", "--untracked-files=no"]);
+    cx.system.run(&status).is_ok_and(|said| said.success() && !said.stdout.trim().is_empty())
+}
+
+/// What is done with a file, for people.
+fn told(change: &Change) -> Option<Message> {
+    let path = &change.path;
+    Some(match change.what {
+        FileChange::Write => message!("write {path} ({} bytes)", change.bytes.len()),
+        FileChange::Replace => message!("replace {path}, which you have not changed"),
+        FileChange::Merge => message!("put what is new into {path}, beside what you have changed"),
+        FileChange::Conflict => {
+            message!(
+                "keep {path}, where both sides have changed the same; lay the new one into .aitk/conflicts"
+            )
+        }
+        FileChange::Yours => message!("keep {path}, which is yours; there is a newer one"),
+        FileChange::Away => message!("leave {path} away, as you have"),
+        FileChange::Delete => message!("delete {path}, which nothing needs any more"),
+        FileChange::Leave => {
+            message!("keep {path}, which nothing needs any more and you have changed")
+        }
+        FileChange::Keep => return None,
+    })
+}
+
+impl Ensure for ProjectFiles {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let wanted = Wanted::of(cx, plan)?;
+        Ok(match (wanted.holds(), &wanted.before) {
+            (true, _) => Check::Holds,
+            (false, None) => Check::missing(message!("there is no project in {}", self.folder)),
+            (false, Some(_)) => {
+                Check::missing(message!("the project in {} was written otherwise", self.folder))
+            }
+        })
+    }
+
+    fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        let wanted = Wanted::of(cx, plan)?;
+        let changes = wanted.changes(cx)?;
+        let mut step = step.clone();
+        if let Some((why, remedy)) = wanted.refusal(cx) {
+            step.block(why, remedy);
+            return Ok(Exact::one(step));
+        }
+        let file = |change: &Change| ProjectFile {
+            path: change.path.clone(),
+            sha256: hash_of(&change.bytes),
+            size: change.bytes.len() as u64,
+            change: change.what,
+        };
+        let size: u64 = changes.iter().map(|change| change.bytes.len() as u64).sum();
+        let files = changes.iter().map(file).collect();
+        step.action = Self { folder: self.folder.clone(), files }.into();
+        step.commands = changes.iter().filter_map(told).collect();
+        step.files =
+            Some(changes.iter().filter(|change| change.what == FileChange::Write).count() as u64);
+        (step.download, step.disk) = (Some(0), Some(size));
+        Ok(Exact::one(step))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let wanted = Wanted::of(cx, work.plan)?;
+        if let Some((reason, remedy)) = wanted.refusal(cx) {
+            return Err(ExecError::Yours { path: wanted.folder.to_owned(), reason, remedy });
+        }
+        let changes = wanted.changes(cx)?;
+        let made = vec![Made::created(format!("project:{}", self.folder), None)];
+        let there = || cx.system.exists(wanted.folder);
+        cx.about_to(&work.step.id, &made, there, || {
+            let begun = project::ProjectRecord::begun(wanted.folder);
+            cx.system.write(&begun, b"", 0o644).map_err(ExecError::io(&begun))?;
+            project::write(wanted.folder, &changes, cx.system)?;
+            wanted.made.save(wanted.folder, &wanted.files, cx.system)
+        })?;
+        let conflicts = changes.iter().filter(|change| change.what == FileChange::Conflict);
+        let files: Vec<_> = conflicts.map(|change| change.path.clone()).collect();
+        match files.is_empty() {
+            true => Ok(made),
+            false => Err(ExecError::Conflicts { folder: wanted.folder.to_owned(), files }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use aitk_env::Settings;
+    use aitk_export::TargetList;
+    use aitk_plan::{Catalog, Choices, Status};
+    use aitk_system::{FileKind, Real, System};
+
+    use super::*;
+    use crate::context::no_log;
+    use crate::project::{conflicts, project_removal, remove_project};
+    use crate::receipt::Receipt;
+    use crate::steps::behaviour;
+    use crate::steps::testing::{self, Silent, step};
+
+    const TARGET: &str = r#"
+schema = 1
+budgets = ["sme"]
+source = "made for this test"
+as_of = "2026-11-28"
+[parameter.name]
+default = "cellar"
+[optional.ab]
+[[file]]
+path = "README.md"
+[[file]]
+path = "src/data.py"
+owner = "yours"
+[[file]]
+path = "run.sh"
+mode = "755"
+when = "parts.ab"
+"#;
+
+    /// A folder for a project, and what it is written from.
+    struct Place {
+        folder: tempfile::TempDir,
+        readme: String,
+        data: String,
+        parts: Vec<String>,
+    }
+
+    impl Place {
+        fn new() -> Self {
+            Self {
+                folder: tempfile::tempdir().unwrap(),
+                readme: "# «parameters.name»\n\none\n\ntwo\n".to_owned(),
+                data: "X = 1\n".to_owned(),
+                parts: Vec::new(),
+            }
+        }
+
+        fn project(&self) -> PathBuf {
+            self.folder.path().join("cellar")
+        }
+
+        fn put(&self, path: &str, text: &str) {
+            Real.write(&self.project().join(path), text.as_bytes(), 0o644).unwrap();
+        }
+
+        fn text(&self, path: &str) -> Option<String> {
+            let bytes = Real.read(&self.project().join(path)).ok()?;
+            Some(String::from_utf8(bytes).unwrap())
+        }
+
+        fn with<T>(&self, look: impl FnOnce(&Context<'_>, &Plan) -> T) -> T {
+            let own = [
+                ("tiny/target.toml", TARGET),
+                ("tiny/files/README.md", &self.readme),
+                ("tiny/files/src/data.py", &self.data),
+                ("tiny/files/run.sh", "#!/bin/sh\n"),
+            ];
+            let own = own.map(|(path, text)| (path.to_owned(), text.to_owned()));
+            let targets = TargetList::with(own.into()).unwrap();
+            let choices = Choices {
+                platform: Some("tiny".to_owned()),
+                folder: Some(self.project().to_string_lossy().into_owned()),
+                parts: self.parts.clone(),
+                ..Choices::default()
+            };
+            let project = targets.project("sme", &choices).unwrap();
+            let files = ProjectFiles { folder: project.folder.clone(), files: Vec::new() };
+            let mut plan = testing::plan(vec![step(files)]);
+            plan.project = Some(project);
+            let catalog = Catalog::builtin().unwrap();
+            let mut machine = aitk_detect::Machine::default();
+            machine.folders.state = self.folder.path().join("state");
+            let settings = Settings::default();
+            let receipt = Receipt::load(&machine.folders.state, &Real).unwrap();
+            let mut cx = Context::new(&Real, &Real, &machine, &catalog, &settings, receipt);
+            cx.targets = Some(&targets);
+            look(&cx, &plan)
+        }
+
+        fn holds(&self) -> bool {
+            self.with(|cx, plan| {
+                let step = &plan.steps[0];
+                behaviour(&step.action).check(cx, plan, step).unwrap() == Check::Holds
+            })
+        }
+
+        /// What the plan shows of it.
+        fn shown(&self) -> Step {
+            self.with(|cx, plan| {
+                let mut shown = plan.clone();
+                behaviour(&plan.steps[0].action)
+                    .resolve(cx, plan, &plan.steps[0])
+                    .unwrap()
+                    .fill(&mut shown);
+                shown.steps.remove(0)
+            })
+        }
+
+        fn written(&self) -> Result<(), ExecError> {
+            self.with(|cx, plan| {
+                let step = &plan.steps[0];
+                let work = Work { plan, step, reporter: &Silent, log: no_log() };
+                behaviour(&step.action).apply(cx, &work).map(|_| ())
+            })
+        }
+    }
+
+    #[test]
+    fn a_project_is_written_once_and_then_holds() {
+        let mut place = Place::new();
+        assert!(!place.holds());
+        let shown = place.shown();
+        assert_eq!(shown.commands, ["write README.md (19 bytes)", "write src/data.py (6 bytes)"]);
+        assert_eq!((shown.files, shown.disk), (Some(2), Some(25)));
+        place.written().unwrap();
+        assert!(place.holds());
+        assert_eq!(place.text("README.md").unwrap(), "# cellar\n\none\n\ntwo\n");
+        // What the user changes is no reason to write it again.
+        place.put("README.md", "mine\n");
+        assert!(place.holds());
+        place.parts = vec!["ab".to_owned()];
+        assert!(!place.holds());
+        place.written().unwrap();
+        let mode = Real.stat(&place.project().join("run.sh")).unwrap().mode;
+        assert_eq!(mode & 0o777, 0o755);
+        assert_eq!(place.text("README.md").unwrap(), "mine\n");
+    }
+
+    #[test]
+    fn what_is_new_goes_beside_what_the_user_has_changed() {
+        let mut place = Place::new();
+        place.written().unwrap();
+        place.put("README.md", "# cellar\n\none of mine\n\ntwo\n");
+        place.put("src/data.py", "X = 2\n");
+        place.put("src/own.py", "");
+        place.readme = "# «parameters.name»\n\none\n\ntwo\n\nthree\n".to_owned();
+        place.data = "X = 3\n".to_owned();
+        let commands = place.shown().commands;
+        assert!(
+            commands[0].to_string().starts_with("put what is new into README.md"),
+            "{commands:?}"
+        );
+        assert!(commands[1].to_string().starts_with("keep src/data.py"), "{commands:?}");
+        place.written().unwrap();
+        assert_eq!(place.text("README.md").unwrap(), "# cellar\n\none of mine\n\ntwo\n\nthree\n");
+        assert_eq!(place.text("src/data.py").unwrap(), "X = 2\n");
+        assert!(place.holds());
+    }
+
+    #[test]
+    fn where_both_have_changed_the_same_the_users_stays_and_the_other_lies_beside() {
+        let mut place = Place::new();
+        place.written().unwrap();
+        let mine = "# cellar\n\nmine\n\ntwo\n";
+        place.put("README.md", mine);
+        place.readme = "# «parameters.name»\n\nnew\n\ntwo\n".to_owned();
+        let error = place.written().unwrap_err();
+        assert!(
+            matches!(&error, ExecError::Conflicts { files, .. } if *files == ["README.md"]),
+            "{error}"
+        );
+        assert_eq!(place.text("README.md").unwrap(), mine);
+        let aside = place.text(".aitk/conflicts/README.md").unwrap();
+        assert!(aside.contains("mine") && aside.contains("new"), "{aside}");
+        assert_eq!(conflicts(&place.project(), &Real).len(), 1);
+        assert!(place.holds(), "it is for the user to look after");
+    }
+
+    #[test]
+    fn a_folder_of_somebody_elses_is_left_alone() {
+        let place = Place::new();
+        place.put("thesis.txt", "mine");
+        let shown = place.shown();
+        assert_eq!(shown.status, Status::Blocked);
+        assert!(shown.why.last().unwrap().to_string().contains("is not empty"));
+        assert!(place.written().is_err());
+        assert_eq!(Real.list(&place.project()).unwrap(), ["thesis.txt"]);
+    }
+
+    #[test]
+    fn a_run_that_was_killed_anywhere_is_gone_on_with() {
+        // After the mark, and after each file; a file is written whole or not at all.
+        for written in 0..3 {
+            let place = Place::new();
+            place.put(".aitk/begun", "");
+            let files = [("README.md", "# cellar\n\none\n\ntwo\n"), ("src/data.py", "X = 1\n")];
+            files.into_iter().take(written).for_each(|(path, text)| place.put(path, text));
+            place.written().unwrap();
+            assert!(place.holds());
+            assert_eq!(conflicts(&place.project(), &Real), [""; 0].map(PathBuf::from));
+            assert_eq!(place.text(".aitk/begun"), None);
+        }
+    }
+
+    #[test]
+    fn links_of_the_users_lead_nothing_out_of_the_folder() {
+        let mut place = Place::new();
+        place.written().unwrap();
+        let outside = place.folder.path().join("outside");
+        Real.write(&outside.join("data.py"), b"precious", 0o644).unwrap();
+        Real.remove(&place.project().join("src")).unwrap();
+        Real.symlink(&outside, &place.project().join("src")).unwrap();
+        place.data = "X = 3\n".to_owned();
+        place.written().unwrap();
+        assert_eq!(Real.read(&outside.join("data.py")).unwrap(), b"precious");
+        let removal = project_removal(&place.project(), &Real).unwrap().unwrap();
+        assert_eq!(removal.kept, [place.project().join("src/data.py")]);
+    }
+
+    #[test]
+    fn only_what_nobody_touched_is_taken_away() {
+        let mut place = Place::new();
+        place.parts = vec!["ab".to_owned()];
+        place.written().unwrap();
+        place.put("README.md", "mine\n");
+        place.put("notes.txt", "mine\n");
+        let folder = place.project();
+        let removal = project_removal(&folder, &Real).unwrap().unwrap();
+        remove_project(&folder, &removal, &Real).unwrap();
+        assert_eq!(Real.list(&folder).unwrap(), ["README.md", "notes.txt"]);
+        assert_eq!(Real.stat(&folder).unwrap().kind, FileKind::Dir);
+    }
+
+    #[test]
+    fn what_a_folder_says_of_itself_is_a_strangers_claim() {
+        let place = Place::new();
+        place.written().unwrap();
+        let made = place.text(".aitk/made.toml").unwrap();
+        for (from, to) in [
+            ("path = \"README.md\"", "path = \"../README.md\""),
+            ("path = \"README.md\"", "path = \"/etc/passwd\""),
+            ("path = \"README.md\"", "path = \".git/config\""),
+            ("path = \"README.md\"", "path = \".aitk/made.toml\""),
+            ("base = \"base-", "base = \"../base-"),
+            ("schema = 1", "schema = 2"),
+        ] {
+            assert!(made.contains(from), "{made}");
+            place.put(".aitk/made.toml", &made.replacen(from, to, 1));
+            let error = project::ProjectRecord::read(&place.project(), &Real).unwrap_err();
+            assert!(matches!(error, ExecError::BadProject { .. }), "{to}: {error}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! What a platform says of the project that is written for it.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::texts::Language;
+
+/// A project for a platform, as its target and the choices make it. Reading targets is the crate `export`'s; what is
+/// planned by it stands here.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Project {
+    /// The platform's name, which is that of its target.
+    pub platform: String,
+    /// The folder that it is in.
+    pub folder: String,
+    /// The parts that were chosen, and those that they need.
+    pub parts: Vec<String>,
+    /// Everything that can be set, as it is.
+    pub parameters: BTreeMap<String, String>,
+    /// What the environment on this machine gets for it, as in PEP 508.
+    #[serde(skip)]
+    pub requirements: Vec<String>,
+    /// The platform's own client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client: Option<Client>,
+    /// What costs money in somebody's cloud once it is started: what always runs comes first. aitk starts none of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub costs: Vec<Cost>,
+    /// What a person does with the project, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<Deed>,
+    /// What takes away what these have started.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub down: Vec<Deed>,
+}
+
+impl Project {
+    /// What all of it costs a month in US dollars; `None` where nothing does.
+    pub fn monthly(&self) -> Option<f64> {
+        (!self.costs.is_empty()).then(|| self.costs.iter().map(|cost| cost.monthly).sum())
+    }
+}
+
+/// A platform's own client.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// The program: `aws`.
+    pub command: String,
+    /// The oldest version that does.
+    pub minimum: String,
+    /// The command that succeeds where there are credentials that the platform takes; only run where that is asked for.
+    #[serde(default)]
+    pub credentials: Vec<String>,
+}
+
+/// Something that costs money as long as it runs.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Cost {
+    /// What it is, in a word: `endpoint`.
+    pub id: String,
+    /// US dollars a month.
+    pub monthly: f64,
+    /// Whether it costs as well where nobody uses it.
+    #[serde(default)]
+    pub always_on: bool,
+    /// Where the price comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
+impl Deed {
+    /// What it is for, in a language.
+    pub fn what(&self, language: Language) -> &str {
+        match language {
+            Language::French if !self.french.is_empty() => &self.french,
+            _ => &self.what,
+        }
+    }
+}
+
+/// Something that a person does with a project.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Deed {
+    /// The command, in the project's folder.
+    pub command: Vec<String>,
+    /// What it is for, in English.
+    pub what: String,
+    /// The same in French.
+    #[serde(skip)]
+    pub french: String,
+    /// What it starts that costs, by the names of the costs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub costs: Vec<String>,
+    /// What stays nevertheless, where it takes away.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub leaves: Vec<String>,
+}
