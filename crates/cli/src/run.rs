@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aitk_detect::{Machine, Sudo};
 use aitk_exec::{ExecError, Outcome, Receipt, Summary};
-use aitk_plan::{Bytes, Plan, Project, Request, Status};
+use aitk_plan::{Bytes, Deed, Language, Plan, Project, Request, Status};
 use aitk_system::{
     Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, interrupted, is_terminal,
     message, quote, read_line,
@@ -194,12 +194,20 @@ fn all_done(summary: &Summary, done: usize) -> Message {
 /// What a person does with a project.
 fn next_steps(project: &Project) -> String {
     let folder = quote(&project.folder);
-    let mut text = format!("  {}\n", styled(HEAD, format!("cd {folder}")));
+    let mut text = format!("  {}\n", styled(HEAD, ["cd", &folder].join(" ")));
     for deed in &project.next {
         let command: Vec<_> = deed.command.iter().map(|word| quote(word)).collect();
-        text += &format!("  {:24} {}\n", styled(HEAD, command.join(" ")), deed.what(language()));
+        text += &format!("  {:24} {}\n", styled(HEAD, command.join(" ")), what(deed));
     }
     text + "\n"
+}
+
+/// What it is for.
+fn what(deed: &Deed) -> &str {
+    match language() {
+        Language::French => &deed.french,
+        Language::English => &deed.what,
+    }
 }
 
 /// The same for a script.

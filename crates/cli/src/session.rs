@@ -244,7 +244,7 @@ impl Session {
         choices.folder = Some(folder.to_string_lossy().into_owned());
         let before = ProjectRecord::read(&folder, &*self.system)?;
         let before = before.filter(|before| before.platform == platform);
-        let spoken = (language() == Language::French).then(|| [("language", "fr")]);
+        let spoken = (language() == Language::French).then_some([("language", "fr")]);
         let spoken = spoken.into_iter().flatten().map(|(key, value)| (key.into(), value.into()));
         let kept: Vec<(String, String)> = match before {
             Some(before) => {
@@ -269,7 +269,7 @@ impl Session {
             let targets = self.targets()?;
             let line = |target: &Target| {
                 let when = target.text(language(), &["when"]);
-                Message::plain(format!("  --platform {:12} {when}", target.name))
+                Message::plain(["  --platform ", &format!("{:12} ", target.name), when].concat())
             };
             let list =
                 Message::lines(targets.projects(&profile.name).map(line).collect::<Vec<_>>());

@@ -89,7 +89,7 @@ fn errors_and_help_are_in_french() {
         &["plan"][..],
         &["plan", "--budget", "lwo"],
         &["plan", "--budget", "low", "--with", "dokcer", "--no-resolve"],
-        &["plan", "--budget", "sme"],
+        &["plan", "--budget", "enterprise"],
         &["plan", "--profile", "/nope"],
         &["plan", "--python", "three"],
         &["plan", "--budgte", "low"],

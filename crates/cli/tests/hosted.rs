@@ -76,7 +76,7 @@ fn what_does_not_go_together_is_64_and_says_what_to_do() {
             &["plan", "--budget", "low", "--platform", "colab"],
             &["AITK-N03", "--platform does not go with --budget low"],
         ),
-        (&["plan", "--platform", "colab"], &["AITK-N03", "what was applied before"]),
+        (&["plan", "--platform", "colab"], &["AITK-C01", "no budget is chosen"]),
         (
             &[
                 "plan",

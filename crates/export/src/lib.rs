@@ -16,7 +16,7 @@ mod view;
 pub use error::ExportError;
 pub use key::PublicKey;
 pub use source::Source;
-pub use target::{Level, Optional, Parameter, Platform, Target, TargetList};
+pub use target::{Judge, Level, Optional, Parameter, Platform, Target, TargetList};
 pub use view::View;
 
 /// A plan in another form.

@@ -51,7 +51,7 @@ pub struct Target {
     #[serde(default)]
     down: Vec<DeedRow>,
     #[serde(default)]
-    judge: Vec<JudgeRow>,
+    judge: Vec<Judge>,
     /// What its templates see as `data`: pins, and other things that age.
     #[serde(default)]
     data: BTreeMap<String, serde_json::Value>,
@@ -167,12 +167,15 @@ struct DeedRow {
 /// What judges files of a project.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct JudgeRow {
-    tool: String,
+pub struct Judge {
+    /// A row of the table of judges.
+    pub tool: String,
+    /// The files, as patterns; none where it judges the whole folder.
     #[serde(default)]
-    files: Vec<String>,
+    pub files: Vec<String>,
+    /// How closely one has to look for it to be asked.
     #[serde(default)]
-    level: Level,
+    pub level: Level,
     when: Option<String>,
 }
 
@@ -377,14 +380,7 @@ impl TargetList {
         })?;
         let parts = target.parts(&choices.parts)?;
         let parameters = self.parameters(target, &choices.set)?;
-        let chosen = target.chosen(&parts);
-        let view = minijinja::context! { parameters => parameters.clone(), parts => chosen };
-        let holds = |when: &Option<String>| -> Result<bool, ExportError> {
-            let Some(when) = when else { return Ok(true) };
-            let compiled = self.engine.compile_expression(when);
-            let value = compiled.and_then(|compiled| compiled.eval(&view));
-            Ok(value.map_err(damaged(name, "target.toml"))?.is_true())
-        };
+        let holds = |when: &Option<String>| self.chosen(target, &parts, &parameters, when);
         let deeds = |rows: &[DeedRow], list: &str| -> Result<Vec<Deed>, ExportError> {
             let mut deeds = Vec::new();
             for row in rows {
@@ -418,6 +414,45 @@ impl TargetList {
             parts,
             parameters,
         })
+    }
+
+    /// Whether a condition holds for a project that is chosen so.
+    fn chosen(
+        &self,
+        target: &Target,
+        parts: &[String],
+        parameters: &BTreeMap<String, String>,
+        when: &Option<String>,
+    ) -> Result<bool, ExportError> {
+        let Some(when) = when else { return Ok(true) };
+        let parts = target.chosen(parts);
+        let view = minijinja::context! { parameters => parameters.clone(), parts => parts };
+        let compiled = self.engine.compile_expression(when);
+        let value = compiled.and_then(|compiled| compiled.eval(&view));
+        Ok(value.map_err(damaged(&target.name, "target.toml"))?.is_true())
+    }
+
+    /// What judges a project that is looked at so closely, with the targets that say so.
+    ///
+    /// # Errors
+    /// Where a target is damaged.
+    pub fn judges(&self, project: &Project, level: Level) -> Result<Vec<&Judge>, ExportError> {
+        let target = self.any(&project.platform)?;
+        let holds = |when| self.chosen(target, &project.parts, &project.parameters, when);
+        let mut judges = Vec::new();
+        for part in &target.part {
+            if holds(&part.when)? {
+                judges.extend(&self.any(&part.target)?.judge);
+            }
+        }
+        judges.extend(&target.judge);
+        let mut chosen = Vec::new();
+        for judge in judges {
+            if judge.level <= level && holds(&judge.when)? {
+                chosen.push(judge);
+            }
+        }
+        Ok(chosen)
     }
 
     /// The files of a project.

@@ -54,7 +54,7 @@ pub use model::{Accelerator, FrameworkPlan, Phase, Plan, Status, Step, Totals, W
 pub use picture::{Difference, differences};
 pub use profile::{
     ADVISED, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile,
-    ProfileError, Requirements, STEP, nearest, parse as parse_toml,
+    ProfileError, ProfileStep, Requirements, STEP, nearest, parse as parse_toml,
 };
 pub use project::{Client, Cost, Deed, Project};
 pub use requirement::{normalized, project};

@@ -4,8 +4,6 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::texts::Language;
-
 /// A project for a platform, as its target and the choices make it. Reading targets is the crate `export`'s; what is
 /// planned by it stands here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -71,16 +69,6 @@ pub struct Cost {
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
     pub as_of: String,
-}
-
-impl Deed {
-    /// What it is for, in a language.
-    pub fn what(&self, language: Language) -> &str {
-        match language {
-            Language::French if !self.french.is_empty() => &self.french,
-            _ => &self.what,
-        }
-    }
 }
 
 /// Something that a person does with a project.

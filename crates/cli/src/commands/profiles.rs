@@ -4,7 +4,7 @@ use aitk_system::message;
 use std::process::ExitCode;
 
 use aitk_export::{Target, TargetList};
-use aitk_plan::{ADVISED, Language, Profile};
+use aitk_plan::{ADVISED, Language, Profile, ProfileStep, StepKind};
 use serde_json::json;
 
 use crate::args::Profiles;
@@ -23,9 +23,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
     let data: Vec<_> = profiles
         .iter()
         .map(|profile| {
-            let steps: Vec<_> = profile
-                .steps
-                .iter()
+            let steps: Vec<_> = steps(profile)
                 .map(|step| json!({ "id": step.id, "title": step.title, "why": step.why, "with": step.with }))
                 .collect();
             let platforms: Vec<_> = platforms(&targets, profile)
@@ -65,7 +63,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
             }
             text += &shown.concat();
             if args.name.is_some() {
-                for step in &profile.steps {
+                for step in steps(profile) {
                     let with = step.with.as_ref().map(|name| format!(" (--with {name})"));
                     let with = with.unwrap_or_default();
                     text += &format!("    {:22} {}{with}\n", step.id, said(&step.title));
@@ -81,6 +79,14 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
         profiles.iter().map(one).chain(advised).collect::<String>()
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The steps of a budget: those for a project only where it writes one.
+fn steps(profile: &Profile) -> impl Iterator<Item = &ProfileStep> {
+    let is_projects = |step: &ProfileStep| {
+        matches!(step.kind, StepKind::ProjectFolder(_) | StepKind::ProjectLibraries(_))
+    };
+    profile.steps.iter().filter(move |step| profile.projects || !is_projects(step))
 }
 
 /// The platforms of a budget: those of projects, or those of hosted notebooks.
@@ -122,14 +128,14 @@ fn show_platform(targets: &TargetList, target: &Target) -> Result<String, CliErr
     said += &textwrap::fill(text(&["when"]), wrapping(page_width(), "        ", "        "));
     said += "\n";
     for name in target.optional.keys() {
-        said += &line(format!("--part {name}"), text(&["optional", name]));
+        said += &line(["--part", name].join(" "), text(&["optional", name]));
     }
     for (name, parameter) in targets.declared(target)? {
         let values = match parameter.one_of.is_empty() {
             true => String::new(),
             false => parameter.one_of.join(", "),
         };
-        said += &line(format!("--set {name}={}", parameter.default), &values);
+        said += &line(["--set ", &name, "=", &parameter.default].concat(), &values);
     }
     Ok(said + "\n")
 }
