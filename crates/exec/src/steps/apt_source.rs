@@ -8,7 +8,7 @@ use aitk_plan::{Plan, Step, Write};
 use aitk_system::{Command, Failure, Message, Permit, System, Told, message};
 
 use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work, may_change};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work, help_where_refused, may_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
@@ -250,7 +250,10 @@ impl Ensure for AptSource {
         if !is_listed(cx, self) {
             missing.push(message!("apt has no lists of {}", self.uri));
         }
-        Ok(Check::of(missing))
+        if missing.is_empty() {
+            return Ok(Check::Holds);
+        }
+        Ok(Check::of(missing).helped_by(help_where_refused(refuse_foreign(cx, self))?))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -348,6 +351,7 @@ mod tests {
 
     use super::*;
     use crate::receipt::Receipt;
+    use crate::steps::in_the_way;
     use crate::steps::testing::{Machine, NOTED, step};
 
     const KEY: &str = include_str!("../../fixtures/one-key.asc");
@@ -424,6 +428,8 @@ mod tests {
         let step = step(source());
         let own = "/etc/apt/sources.list.d/own.list";
         machine.file(own, "deb https://repo.vendor.example:8443/debian_12 /\n");
+        let lacks = machine.check(&step).unwrap().lacks();
+        assert!(lacks.iter().all(|lack| lack.remedy == Some(in_the_way())), "{lacks:?}");
         let refused = machine.apply(step.action.clone(), Receipt::default());
         assert!(matches!(refused, Err(ExecError::Foreign { path }) if path == Path::new(own)));
         let list = "/var/lib/apt/lists/repo.vendor.example:8443_debian%5f12_InRelease";

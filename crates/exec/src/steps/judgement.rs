@@ -137,6 +137,18 @@ pub(crate) fn in_the_way() -> Remedy {
     ))
 }
 
+/// What helps where `apply` would refuse, for a reason that only the person can take away.
+pub(crate) fn help_where_refused(why: Result<(), ExecError>) -> Result<Option<Remedy>, ExecError> {
+    match why {
+        Ok(()) => Ok(None),
+        Err(ExecError::Foreign { .. }) => Ok(Some(in_the_way())),
+        Err(ExecError::Yours { remedy, .. } | ExecError::NoSwapFile { remedy, .. }) => {
+            Ok(Some(Remedy::Do(remedy)))
+        }
+        Err(error) => Err(error),
+    }
+}
+
 /// The environment that is meant where none is named.
 const DEFAULT_ENV: &str = "ai";
 

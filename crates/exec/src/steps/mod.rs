@@ -44,7 +44,7 @@ pub(crate) use apt_source::own_sources;
 pub(crate) use base::resolve as resolve_base;
 pub(crate) use environment::{as_built, resolve as resolve_environment};
 pub(crate) use judgement::{
-    Check, Lack, in_the_way, lacks_as_a_whole, lacks_in, lacks_of, not_ours,
+    Check, Lack, help_where_refused, in_the_way, lacks_as_a_whole, lacks_in, lacks_of, not_ours,
 };
 pub use judgement::{Remedy, env_flag};
 pub(crate) use kernelspec::{kept_kernel, kernel_python};

@@ -7,7 +7,7 @@ use aitk_plan::{Plan, Step};
 use aitk_system::{Message, System, Told, message, quote};
 
 use super::shell_file::{self, Changed, Unclear, behind_links, closed};
-use super::{Check, Ensure, Exact, Made, Work, base};
+use super::{Check, Ensure, Exact, Made, Work, base, help_where_refused};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::shell_files;
@@ -46,6 +46,17 @@ fn wanted(cx: &Context<'_>, plan: &Plan) -> Wanted {
 }
 
 impl Wanted {
+    /// The file behind the links, what it says now, and what it shall say; [`ExecError::Yours`] where it stays as it is.
+    fn changed(&self, cx: &Context<'_>) -> Result<(PathBuf, Option<Vec<u8>>, Changed), ExecError> {
+        let place = behind_links(&self.file, cx.system).map_err(ExecError::io(&self.file))?;
+        if let Some(reason) = closed(&place, cx.system) {
+            return Err(self.yours(reason));
+        }
+        let there = read(&place, cx.system)?;
+        let changed = shell_file::with(there.as_deref().unwrap_or_default(), &self.lines);
+        changed.map_err(|_| self.yours(unclear())).map(|changed| (place, there, changed))
+    }
+
     /// Says that a file stays as it is, and what to write into it.
     fn yours(&self, reason: Message) -> ExecError {
         let lines = self.lines.trim_end();
@@ -75,11 +86,13 @@ impl Ensure for ShellInit {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
         let Wanted { file, lines } = wanted(cx, plan);
         let bytes = read(&file, cx.system)?.unwrap_or_default();
-        Ok(match shell_file::has(&bytes, &lines) {
-            Ok(true) => Check::Holds,
+        let check = match shell_file::has(&bytes, &lines) {
+            Ok(true) => return Ok(Check::Holds),
             Ok(false) => Check::missing(message!("{} does not load conda", file.display())),
             Err(Unclear) => Check::missing(Message::about(file.told(), unclear())),
-        })
+        };
+        let changed = wanted(cx, plan).changed(cx).map(|_| ());
+        Ok(check.helped_by(help_where_refused(changed)?))
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -94,15 +107,7 @@ impl Ensure for ShellInit {
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let wanted = wanted(cx, work.plan);
         let file = &wanted.file;
-        let place = behind_links(file, cx.system).map_err(ExecError::io(file))?;
-        if let Some(reason) = closed(&place, cx.system) {
-            return Err(wanted.yours(reason));
-        }
-        let there = read(&place, cx.system)?;
-        let before = there.as_deref().unwrap_or_default();
-        let Ok(Changed { bytes, kept }) = shell_file::with(before, &wanted.lines) else {
-            return Err(wanted.yours(unclear()));
-        };
+        let (place, there, Changed { bytes, kept }) = wanted.changed(cx)?;
         let detail = match &there {
             None => Some(NEW),
             Some(before) if !before.is_empty() && !before.ends_with(b"\n") => Some(CUT),
@@ -174,7 +179,8 @@ mod tests {
 
     use super::*;
     use crate::receipt::Receipt;
-    use crate::steps::testing::Machine;
+    use crate::steps::testing::{Machine, step};
+    use crate::steps::{Lack, Remedy};
 
     fn apply(answers: &str, text: &str) -> Result<crate::steps::testing::Ran, ExecError> {
         let machine = Machine::new(answers);
@@ -200,6 +206,13 @@ mod tests {
     fn a_file_that_is_the_users_to_change_stays_and_the_lines_are_told() {
         let unclear = "# >>> aitk >>>\nmine\n";
         for (mode, text) in [(0o444, "a\n"), (0o644, unclear)] {
+            let machine = Machine::new(&stat(mode));
+            machine.file("/home/user/.bashrc", text);
+            let lacks = machine.check(&step(ShellInit {})).unwrap().lacks();
+            assert!(
+                matches!(&lacks[..], [Lack { remedy: Some(Remedy::Do(_)), .. }]),
+                "verify says that apply mends it: {lacks:?}"
+            );
             let error = apply(&stat(mode), text).unwrap_err();
             let ExecError::Yours { remedy, .. } = &error else { panic!("{error}") };
             assert!(remedy.to_string().contains(

@@ -8,7 +8,7 @@ use aitk_plan::{Bytes, Plan, SWAP_FILE, Step};
 use aitk_system::{Command, Message, System, Told, message};
 
 use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work, help_where_refused};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::Thing;
@@ -101,9 +101,9 @@ fn make(cx: &Context<'_>, path: &str, size: u64) -> Result<Vec<Command>, ExecErr
     Ok(vec![allocate, close, Command::as_root(["mkswap", path])])
 }
 
-/// What is still to be done.
-fn deeds(cx: &Context<'_>, swap: &SwapFile) -> Result<Vec<Deed>, ExecError> {
-    let (path, size) = (swap.path.as_str(), swap.size);
+/// Refuses what cannot be done here, and a file of somebody else's.
+fn refuse(cx: &Context<'_>, swap: &SwapFile) -> Result<(), ExecError> {
+    let path = swap.path.as_str();
     if cx.machine.virtualization.kind == VirtualizationKind::Container {
         return Err(ExecError::NoSwapFile {
             path: path.into(),
@@ -120,10 +120,15 @@ fn deeds(cx: &Context<'_>, swap: &SwapFile) -> Result<Vec<Deed>, ExecError> {
             remedy: message!("name it otherwise"),
         });
     }
-    let State { there, active, lasting, ours } = state(cx, path)?;
-    if there && !ours {
-        return Err(ExecError::Foreign { path: path.into() });
-    }
+    let State { there, ours, .. } = state(cx, path)?;
+    if there && !ours { Err(ExecError::Foreign { path: path.into() }) } else { Ok(()) }
+}
+
+/// What is still to be done.
+fn deeds(cx: &Context<'_>, swap: &SwapFile) -> Result<Vec<Deed>, ExecError> {
+    refuse(cx, swap)?;
+    let (path, size) = (swap.path.as_str(), swap.size);
+    let State { there, active, lasting, .. } = state(cx, path)?;
     let mut commands = Vec::new();
     if !active {
         // It comes last into fstab: before that it may be half made.
@@ -211,7 +216,10 @@ impl Ensure for SwapFile {
         if !lasting && (ours || !active) {
             missing.push(message!("{FSTAB} does not name {path}"));
         }
-        Ok(Check::of(missing))
+        if missing.is_empty() {
+            return Ok(Check::Holds);
+        }
+        Ok(Check::of(missing).helped_by(help_where_refused(refuse(cx, self))?))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -244,6 +252,7 @@ impl Ensure for SwapFile {
 mod tests {
     use super::*;
     use crate::receipt::Receipt;
+    use crate::steps::in_the_way;
     use crate::steps::testing::{Machine, NOTED, step};
 
     const PATH: &str = "/swapfile";
@@ -311,6 +320,8 @@ mod tests {
     fn somebody_elses_file_is_left_alone() {
         let machine = machine("ext4");
         machine.file(PATH, "");
+        let lacks = machine.check(&step(action())).unwrap().lacks();
+        assert!(lacks.iter().all(|lack| lack.remedy == Some(in_the_way())), "{lacks:?}");
         let refused = commands(&machine, Receipt::default()).unwrap_err();
         assert!(matches!(refused, ExecError::Foreign { .. }), "{refused}");
         machine.file("/proc/swaps", SWAPS);

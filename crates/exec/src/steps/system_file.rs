@@ -7,7 +7,7 @@ use aitk_plan::step::SystemFile;
 use aitk_plan::{Plan, Step};
 
 use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work, hash};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work, hash, help_where_refused};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::{Thing, system_files};
@@ -31,11 +31,12 @@ fn key(path: &Path) -> String {
 impl Ensure for SystemFile {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let path = Path::new(&self.path);
-        Ok(match root::content_of(cx, path)? {
-            Some(there) if there == self.content.as_bytes() => Check::Holds,
+        let check = match root::content_of(cx, path)? {
+            Some(there) if there == self.content.as_bytes() => return Ok(Check::Holds),
             Some(_) => Check::missing(message!("{} says something else", path.display())),
             None => Check::missing(message!("there is no {}", path.display())),
-        })
+        };
+        Ok(check.helped_by(help_where_refused(refuse_foreign(cx, self))?))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -88,6 +89,7 @@ mod tests {
 
     use super::*;
     use crate::receipt::Receipt;
+    use crate::steps::in_the_way;
     use crate::steps::testing::{Machine, NOTED, step};
 
     const PATH: &str = "/etc/modprobe.d/aitk-nouveau.conf";
@@ -104,7 +106,10 @@ mod tests {
         machine.file(PATH, "blacklist nouveau\n");
         assert_eq!(holds(&machine), Check::Holds);
         machine.file(PATH, "blacklist nouveau\nblacklist other\n");
-        assert_eq!(holds(&machine), Check::missing(format!("{PATH} says something else")));
+        let other = || Check::missing(format!("{PATH} says something else"));
+        assert_eq!(holds(&machine), other().helped_by(in_the_way()), "it is somebody else's");
+        let ours = machine.made(&[&format!("file:{PATH}")]);
+        assert_eq!(machine.check_with(&step(action()), ours).unwrap(), other());
     }
 
     #[test]
