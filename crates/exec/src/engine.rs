@@ -96,8 +96,8 @@ pub fn apply(
     let since = cx.system.now();
     let measures = Before::now(cx);
     let ids = plan.steps.iter().map(|step| step.id.clone()).collect();
-    let budget = plan.budget.clone();
-    journal.write(cx, Entry::RunStarted { budget, steps: ids })?;
+    let (budget, env) = (plan.budget.clone(), Some(plan.choices.env.clone()));
+    journal.write(cx, Entry::RunStarted { budget, steps: ids, env })?;
     note_own(cx, &plan)?;
     note_files(cx, &plan);
     reporter.event(&Event::RunStarted { totals: plan.totals });

@@ -25,6 +25,9 @@ pub(crate) enum Entry {
         budget: String,
         #[serde(deserialize_with = "names::step_id::all")]
         steps: Vec<String>,
+        /// The environment that it is about; those of old do not say it.
+        #[serde(default, deserialize_with = "names::environment_name::maybe")]
+        env: Option<String>,
     },
     /// A step begins.
     StepStarted {
@@ -85,22 +88,38 @@ impl Journal {
     }
 }
 
-/// The step that the last run was at, if that run did not come to its end.
-pub fn interrupted_run(state: &Path, system: &dyn System) -> Option<Message> {
+/// A run that did not come to its end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interrupted {
+    /// The step that it was at.
+    pub at: Message,
+    /// The environment that it was about, where that is known.
+    pub env: Option<String>,
+}
+
+impl Interrupted {
+    /// Whether a run about this environment continues it.
+    pub fn goes_on_in(&self, env: &str) -> bool {
+        self.env.as_deref().is_none_or(|own| own == env)
+    }
+}
+
+/// The last run, if it did not come to its end.
+pub fn interrupted_run(state: &Path, system: &dyn System) -> Option<Interrupted> {
     let runs = state.join("runs");
     let last = system.list(&runs).ok()?.pop()?;
     let text = system.text(runs.join(last).join("journal.jsonl")).ok()?;
-    let mut open = Some(message!("its beginning"));
+    let (mut open, mut about) = (Some(message!("its beginning")), None);
     // A last line that was cut off in the middle does not parse, and says nothing.
     for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
         match line.entry {
-            Entry::RunStarted { .. } => {}
+            Entry::RunStarted { env, .. } => about = env,
             Entry::StepStarted { step } => open = Some(step.into()),
             Entry::StepFinished { .. } => {}
             Entry::RunFinished { .. } => open = None,
         }
     }
-    open
+    open.map(|at| Interrupted { at, env: about })
 }
 
 #[cfg(test)]
@@ -123,7 +142,12 @@ mod tests {
         let state = tempfile::tempdir().unwrap();
         assert_eq!(interrupted_run(state.path(), &Real), None, "there was no run");
         journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n"));
-        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "libraries");
+        let run = interrupted_run(state.path(), &Real).unwrap();
+        assert!(run.at == "libraries" && run.goes_on_in("ai"), "{run:?}");
+        let of_another = STARTED.replace("[]", r#"[],"env":"work""#);
+        journal(state.path(), "1", &format!("{of_another}\n{STEP}\n"));
+        let run = interrupted_run(state.path(), &Real).unwrap();
+        assert!(run.goes_on_in("work") && !run.goes_on_in("ai"), "{run:?}");
         journal(state.path(), "2", &format!("{STARTED}\n{STEP}\n{ENDED}\n"));
         assert_eq!(interrupted_run(state.path(), &Real), None);
     }
@@ -133,16 +157,16 @@ mod tests {
     fn a_journal_of_the_first_form_is_read() {
         let state = tempfile::tempdir().unwrap();
         journal(state.path(), "1", include_str!("../fixtures/journal-1.jsonl"));
-        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "environment");
+        assert_eq!(interrupted_run(state.path(), &Real).unwrap().at, "environment");
     }
 
     #[test]
     fn a_line_that_was_cut_off_says_nothing() {
         let state = tempfile::tempdir().unwrap();
         journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n{}", &ENDED[..20]));
-        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "libraries");
+        assert_eq!(interrupted_run(state.path(), &Real).unwrap().at, "libraries");
         let strange = STEP.replace("libraries", r"\u001b[31m");
         journal(state.path(), "1", &format!("{STARTED}\n{STEP}\n{strange}\n"));
-        assert_eq!(interrupted_run(state.path(), &Real).unwrap(), "libraries");
+        assert_eq!(interrupted_run(state.path(), &Real).unwrap().at, "libraries");
     }
 }

@@ -24,7 +24,7 @@ pub use apt::brought;
 pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;
-pub use journal::{Journal, interrupted_run};
+pub use journal::{Interrupted, Journal, interrupted_run};
 pub use origins::{foreign_origins, foreign_origins_elsewhere};
 pub use places::Places;
 pub use project::{

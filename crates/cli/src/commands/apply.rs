@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aitk_env::{Bundle, EnvError, open_bundle, read_locks};
-use aitk_exec::{Context, Journal, Summary, interrupted_run};
+use aitk_exec::{Context, Interrupted, Journal, Summary, interrupted_run};
 use aitk_plan::{Catalog, Locks, Plan, Request, Status};
 use aitk_system::{Deny, Explain, Message, Report, Timestamp, listen_for_interrupts, message};
 use serde_json::json;
@@ -177,7 +177,9 @@ impl Run<'_> {
             self.output.say(show(plan, self.output.verbose > 0).trim_end());
             self.output.warn(&plan.warnings);
         }
-        if let Some(step) = interrupted_run(&machine.folders.state, &**local) {
+        let interrupted = interrupted_run(&machine.folders.state, &**local);
+        let ours = |run: &Interrupted| run.goes_on_in(&plan.choices.env);
+        if let Some(Interrupted { at: step, .. }) = interrupted.filter(ours) {
             self.output.say(message!(
                 "The last run did not come to its end (at {step}); this one continues."
             ));

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_env::{Environments, Generation, Record};
-use aitk_exec::{brought, interrupted_run};
+use aitk_exec::{Interrupted, brought, env_flag, interrupted_run};
 use aitk_plan::FrameworkPlan;
 use aitk_system::{Message, System, Told, message};
 use serde_json::json;
@@ -52,7 +52,7 @@ pub fn run(
         "environment": shown.as_ref().map(Shown::json),
         "wish": request,
         "system_packages": brought.len(),
-        "interrupted": interrupted,
+        "interrupted": interrupted.as_ref().map(|run| &run.at),
     });
     let make = making(&args.env, request.is_some());
     output.result("status", &data, Vec::new(), || {
@@ -63,9 +63,10 @@ pub fn run(
                 args.env
             )),
         };
-        if let Some(step) = &interrupted {
+        if let Some(Interrupted { at: step, env }) = &interrupted {
+            let flag = env_flag(env.as_deref().unwrap_or(&args.env));
             text += &said(message!(
-                "{} the last run did not come to its end (at {step}): `aitk apply` continues\n",
+                "{} the last run did not come to its end (at {step}): `aitk apply{flag}` continues\n",
                 styled(CARE, "!")
             ));
         }
