@@ -8,7 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
-use aitk_detect::{Finding, Sudo, Tables, VirtualizationKind, detect, examine, looked_at};
+use aitk_detect::{
+    Finding, Own, OwnFault, OwnKind, Sudo, Tables, VirtualizationKind, detect, examine, looked_at,
+};
 use aitk_system::{Command, Message, Real, Replay, System};
 use hostile::Hostile;
 use proptest::prelude::*;
@@ -102,6 +104,59 @@ fn an_environment_that_is_there_in_part_is_seen() {
         assert!(codes.contains(&code), "{code} is not among {codes:?}");
     }
     assert!(found.iter().all(|finding| finding.aitk.is_none()), "it is somebody else's");
+}
+
+/// An environment with PyTorch for CUDA, on a machine without such a device, and what is found.
+fn of_own(own: Option<&Own>) -> Vec<Finding> {
+    let root = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        Real.write(&root.path().join(path), text.as_bytes(), 0o755).unwrap();
+    };
+    put("env/pyvenv.cfg", "home = /usr/bin\n");
+    put("env/bin/python", "");
+    let torch = "__version__ = '2.15.0+cu132'\ncuda: Optional[str] = '13.2'\n";
+    put("env/lib/python3.9/site-packages/torch/version.py", torch);
+    put("env/lib/python3.9/site-packages/torch-2.15.0.dist-info/RECORD", "torch/gone.py,,\n");
+    let (system, tables) = (Replay::tree(root.path()), Tables::default());
+    let machine = detect(&system, &tables).machine;
+    examine(&system, &machine, &tables, Some(Path::new("/env")), own)
+}
+
+#[test]
+fn apply_is_said_to_mend_its_own_environment_only_where_it_would() {
+    let fault = |kind, seen: &str, remedy: &str, by_aitk| OwnFault {
+        kind,
+        seen: Message::plain(seen),
+        remedy: Message::plain(remedy),
+        by_aitk,
+    };
+    let by_aitk = |own: Option<&Own>, code: &str| {
+        let found = of_own(own).into_iter().find(|finding| finding.code == code);
+        found.unwrap_or_else(|| panic!("{code} is not found")).aitk
+    };
+    let (up_to_date, flag) = (Own::default(), " --env work".to_owned());
+    let outdated = Own { outdated: true, flag, ..Own::default() };
+    assert_eq!(by_aitk(None, "AITK-H17"), None, "it is somebody else's");
+    assert_eq!(by_aitk(Some(&up_to_date), "AITK-H17"), None, "what is wished for is there");
+    assert_eq!(by_aitk(Some(&outdated), "AITK-H17").unwrap(), "aitk apply --env work");
+    let other = "aitk apply --env work --manager conda --python 3.12";
+    assert_eq!(by_aitk(Some(&outdated), "AITK-H20").unwrap(), other);
+    // Which files there are to be it knows better than who looks from outside.
+    let codes = |own| of_own(own).into_iter().map(|one| one.code).collect::<Vec<_>>();
+    assert!(codes(None).contains(&"AITK-H38".to_owned()));
+    assert!(!codes(Some(&up_to_date)).contains(&"AITK-H38".to_owned()));
+    let faults = vec![
+        fault(OwnKind::Python, "no python", "aitk apply", true),
+        fault(OwnKind::Other, "a file is changed", "aitk apply --deep", true),
+        fault(OwnKind::Other, "a file is gone", "aitk apply", true),
+        fault(OwnKind::Other, "it is root's", "sudo chown", false),
+    ];
+    let found = of_own(Some(&Own { faults, ..Own::default() }));
+    let finding = |code: &str| found.iter().find(|finding| finding.code == code).unwrap();
+    assert_eq!(finding("AITK-H36").evidence, ["no python"]);
+    let rest = finding("AITK-H57");
+    assert_eq!((rest.evidence.len(), rest.aitk.as_deref()), (3, Some("aitk apply --deep")));
+    assert_eq!(rest.remedy, ["sudo chown"]);
 }
 
 #[test]

@@ -452,6 +452,17 @@ mod tests {
     }
 
     #[test]
+    fn the_python_that_is_named_is_one_that_all_frameworks_have_builds_for() {
+        let words = BOOK.finding.iter().find(|words| words.code == "AITK-H20").unwrap();
+        let command = words.aitk.as_ref().unwrap();
+        let python = prefix::minor(command.split_once("--python ").unwrap().1).unwrap();
+        for PythonRange { framework, min, max, .. } in &BOOK.python {
+            let [min, max] = [min, max].map(|version| prefix::minor(version).unwrap());
+            assert!((min..=max).contains(&python), "{framework}: {command}");
+        }
+    }
+
+    #[test]
     fn every_probe_has_words_and_all_words_have_a_probe() {
         let book: Book = toml::from_str(builtin("doctor.toml")).unwrap();
         let words: BTreeSet<_> = book.finding.iter().map(|words| words.code.as_str()).collect();
