@@ -117,10 +117,15 @@ fn beside(gpu: &Gpu, machine: &Machine) -> Option<Message> {
             "the device is a share of one (vGPU): its driver comes from whoever runs the host, and has to go with the host's"
         ));
     }
-    use Obstacle::{Dropped, NoDriver, NotBuilt, NotLoaded, OtherDriver, Unsigned, WrongModule};
+    use Obstacle::{
+        Dropped, Faulty, NoDriver, NotBuilt, NotLoaded, OtherDriver, Silent, Unsigned, WrongModule,
+    };
     match gpu.obstacle? {
         // What is installed already and counts after a restart is a step that holds.
         NoDriver | OtherDriver | WrongModule | Dropped | NotBuilt | NotLoaded | Unsigned => None,
+        Silent | Faulty => Some(message!(
+            "a driver is installed; the kernel's log says what is wrong with the device: `sudo dmesg | grep -i nvrm | tail`"
+        )),
         _ => Some(message!("`aitk doctor` says what to do: a driver is installed")),
     }
 }

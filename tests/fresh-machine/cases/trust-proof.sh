@@ -102,8 +102,18 @@ expect_code 0
 said=$(as user "${STRAY[@]}" aitk run -- sh -c 'python -c "import pytest; print(pytest.__version__)"; echo "$PYTHONPATH $CONDA_PREFIX $PIP_TARGET $PIP_USER"')
 [[ $said == $'4\n   0' ]] || die "it says: $said"
 
+# `doctor_says CODE WHAT REMEDY [NAME=VALUE…]`: that is what the doctor sees, and says that it helps.
+doctor_says() {
+    SHOW=0 aitk user "${@:4}" -- doctor --json
+    expect_code 2
+    jq -e --arg code "$1" --arg what "$2" --arg remedy "$3" '.data.findings[] | select(.code == $code) |
+        (.evidence | any(contains($what))) and ([.aitk // empty, .remedy[]] | any(contains($remedy)))' "$OUT" >/dev/null ||
+        die "the doctor does not say that $2, and that $3 helps: $(cat "$OUT")"
+}
+
 step "an interpreter that leads nowhere is named, and mended"
 as user ln -sfn /usr/bin/python3.99 "/home/user/.local/share/aitk/envs/ai/current/bin/python"
+doctor_says AITK-H36 python3.99 'aitk apply'
 SHOW=5 aitk user -- run -- python -V
 expect_code 1
 expect_one_error 'python3.99'
@@ -120,6 +130,7 @@ SHOW=5 aitk user -- verify
 expect_code 2
 expect_said 'apt-get install --reinstall python3-minimal'
 expect_not_said 'aitk apply` mends it'
+doctor_says AITK-H36 'is gone' 'apt-get install --reinstall python3-minimal'
 mv "$ROOT$python.away" "$ROOT$python"
 SHOW=5 aitk user -- verify
 expect_code 0
@@ -129,6 +140,8 @@ chown 1 "$envs/current/pyvenv.cfg"
 SHOW=5 aitk user -- verify
 expect_code 2
 expect_said 'pyvenv.cfg belongs to another user'
+expect_said 'sudo chown -R'
+doctor_says AITK-H57 'belongs to another user' 'sudo chown -R'
 chown --reference="$envs" "$envs/current/pyvenv.cfg"
 SHOW=5 aitk user -- verify
 expect_code 0
@@ -138,6 +151,7 @@ as user mv .local/share/aitk elsewhere
 SHOW=5 aitk user AITK_DATA_DIR=/home/user/elsewhere -- verify
 expect_code 2
 expect_said 'was built in /home/user/.local/share'
+doctor_says AITK-H37 'was built in /home/user/.local/share' 'aitk apply' AITK_DATA_DIR=/home/user/elsewhere
 SHOW=5 aitk user AITK_DATA_DIR=/home/user/elsewhere -- apply "${WISH[@]}" --yes
 expect_code 0
 expect_said 'pytest 4 tells'

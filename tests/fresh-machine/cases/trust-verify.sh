@@ -19,7 +19,28 @@ aitk user -- status
 grep -qi pytorch "$OUT" && die "status names a framework that was not installed"
 [[ $(aitk user -- status --json && jq -r .data.framework "$OUT") == *null ]] || die "a framework in JSON"
 
-# `named WHAT REMEDY [--deep]`: verify finds this and says what helps; that is done, and then nothing is found.
+step "HOME in other spellings: there is nothing to do, nothing is wrong, and nothing is made twice"
+as root ln -s /home/user /home/nickname
+for other in /home/user/ /home//user /home/./user /home/nickname; do
+    SHOW=3 aitk user HOME="$other" -- apply --profile tiny.toml --manager venv --yes
+    expect_code 0
+    expect_said 'Nothing to do'
+    SHOW=3 aitk user HOME="$other" -- apply --yes
+    expect_said 'Nothing to do'
+    SHOW=3 aitk user HOME="$other" -- verify --deep
+    expect_code 0
+done
+[[ $(find "$home" -name kernel.json -o -name receipt.json -o -name aitk-generation.json | wc -l) == 3 ]] ||
+    die "something was made again"
+
+# Leaves in TOLD the findings of the doctor about aitk's own environment: what was seen, and what helps.
+doctor() {
+    SHOW=0 aitk user -- doctor --json
+    TOLD=$(jq -c '[.data.findings[] | select(.code | IN("AITK-H36", "AITK-H37", "AITK-H57")) | {evidence, helps: (.aitk // .remedy[0])}]' "$OUT")
+}
+
+# `named WHAT REMEDY [--deep]`: verify finds this and says what helps, and so does the doctor, who reads no files; that is
+# done, and then nothing is found.
 named() {
     local what=$1 remedy=$2 said
     shift 2
@@ -29,6 +50,12 @@ named() {
         die "verify does not name $what alone"
     said=$(jq -r '.data.findings[0].remedy' "$OUT")
     [[ $said == "$remedy"* ]] || die "the remedy is \`$said\`"
+    if (($# == 0)); then
+        doctor
+        jq -e --arg what "$what" --arg said "$said" \
+            'length == 1 and (.[0].evidence[0] | contains($what)) and .[0].helps == $said' <<<"$TOLD" >/dev/null ||
+            die "the doctor says something else: $TOLD"
+    fi
     case $said in
     "aitk "*)
         read -ra words <<<"${said#aitk } --yes"
@@ -39,6 +66,8 @@ named() {
     esac
     SHOW=5 aitk user -- verify --deep
     expect_code 0 "$said does not take it away"
+    doctor
+    [[ $TOLD == "[]" ]] || die "the doctor still finds it: $TOLD"
 }
 
 step "a compiled file is cut"
