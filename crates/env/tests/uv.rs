@@ -266,6 +266,11 @@ fn each_way_that_fails_says_why() {
     let lost = python("lost", ">&2 NewConnectionError: [Errno 13] Permission denied; exit 1");
     let lost = fetch(&[lost]);
     assert!(matches!(lost, Err(EnvError::Unreachable { .. })), "{lost:?}");
+    let none = python("none", ">&2 'ERROR: uv==9.9.9 (from versions: none)'; exit 1");
+    let machine = Machine { python: vec![none], ..Machine::default() };
+    let waited = Settings { waited: true, ..settings.clone() };
+    let silent = fetch_uv(&Real, &machine, &catalog(true), &waited, &Silent);
+    assert!(matches!(silent, Err(EnvError::Unreachable { .. })), "{silent:?}");
     // Whatever else is there, a disk that is full stays so.
     let full = python("full", ">&2 OSError: [Errno 28] No space left on device; exit 1");
     let full = fetch(&[full, failing.clone()]);

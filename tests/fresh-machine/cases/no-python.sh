@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # A machine without any Python: the first plan knows what will be installed, to the byte, and that is what is installed; what
-# is for other machines needs no Python here at all.
+# is for other machines needs no Python here at all, and no pip.
 # On: bookworm trixie; about 110 s
 
 machine fresh "$RELEASE"
@@ -48,7 +48,6 @@ expect_said 'pinned by version and hash'
 SHOW=4 aitk user -- export requirements.txt "${WISH[@]}" --channel "$UV" -o requirements.txt
 expect_code 0
 grep -q '^numpy==.*' "$home/requirements.txt" || die "no list of packages: $(cat "$home/requirements.txt")"
-kill "$UV_SERVER"
 
 step "no channel answers, and an index is set: it is the same"
 SHOW=0 aitk user AITK_CACHE_DIR=/tmp/other -- lock --budget low --framework none --index-url "$INDEX" "${nowhere[@]}" -o index.toml
@@ -77,3 +76,17 @@ as user which python3
 SHOW=2 aitk user -- lock "${WISH[@]}" --env other -o with.toml
 expect_code 0
 expect_same "$home/without.toml" "$home/with.toml" "the lock"
+
+step "a Python without pip, of another version than is asked for, and no uv yet"
+as root apt-get remove -y -qq python3-pip python3-venv >"$WORK/remove.log" 2>&1 || die "$(cat "$WORK/remove.log")"
+anew=(AITK_CACHE_DIR=/tmp/third AITK_DATA_DIR=/tmp/third)
+SHOW=4 aitk user "${anew[@]}" -- plan --budget free --platform kaggle "${nowhere[@]}"
+expect_code 1
+expect_one_error 'AITK-E06.*/usr/bin/python3[.0-9]* has no pip; .*does not answer'
+SHOW=4 aitk user "${anew[@]}" -- plan --budget free --platform kaggle --channel "$UV"
+expect_code 0
+expect_said 'pinned by version and hash'
+SHOW=4 aitk user "${anew[@]}" -- export requirements.txt "${WISH[@]}" -o again.txt
+expect_code 0
+expect_same "$home/requirements.txt" "$home/again.txt" "the list of packages"
+kill "$UV_SERVER"

@@ -42,7 +42,7 @@ impl Ensure for Uv {
         let way = match &cx.settings.index_url {
             _ if cached => message!("take from the cache"),
             Some(_) => message!("fetch from the index that is set"),
-            None if cx.machine.python.is_empty() => {
+            None if cx.machine.python.is_empty() && !cx.settings.waited => {
                 Message::or([message!("fetch from the conda channel"), pip()])
             }
             None => pip(),

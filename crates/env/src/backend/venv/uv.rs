@@ -386,8 +386,10 @@ fn download_with(
     if let Some((path, source)) = Fault::printed(&of_files.collect::<Vec<_>>().join("\n")) {
         return Err(EnvError::io(if path.is_empty() { folder } else { path.into() })(source));
     }
-    let lost = ["Could not fetch", "NewConnectionError", "Connection"];
-    if lost.iter().any(|sign| output.stderr.contains(sign)) {
+    // Where it asks only once, it says of what does not answer just that there is nothing.
+    let nothing = if settings.waited { Some("(from versions: none)") } else { None };
+    let lost = ["Could not fetch", "NewConnectionError", "Connection"].into_iter().chain(nothing);
+    if lost.into_iter().any(|sign| output.stderr.contains(sign)) {
         return Err(EnvError::Unreachable {
             source_name: message!("the Python package index"),
             reason: connection_line(&output.stderr).unwrap_or_else(|| output.tail(1)).into(),
