@@ -40,6 +40,9 @@ SHOW=0 aitk user -- plan "${WISH[@]}" -o plan.json
 expect_code 0
 SHOW=0 aitk user -- lock "${WISH[@]}" --channel "$UV" -o without.toml
 expect_code 0
+SHOW=6 aitk user -- apply --dry-run "${WISH[@]}" --channel "$UV"
+expect_code 0
+if as user which python3 || [[ -e $home/.local/share/aitk ]]; then die "a dry run has changed something"; fi
 
 step "what is for elsewhere"
 SHOW=4 aitk user -- plan --budget free --platform colab --channel "$UV"

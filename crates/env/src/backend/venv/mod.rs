@@ -192,6 +192,9 @@ impl Backend for Venv {
             }
             installed => installed?,
         }
+        if site.dry {
+            return Ok(());
+        }
         let lost = incomplete(site.system, root, layer);
         if lost.packages.is_empty() {
             return Ok(());
