@@ -13,8 +13,9 @@ use serde_json::{Value, json};
 use crate::error::CliError;
 use crate::session::Session;
 
-/// The form in which plans are saved.
-const SCHEMA: u64 = 1;
+/// The form in which plans are saved. In the first one, which is read as well, what an environment asks for stood with its
+/// steps.
+const SCHEMA: u64 = 2;
 /// The longest file that is read, in bytes: some hundred times what a large environment takes.
 const LONGEST: usize = 64 << 20;
 /// How many differences are named.
@@ -78,8 +79,8 @@ impl Saved {
         let mut file: Value = serde_json::from_str(&text)
             .map_err(|error| bad(message!("it is no saved plan: {error}")))?;
         match file["schema"].as_u64() {
-            Some(SCHEMA) if file["kind"] == "plan" => {}
-            Some(schema) if schema != SCHEMA => {
+            Some(1..=SCHEMA) if file["kind"] == "plan" => {}
+            Some(schema) if !(1..=SCHEMA).contains(&schema) => {
                 return Err(bad(message!(
                     "it has form {schema}, and this version of aitk reads form {SCHEMA}"
                 )));

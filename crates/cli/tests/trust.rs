@@ -81,6 +81,40 @@ fn a_saved_plan_that_nobody_changed_is_carried_out() {
     );
 }
 
+/// The same plan in the form in which version 0.1 saved it.
+fn in_first_form(plan: &mut Value) {
+    plan["schema"] = json!(1);
+    let environments = plan["data"].as_object_mut().unwrap().remove("environments").unwrap();
+    let request = &environments[0]["request"];
+    let layers = request["layers"].as_array().unwrap().iter();
+    let layers: Vec<_> = layers
+        .map(|it| json!({ "step": it["step"], "requirements": it["requirements"] }))
+        .collect();
+    step(plan, "libraries")["spec"] = json!({ "requirements": layers[0]["requirements"] });
+    step(plan, "environment")["spec"] = json!({
+        "env": "ai", "python": request["python"], "interpreter": request["interpreter"], "layers": layers, "builds": [],
+        "added": [], "generation": null,
+    });
+}
+
+#[test]
+fn a_saved_plan_of_the_first_form_is_carried_out_or_refused_like_any_other() {
+    let planned = Planned::new();
+    let output = planned.apply(in_first_form, &[]);
+    let said = text(&output.stderr);
+    assert!(!["AITK-C0", "AITK-C3"].iter().any(|code| said.contains(code)), "{said}");
+    for id in ["libraries", "environment"] {
+        let evil = |plan: &mut Value| {
+            in_first_form(plan);
+            match id {
+                "libraries" => step(plan, id)["spec"]["requirements"] = json!(["evil"]),
+                _ => step(plan, id)["spec"]["layers"][0]["requirements"] = json!(["evil"]),
+            }
+        };
+        planned.refuses(evil, 78, &["AITK-C30", &format!("`spec` of `{id}`")]);
+    }
+}
+
 #[test]
 fn a_saved_plan_that_shows_one_thing_and_asks_for_another_is_refused() {
     let planned = Planned::new();
@@ -97,6 +131,10 @@ fn a_saved_plan_that_shows_one_thing_and_asks_for_another_is_refused() {
     planned.refuses(kind, 78, &["AITK-C30", "`kind` of `libraries`"]);
     let spec = |plan: &mut Value| step(plan, "libraries")["spec"]["requirements"] = json!(["evil"]);
     planned.refuses(spec, 78, &["AITK-C30", "`spec` of `libraries`"]);
+    let asked = |plan: &mut Value| {
+        plan["data"]["environments"][0]["request"]["layers"][0]["requirements"] = json!(["evil"]);
+    };
+    planned.refuses(asked, 78, &["AITK-C30", "`environments` of `libraries`"]);
     for (field, to) in [
         ("title", json!("Install nothing")),
         ("why", json!(["because"])),
@@ -142,7 +180,7 @@ fn what_a_saved_plan_says_is_read_into_its_forms() {
         planned.refuses(|plan| plan["data"]["choices"][field] = to, 78, &["AITK-C02"]);
     }
     planned.refuses(|plan| plan["data"]["machine"] = json!("0000000000000000"), 78, &["AITK-C03"]);
-    planned.refuses(|plan| plan["schema"] = json!(2), 78, &["AITK-C02"]);
+    planned.refuses(|plan| plan["schema"] = json!(3), 78, &["AITK-C02"]);
     planned.refuses(|plan| _ = plan.as_object_mut().unwrap().remove("schema"), 78, &["AITK-C02"]);
     planned.refuses(|plan| plan["lock"] = json!(3), 78, &["AITK-C02"]);
     planned.refuses(|plan| plan["lock"] = json!("not a lock"), 78, &["AITK-E09"]);

@@ -22,8 +22,8 @@ mod strangers;
 use std::path::{Path, PathBuf};
 
 pub use backend::{
-    Backend, Cuda, Footprint, Request, Site, Taken, Uv, UvSources, backend, cached_uv,
-    channel_answers, channels_of, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
+    Backend, Footprint, Site, Taken, Uv, UvSources, backend, cached_uv, channel_answers,
+    channels_of, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
 };
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use error::{EnvError, get_python};

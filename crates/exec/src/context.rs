@@ -1,19 +1,14 @@
 //! What every step has at hand.
 
-use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
-use aitk_env::{
-    Backend, Cuda, Depth, Environments, Generation, Record, Request, Settings, Site, backend,
-};
+use aitk_env::{Backend, Depth, Environments, Generation, Record, Settings, Site, backend};
 use aitk_export::TargetList;
-use aitk_plan::{
-    BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Locks, Plan, Step, digest_of, step,
-};
+use aitk_plan::{Catalog, EnvironmentPlan, Layer, Locked, Locks, Step};
 use aitk_system::{Command, Message, System};
 use serde_json::Value;
 
@@ -227,79 +222,27 @@ impl<'a> Context<'a> {
     }
 }
 
-/// An environment that a plan describes.
-#[derive(Debug, Clone)]
-pub(crate) struct EnvironmentSpec<'a> {
-    pub name: &'a str,
-    pub backend: &'static dyn Backend,
-    pub python: Option<&'a str>,
-    pub interpreter: Option<&'a str>,
-    pub layers: Cow<'a, [LayerRequest]>,
-    pub builds: &'a [BuildRequest],
-    pub added: &'a [String],
-    pub cuda: Option<Cuda<'a>>,
-    pub generation: Option<&'a str>,
-    /// Digest of everything that is asked for.
-    pub digest: String,
-}
-
-impl EnvironmentSpec<'_> {
-    /// What its manager is asked for.
-    pub fn request(&self) -> Request<'_> {
-        Request {
-            name: self.name,
-            python: self.python,
-            interpreter: self.interpreter,
-            layers: &self.layers,
-            builds: self.builds,
-            added: self.added,
-            cuda: self.cuda,
-        }
-    }
-}
-
-/// The environment of a plan, if it has one.
-pub(crate) fn environment(plan: &Plan) -> Option<EnvironmentSpec<'_>> {
-    let (_, wanted) = plan.find::<step::Environment>()?;
-    let step::Environment { env, python, interpreter, layers, builds, added, generation } = wanted;
-    let names: Vec<_> = builds.iter().map(|build| &build.name).collect();
-    let (accelerator, choices) = (&plan.accelerator, &plan.choices);
-    Some(EnvironmentSpec {
-        name: env,
-        backend: backend(plan.manager),
-        python: python.as_deref(),
-        interpreter: interpreter.as_deref(),
-        layers: Cow::Borrowed(layers),
-        builds,
-        added,
-        cuda: accelerator
-            .cuda
-            .as_deref()
-            .map(|version| Cuda { version, capability: accelerator.compute_capability.as_deref() }),
-        generation: generation.as_deref(),
-        digest: digest_of(&(
-            (plan.manager, layers, names, choices.accelerator),
-            (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
-        )),
-    })
+/// What installs an environment of a plan.
+pub(crate) fn backend_of(environment: &EnvironmentPlan) -> &'static dyn Backend {
+    backend(environment.request.manager)
 }
 
 impl Context<'_> {
-    /// All generations of the environment that a plan describes.
-    pub(crate) fn environments(&self, spec: &EnvironmentSpec<'_>) -> Environments {
-        Environments::new(&self.settings.data, spec.name)
+    /// All generations of an environment of a plan.
+    pub(crate) fn environments(&self, wanted: &EnvironmentPlan) -> Environments {
+        Environments::new(&self.settings.data, &wanted.name)
     }
 
     /// The whole generation that a plan means: the one that it or the user's lock names, else one that was built for
     /// the same wishes.
-    pub(crate) fn built(&self, spec: &EnvironmentSpec<'_>) -> Option<(Generation, Record)> {
+    pub(crate) fn built(&self, wanted: &EnvironmentPlan) -> Option<(Generation, Record)> {
         let named = self.locked.map(|locks| locks.environment.digest());
-        let named = named.or_else(|| spec.generation.map(str::to_owned));
+        let named = named.or_else(|| wanted.generation());
         match &mut *self.sight() {
-            None => self.find(spec, named.as_deref()),
+            None => self.find(wanted, named.as_deref()),
             Some(sight) => {
-                let key = (spec.name.to_owned(), spec.digest.clone(), named.clone());
-                let found = || self.find(spec, named.as_deref());
+                let key = (wanted.name.clone(), wanted.request.digest.clone(), named.clone());
+                let found = || self.find(wanted, named.as_deref());
                 sight.built.entry(key).or_insert_with(found).clone()
             }
         }
@@ -317,18 +260,14 @@ impl Context<'_> {
         }
     }
 
-    fn find(
-        &self,
-        spec: &EnvironmentSpec<'_>,
-        named: Option<&str>,
-    ) -> Option<(Generation, Record)> {
-        let environments = self.environments(spec);
+    fn find(&self, wanted: &EnvironmentPlan, named: Option<&str>) -> Option<(Generation, Record)> {
+        let environments = self.environments(wanted);
         match named {
-            None => environments.find(self.system, &spec.digest),
+            None => environments.find(self.system, &wanted.request.digest),
             Some(name) => {
                 let generation = environments.instance(self.system, name);
                 let record = generation.record(self.system)?;
-                (record.request == spec.digest).then_some((generation, record))
+                (record.request == wanted.request.digest).then_some((generation, record))
             }
         }
     }
@@ -370,33 +309,6 @@ impl Context<'_> {
             dry: self.dry,
         }
     }
-
-    /// The lock that a resolved plan carries in its steps.
-    pub(crate) fn lock_of(&self, plan: &Plan) -> Option<Lock> {
-        let spec = environment(plan)?;
-        spec.generation?;
-        let in_it = |step: &&Step| step.part().is_content();
-        Some(Lock {
-            manager: plan.manager,
-            target: spec.backend.target(self.machine, spec.python?),
-            build: plan.framework.as_ref().map(|framework| framework.build.clone()),
-            layers: plan.steps.iter().filter(in_it).filter_map(layer_of).collect(),
-        })
-    }
-
-    /// The lock of conda's own environment that a resolved plan carries.
-    pub(crate) fn base_lock_of(&self, plan: &Plan, step: &Step) -> Option<Lock> {
-        let layer = layer_of(step)?;
-        let python = layer.packages.iter().find(|locked| locked.package.name == "python");
-        let version = python.map(|python| python.package.version.as_str()).unwrap_or_default();
-        let minor: Vec<_> = version.split('.').take(2).collect();
-        Some(Lock {
-            manager: plan.manager,
-            target: backend(plan.manager).target(self.machine, &minor.join(".")),
-            build: None,
-            layers: vec![layer],
-        })
-    }
 }
 
 /// The packages that a resolved step installs.
@@ -409,8 +321,6 @@ pub(crate) fn layer_of(step: &Step) -> Option<Layer> {
     })
 }
 
-/// The name of conda's own environment.
-pub(crate) const BASE: &str = "base";
 /// Where a step's log goes when nothing is journaled.
 const NO_LOG: &str = "/dev/null";
 

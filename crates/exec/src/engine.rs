@@ -7,12 +7,12 @@ use std::thread;
 use std::time::Duration;
 
 use aitk_env::{Environments, received};
-use aitk_plan::{Bytes, Plan, Status, Step, Totals, charges};
+use aitk_plan::{BASE, Bytes, Plan, Status, Step, Totals, charges};
 use aitk_system::{Exit, Explain, Failure, Message, RunError, Told, interrupted, message};
 use serde::Serialize;
 
 use crate::apt;
-use crate::context::{BASE, Context, Looked, environment};
+use crate::context::{Context, Looked};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
 use crate::report::{Answer, Event, News, Outcome, Reporter};
@@ -154,7 +154,7 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
         behaviour(&step.action).settle(&mut memo.receipt, apt.clone());
     }
     drop(memo);
-    let environments = environment(plan).map(|spec| cx.environments(&spec));
+    let environments = plan.environment().map(|wanted| cx.environments(wanted));
     for environments in environments.into_iter().chain([Environments::new(&cx.settings.data, BASE)])
     {
         let Some((generation, record)) = environments.current(cx.system) else { continue };
@@ -186,7 +186,7 @@ fn note_own(cx: &Context<'_>, plan: &Plan) -> Result<(), ExecError> {
 
 /// Notes the files of environments that another program or an older aitk has built, before anything is proven of them.
 fn note_files(cx: &Context<'_>, plan: &Plan) {
-    let own = environment(plan).map(|spec| cx.environments(&spec));
+    let own = plan.environment().map(|wanted| cx.environments(wanted));
     let all = own.into_iter().chain([Environments::new(&cx.settings.data, BASE)]);
     let current = all.filter_map(|environments| environments.current(cx.system));
     for (generation, _) in current.filter(|_| !cx.dry) {

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use aitk_env::{Request, Site, backend, is_fetched};
-use aitk_plan::{Locked, Locks, Part, Plan};
+use aitk_env::{Site, backend, is_fetched};
+use aitk_plan::{EnvironmentRequest, Locked, Locks, Part, Plan};
 
-use crate::context::{Context, environment};
+use crate::context::{Context, backend_of};
 
 /// Where packages would be fetched from that the given lock names, and to which no source leads that is set here: the
 /// address of a channel, the host of a wheel. Nothing is fetched without a network, nor what is in the cache already.
@@ -46,19 +46,18 @@ fn packages(locks: &Locks) -> impl Iterator<Item = &Locked> {
 
 /// Where the sources that are set here lead for what the plan asks for; nowhere where they do not answer.
 fn led_to(cx: &Context<'_>, plan: &Plan, locks: &Locks) -> BTreeSet<String> {
-    let Some(spec) = environment(plan) else { return BTreeSet::new() };
+    let Some(wanted) = plan.environment() else { return BTreeSet::new() };
     let lock = &locks.environment;
     let is_taken = |build: &&aitk_plan::BuildRequest| Some(&build.name) == lock.build.as_ref();
-    let builds: Vec<_> = spec.builds.iter().filter(is_taken).cloned().collect();
     // The lock says for which Python, which need not be here yet.
-    let asked = Request {
-        python: Some(&lock.target.python),
+    let asked = EnvironmentRequest {
+        python: Some(lock.target.python.clone()),
         interpreter: None,
-        builds: &builds,
-        ..spec.request()
+        builds: wanted.request.builds.iter().filter(is_taken).cloned().collect(),
+        ..wanted.request.clone()
     };
     // Of what is installed here nothing is taken.
     let site = Site { is_local: false, ..cx.looking() };
-    let answer = spec.backend.resolve(&site, &asked);
+    let answer = backend_of(wanted).resolve(&site, &asked);
     answer.map_or_else(|_| BTreeSet::new(), |lock| lock.packages().map(Locked::origin).collect())
 }

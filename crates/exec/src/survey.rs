@@ -6,12 +6,12 @@ use std::thread;
 
 use aitk_env::{Record, backend, is_fetched};
 use aitk_plan::{Locks, Part, Plan, Status, Step, conclude};
-use aitk_system::{Failure, RunError, beside, message, with_each};
+use aitk_system::{Failure, RunError, beside, with_each};
 
-use crate::context::{Context, environment, layer_of};
+use crate::context::{Context, layer_of};
 use crate::error::ExecError;
 use crate::steps::{
-    Check, Exact, as_built, behaviour, comes_later, resolve_base, resolve_environment,
+    Check, Exact, as_built, behaviour, comes_later, resolve_base, resolve_environment, with_lock,
 };
 
 /// Marks the steps that hold and makes the others exact.
@@ -80,9 +80,8 @@ pub fn fill_in(cx: &Context<'_>, plan: &mut Plan) -> Result<Record, ExecError> {
         let step = &plan.steps[at];
         behaviour(&step.action).resolve(cx, plan, step)?.fill(plan);
     }
-    let missing = || ExecError::StillMissing { reason: message!("the plan has no environment") };
-    let (spec, lock) = environment(plan).zip(cx.lock_of(plan)).ok_or_else(missing)?;
-    Ok(Record::of(&lock, &spec.digest, spec.added))
+    let (wanted, lock) = with_lock(plan.environment())?;
+    Ok(Record::of(lock, &wanted.request.digest, &wanted.request.added))
 }
 
 /// Whether a step holds; on a recorded machine that was not asked this, nothing does.

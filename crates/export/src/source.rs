@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use aitk_detect::Machine;
 use aitk_plan::names;
-use aitk_plan::step::{AptSource, Environment, Kernelspec};
-use aitk_plan::{Catalog, Guest, Language, Locks, MemoryThresholds, Package, Phase, Plan, Step};
+use aitk_plan::step::{AptSource, Kernelspec};
+use aitk_plan::{
+    Catalog, EnvironmentRequest, Guest, Language, Locks, MemoryThresholds, Package, Phase, Plan,
+    Step,
+};
 use aitk_system::Message;
 use serde_json::Value;
 
@@ -87,23 +90,23 @@ impl<'a> Source<'a> {
 
     /// The version of Python that it is resolved for, `3.12`.
     pub fn python(&self) -> &'a str {
-        self.environment().0.unwrap_or_default()
+        self.request().and_then(|request| request.python.as_deref()).unwrap_or_default()
     }
 
     /// The interpreter that it is built on.
     pub fn interpreter(&self) -> &'a str {
-        self.environment().1.unwrap_or("/usr/bin/python3")
+        let interpreter = self.request().and_then(|request| request.interpreter.as_deref());
+        interpreter.unwrap_or("/usr/bin/python3")
     }
 
     /// The name of the folder that aitk would build it in.
-    pub fn generation(&self) -> &'a str {
-        self.environment().2.unwrap_or_default()
+    pub fn generation(&self) -> String {
+        self.locks.map(|locks| locks.environment.digest()).unwrap_or_default()
     }
 
-    fn environment(&self) -> (Option<&'a str>, Option<&'a str>, Option<&'a str>) {
-        self.plan.find::<Environment>().map_or_else(Default::default, |(_, it)| {
-            (it.python.as_deref(), it.interpreter.as_deref(), it.generation.as_deref())
-        })
+    /// What is asked of the environment.
+    pub(crate) fn request(&self) -> Option<&'a EnvironmentRequest> {
+        self.plan.environment().map(|environment| &environment.request)
     }
 
     /// The name of the kernel that Jupyter knows it by.
@@ -168,8 +171,8 @@ impl<'a> Source<'a> {
         if !self.interpreter().is_empty() {
             names::system_path::check(self.interpreter())?;
         }
-        for word in [self.generation(), self.kernel()].into_iter().filter(|word| !word.is_empty()) {
-            names::package_name::check(word)?;
+        if !self.kernel().is_empty() {
+            names::package_name::check(self.kernel())?;
         }
         self.packages().try_for_each(|package| listed(package).map(|_| ()))?;
         Ok(())

@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aitk_detect::VirtualizationKind;
 use aitk_plan::lock::{conda, key_of, name_of};
-use aitk_plan::step::{Check, Environment, Layer};
+use aitk_plan::step::Check;
 use aitk_plan::{
-    Action, BuildRequest, CHECKS, CHOICES, Choices, ContainerGpu, LayerRequest, Locks, Manager,
-    Package, Phase, Request, SET, STRAY, SWAP_FILE, Status, Step,
+    Action, CHECKS, CHOICES, Choices, ContainerGpu, EnvironmentRequest, LayerRequest, LayerRole,
+    Locks, Manager, Package, Request, SET, STRAY, SWAP_FILE, Status, Step,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use schemars::JsonSchema;
@@ -517,8 +517,9 @@ fn layer_view(source: &Source<'_>, step: &Step) -> Result<LayerView, ExportError
         by_address: match framework.map(|framework| framework.source.as_str()) {
             None | Some("index") => false,
             // uv takes nothing but the framework and what it computes with from PyTorch's.
-            Some(source) if source.starts_with("torch-backend ") => {
-                step.phase == Phase::Accelerator
+            Some(index) if index.starts_with("torch-backend ") => {
+                let of_framework = source.request().and_then(EnvironmentRequest::framework);
+                of_framework.is_some_and(|layer| layer.step == step.id)
             }
             Some(_) => true,
         },
@@ -573,7 +574,7 @@ fn environment_view(source: &Source<'_>) -> EnvironmentView {
         name: source.name().to_owned(),
         python: source.python().to_owned(),
         interpreter: source.interpreter().to_owned(),
-        generation: source.generation().to_owned(),
+        generation: source.generation(),
         kernel: source.kernel().to_owned(),
         display: source.kernel_display().to_owned(),
         installed: source.packages().map(|package| package.name.clone()).collect(),
@@ -586,26 +587,18 @@ fn environment_view(source: &Source<'_>) -> EnvironmentView {
 
 /// What the layers ask for, but for the framework's: which build fits depends on where a notebook runs.
 fn layers<'a>(source: &Source<'a>) -> impl Iterator<Item = &'a LayerRequest> {
-    source.plan.find::<Environment>().into_iter().flat_map(|(_, environment)| {
-        let Environment { layers, builds, .. } = environment;
-        let is_framework = |layer: &LayerRequest| {
-            builds.iter().any(|build: &BuildRequest| build.requirements == layer.requirements)
-        };
-        layers.iter().filter(move |layer| !is_framework(layer))
-    })
+    let layers = source.request().into_iter().flat_map(|request| &request.layers);
+    layers.filter(|layer| layer.role != LayerRole::Framework)
 }
 
 /// The names of what was asked for, by the budget and by hand.
 fn asked_for(source: &Source<'_>) -> BTreeSet<String> {
-    let steps = source.plan.steps.iter();
-    let requirements = steps.flat_map(|step| match &step.action {
-        Action::Layer(Layer { requirements }) => requirements.iter().collect::<Vec<_>>(),
-        Action::Environment(Environment { layers, added, .. }) => {
-            layers.iter().flat_map(|layer| &layer.requirements).chain(added).collect()
-        }
-        _ => Vec::new(),
-    });
-    requirements.map(|requirement| name_of(source.plan.manager, requirement)).collect()
+    let names = |request: &EnvironmentRequest| {
+        let layers = request.layers.iter().flat_map(|layer| &layer.requirements);
+        let all = layers.chain(&request.added);
+        all.map(|requirement| name_of(request.manager, requirement)).collect()
+    };
+    source.request().map(names).unwrap_or_default()
 }
 
 /// The CUDA and the glibc that packages need of a machine beyond what pixi takes for granted.

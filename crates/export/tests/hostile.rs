@@ -70,13 +70,15 @@ impl Case {
             plan.choices.channels = vec!["conda-forge".to_owned()];
             plan.choices.with = vec!["docker".to_owned()];
         }
+        for environment in &mut plan.environments {
+            environment.request.python = Some("3.12".to_owned());
+        }
         plan.budget = said("low", HOSTILE);
         let mut layers = Vec::new();
         for step in &mut plan.steps {
             step.title = said("A step", HOSTILE).as_str().into();
             step.why = vec![said("because", HOSTILE).as_str().into()];
             match &mut step.action {
-                Action::Environment(it) => it.python = Some("3.12".to_owned()),
                 Action::AptPackages(it) => it.packages.push(said("curl", HOSTILE)),
                 Action::Kernelspec(kernel) => kernel.display = said("Python", HOSTILE),
                 Action::Layer(_) if step.status == Status::Needed => {

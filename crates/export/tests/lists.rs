@@ -18,21 +18,23 @@ fn step(id: &str, phase: &str, title: &str, action: Value, packages: Value) -> V
     step
 }
 
-fn environment(layers: Value, added: Value) -> Value {
-    json!({ "kind": "environment", "spec": {
-        "env": "ai", "python": "3.12", "interpreter": null, "layers": layers, "builds": [], "added": added,
-        "generation": "0123456789abcdef",
-    } })
+fn of_environment(kind: &str) -> Value {
+    json!({ "kind": kind, "spec": { "env": "ai" } })
 }
 
-fn layer(requirements: Value) -> Value {
-    json!({ "kind": "layer", "spec": { "requirements": requirements } })
+fn layer(step: &str, role: &str, requirements: Value) -> Value {
+    json!({ "step": step, "role": role, "requirements": requirements })
 }
 
-fn plan(manager: &str, steps: Value) -> Plan {
+fn plan(manager: &str, layers: Value, added: Value, steps: Value) -> Plan {
+    let request = json!({
+        "manager": manager, "python": "3.12", "interpreter": null, "layers": layers, "builds": [], "added": added,
+        "cuda": null,
+    });
     let plan = json!({
         "budget": "low", "machine": "", "choices": {}, "manager": manager,
-        "accelerator": { "kind": "none", "gpus": [], "why": [] }, "framework": null, "steps": steps,
+        "accelerator": { "kind": "none", "gpus": [], "why": [] }, "framework": null,
+        "environments": [{ "name": "ai", "request": request, "lock": null }], "steps": steps,
         "totals": { "download": 0, "disk": 0, "steps": 0, "estimated": false }, "warnings": [],
     });
     serde_json::from_value(plan).unwrap()
@@ -94,25 +96,30 @@ fn venv(framework: Value) -> Plan {
     let mut plan = plan(
         "venv",
         json!([
+            layer("libraries", "libraries", json!(["numpy"])),
+            layer("framework", "framework", json!(["torch"])),
+        ]),
+        json!([]),
+        json!([
             step(
                 "manager.environment",
                 "manager",
                 "Create it",
-                environment(json!([]), json!([])),
+                of_environment("environment"),
                 json!([])
             ),
             step(
                 "libraries",
                 "libraries",
                 "Install the libraries",
-                layer(json!(["numpy"])),
+                of_environment("layer"),
                 json!([wheel("numpy", "2.4.6", "general")]),
             ),
             step(
                 "framework",
                 "accelerator",
                 "Install the framework",
-                layer(json!(["torch"])),
+                of_environment("layer"),
                 json!([wheel("torch", "2.15.0+cpu", "own")]),
             ),
         ]),
@@ -154,10 +161,15 @@ fn conda() -> Plan {
             json!(["python", "__glibc >=2.17,<3.0.a0"]),
         )
     };
-    let base = json!({ "kind": "base", "spec": { "env": "ai", "requirements": [], "adopt": null, "generation": null } });
-    let layers = json!([{ "step": "manager.environment", "requirements": ["python 3.12.*"] }]);
+    let base = json!({ "kind": "base", "spec": { "env": "ai", "adopt": null } });
+    let layers = json!([
+        layer("manager.environment", "libraries", json!(["python 3.12.*"])),
+        layer("framework", "framework", json!(["pytorch >=2"])),
+    ]);
     let mut plan = plan(
         "conda",
+        layers,
+        json!(["own::mine"]),
         json!([
             step(
                 "manager.base",
@@ -170,14 +182,14 @@ fn conda() -> Plan {
                 "manager.environment",
                 "manager",
                 "Create it",
-                environment(layers, json!(["own::mine"])),
+                of_environment("environment"),
                 json!([forge("python", "3.12.3"), forge("libzlib", "1!1.3")]),
             ),
             step(
                 "framework",
                 "accelerator",
                 "Install the framework",
-                layer(json!(["pytorch >=2"])),
+                of_environment("layer"),
                 json!([
                     archive("mine", "1.0", "our.example/own", json!([])),
                     archive(
@@ -214,7 +226,9 @@ fn pixi_gets_what_was_asked_for_and_the_lock_of_just_that() {
 #[test]
 fn a_bill_of_materials_has_every_package_once() {
     let version = format!("\"version\": \"{}\"", env!("CARGO_PKG_VERSION"));
-    assert_snapshot!(text("sbom", &conda()).replacen(&version, "\"version\": \"OURS\"", 1));
+    let sbom = text("sbom", &conda()).replacen(&version, "\"version\": \"OURS\"", 1);
+    let generation = locks(Manager::Conda).environment.digest();
+    assert_snapshot!(sbom.replacen(&generation, "0123456789abcdef", 1));
     let venv: Value = serde_json::from_str(&text("sbom", &venv(Value::Null))).unwrap();
     let purls: Vec<_> =
         venv["components"].as_array().unwrap().iter().map(|one| &one["purl"]).collect();

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use aitk_detect::Machine;
 use aitk_export::{Export, Source, TargetList};
-use aitk_plan::step::Layer;
-use aitk_plan::{Action, Catalog, Choices, Language, Manager, Package, Plan, Profile, plan};
+use aitk_plan::{
+    Action, Catalog, Choices, Language, LayerRequest, Manager, Package, Plan, Profile, plan,
+};
 use aitk_system::{Exit, Explain};
 use serde_json::{Value, json};
 
@@ -16,7 +17,9 @@ fn planned(catalog: &Catalog, machine: &Machine) -> Plan {
     let choices = Choices { python: Some("3.12".to_owned()), ..Choices::default() };
     let mut plan = plan(machine, &profile, &choices, Manager::Venv, catalog);
     for step in &mut plan.steps {
-        if let Action::Layer(Layer { requirements }) = &step.action {
+        let request = plan.environments.iter().find_map(|it| it.request.layer(&step.id));
+        if let (Action::Layer(_), Some(LayerRequest { requirements, .. })) = (&step.action, request)
+        {
             let package = |name: &String| Package {
                 name: name.clone(),
                 version: "1.0".to_owned(),

@@ -10,9 +10,9 @@ use crate::manager::Manager;
 use crate::model::{Accelerator, FrameworkPlan};
 use crate::names::version_pair;
 use crate::python::PythonChoice;
+use crate::request::BuildRequest;
 use crate::requires::{at_least, unmet};
 use crate::size::Bytes;
-use crate::step::BuildRequest;
 
 /// What became of the chosen framework.
 #[derive(Debug, Clone, PartialEq)]

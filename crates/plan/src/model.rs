@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::basics::Ground;
 use crate::choices::Choices;
+use crate::environment::EnvironmentPlan;
 use crate::lock::Package;
-use crate::manager::Manager;
+use crate::manager::{BASE, Manager};
 use crate::project::Project;
 use crate::size::Bytes;
-use crate::step::{Action, Part, Payload};
+use crate::step::{Action, Environment, Part, Payload};
 
 /// The ordered steps for one machine.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +33,8 @@ pub struct Plan {
     /// The project that is written; `None` where the budget writes none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<Project>,
+    /// The environments that steps install packages into: the user's, and conda's own where aitk brings it.
+    pub environments: Vec<EnvironmentPlan>,
     /// What is to be ensured, in the order in which a person reads it.
     pub steps: Vec<Step>,
     /// Sums over the steps that are to be done.
@@ -67,6 +70,21 @@ impl Plan {
     /// The first step of a kind, with what it holds.
     pub fn find<T: Payload>(&self) -> Option<(&Step, &T)> {
         self.steps.iter().find_map(|step| Some((step, T::of(&step.action)?)))
+    }
+
+    /// An environment by its name.
+    pub fn environment_named(&self, name: &str) -> Option<&EnvironmentPlan> {
+        self.environments.iter().find(|environment| environment.name == name)
+    }
+
+    /// The user's environment.
+    pub fn environment(&self) -> Option<&EnvironmentPlan> {
+        self.find::<Environment>().and_then(|(_, step)| self.environment_named(&step.env))
+    }
+
+    /// Conda's own environment, where aitk brings it.
+    pub fn base(&self) -> Option<&EnvironmentPlan> {
+        self.environment_named(BASE)
     }
 
     /// Whether steps are to be done that are such a part of the environment.

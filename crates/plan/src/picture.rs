@@ -4,10 +4,13 @@
 use aitk_system::{Message, Told, message};
 use std::fmt;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use crate::environment::EnvironmentPlan;
+use crate::manager::BASE;
 use crate::model::{Plan, Status, Step};
-use crate::step::Part;
+use crate::request::{EnvironmentRequest, LayerRequest};
+use crate::step::{Action, Base, Environment, Layer, Part};
 
 /// Where a picture and a plan differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,9 +49,12 @@ pub fn differences(picture: &Value, plan: &Plan) -> Vec<Difference> {
     let none = Vec::new();
     let shown = picture["steps"].as_array().unwrap_or(&none);
     let mut all = Vec::new();
+    let environments = Environments::of(picture, plan);
     for (at, step) in plan.steps.iter().enumerate() {
         match shown.get(at) {
-            Some(seen) if seen["id"] == step.id.as_str() => of_step(seen, step, &mut all),
+            Some(seen) if seen["id"] == step.id.as_str() => {
+                of_step(seen, step, &environments, &mut all);
+            }
             _ => all.push(Difference::More(step.id.clone())),
         }
     }
@@ -97,8 +103,93 @@ fn of_plan(picture: &Value, plan: &Plan, shown: &[Value], all: &mut Vec<Differen
     differ("warnings", plan.warnings.iter().any(|warning| !told.contains(&value(warning))));
 }
 
-fn of_step(seen: &Value, step: &Step, all: &mut Vec<Difference>) {
-    let here = value(step);
+/// What both say of the environments that steps refer to.
+struct Environments<'a> {
+    plan: &'a Plan,
+    /// `None` where the picture is of the first form, in which all of it stands with the steps.
+    seen: Option<&'a Value>,
+    here: Value,
+}
+
+impl<'a> Environments<'a> {
+    fn of(picture: &'a Value, plan: &'a Plan) -> Self {
+        Self { plan, seen: picture.get("environments"), here: value(&plan.environments) }
+    }
+
+    /// What a step is told, in the form of the picture.
+    fn spec(&self, seen: &Value, step: &Step) -> Value {
+        let first = self.seen.is_none().then(|| self.first_spec(seen, &step.action, &step.id));
+        first.flatten().unwrap_or_else(|| value(&step.action)["spec"].take())
+    }
+
+    /// The same in the first form, where it was another one.
+    fn first_spec(&self, seen: &Value, action: &Action, id: &str) -> Option<Value> {
+        let named = |name: &str| self.plan.environment_named(name);
+        match action {
+            Action::Environment(Environment { env }) => {
+                let environment = named(env)?;
+                let EnvironmentRequest { python, interpreter, layers, builds, added, .. } =
+                    &environment.request;
+                let layer = |layer: &LayerRequest| json!({ "step": layer.step, "requirements": layer.requirements });
+                Some(json!({
+                    "env": env, "python": python, "interpreter": interpreter,
+                    "layers": layers.iter().map(layer).collect::<Vec<_>>(),
+                    "builds": builds, "added": added, "generation": environment.generation(),
+                }))
+            }
+            Action::Layer(Layer { env }) => {
+                let layer = named(env).and_then(|environment| environment.request.layer(id));
+                Some(json!({ "requirements": layer.map_or(&[][..], |layer| &layer.requirements) }))
+            }
+            Action::Base(Base { env, adopt }) => {
+                let own = named(BASE);
+                let layer = own.and_then(|own| own.request.layer(id));
+                // Nothing comes of what was asked for beside a conda that is there already.
+                let asked = layer.map_or_else(
+                    || seen["spec"]["requirements"].clone(),
+                    |layer| value(&layer.requirements),
+                );
+                let generation = own.and_then(EnvironmentPlan::generation);
+                Some(
+                    json!({ "env": env, "requirements": asked, "adopt": adopt, "generation": generation }),
+                )
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether both say the same of what a step makes: of a whole environment, or of its layer. What was still open may
+    /// be `filled` in.
+    fn agree(&self, step: &Step, filled: bool) -> bool {
+        let Some(seen) = self.seen else { return true };
+        let of = |all: &'_ Value, name: &str| {
+            list(all).iter().find(|one| one["name"] == name).cloned().unwrap_or_default()
+        };
+        let both = |name: &str| (of(seen, name), of(&self.here, name));
+        match &step.action {
+            Action::Environment(Environment { env: name }) => agree(&both(name), filled),
+            Action::Base(_) => agree(&both(BASE), filled),
+            Action::Layer(Layer { env }) => {
+                let (seen, here) = both(env);
+                let layer = |of: &Value| {
+                    let layers = list(&of["request"]["layers"]).iter();
+                    layers.filter(|layer| layer["step"] == step.id).cloned().collect::<Vec<_>>()
+                };
+                layer(&seen) == layer(&here)
+            }
+            _ => true,
+        }
+    }
+}
+
+fn agree((seen, here): &(Value, Value), filled: bool) -> bool {
+    let lock = || seen["lock"].is_null() || seen["lock"] == here["lock"];
+    seen == here || filled && fills(&seen["request"], &here["request"]) && lock()
+}
+
+fn of_step(seen: &Value, step: &Step, environments: &Environments<'_>, all: &mut Vec<Difference>) {
+    let mut here = value(step);
+    here["spec"] = environments.spec(seen, step);
     let mut differ = |field, differs: bool| {
         if differs {
             all.push(Difference::Step(step.id.clone(), field));
@@ -120,6 +211,7 @@ fn of_step(seen: &Value, step: &Step, all: &mut Vec<Difference>) {
         "removes",
         list(&here["removes"]).iter().any(|one| !list(&seen["removes"]).contains(one)),
     );
+    differ("environments", !environments.agree(step, made_exact));
     if made_exact {
         differ("spec", !fills(&seen["spec"], &here["spec"]));
         differ("why", !list(&here["why"]).starts_with(list(&seen["why"])));

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::LazyLock;
 
 use aitk_detect::{Driver, Gpu, Machine, Obstacle, VirtualizationKind, is_newer};
-use aitk_plan::step::{AptPackages, Environment};
+use aitk_plan::step::AptPackages;
 use aitk_plan::{
     AcceleratorChoice, Action, Build, Catalog, Choices, Manager, Plan, Profile, Status,
     machine_digest, plan,
@@ -297,7 +297,7 @@ fn no_python_without_packages_of_the_framework() {
                 let choices = Choices { framework: framework.to_owned(), ..Choices::default() };
                 let plan = planned(&machine, &choices, Manager::Venv);
                 let Some(row) = row(catalog, &plan) else { continue };
-                let python = plan.find::<Environment>().and_then(|(_, it)| it.python.clone());
+                let python = plan.environment().and_then(|it| it.request.python.clone());
                 let Some(python) = python.map(|python| pair(&python)) else { continue };
                 let limits = catalog.framework(&row.framework).unwrap();
                 let least = row.python_min.as_deref().unwrap_or(&limits.python_min);

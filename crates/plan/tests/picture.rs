@@ -3,7 +3,8 @@
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Catalog, Choices, Difference, Manager, Plan, Profile, Status, Write, differences, plan,
+    Catalog, Choices, Difference, Layer, Lock, Manager, Plan, Profile, Status, Target, Write,
+    differences, plan,
 };
 use serde_json::{Value, json};
 
@@ -131,4 +132,68 @@ fn an_estimate_may_become_exact_and_takes_nothing_more_away() {
     plan.steps[0].removes = vec!["mailer".to_owned()];
     let id = plan.steps[0].id.clone();
     assert_eq!(differences(&picture(&shown), &plan), [Difference::Step(id, "removes")]);
+}
+
+/// The plan of an environment with one layer; a step of the name `environment` makes it.
+fn small(choices: Choices) -> Plan {
+    let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
+    let profile = Profile::from_toml("plan-1.toml", include_str!("../fixtures/plan-1.toml"));
+    plan(&machine, &profile.unwrap(), &choices, Manager::Conda, &Catalog::builtin().unwrap())
+}
+
+fn lock(build: &str) -> Lock {
+    let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+    let layers = vec![Layer { step: "libraries".to_owned(), packages: Vec::new() }];
+    Lock { manager: Manager::Conda, target, build: Some(build.to_owned()), layers }
+}
+
+/// The environment that the step `environment` makes stands behind conda's own.
+const OWN: usize = 1;
+
+#[test]
+fn what_is_asked_for_and_what_that_was_resolved_to_is_what_was_shown() {
+    let resolved = |build: &str| {
+        let mut plan = small(Choices::default());
+        plan.steps[1].estimated = false;
+        plan.environments[OWN].lock = Some(lock(build));
+        plan
+    };
+    let (open, cpu) = (small(Choices::default()), resolved("cpu"));
+    assert!(open.steps[1].estimated && open.steps[1].id == "environment");
+    assert_eq!(differences(&picture(&cpu), &cpu), []);
+    assert_eq!(differences(&picture(&open), &cpu), [], "an estimate became exact");
+    let of = |id: &str| Difference::Step(id.to_owned(), "environments");
+    assert_eq!(differences(&picture(&resolved("cuda")), &cpu), [of("environment")]);
+    let mut other = picture(&cpu);
+    other["environments"][OWN]["request"]["layers"][1]["requirements"] = json!(["evil"]);
+    assert_eq!(differences(&other, &cpu), [of("environment"), of("libraries")]);
+    let mut base = picture(&cpu);
+    base["environments"][0]["request"]["layers"][0]["requirements"] = json!(["evil"]);
+    assert_eq!(differences(&base, &cpu), [of("manager.base")]);
+}
+
+/// What version 0.1 has saved.
+#[test]
+fn a_picture_of_the_first_form_is_compared_to_the_last_word() {
+    let saved: Value = serde_json::from_str(include_str!("../fixtures/plan-1.json")).unwrap();
+    let choices: Choices = serde_json::from_value(saved["data"]["choices"].clone()).unwrap();
+    let plan = small(choices);
+    let specs = |saved: &Value| -> Vec<String> {
+        let all = differences(&saved["data"], &plan);
+        let of_spec =
+            all.iter().filter(|one| matches!(one, Difference::Step(_, "spec" | "environments")));
+        of_spec.map(ToString::to_string).collect()
+    };
+    assert_eq!(specs(&saved), [""; 0]);
+    for (pointer, to, named) in [
+        ("/data/steps/0/spec/requirements/1", json!("evil"), "manager.base"),
+        ("/data/steps/0/spec/adopt", json!("/opt/conda"), "manager.base"),
+        ("/data/steps/1/spec/layers/1/requirements", json!(["evil"]), "environment"),
+        ("/data/steps/1/spec/generation", json!("0123456789abcdef"), "environment"),
+        ("/data/steps/2/spec/requirements", json!(["evil"]), "libraries"),
+    ] {
+        let mut evil = saved.clone();
+        *evil.pointer_mut(pointer).unwrap() = to;
+        assert_eq!(specs(&evil), [format!("`spec` of `{named}`")], "{pointer}");
+    }
 }

@@ -159,8 +159,12 @@ fn what_is_asked_for_besides_is_resolved_with_the_rest_and_nothing_else_is_there
         assert_eq!(more.step(id).map(|step| step.status), Some(Status::Needed), "{id}");
     }
     let asked = |plan: &Plan| {
-        let (_, environment) = plan.find::<aitk_plan::step::Environment>().unwrap();
-        environment.layers.iter().any(|layer| layer.requirements == ["mlflow"])
+        plan.environment()
+            .unwrap()
+            .request
+            .layers
+            .iter()
+            .any(|layer| layer.requirements == ["mlflow"])
     };
     assert!(asked(&more) && !asked(&plain));
     let mut wsl = machine;

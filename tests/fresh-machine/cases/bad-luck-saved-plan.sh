@@ -18,7 +18,7 @@ refused() {
     [[ ! -e $state/envs ]] || die "something was built from it"
 }
 
-refused "a newer form" '.schema = 2'
+refused "a newer form" '.schema = 3'
 refused "a step taken out by hand" '.data.steps |= .[1:]'
 refused "another machine" '.data.machine = "0000000000000000"'
 refused "no form at all" 'del(.schema)'

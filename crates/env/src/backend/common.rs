@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Manager, Target,
+    Accelerator, BuildRequest, Catalog, EnvironmentRequest, Layer, Lock, Locked, Manager, Target,
 };
 use aitk_system::{Message, Real, System, message};
 
@@ -35,34 +35,6 @@ pub struct Site<'a> {
     pub log: &'a Path,
     /// Whether changes are only reported.
     pub dry: bool,
-}
-
-/// What an environment shall hold.
-#[derive(Debug, Clone, Copy)]
-pub struct Request<'a> {
-    /// Name of the environment.
-    pub name: &'a str,
-    /// The version of Python, `3.12`; what the interpreter is where `None`.
-    pub python: Option<&'a str>,
-    /// The interpreter that it is built on; `None` where the environment brings its own.
-    pub interpreter: Option<&'a str>,
-    /// Layer by layer; the framework's stands among them with the requirements of its preferred build.
-    pub layers: &'a [LayerRequest],
-    /// Builds of the framework, the preferred one first; empty without a framework.
-    pub builds: &'a [BuildRequest],
-    /// What the user has added by hand and wants to keep, as the manager writes requirements.
-    pub added: &'a [String],
-    /// The CUDA that a GPU offers, and its compute capability; `None` where none shall compute.
-    pub cuda: Option<Cuda<'a>>,
-}
-
-/// What a solver may assume of NVIDIA's devices.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cuda<'a> {
-    /// The newest version that counts.
-    pub version: &'a str,
-    /// The least compute capability of the devices, where it is known.
-    pub capability: Option<&'a str>,
 }
 
 /// The framework's build that a lock has.
@@ -165,13 +137,18 @@ pub trait Backend: Sync + fmt::Debug {
     ///
     /// # Errors
     /// What the sources answer; [`EnvError::NoPython`] where an earlier step brings the interpreter.
-    fn resolve(&self, site: &Site<'_>, request: &Request<'_>) -> Result<Lock, EnvError>;
+    fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError>;
 
     /// Whether a lock that was given can be what is asked for, on this machine.
     ///
     /// # Errors
     /// [`EnvError::UnfitLock`] with what does not fit.
-    fn accept(&self, site: &Site<'_>, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError>;
+    fn accept(
+        &self,
+        site: &Site<'_>,
+        lock: &Lock,
+        request: &EnvironmentRequest,
+    ) -> Result<(), EnvError>;
 
     /// The build of the framework that a lock has, out of those that were asked for.
     fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>>;
@@ -179,7 +156,7 @@ pub trait Backend: Sync + fmt::Debug {
     /// What computes with this build of the framework; `None` where it is what was planned, for the plan named the build.
     fn accelerator(&self, planned: &Accelerator, build: &str) -> Option<Accelerator>;
 
-    /// Makes an environment's own files: everything that belongs to no package. Where they are `there` already, they are
+    /// Makes the own files of the environment `name`: everything that belongs to no package. Where they are `there` already, they are
     /// made again.
     ///
     /// # Errors
@@ -187,7 +164,8 @@ pub trait Backend: Sync + fmt::Debug {
     fn create(
         &self,
         site: &Site<'_>,
-        request: &Request<'_>,
+        name: &str,
+        request: &EnvironmentRequest,
         root: &Path,
         there: bool,
     ) -> Result<(), EnvError>;
@@ -218,7 +196,13 @@ pub trait Backend: Sync + fmt::Debug {
     ) -> Result<(), EnvError>;
 
     /// What [`Backend::create`] does, as a person would type it.
-    fn create_commands(&self, site: &Site<'_>, request: &Request<'_>, root: &Path) -> Vec<Message>;
+    fn create_commands(
+        &self,
+        site: &Site<'_>,
+        name: &str,
+        request: &EnvironmentRequest,
+        root: &Path,
+    ) -> Vec<Message>;
 
     /// What [`Backend::install`] does, as a person would type it.
     fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message>;
@@ -255,24 +239,6 @@ pub trait Backend: Sync + fmt::Debug {
     /// The compiled files that a package brings, with their hashes in the same form.
     fn bytecode(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<(String, String)> {
         Vec::new()
-    }
-}
-
-impl Request<'_> {
-    /// The packages that a layer asks for by name: of the framework's builds, those of the one that a lock has.
-    pub(crate) fn names<'a>(
-        &'a self,
-        layer: &'a LayerRequest,
-        name_of: fn(&str) -> String,
-        has: impl Fn(&String) -> bool,
-    ) -> Vec<String> {
-        let names = |all: &[String]| all.iter().map(|one| name_of(one)).collect::<Vec<_>>();
-        let builds = || self.builds.iter().map(|build| &build.requirements);
-        let other = builds()
-            .any(|requirements| *requirements == layer.requirements)
-            .then(|| builds().map(|all| names(all)).find(|names| names.iter().all(&has)))
-            .flatten();
-        other.unwrap_or_else(|| names(&layer.requirements))
     }
 }
 

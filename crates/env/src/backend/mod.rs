@@ -8,7 +8,7 @@ mod venv;
 use aitk_plan::Manager;
 
 pub(crate) use common::Installed;
-pub use common::{Backend, Cuda, Footprint, Request, Site, Taken};
+pub use common::{Backend, Footprint, Site, Taken};
 pub use conda::{channel_answers, channels_of};
 pub(crate) use dist_info::same_version;
 pub use venv::{

@@ -1,11 +1,11 @@
 //! Mending a generation in place: only what is damaged is made again, and what the user has added stays.
 
-use aitk_plan::{Layer, Locked};
+use aitk_plan::{EnvironmentRequest, Layer, Locked};
 use aitk_system::System;
 
 use super::files::ITSELF;
 use super::place::Generation;
-use crate::backend::{Backend, Request, Site, same_version};
+use crate::backend::{Backend, Site, same_version};
 use crate::error::EnvError;
 use crate::files::Depth;
 
@@ -15,8 +15,10 @@ pub struct Mender<'a> {
     pub backend: &'static dyn Backend,
     /// Where it works.
     pub site: Site<'a>,
+    /// The environment's name.
+    pub name: &'a str,
     /// What was asked for.
-    pub request: Request<'a>,
+    pub request: &'a EnvironmentRequest,
     /// What is worked on.
     pub generation: Generation,
     /// Files that it has besides, by their names: what makes conda's own environment know its sources.
@@ -26,12 +28,12 @@ pub struct Mender<'a> {
 impl Mender<'_> {
     /// Makes everything that belongs to no package; again, where it is `there`.
     pub(super) fn make(&self, there: bool) -> Result<(), EnvError> {
-        let Self { backend, site, request, generation, files } = self;
-        for (name, text) in files {
-            let path = generation.path().join(name);
+        let Self { backend, site, name, request, generation, files } = self;
+        for (file, text) in files {
+            let path = generation.path().join(file);
             site.system.write(&path, text.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
         }
-        backend.create(site, request, generation.path(), there)
+        backend.create(site, name, request, generation.path(), there)
     }
 
     /// Makes the environment's own files again where they are damaged or the environment as a whole does not work, or

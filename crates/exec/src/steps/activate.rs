@@ -7,19 +7,19 @@ use aitk_system::{Message, message};
 
 use super::environment::list;
 use super::{Check, Ensure, Exact, Made, Work, in_the_way, not_ours, own};
-use crate::context::{Context, environment};
+use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::Event;
 
 impl Ensure for Activate {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let Some(spec) = environment(plan) else { return Ok(Check::Holds) };
-        let environments = cx.environments(&spec);
+        let Some(wanted) = plan.environment() else { return Ok(Check::Holds) };
+        let environments = cx.environments(wanted);
         let current = environments.current(cx.system);
         let fits = current.is_some_and(|(generation, record)| {
-            record.request == spec.digest
+            record.request == wanted.request.digest
                 && cx.locked.is_none_or(|locks| locks.environment.digest() == generation.name())
-                && spec.generation.is_none_or(|wanted| wanted == generation.name())
+                && wanted.generation().is_none_or(|wanted| wanted == generation.name())
         });
         if fits {
             return Ok(Check::Holds);
@@ -35,26 +35,26 @@ impl Ensure for Activate {
 
     /// Where a generation is to be built, the environment's step knows its name once it is resolved.
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let Some(spec) = environment(plan) else { return Ok(Exact::default()) };
+        let Some(wanted) = plan.environment() else { return Ok(Exact::default()) };
         let anew = plan.needs(|part| part == Part::Whole);
-        let built = cx.built(&spec).filter(|_| !anew);
+        let built = cx.built(wanted).filter(|_| !anew);
         let Some((generation, _)) = built else { return Ok(Exact::default()) };
-        let link = cx.environments(&spec).current_path();
+        let link = cx.environments(wanted).current_path();
         let commands =
             vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let Some(spec) = environment(work.plan) else { return Ok(Vec::new()) };
-        let environments = cx.environments(&spec);
+        let Some(wanted) = work.plan.environment() else { return Ok(Vec::new()) };
+        let environments = cx.environments(wanted);
         let before = environments.current(cx.system);
         if cx.dry {
-            let name = spec.generation.unwrap_or_default();
-            environments.activate(cx.system, &environments.instance(cx.system, name))?;
+            let name = wanted.generation().unwrap_or_default();
+            environments.activate(cx.system, &environments.instance(cx.system, &name))?;
             return Ok(Vec::new());
         }
-        let Some((generation, _)) = cx.built(&spec) else {
+        let Some((generation, _)) = cx.built(wanted) else {
             return Err(ExecError::StillMissing { reason: message!("nothing was built") });
         };
         environments.activate(cx.system, &generation)?;
@@ -67,8 +67,8 @@ impl Ensure for Activate {
     }
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
-        environment(plan)
-            .map_or_else(Vec::new, |spec| own::link(cx, &cx.environments(&spec).current_path()))
+        plan.environment()
+            .map_or_else(Vec::new, |wanted| own::link(cx, &cx.environments(wanted).current_path()))
     }
 }
 

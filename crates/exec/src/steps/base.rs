@@ -3,56 +3,21 @@
 use aitk_system::{Message, message};
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Depth, EnvError, Environments, backend};
+use aitk_env::{Depth, EnvError, Environments};
 use aitk_plan::step::Base;
-use aitk_plan::{LayerRequest, Lock, Plan, Step, digest_of};
+use aitk_plan::{BASE, EnvironmentPlan, EnvironmentRequest, Lock, Plan, Step};
 
 use super::activate::left_behind;
-use super::building::{builder, ensure};
+use super::building::{builder, ensure, with_lock};
 use super::environment::{Resolved, ahead, does_not_go, solve};
 use super::layer::filled;
 use super::{
     Check, Ensure, Exact, Lack, Made, Remedy, Work, in_the_way, lacks_as_a_whole, lacks_of, own,
 };
-use crate::context::{BASE, Context, EnvironmentSpec, environment};
+use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 use crate::receipt::Provenance;
 use crate::report::Event;
-
-/// What the step asks for besides its environment.
-struct Spec<'a> {
-    /// The user's environment, which it is to know by this name.
-    env: &'a str,
-    adopt: Option<&'a Path>,
-    own: EnvironmentSpec<'a>,
-}
-
-fn spec<'a>(plan: &Plan, step: &Step, base: &'a Base) -> Spec<'a> {
-    let Base { env, requirements, adopt, generation } = base;
-    let layers = vec![LayerRequest { step: step.id.clone(), requirements: requirements.clone() }];
-    let own = EnvironmentSpec {
-        name: BASE,
-        backend: backend(plan.manager),
-        python: None,
-        interpreter: None,
-        layers: layers.into(),
-        builds: &[],
-        added: &[],
-        // Nothing in it computes.
-        cuda: None,
-        generation: generation.as_deref(),
-        digest: digest_of(&(requirements, &plan.choices.channels)),
-    };
-    Spec { env, adopt: adopt.as_deref().map(Path::new), own }
-}
-
-impl Spec<'_> {
-    /// Whether the generation that a resolved step names is the one in use.
-    fn is_resolved_here(&self, cx: &Context<'_>) -> bool {
-        let current = environments(cx).current(cx.system);
-        current.is_some_and(|(current, _)| self.own.generation == Some(&current.name()))
-    }
-}
 
 fn environments(cx: &Context<'_>) -> Environments {
     Environments::new(&cx.settings.data, BASE)
@@ -71,19 +36,18 @@ impl Ensure for Base {
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let spec = spec(plan, step, self);
-        let link = links(cx, &spec).into_iter().next().unwrap_or_default();
+        let link = links(cx, self).into_iter().next().unwrap_or_default();
         let known =
             Message::plain(format!("ln -s {} {}", current(cx, plan).display(), link.display()));
-        let there = match judged(cx, &spec, step, Depth::Content)?.for_apply() {
+        let there = match judged(cx, plan, (step, self), Depth::Content)?.for_apply() {
             Check::Holds => None,
             // Nothing that aitk does brings a conda there, so the plan is not even shown, nor kept as a wish.
-            Check::Missing(lacks) if spec.adopt.is_some() && cx.is_local => {
+            Check::Missing(lacks) if self.adopt.is_some() && cx.is_local => {
                 return Err(still_missing(lacks));
             }
             Check::Missing(_) => resolved(cx, plan)?,
         };
-        let Some(Resolved { lock, left_out, .. }) = there else {
+        let Some((wanted, Resolved { lock, left_out, .. })) = plan.base().zip(there) else {
             let none = Step {
                 commands: vec![known],
                 download: Some(0),
@@ -94,32 +58,30 @@ impl Ensure for Base {
             return Ok(Exact::one(none));
         };
         let generation = environments(cx).instance(cx.system, &lock.digest());
-        let resolved = Self { generation: Some(lock.digest()), ..self.clone() };
-        let step = Step { action: resolved.into(), ..step.clone() };
-        let Some(layer) = lock.layer(&step.id) else { return Ok(Exact::one(step)) };
-        let mut exact = filled(cx, spec.own.backend, &generation, &step, layer);
-        exact.commands.push(known);
+        let mut step = match lock.layer(&step.id) {
+            Some(layer) => filled(cx, backend_of(wanted), &generation, step, layer),
+            None => step.clone(),
+        };
+        step.commands.push(known);
+        let environment = Some(EnvironmentPlan { lock: Some(lock), ..wanted.clone() });
         let warnings = does_not_go(&left_out).into_iter().collect();
-        Ok(Exact { warnings, ..Exact::one(exact) })
+        Ok(Exact { environment, warnings, ..Exact::one(step) })
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let (plan, step) = (work.plan, work.step);
-        let spec = spec(plan, step, self);
         let mut made = Vec::new();
-        let lacks = judged(cx, &spec, step, Depth::Content)?.for_apply().lacks();
-        if !lacks.is_empty() && spec.adopt.is_some() {
+        let lacks = judged(cx, plan, (step, self), Depth::Content)?.for_apply().lacks();
+        if !lacks.is_empty() && self.adopt.is_some() {
             return Err(still_missing(lacks));
         }
         if !lacks.is_empty() {
-            let Some(lock) = cx.base_lock_of(plan, step) else {
-                return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
-            };
-            made.extend(build(cx, work, &spec, &lock)?);
+            let (wanted, lock) = with_lock(plan.base())?;
+            made.extend(build(cx, work, wanted, lock)?);
         }
         let target = current(cx, plan);
         let mut failed = None;
-        for link in links(cx, &spec) {
+        for link in links(cx, self) {
             if is_foreign(cx, &link) {
                 failed = Some(ExecError::Foreign { path: link });
                 continue;
@@ -142,18 +104,17 @@ impl Ensure for Base {
         step: &Step,
         depth: Depth,
     ) -> Result<Check, ExecError> {
-        let spec = spec(plan, step, self);
-        let check = judged(cx, &spec, step, depth)?;
+        let check = judged(cx, plan, (step, self), depth)?;
         if check.clone().for_apply() != Check::Holds {
             return Ok(check);
         }
-        let (target, links) = (current(cx, plan), links(cx, &spec));
+        let (target, links) = (current(cx, plan), links(cx, self));
         let leads_there = |link| cx.system.read_link(link).is_ok_and(|leads| leads == target);
         if links.iter().any(|link| leads_there(link)) {
             return Ok(check);
         }
         let taken = links.iter().all(|link| is_foreign(cx, link)).then(in_the_way);
-        let unknown = Check::missing(message!("conda does not know `{}` by its name", spec.env));
+        let unknown = Check::missing(message!("conda does not know `{}` by its name", self.env));
         Ok(Check::of(check.lacks().into_iter().chain(unknown.helped_by(taken).lacks())))
     }
 
@@ -180,24 +141,27 @@ fn still_missing(lacks: Vec<Lack>) -> ExecError {
 /// Whether the conda itself is as it should be.
 fn judged(
     cx: &Context<'_>,
-    spec: &Spec<'_>,
-    step: &Step,
+    plan: &Plan,
+    (step, base): (&Step, &Base),
     depth: Depth,
 ) -> Result<Check, ExecError> {
     let one = |fault: Message| Ok(Check::missing(fault));
-    if let Some(adopt) = spec.adopt {
-        if cx.system.exists(adopt.join("bin/conda")) {
+    if let Some(adopt) = &base.adopt {
+        if cx.system.exists(Path::new(adopt).join("bin/conda")) {
             return Ok(Check::Holds);
         }
-        let none = Check::missing(message!("there is no conda in {}", adopt.display()));
+        let none = Check::missing(message!("there is no conda in {}", adopt));
         return Ok(none.helped_by(Remedy::Do(message!(
             "name the folder of a conda with --conda-base, or apply anew without it"
         ))));
     }
-    if cx.fresh && !spec.is_resolved_here(cx) {
+    let wanted = plan.base();
+    let there = environments(cx).current(cx.system);
+    let resolved_to = wanted.and_then(EnvironmentPlan::generation);
+    let name = there.as_ref().map(|(current, _)| current.name());
+    if cx.fresh && (name.is_none() || resolved_to != name) {
         return one(message!("it is resolved anew"));
     }
-    let there = environments(cx).current(cx.system);
     let of_lock = cx.locked.map(|locks| locks.base.as_ref());
     if let (Some(None), None) = (of_lock, &there) {
         return Err(EnvError::unfit(
@@ -212,13 +176,12 @@ fn judged(
         let none = || Check::missing(message!("there is no conda of aitk's"));
         return Ok(if lacks.is_empty() { none() } else { Check::of(lacks) });
     };
+    let for_this = wanted.is_some_and(|wanted| record.request == wanted.request.digest);
     let fits = match of_lock {
-        Some(Some(wanted)) => {
-            record.request == spec.own.digest && wanted.digest() == generation.name()
-        }
+        Some(Some(lock)) => for_this && lock.digest() == generation.name(),
         // A lock solves nothing: what is there does.
         Some(None) => true,
-        None => record.request == spec.own.digest,
+        None => for_this,
     };
     if !fits {
         return one(message!("the conda that is there is another one"));
@@ -228,17 +191,18 @@ fn judged(
 
 /// What the name of the environment leads to.
 fn current(cx: &Context<'_>, plan: &Plan) -> PathBuf {
-    environment(plan).map_or_else(PathBuf::new, |spec| cx.environments(&spec).current_path())
+    plan.environment()
+        .map_or_else(PathBuf::new, |environment| cx.environments(environment).current_path())
 }
 
 /// Where conda looks for environments by their names, the preferred place first. One's own conda is used as it is
 /// set up: beside its other environments, or in the home folder where that place is somebody else's.
-fn links(cx: &Context<'_>, spec: &Spec<'_>) -> Vec<PathBuf> {
-    match spec.adopt {
-        None => vec![cx.settings.named_environments().join(spec.env)],
+fn links(cx: &Context<'_>, base: &Base) -> Vec<PathBuf> {
+    match &base.adopt {
+        None => vec![cx.settings.named_environments().join(&base.env)],
         Some(adopt) => vec![
-            adopt.join("envs").join(spec.env),
-            cx.machine.folders.home.join(".conda/envs").join(spec.env),
+            Path::new(adopt).join("envs").join(&base.env),
+            cx.machine.folders.home.join(".conda/envs").join(&base.env),
         ],
     }
 }
@@ -258,13 +222,10 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Option<Lock>, Exe
 }
 
 fn resolved(cx: &Context<'_>, plan: &Plan) -> Result<Option<Resolved>, ExecError> {
-    let Some((step, base)) = plan.find::<Base>() else { return Ok(None) };
-    let spec = spec(plan, step, base);
-    if spec.adopt.is_some() {
-        return Ok(None);
-    }
+    let Some(EnvironmentPlan { request, .. }) = plan.base() else { return Ok(None) };
+    let EnvironmentRequest { layers, digest, .. } = request;
     if let Some(lock) = cx.locked.and_then(|locks| locks.base.as_ref()) {
-        return Ok(Some(lock.clone().layered(&spec.own.layers).into()));
+        return Ok(Some(lock.clone().layered(layers).into()));
     }
     let there = environments(cx).current(cx.system);
     match &there {
@@ -272,7 +233,7 @@ fn resolved(cx: &Context<'_>, plan: &Plan) -> Result<Option<Resolved>, ExecError
             return Ok(Some(generation.lock(cx.system)?.into()));
         }
         None if cx.locked.is_some() => return Ok(None),
-        Some((generation, record)) if record.request == spec.own.digest && !cx.fresh => {
+        Some((generation, record)) if record.request == *digest && !cx.fresh => {
             if let Ok(lock) = generation.lock(cx.system) {
                 return Ok(Some(lock.into()));
             }
@@ -280,16 +241,16 @@ fn resolved(cx: &Context<'_>, plan: &Plan) -> Result<Option<Resolved>, ExecError
         _ => {}
     }
     if let Some((_, lock)) = environments(cx).unrecorded(cx.system).filter(|_| !cx.fresh) {
-        return Ok(Some(lock.layered(&spec.own.layers).into()));
+        return Ok(Some(lock.layered(layers).into()));
     }
-    Ok(Some(solve(cx, &spec.own, there.map(|(generation, _)| generation))?))
+    Ok(Some(solve(cx, request, there.map(|(generation, _)| generation))?))
 }
 
 /// Builds conda's own environment aside, or mends the one that is there.
 fn build(
     cx: &Context<'_>,
     work: &Work<'_>,
-    spec: &Spec<'_>,
+    wanted: &EnvironmentPlan,
     lock: &Lock,
 ) -> Result<Vec<Made>, ExecError> {
     let environments = environments(cx);
@@ -297,7 +258,7 @@ fn build(
     // What is carried over is carried over again next time.
     let carried = before.as_ref().map_or_else(Vec::new, |(old, _)| old.carried(cx.system));
     let carried: Vec<_> = carried.into_iter().filter(|spec| lock.has(spec)).collect();
-    let builder = builder(cx, work, &spec.own, lock, &carried);
+    let builder = builder(cx, work, wanted, lock, &carried);
     // The network need not rest while these are installed.
     let wanted: Vec<_> = lock.layers.iter().cloned().chain(ahead(cx, work.plan)).collect();
     ensure(cx, work, &builder, &wanted)?;

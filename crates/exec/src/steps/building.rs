@@ -4,40 +4,50 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use aitk_env::{Builder, Environments, Fault, Generation, Mender, Reason, Record, give_back};
-use aitk_plan::{Layer, Lock};
+use aitk_plan::{BASE, EnvironmentPlan, Layer, Lock};
 use aitk_system::{Message, message};
 
 use super::{Made, Work, may_download};
-use crate::context::{BASE, Context, EnvironmentSpec};
+use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 use crate::journal::Journal;
 
-/// What makes the environment of a specification, or mends the one that is there.
+/// What makes an environment of a plan, or mends the one that is there.
 pub(super) fn mender<'a>(
     cx: &'a Context<'_>,
-    spec: &'a EnvironmentSpec<'_>,
+    wanted: &'a EnvironmentPlan,
     generation: Generation,
     log: &'a Path,
 ) -> Mender<'a> {
-    let is_base = spec.name == BASE;
-    let files = if is_base { spec.backend.base_files(cx.settings) } else { Vec::new() };
-    Mender { backend: spec.backend, site: cx.site(log), request: spec.request(), generation, files }
+    let EnvironmentPlan { name, request, .. } = wanted;
+    let backend = backend_of(wanted);
+    let files = if name == BASE { backend.base_files(cx.settings) } else { Vec::new() };
+    Mender { backend, site: cx.site(log), name, request, generation, files }
+}
+
+/// An environment with the lock that it was resolved to.
+pub(crate) fn with_lock(
+    wanted: Option<&EnvironmentPlan>,
+) -> Result<(&EnvironmentPlan, &Lock), ExecError> {
+    let lock = wanted.and_then(|wanted| Some((wanted, wanted.lock.as_ref()?)));
+    lock.ok_or_else(|| ExecError::StillMissing { reason: message!("the plan has no lock") })
 }
 
 /// The same with the lock that it is made from, and what is said of it then.
 pub(super) fn builder<'a>(
     cx: &'a Context<'_>,
     work: &'a Work<'_>,
-    spec: &'a EnvironmentSpec<'_>,
+    wanted: &'a EnvironmentPlan,
     lock: &'a Lock,
     added: &[String],
 ) -> Builder<'a> {
-    let environments = cx.environments(spec);
+    let environments = cx.environments(wanted);
+    let digest = &wanted.request.digest;
     let generation = environments.instance(cx.system, &lock.digest());
     let before = environments.current(cx.system);
     let reason = match &before {
         None if cx.system.read_link(&environments.current_path()).is_err() => Reason::First,
-        Some((_, record)) if record.request != spec.digest => Reason::Changed,
+        Some((_, record)) if record.request != *digest => Reason::Changed,
         Some(_) if cx.fresh => Reason::Upgraded,
         _ => Reason::Broken,
     };
@@ -47,9 +57,9 @@ pub(super) fn builder<'a>(
         run: Journal::run_of(&work.log),
         before: before.map(|before| before.folder()),
         reason: Some(reason),
-        ..Record::of(lock, &spec.digest, added)
+        ..Record::of(lock, digest, added)
     };
-    Builder { mender: mender(cx, spec, generation, &work.log), lock, record }
+    Builder { mender: mender(cx, wanted, generation, &work.log), lock, record }
 }
 
 /// Builds an environment aside, of which at least the layer of this step; mends the one that is there already. What is

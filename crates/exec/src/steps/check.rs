@@ -13,7 +13,7 @@ use super::kernelspec::content;
 use super::{Check, Ensure, Exact, Made, Remedy, Work, base};
 use serde::Deserialize;
 
-use crate::context::{Context, environment, no_log};
+use crate::context::{Context, backend_of, no_log};
 use crate::error::ExecError;
 use crate::report::Event;
 
@@ -37,9 +37,9 @@ struct Proven {
 }
 
 fn proven(cx: &Context<'_>, plan: &Plan) -> Option<Proven> {
-    let spec = environment(plan)?;
-    let (generation, _) = cx.built(&spec)?;
-    let environments = cx.environments(&spec);
+    let wanted = plan.environment()?;
+    let (generation, _) = cx.built(wanted)?;
+    let environments = cx.environments(wanted);
     let in_use = environments.in_use(cx.system, &generation);
     let prefix = if in_use { environments.current_path() } else { generation.path().to_owned() };
     Some(Proven { prefix, in_use })
@@ -47,7 +47,7 @@ fn proven(cx: &Context<'_>, plan: &Plan) -> Option<Proven> {
 
 /// What a success would prove: this script, on the files that stand in the environment, and what computes there.
 fn claim(cx: &Context<'_>, plan: &Plan, proof: &step::Check) -> Option<String> {
-    let (generation, _) = cx.built(&environment(plan)?)?;
+    let (generation, _) = cx.built(plan.environment()?)?;
     let standing = cx.standing(&generation)?;
     let claim = format!("{} {standing} {}", generation.folder(), digest_of(&script(proof).ok()?));
     Some(match plan.accelerator.kind.as_str() {
@@ -64,8 +64,8 @@ fn prove(
     log: PathBuf,
     keep_bytecode: bool,
 ) -> Result<Message, ExecError> {
-    let there = environment(plan).zip(proven(cx, plan));
-    let Some((spec, Proven { prefix, in_use, .. })) = there else {
+    let there = plan.environment().zip(proven(cx, plan));
+    let Some((wanted, Proven { prefix, in_use, .. })) = there else {
         let reason = message!("there is no environment to prove it on");
         return Err(ExecError::CheckFailed { reason, log: None });
     };
@@ -86,7 +86,7 @@ fn prove(
     if !keep_bytecode {
         command = command.env("PYTHONDONTWRITEBYTECODE", "1");
     }
-    let inside = spec.backend.inside(spec.name, &prefix, &base::folder(cx, plan));
+    let inside = backend_of(wanted).inside(&wanted.name, &prefix, &base::folder(cx, plan));
     let output = cx.system.run(&inside.enter(cx.system, command).log(&log))?;
     if output.success() {
         // A line for each device.

@@ -2,19 +2,20 @@
 
 use aitk_system::{Message, message};
 
-use aitk_env::{Added, Depth, EnvError, Generation, Record, Request, Taken, add_again, get_python};
-use aitk_plan::step::{self, AptPackages, Environment, Payload};
+use aitk_env::{Added, Depth, EnvError, Generation, Record, Taken, add_again, backend, get_python};
+use aitk_plan::step::{AptPackages, Environment};
 use aitk_plan::{
-    Accelerator, Bytes, FrameworkPlan, Layer, Lock, Part, Plan, Status, Step, Warning,
+    Accelerator, Bytes, EnvironmentPlan, EnvironmentRequest, FrameworkPlan, Layer, Lock, Part,
+    Plan, Status, Step, Warning,
 };
 
-use super::building::{builder, ensure};
+use super::building::{builder, ensure, with_lock};
 use super::layer::filled;
 use super::{
     Check, Ensure, Exact, Made, Remedy, Work, behaviour, comes_later, lacks_as_a_whole, lacks_of,
     own,
 };
-use crate::context::{Context, EnvironmentSpec, environment};
+use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 
 impl Ensure for Environment {
@@ -23,23 +24,21 @@ impl Ensure for Environment {
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let Some(spec) = environment(plan) else { return Ok(Exact::one(step.clone())) };
+        let Some(wanted) = plan.environment() else { return Ok(Exact::one(step.clone())) };
         // Known before anything is agreed to, unless an earlier step brings it.
         let builds_here =
-            cx.is_local && cx.locked.is_none() && !spec.backend.kind().brings_python();
+            cx.is_local && cx.locked.is_none() && !wanted.request.manager.brings_python();
         let without = ExecError::from(EnvError::NoPython);
         if builds_here && cx.machine_now().python.is_empty() && !comes_later(plan, &without) {
             return Err(without);
         }
         let resolved = resolve(cx, plan)?;
-        Ok(exact(cx, plan, (step, self), &spec, &resolved))
+        Ok(exact(cx, plan, step, wanted, &resolved))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let Some((spec, lock)) = environment(work.plan).zip(cx.lock_of(work.plan)) else {
-            return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
-        };
-        let builder = builder(cx, work, &spec, &lock, spec.added);
+        let (wanted, lock) = with_lock(work.plan.environment())?;
+        let builder = builder(cx, work, wanted, lock, &wanted.request.added);
         ensure(cx, work, &builder, &lock.layers)
     }
 
@@ -50,43 +49,44 @@ impl Ensure for Environment {
         step: &Step,
         depth: Depth,
     ) -> Result<Check, ExecError> {
-        let Some(spec) = environment(plan) else { return Ok(Check::Holds) };
+        let Some(wanted) = plan.environment() else { return Ok(Check::Holds) };
         if cx.memo().built.contains(&step.id) {
             return Ok(Check::Holds);
         }
-        accept(cx, &spec)?;
-        let check = judged(cx, &spec, step, depth)?;
+        accept(cx, wanted)?;
+        let check = judged(cx, wanted, step, depth)?;
         let needs_one =
-            check.clone().for_apply() != Check::Holds && without_python(cx, plan, &spec);
+            check.clone().for_apply() != Check::Holds && without_python(cx, plan, &wanted.request);
         Ok(check.helped_by(needs_one.then(|| Remedy::Do(get_python()))))
     }
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
-        environment(plan)
-            .map_or_else(Vec::new, |spec| own::generations(cx, &cx.environments(&spec)))
+        plan.environment()
+            .map_or_else(Vec::new, |wanted| own::generations(cx, &cx.environments(wanted)))
     }
 }
 
 /// Whether the environment is there and as it shall be, but for its later layers.
 fn judged(
     cx: &Context<'_>,
-    spec: &EnvironmentSpec<'_>,
+    wanted: &EnvironmentPlan,
     step: &Step,
     depth: Depth,
 ) -> Result<Check, ExecError> {
-    if cx.fresh && spec.generation.is_none() {
+    let EnvironmentRequest { digest, python, .. } = &wanted.request;
+    if cx.fresh && wanted.lock.is_none() {
         return Ok(Check::missing(message!("it is resolved anew")));
     }
-    let Some((generation, record)) = cx.built(spec) else {
-        let asked = |it: &Generation| {
-            it.record(cx.system).is_none_or(|record| record.request == spec.digest)
-        };
-        let there = cx.environments(spec).linked(cx.system).filter(asked);
+    let Some((generation, record)) = cx.built(wanted) else {
+        let asked =
+            |it: &Generation| it.record(cx.system).is_none_or(|record| record.request == *digest);
+        let there = cx.environments(wanted).linked(cx.system).filter(asked);
         let lacks = there.map_or_else(Vec::new, |it| lacks_as_a_whole(cx, &it));
-        let none = || Check::missing(message!("there is no environment `{}` like this", spec.name));
+        let none =
+            || Check::missing(message!("there is no environment `{}` like this", wanted.name));
         return Ok(if lacks.is_empty() { none() } else { Check::of(lacks) });
     };
-    if spec.python.is_some_and(|python| python != record.python) {
+    if python.as_ref().is_some_and(|python| *python != record.python) {
         return Ok(Check::missing(message!("the environment has Python {}", record.python)));
     }
     let own = record.layers.contains_key(&step.id).then_some(step.id.as_str());
@@ -94,9 +94,9 @@ fn judged(
 }
 
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
-fn without_python(cx: &Context<'_>, plan: &Plan, spec: &EnvironmentSpec<'_>) -> bool {
+fn without_python(cx: &Context<'_>, plan: &Plan, request: &EnvironmentRequest) -> bool {
     let comes = |step: &&Step| step.is::<AptPackages>();
-    !spec.backend.kind().brings_python()
+    !request.manager.brings_python()
         && cx.is_local
         && cx.machine.python.is_empty()
         && cx.machine_now().python.is_empty()
@@ -107,20 +107,20 @@ fn without_python(cx: &Context<'_>, plan: &Plan, spec: &EnvironmentSpec<'_>) -> 
 }
 
 /// The generation in use, if it was built for the same wishes, whether or not it still works.
-fn in_use_for(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Option<(Generation, Record)> {
-    let current = cx.environments(spec).current(cx.system);
-    current.filter(|(_, record)| record.request == spec.digest)
+fn in_use_for(cx: &Context<'_>, wanted: &EnvironmentPlan) -> Option<(Generation, Record)> {
+    let current = cx.environments(wanted).current(cx.system);
+    current.filter(|(_, record)| record.request == wanted.request.digest)
 }
 
 /// The layers of an environment that is to be built and is exactly known: they can come in ahead of its step.
 pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<Layer> {
     let needed = plan.needs(|part| part == Part::Whole);
-    let Some((spec, lock)) = environment(plan).zip(cx.lock_of(plan)) else { return Vec::new() };
-    let environments = cx.environments(&spec);
+    let Ok((wanted, lock)) = with_lock(plan.environment()) else { return Vec::new() };
+    let environments = cx.environments(wanted);
     let generation = environments.instance(cx.system, &lock.digest());
     let there =
         generation.record(cx.system).is_some() || environments.in_use(cx.system, &generation);
-    if needed && !there { lock.layers } else { Vec::new() }
+    if needed && !there { lock.layers.clone() } else { Vec::new() }
 }
 
 /// A lock, and what the user had added by hand: what of it is carried over, and what does not go with the rest.
@@ -137,30 +137,31 @@ impl From<Lock> for Resolved {
 }
 
 /// Refuses a lock of the user's that cannot be what the plan asks for here.
-fn accept(cx: &Context<'_>, spec: &EnvironmentSpec<'_>) -> Result<(), ExecError> {
+fn accept(cx: &Context<'_>, wanted: &EnvironmentPlan) -> Result<(), ExecError> {
     let Some(locks) = cx.locked else { return Ok(()) };
     let lock = &locks.environment;
-    let plan = spec.backend.kind();
+    let plan = wanted.request.manager;
     if lock.manager != plan {
         return Err(ExecError::OtherManager { lock: lock.manager, plan });
     }
-    Ok(spec.backend.accept(&cx.looking(), lock, &spec.request())?)
+    Ok(backend_of(wanted).accept(&cx.looking(), lock, &wanted.request)?)
 }
 
 /// The lock of a plan's environment: the user's own, that of the environment that is there, else a new one.
 pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecError> {
-    let Some(spec) = environment(plan) else {
+    let Some(wanted) = plan.environment() else {
         return Err(ExecError::StillMissing { reason: message!("the plan has no environment") });
     };
-    accept(cx, &spec)?;
+    let EnvironmentRequest { manager, python, layers, digest, .. } = &wanted.request;
+    accept(cx, wanted)?;
     if let Some(locks) = cx.locked {
-        return Ok(locks.environment.clone().layered(&spec.layers).into());
+        return Ok(locks.environment.clone().layered(layers).into());
     }
-    let environments = cx.environments(&spec);
+    let environments = cx.environments(wanted);
     // An environment that only needs mending, or building again, keeps its versions.
-    let there = environments.find(cx.system, &spec.digest).or_else(|| in_use_for(cx, &spec));
+    let there = environments.find(cx.system, digest).or_else(|| in_use_for(cx, wanted));
     if let Some((generation, record)) = there
-        && spec.python.is_none_or(|python| python == record.python)
+        && python.as_ref().is_none_or(|python| *python == record.python)
         && !cx.fresh
         && let Ok(mut lock) = generation.lock(cx.system)
     {
@@ -168,56 +169,49 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
         return Ok(Resolved { lock, added: record.added, left_out: Vec::new() });
     }
     if let Some((_, lock)) = environments.unrecorded(cx.system)
-        && lock.manager == spec.backend.kind()
+        && lock.manager == *manager
         && !cx.fresh
-        && spec.backend.accept(&cx.looking(), &lock, &spec.request()).is_ok()
+        && backend_of(wanted).accept(&cx.looking(), &lock, &wanted.request).is_ok()
     {
-        return Ok(lock.layered(&spec.layers).into());
+        return Ok(lock.layered(layers).into());
     }
     let before = environments.current(cx.system);
-    solve(cx, &spec, before.map(|(before, _)| before))
+    solve(cx, &wanted.request, before.map(|(before, _)| before))
 }
 
 /// A new lock, in which what the user had added before is there again, if that goes with the rest.
 pub(super) fn solve(
     cx: &Context<'_>,
-    spec: &EnvironmentSpec<'_>,
+    request: &EnvironmentRequest,
     before: Option<Generation>,
 ) -> Result<Resolved, ExecError> {
-    let kind = spec.backend.kind();
+    let (kind, backend) = (request.manager, backend(request.manager));
     let of_kind = |before: &Generation| before.record(cx.system).is_some_and(|r| r.manager == kind);
     let before = before.filter(of_kind);
     let added = before.map_or_else(Vec::new, |before| before.carried(cx.system));
-    let request = Request { added: &added, ..spec.request() };
-    match spec.backend.resolve(&cx.looking(), &request) {
+    let request = EnvironmentRequest { added: added.clone(), ..request.clone() };
+    match backend.resolve(&cx.looking(), &request) {
         Err(EnvError::Unsolvable { .. }) if !added.is_empty() => {
-            let without = Request { added: &[], ..request };
-            let lock = spec.backend.resolve(&cx.looking(), &without)?;
+            let without = EnvironmentRequest { added: Vec::new(), ..request };
+            let lock = backend.resolve(&cx.looking(), &without)?;
             Ok(Resolved { lock, added: Vec::new(), left_out: added })
         }
         lock => Ok(Resolved { lock: lock?, added, left_out: Vec::new() }),
     }
 }
 
-/// Writes what the lock says into the environment's step and those of its layers.
+/// Puts the lock into the environment, and what it says into its step and those of its layers.
 fn exact(
     cx: &Context<'_>,
     plan: &Plan,
-    (step, wanted): (&Step, &Environment),
-    spec: &EnvironmentSpec<'_>,
+    step: &Step,
+    wanted: &EnvironmentPlan,
     resolved: &Resolved,
 ) -> Exact {
     let lock = &resolved.lock;
-    let generation = cx.environments(spec).instance(cx.system, &lock.digest());
-    let wanted = Environment {
-        generation: Some(lock.digest()),
-        python: Some(lock.target.python.clone()),
-        added: resolved.added.clone(),
-        ..wanted.clone()
-    };
-    let (backend, site) = (spec.backend, cx.looking());
+    let generation = cx.environments(wanted).instance(cx.system, &lock.digest());
+    let (backend, site) = (backend_of(wanted), cx.looking());
     let mut own = Step {
-        action: wanted.into(),
         commands: Vec::new(),
         download: Some(0),
         disk: Some(0),
@@ -227,7 +221,7 @@ fn exact(
     if let Some(layer) = lock.layer(&step.id) {
         own = filled(cx, backend, &generation, &own, layer);
     }
-    let create = backend.create_commands(&site, &spec.request(), generation.path());
+    let create = backend.create_commands(&site, &wanted.name, &wanted.request, generation.path());
     own.commands.splice(0..0, create);
     let mut steps = vec![own];
     let layers = plan.steps.iter().filter(|step| step.part() == Part::Layer);
@@ -236,40 +230,45 @@ fn exact(
             steps.push(filled(cx, backend, &generation, layer, locked));
         }
     }
-    let link = cx.environments(spec).current_path();
+    let link = cx.environments(wanted).current_path();
     for step in plan.steps.iter().filter(|step| step.part() == Part::Switch) {
         let commands =
             vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
         steps.push(Step { commands, ..step.clone() });
     }
-    let taken = plan.framework.as_ref().zip(backend.taken(spec.builds, lock));
+    let taken = plan.framework.as_ref().zip(backend.taken(&wanted.request.builds, lock));
     let framework = taken.as_ref().map(|(planned, taken)| FrameworkPlan {
         build: taken.name.clone(),
         requirement: taken.request.requirements.join(" "),
-        source: taken.request.source(backend.kind()),
+        source: taken.request.source(wanted.request.manager),
         why: [&planned.why[..], taken.why.as_slice(), taken.request.note.as_slice()].concat(),
         ..(*planned).clone()
     });
     let mut warnings: Vec<_> =
         taken.as_ref().and_then(|(_, taken)| noted(taken, lock)).into_iter().collect();
-    let accelerator = accelerator(plan, spec, lock.build.as_deref());
+    let accelerator = accelerator(plan, wanted, lock.build.as_deref());
     warnings.extend(on_the_cpu(accelerator.as_ref()));
-    let wishes = spec.builds.first().map(|build| &build.requirements);
-    let is_it = |step: &&mut Step| {
-        let layer = step::Layer::of(&step.action);
-        layer.is_some_and(|layer| Some(&layer.requirements) == wishes)
-    };
+    let of_framework = wanted.request.framework();
+    let is_it = |step: &&mut Step| of_framework.is_some_and(|layer| layer.step == step.id);
     if let (Some(step), Some((_, taken))) = (steps.iter_mut().find(is_it), taken) {
         step.why.extend(taken.why);
     }
     let carried: Vec<_> = resolved.added.iter().chain(&resolved.left_out).cloned().collect();
-    let before = cx.environments(spec).current(cx.system);
+    let before = cx.environments(wanted).current(cx.system);
     let lost = before
         .filter(|(before, _)| *before != generation)
         .map_or_else(Vec::new, |(before, _)| before.lost(cx.system, &lock.versions(), &carried));
     warnings.extend(does_not_go(&resolved.left_out));
     warnings.extend(is_not_carried(&lost));
-    Exact { steps, framework, accelerator, warnings }
+    let build = framework.as_ref().or(plan.framework.as_ref()).map(|taken| taken.build.clone());
+    let request = EnvironmentRequest {
+        python: Some(lock.target.python.clone()),
+        added: resolved.added.clone(),
+        ..wanted.request.clone()
+    };
+    let lock = Some(Lock { build, ..lock.clone() });
+    let environment = Some(EnvironmentPlan { name: wanted.name.clone(), request, lock });
+    Exact { steps, environment, framework, accelerator, warnings }
 }
 
 /// What is said of what the user had added and the solver cannot have beside the rest.
@@ -320,9 +319,9 @@ fn noted(taken: &Taken<'_>, lock: &Lock) -> Option<Warning> {
 
 /// Puts into a plan what is known of an environment that was built for it: which build of the framework it has.
 pub(crate) fn as_built(cx: &Context<'_>, plan: &mut Plan) {
-    let Some(spec) = environment(plan) else { return };
-    let Some((_, record)) = cx.built(&spec) else { return };
-    let accelerator = accelerator(plan, &spec, record.build.as_deref());
+    let Some(wanted) = plan.environment() else { return };
+    let Some((_, record)) = cx.built(wanted) else { return };
+    let accelerator = accelerator(plan, wanted, record.build.as_deref());
     if let (Some(framework), Some(build)) = (&mut plan.framework, record.build) {
         framework.build = build;
     }
@@ -332,16 +331,12 @@ pub(crate) fn as_built(cx: &Context<'_>, plan: &mut Plan) {
 }
 
 /// What computes, now that a build was taken.
-fn accelerator(
-    plan: &Plan,
-    spec: &EnvironmentSpec<'_>,
-    build: Option<&str>,
-) -> Option<Accelerator> {
+fn accelerator(plan: &Plan, wanted: &EnvironmentPlan, build: Option<&str>) -> Option<Accelerator> {
     let planned = &plan.accelerator;
     if plan.framework.is_none() || planned.kind == "none" {
         return None;
     }
-    spec.backend.accelerator(planned, build.unwrap_or_default())
+    backend_of(wanted).accelerator(planned, build.unwrap_or_default())
 }
 
 /// What is said where the plan meant a GPU, and the solver found no build for it.

@@ -9,12 +9,12 @@ use aitk_plan::{Plan, Step};
 use serde_json::json;
 
 use super::{Check, Ensure, Exact, Made, Remedy, Work, base, hash_of, not_ours};
-use crate::context::{Context, environment};
+use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 
 /// Where the kernel's file is and what it says: it starts the environment by way of the link to the one in use.
 fn wanted(cx: &Context<'_>, plan: &Plan, kernel: &Kernelspec) -> Option<(PathBuf, Vec<u8>)> {
-    let prefix = cx.environments(&environment(plan)?).current_path();
+    let prefix = cx.environments(plan.environment()?).current_path();
     let path = cx.machine.folders.jupyter.join("kernels").join(&kernel.name).join("kernel.json");
     Some((path, content(cx, plan, kernel, &prefix)?))
 }
@@ -26,8 +26,8 @@ pub(super) fn content(
     kernel: &Kernelspec,
     prefix: &Path,
 ) -> Option<Vec<u8>> {
-    let spec = environment(plan)?;
-    let inside = spec.backend.inside(spec.name, prefix, &base::folder(cx, plan));
+    let wanted = plan.environment()?;
+    let inside = backend_of(wanted).inside(&wanted.name, prefix, &base::folder(cx, plan));
     let env: BTreeMap<_, _> = inside.kernel().collect();
     let json = json!({
         "argv": [prefix.join("bin/python"), "-m", "ipykernel_launcher", "-f", "{connection_file}"],
@@ -151,8 +151,8 @@ impl Ensure for Kernelspec {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::Manager;
     use aitk_plan::step::Environment;
+    use aitk_plan::{EnvironmentPlan, EnvironmentRequest, Manager};
     use aitk_system::Failure;
 
     use super::*;
@@ -174,17 +174,11 @@ mod tests {
             object.detail = Some(hash_of(noted.as_bytes()));
         }
         let kernel = Kernelspec { name: "aitk-ai".to_owned(), display: "AI".to_owned() };
-        let environment = Environment {
-            env: "ai".to_owned(),
-            python: None,
-            interpreter: None,
-            layers: Vec::new(),
-            builds: Vec::new(),
-            added: Vec::new(),
-            generation: None,
-        };
+        let environment = Environment { env: "ai".to_owned() };
         let mut plan = machine.plan(vec![step(environment), step(kernel.clone())]);
         plan.manager = Manager::Venv;
+        let request = EnvironmentRequest { manager: plan.manager, ..EnvironmentRequest::default() };
+        plan.environments = vec![EnvironmentPlan { name: "ai".to_owned(), request, lock: None }];
         machine.with(receipt, |cx| {
             let step = &plan.steps[1];
             match kernel.check(cx, &plan, step)? {

@@ -5,9 +5,9 @@ use aitk_plan::step::{Environment, Layer};
 use aitk_plan::{Locked, Part, Plan, Step};
 use aitk_system::message;
 
-use super::building::{builder, finish, mend, mender};
+use super::building::{builder, finish, mend, mender, with_lock};
 use super::{Check, Ensure, Exact, Made, Work, lacks_in};
-use crate::context::{Context, environment, no_log};
+use crate::context::{Context, backend_of, no_log};
 use crate::error::ExecError;
 
 impl Ensure for Layer {
@@ -17,28 +17,26 @@ impl Ensure for Layer {
 
     /// The environment resolves all layers together; here is only what mending takes.
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let Some(spec) = environment(plan) else { return Ok(Exact::default()) };
+        let Some(wanted) = plan.environment() else { return Ok(Exact::default()) };
         let anew = plan.needs(|part| part == Part::Whole);
-        let whole = cx.built(&spec).filter(|_| !anew);
+        let whole = cx.built(wanted).filter(|_| !anew);
         let Some((generation, _)) = whole else { return Ok(Exact::default()) };
         let log = no_log();
-        let damaged = mender(cx, &spec, generation.clone(), &log).damaged(&step.id)?;
-        Ok(Exact::one(filled(cx, spec.backend, &generation, step, &damaged)))
+        let damaged = mender(cx, wanted, generation.clone(), &log).damaged(&step.id)?;
+        Ok(Exact::one(filled(cx, backend_of(wanted), &generation, step, &damaged)))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let Some(spec) = environment(work.plan) else { return Ok(Vec::new()) };
+        let Some(wanted) = work.plan.environment() else { return Ok(Vec::new()) };
         let id = &work.step.id;
-        let whole = cx.built(&spec).filter(|_| !being_built(cx, work.plan));
+        let whole = cx.built(wanted).filter(|_| !being_built(cx, work.plan));
         if let Some((generation, _)) = whole {
-            mend(cx, work, &mender(cx, &spec, generation, &work.log), id)?;
+            mend(cx, work, &mender(cx, wanted, generation, &work.log), id)?;
             return Ok(Vec::new());
         }
-        let Some(lock) = cx.lock_of(work.plan).filter(|lock| lock.layer(id).is_some()) else {
-            return Err(ExecError::StillMissing { reason: message!("the plan has no lock") });
-        };
+        let (wanted, lock) = with_lock(Some(wanted))?;
         cx.downloads.wait(id, work.reporter)?;
-        let builder = builder(cx, work, &spec, &lock, spec.added);
+        let builder = builder(cx, work, wanted, lock, &wanted.request.added);
         if builder.layer(id)? {
             cx.memo().built.insert(id.clone());
         }
@@ -53,14 +51,14 @@ impl Ensure for Layer {
         step: &Step,
         depth: Depth,
     ) -> Result<Check, ExecError> {
-        let Some(spec) = environment(plan) else { return Ok(Check::Holds) };
+        let Some(wanted) = plan.environment() else { return Ok(Check::Holds) };
         if being_built(cx, plan) {
             return Ok(match cx.memo().built.contains(&step.id) {
                 true => Check::Holds,
                 false => Check::missing(message!("it is not installed yet")),
             });
         }
-        let Some((generation, record)) = cx.built(&spec) else {
+        let Some((generation, record)) = cx.built(wanted) else {
             return Ok(Check::missing(message!("its environment is not there")));
         };
         if !record.layers.contains_key(&step.id) {

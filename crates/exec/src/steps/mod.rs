@@ -35,13 +35,15 @@ use std::path::{Path, PathBuf};
 
 use aitk_env::{Depth, EnvError};
 use aitk_plan::{
-    Accelerator, Action, FrameworkPlan, Plan, Status, Step, Warning, for_each_kind, step,
+    Accelerator, Action, EnvironmentPlan, FrameworkPlan, Plan, Status, Step, Warning,
+    for_each_kind, step,
 };
 use aitk_system::{Command, Failure, Message, Permit, RunError, System};
 use sha2::{Digest, Sha256};
 
 pub(crate) use apt_source::own_sources;
 pub(crate) use base::resolve as resolve_base;
+pub(crate) use building::with_lock;
 pub(crate) use environment::{as_built, resolve as resolve_environment};
 pub(crate) use judgement::{
     Check, Lack, help_where_refused, in_the_way, lacks_as_a_whole, lacks_in, lacks_of, not_ours,
@@ -64,6 +66,7 @@ use crate::report::Reporter;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Exact {
     pub steps: Vec<Step>,
+    pub environment: Option<EnvironmentPlan>,
     pub framework: Option<FrameworkPlan>,
     pub accelerator: Option<Accelerator>,
     pub warnings: Vec<Warning>,
@@ -79,6 +82,12 @@ impl Exact {
         for step in self.steps {
             if let Some(place) = plan.steps.iter_mut().find(|other| other.id == step.id) {
                 *place = step;
+            }
+        }
+        if let Some(environment) = self.environment {
+            let its_name = |other: &&mut EnvironmentPlan| other.name == environment.name;
+            if let Some(place) = plan.environments.iter_mut().find(its_name) {
+                *place = environment;
             }
         }
         if self.framework.is_some() {

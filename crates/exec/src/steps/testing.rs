@@ -178,6 +178,7 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
         },
         framework: None,
         project: None,
+        environments: Vec::new(),
         steps,
         totals: Totals::default(),
         warnings: Vec::new(),

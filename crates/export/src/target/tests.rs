@@ -10,9 +10,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use aitk_plan::step::Layer;
 use aitk_plan::{
-    Action, Catalog, Choices, Lock, Locked, Locks, Package, Plan, Profile, Status, plan,
+    Action, Catalog, Choices, LayerRequest, Lock, Locked, Locks, Package, Plan, Profile, Status,
+    plan,
 };
 use aitk_system::builtin_below;
 
@@ -155,11 +155,9 @@ fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -
     let mut plan = plan(machine, &profile, &choices, manager, &Catalog::builtin().unwrap());
     let mut layers = Vec::new();
     for step in &mut plan.steps {
-        if let Action::Environment(environment) = &mut step.action {
-            environment.generation = Some("0123456789abcdef".to_owned());
-        }
-        let Action::Layer(Layer { requirements }) = &step.action else { continue };
-        if step.status == Status::Skipped {
+        let request = plan.environments.iter().find_map(|it| it.request.layer(&step.id));
+        let Some(LayerRequest { requirements, .. }) = request else { continue };
+        if step.status == Status::Skipped || !matches!(step.action, Action::Layer(_)) {
             continue;
         }
         let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';

@@ -1,20 +1,24 @@
 //! What is decided of the environment, of what is in it, and of what leads to it.
 
 use aitk_system::message;
+use serde::Serialize;
 
 use super::recipe::{Recipe, recipe};
+use crate::choices::Choices;
+use crate::digest::digest_of;
+use crate::environment::EnvironmentPlan;
 use crate::framework::Decision;
+use crate::manager::BASE;
 use crate::model::Step;
 use crate::profile::Estimate;
 use crate::python::{PythonChoice, conda_python};
+use crate::request::{Cuda, EnvironmentRequest, LayerRequest, LayerRole};
 use crate::situation::Situation;
 use crate::step::form::{
     CondaItself, FrameworkLayer, FrameworkProof, Libraries, NewEnvironment, NewShells,
     NotebookKernel, ProjectFolder, ProjectLibraries, Proof,
 };
-use crate::step::{
-    Action, Base, Check, Environment, Kernelspec, Layer, LayerRequest, ProjectFiles, ShellInit,
-};
+use crate::step::{Action, Base, Check, Environment, Kernelspec, Layer, ProjectFiles, ShellInit};
 
 /// Blocks what cannot be where the environments are to be, or for want of a Python.
 fn judge_place(on: &Situation<'_>, step: &mut Step) {
@@ -46,10 +50,29 @@ fn judge_framework(on: &Situation<'_>, step: &mut Step) {
 
 impl Recipe for CondaItself {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
-        let python = on.python.minor().map(conda_python);
-        let requirements = python.into_iter().chain(self.requirements.iter().cloned()).collect();
         let (env, adopt) = (on.choices.env.clone(), on.choices.base.clone());
-        Some(Base { env, requirements, adopt, generation: None }.into())
+        Some(Base { env, adopt }.into())
+    }
+
+    /// Nothing in it computes.
+    fn environment(&self, on: &Situation<'_>, step: &str) -> Option<EnvironmentPlan> {
+        if on.choices.base.is_some() {
+            return None;
+        }
+        let python = on.python.minor().map(conda_python);
+        let requirements: Vec<_> =
+            python.into_iter().chain(self.requirements.iter().cloned()).collect();
+        let request = EnvironmentRequest {
+            manager: on.manager,
+            digest: digest_of(&(&requirements, &on.choices.channels)),
+            layers: vec![LayerRequest {
+                step: step.to_owned(),
+                role: LayerRole::Libraries,
+                requirements,
+            }],
+            ..EnvironmentRequest::default()
+        };
+        Some(EnvironmentPlan { name: BASE.to_owned(), request, lock: None })
     }
 
     fn judge(&self, on: &Situation<'_>, step: &mut Step) {
@@ -64,23 +87,32 @@ impl Recipe for NewShells {
 }
 
 impl Recipe for NewEnvironment {
-    /// Everything that will be in it, so that it is resolved together, once.
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
+        Some(Environment { env: on.choices.env.clone() }.into())
+    }
+
+    /// Everything that will be in it, so that it is resolved together, once.
+    fn environment(&self, on: &Situation<'_>, _: &str) -> Option<EnvironmentPlan> {
         let wished = on.profile.steps.iter().filter(|step| on.is_wished(step));
         let asked = wished.map(|step| LayerRequest {
             step: step.id.clone(),
+            role: recipe(&step.kind).role(),
             requirements: recipe(&step.kind).requirements(on),
         });
-        let environment = Environment {
-            env: on.choices.env.clone(),
+        let accelerator = on.framework.accelerator(on.machine);
+        let capability = accelerator.compute_capability;
+        let mut request = EnvironmentRequest {
+            manager: on.manager,
             python: on.python.minor(),
             interpreter: on.python.interpreter(),
             layers: asked.filter(|layer| !layer.requirements.is_empty()).collect(),
             builds: on.framework.builds(),
             added: Vec::new(),
-            generation: None,
+            cuda: accelerator.cuda.map(|version| Cuda { version, capability }),
+            digest: String::new(),
         };
-        Some(environment.into())
+        request.digest = asked_for(&request, on.choices);
+        Some(EnvironmentPlan { name: on.choices.env.clone(), request, lock: None })
     }
 
     fn judge(&self, on: &Situation<'_>, step: &mut Step) {
@@ -96,9 +128,27 @@ impl Recipe for NewEnvironment {
     }
 }
 
+/// What tells whether an environment serves: every environment that is there has noted it in just this form.
+fn asked_for(request: &EnvironmentRequest, choices: &Choices) -> String {
+    #[derive(Serialize)]
+    struct Asked<'a> {
+        step: &'a str,
+        requirements: &'a [String],
+    }
+    let layers = request.layers.iter();
+    let layers: Vec<_> = layers
+        .map(|layer| Asked { step: &layer.step, requirements: &layer.requirements })
+        .collect();
+    let builds: Vec<_> = request.builds.iter().map(|build| &build.name).collect();
+    digest_of(&(
+        (request.manager, layers, builds, choices.accelerator),
+        (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
+    ))
+}
+
 impl Recipe for Libraries {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
-        Some(Layer { requirements: self.requirements(on) }.into())
+        Some(Layer { env: on.choices.env.clone() }.into())
     }
 
     fn requirements(&self, on: &Situation<'_>) -> Vec<String> {
@@ -108,8 +158,8 @@ impl Recipe for Libraries {
 
 impl Recipe for ProjectLibraries {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
-        let requirements = self.requirements(on);
-        (!requirements.is_empty()).then(|| Layer { requirements }.into())
+        let layer = || Layer { env: on.choices.env.clone() };
+        (!self.requirements(on).is_empty()).then(|| layer().into())
     }
 
     fn requirements(&self, on: &Situation<'_>) -> Vec<String> {
@@ -126,7 +176,7 @@ impl Recipe for ProjectFolder {
 
 impl Recipe for FrameworkLayer {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
-        let layer = Layer { requirements: self.requirements(on) };
+        let layer = Layer { env: on.choices.env.clone() };
         (*on.framework != Decision::None).then(|| layer.into())
     }
 
@@ -147,6 +197,10 @@ impl Recipe for FrameworkLayer {
 
     fn requirements(&self, on: &Situation<'_>) -> Vec<String> {
         on.framework.requirements()
+    }
+
+    fn role(&self) -> LayerRole {
+        LayerRole::Framework
     }
 }
 
@@ -172,5 +226,39 @@ impl Recipe for NotebookKernel {
         let env = &on.choices.env;
         let kernel = Kernelspec { name: format!("aitk-{env}"), display: format!("Python ({env})") };
         Some(kernel.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::manager::Manager;
+    use crate::request::BuildRequest;
+
+    /// Whatever else is said of a request one day: the environments that are there serve on.
+    #[test]
+    fn what_an_environment_was_built_for_is_told_as_version_0_1_told_it() {
+        let layer = |step: &str, role| LayerRequest {
+            step: step.to_owned(),
+            role,
+            requirements: vec![step.to_owned()],
+        };
+        let build = BuildRequest {
+            name: "cu130".to_owned(),
+            requirements: vec!["torch".to_owned()],
+            torch_backend: None,
+            index: None,
+            note: None,
+        };
+        let request = EnvironmentRequest {
+            manager: Manager::Conda,
+            python: Some("3.12".to_owned()),
+            layers: vec![layer("six", LayerRole::Libraries), layer("torch", LayerRole::Framework)],
+            builds: vec![build],
+            ..EnvironmentRequest::default()
+        };
+        let json = r#"[["conda",[{"step":"six","requirements":["six"]},{"step":"torch","requirements":["torch"]}],["cu130"],"auto"],[null,null,null,[]]]"#;
+        let told: serde_json::Value = serde_json::from_str(json).unwrap();
+        assert_eq!(asked_for(&request, &Choices::default()), digest_of(&told));
     }
 }

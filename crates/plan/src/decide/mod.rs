@@ -50,6 +50,7 @@ pub fn plan(
         accelerator: framework.accelerator(machine),
         framework: framework.planned(manager),
         project: profile.project.clone(),
+        environments: Vec::new(),
         steps: Vec::new(),
         totals: Totals::default(),
         warnings: Vec::new(),
@@ -66,6 +67,9 @@ pub fn plan(
         driver: &driver,
     };
     plan.steps = profile.steps.iter().filter_map(|step| situation.step(step)).collect();
+    let in_plan = profile.steps.iter().filter(|step| plan.step(&step.id).is_some());
+    let environment = |step: &ProfileStep| recipe(&step.kind).environment(&situation, &step.id);
+    plan.environments = in_plan.filter_map(environment).collect();
     close_gaps(&mut plan, profile, manager);
     prove_first(&mut plan.steps);
     plan.grounds = situation.grounds();

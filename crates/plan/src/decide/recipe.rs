@@ -2,8 +2,10 @@
 
 use aitk_system::Message;
 
+use crate::environment::EnvironmentPlan;
 use crate::model::Step;
 use crate::profile::Estimate;
+use crate::request::LayerRole;
 use crate::situation::Situation;
 use crate::step::{Action, StepKind};
 
@@ -28,6 +30,16 @@ pub(super) trait Recipe {
     /// What of the environment, of which all is resolved together, comes with it.
     fn requirements(&self, _: &Situation<'_>) -> Vec<String> {
         Vec::new()
+    }
+
+    /// What that is in the environment.
+    fn role(&self) -> LayerRole {
+        LayerRole::Libraries
+    }
+
+    /// The environment that the step of this name installs, or all that is installed into it.
+    fn environment(&self, _: &Situation<'_>, _step: &str) -> Option<EnvironmentPlan> {
+        None
     }
 }
 

@@ -12,15 +12,12 @@ use rattler_lock::{
 use super::error::LockError;
 use super::locked::{Layer, Lock, Locked, Locks, Target};
 pub use super::record::{locked, record};
-use crate::manager::Manager;
+use crate::manager::{BASE, Manager};
 
 /// The largest lock, in bytes: one of a thousand packages for four platforms has a fourth of it.
 const LARGEST: usize = 16 << 20;
 /// How deep what is in a lock may be nested: in pixi's form nothing is deeper than six.
 const DEEPEST: usize = 64;
-
-/// The name of the environment that holds conda itself.
-const BASE: &str = "base";
 
 /// The text of a lock file. Channels stand in `order`; those that are not in it come last.
 pub fn write(locks: &Locks, order: &[String]) -> Result<String, LockError> {
@@ -179,7 +176,7 @@ pub fn needs(locked: &Locked) -> impl Iterator<Item = &str> {
 mod tests {
     use super::*;
     use crate::lock::Package;
-    use crate::step::LayerRequest;
+    use crate::request::{LayerRequest, LayerRole};
 
     fn read(text: &str, arch: &str) -> Result<Locks, LockError> {
         Locks::parse(text, Path::new("pixi.lock"), Manager::Conda, Some(arch))
@@ -245,6 +242,7 @@ mod tests {
         let read = read(&locks.to_text().unwrap(), "x86_64").unwrap();
         let wish = |step: &str, spec: &str| LayerRequest {
             step: step.to_owned(),
+            role: LayerRole::Libraries,
             requirements: vec![spec.to_owned()],
         };
         let wishes = [
@@ -264,6 +262,18 @@ mod tests {
         };
         assert_eq!(constrains(&layered), constrains(&lock));
         assert_eq!(read.base.unwrap().packages().count(), 1);
+    }
+
+    /// What version 0.1 has written.
+    #[test]
+    fn a_lock_of_the_first_form_is_read_and_written_as_it_was() {
+        let text = include_str!("../../fixtures/pixi-1.lock");
+        let locks = read(text, "x86_64").unwrap();
+        let names = |lock: &Lock| lock.packages().map(Locked::key).collect::<Vec<_>>();
+        assert_eq!(names(&locks.environment), ["numpy", "python"]);
+        assert_eq!(names(locks.base.as_ref().unwrap()), ["conda", "python"]);
+        assert_eq!(needs_of(locks.environment.packages().next().unwrap()), ["python"]);
+        assert_eq!(locks.to_text().unwrap(), text);
     }
 
     #[test]

@@ -19,8 +19,8 @@ pub use layers::{into_layers, reached};
 pub use locked::{LARGEST, Layer, Lock, Locked, Locks, Package, Target, host_of};
 
 use crate::manager::Manager;
+use crate::request::LayerRequest;
 use crate::requirement::{normalized, project};
-use crate::step::LayerRequest;
 
 impl Locks {
     /// Reads what [`Locks::to_text`] has written for a manager, and others write in that form; of a lock for several

@@ -8,13 +8,12 @@ pub mod form;
 mod tagged;
 
 use aitk_macros::Kind;
-use aitk_system::{Message, message};
+use aitk_system::message;
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use toml::Spanned;
 use toml::de::DeTable;
 
-use crate::manager::Manager;
 use crate::names;
 
 /// What is said once of a kind of step. `#[derive(Kind)]` reads it from the struct, its comments and `#[kind(…)]`.
@@ -331,14 +330,10 @@ payloads! {
     /// A conda and a mamba are there and know the environment by its name.
     #[kind(part = Manager)]
     struct Base {
-        /// The environment.
+        /// The environment that it is to know. Its own is [`crate::BASE`], unless there is a conda already.
         pub env: String,
-        /// What is asked for.
-        pub requirements: Vec<String>,
         /// A conda of the user's own, which is used as it is.
         pub adopt: Option<String>,
-        /// The generation's name. `None` until it is resolved.
-        pub generation: Option<String>,
     }
 
     /// New shells know `conda activate`.
@@ -347,27 +342,15 @@ payloads! {
     /// A generation exists for the environment's lock.
     #[kind(part = Whole)]
     struct Environment {
-        /// Name of the environment.
+        /// Its name among those of the plan, where all that is asked for stands.
         pub env: String,
-        /// Version of Python, `3.12`; what `python` names where `None`.
-        pub python: Option<String>,
-        /// The interpreter that it is built on; `None` where the environment brings its own.
-        pub interpreter: Option<String>,
-        /// Everything that is asked for, layer by layer, in order: all of it is resolved together.
-        pub layers: Vec<LayerRequest>,
-        /// Builds of the framework to try, the preferred one first.
-        pub builds: Vec<BuildRequest>,
-        /// What the user has added by hand to the environment in use and will find in the new one.
-        pub added: Vec<String>,
-        /// The generation's name: the lock's hash. `None` until it is resolved.
-        pub generation: Option<String>,
     }
 
     /// The packages of one layer are in the generation.
     #[kind(part = Layer)]
     struct Layer {
-        /// What is asked for.
-        pub requirements: Vec<String>,
+        /// The environment, which says what the layer of this step asks for.
+        pub env: String,
     }
 
     /// The generation is the one in use.
@@ -401,15 +384,6 @@ payloads! {
 
     /// What the profile means cannot be had here: the step is blocked or left out, and says why.
     struct Unavailable {}
-}
-
-/// What one layer asks for.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct LayerRequest {
-    /// The step that installs it.
-    pub step: String,
-    /// Requirements as the manager writes them: PEP 508, or conda's match specifications.
-    pub requirements: Vec<String>,
 }
 
 /// A file of a project.
@@ -450,33 +424,6 @@ pub enum FileChange {
     Leave,
 }
 
-/// One build of the framework that may be taken.
-#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct BuildRequest {
-    /// `cpu`, `cu132`, …
-    pub name: String,
-    /// Requirements as the manager writes them.
-    pub requirements: Vec<String>,
-    /// The name under which uv knows the framework's own index.
-    pub torch_backend: Option<String>,
-    /// Address of an index of the vendor's own, which comes before the general one.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub index: Option<String>,
-    /// What a person should know when it is taken.
-    pub note: Option<Message>,
-}
-
-impl BuildRequest {
-    /// Where it comes from, in one word for a script.
-    pub fn source(&self, manager: Manager) -> String {
-        match (&self.torch_backend, &self.index) {
-            (Some(name), _) => format!("torch-backend {name}"),
-            (None, Some(index)) => index.clone(),
-            (None, None) => manager.source().to_owned(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::{from_value, json, to_value};
@@ -488,9 +435,9 @@ mod tests {
         for saved in [
             json!({"kind": "apt-upgrade"}),
             json!({"kind": "apt-lists", "spec": {"max_age_hours": 24}}),
-            json!({"kind": "layer", "spec": {"requirements": ["numpy"]}}),
+            json!({"kind": "layer", "spec": {"env": "ai"}}),
             json!({"kind": "swap-file", "spec": {"path": "/swapfile", "size": 4096}}),
-            json!({"kind": "base", "spec": {"env": "ai", "requirements": [], "adopt": null, "generation": null}}),
+            json!({"kind": "base", "spec": {"env": "ai", "adopt": null}}),
         ] {
             let action: Action = from_value(saved.clone()).unwrap();
             assert_eq!(action.facts().name, saved["kind"]);

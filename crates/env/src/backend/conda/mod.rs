@@ -16,14 +16,15 @@ use aitk_plan::lock::conda::{
 };
 use aitk_plan::lock::{into_layers, reached};
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, Layer, LayerRequest, Lock, Locked, Manager as Kind, Target,
+    Accelerator, BuildRequest, Catalog, Cuda, EnvironmentRequest, Layer, LayerRequest, Lock,
+    Locked, Manager as Kind, Target,
 };
 use aitk_system::{Message, Permit, System, message, quote};
 
 pub use channel::channel_answers;
 use packages::Linking;
 
-use super::common::{Backend, Cuda, Footprint, Installed, Own, Request, Site, Taken, lacks};
+use super::common::{Backend, Footprint, Installed, Own, Site, Taken, lacks};
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::inside::Inside;
@@ -102,17 +103,10 @@ impl Backend for Conda {
     }
 
     /// The framework's builds are tried in their order; of one that has several the solver takes what fits the machine.
-    fn resolve(&self, site: &Site<'_>, request: &Request<'_>) -> Result<Lock, EnvError> {
+    fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
         let mut last = None;
-        for build in request.builds {
-            let with_build = |layer: &LayerRequest| {
-                let is_framework =
-                    request.builds.iter().any(|b| b.requirements == layer.requirements);
-                let requirements =
-                    if is_framework { &build.requirements } else { &layer.requirements };
-                LayerRequest { step: layer.step.clone(), requirements: requirements.clone() }
-            };
-            let layers: Vec<_> = request.layers.iter().map(with_build).collect();
+        for build in &request.builds {
+            let layers = request.layers_with(Some(build));
             match attempt(site, request, &layers, build.requirements.first()) {
                 Err(error @ EnvError::Unsolvable { .. }) => last = Some(error),
                 attempt => return attempt,
@@ -120,18 +114,23 @@ impl Backend for Conda {
         }
         match last {
             Some(error) => Err(error),
-            None => attempt(site, request, request.layers, None),
+            None => attempt(site, request, &request.layers, None),
         }
     }
 
-    fn accept(&self, site: &Site<'_>, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError> {
-        lock.suits(&site.machine.arch, request.python).map_err(|reason| {
+    fn accept(
+        &self,
+        site: &Site<'_>,
+        lock: &Lock,
+        request: &EnvironmentRequest,
+    ) -> Result<(), EnvError> {
+        lock.suits(&site.machine.arch, request.python.as_deref()).map_err(|reason| {
             EnvError::unfit(
                 reason,
                 message!("choose that version with --python {}", lock.target.python),
             )
         })?;
-        let here = virtual_packages(site, request.cuda);
+        let here = virtual_packages(site, request.cuda.as_ref());
         for locked in lock.packages() {
             if let Some(need) = needs(locked).find(|need| !virtual_packages::meet(&here, need)) {
                 let reason = message!(
@@ -146,8 +145,8 @@ impl Backend for Conda {
         }
         let has = |name: &String| lock.packages().any(|locked| locked.key() == *name);
         let mut asked_for = Vec::new();
-        for layer in request.layers {
-            let names = request.names(layer, name_of, has);
+        for layer in &request.layers {
+            let names = request.names(layer, has);
             if let Some(missing) = names.iter().find(|name| !has(name)) {
                 return Err(lacks(missing, &layer.step));
             }
@@ -204,7 +203,8 @@ impl Backend for Conda {
     fn create(
         &self,
         site: &Site<'_>,
-        request: &Request<'_>,
+        _: &str,
+        request: &EnvironmentRequest,
         root: &Path,
         _: bool,
     ) -> Result<(), EnvError> {
@@ -248,7 +248,13 @@ impl Backend for Conda {
         packages::link_again(&linking(site, root, &scripts(site)), layer, files)
     }
 
-    fn create_commands(&self, _: &Site<'_>, _: &Request<'_>, root: &Path) -> Vec<Message> {
+    fn create_commands(
+        &self,
+        _: &Site<'_>,
+        _: &str,
+        _: &EnvironmentRequest,
+        root: &Path,
+    ) -> Vec<Message> {
         vec![Message::plain(format!("mkdir {}", root.display()))]
     }
 
@@ -323,10 +329,7 @@ fn linking<'a>(site: &Site<'a>, prefix: &'a Path, scripts: &'a [String]) -> Link
     Linking { settings: site.settings, prefix, scripts, log: site.log }
 }
 
-fn virtual_packages(
-    site: &Site<'_>,
-    cuda: Option<Cuda<'_>>,
-) -> Vec<(&'static str, String, String)> {
+fn virtual_packages(site: &Site<'_>, cuda: Option<&Cuda>) -> Vec<(&'static str, String, String)> {
     virtual_packages::of(site.machine, cuda, |name| {
         site.is_local.then(|| site.local.env(name)).flatten()
     })
@@ -334,7 +337,7 @@ fn virtual_packages(
 
 fn attempt(
     site: &Site<'_>,
-    request: &Request<'_>,
+    request: &EnvironmentRequest,
     layers: &[LayerRequest],
     framework: Option<&String>,
 ) -> Result<Lock, EnvError> {
@@ -344,10 +347,10 @@ fn attempt(
     let specs: Vec<&str> = layers
         .iter()
         .flat_map(|l| &l.requirements)
-        .chain(request.added)
+        .chain(&request.added)
         .map(String::as_str)
         .collect();
-    let virtual_packages = virtual_packages(site, request.cuda);
+    let virtual_packages = virtual_packages(site, request.cuda.as_ref());
     let records = solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
     let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
     let wishes: Vec<_> = layers.iter().map(|l| (&l.step, &l.requirements)).collect();

@@ -1,10 +1,9 @@
 //! What conda must know of a machine: its virtual packages, from the facts and never by looking.
 
 use aitk_detect::Machine;
+use aitk_plan::Cuda;
 use aitk_plan::lock::conda::name_of;
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
-
-use crate::backend::common::Cuda;
 
 /// The virtual packages of a machine as `name`, `version`, `build`.
 ///
@@ -12,7 +11,7 @@ use crate::backend::common::Cuda;
 /// and the like, which have the last word; an empty one takes the package away.
 pub(super) fn of(
     machine: &Machine,
-    cuda: Option<Cuda<'_>>,
+    cuda: Option<&Cuda>,
     env: impl Fn(&str) -> Option<String>,
 ) -> Vec<(&'static str, String, String)> {
     let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
@@ -20,12 +19,8 @@ pub(super) fn of(
         ("__unix", None, Some("0".to_owned())),
         ("__linux", Some("LINUX"), machine.kernel.as_deref().map(digits)),
         ("__glibc", Some("GLIBC"), glibc.and_then(|libc| libc.version.clone())),
-        ("__cuda", Some("CUDA"), cuda.map(|cuda| cuda.version.to_owned())),
-        (
-            "__cuda_arch",
-            Some("CUDA_ARCH"),
-            cuda.and_then(|cuda| cuda.capability).map(str::to_owned),
-        ),
+        ("__cuda", Some("CUDA"), cuda.map(|cuda| cuda.version.clone())),
+        ("__cuda_arch", Some("CUDA_ARCH"), cuda.and_then(|cuda| cuda.capability.clone())),
         ("__archspec", Some("ARCHSPEC"), Some(microarchitecture(machine))),
     ];
     facts
@@ -88,13 +83,12 @@ mod tests {
         machine
     }
 
-    const CUDA: Cuda<'_> = Cuda { version: "12.4", capability: Some("8.6") };
-
     fn of(
         machine: &Machine,
         env: impl Fn(&str) -> Option<String>,
     ) -> Vec<(&'static str, String, String)> {
-        super::of(machine, Some(CUDA), env)
+        let cuda = Cuda { version: "12.4".to_owned(), capability: Some("8.6".to_owned()) };
+        super::of(machine, Some(&cuda), env)
     }
 
     #[test]

@@ -13,7 +13,8 @@ use std::time::Duration;
 use aitk_detect::{Machine, Python, Tables, detect};
 use aitk_plan::lock::host_of;
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, Layer, Lock, Locked, Manager as Kind, Target, project,
+    Accelerator, BuildRequest, Catalog, EnvironmentRequest, Layer, Lock, Locked, Manager as Kind,
+    Target,
 };
 use aitk_system::{Command, Message, System, message, quote};
 
@@ -21,7 +22,7 @@ pub use sources::UvSources;
 use uv::fetch_uv_wheel;
 pub use uv::{Uv, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
-use super::common::{Backend, Footprint, Installed, Own, Request, Site, Taken, lacks};
+use super::common::{Backend, Footprint, Installed, Own, Site, Taken, lacks};
 use super::dist_info::{self, flattened, site_packages, sized_lines};
 use crate::error::EnvError;
 use crate::fetch::{FetchProgress, Quiet, fetch_all, hash_of};
@@ -97,11 +98,11 @@ impl Backend for Venv {
         }
     }
 
-    fn resolve(&self, site: &Site<'_>, request: &Request<'_>) -> Result<Lock, EnvError> {
+    fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
         let found = interpreter(site.system, request).filter(|_| site.is_local);
-        let python = match (found.as_ref().and_then(version_of), request.python) {
+        let python = match (found.as_ref().and_then(version_of), &request.python) {
             (Some(found), _) => found,
-            (None, Some(python)) => python.to_owned(),
+            (None, Some(python)) => python.clone(),
             (None, None) => return Err(EnvError::NoPython),
         };
         let target = self.target(site.machine, &python);
@@ -111,17 +112,17 @@ impl Backend for Venv {
             site.local,
             &uv_of(site)?,
             site.local_settings,
-            resolve::Wishes {
-                layers: request.layers,
-                builds: request.builds,
-                target: &target,
-                interpreter: interpreter.as_deref(),
-            },
+            resolve::Question { request, target: &target, interpreter: interpreter.as_deref() },
         )
     }
 
-    fn accept(&self, site: &Site<'_>, lock: &Lock, request: &Request<'_>) -> Result<(), EnvError> {
-        lock.suits(&site.machine.arch, request.python).map_err(|reason| {
+    fn accept(
+        &self,
+        site: &Site<'_>,
+        lock: &Lock,
+        request: &EnvironmentRequest,
+    ) -> Result<(), EnvError> {
+        lock.suits(&site.machine.arch, request.python.as_deref()).map_err(|reason| {
             EnvError::unfit(
                 reason,
                 message!("choose that version with --python {}", lock.target.python),
@@ -143,9 +144,9 @@ impl Backend for Venv {
                 message!("choose the budget and the --framework that it was made with"),
             ));
         }
-        for layer in request.layers {
+        for layer in &request.layers {
             let has = |name: &String| lock.packages().any(|locked| locked.key() == *name);
-            let names = request.names(layer, project, has);
+            let names = request.names(layer, has);
             if let Some(missing) = names.iter().find(|name| !has(name)) {
                 return Err(lacks(missing, &layer.step));
             }
@@ -165,14 +166,15 @@ impl Backend for Venv {
     fn create(
         &self,
         site: &Site<'_>,
-        request: &Request<'_>,
+        name: &str,
+        request: &EnvironmentRequest,
         root: &Path,
         there: bool,
     ) -> Result<(), EnvError> {
         if !site.dry {
             is_as_planned(site.system, request)?;
         }
-        let command = create_command(&uv_of(site)?.path, request, root);
+        let command = create_command(&uv_of(site)?.path, name, request, root);
         run(site, if there { command.arg("--allow-existing") } else { command })
     }
 
@@ -226,8 +228,14 @@ impl Backend for Venv {
         install_layer(site, root, layer, &names)
     }
 
-    fn create_commands(&self, site: &Site<'_>, request: &Request<'_>, root: &Path) -> Vec<Message> {
-        vec![Message::plain(create_command(&uv_path(site), request, root))]
+    fn create_commands(
+        &self,
+        site: &Site<'_>,
+        name: &str,
+        request: &EnvironmentRequest,
+        root: &Path,
+    ) -> Vec<Message> {
+        vec![Message::plain(create_command(&uv_path(site), name, request, root))]
     }
 
     fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message> {
@@ -274,8 +282,8 @@ impl Backend for Venv {
 const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// The interpreter that is asked for, if it is there by now: a step of this run may have brought it.
-fn interpreter(system: &dyn System, request: &Request<'_>) -> Option<Python> {
-    let wanted = request.interpreter.unwrap_or(SYSTEM_PYTHON);
+fn interpreter(system: &dyn System, request: &EnvironmentRequest) -> Option<Python> {
+    let wanted = request.interpreter.as_deref().unwrap_or(SYSTEM_PYTHON);
     let is_it = |python: &Python| python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON;
     detect(system, &Tables::default()).machine.python.into_iter().find(is_it)
 }
@@ -286,12 +294,12 @@ fn version_of(python: &Python) -> Option<String> {
 }
 
 /// Whether the interpreter came for which packages were resolved while there was none.
-fn is_as_planned(system: &dyn System, request: &Request<'_>) -> Result<(), EnvError> {
+fn is_as_planned(system: &dyn System, request: &EnvironmentRequest) -> Result<(), EnvError> {
     let found = interpreter(system, request).as_ref().and_then(version_of);
-    match (found, request.python) {
+    match (found, &request.python) {
         (None, _) => Err(EnvError::NoPython),
-        (Some(found), Some(planned)) if found != planned => {
-            Err(EnvError::OtherPython { found, planned: planned.to_owned() })
+        (Some(found), Some(planned)) if found != *planned => {
+            Err(EnvError::OtherPython { found, planned: planned.clone() })
         }
         _ => Ok(()),
     }
@@ -309,10 +317,10 @@ fn uv_path(site: &Site<'_>) -> PathBuf {
         .map_or_else(|| own_uv(&site.settings.data, site.catalog), |uv| uv.path)
 }
 
-fn create_command(uv: &Path, request: &Request<'_>, root: &Path) -> Command {
+fn create_command(uv: &Path, name: &str, request: &EnvironmentRequest, root: &Path) -> Command {
     Command::changes([&text(uv), "venv", "--quiet", "--no-project", "--no-config"])
-        .args(["--python", request.interpreter.unwrap_or(SYSTEM_PYTHON)])
-        .args(["--prompt", request.name, &text(root)])
+        .args(["--python", request.interpreter.as_deref().unwrap_or(SYSTEM_PYTHON)])
+        .args(["--prompt", name, &text(root)])
         .env("UV_PYTHON_DOWNLOADS", "never")
 }
 
@@ -425,15 +433,8 @@ mod tests {
             }
             let file = folder.path().join("answers.json");
             Real.write(&file, answers.to_string().as_bytes(), 0o644).unwrap();
-            let request = Request {
-                name: "ai",
-                python: planned,
-                interpreter: None,
-                layers: &[],
-                builds: &[],
-                added: &[],
-                cuda: None,
-            };
+            let python = planned.map(str::to_owned);
+            let request = EnvironmentRequest { python, ..EnvironmentRequest::default() };
             is_as_planned(&Replay::open(folder.path()).unwrap(), &request)
         };
         assert!(says(Some("3.13.5"), Some("3.13")).is_ok());

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aitk_plan::lock::{into_layers, pylock};
 use aitk_plan::{
-    BuildRequest, LayerRequest, Lock, LockError, Locked, Manager, Package, Target, digest_of,
+    BuildRequest, EnvironmentRequest, Lock, LockError, Locked, Manager, Package, Target, digest_of,
     names, normalized, project,
 };
 use aitk_system::{Command, Failure, Message, RunError, System, beside, message};
@@ -26,13 +26,11 @@ use crate::{Settings, text};
 /// a person is told. Whoever has set another time keeps it.
 const PATIENCE: &str = "3";
 
-/// What an environment shall hold.
+/// What is resolved.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wishes<'a> {
-    /// Layer by layer; the framework's stands among them with the requirements of its preferred build.
-    pub layers: &'a [LayerRequest],
-    /// Builds of the framework, the preferred one first; empty without a framework.
-    pub builds: &'a [BuildRequest],
+pub(super) struct Question<'a> {
+    /// What is asked for.
+    pub request: &'a EnvironmentRequest,
     /// What it is for.
     pub target: &'a Target,
     /// The interpreter, where it is on this machine; one stands in for it elsewhere.
@@ -50,17 +48,18 @@ pub(super) fn resolve(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
-    request: Wishes<'_>,
+    question: Question<'_>,
 ) -> Result<Lock, EnvError> {
-    if request.builds.is_empty() {
-        attempt(system, uv, settings, request, None)
+    if question.request.builds.is_empty() {
+        attempt(system, uv, settings, question, None)
     } else {
         let attempts: Vec<_> = thread::scope(|scope| {
-            let running: Vec<_> = request
+            let running: Vec<_> = question
+                .request
                 .builds
                 .iter()
                 .map(|build| {
-                    beside(scope, move || attempt(system, uv, settings, request, Some(build)))
+                    beside(scope, move || attempt(system, uv, settings, question, Some(build)))
                 })
                 .collect();
             running.into_iter().map(|attempt| attempt.join()).collect()
@@ -90,23 +89,14 @@ fn attempt(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
-    request: Wishes<'_>,
+    question: Question<'_>,
     build: Option<&BuildRequest>,
 ) -> Result<Lock, EnvError> {
-    let wishes: Vec<_> = request
-        .layers
-        .iter()
-        .map(|layer| {
-            let is_framework = request.builds.iter().any(|b| b.requirements == layer.requirements);
-            match build {
-                Some(build) if is_framework => (&layer.step, &build.requirements),
-                _ => (&layer.step, &layer.requirements),
-            }
-        })
-        .collect();
+    let layers = question.request.layers_with(build);
+    let wishes: Vec<_> = layers.iter().map(|layer| (&layer.step, &layer.requirements)).collect();
     let origin = Origin::of(build, settings);
     let folder =
-        settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, request.target)));
+        settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, question.target)));
     let input = folder.join("requirements.in");
     let all = wishes.iter().flat_map(|(_, requirements)| *requirements);
     for requirement in all.clone() {
@@ -116,11 +106,12 @@ fn attempt(
     let all: String = all.map(|requirement| format!("{requirement}\n")).collect();
     system.write(&input, all.as_bytes(), 0o600).map_err(EnvError::io(&input))?;
 
-    let python = match request.interpreter {
+    let python = match question.interpreter {
         Some(interpreter) => interpreter.to_owned(),
-        None => text(&stand_in::write(system, &folder, request.target)?),
+        None => text(&stand_in::write(system, &folder, question.target)?),
     };
-    let compile = compile(system, uv, settings, (&request.target.python, &python), &origin, &input);
+    let python = (question.target.python.as_str(), python.as_str());
+    let compile = compile(system, uv, settings, python, &origin, &input);
     let run = |command: &Command, source: &Message| run(system, settings, command, source);
     let source = match origin {
         Origin::Backend(_) | Origin::Vendor(_) => message!("the framework's own index"),
@@ -133,7 +124,7 @@ fn attempt(
     let mut packages = file
         .packages
         .into_iter()
-        .map(|package| package.locked(request.target))
+        .map(|package| package.locked(question.target))
         .collect::<Result<Vec<_>, _>>()?;
     packages.sort_by(|one, other| one.package.name.cmp(&other.package.name));
     build.map_or(Ok(()), |build| is_that_build(&packages, build))?;
@@ -173,7 +164,7 @@ fn attempt(
     let layers = into_layers(&wishes, packages, project, needs);
     Ok(Lock {
         manager: Manager::Venv,
-        target: request.target.clone(),
+        target: question.target.clone(),
         build: build.map(|build| build.name.clone()),
         layers,
     })

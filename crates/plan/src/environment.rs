@@ -1,0 +1,63 @@
+//! The environments of a plan: what is asked for, and what that was resolved to.
+
+use serde::de::{Deserializer, IgnoredAny};
+use serde::ser::Serializer;
+use serde::{Deserialize, Serialize};
+
+use crate::lock::{Lock, Target, name_of};
+use crate::request::{EnvironmentRequest, LayerRequest, LayerRole};
+
+/// An environment of a plan, the user's or conda's own. Steps refer to it by its name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EnvironmentPlan {
+    /// Its name: `ai`, or [`crate::BASE`].
+    pub name: String,
+    /// What is asked for.
+    pub request: EnvironmentRequest,
+    /// What that was resolved to; `None` until then, and where nothing is to be built. In JSON it is told in short, for its
+    /// packages stand with the steps that install them, and it is not read again: a lock comes from a file of its own.
+    #[serde(serialize_with = "in_short", deserialize_with = "not_read")]
+    pub lock: Option<Lock>,
+}
+
+/// What is told of a lock in the JSON of a plan.
+#[derive(Serialize)]
+struct Short<'a> {
+    /// The name of the generation that it makes.
+    generation: String,
+    /// What it is for.
+    #[serde(flatten)]
+    target: &'a Target,
+    /// The framework's build.
+    build: Option<&'a str>,
+}
+
+fn in_short<S: Serializer>(lock: &Option<Lock>, to: S) -> Result<S::Ok, S::Error> {
+    let Some(lock) = lock else { return to.serialize_none() };
+    let Lock { target, build, .. } = lock;
+    Short { generation: lock.digest(), target, build: build.as_deref() }.serialize(to)
+}
+
+fn not_read<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Lock>, D::Error> {
+    IgnoredAny::deserialize(from).map(|_| None)
+}
+
+impl EnvironmentPlan {
+    /// The name of the generation that it is resolved to.
+    pub fn generation(&self) -> Option<String> {
+        self.lock.as_ref().map(Lock::digest)
+    }
+}
+
+impl EnvironmentRequest {
+    /// The packages that a layer asks for by name: of the framework's builds, those of the one that a lock has.
+    pub fn names(&self, layer: &LayerRequest, has: impl Fn(&String) -> bool) -> Vec<String> {
+        let names = |all: &[String]| -> Vec<String> {
+            all.iter().map(|one| name_of(self.manager, one)).collect()
+        };
+        let builds = self.builds.iter().filter(|_| layer.role == LayerRole::Framework);
+        let mut builds = builds.map(|build| names(&build.requirements));
+        builds.find(|names| names.iter().all(&has)).unwrap_or_else(|| names(&layer.requirements))
+    }
+}
