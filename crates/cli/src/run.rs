@@ -118,7 +118,11 @@ pub fn remember(session: &Session, request: &Request) -> Result<Receipt, CliErro
     let value = serde_json::to_value(request).unwrap_or_default();
     let mut receipt = session.receipt.clone();
     let name = request.choices.env.clone();
-    if receipt.environments.insert(name, value.clone()) != Some(value) {
+    receipt.environments.insert(name.clone(), value.clone());
+    if session.wish(&name).as_ref() != Some(&value) {
+        receipt.begun.insert(name, value);
+    }
+    if receipt != session.receipt {
         receipt.save(&session.machine.folders.state, &*session.local)?;
     }
     Ok(Receipt::load(&session.machine.folders.state, &*session.local)?)

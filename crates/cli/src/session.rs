@@ -15,6 +15,7 @@ use aitk_plan::{
     ProfileError, Request, Warning, names,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
+use serde_json::Value;
 
 use crate::args::{ChoiceArgs, Common};
 use crate::config::{Config, catalog};
@@ -190,15 +191,16 @@ impl Session {
         Ok(profile)
     }
 
-    /// What was asked of an environment when it was last applied.
+    /// What is asked of an environment, as [`Receipt::wish`] has it.
     pub fn applied(&self, env: &str) -> Result<Request, CliError> {
-        let of_current = || {
-            let current = Environments::new(&self.settings.data, env).current(&*self.system);
-            current.and_then(|(_, record)| record.wish)
-        };
-        let wish = self.receipt.environments.get(env).cloned().or_else(of_current);
-        wish.and_then(|wish| serde_json::from_value(wish).ok())
-            .ok_or_else(|| CliError::no_environment(env, false))
+        let wish = self.wish(env).and_then(|wish| serde_json::from_value(wish).ok());
+        wish.ok_or_else(|| CliError::no_environment(env, false))
+    }
+
+    /// The same as it was noted.
+    pub fn wish(&self, env: &str) -> Option<Value> {
+        let current = Environments::new(&self.settings.data, env).current(&*self.system);
+        self.receipt.wish(env, current.as_ref().map(|(_, record)| record)).cloned()
     }
 
     /// What was asked of every environment here.

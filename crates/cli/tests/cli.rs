@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Home, machine, text};
+use serde_json::{Value, json};
 
 /// Runs, and expects an exit code and words on standard error.
 fn fails(home: &Home, args: &[&str], code: i32, words: &[&str]) {
@@ -313,4 +314,48 @@ fn a_variable_says_what_its_flag_says_is_named_where_it_is_wrong_and_is_not_set_
     let laptop = machine("ubuntu-24.04-laptop");
     let output = home.aitk_with(&empty.map(|name| (name, "")), &[&plan[..], &[&laptop]].concat());
     assert!(output.status.success(), "{}", text(&output.stderr));
+}
+
+/// The wish that a plan without flags is made from.
+fn planned_framework(home: &Home) -> String {
+    let output = home.aitk(&["plan", "--no-resolve", "--json"]);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    plan["data"]["choices"]["framework"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn going_back_takes_the_wish_along_and_what_was_begun_is_continued() {
+    let home = Home::new();
+    let data = home.path().join(".local/share/aitk/envs/ai");
+    let state = home.path().join(".local/state/aitk");
+    let wish = |framework: &str| json!({ "budget": "low", "choices": { "framework": framework }, "manager": "venv" });
+    for framework in ["none", "jax"] {
+        let record = json!({
+            "schema": 2, "manager": "venv", "request": "0", "added": [], "python": "3.12", "layers": {},
+            "wish": wish(framework),
+        });
+        std::fs::create_dir_all(data.join(framework)).unwrap();
+        let path = data.join(framework).join("aitk-generation.json");
+        std::fs::write(path, record.to_string()).unwrap();
+    }
+    std::fs::create_dir_all(&state).unwrap();
+    let notes = |receipt: Value| {
+        std::fs::write(state.join("receipt.json"), receipt.to_string()).unwrap();
+    };
+    let goes_to = |generation: &str| {
+        let _ = std::fs::remove_file(data.join("current"));
+        std::os::unix::fs::symlink(generation, data.join("current")).unwrap();
+    };
+    notes(json!({ "schema": 1, "environments": { "ai": wish("jax") } }));
+    assert_eq!(planned_framework(&home), "jax", "nothing is in use yet");
+    goes_to("jax");
+    assert_eq!(planned_framework(&home), "jax");
+    goes_to("none");
+    assert_eq!(planned_framework(&home), "none", "the older generation is in use again");
+    // A run that failed is continued, whatever is in use.
+    notes(
+        json!({ "schema": 1, "environments": { "ai": wish("jax") }, "begun": { "ai": wish("jax") } }),
+    );
+    assert_eq!(planned_framework(&home), "jax");
 }

@@ -170,6 +170,7 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
             generation.note_seen(cx.system, &cx.seen(&generation))?;
         }
     }
+    cx.memo().receipt.begun.remove(&plan.choices.env);
     note_own(cx, plan)
 }
 

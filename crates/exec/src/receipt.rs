@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use aitk_env::Record;
 use aitk_plan::names;
 use aitk_system::{Message, System, Told, message};
 use serde::{Deserialize, Serialize};
@@ -28,8 +29,12 @@ pub struct Receipt {
     pub whole: Option<String>,
     /// In which start of the machine, by its boot id, steps that count only after a restart were last carried out.
     pub boots: BTreeMap<String, String>,
-    /// What the environment was asked to be, by its name: the budget and the choices.
-    pub environments: BTreeMap<String, serde_json::Value>,
+    /// What an environment was last asked to be, by its name: the budget and the choices. What it is asked to be now,
+    /// [`Receipt::wish`] says.
+    pub environments: BTreeMap<String, Value>,
+    /// The same where no run has come to its end with it yet.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub begun: BTreeMap<String, Value>,
 }
 
 /// One thing on this machine.
@@ -139,6 +144,13 @@ impl Receipt {
         serde_json::from_value(value).map_err(|error| damaged(Message::plain(error)))
     }
 
+    /// What an environment shall be. What was begun is to be continued; else it is the wish of the generation in use, so that
+    /// whoever goes back to an older one goes back to what was wished for then. One of an older aitk says nothing of it.
+    pub fn wish<'a>(&'a self, env: &str, current: Option<&'a Record>) -> Option<&'a Value> {
+        let of_current = || current.and_then(|record| record.wish.as_ref());
+        self.begun.get(env).or_else(of_current).or_else(|| self.environments.get(env))
+    }
+
     /// Writes the receipt, whole or not at all.
     ///
     /// # Errors
@@ -212,6 +224,24 @@ mod tests {
             let error = Receipt::load(state.path(), &Real).unwrap_err();
             assert!(matches!(error, ExecError::BadState { .. }), "{text}: {error}");
         }
+    }
+
+    #[test]
+    fn what_was_begun_comes_before_what_is_in_use_and_that_before_what_was_noted_last() {
+        let wish = |budget: &str| serde_json::json!({ "budget": budget });
+        let said = |wish: Option<Value>| -> Record {
+            let json = include_str!("../../env/fixtures/record-1.json");
+            Record { wish, ..serde_json::from_str(json).unwrap() }
+        };
+        let named = |budget: &str| [("ai".to_owned(), wish(budget))].into();
+        let (silent, older) = (said(None), said(Some(wish("older"))));
+        let mut receipt = Receipt { environments: named("last"), ..Receipt::default() };
+        assert_eq!(receipt.wish("ai", None), Some(&wish("last")));
+        assert_eq!(receipt.wish("ai", Some(&silent)), Some(&wish("last")));
+        assert_eq!(receipt.wish("ai", Some(&older)), Some(&wish("older")));
+        receipt.begun = named("begun");
+        assert_eq!(receipt.wish("ai", Some(&older)), Some(&wish("begun")));
+        assert_eq!(receipt.wish("other", None), None);
     }
 
     /// What version 0.1 has written.

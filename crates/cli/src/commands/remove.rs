@@ -142,6 +142,7 @@ fn take_all_away(
     }
     removal.forget_gone(&mut receipt);
     receipt.environments.clear();
+    receipt.begun.clear();
     receipt.proofs.clear();
     receipt.boots.clear();
     receipt.save(state, &**local)?;

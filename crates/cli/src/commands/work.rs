@@ -34,10 +34,8 @@ impl Environment {
             return Err(CliError::Broken { name: which.env.clone(), fault });
         }
         let record = generation.record(&Real).ok_or_else(missing)?;
-        let adopted = receipt
-            .environments
-            .get(&which.env)
-            .and_then(|request| request["choices"]["base"].as_str());
+        let wish = receipt.wish(&which.env, Some(&record));
+        let adopted = wish.and_then(|request| request["choices"]["base"].as_str());
         let base = adopted
             .map_or_else(|| Environments::new(&folders.data, "base").current_path(), PathBuf::from);
         let path = environments.current_path();
