@@ -305,6 +305,30 @@ pub fn wrapping<'a>(width: usize, first: &'a str, rest: &'a str) -> textwrap::Op
         .word_splitter(textwrap::WordSplitter::NoHyphenation)
 }
 
+/// A page of text for people, as wide as the terminal.
+pub struct Page {
+    pub width: usize,
+    pub text: String,
+}
+
+impl Page {
+    pub fn new() -> Self {
+        Self { width: page_width(), text: String::new() }
+    }
+
+    /// Lines that begin so.
+    pub fn wrapped(&mut self, text: impl Told, first: &str, rest: &str) {
+        self.text += &(textwrap::fill(&said(text), wrapping(self.width, first, rest)) + "\n");
+    }
+
+    /// What is less important.
+    pub fn dim(&mut self, text: impl Told, indent: &str) {
+        for line in textwrap::wrap(&said(text), wrapping(self.width, indent, indent)) {
+            self.text += &format!("{}\n", styled(DIM, line));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aitk_detect::{Machine, detect};
 use aitk_env::{Backend, Depth, Environments, Generation, Record, Settings, Site, backend};
 use aitk_export::TargetList;
-use aitk_plan::{Catalog, EnvironmentPlan, Layer, Locked, Locks, Step};
+use aitk_plan::{Catalog, EnvironmentPlan, Locks};
 use aitk_system::{Command, Message, System};
 use serde_json::Value;
 
@@ -309,16 +309,6 @@ impl Context<'_> {
             dry: self.dry,
         }
     }
-}
-
-/// The packages that a resolved step installs.
-pub(crate) fn layer_of(step: &Step) -> Option<Layer> {
-    let locked =
-        |package: &aitk_plan::Package| Locked { package: package.clone(), ..Locked::default() };
-    (!step.packages.is_empty()).then(|| Layer {
-        step: step.id.clone(),
-        packages: step.packages.iter().map(locked).collect(),
-    })
 }
 
 /// Where a step's log goes when nothing is journaled.

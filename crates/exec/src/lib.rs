@@ -32,7 +32,7 @@ pub use project::{
 };
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away};
-pub use report::{Answer, Event, News, Outcome, Reporter};
+pub use report::{Answer, Event, Incoming, News, Outcome, Reporter};
 pub use steps::{Remedy, Undo, env_flag};
 pub use survey::{fill_in, lock, lock_ahead, survey};
 pub use verify::{Finding, judge, verify};

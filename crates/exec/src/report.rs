@@ -1,5 +1,8 @@
 //! What a run says while it works; how it looks is the business of whoever listens.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use aitk_env::FetchProgress;
 use aitk_plan::{Step, Totals};
 use aitk_system::Message;
 use serde::Serialize;
@@ -121,5 +124,27 @@ pub trait Reporter: Sync {
     /// Asks whether a step goes on that turned out to be something else than what was agreed to.
     fn agree(&self, _: &News<'_>) -> Answer {
         Answer::Nobody
+    }
+}
+
+/// Bytes as they come in, told as the progress of a step.
+pub struct Incoming<'a> {
+    step: &'a str,
+    total: u64,
+    done: AtomicU64,
+    reporter: &'a dyn Reporter,
+}
+
+impl<'a> Incoming<'a> {
+    /// Those of a step, of which so many are to come.
+    pub fn new(step: &'a str, total: u64, reporter: &'a dyn Reporter) -> Self {
+        Self { step, total, done: AtomicU64::new(0), reporter }
+    }
+}
+
+impl FetchProgress for Incoming<'_> {
+    fn bytes(&self, more: u64) {
+        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
+        self.reporter.event(&Event::Progress { step: self.step, done, total: self.total });
     }
 }

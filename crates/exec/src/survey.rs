@@ -1,14 +1,14 @@
 //! Completes a plan with what only the machine and the sources can tell.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::thread;
 
 use aitk_env::{Record, backend, is_fetched};
-use aitk_plan::{Locks, Part, Plan, Status, Step, conclude};
+use aitk_plan::{Lock, Locked, Locks, Package, Part, Plan, Status, Step, conclude};
 use aitk_system::{Failure, RunError, beside, with_each};
 
-use crate::context::{Context, layer_of};
+use crate::context::Context;
 use crate::error::ExecError;
 use crate::steps::{
     Check, Exact, as_built, behaviour, comes_later, resolve_base, resolve_environment, with_lock,
@@ -170,10 +170,17 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
     let (backend, site) = (backend(plan.manager), cx.looking());
     let folder = backend.packages(cx.settings);
     let mut seen = BTreeSet::new();
-    for step in plan.steps.iter_mut().filter(installs) {
-        let Some(layer) = layer_of(step) else { continue };
-        let anew =
-            layer.packages.iter().filter(|locked| seen.insert(locked.package.sha256.clone()));
+    // What packages take unpacked stands in the lock.
+    let locks = plan.environments.iter().filter_map(|environment| environment.lock.as_ref());
+    let known: BTreeMap<_, _> =
+        locks.flat_map(Lock::packages).map(|locked| (&locked.package.sha256, locked)).collect();
+    for step in plan.steps.iter_mut().filter(installs).filter(|step| !step.packages.is_empty()) {
+        let locked = |package: &Package| match known.get(&package.sha256) {
+            Some(locked) => (*locked).clone(),
+            None => Locked { package: package.clone(), ..Locked::default() },
+        };
+        let packages: Vec<_> = step.packages.iter().map(locked).collect();
+        let anew = packages.iter().filter(|locked| seen.insert(locked.package.sha256.clone()));
         let (mut download, mut disk) = (0_u64, 0_u64);
         step.rough = false;
         for locked in anew {

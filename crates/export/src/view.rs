@@ -19,7 +19,7 @@ use crate::{ExportError, Platform, Source};
 
 const GIB: u64 = 1 << 30;
 /// The glibc that pixi takes for granted.
-const GLIBC: (u32, u32) = (2, 28);
+const GLIBC: (u64, u64) = (2, 28);
 /// What a package URL does not have as it is.
 const ENCODED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'.').remove(b'-').remove(b'_').remove(b'~');
 /// The kinds of step that a script does on any machine of the same kind.
@@ -606,17 +606,13 @@ fn needs(source: &Source<'_>) -> (Option<String>, Option<String>) {
     let depends =
         source.packages().filter_map(|package| package.record.as_ref()?["depends"].as_array());
     let needs: Vec<&str> = depends.flatten().filter_map(Value::as_str).collect();
-    let glibc = needs.iter().filter_map(|need| least(need.strip_prefix("__glibc ")?)).max();
-    let has_cuda = needs.iter().any(|need| conda::name_of(need) == "__cuda");
+    let of = |need: &&&str, name: &str| conda::name_of(need) == name;
+    let glibc = needs.iter().filter(|need| of(need, "__glibc"));
+    let glibc = glibc.filter_map(|need| conda::least(need)).max();
+    let has_cuda = needs.iter().any(|need| of(&need, "__cuda"));
     let cuda = source.plan.accelerator.cuda.clone().filter(|_| has_cuda);
     let glibc = glibc.filter(|glibc| *glibc > GLIBC);
     (cuda, glibc.map(|(major, minor)| format!("{major}.{minor}")))
-}
-
-/// The version that `>=2.28,<3.0.a0` begins with.
-fn least(range: &str) -> Option<(u32, u32)> {
-    let (major, minor) = range.split(',').next()?.strip_prefix(">=")?.split_once('.')?;
-    Some((major.parse().ok()?, minor.split('.').next()?.parse().ok()?))
 }
 
 /// Its package URL: `pkg:pypi/torch@2.15.0%2Bcpu`, `pkg:conda/numpy@2.4.6?build=…&channel=conda-forge&…`.

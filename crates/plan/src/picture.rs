@@ -49,7 +49,7 @@ pub fn differences(picture: &Value, plan: &Plan) -> Vec<Difference> {
     let none = Vec::new();
     let shown = picture["steps"].as_array().unwrap_or(&none);
     let mut all = Vec::new();
-    let environments = Environments::of(picture, plan);
+    let environments = Both::of(picture, plan);
     for (at, step) in plan.steps.iter().enumerate() {
         match shown.get(at) {
             Some(seen) if seen["id"] == step.id.as_str() => {
@@ -104,14 +104,14 @@ fn of_plan(picture: &Value, plan: &Plan, shown: &[Value], all: &mut Vec<Differen
 }
 
 /// What both say of the environments that steps refer to.
-struct Environments<'a> {
+struct Both<'a> {
     plan: &'a Plan,
     /// `None` where the picture is of the first form, in which all of it stands with the steps.
     seen: Option<&'a Value>,
     here: Value,
 }
 
-impl<'a> Environments<'a> {
+impl<'a> Both<'a> {
     fn of(picture: &'a Value, plan: &'a Plan) -> Self {
         Self { plan, seen: picture.get("environments"), here: value(&plan.environments) }
     }
@@ -187,7 +187,7 @@ fn agree((seen, here): &(Value, Value), filled: bool) -> bool {
     seen == here || filled && fills(&seen["request"], &here["request"]) && lock()
 }
 
-fn of_step(seen: &Value, step: &Step, environments: &Environments<'_>, all: &mut Vec<Difference>) {
+fn of_step(seen: &Value, step: &Step, environments: &Both<'_>, all: &mut Vec<Difference>) {
     let mut here = value(step);
     here["spec"] = environments.spec(seen, step);
     let mut differ = |field, differs: bool| {

@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::args::{Advise, Common};
 use crate::error::CliError;
 use crate::output::{
-    self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, page_width, styled, wrapping,
+    self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, indented, page_width, styled, wrapping,
 };
 use crate::session::{Local, Session};
 use crate::words::{said, spoken};
@@ -107,43 +107,19 @@ fn put(question: &Question, machine: &Machine, texts: &Texts) -> String {
     text + &format!("  {}\n", styled(DIM, help))
 }
 
-/// Lines as they come.
-struct Page {
-    width: usize,
-    text: String,
-}
-
 impl Page {
-    fn new() -> Self {
-        Self { width: page_width(), text: String::new() }
-    }
-
     fn head(&mut self, text: impl Told) {
         self.text += &format!("\n{}\n", styled(HEAD, said(text)));
-    }
-
-    fn lines(&mut self, text: impl Told) {
-        self.text += &(textwrap::fill(&said(text), wrapping(self.width, "  ", "  ")) + "\n");
-    }
-
-    fn point(&mut self, text: impl Told) {
-        self.text += &(textwrap::fill(&said(text), wrapping(self.width, "  • ", "    ")) + "\n");
-    }
-
-    fn dim(&mut self, text: impl Told) {
-        for line in textwrap::wrap(&said(text), wrapping(self.width, "    ", "    ")) {
-            self.text += &format!("{}\n", styled(DIM, line));
-        }
     }
 
     /// An offer with all that is known of it.
     fn offer(&mut self, offer: &OfferTold, texts: &Texts) {
         let marks = marks(offer, texts);
         let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
-        self.point(format!("{}{marks} – {}", offer.name, said(&offer.price)));
-        self.dim(&offer.gives);
-        self.dim(&offer.limits);
-        self.dim(format!("{}, {}", offer.link, offer.as_of));
+        self.wrapped(format!("{}{marks} – {}", offer.name, said(&offer.price)), "  • ", "    ");
+        self.dim(&offer.gives, "    ");
+        self.dim(&offer.limits, "    ");
+        self.dim(format!("{}, {}", offer.link, offer.as_of), "    ");
     }
 }
 
@@ -176,13 +152,13 @@ fn page(advice: &Advice, texts: &Texts) -> String {
     page.text += &format!("{name}  {}\n", styled(DIM, format!("({budget})")));
     page.head(heading("what"));
     let what: Vec<_> = advice.what.iter().map(said).collect();
-    page.lines(what.join(" · "));
+    page.wrapped(what.join(" · "), "  ", "  ");
     page.head(heading("why"));
     for why in &advice.why {
-        page.point(why);
+        page.wrapped(why, "  • ", "    ");
     }
     page.head(heading("cost"));
-    page.lines(&advice.cost.text);
+    page.wrapped(&advice.cost.text, "  ", "  ");
     let cost = &advice.cost;
     let words = vec![("source", cost.source.clone()), ("date", Message::plain(&cost.as_of))];
     let mut from = said(texts.fill("word.as_of", words));
@@ -190,34 +166,35 @@ fn page(advice: &Advice, texts: &Texts) -> String {
     if !marks.is_empty() {
         from += &format!(" ({marks})");
     }
-    page.dim(&from);
+    page.dim(&from, "    ");
     page.head(heading("offers"));
     for offer in advice.offers.iter().filter(|offer| offer.unfit.is_none()) {
         page.offer(offer, texts);
     }
     if advice.offers.iter().all(|offer| offer.unfit.is_some()) {
-        page.lines(heading("none"));
+        page.wrapped(heading("none"), "  ", "  ");
     }
     page.head(heading("aside"));
     for aside in &advice.set_aside {
-        page.point(&aside.why);
+        page.wrapped(&aside.why, "  • ", "    ");
     }
     for offer in &advice.offers {
         if let Some(why) = &offer.why {
-            page.point(format!("{} – {}", offer.name, said(why)));
+            page.wrapped(format!("{} – {}", offer.name, said(why)), "  • ", "    ");
         }
     }
     page.head(heading("next"));
-    page.lines(match &advice.next_up {
+    let next = match &advice.next_up {
         Some(next) => {
             let leaf = Message::plain(format!("{}  ", next.leaf));
             let title = Message::parts([leaf, next.title.clone()]);
             texts.fill("word.when", vec![("title", title), ("when", next.when.clone())])
         }
         None => texts.get(&format!("leaf.{}.next", advice.leaf)),
-    });
+    };
+    page.wrapped(next, "  ", "  ");
     page.head(heading("today"));
-    page.lines(&advice.today);
+    page.wrapped(&advice.today, "  ", "  ");
     page.head(heading("command"));
     page.text += &indented(&advice.command, "      ");
     page.text
@@ -231,7 +208,7 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
     let mut page = Page::new();
     let fit: Vec<_> = offers.iter().filter(|offer| offer.unfit.is_none()).collect();
     if fit.is_empty() {
-        page.lines(texts.get("heading.none"));
+        page.wrapped(texts.get("heading.none"), "  ", "  ");
     }
     let columns = |text: &str| text.chars().count();
     let name = fit.iter().map(|offer| columns(&offer.name)).max().unwrap_or(0);
@@ -249,8 +226,8 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
         }
         page.text += "\n";
         let kind = said(texts.get(&format!("kind.{}", serde_word(offer.kind))));
-        page.dim(format!("{kind} – {}", said(&offer.limits)));
-        page.dim(&offer.link);
+        page.dim(format!("{kind} – {}", said(&offer.limits)), "    ");
+        page.dim(&offer.link, "    ");
     }
     let aside: Vec<_> = offers.iter().filter(|offer| offer.unfit.is_some()).collect();
     if !aside.is_empty() {
@@ -258,11 +235,11 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
     }
     for offer in aside {
         let why = offer.why.as_ref().map(said).unwrap_or_default();
-        page.point(format!("{} – {why}", offer.name));
+        page.wrapped(format!("{} – {why}", offer.name), "  • ", "    ");
     }
     let hours = Message::plain(need.hours.unwrap_or(HOURS));
     page.text += "\n";
-    page.lines(texts.fill("word.price_note", vec![("hours", hours)]));
+    page.wrapped(texts.fill("word.price_note", vec![("hours", hours)]), "  ", "  ");
     page.text
 }
 

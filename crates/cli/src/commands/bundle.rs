@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use aitk_env::{Client, FetchProgress, Wrapped, backend, fetch_all, write_bundle};
-use aitk_exec::{Event, Reporter};
+use aitk_env::{Client, Wrapped, backend, fetch_all, write_bundle};
+use aitk_exec::{Event, Incoming, Reporter};
 use aitk_plan::{Bytes, Choices, Locked, Request};
 use aitk_system::{Deny, message};
 use serde_json::json;
@@ -61,7 +60,7 @@ pub fn run(
         .collect();
     let sizes = packages.iter().filter_map(|locked| locked.package.size);
     let total = sizes.fold(0, u64::saturating_add);
-    let bar = Bar { total, done: AtomicU64::new(0), progress: &progress };
+    let bar = Incoming::new(STEP, total, &progress);
     progress.event(&Event::StepStarted {
         step: STEP,
         title: &message!("Download the packages"),
@@ -102,16 +101,3 @@ pub fn run(
 
 /// The name under which the download is shown.
 const STEP: &str = "bundle";
-
-struct Bar<'a> {
-    total: u64,
-    done: AtomicU64,
-    progress: &'a Progress,
-}
-
-impl FetchProgress for Bar<'_> {
-    fn bytes(&self, more: u64) {
-        let done = self.done.fetch_add(more, Ordering::Relaxed) + more;
-        self.progress.event(&Event::Progress { step: STEP, done, total: self.total });
-    }
-}

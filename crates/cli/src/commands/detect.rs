@@ -10,7 +10,7 @@ use super::capture::capture;
 use crate::args::{Common, Detect};
 use crate::config::catalog;
 use crate::error::CliError;
-use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
+use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled, wrapping};
 use crate::session::{Local, Session};
 use crate::words::said;
 
@@ -52,25 +52,15 @@ pub fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lines of a page: a label, and what it is about.
-struct Page {
-    width: usize,
-    text: String,
-}
-
 impl Page {
-    fn new() -> Self {
-        Self { width: page_width(), text: String::new() }
-    }
-
-    /// A fact.
+    /// A fact: a label, and what it is about.
     fn fact(&mut self, label: impl Told, text: impl Told) {
         let (label, text) = (&said(label), &said(text));
         if self.width < NARROW {
             if !label.is_empty() {
                 self.text += &format!("{}\n", styled(HEAD, label));
             }
-            self.lines(text, "  ");
+            self.wrapped(text.as_str(), "  ", "  ");
             return;
         }
         let label = format!("{label:INDENT$}");
@@ -83,14 +73,7 @@ impl Page {
     /// What a fact means, below it.
     fn means(&mut self, text: impl Told) {
         let indent = " ".repeat(if self.width < NARROW { 2 } else { INDENT });
-        for line in textwrap::wrap(&said(text), wrapping(self.width, &indent, &indent)) {
-            self.text += &format!("{}\n", styled(DIM, line));
-        }
-    }
-
-    /// Plain lines.
-    fn lines(&mut self, text: &str, indent: &str) {
-        self.text += &(textwrap::fill(text, wrapping(self.width, indent, indent)) + "\n");
+        self.dim(text, &indent);
     }
 }
 
@@ -127,13 +110,15 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
     page.text += "\n";
     let usable = machine.gpus.iter().any(|gpu| gpu.usable);
     let next = |command: &str, what: Message| format!("{command:31}{}", said(what));
-    page.lines(&next("aitk doctor", message!("what stands in the way, and how to mend it")), "");
-    let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
-    let budget = if catalog_has(budget) { budget } else { "low" };
-    page.lines(
-        &next(&format!("aitk plan --budget {budget}"), message!("what aitk would do here")),
+    page.wrapped(
+        next("aitk doctor", message!("what stands in the way, and how to mend it")),
+        "",
         "",
     );
+    let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
+    let budget = if catalog_has(budget) { budget } else { "low" };
+    let plan = next(&format!("aitk plan --budget {budget}"), message!("what aitk would do here"));
+    page.wrapped(plan, "", "");
     page.text
 }
 

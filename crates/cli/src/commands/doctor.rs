@@ -8,12 +8,12 @@ use aitk_detect::{Finding, Own, Severity, examine, is_environment, looked_at, ow
 use aitk_env::Environments;
 use aitk_exec::judge;
 use aitk_plan::Choices;
-use aitk_system::{Deny, Message, Told, message};
+use aitk_system::{Deny, Message, message};
 use serde_json::json;
 
 use crate::args::{Common, Doctor};
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, page_width, styled, wrapping};
+use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled};
 use crate::session::{Ask, Local, Session};
 use crate::words::said;
 
@@ -65,7 +65,7 @@ fn own(session: &Session, named: Option<&Path>) -> Option<Own> {
 
 /// The findings on a page, the worst first.
 fn page(findings: &[Finding], with_environment: bool) -> String {
-    let mut page = Page { width: page_width(), text: String::new() };
+    let mut page = Page::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         for finding in findings.iter().filter(|finding| finding.severity == severity) {
             page.finding(finding);
@@ -76,7 +76,7 @@ fn page(findings: &[Finding], with_environment: bool) -> String {
         let hint = message!(
             "No environment was looked at: aitk has none here. `--env PATH` names one of venv or conda."
         );
-        page.dim(hint);
+        page.dim(hint, "");
     }
     page.text
 }
@@ -114,12 +114,6 @@ fn verdict(findings: &[Finding]) -> String {
     })
 }
 
-/// Lines as they come.
-struct Page {
-    width: usize,
-    text: String,
-}
-
 impl Page {
     fn finding(&mut self, finding: &Finding) {
         let (style, word) = match finding.severity {
@@ -148,15 +142,5 @@ impl Page {
             });
         }
         self.text += "\n";
-    }
-
-    fn wrapped(&mut self, text: impl Told, first: &str, rest: &str) {
-        self.text += &(textwrap::fill(&said(text), wrapping(self.width, first, rest)) + "\n");
-    }
-
-    fn dim(&mut self, text: impl Told) {
-        for line in textwrap::wrap(&said(text), wrapping(self.width, "", "")) {
-            self.text += &format!("{}\n", styled(DIM, line));
-        }
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use aitk_plan::{Locked, Manager as Kind, normalized};
 use aitk_system::{FileKind, System};
+use pep440_rs::Version;
 
 use super::common::{Installed, Own};
 use crate::error::EnvError;
@@ -87,10 +88,13 @@ pub(crate) fn files(
     Ok(record_lines(&String::from_utf8_lossy(&bytes)).map(line).collect())
 }
 
-/// A version in a folder's name has `_` where the version itself has `-` or `+`… of a local part.
+/// A version in a folder's name has `_` where the version itself has `-`, and may be another spelling of it: `2024.01` is
+/// `2024.1`. With its build one of conda's is none of PEP 440.
 pub(crate) fn same_version(folder: &str, version: &str) -> bool {
+    let read = |text: &str| text.replace('_', "-").parse::<Version>().ok();
     let plain = |text: &str| text.replace(['-', '_', '+'], ".");
     plain(folder) == plain(version)
+        || read(folder).is_some_and(|folder| Some(folder) == read(version))
 }
 
 /// Where an environment's Python looks for packages, relative to the environment.
@@ -155,6 +159,25 @@ mod tests {
                 ("x.dist-info/RECORD".to_owned(), None),
             ]
         );
+    }
+
+    #[test]
+    fn a_version_is_the_same_however_it_is_spelled() {
+        for (folder, version) in [
+            ("2024.1", "2024.01"),
+            ("1.0", "1.0.0"),
+            ("2.15.0+cpu", "2.15.0+cpu"),
+            ("1.0_1", "1.0-1"),
+            ("1.0rc1", "1.0.rc1"),
+            ("3.12=h1_0", "3.12=h1_0"),
+        ] {
+            assert!(same_version(folder, version), "{folder} {version}");
+        }
+        for (folder, version) in
+            [("1.0", "1.1"), ("2.15.0+cpu", "2.15.0"), ("3.12=h1_0", "3.12=h1_1"), ("", "1")]
+        {
+            assert!(!same_version(folder, version), "{folder} {version}");
+        }
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! The pinned uv is there, or the one that the user names.
 
-use aitk_env::{
-    Depth, FetchProgress, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
-};
+use aitk_env::{Depth, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 use aitk_plan::step::Uv;
 use aitk_plan::{Package, Plan, Step};
 use aitk_system::{Message, message};
@@ -10,7 +8,7 @@ use aitk_system::{Message, message};
 use super::{Check, Ensure, Exact, Made, Remedy, Work, hash, not_ours};
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::report::{Event, Reporter};
+use crate::report::Incoming;
 
 impl Ensure for Uv {
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
@@ -66,7 +64,7 @@ impl Ensure for Uv {
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let machine = cx.machine_now();
         let total = work.step.download.unwrap_or(0);
-        let progress = Bar { step: &work.step.id, total, done: 0.into(), reporter: work.reporter };
+        let progress = Incoming::new(&work.step.id, total, work.reporter);
         let uv = fetch_uv(cx.system, &machine, cx.catalog, cx.settings, &progress)?;
         let path = install_uv(cx.system, &uv, cx.catalog, cx.settings)?;
         // The one that the user names stays the user's.
@@ -84,21 +82,5 @@ impl Ensure for Uv {
         let files = programs.flat_map(|uv| [note_of(&uv), uv]);
         let there = files.filter(|path| cx.system.exists(path));
         there.map(|path| Made::path(&path, None)).collect()
-    }
-}
-
-/// Bytes as they come in.
-struct Bar<'a> {
-    step: &'a str,
-    total: u64,
-    done: std::sync::atomic::AtomicU64,
-    reporter: &'a dyn Reporter,
-}
-
-impl FetchProgress for Bar<'_> {
-    fn bytes(&self, more: u64) {
-        let before = self.done.fetch_add(more, std::sync::atomic::Ordering::Relaxed);
-        let done = before + more;
-        self.reporter.event(&Event::Progress { step: self.step, done, total: self.total });
     }
 }

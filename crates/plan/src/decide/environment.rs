@@ -1,7 +1,7 @@
 //! What is decided of the environment, of what is in it, and of what leads to it.
 
 use aitk_system::message;
-use serde::Serialize;
+use serde_json::json;
 
 use super::recipe::{Recipe, recipe};
 use crate::choices::Choices;
@@ -130,15 +130,9 @@ impl Recipe for NewEnvironment {
 
 /// What tells whether an environment serves: every environment that is there has noted it in just this form.
 fn asked_for(request: &EnvironmentRequest, choices: &Choices) -> String {
-    #[derive(Serialize)]
-    struct Asked<'a> {
-        step: &'a str,
-        requirements: &'a [String],
-    }
-    let layers = request.layers.iter();
-    let layers: Vec<_> = layers
-        .map(|layer| Asked { step: &layer.step, requirements: &layer.requirements })
-        .collect();
+    let layer =
+        |layer: &LayerRequest| json!({ "step": layer.step, "requirements": layer.requirements });
+    let layers: Vec<_> = request.layers.iter().map(layer).collect();
     let builds: Vec<_> = request.builds.iter().map(|build| &build.name).collect();
     digest_of(&(
         (request.manager, layers, builds, choices.accelerator),

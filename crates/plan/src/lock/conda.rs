@@ -4,7 +4,10 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use aitk_system::{Message, Told, message};
-use rattler_conda_types::{PackageName, RepoDataRecord, Subdir};
+use rattler_conda_types::version_spec::{LogicalOperator, RangeOperator};
+use rattler_conda_types::{
+    MatchSpec, PackageName, ParseMatchSpecOptions, RepoDataRecord, Subdir, VersionSpec,
+};
 use rattler_lock::{
     CondaPackageData, DEFAULT_ENVIRONMENT_NAME, LockFile, PlatformData, PlatformName,
 };
@@ -166,6 +169,19 @@ pub fn needs_of(locked: &Locked) -> Vec<String> {
     needs(locked).map(name_of).collect()
 }
 
+/// The least version that a need allows: 2 and 28 of `__glibc >=2.28,<3.0.a0`.
+pub fn least(need: &str) -> Option<(u64, u64)> {
+    let spec = MatchSpec::from_str(need, ParseMatchSpecOptions::lenient()).ok()?;
+    let least = |spec: &VersionSpec| match spec {
+        VersionSpec::Range(RangeOperator::GreaterEquals, least) => least.as_major_minor(),
+        _ => None,
+    };
+    match spec.version? {
+        VersionSpec::Group(LogicalOperator::And, all) => all.iter().find_map(least),
+        one => least(&one),
+    }
+}
+
 /// What a package needs, as its record has it.
 pub fn needs(locked: &Locked) -> impl Iterator<Item = &str> {
     let depends = locked.package.record.as_ref().and_then(|record| record["depends"].as_array());
@@ -192,6 +208,15 @@ mod tests {
             ("pytorch=2.*=cpu*", "pytorch"),
         ] {
             assert_eq!(name_of(requirement), name);
+        }
+    }
+
+    #[test]
+    fn a_need_has_a_least_version_or_none() {
+        assert_eq!(least("__glibc >=2.28,<3.0.a0"), Some((2, 28)));
+        assert_eq!(least("__glibc >=2.17"), Some((2, 17)));
+        for other in ["__glibc", "__glibc <3", "__glibc 2.*", "?"] {
+            assert_eq!(least(other), None, "{other}");
         }
     }
 

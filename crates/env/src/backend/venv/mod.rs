@@ -112,7 +112,7 @@ impl Backend for Venv {
             site.local,
             &uv_of(site)?,
             site.local_settings,
-            resolve::Question { request, target: &target, interpreter: interpreter.as_deref() },
+            resolve::Wishes { request, target: &target, interpreter: interpreter.as_deref() },
         )
     }
 

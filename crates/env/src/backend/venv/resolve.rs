@@ -28,7 +28,7 @@ const PATIENCE: &str = "3";
 
 /// What is resolved.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Question<'a> {
+pub(super) struct Wishes<'a> {
     /// What is asked for.
     pub request: &'a EnvironmentRequest,
     /// What it is for.
@@ -48,18 +48,18 @@ pub(super) fn resolve(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
-    question: Question<'_>,
+    asked: Wishes<'_>,
 ) -> Result<Lock, EnvError> {
-    if question.request.builds.is_empty() {
-        attempt(system, uv, settings, question, None)
+    if asked.request.builds.is_empty() {
+        attempt(system, uv, settings, asked, None)
     } else {
         let attempts: Vec<_> = thread::scope(|scope| {
-            let running: Vec<_> = question
+            let running: Vec<_> = asked
                 .request
                 .builds
                 .iter()
                 .map(|build| {
-                    beside(scope, move || attempt(system, uv, settings, question, Some(build)))
+                    beside(scope, move || attempt(system, uv, settings, asked, Some(build)))
                 })
                 .collect();
             running.into_iter().map(|attempt| attempt.join()).collect()
@@ -89,14 +89,13 @@ fn attempt(
     system: &dyn System,
     uv: &Uv,
     settings: &Settings,
-    question: Question<'_>,
+    asked: Wishes<'_>,
     build: Option<&BuildRequest>,
 ) -> Result<Lock, EnvError> {
-    let layers = question.request.layers_with(build);
+    let layers = asked.request.layers_with(build);
     let wishes: Vec<_> = layers.iter().map(|layer| (&layer.step, &layer.requirements)).collect();
     let origin = Origin::of(build, settings);
-    let folder =
-        settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, question.target)));
+    let folder = settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, asked.target)));
     let input = folder.join("requirements.in");
     let all = wishes.iter().flat_map(|(_, requirements)| *requirements);
     for requirement in all.clone() {
@@ -106,11 +105,11 @@ fn attempt(
     let all: String = all.map(|requirement| format!("{requirement}\n")).collect();
     system.write(&input, all.as_bytes(), 0o600).map_err(EnvError::io(&input))?;
 
-    let python = match question.interpreter {
+    let python = match asked.interpreter {
         Some(interpreter) => interpreter.to_owned(),
-        None => text(&stand_in::write(system, &folder, question.target)?),
+        None => text(&stand_in::write(system, &folder, asked.target)?),
     };
-    let python = (question.target.python.as_str(), python.as_str());
+    let python = (asked.target.python.as_str(), python.as_str());
     let compile = compile(system, uv, settings, python, &origin, &input);
     let run = |command: &Command, source: &Message| run(system, settings, command, source);
     let source = match origin {
@@ -124,7 +123,7 @@ fn attempt(
     let mut packages = file
         .packages
         .into_iter()
-        .map(|package| package.locked(question.target))
+        .map(|package| package.locked(asked.target))
         .collect::<Result<Vec<_>, _>>()?;
     packages.sort_by(|one, other| one.package.name.cmp(&other.package.name));
     build.map_or(Ok(()), |build| is_that_build(&packages, build))?;
@@ -164,7 +163,7 @@ fn attempt(
     let layers = into_layers(&wishes, packages, project, needs);
     Ok(Lock {
         manager: Manager::Venv,
-        target: question.target.clone(),
+        target: asked.target.clone(),
         build: build.map(|build| build.name.clone()),
         layers,
     })
