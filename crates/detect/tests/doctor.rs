@@ -9,7 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use aitk_detect::{
-    Finding, Own, OwnFault, OwnKind, Sudo, Tables, VirtualizationKind, detect, examine, looked_at,
+    Finding, OwnEnvironment, OwnFault, OwnKind, Sudo, Tables, VirtualizationKind, detect, examine,
+    looked_at,
 };
 use aitk_system::{Command, Message, Real, Replay, System};
 use hostile::Hostile;
@@ -107,7 +108,7 @@ fn an_environment_that_is_there_in_part_is_seen() {
 }
 
 /// An environment with PyTorch for CUDA, on a machine without such a device, and what is found.
-fn of_own(own: Option<&Own>) -> Vec<Finding> {
+fn of_own(own: Option<&OwnEnvironment>) -> Vec<Finding> {
     let root = tempfile::tempdir().unwrap();
     let put = |path: &str, text: &str| {
         Real.write(&root.path().join(path), text.as_bytes(), 0o755).unwrap();
@@ -130,12 +131,12 @@ fn apply_is_said_to_mend_its_own_environment_only_where_it_would() {
         remedy: Message::plain(remedy),
         by_aitk,
     };
-    let by_aitk = |own: Option<&Own>, code: &str| {
+    let by_aitk = |own: Option<&OwnEnvironment>, code: &str| {
         let found = of_own(own).into_iter().find(|finding| finding.code == code);
         found.unwrap_or_else(|| panic!("{code} is not found")).aitk
     };
-    let (up_to_date, flag) = (Own::default(), " --env work".to_owned());
-    let outdated = Own { outdated: true, flag, ..Own::default() };
+    let (up_to_date, flag) = (OwnEnvironment::default(), " --env work".to_owned());
+    let outdated = OwnEnvironment { outdated: true, flag, ..OwnEnvironment::default() };
     assert_eq!(by_aitk(None, "AITK-H17"), None, "it is somebody else's");
     assert_eq!(by_aitk(Some(&up_to_date), "AITK-H17"), None, "what is wished for is there");
     assert_eq!(by_aitk(Some(&outdated), "AITK-H17").unwrap(), "aitk apply --env work");
@@ -151,7 +152,7 @@ fn apply_is_said_to_mend_its_own_environment_only_where_it_would() {
         fault(OwnKind::Other, "a file is gone", "aitk apply", true),
         fault(OwnKind::Other, "it is root's", "sudo chown", false),
     ];
-    let found = of_own(Some(&Own { faults, ..Own::default() }));
+    let found = of_own(Some(&OwnEnvironment { faults, ..OwnEnvironment::default() }));
     let finding = |code: &str| found.iter().find(|finding| finding.code == code).unwrap();
     assert_eq!(finding("AITK-H36").evidence, ["no python"]);
     let rest = finding("AITK-H57");

@@ -1,6 +1,6 @@
 //! Looks whether everything that a plan ensures is still true.
 
-use aitk_detect::{Own, OwnFault, OwnKind};
+use aitk_detect::{OwnEnvironment, OwnFault, OwnKind};
 use aitk_env::{Depth, Fault};
 use aitk_plan::step::Uv;
 use aitk_plan::{Part, Plan, Status, Step};
@@ -59,7 +59,7 @@ pub fn verify(
 }
 
 /// What is wrong with a plan's environment and what leads to it, as the doctor is told it: nothing is run.
-pub fn judge(cx: &Context<'_>, plan: &Plan) -> Own {
+pub fn judge(cx: &Context<'_>, plan: &Plan) -> OwnEnvironment {
     let mut plan = plan.clone();
     as_built(cx, &mut plan);
     let is_of_it = |step: &&Step| {
@@ -67,7 +67,7 @@ pub fn judge(cx: &Context<'_>, plan: &Plan) -> Own {
         step.status == Status::Needed
             && (step.is::<Uv>() || !matches!(part, Part::Outside | Part::Proof))
     };
-    let mut own = Own { flag: env_flag(&plan.choices.env), ..Own::default() };
+    let mut own = OwnEnvironment { flag: env_flag(&plan.choices.env), ..OwnEnvironment::default() };
     for step in plan.steps.iter().filter(is_of_it) {
         match look(cx, &plan, step, Depth::Sizes) {
             Ok(found) => {

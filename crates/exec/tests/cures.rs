@@ -357,11 +357,15 @@ const ADDITIONS: [Case; 6] = [
 ];
 
 /// What aitk notes of it, and the link to it.
-const NOTES: [Case; 10] = [
+const NOTES: [Case; 11] = [
     case("what aitk noted", Helps::Apply, |home| remove(home.at("aitk-generation.json"))),
     case("what aitk noted", Helps::Apply, |home| cut(home.at("aitk-generation.json"), 50)),
     case("pylock.toml is gone", Helps::Apply, |home| remove(home.at("pylock.toml"))),
     case("pylock.toml is gone or damaged", Helps::Deep, |home| cut(home.at("pylock.toml"), 90)),
+    case("six.py is gone", Helps::Apply, |home| {
+        cut(home.at("pylock.toml"), 90);
+        remove(home.site("six.py"));
+    }),
     case("what aitk noted", Helps::Apply, |home| {
         remove(home.at("pylock.toml"));
         remove(home.at("aitk-generation.json"));

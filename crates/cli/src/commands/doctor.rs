@@ -4,7 +4,9 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_detect::{Finding, Own, Severity, examine, is_environment, looked_at, own_environment};
+use aitk_detect::{
+    Finding, OwnEnvironment, Severity, examine, is_environment, looked_at, own_environment,
+};
 use aitk_env::Environments;
 use aitk_exec::judge;
 use aitk_plan::Choices;
@@ -47,7 +49,7 @@ pub fn run(
 }
 
 /// What aitk says of the environment that is looked at, where it is one that it keeps and still knows the wish for.
-fn own(session: &Session, named: Option<&Path>) -> Option<Own> {
+fn own(session: &Session, named: Option<&Path>) -> Option<OwnEnvironment> {
     let (system, data) = (&*session.system, &session.settings.data);
     let identity = |path: &Path| system.stat(&path.join(".")).ok().map(|stat| (stat.dev, stat.ino));
     let env = match named {

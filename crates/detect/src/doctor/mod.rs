@@ -61,7 +61,7 @@ pub enum Severity {
 
 /// What aitk itself judges of an environment that it keeps: the probes here know only what anybody can see.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Own {
+pub struct OwnEnvironment {
     /// What is wrong with it, each with what takes that away.
     pub faults: Vec<OwnFault>,
     /// Whether another environment is wished for here than the one that is there, so that `apply` builds it.
@@ -190,7 +190,7 @@ struct Case<'a> {
     machine: &'a Machine,
     tables: &'a Tables,
     prefix: Option<Prefix>,
-    own: Option<&'a Own>,
+    own: Option<&'a OwnEnvironment>,
 }
 
 /// Says what it saw; nothing where all is well or nothing is known.
@@ -281,7 +281,7 @@ pub fn examine(
     machine: &Machine,
     tables: &Tables,
     env: Option<&Path>,
-    own: Option<&Own>,
+    own: Option<&OwnEnvironment>,
 ) -> Vec<Finding> {
     let prefix = match env {
         Some(env) => Prefix::read(system, env),

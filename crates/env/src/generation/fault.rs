@@ -168,15 +168,19 @@ impl Generation {
     ) -> Result<Vec<Fault>, EnvError> {
         let damage = self.damage(system, step, depth)?.into_iter().map(Fault::Damaged);
         let mut found: Vec<_> = damage.collect();
-        if step.is_none() {
-            let lock = self.record(system).map(|record| self.lock_path(&record));
-            let lock = lock.filter(|_| depth > Depth::Folders && self.kept_lock(system).is_none());
-            found.extend(lock.map(|path| Fault::NoLock { path }));
+        if step.is_none() && depth > Depth::Folders {
+            found.extend(self.unreadable_lock(system));
         }
         if step.is_none() && depth == Depth::Content {
             found.extend(self.additions(system)?.into_iter().map(Fault::Added));
         }
         Ok(found)
+    }
+
+    /// That its lock cannot be read, which reading it tells.
+    pub fn unreadable_lock(&self, system: &dyn System) -> Option<Fault> {
+        let path = self.lock_path(&self.record(system)?);
+        self.kept_lock(system).is_none().then_some(Fault::NoLock { path })
     }
 
     /// What takes one of its faults away.
@@ -205,7 +209,7 @@ impl Generation {
         self.moved(system, record).or_else(|| self.linked(system, record))
     }
 
-    /// That it is damaged only whoever reads it sees.
+    /// That it is damaged, [`Generation::unreadable_lock`] tells.
     fn without_lock(&self, system: &dyn System, record: &Record) -> Option<Fault> {
         let path = self.lock_path(record);
         (!system.exists(&path)).then_some(Fault::NoLock { path })

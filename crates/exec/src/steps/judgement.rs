@@ -169,6 +169,13 @@ pub(crate) fn lacks_of(
     let mut found = lacks_as_a_whole(cx, generation);
     if found.is_empty() {
         found = lacks_in(cx, generation, None, depth)?;
+        // Who mends packages takes them from the lock.
+        let layers = generation.record(cx.system).map(|record| record.layers).unwrap_or_default();
+        let changed = |layer: &String| !cx.unchanged(generation, Some(layer));
+        if depth == Depth::Folders && layers.keys().any(changed) {
+            let lock = generation.unreadable_lock(cx.system);
+            found.extend(lock.map(|fault| Lack::of(cx, generation, fault)));
+        }
         if step.is_some() {
             found.extend(lacks_in(cx, generation, step, depth)?);
         }
