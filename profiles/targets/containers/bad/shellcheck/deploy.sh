@@ -1,0 +1,3 @@
+#!/bin/sh
+kubectl delete $*
+if [[ $1 == prod ]]; then rm -rf $folder/*; fi

@@ -1,0 +1,3 @@
+"""A model: its data, its training, its service."""
+
+NAME = «parameters.name»
