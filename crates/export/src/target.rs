@@ -304,7 +304,8 @@ impl TargetList {
 
     /// Those that a plan can be exported to, in the order in which a person looks for them.
     pub fn listed(&self) -> impl Iterator<Item = &Target> {
-        self.all.iter().filter(|target| target.rank.is_some() && target.platform.is_none())
+        let is_form = |target: &&Target| target.platform.is_none() && target.budgets.is_empty();
+        self.all.iter().filter(|target| target.rank.is_some()).filter(is_form)
     }
 
     /// Those that are for platforms of hosted notebooks, in the order in which a notebook looks where it is.

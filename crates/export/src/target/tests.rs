@@ -29,16 +29,18 @@ fn repository() -> PathBuf {
 // --- who reads which file ---------------------------------------------------------------------------------------
 
 /// What reads the files of a format, and refuses what is none.
-type Judge = fn(&str) -> Result<(), String>;
+type Parser = fn(&str) -> Result<(), String>;
 
-/// The format of a file that was made, and its judge; none where a format has no parser.
-fn judge(path: &str) -> Option<(&'static str, Judge)> {
+/// The format of a file that was made, and its parser; none where a format has none, or only that of its vendor's tool.
+fn parser(path: &str) -> Option<(&'static str, Parser)> {
     let file = path.rsplit('/').next().unwrap_or(path);
-    let judge: (&str, Judge) = match file.rsplit('.').next().unwrap_or(file) {
+    if file == "nginx.conf" || path.contains("/chart/templates/") {
+        return None;
+    }
+    let parser: (&str, Parser) = match file.rsplit('.').next().unwrap_or(file) {
         "sh" | "check" => ("shell", |text| child(&["bash", "-n"], text)),
-        "yml" | "user-data" | "meta-data" => {
-            ("yaml", |text| read(serde_yaml::from_str::<serde_yaml::Value>(text)))
-        }
+        "yml" | "yaml" | "user-data" | "meta-data" => ("yaml", documents),
+        "lock" if file == "poetry.lock" => ("toml", |text| read(text.parse::<toml::Table>())),
         "lock" => ("yaml", |text| read(serde_yaml::from_str::<serde_yaml::Value>(text))),
         "json" => ("json", |text| read(serde_json::from_str::<serde_json::Value>(text))),
         "ipynb" => ("notebook", notebook),
@@ -61,10 +63,17 @@ fn judge(path: &str) -> Option<(&'static str, Judge)> {
         }
         "ps1" => ("powershell", |text| grammar(tree_sitter_powershell::LANGUAGE.into(), text)),
         "Vagrantfile" => ("ruby", |text| grammar(tree_sitter_ruby::LANGUAGE.into(), text)),
-        "md" | "dockerignore" => return None,
+        "Makefile" => ("make", |text| child(&["make", "-n", "-f", "-", "help"], text)),
+        "md" | "dockerignore" | "gitignore" | "helmignore" | "example" => return None,
         _ => panic!("nobody says who reads {path}"),
     };
-    Some(judge)
+    Some(parser)
+}
+
+/// The documents of a file of YAML.
+fn documents(text: &str) -> Result<(), String> {
+    let each = serde_yaml::Deserializer::from_str(text);
+    each.map(serde_yaml::Value::deserialize).try_for_each(read)
 }
 
 fn read<T, E: ToString>(result: Result<T, E>) -> Result<(), String> {
@@ -197,6 +206,7 @@ fn made(
     target: &Target,
     (name, budget, framework): (&str, &str, &str),
     language: Language,
+    parts: &[String],
 ) -> Result<Export, ExportError> {
     let machine = match &target.platform {
         Some(platform) => platform.machine(),
@@ -217,9 +227,21 @@ fn made(
             receipt: Some(&serde_json::json!({})),
             profile: (name == "ubuntu-24.04-laptop").then_some("schema = 1\n"),
             ssh_key: Some(&key),
+            parts: target.chosen(parts),
             ..Source::unresolved(&plan, &machine, &catalog, language, memory)
         },
     )
+}
+
+/// The parts with which a target is looked at: none, all, and all but one.
+fn choices_of(target: &Target) -> Vec<Vec<String>> {
+    let all: Vec<_> = target.optional.keys().cloned().collect();
+    let without = |left: &String| all.iter().filter(|one| *one != left).cloned().collect();
+    let mut choices: Vec<Vec<String>> = all.iter().map(without).collect();
+    choices.extend([all.clone(), Vec::new()]);
+    choices.sort();
+    choices.dedup();
+    choices
 }
 
 fn is_refusal(error: &ExportError) -> bool {
@@ -234,8 +256,13 @@ fn every_target_is_made_in_every_language_and_read_by_what_reads_it_and_no_file_
     for target in list.all.iter().filter(|target| target.rank.is_some()) {
         for language in Language::ALL {
             let mut count = 0;
-            for case in CASES {
-                let export = match made(&list, target, case, language) {
+            // Nothing of a project depends on the machine.
+            let cases = if target.budgets.is_empty() { &CASES[..] } else { &CASES[..1] };
+            let choices = choices_of(target);
+            for (case, parts) in
+                cases.iter().flat_map(|case| choices.iter().map(move |parts| (*case, parts)))
+            {
+                let export = match made(&list, target, case, language, parts) {
                     Err(error) if is_refusal(&error) => continue,
                     export => {
                         export.unwrap_or_else(|error| panic!("{} {case:?}: {error}", target.name))
@@ -244,12 +271,12 @@ fn every_target_is_made_in_every_language_and_read_by_what_reads_it_and_no_file_
                 count += 1;
                 for file in &export.files {
                     assert!(!file.content.contains("«%"), "{}: {}", target.name, file.path);
-                    let Some((format, judge)) = judge(&file.path) else { continue };
+                    let Some((format, parser)) = parser(&file.path) else { continue };
                     judged.insert(format);
                     if !seen.insert((format, file.content.clone())) {
                         continue;
                     }
-                    if let Err(why) = judge(&file.content) {
+                    if let Err(why) = parser(&file.content) {
                         panic!(
                             "{} {case:?}: {} is no {format}: {why}\n{}",
                             target.name, file.path, file.content
@@ -273,14 +300,85 @@ fn templates() -> Vec<String> {
     templates.map(|(target, file)| format!("{target}/{file}")).collect()
 }
 
-/// The bad files, each with its format and what its judge says of it.
+/// The bad files, each with its format and what its parser says of it. Those of the vendors' tools stand in folders of their names.
 fn refused() -> Vec<(&'static str, Result<(), String>)> {
-    let bad = builtin_below("targets").filter(|(path, _)| path.contains("/bad/"));
+    let tools = tools();
+    let is_tools =
+        |path: &str| tools.iter().any(|tool| path.contains(&format!("/bad/{}/", tool.name)));
+    let bad =
+        builtin_below("targets").filter(|(path, _)| path.contains("/bad/") && !is_tools(path));
     let judged = bad.map(|(path, text)| {
-        let (format, judge) = judge(path).unwrap_or_else(|| panic!("nobody reads {path}"));
-        (format, judge(text))
+        let (format, parser) = parser(path).unwrap_or_else(|| panic!("nobody reads {path}"));
+        (format, parser(text))
     });
     judged.collect()
+}
+
+/// A row of the table of judges.
+#[derive(Deserialize)]
+struct Tool {
+    name: String,
+    refuses: String,
+}
+
+fn tools() -> Vec<Tool> {
+    let path = repository().join("profiles/catalog/judges.toml");
+    let mut table: BTreeMap<String, Vec<Tool>> =
+        toml::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    table.remove("judge").unwrap()
+}
+
+#[test]
+fn every_judge_of_a_project_is_in_the_table_and_has_something_to_refuse_and_is_used() {
+    let (list, tools) = (TargetList::builtin().unwrap(), tools());
+    let users = |tool: &Tool| {
+        list.all
+            .iter()
+            .filter(|target| target.judge.iter().any(|judge| judge.tool == tool.name))
+            .collect::<Vec<_>>()
+    };
+    for target in &list.all {
+        for judge in &target.judge {
+            assert!(
+                tools.iter().any(|tool| tool.name == judge.tool),
+                "{}: {}",
+                target.name,
+                judge.tool
+            );
+        }
+    }
+    for tool in &tools {
+        let bad = |target: &&Target| {
+            repository().join("profiles/targets").join(&target.name).join(&tool.refuses).exists()
+        };
+        assert!(tool.refuses.starts_with(&format!("bad/{}", tool.name)), "{}", tool.name);
+        assert!(
+            users(tool).iter().any(bad),
+            "nobody that is judged by {} has {}",
+            tool.name,
+            tool.refuses
+        );
+    }
+}
+
+#[test]
+fn what_a_project_has_judged_is_among_its_files() {
+    let list = TargetList::builtin().unwrap();
+    for target in list.all.iter().filter(|target| !target.budgets.is_empty()) {
+        for parts in choices_of(target) {
+            let export = made(&list, target, CASES[0], Language::English, &parts).unwrap();
+            let project = Project { platform: target.name.clone(), parts, ..Project::default() };
+            for judge in list.judges(&project, Level::Prove).unwrap() {
+                for named in &judge.files {
+                    let below = format!("{}/", named.trim_end_matches('.'));
+                    let is_there = |file: &File| {
+                        file.path == *named || named == "." || file.path.starts_with(&below)
+                    };
+                    assert!(export.files.iter().any(is_there), "{}: {named}", judge.tool);
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -360,6 +458,15 @@ fn used(list: &TargetList, target: &Target) -> BTreeSet<String> {
         .collect();
     used.extend(target.without.iter().map(|row| format!("texts.without.{}", row.text)));
     used.extend(target.refuse.iter().map(|row| format!("texts.refuse.{}", row.why)));
+    used.extend(target.next.iter().map(|row| format!("texts.next.{}", row.say)));
+    used.extend(target.down.iter().map(|row| format!("texts.down.{}", row.say)));
+    used.extend(target.optional.keys().map(|name| format!("texts.optional.{name}")));
+    for refusal in &target.refuse {
+        let when = list.engine.compile_expression(&refusal.when).unwrap();
+        used.extend(when.undeclared_variables(true));
+    }
+    // In which language a project is written, the program asks.
+    used.extend((!target.budgets.is_empty()).then(|| "parameters.language".to_owned()));
     match (&target.platform, target.rank) {
         (Some(_), _) => used.insert("texts.next".to_owned()),
         (None, Some(_)) => used.insert("texts.when".to_owned()),
@@ -384,7 +491,7 @@ fn own(files: &[(&str, &str)]) -> Result<TargetList, ExportError> {
 fn made_of_own(rows: &str) -> Result<Export, ExportError> {
     let target = format!("schema = 1\nrank = 1\nas_of = \"2026-11-28\"\n{rows}");
     let list = own(&[("target.toml", &target), ("files/a.sh", "echo «budget»\n")])?;
-    made(&list, list.named("own")?, CASES[0], Language::English)
+    made(&list, list.named("own")?, CASES[0], Language::English, &[])
 }
 
 #[test]
@@ -440,7 +547,7 @@ fn the_example_in_the_documents_is_a_target() {
         own(&files.iter().map(|(name, text)| (*name, text.as_str())).collect::<Vec<_>>()).unwrap();
     let (target, _) = list.platform("own").unwrap();
     for language in Language::ALL {
-        let export = made(&list, target, CASES[0], language).unwrap();
+        let export = made(&list, target, CASES[0], language, &[]).unwrap();
         notebook(&export.files[0].content).unwrap();
         let said =
             list.said(target, language, &["next"], &[("file", "f"), ("link", "l"), ("again", "")]);
