@@ -421,6 +421,12 @@ choices! {
     /// The folder of the project or of the notebook [default: one in the current folder, called after it]
     #[serde(deserialize_with = "names::line::maybe", skip_serializing_if = "Option::is_none")]
     choices.folder: Option<String> = None, ("folder", "DIR", Takes::Path);
+    /// Let the vendors' own tools judge the project's files
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    choices.check: bool = false, ("check", "", Takes::Switch, hosted(Hosted::Refused));
+    /// Use the project on this machine as well: train, serve, ask, watch
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    choices.prove: bool = false, ("prove", "", Takes::Switch, hosted(Hosted::Refused));
     /// Leave out what needs root
     choices.user_only: bool = false, ("user-only", "", Takes::Switch);
     /// Leave out the upgrade of installed packages

@@ -84,7 +84,10 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
 /// The steps of a budget: those for a project only where it writes one.
 fn steps(profile: &Profile) -> impl Iterator<Item = &ProfileStep> {
     let is_projects = |step: &ProfileStep| {
-        matches!(step.kind, StepKind::ProjectFolder(_) | StepKind::ProjectLibraries(_))
+        matches!(
+            step.kind,
+            StepKind::ProjectFolder(_) | StepKind::ProjectLibraries(_) | StepKind::ProjectJudges(_)
+        )
     };
     profile.steps.iter().filter(move |step| profile.projects || !is_projects(step))
 }

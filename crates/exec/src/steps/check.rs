@@ -29,14 +29,14 @@ fn script(proof: &step::Check) -> Result<&'static str, ExecError> {
 }
 
 /// The environment that a plan means, which is proven before it is the one in use.
-struct Proven {
+pub(super) struct Proven {
     /// Where it is reached: by the link that its user takes, once that leads to it.
-    prefix: PathBuf,
+    pub prefix: PathBuf,
     /// Whether it is the one in use.
     in_use: bool,
 }
 
-fn proven(cx: &Context<'_>, plan: &Plan) -> Option<Proven> {
+pub(super) fn proven(cx: &Context<'_>, plan: &Plan) -> Option<Proven> {
     let wanted = plan.environment()?;
     let (generation, _) = cx.built(wanted)?;
     let environments = cx.environments(wanted);

@@ -14,6 +14,7 @@ mod container_gpu;
 mod environment;
 mod groups;
 mod judgement;
+mod judges;
 mod kernelspec;
 mod layer;
 mod login;

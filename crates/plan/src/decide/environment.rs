@@ -16,9 +16,11 @@ use crate::request::{Cuda, EnvironmentRequest, LayerRequest, LayerRole};
 use crate::situation::Situation;
 use crate::step::form::{
     CondaItself, FrameworkLayer, FrameworkProof, Libraries, NewEnvironment, NewShells,
-    NotebookKernel, ProjectFolder, ProjectLibraries, Proof,
+    NotebookKernel, ProjectFolder, ProjectJudges, ProjectLibraries, Proof,
 };
-use crate::step::{Action, Base, Check, Environment, Kernelspec, Layer, ProjectFiles, ShellInit};
+use crate::step::{
+    Action, Base, Check, Environment, Judges, Kernelspec, Layer, ProjectFiles, ShellInit,
+};
 
 /// Blocks what cannot be where the environments are to be, or for want of a Python.
 fn judge_place(on: &Situation<'_>, step: &mut Step) {
@@ -165,6 +167,14 @@ impl Recipe for ProjectFolder {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         let project = on.profile.project.as_ref()?;
         Some(ProjectFiles { folder: project.folder.clone(), files: Vec::new() }.into())
+    }
+}
+
+impl Recipe for ProjectJudges {
+    fn action(&self, on: &Situation<'_>) -> Option<Action> {
+        let project = on.profile.project.as_ref()?;
+        let (check, prove) = (on.choices.check, on.choices.prove);
+        (check || prove).then(|| Judges { folder: project.folder.clone(), prove }.into())
     }
 }
 

@@ -100,6 +100,10 @@ payloads! {
     #[kind(name = "project")]
     struct ProjectFolder {}
 
+    /// What is written of a project is judged, where the user asks for it.
+    #[kind(name = "judges")]
+    struct ProjectJudges {}
+
     /// Jupyter knows the environment.
     #[kind(name = "kernelspec", part = Link)]
     struct NotebookKernel {}

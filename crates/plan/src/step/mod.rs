@@ -120,10 +120,11 @@ macro_rules! for_each_kind {
         $then! {
             both: AptRepair, AptLists, AptPackages, ContainerGpu, Activate;
             plan: AptUpgrade, AptSource, SystemFile, SwapFile, Groups, Login, Restart, Uv, Base, ShellInit,
-                Environment, Layer, Kernelspec, Check, ProjectFiles, Unavailable;
+                Environment, Layer, Kernelspec, Check, ProjectFiles, Judges, Unavailable;
             profile: PendingUpgrades, VendorSource, DriverSource, GpuDriver, DriverHold, Swap, GpuGroups,
                 GpuLogin, AfterDriver, PinnedUv, CondaItself, NewShells, NewEnvironment, Libraries,
-                FrameworkLayer, NotebookKernel, Proof, FrameworkProof, ProjectLibraries, ProjectFolder;
+                FrameworkLayer, NotebookKernel, Proof, FrameworkProof, ProjectLibraries, ProjectFolder,
+                ProjectJudges;
         }
     };
 }
@@ -380,6 +381,14 @@ payloads! {
         pub folder: String,
         /// The files; none as long as they are not rendered.
         pub files: Vec<ProjectFile>,
+    }
+
+    /// The tools of those who read a project's files find nothing wrong in them.
+    struct Judges {
+        /// The project's folder.
+        pub folder: String,
+        /// Whether it is used on this machine as well.
+        pub prove: bool,
     }
 
     /// What the profile means cannot be had here: the step is blocked or left out, and says why.
