@@ -38,6 +38,7 @@ impl Situation<'_> {
     /// Whether a step is there for everybody, or the user asked for it.
     pub fn is_wished(&self, from: &ProfileStep) -> bool {
         from.with.as_ref().is_none_or(|name| self.choices.with.contains(name))
+            && (!from.project || self.profile.project.is_some())
     }
 
     pub fn is_wsl(&self) -> bool {

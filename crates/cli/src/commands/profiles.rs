@@ -4,7 +4,7 @@ use aitk_system::message;
 use std::process::ExitCode;
 
 use aitk_export::{Target, TargetList};
-use aitk_plan::{ADVISED, Language, Profile, ProfileStep, StepKind};
+use aitk_plan::{ADVISED, Language, Profile, ProfileStep};
 use serde_json::json;
 
 use crate::args::Profiles;
@@ -83,13 +83,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
 
 /// The steps of a budget: those for a project only where it writes one.
 fn steps(profile: &Profile) -> impl Iterator<Item = &ProfileStep> {
-    let is_projects = |step: &ProfileStep| {
-        matches!(
-            step.kind,
-            StepKind::ProjectFolder(_) | StepKind::ProjectLibraries(_) | StepKind::ProjectJudges(_)
-        )
-    };
-    profile.steps.iter().filter(move |step| profile.projects || !is_projects(step))
+    profile.steps.iter().filter(|step| profile.projects || !step.project)
 }
 
 /// The platforms of a budget: those of projects, or those of hosted notebooks.

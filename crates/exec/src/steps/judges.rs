@@ -82,15 +82,16 @@ impl Case<'_> {
         if cx.system.exists(root.join(WHOLE)) {
             return Ok(Some(root));
         }
-        let interpreter = proven(cx, work.plan).map(|there| there.prefix.join("bin/python"));
-        let interpreter = interpreter.map(|path| path.to_string_lossy().into_owned());
+        let spec = environment(work.plan).ok_or_else(missing)?;
+        let own = proven(cx, work.plan).map(|there| there.prefix.join("bin/python"));
+        let own = own.map(|path| path.to_string_lossy().into_owned());
+        let interpreter = spec.interpreter.or(own.as_deref());
         let layers =
             [LayerRequest { step: LAYER.to_owned(), requirements: self.tool.packages.clone() }];
-        let spec = environment(work.plan).ok_or_else(missing)?;
         let request = Request {
             name: &self.tool.name,
             python: spec.python,
-            interpreter: interpreter.as_deref(),
+            interpreter,
             layers: &layers,
             builds: &[],
             added: &[],
@@ -130,7 +131,7 @@ impl Case<'_> {
                 .log(log);
             let output = cx.system.run(&command)?;
             if !output.success() {
-                let said = Message::plain(output.tail(6));
+                let said = Message::plain(output.tail(12));
                 return Ok(Some(Message::about(format!("  {}", self.tool.name), said)));
             }
         }

@@ -91,6 +91,8 @@ pub struct ProfileStep {
     pub manager: Option<Manager>,
     /// What the user must have asked for (`--with`) for it to be there.
     pub with: Option<String>,
+    /// Whether it is there only where a project is written.
+    pub project: bool,
     /// The maker of a GPU that must be here for it to be there.
     pub gpu: Option<String>,
     /// What to do instead in WSL, where the step is left out then.

@@ -80,6 +80,9 @@ struct StepHead {
     /// What the user must ask for (`--with`) for it to be there.
     #[serde(default, deserialize_with = "names::step_id::maybe")]
     with: Option<String>,
+    /// Whether it is there only where a project is written.
+    #[serde(default)]
+    project: bool,
     /// The maker of a GPU that must be here for it to be there.
     #[serde(default, deserialize_with = "names::step_id::maybe")]
     gpu: Option<String>,
@@ -217,6 +220,7 @@ impl ReadStep {
             why,
             manager,
             with,
+            project,
             gpu,
             wsl,
             needs,
@@ -233,6 +237,7 @@ impl ReadStep {
             why,
             manager,
             with,
+            project,
             gpu,
             wsl,
             needs,

@@ -285,7 +285,12 @@ const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 fn interpreter(system: &dyn System, request: &EnvironmentRequest) -> Option<Python> {
     let wanted = request.interpreter.as_deref().unwrap_or(SYSTEM_PYTHON);
     let is_it = |python: &Python| python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON;
-    detect(system, &Tables::default()).machine.python.into_iter().find(is_it)
+    let found = detect(system, &Tables::default()).machine.python.into_iter().find(is_it);
+    // That of an environment is none of the machine's; whoever names it knows its version.
+    found.or_else(|| {
+        let version = request.python.filter(|_| system.exists(wanted))?.to_owned();
+        Some(Python { path: wanted.into(), version, ..Python::default() })
+    })
 }
 
 /// `3.12`
