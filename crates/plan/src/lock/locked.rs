@@ -132,7 +132,7 @@ pub fn host_of(address: &str) -> String {
 
 /// Decodes `%2B`, which indexes write for the `+` of local versions.
 fn percent_decoded(text: &str) -> String {
-    text.replace("%2B", "+").replace("%2b", "+")
+    ["%2B", "%2b"].iter().fold(text.replace("%21", "!"), |text, plus| text.replace(plus, "+"))
 }
 
 impl Lock {
