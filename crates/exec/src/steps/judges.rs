@@ -3,19 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_env::{Request, backend};
+use aitk_env::backend;
 use aitk_export::{Judge, Level};
 use aitk_plan::step::Judges;
-use aitk_plan::{JudgeTool, LayerRequest, Manager, Plan, Project, Step, digest_of};
+use aitk_plan::{
+    EnvironmentRequest, JudgeTool, LayerRequest, LayerRole, Manager, Plan, Project, Step, digest_of,
+};
 use aitk_system::{Command, DEFAULT_PATH, Message, message};
 
 use super::check::proven;
-use super::uv::Bar;
 use super::{Check, Ensure, Exact, Made, Work, hash, may_download};
-use crate::context::{Context, environment};
+use crate::context::Context;
 use crate::error::ExecError;
 use crate::project::ProjectRecord;
-use crate::report::Event;
+use crate::report::{Event, Incoming};
 
 /// How long one may take on a slow machine.
 const LIMIT: Duration = Duration::from_secs(1800);
@@ -71,7 +72,7 @@ impl Case<'_> {
     }
 
     fn root(&self, cx: &Context<'_>, plan: &Plan) -> Option<PathBuf> {
-        let python = environment(plan).and_then(|spec| spec.python.map(str::to_owned));
+        let python = plan.environment().and_then(|wanted| wanted.request.python.clone());
         let name = digest_of(&(&self.tool.packages, python));
         (!self.tool.packages.is_empty()).then(|| cx.settings.cache.join("judges").join(&name[..16]))
     }
@@ -82,30 +83,30 @@ impl Case<'_> {
         if cx.system.exists(root.join(WHOLE)) {
             return Ok(Some(root));
         }
-        let spec = environment(work.plan).ok_or_else(missing)?;
+        let wanted = &work.plan.environment().ok_or_else(missing)?.request;
         let own = proven(cx, work.plan).map(|there| there.prefix.join("bin/python"));
         let own = own.map(|path| path.to_string_lossy().into_owned());
-        let interpreter = spec.interpreter.or(own.as_deref());
-        let layers =
-            [LayerRequest { step: LAYER.to_owned(), requirements: self.tool.packages.clone() }];
-        let request = Request {
-            name: &self.tool.name,
-            python: spec.python,
-            interpreter,
-            layers: &layers,
-            builds: &[],
-            added: &[],
-            cuda: None,
+        let layer = LayerRequest {
+            step: LAYER.to_owned(),
+            role: LayerRole::Libraries,
+            requirements: self.tool.packages.clone(),
+        };
+        let request = EnvironmentRequest {
+            manager: Manager::Venv,
+            python: wanted.python.clone(),
+            interpreter: wanted.interpreter.clone().or(own),
+            layers: vec![layer],
+            ..EnvironmentRequest::default()
         };
         let (venv, site) = (backend(Manager::Venv), cx.site(&work.log));
         let lock = venv.resolve(&site, &request)?;
         let packages: Vec<_> = lock.packages().collect();
         let total = packages.iter().filter_map(|locked| locked.package.size).sum();
-        let bar = Bar { step: &work.step.id, total, done: 0.into(), reporter: work.reporter };
+        let incoming = Incoming::new(&work.step.id, total, work.reporter);
         if may_download(cx, &message!("download {} packages", packages.len()))? {
-            venv.fetch(cx.settings, &packages, &bar)?;
+            venv.fetch(cx.settings, &packages, &incoming)?;
         }
-        venv.create(&site, &request, &root, cx.system.exists(&root))?;
+        venv.create(&site, &self.tool.name, &request, &root, cx.system.exists(&root))?;
         venv.install(&site, &root, &lock, LAYER)?;
         let whole = root.join(WHOLE);
         cx.system.write(&whole, b"", 0o600).map_err(ExecError::io(&whole))?;

@@ -288,7 +288,7 @@ fn interpreter(system: &dyn System, request: &EnvironmentRequest) -> Option<Pyth
     let found = detect(system, &Tables::default()).machine.python.into_iter().find(is_it);
     // That of an environment is none of the machine's; whoever names it knows its version.
     found.or_else(|| {
-        let version = request.python.filter(|_| system.exists(wanted))?.to_owned();
+        let version = request.python.clone().filter(|_| system.exists(wanted))?;
         Some(Python { path: wanted.into(), version, ..Python::default() })
     })
 }
