@@ -23,9 +23,19 @@ from .model import unpack
 
 # Which side of an A/B test this process is.
 VARIANT = os.environ.get("VARIANT", "stable")
-# SageMaker lays the model there; who else has a place of its own says MODEL_DIR.
-SAGEMAKER = pathlib.Path("/opt/ml/model")
-MODEL = pathlib.Path(os.environ.get("MODEL_DIR", SAGEMAKER if SAGEMAKER.is_dir() else "model"))
+
+
+def folder_of_model() -> pathlib.Path:
+    """Where the model lies: MODEL_DIR says so, else managed services have places of their own."""
+    here = pathlib.Path("/opt/ml/model")  # SageMaker
+    here = here if here.is_dir() else pathlib.Path("model")
+    if azure := os.environ.get("AZUREML_MODEL_DIR"):
+        # Below that are folders of the model's name and version.
+        here = next((facts.parent for facts in pathlib.Path(azure).rglob("facts.json")), here)
+    return pathlib.Path(os.environ.get("MODEL_DIR", here))
+
+
+MODEL = folder_of_model()
 # What is asked is kept only where this names a folder.
 CAPTURE = os.environ.get("CAPTURE_DIR")
 SILENT = ("/metrics", "/healthz", "/readyz", "/ping")

@@ -1,4 +1,6 @@
 «% set package = parameters.package or parameters.name|replace("-", "_") %»
+import shutil
+
 import pytest
 from fastapi.testclient import TestClient
 from sklearn.metrics import f1_score
@@ -98,3 +100,10 @@ def test_what_a_managed_job_writes_is_served(tmp_path, monkeypatch):
     monkeypatch.setattr(serve, "MODEL", tmp_path)
     with TestClient(serve.app) as client:
         assert client.get("/readyz").json()["version"] == "local"
+
+
+def test_azure_lays_the_model_somewhere_below_a_folder(model_dir, tmp_path, monkeypatch):
+    monkeypatch.delenv("MODEL_DIR", raising=False)
+    monkeypatch.setenv("AZUREML_MODEL_DIR", str(tmp_path))
+    there = shutil.copytree(model_dir, tmp_path / "name/3")
+    assert serve.folder_of_model() == there
