@@ -28,7 +28,8 @@ pub use journal::{Interrupted, Journal, interrupted_run};
 pub use origins::{foreign_origins, foreign_origins_elsewhere};
 pub use places::Places;
 pub use project::{
-    ProjectRecord, ProjectRemoval, RecordedFile, conflicts, project_removal, remove_project,
+    ProjectRecord, ProjectRemoval, ProjectState, RecordedFile, conflicts, project_removal,
+    project_state, remove_project,
 };
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away};

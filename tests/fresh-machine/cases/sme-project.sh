@@ -62,6 +62,10 @@ grep -q ', and mine' "$home/churn/README.md" || die "the user's words are gone"
 grep -q 'answer = 42' "$home/churn/src/churn/data.py" || die "the user's data are gone"
 [[ ! -e $home/churn/.aitk/conflicts ]] || die "there are conflicts: $(find "$home/churn/.aitk/conflicts")"
 
+as user env -C churn aitk status --json >"$WORK/status.json"
+jq -e '.data.project | .platform == "containers" and .parts == ["ab"] and (.changed | length) == 2 and .away == [".pre-commit-config.yaml"]' \
+    "$WORK/status.json" >/dev/null || die "$(jq .data.project "$WORK/status.json")"
+
 step "a folder that is somebody's own is left alone"
 as user mkdir thesis
 as user touch thesis/chapter-1

@@ -124,7 +124,7 @@ fn show_project(project: &Project) -> String {
         "what it starts in a cloud, once you start it, costs about {monthly:.2} US dollars a month; aitk starts nothing"
     ));
     for cost in &project.costs {
-        let (id, price, when) = (&cost.id, cost.monthly, &cost.as_of);
+        let (id, price, when) = (&cost.id, cost.monthly, format!("{}; {}", cost.as_of, cost.source));
         text += &note(match cost.always_on {
             true => message!("{id}: {price:.2}, also where nobody uses it ({when})"),
             false => message!("{id}: {price:.2}, while it is used ({when})"),

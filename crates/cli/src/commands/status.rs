@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_env::{Environments, Generation, Record};
-use aitk_exec::{Interrupted, brought, env_flag, interrupted_run};
+use aitk_exec::{Interrupted, ProjectState, brought, env_flag, interrupted_run, project_state};
 use aitk_plan::FrameworkPlan;
 use aitk_system::{Message, System, Told, message};
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::args::Common;
 use crate::error::{CliError, making};
 use crate::given::Which;
-use crate::output::{CARE, DIM, HEAD, Output, styled};
+use crate::output::{CARE, DIM, HEAD, Output, one_line, styled};
 use crate::session::{Ask, Local, Session};
 use crate::words::said;
 
@@ -48,7 +48,19 @@ pub fn run(
         packages: record.layers.values().map(|layer| layer.len()).sum(),
         added: generation.added(system).iter().map(ToString::to_string).collect(),
     });
+    let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
+    let project = project_state(&here, &**local)?;
     let data = json!({
+        "project": project.as_ref().map(|project| json!({
+            "platform": project.record.platform,
+            "path": here,
+            "parts": project.record.parts,
+            "aitk": project.record.aitk,
+            "files": project.record.file.len(),
+            "changed": project.changed,
+            "away": project.away,
+            "conflicts": project.conflicts,
+        })),
         "environment": shown.as_ref().map(Shown::json),
         "wish": request,
         "system_packages": brought.len(),
@@ -56,7 +68,8 @@ pub fn run(
     });
     let make = making(&args.env, request.is_some());
     output.result("status", &data, Vec::new(), || {
-        let mut text = match &shown {
+        let mut text = project.as_ref().map(page_of).unwrap_or_default();
+        text += &match &shown {
             Some(shown) => shown.page(brought.len()),
             None => said(message!(
                 "There is no environment `{}` here. Make it with `{make}`.\n",
@@ -73,6 +86,33 @@ pub fn run(
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The project of the current folder as it is shown.
+fn page_of(project: &ProjectState) -> String {
+    let ProjectState { record, changed, away, conflicts } = project;
+    let row = |label: Message, value: Message| {
+        format!("{} {}\n", styled(HEAD, format!("{:12}", said(label))), one_line(said(value)))
+    };
+    let parts = record.parts.join(", ");
+    let what = match parts.is_empty() {
+        true => Message::plain(&record.platform),
+        false => message!("{} with {parts}", record.platform),
+    };
+    let (count, changed, away) = (record.file.len(), changed.len(), away.len());
+    let mut text = row(message!("Project"), what);
+    text += &row(
+        message!("Files"),
+        message!(
+            "{count} written by aitk {}: you have changed {changed} and taken away {away}",
+            record.aitk
+        ),
+    );
+    for path in conflicts {
+        let path = path.display();
+        text += &format!("{} {}\n", styled(CARE, "!"), said(message!("{path} waits for you")));
+    }
+    text
 }
 
 /// The environment as it is shown.

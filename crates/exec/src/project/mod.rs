@@ -12,7 +12,7 @@ pub use record::{ProjectRecord, RecordedFile};
 pub(crate) use update::{Change, changes, write};
 
 use crate::error::ExecError;
-use crate::steps::hash;
+use crate::steps::hash_of;
 
 /// Where a project keeps what aitk knows of it.
 pub const OWN: &str = ".aitk";
@@ -66,6 +66,40 @@ pub fn conflicts(folder: &Path, system: &dyn System) -> Vec<PathBuf> {
     found
 }
 
+/// How a project stands in its folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ProjectState {
+    /// What was written.
+    pub record: ProjectRecord,
+    /// The files that the user has changed since.
+    pub changed: Vec<String>,
+    /// Those that are gone.
+    pub away: Vec<String>,
+    /// Those that wait for the user, as [`conflicts`] finds them.
+    pub conflicts: Vec<PathBuf>,
+}
+
+/// Looks how the project of a folder stands; `None` where none was written there.
+///
+/// # Errors
+/// Where what is known of the project is damaged.
+pub fn project_state(
+    folder: &Path,
+    system: &dyn System,
+) -> Result<Option<ProjectState>, ExecError> {
+    let Some(record) = ProjectRecord::read(folder, system)? else { return Ok(None) };
+    let (mut changed, mut away) = (Vec::new(), Vec::new());
+    for file in &record.file {
+        match There::at(system, folder, &file.path)? {
+            There::Nothing => away.push(file.path.clone()),
+            There::File(bytes) if hash_of(&bytes) == file.sha256 => {}
+            There::File(_) | There::Other => changed.push(file.path.clone()),
+        }
+    }
+    let conflicts = conflicts(folder, system);
+    Ok(Some(ProjectState { record, changed, away, conflicts }))
+}
+
 /// What of a project goes with `aitk remove` in its folder, and what stays.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectRemoval {
@@ -89,9 +123,7 @@ pub fn project_removal(
         let path = folder.join(&file.path);
         match There::at(system, folder, &file.path)? {
             There::Nothing => {}
-            There::File(_) if hash(&path, system).as_deref() == Some(&file.sha256) => {
-                removal.goes.push(path);
-            }
+            There::File(bytes) if hash_of(&bytes) == file.sha256 => removal.goes.push(path),
             There::File(_) | There::Other => removal.kept.push(path),
         }
     }

@@ -175,7 +175,7 @@ mod tests {
 
     use super::*;
     use crate::context::no_log;
-    use crate::project::{conflicts, project_removal, remove_project};
+    use crate::project::{conflicts, project_removal, project_state, remove_project};
     use crate::receipt::Receipt;
     use crate::steps::behaviour;
     use crate::steps::testing::{self, Silent, step};
@@ -344,7 +344,8 @@ when = "parts.ab"
         assert_eq!(place.text("README.md").unwrap(), mine);
         let aside = place.text(".aitk/conflicts/README.md").unwrap();
         assert!(aside.contains("mine") && aside.contains("new"), "{aside}");
-        assert_eq!(conflicts(&place.project(), &Real).len(), 1);
+        let state = project_state(&place.project(), &Real).unwrap().unwrap();
+        assert_eq!((state.changed.len(), state.away.len(), state.conflicts.len()), (1, 0, 1));
         assert!(place.holds(), "it is for the user to look after");
     }
 
