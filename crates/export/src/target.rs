@@ -143,7 +143,7 @@ pub struct Optional {
 #[serde(deny_unknown_fields)]
 struct CostRow {
     id: String,
-    monthly: f64,
+    monthly: Option<f64>,
     #[serde(default)]
     always_on: bool,
     source: String,

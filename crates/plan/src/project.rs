@@ -35,9 +35,9 @@ pub struct Project {
 }
 
 impl Project {
-    /// What all of it costs a month in US dollars; `None` where nothing does.
+    /// What all of it of which the price is known costs a month in US dollars; `None` where nothing costs.
     pub fn monthly(&self) -> Option<f64> {
-        (!self.costs.is_empty()).then(|| self.costs.iter().map(|cost| cost.monthly).sum())
+        (!self.costs.is_empty()).then(|| self.costs.iter().filter_map(|cost| cost.monthly).sum())
     }
 }
 
@@ -60,8 +60,8 @@ pub struct Client {
 pub struct Cost {
     /// What it is, in a word: `endpoint`.
     pub id: String,
-    /// US dollars a month.
-    pub monthly: f64,
+    /// US dollars a month; `None` where nobody has looked it up.
+    pub monthly: Option<f64>,
     /// Whether it costs as well where nobody uses it.
     #[serde(default)]
     pub always_on: bool,

@@ -120,14 +120,22 @@ fn show_project(project: &Project) -> String {
     let heading = message!("Project `{}` in {}", project.platform, project.folder);
     let mut text = format!("\n{}\n", styled(HEAD, one_line(said(heading))));
     let Some(monthly) = project.monthly() else { return text };
-    text += &note(message!(
-        "what it starts in a cloud, once you start it, costs about {monthly:.2} US dollars a month; aitk starts nothing"
-    ));
+    text += &note(match project.costs.iter().all(|cost| cost.monthly.is_some()) {
+        true => message!(
+            "what it starts in a cloud, once you start it, costs about {monthly:.2} US dollars a month; aitk starts nothing"
+        ),
+        false => message!(
+            "what it starts in a cloud, once you start it, costs {monthly:.2} US dollars a month and more; aitk starts nothing"
+        ),
+    });
     for cost in &project.costs {
-        let (id, price, when) = (&cost.id, cost.monthly, format!("{}; {}", cost.as_of, cost.source));
-        text += &note(match cost.always_on {
-            true => message!("{id}: {price:.2}, also where nobody uses it ({when})"),
-            false => message!("{id}: {price:.2}, while it is used ({when})"),
+        let (id, when) = (&cost.id, format!("{}; {}", cost.as_of, cost.source));
+        text += &note(match (cost.monthly, cost.always_on) {
+            (Some(price), true) => {
+                message!("{id}: {price:.2}, also where nobody uses it ({when})")
+            }
+            (Some(price), false) => message!("{id}: {price:.2}, while it is used ({when})"),
+            (None, _) => message!("{id}: its price is not known here ({when})"),
         });
     }
     text
