@@ -12,7 +12,6 @@ pub use record::{ProjectRecord, RecordedFile};
 pub(crate) use update::{Change, changes, write};
 
 use crate::error::ExecError;
-use crate::steps::hash_of;
 
 /// Where a project keeps what aitk knows of it.
 pub const OWN: &str = ".aitk";
@@ -92,7 +91,7 @@ pub fn project_state(
     for file in &record.file {
         match There::at(system, folder, &file.path)? {
             There::Nothing => away.push(file.path.clone()),
-            There::File(bytes) if hash_of(&bytes) == file.sha256 => {}
+            There::File(bytes) if file.is_untouched(&bytes) => {}
             There::File(_) | There::Other => changed.push(file.path.clone()),
         }
     }
@@ -123,7 +122,7 @@ pub fn project_removal(
         let path = folder.join(&file.path);
         match There::at(system, folder, &file.path)? {
             There::Nothing => {}
-            There::File(bytes) if hash_of(&bytes) == file.sha256 => removal.goes.push(path),
+            There::File(bytes) if file.is_untouched(&bytes) => removal.goes.push(path),
             There::File(_) | There::Other => removal.kept.push(path),
         }
     }

@@ -52,6 +52,17 @@ pub struct RecordedFile {
     /// Whether it is the user's alone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub yours: bool,
+    /// The SHA-256 of what was written earlier and stays, where it is the user's alone and there is a newer one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<String>,
+}
+
+impl RecordedFile {
+    /// Whether nobody has changed what aitk has written.
+    pub(crate) fn is_untouched(&self, bytes: &[u8]) -> bool {
+        let hash = hash_of(bytes);
+        hash == self.sha256 || self.earlier.as_ref() == Some(&hash)
+    }
 }
 
 impl ProjectRecord {
@@ -62,6 +73,7 @@ impl ProjectRecord {
             sha256: hash_of(file.content.as_bytes()),
             executable: file.executable,
             yours: file.yours,
+            earlier: None,
         };
         let file: Vec<_> = files.iter().map(file).collect();
         let all: String = file.iter().map(|file| file.sha256.as_str()).collect();
@@ -131,7 +143,9 @@ impl ProjectRecord {
             names::line::check(&file.path).map_err(told)?;
             let path = Path::new(&file.path);
             let own = [OWN, ".git"].iter().any(|own| path.starts_with(own));
-            if !is_plain(path) || own || file.sha256.len() != 64 || !digits(&file.sha256) {
+            let hashes = file.earlier.iter().chain([&file.sha256]);
+            let hashed = hashes.into_iter().all(|hash| hash.len() == 64 && digits(hash));
+            if !is_plain(path) || own || !hashed {
                 return Err(message!("`{}` is no file of a project", file.path));
             }
         }
@@ -140,8 +154,23 @@ impl ProjectRecord {
 
     /// Whether the same was written.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
-        let said = |made: &Self| Self { aitk: String::new(), ..made.clone() };
+        let said = |made: &Self| {
+            let mut said = Self { aitk: String::new(), ..made.clone() };
+            said.file.iter_mut().for_each(|file| file.earlier = None);
+            said
+        };
         said(self) == said(other)
+    }
+
+    /// The same, with what stays of what was written before, in these files of which there is a newer one now.
+    pub(crate) fn after(mut self, before: Option<&Self>, newer: &[&str]) -> Self {
+        for file in self.file.iter_mut().filter(|file| file.yours) {
+            let old = before.and_then(|old| old.file.iter().find(|old| old.path == file.path));
+            let now = newer.contains(&file.path.as_str());
+            file.earlier =
+                old.and_then(|old| old.earlier.clone().or_else(|| now.then(|| old.sha256.clone())));
+        }
+        self
     }
 
     /// The files as they were written, each only where it is what was noted.

@@ -153,7 +153,10 @@ impl Ensure for ProjectFiles {
             let begun = project::ProjectRecord::begun(wanted.folder);
             cx.system.write(&begun, b"", 0o644).map_err(ExecError::io(&begun))?;
             project::write(wanted.folder, &changes, cx.system)?;
-            wanted.made.save(wanted.folder, &wanted.files, cx.system)
+            let newer = changes.iter().filter(|change| change.what == FileChange::Yours);
+            let newer: Vec<_> = newer.map(|change| change.path.as_str()).collect();
+            let made = wanted.made.clone().after(wanted.before.as_ref(), &newer);
+            made.save(wanted.folder, &wanted.files, cx.system)
         })?;
         let conflicts = changes.iter().filter(|change| change.what == FileChange::Conflict);
         let files: Vec<_> = conflicts.map(|change| change.path.clone()).collect();
@@ -402,6 +405,28 @@ when = "parts.ab"
         remove_project(&folder, &removal, &Real).unwrap();
         assert_eq!(Real.list(&folder).unwrap(), ["README.md", "notes.txt"]);
         assert_eq!(Real.stat(&folder).unwrap().kind, FileKind::Dir);
+    }
+
+    #[test]
+    fn what_is_the_users_alone_and_untouched_is_not_told_as_changed() {
+        let mut place = Place::new();
+        place.written().unwrap();
+        for new in ["X = 3\n", "X = 4\n"] {
+            place.data = new.to_owned();
+            place.written().unwrap();
+            assert_eq!(place.text("src/data.py").unwrap(), "X = 1\n");
+            let state = project_state(&place.project(), &Real).unwrap().unwrap();
+            assert_eq!(state.changed, [""; 0]);
+            assert!(place.holds());
+        }
+        // Another file is written, and it is told all the same.
+        place.readme += "more\n";
+        place.written().unwrap();
+        let state = project_state(&place.project(), &Real).unwrap().unwrap();
+        assert_eq!(state.changed, [""; 0]);
+        place.put("src/data.py", "X = 2\n");
+        let state = project_state(&place.project(), &Real).unwrap().unwrap();
+        assert_eq!(state.changed, ["src/data.py"]);
     }
 
     #[test]
