@@ -25,12 +25,7 @@ fn wrong_usage_is_64_and_names_what_is_near() {
     fails(&home, &["plan", "--python", "three"], 64, &["3.12"]);
     fails(&home, &["plan", "--env", "../etc"], 64, &["letters"]);
     fails(&home, &["plan", "--budget", "lwo"], 64, &["AITK-P01", "did you mean `low`?"]);
-    fails(
-        &home,
-        &["plan", "--budget", "enterprise"],
-        64,
-        &["AITK-P05", "aitk advise --goal scale"],
-    );
+    fails(&home, &["plan", "--budget", "enterprise"], 64, &["AITK-N02", "--platform"]);
     fails(&home, &["plan"], 64, &["AITK-C01", "--budget low"]);
 }
 

@@ -58,8 +58,8 @@ pub use messages::{Messages, holes};
 pub use model::{Accelerator, FrameworkPlan, Phase, Plan, Status, Step, Totals, Warning, Write};
 pub use picture::{Difference, differences};
 pub use profile::{
-    ADVISED, Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile,
-    ProfileError, ProfileStep, Requirements, STEP, nearest, parse as parse_toml,
+    Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile, ProfileError,
+    ProfileStep, Requirements, STEP, nearest, parse as parse_toml,
 };
 pub use project::{Client, Cost, Deed, Project};
 pub use request::{BuildRequest, Cuda, EnvironmentRequest, LayerRequest, LayerRole};

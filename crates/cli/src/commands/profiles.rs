@@ -1,10 +1,9 @@
 //! `aitk profiles`
 
-use aitk_system::message;
 use std::process::ExitCode;
 
 use aitk_export::{Target, TargetList};
-use aitk_plan::{ADVISED, Language, Profile, ProfileStep};
+use aitk_plan::{Language, Profile, ProfileStep};
 use serde_json::json;
 
 use crate::args::Profiles;
@@ -72,11 +71,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
             }
             text
         };
-        let advised = |(name, command): (&str, &str)| {
-            said(message!("{}  no steps yet, only advice: {command}\n", styled(HEAD, name)))
-        };
-        let advised = ADVISED.into_iter().filter(|_| args.name.is_none()).map(advised);
-        profiles.iter().map(one).chain(advised).collect::<String>()
+        profiles.iter().map(one).collect::<String>()
     });
     Ok(ExitCode::SUCCESS)
 }

@@ -23,19 +23,6 @@ pub enum ProfileError {
         /// The name that is nearest to it.
         nearest: Option<String>,
     },
-    /// There is advice for this budget, and nothing that aitk carries out.
-    #[explain(
-        code = "AITK-P05",
-        exit = Usage,
-        say("aitk has no steps for the budget `{name}` yet, only advice"),
-        hint("`{command}` says what it brings, what it costs and what there is")
-    )]
-    OnlyAdvice {
-        /// The budget.
-        name: &'static str,
-        /// The command that gives it.
-        command: &'static str,
-    },
     /// The budget has nothing of this name to add (`--with`); the nearest one is said.
     #[explain(
         code = "AITK-P04",

@@ -18,10 +18,7 @@ use crate::size::Bytes;
 use crate::step::StepKind;
 
 /// The profiles that come with the program.
-const BUILTIN: [&str; 4] = ["free", "low", "workstation", "sme"];
-
-/// The budgets that have no steps of aitk's own yet, and what tells more of them.
-pub const ADVISED: [(&str, &str); 1] = [("enterprise", "aitk advise --goal scale")];
+const BUILTIN: [&str; 5] = ["free", "low", "workstation", "sme", "enterprise"];
 
 /// A budget's recommendation.
 #[derive(Debug, Clone, PartialEq)]
@@ -156,15 +153,12 @@ impl Profile {
     /// A profile that comes with the program.
     ///
     /// # Errors
-    /// [`ProfileError::Unknown`], with the nearest name; [`ProfileError::OnlyAdvice`].
+    /// [`ProfileError::Unknown`], with the nearest name.
     pub fn builtin(name: &str) -> Result<Self, ProfileError> {
-        if let Some((name, command)) = ADVISED.into_iter().find(|(known, _)| *known == name) {
-            return Err(ProfileError::OnlyAdvice { name, command });
-        }
         let Some(at) = BUILTIN.iter().position(|known| *known == name) else {
             return Err(ProfileError::Unknown {
                 name: name.to_owned(),
-                nearest: nearest(name, Self::names().chain(ADVISED.map(|(name, _)| name))),
+                nearest: nearest(name, Self::names()),
             });
         };
         // A command asks for it several times.
