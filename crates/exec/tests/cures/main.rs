@@ -1,0 +1,208 @@
+//! An environment is broken in every way that is known: `verify`, `doctor` and what `apply` finds to do say the same of it,
+//! what they say helps is done, and then nothing is wrong any more. The environments are real ones of both managers, built
+//! from packages of an index or a channel on loopback; only uv is a stand-in, and conda's Python starts the one of this
+//! machine.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    reason = "tests break things from outside"
+)]
+
+mod broken;
+mod conda;
+mod home;
+mod sources;
+mod venv;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::{MetadataExt, symlink};
+use std::process::Command;
+
+use aitk_env::Depth;
+use aitk_exec::{Finding, Remedy};
+use aitk_plan::Manager;
+use aitk_system::{Message, Real};
+use broken::{Case, Helps, case, remove};
+use home::Home;
+
+fn of(found: &[Finding]) -> BTreeSet<(String, String)> {
+    let pair = |found: &Finding| (found.message.to_string(), found.remedy.text().to_string());
+    found.iter().map(pair).collect()
+}
+
+/// Does what is said to help, as a person does.
+fn follow(home: &Home, case: &Case, found: &[Finding]) {
+    let mut applies = BTreeSet::new();
+    for finding in found {
+        match &finding.remedy {
+            Remedy::Apply { deep, .. } => _ = applies.insert(*deep),
+            Remedy::Remove(path) => remove(path.clone()),
+            Remedy::Do(words) => match case.helps {
+                Helps::Move => {
+                    let path = finding.message.to_string();
+                    let path = path.split(" does not").next().unwrap();
+                    let path = path.split(" says").next().unwrap();
+                    fs::rename(path, home.folder.join("moved away")).unwrap();
+                }
+                _ => give_back(words),
+            },
+            Remedy::Doctor => panic!("{finding:?}"),
+        }
+    }
+    // Whoever reads every file sees the rest as well.
+    if let Some(deep) = applies.into_iter().max() {
+        home.apply(deep);
+    }
+}
+
+fn give_back(words: &Message) {
+    let words = words.to_string();
+    let (_, command) = words.split_once("sudo ").unwrap();
+    let done = Command::new("sh").args(["-c", command]).env("USER", "root").status().unwrap();
+    assert!(done.success(), "{command}");
+}
+
+fn cure(home: &Home, case: &Case) {
+    let Case { breaks, says, helps } = case;
+    breaks(home);
+    let shallow = home.verify(false);
+    assert_eq!(of(&shallow), home.doctor(), "{says}: verify and doctor do not say the same");
+    let found = home.verify(matches!(helps, Helps::Deep | Helps::Remove));
+    let finding = found.iter().find(|one| one.message.to_string().contains(says));
+    let finding = finding.unwrap_or_else(|| panic!("{says} is not among {found:?}"));
+    let (said, deep) = (finding.remedy.text().to_string(), *helps != Helps::Apply);
+    let fits = match helps {
+        Helps::Apply => said == "aitk apply",
+        Helps::Deep => said == "aitk apply --deep",
+        Helps::Remove => said.starts_with("rm -r "),
+        Helps::Move => said.contains("move it away"),
+        Helps::GiveBack => said.contains("sudo chown -R"),
+    };
+    assert!(fits, "{says}: the remedy is `{said}`");
+    assert_eq!(home.has_to_do(deep), *helps != Helps::Remove, "{says}: what apply finds to do");
+    if *helps == Helps::Deep {
+        assert!(!home.has_to_do(false), "{says}: `aitk apply` sees it without --deep");
+    }
+    follow(home, case, &found);
+    let after = home.verify(true);
+    assert!(of(&after).is_disjoint(&of(&found)), "{says}: `{said}` takes it not away: {after:?}");
+    // What nobody but the person can do lets aitk do the rest.
+    if matches!(helps, Helps::Move | Helps::GiveBack) {
+        follow(home, case, &after);
+    }
+    assert_eq!(of(&home.verify(true)), BTreeSet::new(), "{says}: it is still there");
+    assert_eq!(home.doctor(), BTreeSet::new(), "{says}");
+    assert!(!home.has_to_do(true), "{says}: there is still something to do");
+    let _ = fs::remove_dir_all(home.folder.join("moved away"));
+    let _ = fs::remove_file(home.folder.join("moved away"));
+}
+
+fn cure_all(manager: Manager, cases: &[Case]) {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path(), manager);
+    home.apply(false);
+    assert_eq!(of(&home.verify(true)), BTreeSet::new());
+    assert!(!home.has_to_do(true));
+    cases.iter().for_each(|case| cure(&home, case));
+}
+
+#[test]
+fn what_is_wrong_with_an_environment_itself_is_cured_as_it_is_said() {
+    cure_all(Manager::Venv, &venv::ITSELF);
+    cure_all(Manager::Conda, &conda::ITSELF);
+}
+
+#[test]
+fn what_is_wrong_with_its_packages_is_cured_as_it_is_said() {
+    cure_all(Manager::Venv, &venv::PACKAGES);
+    cure_all(Manager::Conda, &conda::PACKAGES);
+}
+
+#[test]
+fn what_was_put_into_it_is_cured_as_it_is_said() {
+    cure_all(Manager::Venv, &venv::ADDITIONS);
+    cure_all(Manager::Conda, &conda::ADDITIONS);
+}
+
+#[test]
+fn what_is_wrong_with_what_aitk_notes_of_it_is_cured_as_it_is_said() {
+    cure_all(Manager::Venv, &venv::NOTES);
+    cure_all(Manager::Conda, &conda::NOTES);
+}
+
+#[test]
+fn what_is_wrong_beside_it_is_cured_as_it_is_said() {
+    cure_all(Manager::Venv, &venv::BESIDE);
+    cure_all(Manager::Conda, &conda::BESIDE);
+}
+
+#[test]
+fn what_belongs_to_another_user_is_cured_as_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    if fs::metadata(folder.path()).unwrap().uid() == 0 {
+        cure_all(Manager::Venv, &venv::OWNERS);
+        cure_all(Manager::Conda, &conda::OWNERS);
+    }
+}
+
+#[test]
+fn an_environment_that_was_moved_is_built_anew_as_it_is_said() {
+    for manager in [Manager::Venv, Manager::Conda] {
+        let folder = tempfile::tempdir().unwrap();
+        let mut home = Home::new(folder.path(), manager);
+        home.apply(false);
+        let data = folder.path().join("elsewhere");
+        fs::rename(&home.settings.data, &data).unwrap();
+        home.settings.data.clone_from(&data);
+        home.machine.folders.data = data;
+        cure(&home, &case("stands elsewhere now", Helps::Apply, |_| {}));
+    }
+}
+
+#[test]
+fn a_folder_of_environments_that_leads_to_another_disk_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path(), Manager::Venv);
+    home.apply(false);
+    let (there, disk) = (home.settings.data.join("envs/ai"), folder.path().join("disk"));
+    fs::rename(&there, &disk).unwrap();
+    symlink(&disk, &there).unwrap();
+    assert_eq!(of(&home.verify(true)), BTreeSet::new());
+    assert!(!home.has_to_do(true));
+}
+
+#[test]
+fn what_a_newer_aitk_has_built_is_left_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path(), Manager::Venv);
+    home.apply(false);
+    let path = home.at("aitk-generation.json");
+    let noted = fs::read_to_string(&path).unwrap();
+    fs::write(&path, noted.replace("\"schema\": 2", "\"schema\": 3")).unwrap();
+    assert_eq!(home.generation().record(&Real).unwrap().schema, 3);
+    remove(home.site("six.py"));
+    let found = home.verify(false);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert!(found[0].remedy.text().to_string().contains("use that version"), "{found:?}");
+    assert_eq!(of(&found), home.doctor());
+    // That version mends it.
+    fs::write(&path, noted).unwrap();
+    assert!(
+        !home.generation().faults_in(&Real, Some("libraries"), Depth::Sizes).unwrap().is_empty()
+    );
+    cure(&home, &case("six.py is gone", Helps::Apply, |_| {}));
+}
+
+#[test]
+fn an_edited_kernel_is_no_fault() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path(), Manager::Venv);
+    home.apply(false);
+    let text = fs::read_to_string(home.kernel()).unwrap();
+    fs::write(home.kernel(), text.replace("\"language\": \"python\"", "\"language\": \"Python\""))
+        .unwrap();
+    assert_eq!(of(&home.verify(true)), BTreeSet::new());
+    assert!(!home.has_to_do(true));
+}
