@@ -12,8 +12,8 @@ use std::path::Path;
 use std::thread;
 
 use aitk_detect::Machine;
-use aitk_env::{EnvError, FetchProgress, Settings, fetch_uv, find_uv, install_uv};
-use aitk_plan::{Catalog, Wheel};
+use aitk_env::{EnvError, FetchProgress, Settings, backend, fetch_uv, find_uv, install_uv};
+use aitk_plan::{Catalog, Manager, Wheel};
 use aitk_system::{Command, Failure, Real, System};
 use sha2::{Digest, Sha256};
 
@@ -302,6 +302,16 @@ fn an_index_without_it_leaves_the_channel() {
     }
     let settings = Settings { channels: vec![channel(folder.path(), "9.9.9")], ..settings };
     assert_eq!(fetch(&settings).unwrap().origin, "the conda channel");
+    // What goes into a bundle is the wheel, whose hash is known; another uv is none, whatever is named.
+    let venv = backend(Manager::Venv);
+    match venv.fetch_installer(&Real, &catalog(true), &settings, &Silent) {
+        Err(EnvError::NoUv { remedy, .. }) => {
+            let remedy = remedy.to_string();
+            assert!(remedy.contains("--index-url") && !remedy.contains("--channel"), "{remedy}");
+            assert!(!remedy.contains("--uv"), "{remedy}");
+        }
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]

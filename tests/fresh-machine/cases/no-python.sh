@@ -92,4 +92,20 @@ expect_said 'pinned by version and hash'
 SHOW=4 aitk user "${anew[@]}" -- export requirements.txt "${WISH[@]}" -o again.txt
 expect_code 0
 expect_same "$home/requirements.txt" "$home/again.txt" "the list of packages"
+
+step "a bundle carries uv's wheel: no channel has one, and none is named as what helps"
+SHOW=4 aitk user "${anew[@]}" -- bundle "${WISH[@]}" --channel "$UV" -o x.aitk
+expect_code 1
+expect_one_error 'AITK-E06.*has no pip'
+expect_said 'install python3-pip; or set --index-url'
+expect_not_said '--channel'
+
+step "a cache on a file system that starts no programs"
+mkdir "$ROOT/mnt/cache"
+mount -t tmpfs -o noexec,mode=1777 none "$ROOT/mnt/cache"
+SHOW=4 aitk user AITK_CACHE_DIR=/mnt/cache/aitk -- plan --budget free --platform kaggle --uv "/tmp/third/tools/uv-$version/uv"
+expect_code 77
+expect_one_error '/python. could not be run: Permission denied'
+expect_said 'AITK_CACHE_DIR'
+umount "$ROOT/mnt/cache"
 kill "$UV_SERVER"

@@ -66,8 +66,8 @@ pub fn run(
         title: &message!("Download the packages"),
         root: false,
     });
-    fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
     let installer = backend.fetch_installer(&**local, &session.catalog, settings, &bar)?;
+    fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
     let mut files: Vec<PathBuf> =
         packages.iter().map(|locked| folder.join(locked.filename())).collect();
     files.sort();

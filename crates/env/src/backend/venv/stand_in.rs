@@ -2,12 +2,17 @@
 //! told but the version and the platform goes into the answer: so a program of a few lines tells it that.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use aitk_plan::Target;
-use aitk_system::{System, quote};
+use aitk_system::{Command, System, quote};
 use serde_json::json;
 
 use crate::error::EnvError;
+use crate::text;
+
+/// How long it may take to answer.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The oldest glibc that there are wheels for.
 const OLDEST_GLIBC: u32 = 17;
@@ -15,7 +20,7 @@ const OLDEST_GLIBC: u32 = 17;
 /// Writes the stand-in for the Python of a target into a folder of aitk's own.
 ///
 /// # Errors
-/// Where it cannot be written.
+/// Where it cannot be written; where nothing can be started from that folder, of which uv would say only that it may not.
 pub(super) fn write(
     system: &dyn System,
     folder: &Path,
@@ -24,6 +29,7 @@ pub(super) fn write(
     let path = folder.join("python");
     let program = format!("#!/bin/sh\necho {}\n", quote(&answer(target)));
     system.write(&path, program.as_bytes(), 0o700).map_err(EnvError::io(&path))?;
+    system.run(&Command::reads([text(&path)]).timeout(PATIENCE))?;
     Ok(path)
 }
 
@@ -74,11 +80,10 @@ fn answer(target: &Target) -> String {
 
 #[cfg(test)]
 mod tests {
-    use aitk_system::{Command, Real};
+    use aitk_system::Real;
     use serde_json::Value;
 
     use super::*;
-    use crate::text;
 
     #[test]
     fn it_answers_as_the_python_of_the_target() {

@@ -164,10 +164,15 @@ fn fetch_anew(
                 Err(error) => error.told(),
             };
             let reason = Message::list([reason, of_channel]);
-            Err(no_uv(version, reason, remedy))
+            Err(no_uv(version, reason, Message::or([remedy, elsewhere()])))
         }
         Err(error) => Err(error),
     }
+}
+
+/// What brings uv, and not its wheel.
+fn elsewhere() -> Message {
+    message!("set --channel to a channel that has it, or name a uv with --uv")
 }
 
 /// Takes uv from the conda channel, if it has the pinned version and that runs here. Its archive is another than the
@@ -196,10 +201,11 @@ fn from_channel(
     Ok(is_it)
 }
 
-/// The wheel of the pinned uv in the cache of wheels, downloaded if need be, and where it came from.
+/// The wheel of the pinned uv in the cache of wheels, downloaded if need be, and where it came from. It is what a bundle
+/// carries: its hash is the catalog's, as that of a channel's archive is not.
 ///
 /// # Errors
-/// As those of [`fetch_uv`].
+/// As those of [`fetch_uv`]; the remedy of [`EnvError::NoUv`] names what brings a wheel.
 pub(super) fn fetch_uv_wheel(
     system: &dyn System,
     machine: &Machine,
@@ -209,7 +215,7 @@ pub(super) fn fetch_uv_wheel(
 ) -> Result<(PathBuf, Message), EnvError> {
     let version = &catalog.uv.version;
     let wheel = uv_wheel(catalog, &system.host().arch).ok_or_else(|| {
-        let remedy = message!("name a uv with --uv, or choose --manager conda");
+        let remedy = message!("choose --manager conda");
         no_uv(version, message!("the catalog has none for this processor"), remedy)
     })?;
     let file = settings.wheels().join(&wheel.filename);
@@ -268,11 +274,9 @@ fn no_uv(version: &str, reason: Message, remedy: Message) -> EnvError {
     EnvError::NoUv { version: version.to_owned(), reason, remedy }
 }
 
-/// What opens a way to uv where those that there are have none.
-fn elsewhere() -> Message {
-    message!(
-        "set --index-url to an index or --channel to a channel that has it, or name a uv with --uv"
-    )
+/// What opens a way to the wheel where those that there are have none.
+fn an_index() -> Message {
+    message!("set --index-url to an index that has it")
 }
 
 fn from_index(
@@ -284,7 +288,7 @@ fn from_index(
 ) -> Result<(), EnvError> {
     let asking = Client::asking(settings)?;
     let url = block_on(find_file(&asking, index, "uv", &wheel.filename))??;
-    let none = || no_uv(version, message!("the index has no {}", wheel.filename), elsewhere());
+    let none = || no_uv(version, message!("the index has no {}", wheel.filename), an_index());
     let locked = Locked {
         package: Package {
             name: "uv".to_owned(),
@@ -318,8 +322,8 @@ fn from_pip(
         }
     }
     let remedy = match failed.is_empty() {
-        true => Message::or([message!("install python3-pip"), elsewhere()]),
-        false => elsewhere(),
+        true => Message::or([message!("install python3-pip"), an_index()]),
+        false => an_index(),
     };
     let nothing = match machine.python.is_empty() {
         true => message!("no index is configured, and there is no Python whose pip knows one"),
