@@ -273,6 +273,8 @@ pub enum Obstacle {
     Silent,
     /// The driver answers with a fault.
     Faulty,
+    /// The driver's library crashes when it is asked.
+    Crashes,
     /// The driver's libraries are missing.
     NoLibraries,
     /// The library that programs compute by (`libcuda`) is missing.

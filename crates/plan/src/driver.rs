@@ -118,12 +118,13 @@ fn beside(gpu: &Gpu, machine: &Machine) -> Option<Message> {
         ));
     }
     use Obstacle::{
-        Dropped, Faulty, NoDriver, NotBuilt, NotLoaded, OtherDriver, Silent, Unsigned, WrongModule,
+        Crashes, Dropped, Faulty, NoDriver, NotBuilt, NotLoaded, OtherDriver, Silent, Unsigned,
+        WrongModule,
     };
     match gpu.obstacle? {
         // What is installed already and counts after a restart is a step that holds.
         NoDriver | OtherDriver | WrongModule | Dropped | NotBuilt | NotLoaded | Unsigned => None,
-        Silent | Faulty => Some(message!(
+        Silent | Faulty | Crashes => Some(message!(
             "a driver is installed; the kernel's log says what is wrong with the device: `sudo dmesg | grep -i nvrm | tail`"
         )),
         _ => Some(message!("`aitk doctor` says what to do: a driver is installed")),

@@ -63,6 +63,7 @@ pub use jiff::Timestamp;
 pub use message::{
     Held, HeldAsItIs, HeldMessage, Message, Told, Translate, maybe_sentence, sentence, sentences,
 };
+pub use nvml::child::answers_for_nvml;
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
 pub use plain::{acts, plain};
 pub use private::{keep_private, make_private};

@@ -114,7 +114,7 @@ impl System for Real {
     }
 
     fn nvml(&self) -> Result<Nvml, NvmlFailure> {
-        nvml::ask(PATIENCE)
+        nvml::child::ask(PATIENCE)
     }
 
     fn host(&self) -> Host {

@@ -1,5 +1,6 @@
 /* A library with the names of NVIDIA's (nvml.h) and one made-up device: it proves how aitk finds and asks a library,
- * nothing about NVIDIA's. INIT is what nvmlInit_v2 returns; SLEEP seconds pass before. */
+ * nothing about NVIDIA's. INIT is what nvmlInit_v2 returns; SLEEP seconds pass before. With CRASH it ends in a fault when
+ * it is asked for a device's memory. */
 #include <string.h>
 #include <unistd.h>
 
@@ -8,6 +9,9 @@
 #endif
 #ifndef SLEEP
 #define SLEEP 0
+#endif
+#ifndef CRASH
+#define CRASH 0
 #endif
 
 typedef struct {
@@ -33,6 +37,7 @@ int nvmlDeviceGetPciInfo_v3(void *device, pci_t *pci) {
     return 0;
 }
 int nvmlDeviceGetMemoryInfo_v2(void *device, memory_t *memory) {
+    if (CRASH) *(volatile int *)0 = 1;
     memory->total = device == (void *)1 ? 12ull << 30 : 3ull << 30;
     return 0;
 }

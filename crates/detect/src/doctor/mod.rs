@@ -197,7 +197,7 @@ struct Case<'a> {
 type Probe = fn(&Case<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
-const PROBES: [(&str, Probe); 57] = [
+const PROBES: [(&str, Probe); 58] = [
     ("AITK-H01", frameworks::no_gpu_build),
     ("AITK-H02", frameworks::driver_too_old),
     ("AITK-H03", frameworks::no_kernels),
@@ -256,6 +256,7 @@ const PROBES: [(&str, Probe); 57] = [
     ("AITK-H56", system::narrow_userland),
     // What aitk says of its own is all of it.
     ("AITK-H57", |_| Vec::new()),
+    ("AITK-H58", |case| case.behind(&[Obstacle::Silent, Obstacle::Faulty, Obstacle::Crashes])),
 ];
 
 /// How many things are looked at.

@@ -184,6 +184,10 @@ impl Known<'_> {
                     "the driver does not answer: the device may hang; a restart usually helps"
                 ),
             ),
+            NvmlFailure::Crashed(_) => (
+                Obstacle::Crashes,
+                message!("the driver's library crashes when it is asked about the device"),
+            ),
             NvmlFailure::Missing => (
                 Obstacle::NoLibraries,
                 message!("the driver's module is loaded, but its libraries are not installed"),
