@@ -272,6 +272,9 @@ pub struct Plan {
     /// End with 2 where something is to be done, with 0 where nothing is
     #[arg(long, env = "AITK_DETAILED_EXITCODE")]
     pub detailed_exitcode: bool,
+    /// For hosted notebooks: send the folder with the platform's own client and your own credentials, which starts it
+    #[arg(long)]
+    pub push: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -316,7 +319,7 @@ pub struct Apply {
     /// The same as --folder
     #[arg(short, long, value_name = "DIR")]
     pub output: Option<PathBuf>,
-    /// For hosted notebooks: write also where there is something else already
+    /// For projects and notebooks: write also where there is something else already
     #[arg(long)]
     pub force: bool,
     /// For hosted notebooks: send the folder with the platform's own client and your own credentials, which starts it

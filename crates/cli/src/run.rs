@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use aitk_detect::{Machine, Sudo};
 use aitk_exec::{ExecError, Outcome, Receipt, Summary};
-use aitk_plan::{Bytes, Deed, Language, Plan, Project, Request, Status};
+use aitk_plan::{Bytes, Plan, Project, Request, Status};
 use aitk_system::{
     Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, interrupted, is_terminal,
     message, quote, read_line,
@@ -13,10 +13,10 @@ use aitk_system::{
 use serde_json::json;
 
 use crate::error::{CliError, steps};
-use crate::output::{CARE, Diagnostic, GOOD, HEAD, Output, ask, styled};
+use crate::output::{CARE, Diagnostic, GOOD, HEAD, Output, ask, page_width, styled, wrapping};
 use crate::session::Session;
 use crate::typed::typed;
-use crate::words::{language, said};
+use crate::words::{said, what};
 
 /// The lock against a second run.
 pub fn take_turn(session: &Session) -> Result<Hold, CliError> {
@@ -115,6 +115,9 @@ pub fn elevate(
 /// Keeps what was asked for, so that `verify` and a later `apply` know it; writes only what is new. The receipt as it
 /// stands then.
 pub fn remember(session: &Session, request: &Request) -> Result<Receipt, CliError> {
+    if !session.is_remembered() {
+        return Ok(session.receipt.clone());
+    }
     let value = serde_json::to_value(request).unwrap_or_default();
     let mut receipt = session.receipt.clone();
     let name = request.choices.env.clone();
@@ -181,17 +184,23 @@ fn all_done(summary: &Summary, done: usize) -> Message {
         format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")))
     };
     let project = summary.plan.project.as_ref().map(next_steps).unwrap_or_default();
+    let work = match summary.plan.builds_here() {
+        true => [
+            start(message!("Start JupyterLab:"), "lab"),
+            start(message!("Work in a shell:"), "shell"),
+            start(message!("Run a program:"), "run -- python program.py"),
+            start(message!("Check it at any time:"), "verify"),
+        ]
+        .concat(),
+        false => String::new(),
+    };
     message!(
-        "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{project}{}{}{}{}",
+        "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{project}{work}",
         styled(GOOD, "✓"),
         summary.seconds,
         summary.plan.steps.len(),
         Bytes(taken.download),
         Bytes(taken.disk),
-        start(message!("Start JupyterLab:"), "lab"),
-        start(message!("Work in a shell:"), "shell"),
-        start(message!("Run a program:"), "run -- python program.py"),
-        start(message!("Check it at any time:"), "verify"),
     )
 }
 
@@ -201,17 +210,15 @@ fn next_steps(project: &Project) -> String {
     let mut text = format!("  {}\n", styled(HEAD, ["cd", &folder].join(" ")));
     for deed in &project.next {
         let command: Vec<_> = deed.command.iter().map(|word| quote(word)).collect();
+        if command.is_empty() {
+            // A link that is cut leads nowhere.
+            let page = wrapping(page_width(), "  ", "  ").break_words(false);
+            text += &format!("{}\n", textwrap::fill(what(deed), page));
+            continue;
+        }
         text += &format!("  {:24} {}\n", styled(HEAD, command.join(" ")), what(deed));
     }
     text + "\n"
-}
-
-/// What it is for.
-fn what(deed: &Deed) -> &str {
-    match language() {
-        Language::French => &deed.french,
-        Language::English => &deed.what,
-    }
 }
 
 /// The same for a script.

@@ -8,11 +8,11 @@ use aitk_detect::{Folders, Machine, Note, detect};
 use aitk_env::{
     EnvError, Environments, Secret, Settings, channel_answers, read_locks, without_secrets,
 };
-use aitk_exec::{Context, ProjectRecord, Receipt};
-use aitk_export::{Target, TargetList};
+use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner};
+use aitk_export::TargetList;
 use aitk_plan::{
-    Catalog, Choices, LONGEST_PROFILE, Language, Locks, Manager, ManagerChoice, Plan, Profile,
-    ProfileError, Request, Warning, names,
+    Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
+    Project, Request, Warning, names,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
 use serde_json::Value;
@@ -20,8 +20,9 @@ use serde_json::Value;
 use crate::args::{ChoiceArgs, Common};
 use crate::config::{Config, catalog};
 use crate::error::{CliError, HostedError};
+use crate::projects;
 use crate::targets::targets;
-use crate::words::language;
+use crate::words::what;
 
 #[cfg(test)]
 mod tests;
@@ -46,9 +47,20 @@ pub struct Session {
     pub receipt: Receipt,
     /// Whether what an environment was built with counts as long as it fits.
     keeps: bool,
+    /// Set where it is about a hosted notebook.
+    hosted: Option<HostedNotebook>,
     /// What projects are written from, once it was asked for.
     targets: OnceLock<TargetList>,
 }
+
+/// What is asked of a hosted notebook beside its choices.
+struct HostedNotebook {
+    /// Whether it is sent.
+    push: bool,
+}
+
+/// The name of its environment, which is nowhere on this machine.
+const HOSTED: &str = "hosted";
 
 /// The system on which aitk itself runs.
 pub type Local = Arc<dyn System>;
@@ -145,6 +157,7 @@ impl Session {
             local: Arc::clone(local),
             is_local: common.machine.is_none(),
             keeps: true,
+            hosted: None,
             targets: OnceLock::new(),
             machine,
             notes: detection.notes,
@@ -165,11 +178,32 @@ impl Session {
         self.anew()
     }
 
-    /// The same for a machine of which nothing but this is known.
-    pub fn described(self, machine: Machine) -> Self {
+    /// The same for what is chosen: where that is a hosted notebook, packages are for the machine of its sessions, of which
+    /// nothing else is known, and the folder is here. `push` says that it is sent there as well.
+    pub fn meant(self, args: &ChoiceArgs, push: bool) -> Result<Self, CliError> {
+        let given = |flag| args.given.value(flag);
+        let profile = match (given("budget"), given("profile")) {
+            (None, None) => None,
+            (budget, path) => {
+                Some(profile(&*self.local, budget.unwrap_or_default(), path.map(Path::new))?)
+            }
+        };
+        if push && !profile.as_ref().is_some_and(|profile| profile.hosted) {
+            let with = profile.map_or_else(
+                || message!("what was applied before"),
+                |profile| Message::plain(format_args!("--budget {}", profile.name)),
+            );
+            return Err(HostedError::DoesNotGo { flag: "--push".to_owned(), with }.into());
+        }
+        let Some(profile) = profile.filter(|profile| profile.hosted) else { return Ok(self) };
+        let Some(name) = given("platform") else {
+            let list = projects::listed(&profile, self.targets()?)?;
+            return Err(HostedError::WhichPlatform { list }.into());
+        };
+        let machine = self.targets()?.platform(name)?.1.machine();
         let machine = Machine { folders: self.machine.folders.clone(), ..machine };
-        let system = Arc::new(Replay::tree(Path::new("/nonexistent")));
-        Self { machine, system, is_local: false, ..self.anew() }
+        let hosted = Some(HostedNotebook { push });
+        Ok(Self { machine, hosted, is_local: false, ..self.anew() })
     }
 
     /// What projects are written from.
@@ -186,9 +220,20 @@ impl Session {
         let path = request.choices.profile.as_deref().map(Path::new);
         let mut profile = profile(&*self.local, &request.budget, path)?;
         if profile.projects && request.choices.platform.is_some() {
-            profile.project = Some(self.targets()?.project(&profile.name, &request.choices)?);
+            let project = self.targets()?.project(profile.platforms_of(), &request.choices)?;
+            profile.project = Some(match &self.hosted {
+                Some(HostedNotebook { push }) => {
+                    projects::noted(project, self.targets()?, &self.catalog, *push)?
+                }
+                None => Project { push: None, ..project },
+            });
         }
         Ok(profile)
+    }
+
+    /// Whether what it is about is noted as the wish for an environment of this machine.
+    pub fn is_remembered(&self) -> bool {
+        self.hosted.is_none()
     }
 
     /// What is asked of an environment, as [`Receipt::wish`] has it.
@@ -211,7 +256,7 @@ impl Session {
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
     pub fn asked(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
-        let asked = self.asked_anywhere(args)?;
+        let asked = self.wished(args)?;
         self.may_be_done(&asked.request, args)?;
         Ok(asked)
     }
@@ -220,10 +265,10 @@ impl Session {
     /// packages, unless he says so.
     pub fn may_be_done(&self, request: &Request, args: &ChoiceArgs) -> Result<(), CliError> {
         let profile = self.profile(request)?;
-        self.without_project(&profile, &request.choices)?;
         if profile.hosted {
-            return Err(HostedError::NotHere { budget: profile.name }.into());
+            self.may_be_hosted(&profile, request, args)?;
         }
+        self.without_project(&profile, &request.choices)?;
         let Some(file) = request.choices.profile.clone().filter(|_| !args.allow_system_changes)
         else {
             return Ok(());
@@ -235,29 +280,52 @@ impl Session {
         }
     }
 
+    /// Refuses hosted notebooks where something is asked for this machine, what means nothing for them, and to send what cannot
+    /// be sent: whoever asks in vain is told before any work is done.
+    fn may_be_hosted(
+        &self,
+        profile: &Profile,
+        request: &Request,
+        args: &ChoiceArgs,
+    ) -> Result<(), CliError> {
+        let Some(hosted) = &self.hosted else {
+            return Err(HostedError::NotHere { budget: profile.name.clone() }.into());
+        };
+        projects::refuse_meaningless(&args.given)?;
+        if !hosted.push {
+            return Ok(());
+        }
+        let name = request.choices.platform.as_deref().unwrap_or_default();
+        let (_, platform) = self.targets()?.platform(name)?;
+        if platform.push.as_deref() == Some("kaggle") {
+            return Ok(Kaggle::find(&*self.local).map(|_| ()).map_err(ExecError::from)?);
+        }
+        let next = profile.project.iter().flat_map(|project| &project.next);
+        let instead = Message::lines(next.map(|deed| Message::plain(what(deed))));
+        Err(HostedError::NoPush { title: platform.title.clone(), instead }.into())
+    }
+
     /// Says where a project goes, and what counts of what was set in it before: what is set now goes over it.
     fn place_project(&self, request: &mut Request) -> Result<(), CliError> {
         let Some(platform) = request.choices.platform.clone() else { return Ok(()) };
         let Some(project) = self.profile(request)?.project else { return Ok(()) };
+        let usual = projects::usual_folder(&project, &*self.local)?;
+        let owner = self.hosted.is_some().then(|| kaggle_owner(&*self.local)).flatten();
+        let known = projects::known(&request.choices, owner);
         let choices = &mut request.choices;
-        let named = project.parameters.get("name").unwrap_or(&platform);
-        let folder = choices.folder.as_ref().unwrap_or(named);
+        let folder = choices.folder.as_ref().unwrap_or(&usual);
         let folder = std::path::absolute(folder).map_err(CliError::io(folder))?;
         choices.folder = Some(folder.to_string_lossy().into_owned());
-        let before = ProjectRecord::read(&folder, &*self.system)?;
+        let before = ProjectRecord::read(&folder, &*self.local)?;
         let before = before.filter(|before| before.platform == platform);
-        let spoken = (language() == Language::French).then_some([("language", "fr")]);
-        let spoken = spoken.into_iter().flatten().map(|(key, value)| (key.into(), value.into()));
-        let kept: Vec<(String, String)> = match before {
-            Some(before) => {
-                if choices.parts.is_empty() {
-                    choices.parts = before.parts;
-                }
-                before.parameters.into_iter().collect()
+        let mut kept = Vec::new();
+        if let Some(before) = before {
+            if choices.parts.is_empty() {
+                choices.parts = before.parts;
             }
-            None => spoken.collect(),
-        };
-        for (key, value) in kept {
+            kept.extend(before.parameters);
+        }
+        for (key, value) in kept.into_iter().chain(known) {
             if project.parameters.get(&key).is_some_and(|usual| *usual != value) {
                 choices.set.entry(key).or_insert(value);
             }
@@ -268,16 +336,10 @@ impl Session {
     /// Refuses what is for projects and hosted notebooks beside another budget.
     fn without_project(&self, profile: &Profile, choices: &Choices) -> Result<(), CliError> {
         if profile.projects && choices.platform.is_none() {
-            let targets = self.targets()?;
-            let line = |target: &Target| {
-                let when = target.text(language(), &["when"]);
-                Message::plain(["  --platform ", &format!("{:12} ", target.name), when].concat())
-            };
-            let list =
-                Message::lines(targets.projects(&profile.name).map(line).collect::<Vec<_>>());
+            let list = projects::listed(profile, self.targets()?)?;
             return Err(HostedError::WhichPlatform { list }.into());
         }
-        if profile.projects || profile.hosted {
+        if profile.projects {
             return Ok(());
         }
         let chosen = [
@@ -295,8 +357,7 @@ impl Session {
         }
     }
 
-    /// The same, also where it is for hosted notebooks.
-    pub fn asked_anywhere(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
+    fn wished(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
         let (given, secrets) = args.given.clone().opened()?;
         given.value("framework").map_or(Ok(()), |name| self.catalog.has_framework(name))?;
         let env = given.value("env").map_or_else(|| Choices::default().env, str::to_owned);
@@ -312,6 +373,12 @@ impl Session {
                 .framework
                 .into_iter()
                 .for_each(|one| request.choices.framework = one);
+        }
+        if self.hosted.is_some() {
+            let name = request.choices.platform.as_deref().unwrap_or_default();
+            request.choices.python = Some(self.targets()?.platform(name)?.1.python.clone());
+            HOSTED.clone_into(&mut request.choices.env);
+            request.manager = Some(Manager::Venv);
         }
         self.place_project(&mut request)?;
         Ok(Asked { request, sources: Sources { secrets, ..Sources::default() } })

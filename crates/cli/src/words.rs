@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::sync::OnceLock;
 
-use aitk_plan::{Language, Messages};
+use aitk_plan::{Deed, Language, Messages};
 use aitk_system::{Message, System, Told};
 
 use crate::args::Lang;
@@ -23,6 +23,14 @@ pub fn speak(language: Language) {
 /// The language that is spoken.
 pub fn language() -> Language {
     SPOKEN.get().map_or(Language::English, |(language, _)| *language)
+}
+
+/// What something is for that a person does with a project.
+pub fn what(deed: &Deed) -> &str {
+    match language() {
+        Language::French => &deed.french,
+        Language::English => &deed.what,
+    }
 }
 
 /// The messages of the language that is spoken.

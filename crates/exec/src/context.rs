@@ -45,6 +45,8 @@ pub struct Context<'a> {
     pub locked: Option<&'a Locks>,
     /// Whether environments that are there are resolved anew, for what is newer.
     pub fresh: bool,
+    /// Whether a project is also written where there is something else already.
+    pub force: bool,
     /// How long to wait for the locks of apt and dpkg.
     pub lock_wait: Duration,
     /// What is known so far, by both lanes.
@@ -66,6 +68,8 @@ pub(crate) struct Memo {
     pub said: BTreeMap<String, Message>,
     /// Steps whose layer was installed by this run into a generation that is not yet whole.
     pub built: BTreeSet<String>,
+    /// Steps by which this run has sent something.
+    pub sent: BTreeSet<String>,
     /// Layers (none: the rest) of generations whose folders were found as they had been noted: it takes a look at each of
     /// some thousand folders, so it is done once.
     pub unchanged: BTreeSet<(PathBuf, Option<String>)>,
@@ -115,6 +119,7 @@ impl<'a> Context<'a> {
             targets: None,
             locked: None,
             fresh: false,
+            force: false,
             lock_wait: Duration::from_secs(600),
             memo: Mutex::new(Memo { receipt, ..Memo::default() }),
             apt: Apt::default(),

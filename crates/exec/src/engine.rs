@@ -146,6 +146,10 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecE
     if cx.dry {
         return Ok(());
     }
+    // What is in use here is not what a hosted notebook needs, and says nothing of it.
+    if !plan.builds_here() {
+        return note_own(cx, plan);
+    }
     cx.go_on_from(looked);
     let apt = apt::fingerprint(cx.system);
     let mut memo = cx.memo();

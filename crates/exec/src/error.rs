@@ -7,6 +7,8 @@ use aitk_env::EnvError;
 use aitk_export::ExportError;
 use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
+use crate::kaggle::PushError;
+
 /// Why a step could not be done.
 #[derive(Debug, Explain)]
 pub enum ExecError {
@@ -16,6 +18,9 @@ pub enum ExecError {
     /// What a target says of a project.
     #[explain(transparent)]
     Export(#[from] ExportError),
+    /// Why a project is not sent to its platform.
+    #[explain(transparent)]
+    Push(#[from] PushError),
     /// Another process holds a lock of apt or dpkg, longer than `--lock-wait`.
     #[explain(
         code = "AITK-A01",

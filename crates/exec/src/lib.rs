@@ -9,6 +9,7 @@ mod downloads;
 mod engine;
 mod error;
 mod journal;
+mod kaggle;
 mod openpgp;
 mod origins;
 mod places;
@@ -25,6 +26,7 @@ pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;
 pub use journal::{Interrupted, Journal, interrupted_run};
+pub use kaggle::{Kaggle, PushError, kaggle_owner};
 pub use origins::{foreign_origins, foreign_origins_elsewhere};
 pub use places::Places;
 pub use project::{

@@ -39,8 +39,9 @@ pub fn survey(cx: &Context<'_>, plan: &mut Plan, resolve: bool) -> Result<(), Ex
     }
     built_together(plan);
     wait_for_earlier(cx, plan)?;
-    if resolve {
-        resolve_all(cx, plan)?;
+    match resolve {
+        true => resolve_all(cx, plan)?,
+        false => sketch_all(cx, plan)?,
     }
     conclude(plan, cx.machine);
     Ok(())
@@ -122,6 +123,15 @@ fn wait_for_earlier(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> 
             plan.steps[at].status = Status::Needed;
         }
     }
+    Ok(())
+}
+
+/// Makes the needed steps as exact as they can be without asking any source.
+fn sketch_all(cx: &Context<'_>, plan: &mut Plan) -> Result<(), ExecError> {
+    let needed = plan.steps.iter().filter(|step| step.status == Status::Needed);
+    let sketch = |step: &Step| behaviour(&step.action).sketch(cx, plan, step);
+    let sketched: Vec<_> = needed.map(sketch).collect::<Result<_, _>>()?;
+    sketched.into_iter().for_each(|exact| exact.fill(plan));
     Ok(())
 }
 

@@ -87,6 +87,12 @@ impl Plan {
         self.environment_named(BASE)
     }
 
+    /// Whether its environment is for this machine; that of a hosted notebook is only resolved, for its session.
+    pub fn builds_here(&self) -> bool {
+        let left_out = |step: &Step| step.status == Status::Skipped;
+        !self.find::<Environment>().is_some_and(|(step, _)| left_out(step))
+    }
+
     /// Whether steps are to be done that are such a part of the environment.
     pub fn needs(&self, is: impl Fn(Part) -> bool) -> bool {
         self.steps.iter().any(|step| step.status == Status::Needed && is(step.part()))

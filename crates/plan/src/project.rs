@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use aitk_system::Message;
 use serde::{Deserialize, Serialize};
 
 /// A project for a platform, as its target and the choices make it. Reading targets is the crate `export`'s; what is
@@ -23,6 +24,12 @@ pub struct Project {
     /// The platform's own client.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<Client>,
+    /// The program that sends it to the platform, where that is asked for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub push: Option<String>,
+    /// What a person should know of the platform.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<Message>,
     /// What costs money in somebody's cloud once it is started: what always runs comes first. aitk starts none of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub costs: Vec<Cost>,
@@ -72,10 +79,11 @@ pub struct Cost {
 }
 
 /// Something that a person does with a project.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Deed {
-    /// The command, in the project's folder.
+    /// The command, in the project's folder; none where it is done elsewhere, by hand.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
     /// What it is for, in English.
     pub what: String,

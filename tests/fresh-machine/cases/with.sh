@@ -67,15 +67,25 @@ expect_one_error 'AITK-N01'
 step "for Kaggle, where nothing is kept but in its own folder"
 aitk user -- plan --budget free --platform kaggle --detailed-exitcode --json
 expect_code 2
-jq -e '.data.changed == false and (.data.packages | length > 50 and all(.sha256))' "$OUT" >/dev/null || die "$(cat "$OUT")"
+jq -e '[.data.steps[] | select(.status == "skipped") | .packages[]] | length > 50 and all(.sha256)' "$OUT" >/dev/null || die "$(cat "$OUT")"
+jq -e '.data.steps[] | select(.id == "project") | .status == "needed" and (.spec.files | length == 3 and all(.change == "write"))' "$OUT" >/dev/null || die "$(cat "$OUT")"
 [[ ! -e $home/aitk-kaggle ]] || die "a plan writes"
 aitk user -- apply --budget free --platform kaggle
+expect_code 64
+expect_one_error 'AITK-C0[0-9].*'
+[[ ! -e $home/aitk-kaggle ]] || die "nobody agreed to it"
+aitk user -- apply --budget free --platform kaggle --yes
 expect_code 0
-expect_said 'written to aitk-kaggle'
+expect_said 'Project .kaggle. in .*/aitk-kaggle'
+expect_said 'push. sends the folder'
+expect_not_said 'JupyterLab'
 times_of "$home/aitk-kaggle" >"$WORK/times.before"
-aitk user -- apply --budget free --platform kaggle
+aitk user -- apply --budget free --platform kaggle --yes
 expect_code 0
-expect_said 'nothing to do'
+expect_said 'Nothing to do'
+as user env -C aitk-kaggle aitk status --json >"$WORK/status.json"
+jq -e '.data.project | .platform == "kaggle" and .changed == [] and .files == 3' "$WORK/status.json" >/dev/null || die "$(cat "$WORK/status.json")"
+jq -e '.data.wish.budget == "low"' "$WORK/status.json" >/dev/null || die "what was wished for here is forgotten"
 times_of "$home/aitk-kaggle" >"$WORK/times.after"
 expect_same "$WORK/times.before" "$WORK/times.after" "the folder"
 mkdir -p "$ROOT/kaggle/working"
@@ -90,7 +100,7 @@ expect_said 'Installed: threadpoolctl'
 [[ -s $ROOT/kaggle/working/aitk-starter-notebook/runs.db ]] || die "nothing was kept"
 
 step "Kaggle's own client: what it would send, and what it would send it with"
-PUSH=(apply --budget free --platform kaggle --offline --push)
+PUSH=(apply --budget free --platform kaggle --offline --push --yes)
 aitk user -- "${PUSH[@]}"
 expect_code 1
 expect_one_error 'AITK-N05'
@@ -115,8 +125,8 @@ chmod 600 "$credentials"
 echo "{\"username\": \"ada\", \"key\": $key" >"$credentials"
 push 77 'AITK-N04.*is no JSON'
 echo "{\"username\": \"ada\", \"key\": \"$key\"}" >"$credentials"
-push 64 'AITK-C14'
-push 1 'AITK-N07' --force
+push 1 'AITK-N07'
+expect_said 'kaggle kernels push -p .*/aitk-kaggle'
 expect_said '[Rr]esol.*kaggle\.com'
 grep -q '"id": "ada/aitk-starter-notebook"' "$home/aitk-kaggle/kernel-metadata.json" || die "whose notebook it is stands nowhere"
 ! grep -rq "$key" "$home/aitk-kaggle" "$WORK/output" || die "the key was copied or shown"
@@ -127,7 +137,12 @@ as_offline user aitk run -- kaggle kernels push -p aitk-kaggle >"$WORK/client.ou
 grep -q 'A valid language must be specified' "$WORK/client.out" || die "the client does not look: $(cat "$WORK/client.out")"
 
 step "for Colab without its own module, in French"
-aitk user -- apply --budget free --platform colab --lang fr -o colab
+as user mkdir colab
+as user touch colab/mine.txt
+aitk user -- apply --budget free --platform colab --lang fr -o colab --yes
+expect_code 1
+[[ $(ls -A "$home/colab") == mine.txt ]] || die "it was written into"
+aitk user -- apply --budget free --platform colab --lang fr -o colab --yes --force
 expect_code 0
 execute colab/aitk-starter-notebook.ipynb COLAB_RELEASE_TAG=release
 expect_said 'Plateforme : colab'
@@ -137,7 +152,7 @@ expect_said 'Installé : rien'
 expect_said 'disparaît avec la session'
 
 step "for Studio Lab"
-aitk user -- apply --budget free --platform studio-lab --accelerator cpu
+aitk user -- apply --budget free --platform studio-lab --accelerator cpu --yes
 expect_code 0
 as user aitk run -- python -c '
 import yaml
@@ -149,3 +164,16 @@ chroot "$ROOT" chown user: /home/studio-lab-user
 execute aitk-studio-lab/aitk-starter-notebook.ipynb
 expect_said 'Platform: studio-lab'
 [[ -s $ROOT/home/studio-lab-user/aitk-starter-notebook/digits.joblib ]] || die "nothing was kept"
+
+step "the notebook becomes a product by the command that its README says, and what is the user's stays"
+command=$(sed -n 's/^aitk \(apply --budget sme .*\)$/\1/p' "$home/aitk-kaggle/README.md")
+as user mkdir -p aitk-kaggle/src/churn
+as user sh -c 'echo "# mine" >aitk-kaggle/src/churn/data.py'
+echo "+ aitk $command"
+# shellcheck disable=SC2086
+as user env -C aitk-kaggle aitk $command --yes >"$OUT" 2>&1 || die "$(tail -n 20 "$OUT")"
+[[ $(cat "$home/aitk-kaggle/src/churn/data.py") == "# mine" ]] || die "the user's data are gone"
+[[ -s $home/aitk-kaggle/Makefile && -s $home/aitk-kaggle/kernel-metadata.json ]] || die "what the user has changed is gone"
+[[ ! -e $home/aitk-kaggle/aitk-starter-notebook.ipynb ]] || die "what nobody has changed stays"
+as user env -C aitk-kaggle aitk status --json >"$WORK/status.json"
+jq -e '.data.project | .platform == "containers" and .conflicts == []' "$WORK/status.json" >/dev/null || die "$(cat "$WORK/status.json")"

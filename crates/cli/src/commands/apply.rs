@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use aitk_env::{Bundle, EnvError, open_bundle, read_locks};
 use aitk_exec::{Context, Interrupted, Journal, Summary, interrupted_run};
+use aitk_plan::step::Push;
 use aitk_plan::{Catalog, Locks, Plan, Request, Status};
 use aitk_system::{Deny, Explain, Message, Report, Timestamp, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Apply, Common};
-use crate::commands::hosted;
 use crate::commands::plan::show;
 use crate::config;
-use crate::error::CliError;
+use crate::error::{CliError, HostedError};
 use crate::given::Given;
 use crate::output::{DIM, Diagnostic, GOOD, Output, say, styled};
 use crate::program;
@@ -36,10 +36,6 @@ pub fn run(
         return Err(CliError::Other(message!(
             "`apply` works on this machine only; leave out --machine"
         )));
-    }
-    let of_hosted = [("--force", args.force), ("--push", args.push)];
-    if hosted::is_meant(local, &args.choices, &of_hosted)? {
-        return hosted::apply(local, common, args, output);
     }
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let mut ran = once(local, common, args, output)?;
@@ -75,10 +71,14 @@ impl Ran {
 /// Plans, shows, asks and does, once.
 fn once(local: &Local, common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError> {
     let since = local.now();
-    let session = Session::open(local, common)?;
+    let session = Session::open(local, common)?.meant(&args.choices, args.push)?;
     let decided = Decided::read(&session, common, args, output)?;
     let planned_with = decided.lock.as_ref().filter(|_| decided.saved.is_none());
     let (prepared, plan) = session.prepare(decided.asked, planned_with, Ask::Sources)?;
+    if args.force && plan.project.is_none() {
+        let with = Message::plain(format_args!("--budget {}", plan.budget));
+        return Err(HostedError::DoesNotGo { flag: "--force".to_owned(), with }.into());
+    }
     let progress = Progress::new(common.progress, output).asking(args.yes, args.allow_larger);
     let (lock, saved) = (decided.lock.as_ref(), decided.saved.as_ref());
     let run = Run { prepared, lock, saved, args, output, progress };
@@ -168,6 +168,14 @@ impl Run<'_> {
         }
         sources::of_lock(&origins, &self.args.accept, self.args.yes)?;
         confirm(self.args.yes, message!("\nGo ahead? [Y/n] "), true)?;
+        if let Some((_, push)) = plan.find::<Push>() {
+            let question = message!(
+                "Send {} with {}, which starts it there? [y/N] ",
+                push.folder,
+                push.client
+            );
+            confirm(self.args.yes, question, false)?;
+        }
         self.carry_out(plan)
     }
 
@@ -198,7 +206,7 @@ impl Run<'_> {
         let context = self.prepared.context_since(&*session.local, self.lock, receipt);
         let journal = Journal::begin(&session.machine.folders.state, &*session.local);
         let summary = aitk_exec::apply(&self.set(context), plan, &journal, &self.progress)?;
-        if summary.failure.is_none() {
+        if summary.failure.is_none() && session.is_remembered() {
             program::offer(session, self.args.yes, self.output)?;
         }
         Ok(Ran::Through(Box::new(summary)))
@@ -226,6 +234,7 @@ impl Run<'_> {
     fn set<'c>(&self, mut context: Context<'c>) -> Context<'c> {
         context.lock_wait = Duration::from_secs(self.args.lock_wait);
         context.deep = self.args.deep;
+        context.force = self.args.force;
         context
     }
 }
@@ -264,12 +273,14 @@ fn nothing_to_do(plan: &Plan, seconds: f64, output: &Output) -> ExitCode {
     let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("run", &data, diagnostics, || {
-        message!(
-            "{} Nothing to do: {} steps are as they should be ({:.0} ms). `aitk lab` starts JupyterLab.",
-            styled(GOOD, "✓"),
-            plan.steps.iter().filter(|step| step.status == Status::Done).count(),
-            seconds * 1000.0
-        )
+        let done = plan.steps.iter().filter(|step| step.status == Status::Done).count();
+        let (sign, ms) = (styled(GOOD, "✓"), seconds * 1000.0);
+        match plan.builds_here() {
+            true => message!(
+                "{sign} Nothing to do: {done} steps are as they should be ({ms:.0} ms). `aitk lab` starts JupyterLab."
+            ),
+            false => message!("{sign} Nothing to do: {done} steps are as they should be ({ms:.0} ms)."),
+        }
     });
     ExitCode::SUCCESS
 }

@@ -8,7 +8,6 @@ pub mod completions;
 pub mod detect;
 pub mod doctor;
 pub mod export;
-pub mod hosted;
 pub mod lab;
 pub mod lock;
 pub mod plan;

@@ -6,9 +6,8 @@ use aitk_plan::{Bytes, Locks, Phase, Plan, Project, Status, Step, Write};
 use aitk_system::{Deny, Message, Told, message};
 
 use crate::args::{self, Common};
-use crate::commands::hosted;
 use crate::config;
-use crate::error::CliError;
+use crate::error::{CliError, HostedError};
 use crate::output::{
     BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled, wrapping,
 };
@@ -16,7 +15,7 @@ use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Local, Session, locked};
 use crate::sources;
-use crate::words::said;
+use crate::words::{said, what};
 
 /// How wide a page is, without its indentation.
 const WIDTH: usize = 94;
@@ -27,10 +26,11 @@ pub fn run(
     args: &args::Plan,
     output: &Output,
 ) -> Result<ExitCode, CliError> {
-    if hosted::is_meant(local, &args.choices, &[])? {
-        return hosted::plan(local, common, args, output);
+    let session = Session::open(local, common)?.meant(&args.choices, args.push)?;
+    if args.output.is_some() && !session.is_remembered() {
+        let (flag, with) = ("--output".to_owned(), message!("hosted notebooks"));
+        return Err(HostedError::DoesNotGo { flag, with }.into());
     }
-    let session = Session::open(local, common)?;
     let asked = session.asked(&args.choices)?;
     let lock = locked(&session, &asked.request)?;
     let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
@@ -119,6 +119,9 @@ pub fn show(plan: &Plan, verbose: bool) -> String {
 fn show_project(project: &Project) -> String {
     let heading = message!("Project `{}` in {}", project.platform, project.folder);
     let mut text = format!("\n{}\n", styled(HEAD, one_line(said(heading))));
+    text += &project.notes.iter().map(note).collect::<String>();
+    let by_hand = project.next.iter().filter(|deed| deed.command.is_empty());
+    text += &by_hand.map(|deed| note(what(deed))).collect::<String>();
     let Some(monthly) = project.monthly() else { return text };
     text += &note(match project.costs.iter().all(|cost| cost.monthly.is_some()) {
         true => message!(

@@ -81,13 +81,12 @@ fn steps(profile: &Profile) -> impl Iterator<Item = &ProfileStep> {
     profile.steps.iter().filter(|step| profile.projects || !step.project)
 }
 
-/// The platforms of a budget: those of projects, or those of hosted notebooks.
+/// The platforms of a budget.
 fn platforms<'a>(
     targets: &'a TargetList,
     profile: &'a Profile,
 ) -> impl Iterator<Item = &'a Target> {
-    let hosted = targets.platforms().map(|(target, _)| target).filter(|_| profile.hosted);
-    targets.projects(&profile.name).chain(hosted)
+    targets.projects(profile.platforms_of())
 }
 
 /// A platform with what can be chosen of it.

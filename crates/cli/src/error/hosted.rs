@@ -1,8 +1,8 @@
-//! What can go wrong with hosted notebooks.
+//! What can go wrong with hosted notebooks and other projects.
 
 use aitk_system::{Explain, Message};
 
-/// Why there is no notebook, or why it was not sent.
+/// Why there is none.
 #[derive(Debug, Explain)]
 pub enum HostedError {
     /// The budget is for hosted notebooks, and the command is for a machine.
@@ -33,24 +33,6 @@ pub enum HostedError {
         hint("leave one or the other out; hosted notebooks are `--budget free`, projects `--budget sme`")
     )]
     DoNotGo { flags: Vec<String>, with: Message },
-    /// Credentials for Kaggle are missing, cannot be used, or can be read by others.
-    #[explain(
-        code = "AITK-N04",
-        exit = NotPermitted,
-        say("credentials for Kaggle: {reason}; nothing was sent"),
-        hint("{remedy}")
-    )]
-    Credentials { reason: Message, remedy: Message },
-    /// Kaggle's client is not there.
-    #[explain(
-        code = "AITK-N05",
-        say("Kaggle's client `kaggle` is not on the PATH; nothing was sent"),
-        hint(
-            "install it by a command of your choice (`uv tool install kaggle --with six`, `pipx install kaggle`, or `aitk \
-              run -- pip install kaggle six` and `aitk run -- aitk apply …`), or leave out --push"
-        )
-    )]
-    NoClient,
     /// The platform takes no notebook from a command line.
     #[explain(
         code = "AITK-N06",
@@ -59,11 +41,4 @@ pub enum HostedError {
         hint("leave out --push, then: {instead}")
     )]
     NoPush { title: String, instead: Message },
-    /// Kaggle's client could not send the folder, which is written; its words are said.
-    #[explain(
-        code = "AITK-N07",
-        say("Kaggle's client could not send the folder:\n{said}"),
-        hint("the folder is written; `kaggle kernels push -p FOLDER` tries again")
-    )]
-    NotPushed { said: String },
 }

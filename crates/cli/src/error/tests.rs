@@ -8,6 +8,8 @@ use std::path::Path;
 use aitk_plan::{holes, warnings};
 use aitk_system::{Diagnosed, Exit};
 
+use aitk_exec::PushError;
+
 use super::*;
 
 const HEAD: &str = "# Diagnostics
@@ -57,6 +59,7 @@ fn page(doctor: &str) -> String {
         EnvError::DIAGNOSTICS,
         ExecError::DIAGNOSTICS,
         ExportError::DIAGNOSTICS,
+        PushError::DIAGNOSTICS,
         HostedError::DIAGNOSTICS,
         CliError::DIAGNOSTICS,
         Failure::DIAGNOSTICS,

@@ -30,6 +30,7 @@ pub(crate) fn changes(
     folder: &Path,
     made: Option<&ProjectRecord>,
     new: &[aitk_export::File],
+    force: bool,
     system: &dyn System,
 ) -> Result<Vec<Change>, ExecError> {
     let base = made.map(|made| made.base(folder, system)).transpose()?.unwrap_or_default();
@@ -40,6 +41,7 @@ pub(crate) fn changes(
         let there = There::at(system, folder, &file.path)?;
         let bytes = file.content.as_bytes();
         let before = match known.get(file.path.as_str()) {
+            None if force => Before::Given,
             None => Before::Unknown,
             Some(_) => base.get(&file.path).map_or(Before::Lost, |bytes| Before::Known(bytes)),
         };
@@ -64,6 +66,8 @@ pub(crate) fn changes(
 enum Before<'a> {
     /// Nothing, as far as is known.
     Unknown,
+    /// Nothing, as far as is known; and what is there is given up.
+    Given,
     /// This.
     Known(&'a [u8]),
     /// Something that is not at hand any more.
@@ -75,7 +79,9 @@ fn becomes(before: &Before<'_>, there: &There, new: &[u8], yours: bool) -> (File
     use FileChange::{Away, Conflict, Keep, Merge, Replace, Write, Yours};
     let user = match there {
         There::File(bytes) => bytes.as_slice(),
-        There::Nothing if matches!(before, Before::Unknown) => return (Write, new.to_vec()),
+        There::Nothing if matches!(before, Before::Unknown | Before::Given) => {
+            return (Write, new.to_vec());
+        }
         There::Nothing => return (Away, Vec::new()),
         There::Other => return (Yours, Vec::new()),
     };
@@ -89,6 +95,7 @@ fn becomes(before: &Before<'_>, there: &There, new: &[u8], yours: bool) -> (File
             Ok(bytes) => (Merge, bytes),
             Err(bytes) => (Conflict, bytes),
         },
+        Before::Given => (Write, new.to_vec()),
         // Nothing tells what of it is whose.
         Before::Unknown | Before::Lost => (Conflict, new.to_vec()),
     }
@@ -146,9 +153,13 @@ pub(crate) fn write(
 mod tests {
     use super::*;
 
-    /// `b`, `u` and `n` are what was written before, what is there and what is new; `-` is nothing.
+    /// `b`, `u` and `n` are what was written before, what is there and what is new; `-` is nothing, `!` what is given up.
     fn of(base: &str, user: &str, new: &str, yours: bool) -> (FileChange, String) {
-        let before = if base == "-" { Before::Unknown } else { Before::Known(base.as_bytes()) };
+        let before = match base {
+            "-" => Before::Unknown,
+            "!" => Before::Given,
+            base => Before::Known(base.as_bytes()),
+        };
         let there = match user {
             "-" => There::Nothing,
             "@" => There::Other,
@@ -177,6 +188,8 @@ mod tests {
             (base, base, new, true, (Yours, "")),
             (base, base, base, true, (Keep, "")),
             ("-", "-", new, true, (Write, new)),
+            ("!", mine, new, false, (Write, new)),
+            ("!", mine, new, true, (Yours, "")),
             (base, "@", new, false, (Yours, "")),
         ] {
             let expected = (expected.0, expected.1.to_owned());

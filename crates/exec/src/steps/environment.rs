@@ -157,6 +157,9 @@ pub(crate) fn resolve(cx: &Context<'_>, plan: &Plan) -> Result<Resolved, ExecErr
     if let Some(locks) = cx.locked {
         return Ok(locks.environment.clone().layered(layers).into());
     }
+    if !plan.builds_here() {
+        return Ok(backend_of(wanted).resolve(&cx.looking(), &wanted.request)?.into());
+    }
     let environments = cx.environments(wanted);
     // An environment that only needs mending, or building again, keeps its versions.
     let there = environments.find(cx.system, digest).or_else(|| in_use_for(cx, wanted));

@@ -20,6 +20,7 @@ mod layer;
 mod login;
 mod own;
 mod project;
+mod push;
 mod restart;
 mod root;
 mod shell_file;
@@ -119,6 +120,11 @@ pub(crate) trait Ensure: Sync {
 
     /// What it will do, exactly: commands, packages, sizes. Asks sources, changes nothing but caches.
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError>;
+
+    /// As much of that as can be told without asking any source.
+    fn sketch(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Result<Exact, ExecError> {
+        Ok(Exact::default())
+    }
 
     /// Makes it true.
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError>;

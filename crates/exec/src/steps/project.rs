@@ -3,13 +3,28 @@
 use std::path::Path;
 
 use aitk_plan::step::{FileChange, ProjectFile, ProjectFiles};
-use aitk_plan::{Plan, Project, Step};
+use aitk_plan::{Action, EnvironmentPlan, Plan, Project, Step};
 use aitk_system::{Command, Message, message};
 
-use super::{Check, Ensure, Exact, Made, Work, hash_of};
+use super::{Check, Ensure, Exact, Made, Work, hash_of, resolve_environment};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::project::{self, Change, changes};
+
+/// The plan of a hosted notebook with the packages of its session.
+fn with_packages(cx: &Context<'_>, plan: &Plan) -> Result<Exact, ExecError> {
+    let Some(wanted) = plan.environment().filter(|_| !plan.builds_here()) else {
+        return Ok(Exact::default());
+    };
+    let lock = resolve_environment(cx, plan)?.lock;
+    let packages = |step: &Step| -> Option<Step> {
+        let packages = lock.layer(&step.id)?.packages.iter().map(|locked| locked.package.clone());
+        Some(Step { packages: packages.collect(), ..step.clone() })
+    };
+    let steps = plan.steps.iter().filter_map(packages).collect();
+    let environment = Some(EnvironmentPlan { lock: Some(lock), ..wanted.clone() });
+    Ok(Exact { steps, environment, ..Exact::default() })
+}
 
 /// What a project is to be, and what it is.
 struct Wanted<'a> {
@@ -41,7 +56,7 @@ impl<'a> Wanted<'a> {
     }
 
     fn changes(&self, cx: &Context<'_>) -> Result<Vec<Change>, ExecError> {
-        changes(self.folder, self.before.as_ref(), &self.files, cx.system)
+        changes(self.folder, self.before.as_ref(), &self.files, cx.force, cx.system)
     }
 
     /// Why nothing may be written there, and what to do.
@@ -59,7 +74,7 @@ impl<'a> Wanted<'a> {
         let names = cx.system.list(self.folder);
         let is_free = match (&names, cx.system.stat(self.folder)) {
             (_, Err(_)) => true,
-            (Ok(names), _) => is_ours || names.iter().all(|name| name == ".git"),
+            (Ok(names), _) => is_ours || cx.force || names.iter().all(|name| name == ".git"),
             (Err(_), Ok(_)) => false,
         };
         (!is_free).then(|| {
@@ -69,6 +84,53 @@ impl<'a> Wanted<'a> {
             )
         })
     }
+}
+
+/// The step with its files, beside what is known by now.
+fn planned(
+    cx: &Context<'_>,
+    plan: &Plan,
+    step: &Step,
+    mut exact: Exact,
+) -> Result<Exact, ExecError> {
+    let mut plan = plan.clone();
+    exact.clone().fill(&mut plan);
+    let (wanted, mut step) = (Wanted::of(cx, &plan)?, step.clone());
+    let is_exact = has_packages(&plan);
+    if is_exact && wanted.holds() {
+        step.done();
+    } else if let Some((why, remedy)) = wanted.refusal(cx) {
+        step.block(why, remedy);
+    } else {
+        fill(&mut step, &wanted.changes(cx)?, is_exact);
+    }
+    exact.steps.push(step);
+    Ok(exact)
+}
+
+/// Whether all is known that a project says: of a notebook the packages of its session belong to it.
+fn has_packages(plan: &Plan) -> bool {
+    plan.builds_here() || plan.environment().is_some_and(|wanted| wanted.lock.is_some())
+}
+
+/// Writes into a step what becomes of the files; their sizes are known where all is that they say.
+fn fill(step: &mut Step, changes: &[Change], is_exact: bool) {
+    let file = |change: &Change| ProjectFile {
+        path: change.path.clone(),
+        sha256: hash_of(&change.bytes),
+        size: change.bytes.len() as u64,
+        change: change.what,
+    };
+    let size: u64 = changes.iter().map(|change| change.bytes.len() as u64).sum();
+    let files = changes.iter().map(file).collect();
+    if let Action::ProjectFiles(project) = &mut step.action {
+        project.files = files;
+    }
+    step.commands = changes.iter().filter_map(|change| told(change, is_exact)).collect();
+    step.files =
+        Some(changes.iter().filter(|change| change.what == FileChange::Write).count() as u64);
+    (step.download, step.disk) = (Some(0), Some(size));
+    step.estimated = !is_exact;
 }
 
 /// Whether a folder is git's and has changes that are not committed.
@@ -84,10 +146,11 @@ fn uncommitted(cx: &Context<'_>, folder: &Path) -> bool {
 }
 
 /// What is done with a file, for people.
-fn told(change: &Change) -> Option<Message> {
+fn told(change: &Change, is_exact: bool) -> Option<Message> {
     let path = &change.path;
     Some(match change.what {
-        FileChange::Write => message!("write {path} ({} bytes)", change.bytes.len()),
+        FileChange::Write if is_exact => message!("write {path} ({} bytes)", change.bytes.len()),
+        FileChange::Write => message!("write {path}"),
         FileChange::Replace => message!("replace {path}, which you have not changed"),
         FileChange::Merge => message!("put what is new into {path}, beside what you have changed"),
         FileChange::Conflict => {
@@ -107,6 +170,9 @@ fn told(change: &Change) -> Option<Message> {
 
 impl Ensure for ProjectFiles {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
+        if !has_packages(plan) {
+            return Ok(Check::missing(message!("the packages of its session are not resolved")));
+        }
         let wanted = Wanted::of(cx, plan)?;
         Ok(match (wanted.holds(), &wanted.before) {
             (true, _) => Check::Holds,
@@ -118,27 +184,11 @@ impl Ensure for ProjectFiles {
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let wanted = Wanted::of(cx, plan)?;
-        let changes = wanted.changes(cx)?;
-        let mut step = step.clone();
-        if let Some((why, remedy)) = wanted.refusal(cx) {
-            step.block(why, remedy);
-            return Ok(Exact::one(step));
-        }
-        let file = |change: &Change| ProjectFile {
-            path: change.path.clone(),
-            sha256: hash_of(&change.bytes),
-            size: change.bytes.len() as u64,
-            change: change.what,
-        };
-        let size: u64 = changes.iter().map(|change| change.bytes.len() as u64).sum();
-        let files = changes.iter().map(file).collect();
-        step.action = Self { folder: self.folder.clone(), files }.into();
-        step.commands = changes.iter().filter_map(told).collect();
-        step.files =
-            Some(changes.iter().filter(|change| change.what == FileChange::Write).count() as u64);
-        (step.download, step.disk) = (Some(0), Some(size));
-        Ok(Exact::one(step))
+        planned(cx, plan, step, with_packages(cx, plan)?)
+    }
+
+    fn sketch(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        planned(cx, plan, step, Exact::default())
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
@@ -205,6 +255,8 @@ when = "parts.ab"
     /// A folder for a project, and what it is written from.
     struct Place {
         folder: tempfile::TempDir,
+        budget: &'static str,
+        platform: String,
         readme: String,
         data: String,
         parts: Vec<String>,
@@ -214,6 +266,8 @@ when = "parts.ab"
         fn new() -> Self {
             Self {
                 folder: tempfile::tempdir().unwrap(),
+                budget: "sme",
+                platform: "tiny".to_owned(),
                 readme: "# «parameters.name»\n\none\n\ntwo\n".to_owned(),
                 data: "X = 1\n".to_owned(),
                 parts: Vec::new(),
@@ -243,12 +297,12 @@ when = "parts.ab"
             let own = own.map(|(path, text)| (path.to_owned(), text.to_owned()));
             let targets = TargetList::with(own.into()).unwrap();
             let choices = Choices {
-                platform: Some("tiny".to_owned()),
+                platform: Some(self.platform.clone()),
                 folder: Some(self.project().to_string_lossy().into_owned()),
                 parts: self.parts.clone(),
                 ..Choices::default()
             };
-            let project = targets.project("sme", &choices).unwrap();
+            let project = targets.project(self.budget, &choices).unwrap();
             let files = ProjectFiles { folder: project.folder.clone(), files: Vec::new() };
             let mut plan = testing::plan(vec![step(files)]);
             plan.project = Some(project);
@@ -379,6 +433,38 @@ when = "parts.ab"
     }
 
     #[test]
+    fn a_template_with_an_unknown_hole_or_an_endless_loop_writes_nothing() {
+        for (bad, why) in [
+            ("# «parameters.nothing»\n", "undefined"),
+            (
+                "«% for a in range(9999) %»«% for b in range(9999) %»x«% endfor %»«% endfor %»",
+                "fuel",
+            ),
+            ("«% macro again() %»«{ again() }»«% endmacro %»«again()»", "README.md"),
+        ] {
+            let mut place = Place::new();
+            place.readme = bad.to_owned();
+            let error = place.with(|cx, plan| {
+                behaviour(&plan.steps[0].action).resolve(cx, plan, &plan.steps[0]).unwrap_err()
+            });
+            let told = aitk_system::Explain::message(&error).to_string();
+            assert_eq!(aitk_system::Explain::code(&error), "AITK-O19");
+            assert!(told.contains("tiny") && told.contains(why), "{why}: {told}");
+            assert!(place.written().is_err());
+            assert!(Real.stat(&place.project()).is_err(), "{why}");
+            // The same where there is a project already: it stays as it was, whole.
+            let mut place = Place::new();
+            place.written().unwrap();
+            let before = place.text(".aitk/made.toml");
+            (place.readme, place.data) = (bad.to_owned(), "X = 2\n".to_owned());
+            assert!(place.written().is_err());
+            assert_eq!(place.text("README.md").unwrap(), "# cellar\n\none\n\ntwo\n");
+            assert_eq!(place.text("src/data.py").unwrap(), "X = 1\n");
+            assert_eq!((place.text(".aitk/made.toml"), place.text(".aitk/begun")), (before, None));
+        }
+    }
+
+    #[test]
     fn links_of_the_users_lead_nothing_out_of_the_folder() {
         let mut place = Place::new();
         place.written().unwrap();
@@ -427,6 +513,46 @@ when = "parts.ab"
         place.put("src/data.py", "X = 2\n");
         let state = project_state(&place.project(), &Real).unwrap().unwrap();
         assert_eq!(state.changed, ["src/data.py"]);
+    }
+
+    #[test]
+    fn a_notebook_becomes_a_product_by_the_command_in_its_own_words() {
+        let mut place = Place::new();
+        for platform in ["kaggle", "colab", "studio-lab"] {
+            place.folder = tempfile::tempdir().unwrap();
+            (place.budget, place.platform) = ("free", platform.to_owned());
+            place.written().unwrap();
+            assert!(place.holds());
+            let readme = place.text("README.md").unwrap();
+            let command = readme.lines().find(|line| line.starts_with("aitk apply --budget sme "));
+            let words: Vec<_> = command.unwrap().split(' ').collect();
+            let ["aitk", "apply", "--budget", "sme", "--platform", next] = words[..] else {
+                panic!("{words:?}")
+            };
+            // The file that it names, with what is the user's.
+            assert!(readme.contains("`src/churn/data.py`"), "{readme}");
+            let data = "FEATURES = [\"mine\"]\n";
+            place.put("src/churn/data.py", data);
+            place.put("aitk-starter-notebook.ipynb", "{\"cells\": []}\n");
+            place.put("notes.txt", "mine\n");
+            (place.budget, place.platform) = ("sme", next.to_owned());
+            let commands: Vec<_> = place.shown().commands.iter().map(ToString::to_string).collect();
+            for told in
+                ["keep src/churn/data.py, which is yours", "keep aitk-starter-notebook.ipynb"]
+            {
+                assert!(commands.iter().any(|line| line.starts_with(told)), "{told}: {commands:?}");
+            }
+            place.written().unwrap();
+            assert!(place.holds());
+            assert_eq!(place.text("src/churn/data.py").unwrap(), data);
+            assert_eq!(place.text("aitk-starter-notebook.ipynb").unwrap(), "{\"cells\": []}\n");
+            assert_eq!(place.text("notes.txt").unwrap(), "mine\n");
+            assert!(
+                place.text("Makefile").is_some() && place.text("kernel-metadata.json").is_none()
+            );
+            let state = project_state(&place.project(), &Real).unwrap().unwrap();
+            assert_eq!((state.record.platform.as_str(), state.conflicts.len()), ("containers", 0));
+        }
     }
 
     #[test]

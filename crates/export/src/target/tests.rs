@@ -5,19 +5,22 @@
     reason = "a test looks from outside"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use aitk_detect::Machine;
 use aitk_plan::{
-    Action, Catalog, Choices, LayerRequest, Lock, Locked, Locks, Package, Plan, Profile, Status,
-    plan,
+    Action, Catalog, Choices, Language, LayerRequest, Lock, Locked, Locks, Manager, Package, Plan,
+    Profile, Project, Status, plan,
 };
 use aitk_system::builtin_below;
+use serde::Deserialize;
 
 use super::*;
-use crate::PublicKey;
+use crate::view::View;
+use crate::{Export, ExportError, File, PublicKey, Source};
 
 const KEY: &str =
     "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIDFgbpi4rhqHmQ2zQF8B3oC6mW0lZ5dEG1FRtQSNGfCJ me";
@@ -162,11 +165,11 @@ fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -
         ..Choices::default()
     };
     let mut plan = plan(machine, &profile, &choices, manager, &Catalog::builtin().unwrap());
-    let mut layers = Vec::new();
+    let (mut layers, here) = (Vec::new(), plan.builds_here());
     for step in &mut plan.steps {
         let request = plan.environments.iter().find_map(|it| it.request.layer(&step.id));
         let Some(LayerRequest { requirements, .. }) = request else { continue };
-        if step.status == Status::Skipped || !matches!(step.action, Action::Layer(_)) {
+        if (step.status == Status::Skipped && here) || !matches!(step.action, Action::Layer(_)) {
             continue;
         }
         let is_name = |c: &char| c.is_ascii_alphanumeric() || *c == '-';

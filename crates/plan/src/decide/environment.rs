@@ -16,10 +16,10 @@ use crate::request::{Cuda, EnvironmentRequest, LayerRequest, LayerRole};
 use crate::situation::Situation;
 use crate::step::form::{
     CondaItself, FrameworkLayer, FrameworkProof, Libraries, NewEnvironment, NewShells,
-    NotebookKernel, ProjectFolder, ProjectJudges, ProjectLibraries, Proof,
+    NotebookKernel, ProjectFolder, ProjectJudges, ProjectLibraries, ProjectPush, Proof,
 };
 use crate::step::{
-    Action, Base, Check, Environment, Judges, Kernelspec, Layer, ProjectFiles, ShellInit,
+    Action, Base, Check, Environment, Judges, Kernelspec, Layer, ProjectFiles, Push, ShellInit,
 };
 
 /// Blocks what cannot be where the environments are to be, or for want of a Python.
@@ -167,6 +167,14 @@ impl Recipe for ProjectFolder {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         let project = on.profile.project.as_ref()?;
         Some(ProjectFiles { folder: project.folder.clone(), files: Vec::new() }.into())
+    }
+}
+
+impl Recipe for ProjectPush {
+    fn action(&self, on: &Situation<'_>) -> Option<Action> {
+        let project = on.profile.project.as_ref()?;
+        let client = project.push.clone()?;
+        Some(Push { folder: project.folder.clone(), client }.into())
     }
 }
 

@@ -135,6 +135,9 @@ impl Situation<'_> {
 
     /// Leaves the step out or blocks it, where the machine or the choices say so.
     fn judge(&self, from: &ProfileStep, recipe: &dyn Recipe, step: &mut Step) {
+        if self.profile.hosted && step.part().is_content() {
+            step.skip(message!("the notebook does it, in its session there"));
+        }
         if step.status == Status::Needed {
             match &from.wsl {
                 Some(instead) if self.is_wsl() => {

@@ -29,7 +29,8 @@ pub struct Profile {
     pub title: Message,
     /// What it brings.
     pub summary: Message,
-    /// Whether what it brings is for hosted notebooks, and nothing is done on this machine.
+    /// Whether its environment is that of a session of hosted notebooks: it is resolved for it, and nothing of it is
+    /// installed on this machine.
     pub hosted: bool,
     /// Whether it writes a project for a platform, which has to be named.
     pub projects: bool,
@@ -170,6 +171,11 @@ impl Profile {
         let file = format!("{name}.toml");
         let profile = Self::from_toml(&file, builtin(&file))?;
         Ok(READ[at].get_or_init(|| profile).clone())
+    }
+
+    /// The budget whose platforms it writes projects for.
+    pub fn platforms_of(&self) -> &str {
+        if self.hosted { "free" } else { &self.name }
     }
 
     /// What can be added to it (`--with`), in the order of its steps.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use aitk_macros::Kind;
-use aitk_system::{Message, message};
+use aitk_system::{Explain, Message, message};
 use serde::de::{Deserialize, DeserializeOwned, IntoDeserializer};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -43,7 +43,8 @@ struct Head {
     /// What it brings.
     #[serde(deserialize_with = "names::sentence")]
     summary: Message,
-    /// Whether what it brings is for hosted notebooks, and nothing is done on this machine.
+    /// Whether its environment is that of a session of hosted notebooks: it is resolved for it, and nothing of it is
+    /// installed on this machine.
     #[serde(default)]
     hosted: bool,
     /// Whether it writes a project for a platform, which has to be named.
@@ -152,22 +153,26 @@ fn read(text: &str) -> Result<Profile, Misplaced> {
         }
         Some(other) => {
             let found = Profile::builtin(other.get_ref());
-            Some(
-                found.map_err(|error| (other.span(), aitk_system::Explain::message(&error)))?.steps,
-            )
+            Some(found.map_err(|error| (other.span(), error.message()))?.steps)
         }
     };
     in_order(&steps)?;
+    let mut steps = borrowed.unwrap_or_else(|| steps.into_iter().map(ReadStep::step).collect());
+    // One of the user's own may come from before notebooks were projects.
+    if head.hosted && !steps.iter().any(|step| step.project) {
+        let free = Profile::builtin("free").map_err(|error| (0..0, error.message()))?;
+        steps.extend(free.steps.into_iter().filter(|step| step.project));
+    }
     Ok(Profile {
         name: head.name,
         title: head.title,
         summary: head.summary,
         hosted: head.hosted,
-        projects: head.projects,
+        projects: head.projects || head.hosted,
         framework: head.framework,
         memory: head.memory,
         hardware: head.hardware,
-        steps: borrowed.unwrap_or_else(|| steps.into_iter().map(ReadStep::step).collect()),
+        steps,
         project: None,
     })
 }

@@ -100,6 +100,10 @@ payloads! {
     #[kind(name = "project")]
     struct ProjectFolder {}
 
+    /// What is written of a project is sent to its platform, where the user asks for it by `--push`.
+    #[kind(name = "push")]
+    struct ProjectPush {}
+
     /// What is written of a project is judged, where the user asks for it.
     #[kind(name = "judges")]
     struct ProjectJudges {}

@@ -120,11 +120,11 @@ macro_rules! for_each_kind {
         $then! {
             both: AptRepair, AptLists, AptPackages, ContainerGpu, Activate;
             plan: AptUpgrade, AptSource, SystemFile, SwapFile, Groups, Login, Restart, Uv, Base, ShellInit,
-                Environment, Layer, Kernelspec, Check, ProjectFiles, Judges, Unavailable;
+                Environment, Layer, Kernelspec, Check, ProjectFiles, Push, Judges, Unavailable;
             profile: PendingUpgrades, VendorSource, DriverSource, GpuDriver, DriverHold, Swap, GpuGroups,
                 GpuLogin, AfterDriver, PinnedUv, CondaItself, NewShells, NewEnvironment, Libraries,
                 FrameworkLayer, NotebookKernel, Proof, FrameworkProof, ProjectLibraries, ProjectFolder,
-                ProjectJudges;
+                ProjectPush, ProjectJudges;
         }
     };
 }
@@ -381,6 +381,14 @@ payloads! {
         pub folder: String,
         /// The files; none as long as they are not rendered.
         pub files: Vec<ProjectFile>,
+    }
+
+    /// A project is sent to its platform by the user's own client and credentials, which starts it there.
+    struct Push {
+        /// The project's folder.
+        pub folder: String,
+        /// The client.
+        pub client: String,
     }
 
     /// The tools of those who read a project's files find nothing wrong in them.

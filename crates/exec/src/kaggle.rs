@@ -3,10 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, FileKind, Message, Real, System, message};
+use aitk_system::{Command, Explain, FileKind, Message, System, message};
 use serde_json::Value;
-
-use crate::error::HostedError;
 
 /// What the client says where the server refuses; it ends with 0 then.
 const REFUSED: &str = "Kernel push error";
@@ -16,18 +14,59 @@ const VARIABLES: [&str; 4] =
 /// Permissions by which others may read a file.
 const OTHERS: u32 = 0o044;
 
-/// The client with credentials that it can use.
-pub struct Client {
+/// Why a project is not sent to its platform.
+#[derive(Debug, Explain)]
+pub enum PushError {
+    /// Credentials for Kaggle are missing, cannot be used, or can be read by others.
+    #[explain(
+        code = "AITK-N04",
+        exit = NotPermitted,
+        say("credentials for Kaggle: {reason}; nothing was sent"),
+        hint("{remedy}")
+    )]
+    Credentials {
+        /// What is the matter with them.
+        reason: Message,
+        /// What to do about it.
+        remedy: Message,
+    },
+    /// Kaggle's client is not there.
+    #[explain(
+        code = "AITK-N05",
+        say("Kaggle's client `kaggle` is not on the PATH; nothing was sent"),
+        hint(
+            "install it by a command of your choice (`uv tool install kaggle --with six`, `pipx install kaggle`, or `aitk \
+              run -- pip install kaggle six` and `aitk run -- aitk apply …`), or leave out --push"
+        )
+    )]
+    NoClient,
+    /// Kaggle's client could not send the folder, which is written; its words are said.
+    #[explain(
+        code = "AITK-N07",
+        say("Kaggle's client could not send the folder:\n{said}"),
+        hint("the folder is written; `kaggle kernels push -p FOLDER` tries again")
+    )]
+    NotPushed {
+        /// What it says.
+        said: String,
+    },
+}
+
+/// Kaggle's client with credentials that it can use.
+pub struct Kaggle {
     program: PathBuf,
     /// Who the user is there.
     pub owner: String,
 }
 
-impl Client {
+impl Kaggle {
     /// Looks for the client and for credentials; nothing is sent.
-    pub fn find(system: &dyn System) -> Result<Self, HostedError> {
-        let program = system.which("kaggle").ok_or(HostedError::NoClient)?;
-        let owner = credentials(system)?.ok_or_else(|| HostedError::Credentials {
+    ///
+    /// # Errors
+    /// Where one of them is not there or cannot be used.
+    pub fn find(system: &dyn System) -> Result<Self, PushError> {
+        let program = system.which("kaggle").ok_or(PushError::NoClient)?;
+        let owner = credentials(system)?.ok_or_else(|| PushError::Credentials {
             reason: message!("the access token does not say whose it is"),
             remedy: message!("set KAGGLE_USERNAME to your name there"),
         })?;
@@ -35,16 +74,17 @@ impl Client {
     }
 
     /// Sends a folder, which starts the notebook. What the client says of it.
-    pub fn push(&self, folder: &Path) -> Result<String, HostedError> {
+    ///
+    /// # Errors
+    /// [`PushError::NotPushed`].
+    pub fn push(&self, folder: &Path, system: &dyn System) -> Result<String, PushError> {
         let argv = ["kernels", "push", "-p"].map(str::to_owned);
-        let not_pushed = |said: &str| HostedError::NotPushed { said: said.trim().to_owned() };
-        let folder = std::path::absolute(folder).map_err(|error| not_pushed(&error.to_string()))?;
+        let not_pushed = |said: &str| PushError::NotPushed { said: said.trim().to_owned() };
         let command = Command::changes([self.program.to_string_lossy().into_owned()])
             .args(argv)
             .arg(folder.to_string_lossy());
         let command = VARIABLES.into_iter().fold(command, Command::pass);
-        let output =
-            (&Real as &dyn System).run(&command).map_err(|error| not_pushed(&error.to_string()))?;
+        let output = system.run(&command).map_err(|error| not_pushed(&error.to_string()))?;
         let said = [output.stdout.trim(), output.stderr.trim()].join("\n");
         if output.success() && !said.contains(REFUSED) {
             return Ok(output.stdout);
@@ -56,7 +96,7 @@ impl Client {
 }
 
 /// The user's name on Kaggle, as far as the credentials tell; nothing is checked.
-pub fn owner(system: &dyn System) -> Option<String> {
+pub fn kaggle_owner(system: &dyn System) -> Option<String> {
     let from = |path: PathBuf| {
         let values: Value = serde_json::from_str(&system.text(path).ok()?).ok()?;
         values["username"].as_str().map(str::to_owned)
@@ -70,29 +110,29 @@ pub fn owner(system: &dyn System) -> Option<String> {
 }
 
 /// Checks the credentials that the client would use, in its order, and gives the user's name where they tell it.
-fn credentials(system: &dyn System) -> Result<Option<String>, HostedError> {
+fn credentials(system: &dyn System) -> Result<Option<String>, PushError> {
     let own = own_folder(system);
     let token = system.env("KAGGLE_API_TOKEN");
     let named = token.as_ref().map(PathBuf::from).filter(|path| system.exists(path));
     if token.is_some() && named.is_none() {
-        return Ok(owner(system));
+        return Ok(kaggle_owner(system));
     }
     let known = ["access_token", "access_token.txt"].map(|name| own.join(name));
     if let Some(path) = named.into_iter().chain(known).find(|path| system.exists(path)) {
         return match private(system, &path)?.trim() {
             "" => Err(wrong(message!("{path} is empty"))),
-            _ => Ok(owner(system)),
+            _ => Ok(kaggle_owner(system)),
         };
     }
     if system.env("KAGGLE_USERNAME").is_some() && system.env("KAGGLE_KEY").is_some() {
-        return Ok(owner(system));
+        return Ok(kaggle_owner(system));
     }
     let files = [
         (folder(system).join("kaggle.json"), ["username", "key"]),
         (own.join("credentials.json"), ["username", "refresh_token"]),
     ];
     let Some((path, keys)) = files.into_iter().find(|(path, _)| system.exists(path)) else {
-        return Err(HostedError::Credentials {
+        return Err(PushError::Credentials {
             reason: message!(
                 "there are none, neither in KAGGLE_API_TOKEN or KAGGLE_USERNAME and KAGGLE_KEY nor in ~/.kaggle"
             ),
@@ -110,7 +150,7 @@ fn credentials(system: &dyn System) -> Result<Option<String>, HostedError> {
             return Err(wrong(message!("{path} has no `{key}`")));
         }
     }
-    Ok(owner(system))
+    Ok(kaggle_owner(system))
 }
 
 /// Where the client keeps what it got by itself.
@@ -132,7 +172,7 @@ fn folder(system: &dyn System) -> PathBuf {
 }
 
 /// A file that nobody else may read.
-fn private(system: &dyn System, path: &Path) -> Result<String, HostedError> {
+fn private(system: &dyn System, path: &Path) -> Result<String, PushError> {
     let mut real = path.to_owned();
     // A link says nothing of who may read what it leads to; nobody has more than a few of them in a row.
     for _ in 0..8 {
@@ -141,7 +181,7 @@ fn private(system: &dyn System, path: &Path) -> Result<String, HostedError> {
     }
     let stat = system.stat(&real).map_err(|error| wrong(message!("{path}: {error}")))?;
     if stat.kind == FileKind::File && stat.mode & OTHERS != 0 {
-        return Err(HostedError::Credentials {
+        return Err(PushError::Credentials {
             reason: message!("others on this machine can read {path}"),
             remedy: Message::plain(format_args!(
                 "chmod 600 {}",
@@ -152,8 +192,8 @@ fn private(system: &dyn System, path: &Path) -> Result<String, HostedError> {
     system.text(path).map_err(|error| wrong(message!("{path}: {error}")))
 }
 
-fn wrong(reason: Message) -> HostedError {
-    HostedError::Credentials {
+fn wrong(reason: Message) -> PushError {
+    PushError::Credentials {
         reason,
         remedy: message!(
             "get new ones at https://www.kaggle.com/settings/api, or by `kaggle auth login`"
@@ -163,7 +203,7 @@ fn wrong(reason: Message) -> HostedError {
 
 #[cfg(test)]
 mod tests {
-    use aitk_system::{Explain, Replay};
+    use aitk_system::{Real, Replay};
 
     use super::*;
 
