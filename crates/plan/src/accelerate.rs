@@ -65,7 +65,15 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<Message>> {
             && (&fit.build.kind, &fit.build.cuda) == (&best.build.kind, &best.build.cuda)
             && fit.gpus == best.gpus
     };
-    let builds = std::iter::once(best).chain(fits.iter().filter(stands_in));
+    // A channel may not have the build that fits best, and have another one that computes on the same devices.
+    let is_next = |fit: &&Fit<'_>| {
+        !fit.build.holds.is_empty()
+            && fit.build.name != best.build.name
+            && fit.build.kind == best.build.kind
+            && fit.gpus == best.gpus
+    };
+    let others = fits.iter().filter(|fit| stands_in(fit) || is_next(fit));
+    let builds = std::iter::once(best).chain(others);
     let builds = builds.map(|fit| question.filled(fit)).collect();
     let idle = question.idle(best, &refusals);
     Ok(Answer { builds, accelerator: question.accelerator(best, &refusals, &idle), idle })

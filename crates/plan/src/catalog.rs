@@ -36,6 +36,8 @@ pub struct Catalog {
     pub images: Images,
     /// Packages of conda channels whose own scripts are run.
     pub link_scripts: Vec<LinkScript>,
+    /// What packages of conda channels take unpacked, where that is not as of most.
+    pub unpacks: Vec<Unpacks>,
     /// What detection reads as well: distributions, devices, drivers.
     pub tables: Tables,
 }
@@ -67,6 +69,7 @@ impl Catalog {
         let catalog = Self {
             offers: offers.offer,
             link_scripts: conda.link_script,
+            unpacks: conda.unpacks,
             guests: guests.guest,
             images,
             uv: parse("catalog/uv.toml", builtin("catalog/uv.toml"))?,
@@ -111,6 +114,7 @@ impl Catalog {
             for requirement in &row.requirements {
                 check(&filled(requirement, &["gfx"]))?;
             }
+            row.holds.iter().try_for_each(|spec| names::match_spec::check(spec))?;
             row.torch_backend.iter().try_for_each(|name| names::step_id::check(name))?;
             row.index.iter().try_for_each(|index| names::source::check(index))?;
         }
@@ -317,6 +321,21 @@ fn damaged(table: &str, message: impl Into<Message>) -> ProfileError {
 #[serde(deny_unknown_fields)]
 struct CondaTable {
     link_script: Vec<LinkScript>,
+    unpacks: Vec<Unpacks>,
+}
+
+/// What some packages of a conda channel take once they are unpacked.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Unpacks {
+    /// How their names begin.
+    pub beginnings: Vec<String>,
+    /// Tenths of the size of the archive.
+    pub tenths: u64,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
 }
 
 /// A package of a conda channel whose own script is run when it has been linked.
@@ -440,6 +459,10 @@ pub struct Build {
     pub older: bool,
     /// What is asked of the index.
     pub requirements: Vec<String>,
+    /// What conda's solver is held to, whether or not it is asked for: the first is of the package that carries the build,
+    /// with the beginning of what that is called.
+    #[serde(default)]
+    pub holds: Vec<String>,
     /// The name under which uv knows the framework's own index.
     pub torch_backend: Option<String>,
     /// Address of an index of the vendor's own.

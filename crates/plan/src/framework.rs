@@ -34,6 +34,7 @@ impl Decision {
         let request = |build: &Build| BuildRequest {
             name: build.name.clone(),
             requirements: build.requirements.clone(),
+            holds: build.holds.clone(),
             torch_backend: build.torch_backend.clone(),
             index: build.index.clone(),
             note: build.note.clone(),

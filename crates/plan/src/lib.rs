@@ -44,7 +44,7 @@ pub use advice::{
 pub use basics::Ground;
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
-    Images, MemoryFit, NO_FRAMEWORK, Targets, UvPin, VramFit, Wheel,
+    Images, MemoryFit, NO_FRAMEWORK, Targets, Unpacks, UvPin, VramFit, Wheel,
 };
 pub use checks::CHECKS;
 pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Request, Takes};

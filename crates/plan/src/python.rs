@@ -50,10 +50,13 @@ impl PythonChoice {
 }
 
 /// The version that was asked for, else the default, or the nearest that the framework has packages for.
-fn own_python(choices: &Choices, catalog: &Catalog) -> (u32, u32) {
+fn own_python(choices: &Choices, manager: Manager, catalog: &Catalog) -> (u32, u32) {
     let wanted = choices.python.as_deref().and_then(version_pair);
     let row = catalog.framework(&choices.framework);
     let newest = row.and_then(|row| version_pair(&row.python_max));
+    let builds = catalog.builds(&choices.framework, manager);
+    let of_builds = builds.filter_map(|build| version_pair(build.python_max.as_deref()?)).max();
+    let newest = newest.map(|newest| of_builds.map_or(newest, |own| own.min(newest)));
     let own = basics().python.own();
     wanted.unwrap_or_else(|| newest.map_or(own, |newest| newest.min(own)))
 }
@@ -65,7 +68,7 @@ pub(crate) fn choose_python(
     catalog: &Catalog,
 ) -> PythonChoice {
     if manager.brings_python() {
-        return PythonChoice::Own { minor: own_python(choices, catalog) };
+        return PythonChoice::Own { minor: own_python(choices, manager, catalog) };
     }
     let wanted = choices.python.as_deref().and_then(version_pair);
     let bounds = catalog

@@ -62,6 +62,9 @@ pub struct BuildRequest {
     pub name: String,
     /// Requirements as the manager writes them.
     pub requirements: Vec<String>,
+    /// What conda's solver is held to; the first is of the package that carries the build.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub holds: Vec<String>,
     /// The name under which uv knows the framework's own index.
     pub torch_backend: Option<String>,
     /// Address of an index of the vendor's own, which comes before the general one.

@@ -153,8 +153,14 @@ pub trait Backend: Sync + fmt::Debug {
     /// The build of the framework that a lock has, out of those that were asked for.
     fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>>;
 
-    /// What computes with this build of the framework; `None` where it is what was planned, for the plan named the build.
-    fn accelerator(&self, planned: &Accelerator, build: &str) -> Option<Accelerator>;
+    /// What computes with this build of the framework, which answers one of these requests or none; `None` where it is what
+    /// was planned, for the plan named the build.
+    fn accelerator(
+        &self,
+        planned: &Accelerator,
+        builds: &[BuildRequest],
+        build: &str,
+    ) -> Option<Accelerator>;
 
     /// Makes the own files of the environment `name`: everything that belongs to no package. Where they are `there` already, they are
     /// made again.

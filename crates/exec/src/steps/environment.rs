@@ -339,7 +339,7 @@ fn accelerator(plan: &Plan, wanted: &EnvironmentPlan, build: Option<&str>) -> Op
     if plan.framework.is_none() || planned.kind == "none" {
         return None;
     }
-    backend_of(wanted).accelerator(planned, build.unwrap_or_default())
+    backend_of(wanted).accelerator(planned, &wanted.request.builds, build.unwrap_or_default())
 }
 
 /// What is said where the plan meant a GPU, and the solver found no build for it.

@@ -55,10 +55,11 @@ fn is_lasting(fstab: &str, path: &str) -> bool {
 
 /// The file system that a path is on: the last of the longest mount points above it.
 fn file_system(cx: &Context<'_>, path: &Path) -> Result<String, ExecError> {
-    let mounts = root::text(cx, "/proc/self/mounts")?;
+    // What detection reads as well: a recorded machine has it.
+    let mounts = root::text(cx, "/proc/self/mountinfo")?;
     let above = mounts.lines().filter_map(|line| {
-        let mut words = line.split(' ').skip(1);
-        let (point, kind) = (words.next()?, words.next()?);
+        let (mounted, kind) = line.split_once(" - ")?;
+        let (point, kind) = (mounted.split(' ').nth(4)?, kind.split(' ').next()?);
         path.starts_with(point).then_some((point.len(), kind))
     });
     Ok(above.max_by_key(|(length, _)| *length).map_or("unknown", |(_, kind)| kind).to_owned())
@@ -265,8 +266,10 @@ mod tests {
 
     fn machine(file_system: &str) -> Machine {
         let machine = Machine::new("{}");
-        let root = format!("/dev/vda1 / {file_system} rw 0 0\ntmpfs /run tmpfs rw 0 0\n");
-        machine.file("/proc/self/mounts", &root);
+        let root = format!(
+            "29 1 254:1 / / rw shared:1 - {file_system} /dev/vda1 rw\n30 29 0:26 / /run rw - tmpfs tmpfs rw\n"
+        );
+        machine.file("/proc/self/mountinfo", &root);
         machine.file(FSTAB, "/dev/vda1 / ext4 defaults 0 1\n");
         machine
     }
@@ -310,7 +313,7 @@ mod tests {
             r#"{"which": {"btrfs": "/usr/bin/btrfs"},
                 "commands": {"btrfs filesystem mkswapfile --help": {"status": 0, "stdout": "", "stderr": ""}}}"#,
         );
-        machine.file("/proc/self/mounts", "/dev/vda1 / btrfs rw 0 0\n");
+        machine.file("/proc/self/mountinfo", "29 1 254:1 / / rw - btrfs /dev/vda1 rw\n");
         let commands = commands(&machine, Receipt::default()).unwrap();
         let made = "sudo btrfs filesystem mkswapfile --size 4294967296 /swapfile";
         assert_eq!(commands[..2], [made, "sudo swapon /swapfile"]);

@@ -10,9 +10,10 @@ use crate::environment::EnvironmentPlan;
 use crate::framework::Decision;
 use crate::manager::BASE;
 use crate::model::Step;
-use crate::profile::Estimate;
+use crate::profile::{Estimate, Requirements};
 use crate::python::{PythonChoice, conda_python};
 use crate::request::{Cuda, EnvironmentRequest, LayerRequest, LayerRole};
+use crate::requires::unmet;
 use crate::situation::Situation;
 use crate::step::form::{
     CondaItself, FrameworkLayer, FrameworkProof, Libraries, NewEnvironment, NewShells,
@@ -21,6 +22,9 @@ use crate::step::form::{
 use crate::step::{
     Action, Base, Check, Environment, Judges, Kernelspec, Layer, ProjectFiles, Push, ShellInit,
 };
+
+/// The glibc that the oldest of conda-forge's builds need.
+const OLDEST_GLIBC: &str = "2.17";
 
 /// Blocks what cannot be where the environments are to be, or for want of a Python.
 fn judge_place(on: &Situation<'_>, step: &mut Step) {
@@ -38,7 +42,16 @@ fn judge_place(on: &Situation<'_>, step: &mut Step) {
         );
     } else if let PythonChoice::Missing { why, remedy } = on.python {
         step.block(why.clone(), remedy.clone());
+    } else if on.manager.brings_python()
+        && let Some((why, remedy)) = unmet(on.machine, &conda_needs())
+    {
+        step.block(why, remedy);
     }
+}
+
+/// What every package of a conda channel with compiled parts needs, Python first of all.
+fn conda_needs() -> Requirements {
+    Requirements { glibc: Some(OLDEST_GLIBC.to_owned()), ..Requirements::default() }
 }
 
 /// Leaves out or blocks what needs the framework, where that is.
@@ -135,7 +148,10 @@ fn asked_for(request: &EnvironmentRequest, choices: &Choices) -> String {
     let layer =
         |layer: &LayerRequest| json!({ "step": layer.step, "requirements": layer.requirements });
     let layers: Vec<_> = request.layers.iter().map(layer).collect();
-    let builds: Vec<_> = request.builds.iter().map(|build| &build.name).collect();
+    // What is taken where a channel has not the first is none that somebody has asked for.
+    let meant =
+        request.builds.iter().enumerate().filter(|(at, one)| *at == 0 || one.note.is_some());
+    let builds: Vec<_> = meant.map(|(_, build)| &build.name).collect();
     digest_of(&(
         (request.manager, layers, builds, choices.accelerator),
         (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
@@ -258,6 +274,7 @@ mod tests {
         let build = BuildRequest {
             name: "cu130".to_owned(),
             requirements: vec!["torch".to_owned()],
+            holds: Vec::new(),
             torch_backend: None,
             index: None,
             note: None,

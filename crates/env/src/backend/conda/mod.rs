@@ -16,13 +16,14 @@ use aitk_plan::lock::conda::{
 };
 use aitk_plan::lock::{into_layers, reached};
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, Cuda, EnvironmentRequest, Layer, LayerRequest, Lock,
-    Locked, Manager as Kind, Target,
+    Accelerator, BuildRequest, Catalog, Cuda, EnvironmentRequest, Layer, Lock, Locked,
+    Manager as Kind, Target, Unpacks,
 };
 use aitk_system::{Message, Permit, System, message, quote};
 
 pub use channel::channel_answers;
 use packages::Linking;
+use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
 
 use super::common::{Backend, Footprint, Installed, Own, Site, Taken, lacks};
 use crate::error::EnvError;
@@ -102,20 +103,29 @@ impl Backend for Conda {
         target(python, &machine.arch)
     }
 
-    /// The framework's builds are tried in their order; of one that has several the solver takes what fits the machine.
+    /// The framework's builds are tried in their order. Where the channel has none of them, any build for the processor
+    /// serves, and at the very last any at all.
     fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
+        let cuda = request.cuda.as_ref();
+        let Some(first) = request.builds.first() else {
+            return attempt(site, request, &Held { build: None, cuda, specs: Vec::new() });
+        };
+        let whole = |build| Held { build: Some(build), cuda, specs: build.holds.clone() };
+        let held = request.builds.iter().map(whole);
+        let any = [None, cuda].map(|cuda| Held {
+            cuda,
+            specs: first.holds[1.min(first.holds.len())..].to_vec(),
+            ..whole(first)
+        });
         let mut last = None;
-        for build in &request.builds {
-            let layers = request.layers_with(Some(build));
-            match attempt(site, request, &layers, build.requirements.first()) {
+        for held in held.chain(any) {
+            match attempt(site, request, &held) {
                 Err(error @ EnvError::Unsolvable { .. }) => last = Some(error),
-                attempt => return attempt,
+                Ok(lock) => return Ok(no_newer_cuda(site, request, &held, lock)),
+                Err(error) => return Err(error),
             }
         }
-        match last {
-            Some(error) => Err(error),
-            None => attempt(site, request, &request.layers, None),
-        }
+        Err(last.unwrap_or_else(|| EnvError::Unsolvable { reason: Message::default() }))
     }
 
     fn accept(
@@ -166,8 +176,10 @@ impl Backend for Conda {
     }
 
     fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>> {
-        let request = builds.first()?;
-        let name = name_of(request.requirements.first()?);
+        let build = lock.build.as_deref();
+        let answered = builds.iter().find(|one| build.is_some_and(|build| answers(one, build)));
+        let request = answered.or_else(|| builds.first())?;
+        let name = carrier(request)?;
         let locked = lock.packages().find(|locked| locked.key() == name)?;
         let counts = |need: &&str| need.starts_with("__") || need.starts_with("cuda-version");
         let needs: Vec<_> = needs(locked).filter(counts).collect();
@@ -184,18 +196,29 @@ impl Backend for Conda {
         Some(Taken { request, name, why: Some(why) })
     }
 
-    /// Builds are called after what they are for.
-    fn accelerator(&self, planned: &Accelerator, build: &str) -> Option<Accelerator> {
+    /// Builds are called after what they are for: one that none of the requests is held to has no code for the devices, as
+    /// far as anybody knows.
+    fn accelerator(
+        &self,
+        planned: &Accelerator,
+        builds: &[BuildRequest],
+        build: &str,
+    ) -> Option<Accelerator> {
         let mut accelerator = planned.clone();
-        if build.starts_with("cuda") {
+        if build.starts_with("cuda") && builds.iter().any(|one| answers(one, build)) {
             accelerator.why.push(message!("the solver took the build {build}"));
-        } else {
-            "none".clone_into(&mut accelerator.kind);
-            accelerator.gpus.clear();
-            accelerator.why = vec![message!(
-                "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
-            )];
+            return Some(accelerator);
         }
+        "none".clone_into(&mut accelerator.kind);
+        accelerator.gpus.clear();
+        accelerator.why = vec![match build.starts_with("cuda") {
+            true => message!(
+                "the channel has no build for CUDA that fits; the solver took `{build}`, which has no code for what is here"
+            ),
+            false => message!(
+                "the channel has no build for CUDA that fits; the solver took `{build}`, which computes on the CPU"
+            ),
+        }];
         Some(accelerator)
     }
 
@@ -278,7 +301,11 @@ impl Backend for Conda {
         if site.system.exists(packages::unpacked(site.settings, locked)) {
             return Footprint { bytes: 0, rough: false, files: locked.files };
         }
-        Footprint::of(locked, 41)
+        let name = &locked.package.name;
+        let is_of =
+            |row: &&Unpacks| row.beginnings.iter().any(|one| name.starts_with(one.as_str()));
+        let row = site.catalog.unpacks.iter().find(is_of);
+        Footprint::of(locked, row.map_or(41, |row| row.tenths))
     }
 
     fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own> {
@@ -335,30 +362,60 @@ fn virtual_packages(site: &Site<'_>, cuda: Option<&Cuda>) -> Vec<(&'static str, 
     })
 }
 
+/// What one attempt holds the solver to.
+struct Held<'a> {
+    build: Option<&'a BuildRequest>,
+    /// What a GPU offers; `None` where none shall compute.
+    cuda: Option<&'a Cuda>,
+    /// What comes is like this, where it comes.
+    specs: Vec<String>,
+}
+
+/// The package that carries the build.
+fn carrier(request: &BuildRequest) -> Option<String> {
+    request.holds.first().or(request.requirements.first()).map(|spec| name_of(spec))
+}
+
+/// Whether a build, as [`build_in`] tells it, is one that a request is held to.
+fn answers(request: &BuildRequest, build: &str) -> bool {
+    let held = request.holds.first();
+    let spec =
+        held.and_then(|held| MatchSpec::from_str(held, ParseMatchSpecOptions::lenient()).ok());
+    let text = spec.and_then(|spec| spec.build);
+    text.is_none_or(|text| text.matches(build))
+}
+
+/// What a package's build says that it computes on: `cpu` of `cpu_generic_py312_h…`, `cuda129` of `cuda129_…` and
+/// `cuda129py312h…`.
+fn build_in(text: &str) -> &str {
+    let letters = text.find(|c: char| !c.is_ascii_lowercase()).unwrap_or(text.len());
+    let digits = text[letters..].find(|c: char| !c.is_ascii_digit());
+    &text[..digits.map_or(text.len(), |digits| letters + digits)]
+}
+
 fn attempt(
     site: &Site<'_>,
     request: &EnvironmentRequest,
-    layers: &[LayerRequest],
-    framework: Option<&String>,
+    held: &Held<'_>,
 ) -> Result<Lock, EnvError> {
     if !site.local_settings.offline {
         channel_answers(site.local_settings)?;
     }
+    let layers = request.layers_with(held.build);
     let specs: Vec<&str> = layers
         .iter()
         .flat_map(|l| &l.requirements)
         .chain(&request.added)
         .map(String::as_str)
         .collect();
-    let virtual_packages = virtual_packages(site, request.cuda.as_ref());
-    let records = solve::solve(site.local_settings, &site.machine.arch, &virtual_packages, &specs)?;
+    let virtual_packages = virtual_packages(site, held.cuda);
+    let (settings, arch) = (site.local_settings, &site.machine.arch);
+    let records = solve::solve(settings, arch, &virtual_packages, &specs, &held.specs)?;
     let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
     let wishes: Vec<_> = layers.iter().map(|l| (&l.step, &l.requirements)).collect();
-    let build = framework.and_then(|spec| {
-        let taken = packages.iter().find(|locked| locked.key() == name_of(spec))?;
-        // `cpu_generic_py312_h…`, `cuda129_…`: what stands in front says what it computes on.
-        let build = taken.package.build.as_deref()?;
-        Some(build.split('_').next().unwrap_or(build).to_owned())
+    let build = held.build.and_then(carrier).and_then(|name| {
+        let taken = packages.iter().find(|locked| locked.key() == name)?;
+        Some(build_in(taken.package.build.as_deref()?).to_owned())
     });
     let layers = into_layers(&wishes, packages, name_of, needs_of);
     Ok(Lock {
@@ -367,6 +424,31 @@ fn attempt(
         build,
         layers,
     })
+}
+
+/// The same with a CUDA that the driver serves by itself, where the solver took a newer one of its generation and the
+/// framework does without: what a driver is too old for may be missed only when it is used.
+fn no_newer_cuda(
+    site: &Site<'_>,
+    request: &EnvironmentRequest,
+    held: &Held<'_>,
+    lock: Lock,
+) -> Lock {
+    let version = |name: &str| {
+        let locked = lock.packages().find(|locked| locked.key() == name)?;
+        locked.package.version.parse::<Version>().ok()
+    };
+    let served = held.cuda.and_then(|cuda| cuda.version.parse::<Version>().ok());
+    let is_newer =
+        version("cuda-version").zip(served).is_some_and(|(taken, served)| taken > served);
+    let name = held.build.and_then(carrier).unwrap_or_default();
+    let framework = lock.packages().find(|locked| locked.key() == name);
+    let (Some(cuda), Some(framework), true) = (held.cuda, framework, is_newer) else { return lock };
+    let package = &framework.package;
+    let build = package.build.as_deref().unwrap_or_default();
+    let same = format!("{name} =={} {build}", package.version);
+    let specs = [&held.specs[..], &[same, format!("cuda-version <={}", cuda.version)]].concat();
+    attempt(site, request, &Held { specs, ..*held }).unwrap_or(lock)
 }
 
 /// A program out of a package of the channels, at exactly this version; `None` where they have none. The archive is
@@ -437,6 +519,20 @@ fn yaml(text: String) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_build_is_called_after_what_it_computes_on() {
+        for (text, build) in [
+            ("cpu_generic_py312_h5011e6c_0", "cpu"),
+            ("cuda129_mkl_py312_h0509a7e_302", "cuda129"),
+            ("cuda129py312h59614e2_252", "cuda129"),
+            ("cuda130", "cuda130"),
+            ("0", "0"),
+            ("", ""),
+        ] {
+            assert_eq!(build_in(text), build);
+        }
+    }
 
     #[test]
     fn what_conda_reads_has_each_channel_in_its_line() {

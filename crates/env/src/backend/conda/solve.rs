@@ -33,7 +33,8 @@ use crate::runtime::{block_on, once_interrupted};
 /// How many questions are asked of the channels at a time.
 const PARALLEL: usize = 24;
 
-/// The records of everything that these specifications need, in the order in which they can be installed.
+/// The records of everything that these specifications need, in the order in which they can be installed. What it is
+/// `held_to` counts for what comes, and makes nothing come.
 ///
 /// # Errors
 /// [`EnvError::Unreachable`], [`EnvError::BadChannel`], and [`EnvError::Unsolvable`] with the wishes that clash.
@@ -42,15 +43,15 @@ pub(super) fn solve(
     arch: &str,
     virtual_packages: &[(&'static str, String, String)],
     specs: &[&str],
+    held_to: &[String],
 ) -> Result<Vec<RepoDataRecord>, EnvError> {
     let unsolvable = |reason: Message| EnvError::Unsolvable { reason };
-    let specs: Vec<MatchSpec> = specs
-        .iter()
-        .map(|spec| {
-            MatchSpec::from_str(spec, ParseMatchSpecOptions::lenient())
-                .map_err(|error| unsolvable(message!("`{spec}` is no specification: {error}")))
-        })
-        .collect::<Result<_, _>>()?;
+    let read = |spec: &str| {
+        MatchSpec::from_str(spec, ParseMatchSpecOptions::lenient())
+            .map_err(|error| unsolvable(message!("`{spec}` is no specification: {error}")))
+    };
+    let specs: Vec<_> = specs.iter().map(|spec| read(spec)).collect::<Result<_, _>>()?;
+    let constraints = held_to.iter().map(|spec| read(spec)).collect::<Result<_, _>>()?;
     let virtual_packages = virtual_packages
         .iter()
         .filter_map(|(name, version, build)| {
@@ -67,6 +68,7 @@ pub(super) fn solve(
     let task = SolverTask {
         virtual_packages,
         specs,
+        constraints,
         channel_priority: ChannelPriority::Strict,
         cancellation_token: Some(stop.clone()),
         ..SolverTask::from_iter(&*answer)

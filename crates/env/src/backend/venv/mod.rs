@@ -159,7 +159,7 @@ impl Backend for Venv {
         Some(Taken { request, name: request.name.clone(), why: None })
     }
 
-    fn accelerator(&self, _: &Accelerator, _: &str) -> Option<Accelerator> {
+    fn accelerator(&self, _: &Accelerator, _: &[BuildRequest], _: &str) -> Option<Accelerator> {
         None
     }
 

@@ -510,6 +510,7 @@ mod tests {
         let build = BuildRequest {
             name: "rocm-amd".to_owned(),
             requirements: vec!["torch[device-gfx1100]".to_owned()],
+            holds: Vec::new(),
             torch_backend: None,
             index: Some("https://amd.test/whl/".to_owned()),
             note: None,
