@@ -4,6 +4,7 @@
 //! public lock file has. Without it nothing is looked at, which is said.
 #![allow(
     clippy::disallowed_methods,
+    clippy::disallowed_macros,
     clippy::print_stderr,
     clippy::unwrap_used,
     reason = "a test looks from outside"
