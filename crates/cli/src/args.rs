@@ -88,7 +88,7 @@ pub enum Verb {
     /// Check everything that aitk keeps here, and run the proofs again
     Verify(Verify),
     /// Show what is here because of aitk
-    Status(Which),
+    Status(Status),
     /// Run a program in the environment
     Run(Run),
     /// Open a shell in the environment
@@ -99,8 +99,12 @@ pub enum Verb {
     Lock(Lock),
     /// Look for newer packages, show what would change, and build the environment anew
     Upgrade(Upgrade),
+    /// Go back to an earlier generation of the environment: shown first, proven, then switched; needs no network
+    Rollback(Rollback),
     /// Take away what aitk has made here; packages of the system stay
     Remove(Remove),
+    /// Take away what is not needed any more: old and half-built generations, and what none that stays needs of the cache
+    Clean(Clean),
     /// Put everything that a plan needs into one file, for a machine without a network
     Bundle(Bundle),
     /// Write the plan in a form for somewhere else: a script, a Dockerfile, cloud-init, …
@@ -340,7 +344,56 @@ pub struct Upgrade {
 }
 
 #[derive(Debug, ClapArgs)]
+pub struct Status {
+    #[command(flatten)]
+    pub which: Which,
+    /// Show every generation: since when and why, what differs, what it takes, whether it is whole, what runs from it
+    #[arg(long, env = "AITK_HISTORY")]
+    pub history: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(after_help = "`aitk status --history` lists the generations.")]
+pub struct Rollback {
+    /// The generation, by the beginning of its name [default: the one that was in use before]
+    pub generation: Option<String>,
+    #[command(flatten)]
+    pub which: Which,
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES")]
+    pub yes: bool,
+    /// Show what would change, and change nothing
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "The generation in use, the one before it and those that programs run from always stay."
+)]
+pub struct Clean {
+    /// So many generations of an environment stay, those that were used last
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u16).range(1..), env = "AITK_KEEP")]
+    pub keep: u16,
+    /// Take the whole cache away: what is needed again is downloaded again
+    #[arg(long, env = "AITK_CLEAN_CACHE")]
+    pub cache: bool,
+    /// Take only what is older than so many days [default: 30 for runs and for what sources have answered, else 0]
+    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u32).range(0..=36_500), env = "AITK_OLDER")]
+    pub older: Option<u32>,
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES")]
+    pub yes: bool,
+    /// Show what would be taken away, and take nothing away
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
+}
+
+#[derive(Debug, ClapArgs)]
 pub struct Remove {
+    /// Take the cache and what aitk has noted away as well
+    #[arg(long, env = "AITK_ALL")]
+    pub all: bool,
     /// Do not ask
     #[arg(short, long, env = "AITK_YES")]
     pub yes: bool,

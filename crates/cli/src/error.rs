@@ -99,6 +99,13 @@ pub enum CliError {
         hint("make it with `{make}`")
     )]
     NoEnvironment { name: String, make: String },
+    /// Some of what was to go could not be taken away; the rest is gone.
+    #[explain(
+        code = "AITK-C25",
+        say("{count} could not be taken away:\n{list}", count = if *count == 1 { message!("1 thing") } else { message!("{count} things") }),
+        hint("see to each of them, then run the same command again: it goes on")
+    )]
+    Remains { count: usize, list: Message },
     /// Something else, which is said.
     #[explain(code = "AITK-C11", say("{0}"))]
     Other(Message),
@@ -267,6 +274,16 @@ pub fn making(env: &str, known: bool) -> String {
 impl CliError {
     pub fn no_environment(env: &str, known: bool) -> Self {
         Self::NoEnvironment { name: env.to_owned(), make: making(env, known) }
+    }
+
+    /// What could not be taken away; nothing where that is nothing.
+    pub fn remains(failed: &[Self]) -> Result<(), Self> {
+        let told =
+            failed.iter().map(|error| Message::parts([Message::plain("  "), error.message()]));
+        match failed.len() {
+            0 => Ok(()),
+            count => Err(Self::Remains { count, list: Message::lines(told) }),
+        }
     }
 
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {

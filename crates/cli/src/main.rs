@@ -1,6 +1,7 @@
 //! `aitk` turns a budget into a working AI environment.
 
 mod args;
+mod changes;
 mod commands;
 mod config;
 mod error;
@@ -81,10 +82,12 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
         Verb::Lock(lock) => commands::lock::run(&local, &args.common, lock, output),
         Verb::Apply(apply) => commands::apply::run(&local, &args.common, apply, output),
         Verb::Upgrade(upgrade) => commands::upgrade::run(&local, &args.common, upgrade, output),
+        Verb::Rollback(rollback) => commands::rollback::run(&local, &args.common, rollback, output),
         Verb::Remove(remove) => commands::remove::run(&local, &args.common, remove, output),
+        Verb::Clean(clean) => commands::clean::run(&local, &args.common, clean, output),
         Verb::Bundle(bundle) => commands::bundle::run(&local, &args.common, bundle, output),
         Verb::Verify(verify) => commands::verify::run(&local, &args.common, verify, output),
-        Verb::Status(which) => commands::status::run(&local, &args.common, which, output),
+        Verb::Status(status) => commands::status::run(&local, &args.common, status, output),
         Verb::Run(run) => commands::work::run(&args.common, run),
         Verb::Shell(which) => commands::work::shell(&args.common, which),
         Verb::Lab(lab) => commands::lab::lab(&args.common, lab, output),

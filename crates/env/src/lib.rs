@@ -18,6 +18,8 @@ mod received;
 mod runtime;
 mod secrets;
 mod strangers;
+mod sweep;
+mod usage;
 
 use std::path::{Path, PathBuf};
 
@@ -30,8 +32,8 @@ pub use error::{EnvError, get_python};
 pub use fetch::{FetchProgress, fetch_all, fetch_small, is_fetched};
 pub use files::Depth;
 pub use generation::{
-    Added, Addition, Builder, Cure, Damage, Environments, Fault, Generation, Mender, Reason,
-    Record, add_again, foreign_place, give_back,
+    Added, Addition, Builder, Cure, Damage, Environments, Fault, Generation, Mender, Occasion,
+    Reason, Record, Running, State, Switch, add_again, foreign_place, give_back, running,
 };
 pub use http::Client;
 pub use inside::Inside;
@@ -39,6 +41,8 @@ pub use lock::read_locks;
 pub use received::{note_received, received};
 pub use secrets::{Secret, without_secrets};
 pub use strangers::strangers;
+pub use sweep::{CACHE, unneeded};
+pub use usage::Usage;
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -243,6 +243,39 @@ pub(crate) struct Changes {
     pub removes: Vec<String>,
 }
 
+/// A package of the system that has an upgrade waiting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its name.
+    pub name: String,
+    /// The version that is installed; `None` where it comes along with another one.
+    pub before: Option<String>,
+    /// The version that apt has.
+    pub after: String,
+    /// Whether the distribution has it among its fixes for security.
+    pub security: bool,
+}
+
+/// The packages of the system with an upgrade waiting, as apt's lists of now tell it; none where there is no apt, or it
+/// cannot say.
+pub fn waiting(system: &dyn System) -> Vec<Waiting> {
+    let words = ["upgrade".to_owned(), "--with-new-pkgs".to_owned()];
+    if system.which("apt-get").is_none() {
+        return Vec::new();
+    }
+    let said = run_look(system, look(&["-s", "-qq"], &words)).map(|output| output.stdout);
+    said.unwrap_or_default().lines().filter_map(waits).collect()
+}
+
+fn waits(line: &str) -> Option<Waiting> {
+    let Change { name, version: after } = inst_line(line)?;
+    let (head, origin) = line.split_once('(')?;
+    let before = head.split_once('[').and_then(|(_, rest)| rest.split(']').next());
+    // `Debian-Security:13/stable-security`, `Ubuntu:24.04/noble-security`.
+    let security = origin.split([',', ' ']).any(|one| one.contains("-security"));
+    Some(Waiting { name, before: before.map(str::to_owned), after, security })
+}
+
 /// Asks apt just for the names and versions.
 pub(crate) fn changes(system: &dyn System, words: &[String]) -> Result<Changes, ExecError> {
     Ok(parse_changes(&run_look(system, look(&["-s", "-qq"], words))?.stdout))
@@ -563,6 +596,27 @@ mod tests {
 
     use super::*;
     use crate::steps::testing::Machine;
+
+    #[test]
+    fn a_fix_for_security_is_told_by_where_apt_has_it_from() {
+        let told = |line: &str| waits(line).map(|one| (one.before, one.after, one.security));
+        let some = |before: &str, after: &str, security| {
+            Some((Some(before.to_owned()), after.to_owned(), security))
+        };
+        assert_eq!(
+            told(
+                "Inst libc6 [2.36-9] (2.36-10 Debian:12.12/oldstable, Debian-Security:12/oldstable-security [amd64]) []"
+            ),
+            some("2.36-9", "2.36-10", true)
+        );
+        assert_eq!(
+            told("Inst curl [7.88-1] (7.88-2 Ubuntu:24.04/noble-updates [amd64])"),
+            some("7.88-1", "7.88-2", false)
+        );
+        let new = told("Inst linux-image-7 (7.1 Ubuntu:24.04/noble-security [amd64])").unwrap();
+        assert_eq!((new.0, new.2), (None, true));
+        assert_eq!(told("Conf curl (7.88-2 Debian:12/stable [amd64])"), None);
+    }
 
     #[test]
     fn the_status_file_is_read() {

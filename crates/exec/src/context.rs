@@ -6,13 +6,16 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
-use aitk_env::{Backend, Depth, Environments, Generation, Record, Settings, Site, backend};
+use aitk_env::{
+    Backend, Depth, Environments, Generation, Occasion, Record, Settings, Site, backend,
+};
 use aitk_export::TargetList;
 use aitk_plan::{Catalog, EnvironmentPlan, Locks};
 use aitk_system::{Command, Message, System};
 use serde_json::Value;
 
 use crate::apt::{Apt, Said};
+use crate::back::Back;
 use crate::downloads::Downloads;
 use crate::error::ExecError;
 use crate::receipt::{Made, Object, Receipt};
@@ -47,6 +50,8 @@ pub struct Context<'a> {
     pub fresh: bool,
     /// Whether a project is also written where there is something else already.
     pub force: bool,
+    /// What is gone back to; `None` where nothing is.
+    pub back: Option<&'a Back>,
     /// How long to wait for the locks of apt and dpkg.
     pub lock_wait: Duration,
     /// What is known so far, by both lanes.
@@ -120,6 +125,7 @@ impl<'a> Context<'a> {
             locked: None,
             fresh: false,
             force: false,
+            back: None,
             lock_wait: Duration::from_secs(600),
             memo: Mutex::new(Memo { receipt, ..Memo::default() }),
             apt: Apt::default(),
@@ -253,6 +259,15 @@ impl Context<'_> {
         }
     }
 
+    /// What a generation becomes the one in use for, in this run.
+    pub(crate) fn occasion(&self) -> Occasion {
+        match self.back {
+            Some(_) => Occasion::Rollback,
+            None if self.fresh => Occasion::Upgrade,
+            None => Occasion::Apply,
+        }
+    }
+
     /// What stands in a generation, as [`Generation::standing`] says it.
     pub(crate) fn standing(&self, generation: &Generation) -> Option<String> {
         let found = || generation.standing(self.system);
@@ -266,6 +281,9 @@ impl Context<'_> {
     }
 
     fn find(&self, wanted: &EnvironmentPlan, named: Option<&str>) -> Option<(Generation, Record)> {
+        if let Some(Back { generation, record, .. }) = self.back {
+            return Some((generation.clone(), record.clone()));
+        }
         let environments = self.environments(wanted);
         match named {
             None => environments.find(self.system, &wanted.request.digest),

@@ -2,13 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 
 use aitk_env::{Environments, received};
 use aitk_plan::{BASE, Bytes, Plan, Status, Step, Totals, charges};
-use aitk_system::{Exit, Explain, Failure, Message, RunError, Told, interrupted, message};
+use aitk_system::{
+    Exit, Explain, Failure, Message, RunError, Told, asked_to_stop, interrupted, message,
+};
 use serde::Serialize;
 
 use crate::apt;
@@ -108,15 +111,23 @@ pub fn apply(
         shared: Mutex::new(Shared::new(plan)),
         changed: Condvar::new(),
     };
+    let ended = AtomicBool::new(false);
     thread::scope(|scope| {
+        // Where it cannot be had, nobody is told why it waits.
+        let _ = thread::Builder::new().spawn_scoped(scope, || run.say_why_it_waits(&ended));
         // The lanes wait for each other, so neither can do without its own thread.
         match thread::Builder::new().spawn_scoped(scope, || run.lane(true)) {
-            Ok(_) => run.lane(false),
+            Ok(root) => {
+                run.lane(false);
+                let _ = root.join();
+            }
             Err(source) => {
                 let error = ExecError::from(RunError::Io { program: "aitk".to_owned(), source });
                 run.shared().stop(String::new(), error);
             }
         }
+        ended.store(true, Ordering::Relaxed);
+        run.changed.notify_all();
     });
     let Shared { plan, outcomes, failure, pause, .. } =
         run.shared.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -224,6 +235,8 @@ struct Shared {
     agreed: Totals,
     outcomes: BTreeMap<String, Outcome>,
     failure: Option<(String, ExecError)>,
+    /// The step that root is at.
+    at_root: Option<String>,
     /// What stops only the steps that need it.
     pause: Option<(String, ExecError)>,
 }
@@ -242,7 +255,8 @@ impl Shared {
     fn new(mut plan: Plan) -> Self {
         plan.add_up();
         let agreed = plan.totals;
-        Self { plan, agreed, outcomes: BTreeMap::new(), failure: None, pause: None }
+        let outcomes = BTreeMap::new();
+        Self { plan, agreed, outcomes, failure: None, at_root: None, pause: None }
     }
 
     /// Keeps why it does not go on.
@@ -283,6 +297,23 @@ impl Run<'_> {
         self.shared.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Tells whoever asks to stop, each time, why that takes a while: what root has begun is not stopped in the middle.
+    fn say_why_it_waits(&self, ended: &AtomicBool) {
+        let mut shared = self.shared();
+        while !ended.load(Ordering::Relaxed) {
+            (shared, _) =
+                self.changed.wait_timeout(shared, BEAT).unwrap_or_else(PoisonError::into_inner);
+            if let Some(step) = shared.at_root.clone().filter(|_| asked_to_stop()) {
+                drop(shared);
+                let text = message!(
+                    "it stops as soon as this step is done: dpkg that is stopped in the middle leaves a broken system"
+                );
+                self.reporter.event(&Event::Message { step: &step, text: &text });
+                shared = self.shared();
+            }
+        }
+    }
+
     /// Does the steps of one lane until all are done, one fails in either lane, or the user wants to stop. A pause keeps
     /// only those steps back that need what waits.
     fn lane(&self, root: bool) {
@@ -305,8 +336,14 @@ impl Run<'_> {
                 }
             };
             let Some(step) = plan.step(&id) else { return };
+            if root {
+                self.shared().at_root = Some(id.clone());
+            }
             let result = self.step(&plan, step);
             let mut shared = self.shared();
+            if root {
+                shared.at_root = None;
+            }
             match result {
                 Ok(outcome) => _ = shared.outcomes.insert(id, outcome),
                 Err(error) => {

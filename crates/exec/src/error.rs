@@ -130,6 +130,40 @@ pub enum ExecError {
         /// What is missing.
         reason: Message,
     },
+    /// There is no generation of an environment that was in use before the one that is.
+    #[explain(
+        code = "AITK-X17",
+        exit = Usage,
+        say("there is nothing to go back to: no generation of `{env}` was in use before this one, or it is gone"),
+        hint("`aitk status --history` shows which ones there are; name one of them")
+    )]
+    NothingBefore {
+        /// The environment.
+        env: String,
+    },
+    /// No generation has a name that begins so, or several have.
+    #[explain(
+        code = "AITK-X18",
+        exit = Usage,
+        say("not one generation is meant by {name:?}"),
+        hint("there are: {there}")
+    )]
+    NoGeneration {
+        /// What was named.
+        name: String,
+        /// Those that there are.
+        there: Message,
+    },
+    /// What would be gone back to is not whole; what is in use stays in use.
+    #[explain(code = "AITK-X19", say("{path} is not whole: {reason}"), hint("{remedy}"))]
+    NotWhole {
+        /// Its folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: Message,
+        /// What helps.
+        remedy: Message,
+    },
     /// sudo asks for a password, and there is nobody to ask.
     #[explain(
         code = "AITK-X06",

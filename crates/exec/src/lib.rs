@@ -4,6 +4,8 @@
 //! [`verify`] looks whether it still is.
 
 mod apt;
+mod back;
+mod cleaning;
 mod context;
 mod downloads;
 mod engine;
@@ -19,9 +21,12 @@ mod removal;
 mod report;
 mod steps;
 mod survey;
+mod take_all;
 mod verify;
 
-pub use apt::brought;
+pub use apt::{Waiting, brought, waiting};
+pub use back::{Back, back};
+pub use cleaning::{Around, Cleaning, Keeps, OLD, clean, cleaning, take_file, whole_cache};
 pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;
@@ -38,4 +43,5 @@ pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away}
 pub use report::{Answer, Event, Incoming, News, Outcome, Reporter};
 pub use steps::{Remedy, Undo, env_flag};
 pub use survey::{fill_in, lock, lock_ahead, survey};
+pub use take_all::take_all_away;
 pub use verify::{Finding, judge, verify};

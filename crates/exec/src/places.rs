@@ -4,6 +4,7 @@
 use std::path::{Component, Path, PathBuf};
 
 use aitk_detect::Folders;
+use aitk_env::Generation;
 use aitk_plan::{GPU_GROUPS, Profile, SWAP_FILE, StepKind, names};
 
 /// Where NVIDIA's tool describes the devices for containers.
@@ -31,6 +32,8 @@ pub(crate) enum Thing {
     Generation(PathBuf),
     /// The link to the one in use.
     Current(PathBuf),
+    /// The history of an environment.
+    History(PathBuf),
     /// A link by which conda knows an environment.
     Named(PathBuf),
     /// uv.
@@ -83,7 +86,8 @@ impl Places {
             let parts: Vec<_> = inside.components().map(|part| part.as_os_str().to_str()).collect();
             return match parts[..] {
                 [Some("envs"), Some(_), Some("current")] => Some(Thing::Current(owned)),
-                [Some("envs"), Some(_), Some(name)] if is_digest(name) => {
+                [Some("envs"), Some(_), Some("history.jsonl")] => Some(Thing::History(owned)),
+                [Some("envs"), Some(_), Some(name)] if Generation::is_name(name) => {
                     Some(Thing::Generation(owned))
                 }
                 [Some("conda"), Some("envs"), Some(_)] => Some(Thing::Named(owned)),
@@ -147,13 +151,6 @@ fn plain(text: &str) -> Option<PathBuf> {
     (path.is_absolute() && parts && names::line::fits(text)).then_some(path)
 }
 
-/// Whether a name is that of a generation: its lock's digest, and a number where it was built again.
-pub(crate) fn is_digest(name: &str) -> bool {
-    let (digest, number) = name.split_once('.').unwrap_or((name, "1"));
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
-    digest.len() == 16 && digest.bytes().all(|c| c.is_ascii_hexdigit()) && digits(number)
-}
-
 /// The files of the system that the profiles which come with aitk write, with what they say.
 pub(crate) fn system_files() -> impl Iterator<Item = (String, String)> {
     let profiles = Profile::names().filter_map(|name| Profile::builtin(name).ok());
@@ -182,6 +179,7 @@ mod tests {
             ("/envs/ai/0123456789abcdef.2", true),
             ("/envs/ai/0123456789abcdef.x", false),
             ("/envs/ai/current", true),
+            ("/envs/ai/history.jsonl", true),
             ("/envs/ai/notes", false),
             ("/envs/ai", false),
             ("/envs/../../../x/0123456789abcdef", false),

@@ -151,6 +151,21 @@ impl Receipt {
         self.begun.get(env).or_else(of_current).or_else(|| self.environments.get(env))
     }
 
+    /// What was wished for earlier is what is wished for again: somebody goes back to it, and what a run had begun since is
+    /// not continued.
+    pub fn wish_again(&mut self, env: &str, wish: Value) {
+        self.begun.remove(env);
+        self.environments.insert(env.to_owned(), wish);
+    }
+
+    /// Everything that aitk has made is gone, and nothing is wished for any more.
+    pub fn forget_wishes(&mut self) {
+        self.environments.clear();
+        self.begun.clear();
+        self.proofs.clear();
+        self.boots.clear();
+    }
+
     /// Writes the receipt, whole or not at all.
     ///
     /// # Errors

@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Environments, strangers};
-use aitk_plan::{GPU_GROUPS, Lock, SWAP_FILE};
+use aitk_env::{Environments, Generation, strangers};
+use aitk_plan::{GPU_GROUPS, Manager, SWAP_FILE};
 use aitk_system::{Command, FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
-use crate::places::{Places, Thing, is_digest, shell_files, system_files};
+use crate::places::{Places, Thing, shell_files, system_files};
 use crate::receipt::{Made, Object, Provenance, Receipt};
 use crate::steps::{
     Cleared, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources,
@@ -93,10 +93,10 @@ fn by_marks(places: &Places, system: &dyn System) -> Vec<Made> {
     for environment in below(places.data.join("envs")) {
         for path in below(environment) {
             let name = named(&path).unwrap_or_default();
-            let ours = if name == "current" {
-                leads_to_generation(&path, system)
-            } else {
-                is_digest(&name) && is_generation(&path, system)
+            let ours = match &*name {
+                "current" => leads_to_generation(&path, system),
+                "history.jsonl" => is_history(&path, system),
+                name => Generation::is_name(name) && is_generation(&path, system),
             };
             paths.extend(ours.then_some(path));
         }
@@ -170,6 +170,9 @@ pub fn removal(receipt: &Receipt, places: &Places, system: &dyn System) -> Remov
         removal.add(key, &thing, object.detail.as_deref(), places, system);
     }
     removal.add_strangers(places, system);
+    // What came last goes first.
+    let made_at = |undo: &Undo| receipt.objects.get(&undo.key).map(|object| object.at.clone());
+    removal.root.sort_by_key(|undo| std::cmp::Reverse(made_at(undo)));
     // The last in the order of the alphabet first, so that links go before what they lead to.
     removal.goes.sort_by(|one, other| other.path.cmp(&one.path));
     removal
@@ -211,6 +214,7 @@ impl Removal {
             Thing::Lines(path) => (path, true),
             Thing::Generation(path)
             | Thing::Current(path)
+            | Thing::History(path)
             | Thing::Named(path)
             | Thing::Uv(path) => (path, false),
             Thing::Kernel(path) | Thing::Program(path) => (path, false),
@@ -299,6 +303,7 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
     };
     let (Thing::Generation(path)
     | Thing::Current(path)
+    | Thing::History(path)
     | Thing::Named(path)
     | Thing::Uv(path)
     | Thing::Kernel(path)
@@ -319,6 +324,7 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
             leads_to_current(path, places, system),
             message!("it does not lead to aitk's environment"),
         ),
+        Thing::History(path) => goes(is_history(path, system), not_ours()),
         Thing::Generation(_) if stat.kind != FileKind::Dir => Fate::Stays(not_ours()),
         Thing::Generation(path) => {
             Fate::Goes(own_files(path, system).iter().map(|own| path.join(own)).collect())
@@ -345,6 +351,29 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
     }
 }
 
+/// A generation that goes, all but the user's own files in it; else why it stays, where there is a reason.
+pub(crate) fn generation_goes(
+    path: &Path,
+    places: &Places,
+    system: &dyn System,
+) -> Result<Goes, Option<Message>> {
+    match fate(&Thing::Generation(path.to_owned()), None, places, system) {
+        Fate::Goes(keeps) => {
+            let key = Made::path(path, None).key;
+            Ok(Goes { key, path: path.to_owned(), lines_only: false, detail: None, keeps })
+        }
+        Fate::Stays(reason) => Err(Some(reason)),
+        Fate::Gone => Err(None),
+    }
+}
+
+impl Goes {
+    /// What of it is the user's and stays.
+    pub(crate) fn keeps_of_the_user(&self) -> impl Iterator<Item = Kept> {
+        self.keeps.iter().map(|path| Kept { path: path.clone(), reason: not_ours() })
+    }
+}
+
 /// A link between aitk's own folder and something in it: behind it is somebody's place.
 fn link_above(path: &Path, places: &Places, system: &dyn System) -> Option<PathBuf> {
     let top = [&places.data, &places.kernels].into_iter().find(|top| path.starts_with(top))?;
@@ -356,11 +385,7 @@ fn link_above(path: &Path, places: &Places, system: &dyn System) -> Option<PathB
 /// Whether a folder says of itself that aitk has built it, or is building it.
 pub(crate) fn is_generation(path: &Path, system: &dyn System) -> bool {
     let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else { return false };
-    let generation = Environments::at(folder).generation(&name.to_string_lossy());
-    let is_folder = system.stat(path).is_ok_and(|stat| stat.kind == FileKind::Dir);
-    let locked = |lock: Lock| generation.name().split('.').next() == Some(&lock.digest());
-    is_folder
-        && (generation.record(system).is_some() || generation.kept_lock(system).is_some_and(locked))
+    Environments::at(folder).generation(&name.to_string_lossy()).is_ours(system)
 }
 
 /// The user's own files in a generation. Of one that is half-built nobody can tell which file is a package's, so what
@@ -388,8 +413,13 @@ fn own_files(path: &Path, system: &dyn System) -> Vec<PathBuf> {
     own
 }
 
+/// Whether a file tells when which generation came into use.
+pub(crate) fn is_history(path: &Path, system: &dyn System) -> bool {
+    path.parent().is_some_and(|folder| !Environments::at(folder).history(system).is_empty())
+}
+
 pub(crate) fn leads_to_generation(link: &Path, system: &dyn System) -> bool {
-    system.read_link(link).is_ok_and(|target| target.to_str().is_some_and(is_digest))
+    system.read_link(link).is_ok_and(|target| target.to_str().is_some_and(Generation::is_name))
 }
 
 fn leads_to_current(link: &Path, places: &Places, system: &dyn System) -> bool {
@@ -429,6 +459,9 @@ pub fn take_away(goes: &Goes, places: &Places, system: &dyn System) -> Result<()
         };
         return done.map_err(ExecError::io(place));
     }
+    if path.file_name().is_some_and(|name| Generation::is_name(&name.to_string_lossy())) {
+        unmake(path, &goes.keeps, system).map_err(ExecError::io(path))?;
+    }
     clear(path, &goes.keeps, system).map_err(ExecError::io(path))?;
     // Somebody's own kernel, which an earlier aitk has kept beside its own, comes back.
     let kept = kept_kernel(path);
@@ -437,6 +470,20 @@ pub fn take_away(goes: &Goes, places: &Places, system: &dyn System) -> Result<()
     {
         system.write(path, &bytes, 0o644).map_err(ExecError::io(path))?;
         system.remove(&kept).map_err(ExecError::io(kept))?;
+    }
+    Ok(())
+}
+
+/// Takes away what is in a generation in an order in which whoever finds it half gone knows it for that: what it says of
+/// itself is the first to go, and the lock, by which it is known as aitk's, the last.
+fn unmake(path: &Path, keeps: &BTreeSet<PathBuf>, system: &dyn System) -> io::Result<()> {
+    let Some(parent) = path.parent() else { return Ok(()) };
+    let generation = Environments::at(parent)
+        .generation(&path.file_name().unwrap_or_default().to_string_lossy());
+    system.remove(&generation.record_path())?;
+    let is_lock = |name: &String| Manager::ALL.iter().any(|one| one.lock_file() == name);
+    for name in system.list(path)?.into_iter().filter(|name| !is_lock(name)) {
+        clear(&path.join(name), keeps, system)?;
     }
     Ok(())
 }
@@ -520,6 +567,10 @@ mod tests {
             home.put(&format!("{built}/aitk-generation.json"), &record.to_string());
             home.put(&format!("{built}/bin/python3"), "");
             home.link(DIGEST, "aitk/envs/ai/current");
+            home.put(
+                "aitk/envs/ai/history.jsonl",
+                &format!("{{\"when\":\"now\",\"to\":\"{DIGEST}\",\"reason\":\"apply\"}}\n"),
+            );
             home.link(&home.at("aitk/envs/ai/current").to_string_lossy(), "aitk/conda/envs/ai");
             home.put("aitk/tools/uv-1/uv", "uv");
             // What a run was killed over.

@@ -36,4 +36,6 @@ aitk_system::codes! {
     /// Files of settings lead pip or uv elsewhere than into the environment that they are started in; aitk itself installs
     /// without them.
     ASTRAY_SETTINGS = "AITK-W16";
+    /// The link to the environment in use was moved by hand since aitk last moved it, and the plan moves it again.
+    MOVED_BY_HAND = "AITK-W17";
 }

@@ -58,7 +58,7 @@ pub use explain::{Diagnosed, Exit, Explain};
 pub use failure::Failure;
 pub use fault::Fault;
 pub use inside::{inside, is_plain};
-pub use interrupt::{interrupted, listen as listen_for_interrupts};
+pub use interrupt::{asked_to_stop, interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
 pub use message::{
     Held, HeldAsItIs, HeldMessage, Message, Told, Translate, maybe_sentence, sentence, sentences,
@@ -96,6 +96,9 @@ pub struct Stat {
     pub dev: u64,
     /// Inode number.
     pub ino: u64,
+    /// How many names it has; recordings of old do not say it.
+    #[serde(default)]
+    pub links: u64,
 }
 
 /// The kinds of file that matter here.

@@ -237,6 +237,8 @@ fn stat_of(stat: &rustix::fs::Stat) -> Stat {
         mtime: seconds.saturating_mul(1_000_000_000).saturating_add(nanoseconds),
         dev: stat.st_dev,
         ino: stat.st_ino,
+        #[allow(clippy::useless_conversion, reason = "its width is the architecture's")]
+        links: u64::from(stat.st_nlink),
     }
 }
 

@@ -1,20 +1,21 @@
 //! `aitk remove`
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aitk_env::Usage;
 use aitk_exec::{
-    ExecError, Places, ProjectRemoval, Receipt, Removal, Undo, brought, note_by_marks,
-    project_removal, prune, removal, remove_project, take_away,
+    Places, ProjectRemoval, Receipt, Removal, brought, note_by_marks, project_removal, removal,
+    remove_project, take_all_away, take_file, whole_cache,
 };
 use aitk_plan::Bytes;
-use aitk_system::{System, message};
+use aitk_system::{System, is_terminal, message};
 use serde_json::json;
 
 use crate::args::{Common, Remove};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, GOOD, Output, one_line, styled};
-use crate::run::{confirm, elevate, take_turn};
+use crate::run::{agrees, confirm, elevate, take_turn};
 use crate::session::{Local, Session};
 use crate::words::said;
 
@@ -68,14 +69,25 @@ pub fn run(
     }
     // What is taken away does not come back, so silence means no.
     confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
+    let cache = cache(local, &session, args, output)?;
     let _ticket = match commands.is_empty() {
         true => None,
         false => elevate(&session, commands.iter().cloned(), false)?,
     };
     let before = free(&**local, &places.data);
-    take_all_away(local, &removal, &places, receipt, state)?;
+    let failed = take_all_away(&**local, &removal, &places, receipt, state)?;
+    let mut failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
+    for path in &cache {
+        let own = [&*session.settings.cache, state];
+        failed.extend(take_file(&**local, own, path).err().map(CliError::from));
+    }
+    if args.all && failed.is_empty() {
+        forget_all(local, &session)?;
+    }
     let freed = free(&**local, &places.data).saturating_sub(before);
     data["freed"] = freed.into();
+    data["cache"] = cache.iter().map(|path| path.display().to_string()).collect();
+    CliError::remains(&failed)?;
     output.result("removal", &data, Vec::new(), || {
         let sign = styled(GOOD, "✓");
         message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
@@ -120,37 +132,49 @@ fn remove_project_here(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Takes away what goes, and notes each thing that is gone.
-fn take_all_away(
+/// What of the cache goes: all of it where that is asked for, or the person says so when asked.
+fn cache(
     local: &Local,
-    removal: &Removal,
-    places: &Places,
-    mut receipt: Receipt,
-    state: &Path,
-) -> Result<(), CliError> {
-    for undo in removal.root.iter().filter(|undo| !undo.commands.is_empty()) {
-        take_back(&**local, undo)?;
-        receipt.objects.remove(&undo.key);
-        receipt.save(state, &**local)?;
+    session: &Session,
+    args: &Remove,
+    output: &Output,
+) -> Result<Vec<PathBuf>, CliError> {
+    let all = whole_cache(&**local, &session.settings.cache);
+    if all.is_empty() || args.all {
+        return Ok(all);
     }
-    for goes in &removal.goes {
-        take_away(goes, places, &**local)?;
-        prune(&goes.path, places, &**local)?;
-        receipt.objects.remove(&goes.key);
-        // After each, so that an interruption leaves nothing unsaid.
-        receipt.save(state, &**local)?;
+    let mut usage = Usage::default();
+    all.iter().for_each(|path| usage.add(&**local, path));
+    let (cache, bytes) = (&session.settings.cache, Bytes(usage.own() + usage.shared()));
+    if args.yes || !is_terminal() {
+        let stays =
+            message!("The cache {cache} stays ({bytes}): `aitk clean --cache` takes it away.");
+        if !output.json {
+            output.say(stays);
+        }
+        return Ok(Vec::new());
     }
-    removal.forget_gone(&mut receipt);
-    receipt.environments.clear();
-    receipt.begun.clear();
-    receipt.proofs.clear();
-    receipt.boots.clear();
-    receipt.save(state, &**local)?;
+    let question = message!("Take the cache {cache} away as well ({bytes})? [y/N] ");
+    Ok(if agrees(question, false)? { all } else { Vec::new() })
+}
+
+/// What aitk has noted goes at the very end, and folders of its own that are empty then.
+fn forget_all(local: &Local, session: &Session) -> Result<(), CliError> {
+    let (state, cache) = (&session.machine.folders.state, &session.settings.cache);
+    for name in ["runs", "seen", "receipt.json", "lock"] {
+        take_file(&**local, [cache, state], &state.join(name))?;
+    }
+    for folder in [cache, state, &session.settings.data] {
+        let empty = local.list(folder).is_ok_and(|names| names.is_empty());
+        if empty && folder.ends_with("aitk") {
+            local.remove(folder).map_err(CliError::io(folder))?;
+        }
+    }
     Ok(())
 }
 
 /// Where aitk can have made something: condas of the user's own were named when they were used.
-fn places(session: &Session, receipt: &Receipt) -> Places {
+pub fn places(session: &Session, receipt: &Receipt) -> Places {
     let condas =
         receipt.environments.values().filter_map(|request| request["choices"]["base"].as_str());
     let condas = condas.map(Path::new).filter(|conda| conda.is_absolute());
@@ -181,8 +205,6 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
         let text = message!("the receipt names {key:?}, which aitk cannot have made: it stays");
         output.say(format!("  {} {}", styled(CARE, "!"), said(text)));
     }
-    let cache = message!("  the cache {} stays", session.settings.cache.display());
-    output.say(styled(DIM, said(cache)));
     if !system.is_empty() {
         let stay = message!("  packages of the system stay; if nothing else needs them:");
         output.say(styled(DIM, said(stay)));
@@ -194,18 +216,6 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
 }
 
 /// Free bytes on the file system of a folder, which may be gone.
-fn free(local: &dyn System, folder: &Path) -> u64 {
+pub fn free(local: &dyn System, folder: &Path) -> u64 {
     folder.ancestors().find_map(|path| Some(local.space(path).ok()?.free)).unwrap_or_default()
-}
-
-/// What root has to do.
-fn take_back(local: &dyn System, undo: &Undo) -> Result<(), CliError> {
-    for command in &undo.commands {
-        let output = local.run(command).map_err(ExecError::from)?;
-        if !output.success() {
-            let (command, output) = (command.to_string(), output.tail(8));
-            return Err(ExecError::Failed { command, output, log: None }.into());
-        }
-    }
-    Ok(())
 }

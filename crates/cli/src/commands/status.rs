@@ -10,9 +10,9 @@ use aitk_plan::FrameworkPlan;
 use aitk_system::{Message, System, Told, message};
 use serde_json::json;
 
-use crate::args::Common;
+use crate::args::{Common, Status};
+use crate::commands::history::History;
 use crate::error::{CliError, making};
-use crate::given::Which;
 use crate::output::{CARE, DIM, HEAD, Output, one_line, styled};
 use crate::session::{Ask, Local, Session};
 use crate::words::said;
@@ -20,16 +20,17 @@ use crate::words::said;
 pub fn run(
     local: &Local,
     common: &Common,
-    args: &Which,
+    args: &Status,
     output: &Output,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
     let system = Arc::clone(&session.system);
     let system = &*system;
-    let environments = Environments::new(&session.settings.data, &args.env);
+    let env = &args.which.env;
+    let environments = Environments::new(&session.settings.data, env);
     let current = environments.current(system);
     let interrupted = interrupted_run(&session.machine.folders.state, system);
-    let request = session.applied(&args.env).ok();
+    let request = session.applied(env).ok();
     let brought = brought(&session.receipt, system);
     let framework = match (&current, &request) {
         (Some((generation, record)), Some(request)) => {
@@ -40,7 +41,7 @@ pub fn run(
         _ => None,
     };
     let shown = current.as_ref().map(|(generation, record)| Shown {
-        name: &args.env,
+        name: env,
         path: environments.current_path(),
         generation: generation.name(),
         record,
@@ -48,6 +49,10 @@ pub fn run(
         packages: record.layers.values().map(|layer| layer.len()).sum(),
         added: generation.added(system).iter().map(ToString::to_string).collect(),
     });
+    let history = match args.history {
+        true => Some(History::read(system, &session.settings.data, env)?),
+        false => None,
+    };
     let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
     let project = project_state(&here, &**local)?;
     let data = json!({
@@ -65,19 +70,21 @@ pub fn run(
         "wish": request,
         "system_packages": brought.len(),
         "interrupted": interrupted.as_ref().map(|run| &run.at),
+        "history": history.as_ref().map(History::json),
     });
-    let make = making(&args.env, request.is_some());
+    let make = making(env, request.is_some());
     output.result("status", &data, Vec::new(), || {
         let mut text = project.as_ref().map(page_of).unwrap_or_default();
         text += &match &shown {
             Some(shown) => shown.page(brought.len()),
             None => said(message!(
                 "There is no environment `{}` here. Make it with `{make}`.\n",
-                args.env
+                env
             )),
         };
-        if let Some(Interrupted { at: step, env }) = &interrupted {
-            let flag = env_flag(env.as_deref().unwrap_or(&args.env));
+        text += &history.as_ref().map(History::page).unwrap_or_default();
+        if let Some(Interrupted { at: step, env: about }) = &interrupted {
+            let flag = env_flag(about.as_deref().unwrap_or(env));
             text += &said(message!(
                 "{} the last run did not come to its end (at {step}): `aitk apply{flag}` continues\n",
                 styled(CARE, "!")

@@ -5,18 +5,22 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_env::Environments;
-use aitk_exec::Journal;
-use aitk_plan::{Bytes, Lock, Part, Plan, Status};
+use aitk_exec::{Journal, Waiting, waiting};
+use aitk_plan::{Lock, Package, Part, Plan, Status};
 use aitk_system::{Deny, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Common, Upgrade};
+use crate::changes::{Change, Version};
 use crate::error::CliError;
-use crate::output::{BAD, CARE, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::output::{CARE, Diagnostic, GOOD, HEAD, Output, styled};
 use crate::progress::Progress;
 use crate::run::{confirm, finish, refuse_blocked, remember, take_turn};
 use crate::session::{Ask, Local, Session};
 use crate::words::said;
+
+/// How many packages of the system are named.
+const NAMED: usize = 20;
 
 pub fn run(
     local: &Local,
@@ -42,8 +46,12 @@ pub fn run(
     }
     plan.add_up();
     let changes = changes(&session, &plan, &args.which.env);
+    let system = waiting(&*session.system);
     let data = json!({ "env": args.which.env, "manager": plan.manager, "changes": changes.iter().map(Change::json).collect::<Vec<_>>(),
-        "totals": plan.totals, "dry_run": args.dry_run });
+        "system": system.iter().map(of_system).collect::<Vec<_>>(), "totals": plan.totals, "dry_run": args.dry_run });
+    if !output.json {
+        show_system(&system, output);
+    }
     if changes.is_empty() {
         output.result("upgrade", &data, Vec::new(), || {
             message!(
@@ -77,36 +85,32 @@ pub fn run(
     finish(summary, output)
 }
 
-/// What becomes of a package: its version before and after.
-struct Change {
-    /// The environment that it is in.
-    env: String,
-    name: String,
-    before: Option<String>,
-    after: Option<String>,
-    size: Option<u64>,
+/// A package of the system, as a script reads it.
+fn of_system(one: &Waiting) -> serde_json::Value {
+    let Waiting { name, before, after, security } = one;
+    json!({ "name": name, "before": before, "after": after, "security": security })
 }
 
-impl Change {
-    fn json(&self) -> serde_json::Value {
-        json!({ "env": self.env, "name": self.name, "before": self.before, "after": self.after, "size": self.size })
+/// What the system itself has waiting, which `apply` brings; fixes for security first.
+fn show_system(system: &[Waiting], output: &Output) {
+    if system.is_empty() {
+        return;
     }
-
-    fn show(&self) -> String {
-        let size = self
-            .size
-            .map(|size| format!("  {}", said(Bytes(size).to_string())))
-            .unwrap_or_default();
-        let name = format!("{:28}", self.name);
-        match (&self.before, &self.after) {
-            (Some(before), Some(after)) => {
-                format!("  {} {name} {before} → {after}{size}\n", styled(CARE, "~"))
-            }
-            (None, Some(after)) => format!("  {} {name} {after}{size}\n", styled(GOOD, "+")),
-            (before, None) => {
-                format!("  {} {name} {}\n", styled(BAD, "-"), before.clone().unwrap_or_default())
-            }
-        }
+    let (fixes, others): (Vec<_>, Vec<_>) = system.iter().partition(|one| one.security);
+    output.say(message!(
+        "Packages of the system have upgrades waiting, which `aitk apply` brings: {}, {} of them for security",
+        system.len(),
+        fixes.len()
+    ));
+    for one in fixes.iter().chain(&others).take(NAMED) {
+        let Waiting { name, before, after, security } = one;
+        let mark = if *security { said(message!("for security")) } else { String::new() };
+        let before = before.as_deref().unwrap_or_default();
+        let name = format!("{name:28}");
+        output.say(format!("  {} {name} {before} → {after}  {mark}", styled(CARE, "~")).trim_end());
+    }
+    if system.len() > NAMED {
+        output.say(message!("  and {} more", system.len() - NAMED));
     }
 }
 
@@ -134,29 +138,12 @@ fn differences(
         Some(build) => format!("{version} {build}"),
         None => version.to_owned(),
     };
-    let before: BTreeMap<String, String> = lock
-        .iter()
-        .flat_map(Lock::packages)
-        .map(|locked| {
-            (locked.package.name.clone(), exact(&locked.package.version, &locked.package.build))
-        })
-        .collect();
-    let after: BTreeMap<String, (String, Option<u64>)> = steps()
-        .flat_map(|step| &step.packages)
-        .map(|package| {
-            (package.name.clone(), (exact(&package.version, &package.build), package.size))
-        })
-        .collect();
-    let names: std::collections::BTreeSet<&String> = before.keys().chain(after.keys()).collect();
-    names
-        .into_iter()
-        .map(|name| Change {
-            env: env.to_owned(),
-            name: name.clone(),
-            before: before.get(name).cloned(),
-            after: after.get(name).map(|(version, _)| version.clone()),
-            size: after.get(name).and_then(|(_, size)| *size),
-        })
-        .filter(|change| change.before != change.after)
-        .collect()
+    let version = |package: &Package, size: Option<u64>| {
+        let text = exact(&package.version, &package.build);
+        (package.name.clone(), Version { text, size })
+    };
+    let before = lock.iter().flat_map(Lock::packages).map(|one| version(&one.package, None));
+    let after = steps().flat_map(|step| &step.packages).map(|one| version(one, one.size));
+    let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) = (before.collect(), after.collect());
+    Change::between(env, &before, &after)
 }

@@ -103,6 +103,7 @@ impl<S: System> System for Hostile<S> {
                 mtime: i64::MIN,
                 dev: 0,
                 ino: 0,
+                links: 0,
             }),
         }
     }

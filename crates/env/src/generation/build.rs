@@ -5,7 +5,7 @@ use std::io;
 use aitk_plan::{Layer, Lock};
 use aitk_system::{System, inside, message};
 
-use super::history::Environments;
+use super::environments::Environments;
 use super::mend::Mender;
 use super::place::Generation;
 use super::record::Record;

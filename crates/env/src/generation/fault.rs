@@ -278,7 +278,7 @@ mod tests {
     use aitk_system::Real;
 
     use super::*;
-    use crate::generation::Environments;
+    use crate::generation::{Environments, Occasion};
 
     fn lock() -> Lock {
         let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
@@ -333,7 +333,7 @@ mod tests {
             .arg(folder.path().join("data").to_string_lossy())
             .arg(folder.path().join("moved").to_string_lossy());
         assert!((&Real as &dyn System).run(&copy).unwrap().success());
-        elsewhere.activate(&Real, &moved).unwrap();
+        elsewhere.activate(&Real, &moved, None, Occasion::Apply).unwrap();
         assert_eq!(moved.faults(&Real), [Fault::Moved { from: generation.path().to_owned() }]);
         let anew = elsewhere.instance(&Real, &generation.name());
         assert_eq!((anew.name(), anew.folder()), (moved.name(), format!("{}.1", moved.name())));

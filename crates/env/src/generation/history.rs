@@ -1,138 +1,118 @@
-//! The generations of one environment beside each other: which one is in use, and which one is for what.
+//! The history of an environment: a line for each time that another generation became the one in use, on disk before it
+//! did. Who moves the link by hand writes none.
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use aitk_plan::{Lock, names};
-use aitk_system::{System, message};
+use aitk_plan::names;
+use aitk_system::System;
+use serde::{Deserialize, Serialize};
 
-use super::place::Generation;
-use super::record::Record;
 use crate::error::EnvError;
 
-/// The link beside the generations.
-const CURRENT: &str = "current";
+/// Where it stands, beside the generations.
+pub(super) const HISTORY: &str = "history.jsonl";
 
-/// All generations of one environment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Environments {
-    root: PathBuf,
+/// One line of it: a generation becomes the one in use.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Switch {
+    /// When.
+    #[serde(deserialize_with = "names::line::one")]
+    pub when: String,
+    /// In which run, by the name of its folder.
+    #[serde(default, deserialize_with = "names::file_name::maybe")]
+    pub run: Option<String>,
+    /// The folder of the generation that was in use until then.
+    #[serde(default, deserialize_with = "names::file_name::maybe")]
+    pub from: Option<String>,
+    /// The folder of the one that is in use from then on.
+    #[serde(deserialize_with = "names::file_name::one")]
+    pub to: String,
+    /// What it was done for.
+    pub reason: Occasion,
 }
 
-impl Environments {
-    /// Those of the environment `name` below `data`.
-    pub fn new(data: &Path, name: &str) -> Self {
-        Self { root: data.join("envs").join(name) }
-    }
+/// What a generation became the one in use for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Occasion {
+    /// Something was asked for, or did not work any more.
+    #[default]
+    Apply,
+    /// There was something newer.
+    Upgrade,
+    /// Somebody has gone back to it.
+    Rollback,
+    /// A newer aitk has one that this one does not know.
+    #[serde(other)]
+    Other,
+}
 
-    /// Those in a folder.
-    pub fn at(root: &Path) -> Self {
-        Self { root: root.to_owned() }
-    }
-
-    /// Those that a generation stands among.
-    pub fn beside(generation: &Generation) -> Self {
-        Self::at(generation.path.parent().unwrap_or(&generation.path))
-    }
-
-    /// The folder that always leads to the generation in use.
-    pub fn current_path(&self) -> PathBuf {
-        self.root.join(CURRENT)
-    }
-
-    /// A generation by its lock's digest.
-    pub fn generation(&self, digest: &str) -> Generation {
-        Generation { path: self.root.join(digest) }
-    }
-
-    /// Where the environment of a lock is, or is to be built: a folder named after its digest, or another one beside it
-    /// where what stands there does not work and cannot be mended in place.
-    pub fn instance(&self, system: &dyn System, digest: &str) -> Generation {
-        let current = self.current(system).filter(|(generation, _)| generation.name() == digest);
-        let beside = (1..).map(|number| self.generation(&format!("{digest}.{number}")));
-        let mut places = current
-            .map(|(generation, _)| generation)
-            .into_iter()
-            .chain([self.generation(digest)])
-            .chain(beside);
-        places.find(|place| !place.is_spoilt(system)).unwrap_or_else(|| self.generation(digest))
-    }
-
-    /// The generation that the link leads to, whole or not; `None` where it leads nowhere, or is somebody else's.
-    pub fn linked(&self, system: &dyn System) -> Option<Generation> {
-        let target = system.read_link(&self.current_path()).ok().filter(|to| is_ours(to))?;
-        let generation = Generation { path: self.root.join(target) };
-        system.exists(&generation.path).then_some(generation)
-    }
-
-    /// The generation in use, if the link leads to one that is whole.
-    pub fn current(&self, system: &dyn System) -> Option<(Generation, Record)> {
-        let target = system.read_link(&self.current_path()).ok()?;
-        let generation = Generation { path: self.root.join(target) };
-        let record = generation.record(system)?;
-        Some((generation, record))
-    }
-
-    /// Whether a generation is the one in use, whole or not.
-    pub fn in_use(&self, system: &dyn System, generation: &Generation) -> bool {
-        let target = system.read_link(&self.current_path());
-        target.is_ok_and(|target| self.root.join(target) == generation.path)
-    }
-
-    /// Whether what stands in the link's place is somebody else's, which is never replaced.
-    pub fn is_taken(&self, system: &dyn System) -> bool {
-        let link = self.current_path();
-        match system.read_link(&link) {
-            Ok(target) => !is_ours(&target),
-            Err(_) => system.exists(&link),
+impl Occasion {
+    /// The command that it was.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Upgrade => "upgrade",
+            Self::Rollback => "rollback",
+            Self::Other => "other",
         }
-    }
-
-    /// The generation in use with the lock that it keeps, where it has lost what it says of itself: the packages are
-    /// there, and what the user has added.
-    pub fn unrecorded(&self, system: &dyn System) -> Option<(Generation, Lock)> {
-        let target = system.read_link(&self.current_path()).ok()?;
-        let generation = Generation { path: self.root.join(target) };
-        if generation.record(system).is_some() {
-            return None;
-        }
-        let lock = generation.kept_lock(system)?;
-        (lock.digest() == generation.name()).then_some((generation, lock))
-    }
-
-    /// The whole generation that was built for a request, the current one first: what a cut link leaves behind.
-    pub fn find(&self, system: &dyn System, request: &str) -> Option<(Generation, Record)> {
-        let built_for = |(generation, record): &(Generation, Record)| {
-            record.request == request && generation.spoilt(system, record).is_none()
-        };
-        self.current(system).filter(built_for).or_else(|| {
-            let names = system.list(&self.root).unwrap_or_default();
-            names
-                .into_iter()
-                .filter(|name| name != CURRENT)
-                .map(|name| Generation { path: self.root.join(name) })
-                .filter_map(|generation| Some((generation.record(system)?, generation)))
-                .map(|(record, generation)| (generation, record))
-                .find(built_for)
-        })
-    }
-
-    /// Makes a generation the one in use, in one rename.
-    ///
-    /// # Errors
-    /// Where the link cannot be made, or something in its place is somebody else's.
-    pub fn activate(&self, system: &dyn System, generation: &Generation) -> Result<(), EnvError> {
-        let link = self.current_path();
-        if self.is_taken(system) {
-            let foreign = message!("it is there already, and aitk has not made it");
-            return Err(EnvError::io(link)(io::Error::other(foreign)));
-        }
-        let target = generation.path.strip_prefix(&self.root).unwrap_or(&generation.path);
-        system.symlink(target, &link).map_err(EnvError::io(link))
     }
 }
 
-/// Whether a link that leads there is aitk's own: that leads to a generation beside it.
-fn is_ours(target: &Path) -> bool {
-    target.to_str().is_some_and(names::file_name::fits)
+/// Adds a line, and flushes it to disk.
+pub(super) fn note(system: &dyn System, folder: &Path, switch: &Switch) -> Result<(), EnvError> {
+    let path = folder.join(HISTORY);
+    let line = serde_json::to_string(switch).map_err(|e| EnvError::io(&path)(e.into()))?;
+    // A line that was cut off in the middle, as by a power cut, must not take this one with it.
+    let cut = system.read(&path).is_ok_and(|text| text.last().is_some_and(|last| *last != b'\n'));
+    let line = format!("{}{line}\n", if cut { "\n" } else { "" });
+    system.append(&path, line.as_bytes()).map_err(EnvError::io(&path))
+}
+
+/// All of it, the oldest line first. A line that is cut or tells of something else than a generation says nothing.
+pub(super) fn read(system: &dyn System, folder: &Path) -> Vec<Switch> {
+    let text = system.text(folder.join(HISTORY)).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::Real;
+
+    use super::*;
+
+    fn switch(from: Option<&str>, to: &str) -> Switch {
+        let from = from.map(str::to_owned);
+        let (when, reason) = ("now".to_owned(), Occasion::Apply);
+        Switch { when, run: None, from, to: to.to_owned(), reason }
+    }
+
+    #[test]
+    fn a_line_that_was_cut_takes_no_other_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let (one, other) = (switch(None, "1"), switch(Some("1"), "2"));
+        note(&Real, folder.path(), &one).unwrap();
+        let path = folder.path().join(HISTORY);
+        let text = Real.read(&path).unwrap();
+        Real.write(&path, &[&text[..], br#"{"when":"now","to":"#].concat(), 0o600).unwrap();
+        note(&Real, folder.path(), &other).unwrap();
+        assert_eq!(read(&Real, folder.path()), [one, other]);
+    }
+
+    #[test]
+    fn what_is_no_name_or_of_a_newer_aitk_is_read_as_such() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(HISTORY);
+        let lines = concat!(
+            r#"{"when":"x","to":"../y","reason":"apply"}"#,
+            "\n",
+            r#"{"when":"\u001b[31m","to":"y","reason":"apply"}"#,
+            "\n",
+            r#"{"when":"x","to":"y","reason":"of-the-future","more":1}"#,
+            "\n",
+        );
+        Real.write(&path, lines.as_bytes(), 0o600).unwrap();
+        let read = read(&Real, folder.path());
+        assert_eq!(read.iter().map(|one| one.reason).collect::<Vec<_>>(), [Occasion::Other]);
+    }
 }

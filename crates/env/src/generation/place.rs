@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Lock, LockError, Manager};
-use aitk_system::{System, Told, message};
+use aitk_system::{FileKind, System, Told, message};
 use serde_json::Value;
 
 use super::record::{RECORD, Record, SCHEMA};
@@ -33,9 +33,28 @@ impl Generation {
         self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
     }
 
+    /// Whether a name is that of a generation's folder: its lock's digest, and a number where it was built again.
+    pub fn is_name(name: &str) -> bool {
+        let (digest, number) = name.split_once('.').unwrap_or((name, "1"));
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|c| c.is_ascii_digit());
+        digest.len() == 16 && digest.bytes().all(|c| c.is_ascii_hexdigit()) && digits(number)
+    }
+
+    /// Whether a folder says of itself that aitk has built it, or is building it.
+    pub fn is_ours(&self, system: &dyn System) -> bool {
+        let is_folder = system.stat(&self.path).is_ok_and(|stat| stat.kind == FileKind::Dir);
+        let locked = |lock: Lock| self.name() == lock.digest();
+        is_folder && (self.record(system).is_some() || self.kept_lock(system).is_some_and(locked))
+    }
+
     /// Its interpreter.
     pub fn python(&self) -> PathBuf {
         self.path.join("bin/python")
+    }
+
+    /// Where it says something of itself.
+    pub fn record_path(&self) -> PathBuf {
+        self.path.join(RECORD)
     }
 
     /// What it says of itself; `None` unless it is whole.

@@ -78,6 +78,13 @@ pub struct Record {
         deserialize_with = "names::file_name::maybe"
     )]
     pub before: Option<String>,
+    /// The folder of conda's own generation that it was built beside.
+    #[serde(
+        default,
+        skip_serializing_if = "Option::is_none",
+        deserialize_with = "names::file_name::maybe"
+    )]
+    pub base: Option<String>,
     /// Why it was built.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<Reason>,
@@ -158,6 +165,7 @@ impl Record {
             aitk: Some(env!("CARGO_PKG_VERSION").to_owned()),
             run: None,
             before: None,
+            base: None,
             reason: None,
         }
     }

@@ -135,7 +135,7 @@ fn a_link_of_somebody_elses_is_never_replaced() {
     let venv = generation(folder.path(), Manager::Venv);
     let environments = Environments::new(folder.path(), "ai");
     Real.symlink(Path::new("/home/ann/own"), &environments.current_path()).unwrap();
-    environments.activate(&Real, &venv).unwrap_err();
+    environments.activate(&Real, &venv, None, Occasion::Apply).unwrap_err();
     let target = Real.read_link(&environments.current_path()).unwrap();
     assert_eq!(target, Path::new("/home/ann/own"));
 }
@@ -145,7 +145,7 @@ fn the_environment_in_use_is_never_cleared() {
     let folder = tempfile::tempdir().unwrap();
     let venv = generation(folder.path(), Manager::Venv);
     let environments = Environments::new(folder.path(), "ai");
-    environments.activate(&Real, &venv).unwrap();
+    environments.activate(&Real, &venv, None, Occasion::Apply).unwrap();
     Real.remove(&venv.path.join(RECORD)).unwrap();
     put(&venv, "mine", "");
     venv.clear(&Real).unwrap_err();

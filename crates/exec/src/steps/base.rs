@@ -16,6 +16,7 @@ use super::{
 };
 use crate::context::{Context, backend_of};
 use crate::error::ExecError;
+use crate::journal::Journal;
 use crate::receipt::Provenance;
 use crate::report::Event;
 
@@ -129,7 +130,7 @@ impl Ensure for Base {
             .filter(|link| cx.system.read_link(link).is_ok_and(|leads| leads == target))
             .map(|link| Made::path(&link, None));
         let base = environments(cx);
-        ours.chain(own::generations(cx, &base)).chain(own::link(cx, &base.current_path())).collect()
+        ours.chain(own::generations(cx, &base)).chain(own::link(cx, &base)).collect()
     }
 }
 
@@ -263,7 +264,8 @@ fn build(
     let wanted: Vec<_> = lock.layers.iter().cloned().chain(ahead(cx, work.plan)).collect();
     ensure(cx, work, &builder, &wanted)?;
     let generation = builder.mender.generation;
-    environments.activate(cx.system, &generation)?;
+    let run = Journal::run_of(&work.log);
+    environments.activate(cx.system, &generation, run, cx.occasion())?;
     if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
         && let Some(text) = left_behind(cx, &old, &generation, Some(BASE))
     {

@@ -52,14 +52,23 @@ pub(super) fn builder<'a>(
         _ => Reason::Broken,
     };
     let before = before.map(|(before, _)| before).filter(|before| *before != generation);
+    let base = name_of_base(cx, work, wanted);
     let record = Record {
         wish: cx.wish(&work.plan.choices.env),
         run: Journal::run_of(&work.log),
         before: before.map(|before| before.folder()),
+        base,
         reason: Some(reason),
         ..Record::of(lock, digest, added)
     };
     Builder { mender: mender(cx, wanted, generation, &work.log), lock, record }
+}
+
+/// The folder of conda's own generation that an environment is built beside, where aitk brings it.
+fn name_of_base(cx: &Context<'_>, work: &Work<'_>, wanted: &EnvironmentPlan) -> Option<String> {
+    work.plan.base().filter(|base| base.name != wanted.name)?;
+    let bases = Environments::new(&cx.settings.data, BASE);
+    bases.current(cx.system).map(|(base, _)| base.folder())
 }
 
 /// Builds an environment aside, of which at least the layer of this step; mends the one that is there already. What is

@@ -24,7 +24,9 @@ pub fn sha256(bytes: &[u8]) -> String {
 
 fn zip(files: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    // What is made twice must not tell when.
     let options = zip::write::SimpleFileOptions::default();
+    let options = options.last_modified_time(zip::DateTime::default());
     for (file, content) in files {
         zip.start_file(*file, options).unwrap();
         zip.write_all(content).unwrap();

@@ -61,16 +61,20 @@ def install():
         (info / "RECORD").write_text("\n".join(record) + "\n")
 
 
+def newest(name):
+    with urllib.request.urlopen(f"{os.environ['UV_DEFAULT_INDEX']}/{name}/") as answer:
+        file = json.load(answer)["files"][0]
+    return file["filename"].split("-")[1], file
+
+
 def compile_():
     names = pathlib.Path(WORDS[WORDS.index("--no-config") + 1]).read_text().split()
     if "pylock.toml" not in WORDS:
-        return print("\n".join(f"{name}==1.0\n    # via -r requirements.in" for name in names))
+        return print("\n".join(f"{name}=={newest(name)[0]}\n    # via -r requirements.in" for name in names))
     print('lock-version = "1.0"')
     for name in names:
-        page = f"{os.environ['UV_DEFAULT_INDEX']}/{name}/"
-        with urllib.request.urlopen(page) as answer:
-            file = json.load(answer)["files"][0]
-        print(f'[[packages]]\nname = "{name}"\nversion = "1.0"')
+        version, file = newest(name)
+        print(f'[[packages]]\nname = "{name}"\nversion = "{version}"')
         print(f'wheels = [{{ url = "{file["url"]}", size = {file["size"]}, hashes = {json.dumps(file["hashes"]).replace(":", " =")} }}]')
 
 

@@ -1,0 +1,81 @@
+//! What becomes of packages, as it is shown before it is done: by `upgrade`, by `rollback`, and in the history.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use aitk_env::Record;
+use aitk_plan::Bytes;
+use serde_json::json;
+
+use crate::output::{BAD, CARE, GOOD, styled};
+use crate::words::said;
+
+/// What becomes of a package: its version before and after.
+pub struct Change {
+    /// The environment that it is in.
+    env: String,
+    name: String,
+    before: Option<String>,
+    after: Option<String>,
+    /// What is to be downloaded for it.
+    size: Option<u64>,
+}
+
+/// A version of a package, and what is to be downloaded for it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Version {
+    pub text: String,
+    pub size: Option<u64>,
+}
+
+impl Change {
+    /// What differs between the packages of an environment, by their names.
+    pub fn between(
+        env: &str,
+        before: &BTreeMap<String, Version>,
+        after: &BTreeMap<String, Version>,
+    ) -> Vec<Self> {
+        let text = |of: &BTreeMap<String, Version>, name: &String| {
+            of.get(name).map(|version| version.text.clone())
+        };
+        let names: BTreeSet<&String> = before.keys().chain(after.keys()).collect();
+        let all = names.into_iter().map(|name| Self {
+            env: env.to_owned(),
+            name: name.clone(),
+            before: text(before, name),
+            after: text(after, name),
+            size: after.get(name).and_then(|version| version.size),
+        });
+        all.filter(|change| change.before != change.after).collect()
+    }
+
+    /// What differs between two generations, as they say it of themselves.
+    pub fn of_records(env: &str, before: Option<&Record>, after: &Record) -> Vec<Self> {
+        let versions = |record: &Record| {
+            let all = record.versions().into_iter();
+            let version = |text: String| Version { text: text.replacen('=', " ", 1), size: None };
+            all.map(|(name, text)| (name, version(text))).collect()
+        };
+        Self::between(env, &before.map(versions).unwrap_or_default(), &versions(after))
+    }
+
+    pub fn json(&self) -> serde_json::Value {
+        json!({ "env": self.env, "name": self.name, "before": self.before, "after": self.after, "size": self.size })
+    }
+
+    pub fn show(&self) -> String {
+        let size = self
+            .size
+            .map(|size| format!("  {}", said(Bytes(size).to_string())))
+            .unwrap_or_default();
+        let name = format!("{:28}", self.name);
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => {
+                format!("  {} {name} {before} → {after}{size}\n", styled(CARE, "~"))
+            }
+            (None, Some(after)) => format!("  {} {name} {after}{size}\n", styled(GOOD, "+")),
+            (before, None) => {
+                format!("  {} {name} {}\n", styled(BAD, "-"), before.clone().unwrap_or_default())
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `aitk clean`
+
+use std::process::ExitCode;
+
+use aitk_exec::{Around, Cleaning, Keeps, Receipt, clean, cleaning};
+use aitk_plan::Bytes;
+use aitk_system::message;
+use serde_json::json;
+
+use crate::args::{Clean, Common};
+use crate::commands::remove::{free, places};
+use crate::error::CliError;
+use crate::output::{BAD, CARE, GOOD, Output, one_line, styled};
+use crate::run::{confirm, take_turn};
+use crate::session::{Local, Session};
+use crate::words::said;
+
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Clean,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    if common.machine.is_some() {
+        return Err(CliError::Other(message!("`clean` works on this machine only")));
+    }
+    let session = Session::open(local, common)?;
+    let _hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
+    let state = &session.machine.folders.state;
+    let mut receipt = Receipt::load(state, &**local)?;
+    let places = places(&session, &receipt);
+    let around = Around {
+        system: &**local,
+        settings: &session.settings,
+        state,
+        places: &places,
+        catalog: &session.catalog,
+        arch: &session.machine.arch,
+    };
+    let keeps = Keeps { generations: args.keep.into(), no_cache: args.cache, older: args.older };
+    let cleaning = cleaning(&around, keeps)?;
+    let mut data = json!({
+        "generations": cleaning.generations.iter().map(|goes| &goes.path).collect::<Vec<_>>(),
+        "files": cleaning.files,
+        "kept": cleaning.kept.iter().map(|kept| json!({ "path": kept.path, "reason": kept.reason })).collect::<Vec<_>>(),
+        "bytes": cleaning.bytes,
+        "dry_run": args.dry_run,
+    });
+    if !output.json {
+        show(&cleaning, output);
+    }
+    if args.dry_run || cleaning.is_empty() {
+        let text = match cleaning.is_empty() {
+            true => message!("{} Nothing to clean: all of it is needed.", styled(GOOD, "✓")),
+            false => message!("Nothing was removed: this was a dry run."),
+        };
+        output.result("cleaning", &data, Vec::new(), || text);
+        return Ok(ExitCode::SUCCESS);
+    }
+    // What is taken away does not come back, so silence means no.
+    confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
+    let before = [&session.settings.data, &session.settings.cache].map(|at| free(&**local, at));
+    let failed = clean(&around, &cleaning, &mut receipt)?;
+    let after = [&session.settings.data, &session.settings.cache].map(|at| free(&**local, at));
+    // Both are often on one disk.
+    let freed = before.iter().zip(after).map(|(before, after)| after.saturating_sub(*before)).max();
+    data["freed"] = freed.into();
+    let failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
+    CliError::remains(&failed)?;
+    output.result("cleaning", &data, Vec::new(), || {
+        message!("{} {} came free.", styled(GOOD, "✓"), Bytes(freed.unwrap_or_default()))
+    });
+    Ok(ExitCode::SUCCESS)
+}
+
+/// What goes, by the folder where there are many, and what stays and why.
+fn show(cleaning: &Cleaning, output: &Output) {
+    for goes in &cleaning.generations {
+        output.say(format!("  {} {}", styled(BAD, "-"), one_line(goes.path.display())));
+    }
+    let mut folders: Vec<_> = cleaning.files.iter().filter_map(|path| path.parent()).collect();
+    folders.sort();
+    folders.dedup();
+    for folder in folders {
+        let count = cleaning.files.iter().filter(|path| path.parent() == Some(folder)).count();
+        let what = said(message!("{count} in {}", folder.display()));
+        output.say(format!("  {} {}", styled(BAD, "-"), one_line(what)));
+    }
+    for kept in &cleaning.kept {
+        let stays = said(message!("stays: {}", kept.reason));
+        output.say(format!("  {} {} {stays}", styled(CARE, "·"), one_line(kept.path.display())));
+    }
+    if !cleaning.is_empty() {
+        output.say(message!("  {} come free", Bytes(cleaning.bytes)));
+    }
+}

@@ -1,0 +1,51 @@
+//! In which state a generation is, as far as a look at every file tells.
+
+use aitk_system::System;
+
+use super::environments::Environments;
+use super::fault::Fault;
+use super::place::Generation;
+use crate::error::EnvError;
+use crate::files::Depth;
+
+/// The state of a generation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum State {
+    /// All of it is there.
+    Whole,
+    /// It was not built to its end.
+    Half,
+    /// Something of it is not as it was built.
+    Damaged(Vec<Fault>),
+}
+
+impl State {
+    /// In one word, for a script.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Whole => "whole",
+            Self::Half => "half",
+            Self::Damaged(_) => "damaged",
+        }
+    }
+}
+
+impl Generation {
+    /// In which state it is: every file is looked at, and none is read.
+    ///
+    /// # Errors
+    /// Where the list of files cannot be read.
+    pub fn state(&self, system: &dyn System) -> Result<State, EnvError> {
+        let mut faults = self.faults(system);
+        let Some(record) = self.record(system) else {
+            // What is in use has been whole.
+            let in_use = Environments::beside(self).in_use(system, self);
+            return Ok(if in_use { State::Damaged(faults) } else { State::Half });
+        };
+        let steps = record.layers.keys().map(|step| Some(step.as_str()));
+        for step in std::iter::once(None).chain(steps) {
+            faults.extend(self.faults_in(system, step, Depth::Sizes)?);
+        }
+        Ok(if faults.is_empty() { State::Whole } else { State::Damaged(faults) })
+    }
+}

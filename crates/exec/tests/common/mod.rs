@@ -1,0 +1,288 @@
+//! A home folder with real environments in it, built from wheels of an index on loopback; only uv is a stand-in.
+#![allow(dead_code, reason = "not every test uses all of it")]
+
+#[path = "../cures/sources.rs"]
+mod sources;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use aitk_detect::{Machine, detect, examine};
+use aitk_env::{Environments, Generation, Settings};
+use aitk_exec::{
+    Context, Event, ExecError, Finding, Journal, Receipt, Reporter, Summary, back, judge, survey,
+    verify,
+};
+use aitk_plan::{Catalog, Choices, Manager, Plan, Profile, Status, Wheel};
+use aitk_system::{Deny, Explain, Real, System};
+
+use sources::{sha256, wheel};
+
+/// The smallest profile that does something, with one package more.
+const PROFILE: &str = include_str!("../../../../tests/support/tiny.toml");
+const UV: &[u8] = include_bytes!("../cures/uv.py");
+
+/// Nobody listens.
+pub struct Silent;
+
+impl Reporter for Silent {
+    fn event(&self, _: &Event<'_>) {}
+}
+
+/// What an index has; the first wheel of a name counts.
+pub type Wheels = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+/// An index with these wheels, which may change; its address.
+pub fn index(wheels: Wheels) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    let base = address.clone();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            // Whoever asks may be killed meanwhile.
+            let Ok(mut stream) = stream else { continue };
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let Some(Ok(request)) = lines.next() else { continue };
+            while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+            let Some(path) = request.split(' ').nth(1).map(str::to_owned) else { continue };
+            let wheels = wheels.lock().unwrap();
+            let of = |start: &str| {
+                let name = path.strip_prefix(start)?.trim_end_matches('/');
+                wheels.iter().find(|(file, _)| file == name || file.split('-').next() == Some(name))
+            };
+            let (kind, body) = match (of("/simple/"), of("/f/")) {
+                (Some((file, bytes)), _) => {
+                    let (size, hash) = (bytes.len(), sha256(bytes));
+                    let page = serde_json::json!({ "files": [{
+                        "filename": file, "url": format!("{base}/f/{file}"), "size": size,
+                        "hashes": { "sha256": hash },
+                    }] });
+                    ("application/vnd.pypi.simple.v1+json", page.to_string().into_bytes())
+                }
+                (None, Some((_, bytes))) => ("application/zip", bytes.clone()),
+                (None, None) => ("text/plain", Vec::new()),
+            };
+            let status = if body.is_empty() { 404 } else { 200 };
+            let head = format!(
+                "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                body.len()
+            );
+            let _ = stream.write_all(head.as_bytes());
+            let _ = stream.write_all(&body);
+        }
+    });
+    format!("{address}/simple")
+}
+
+/// The stand-in of uv.
+fn uv() -> (String, Vec<u8>) {
+    wheel("uv-9.9.9", &[("uv-9.9.9.data/scripts/uv", UV)])
+}
+
+/// A package in a version.
+pub fn package(name: &str, version: &str) -> (String, Vec<u8>) {
+    let module = format!(
+        "VERSION = '{version}'\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 'two' + str(one())\n"
+    );
+    let info = |file: &str| format!("{name}-{version}.dist-info/{file}");
+    let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
+    wheel(
+        &format!("{name}-{version}"),
+        &[
+            (&format!("{name}.py"), module.as_bytes()),
+            (&info("METADATA"), metadata.as_bytes()),
+            (&info("WHEEL"), b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
+        ],
+    )
+}
+
+/// A home folder, and all that aitk is told of it.
+pub struct Home {
+    pub folder: PathBuf,
+    pub machine: Machine,
+    pub catalog: Catalog,
+    pub settings: Settings,
+    pub profile: Profile,
+    pub choices: Choices,
+    pub wheels: Wheels,
+}
+
+impl Home {
+    pub fn new(folder: &Path) -> Self {
+        let wheels = vec![uv(), package("six", "1.0"), package("toolz", "1.0")];
+        let wheels = Arc::new(Mutex::new(wheels));
+        let address = index(Arc::clone(&wheels));
+        Self { wheels, ..Self::joined(folder, &address) }
+    }
+
+    /// The same home as another process has it, with that one's index.
+    pub fn joined(folder: &Path, address: &str) -> Self {
+        let uv = uv();
+        let mut catalog = Catalog::builtin().unwrap();
+        catalog.uv.version = "9.9.9".to_owned();
+        catalog.uv.wheels = vec![Wheel {
+            arch: Real.host().arch,
+            filename: uv.0.clone(),
+            size: uv.1.len() as u64,
+            sha256: sha256(&uv.1),
+        }];
+        let mut machine = detect(&Real, &catalog.tables).machine;
+        machine.folders.home = folder.to_owned();
+        machine.folders.state = folder.join("state");
+        machine.folders.jupyter = folder.join("jupyter");
+        machine.folders.data = folder.join("data");
+        machine.folders.cache = folder.join("cache");
+        let settings = Settings {
+            data: folder.join("data"),
+            cache: folder.join("cache"),
+            index_url: Some(address.to_owned()),
+            ..Settings::default()
+        };
+        let profile = PROFILE.replace(r#"["six"]"#, r#"["six", "toolz"]"#);
+        let profile = Profile::from_toml("tiny.toml", &profile).unwrap();
+        let choices = Choices::default();
+        let (folder, wheels) = (folder.to_owned(), Wheels::default());
+        Self { folder, machine, catalog, settings, profile, choices, wheels }
+    }
+
+    pub fn with<T>(
+        &self,
+        system: &dyn System,
+        deep: bool,
+        look: impl FnOnce(&Context<'_>, Plan) -> T,
+    ) -> T {
+        let Self { machine, catalog, settings, profile, choices, .. } = self;
+        let receipt = Receipt::load(&machine.folders.state, &Real).unwrap();
+        let mut cx = Context::new(system, &Real, machine, catalog, settings, receipt);
+        cx.deep = deep;
+        let plan = aitk_plan::plan(machine, profile, choices, Manager::Venv, catalog);
+        look(&cx, plan)
+    }
+
+    /// What is found, by those who change nothing.
+    pub fn verify(&self, deep: bool) -> Vec<Finding> {
+        let system = Deny(Arc::new(Real));
+        self.with(&system, false, |cx, plan| verify(cx, &plan, deep, &Silent).unwrap())
+    }
+
+    /// What the doctor says of it: what was seen, and what helps.
+    pub fn doctor(&self) -> BTreeSet<(String, String)> {
+        let own = self.with(&Deny(Arc::new(Real)), false, |cx, plan| judge(cx, &plan));
+        let (env, tables) = (self.environments().current_path(), &self.catalog.tables);
+        let found = examine(&Real, &self.machine, tables, Some(&env), Some(&own));
+        let codes = ["AITK-H36", "AITK-H37", "AITK-H57"];
+        let found = found.into_iter().filter(|one| codes.contains(&one.code.as_str()));
+        let mut said = BTreeSet::new();
+        for finding in found {
+            let helps: Vec<_> = finding.remedy.iter().map(ToString::to_string).collect();
+            let helps: Vec<_> = helps.into_iter().chain(finding.aitk).collect();
+            for seen in &finding.evidence {
+                said.extend(helps.iter().map(|helps| (seen.to_string(), helps.clone())));
+            }
+        }
+        said
+    }
+
+    /// Whether `apply` finds something to do.
+    pub fn has_to_do(&self, deep: bool) -> bool {
+        self.with(&Real, deep, |cx, mut plan| {
+            survey(cx, &mut plan, false).unwrap();
+            plan.steps.iter().any(|step| step.status == Status::Needed)
+        })
+    }
+
+    pub fn apply(&self, deep: bool) {
+        self.do_with(|cx| cx.deep = deep);
+    }
+
+    /// Resolves it anew, for what is newer.
+    pub fn upgrade(&self) {
+        self.do_with(|cx| cx.fresh = true);
+    }
+
+    /// Plans and carries the plan out, which is to go well.
+    pub fn do_with(&self, set: impl FnOnce(&mut Context<'_>)) {
+        if let Some((step, error)) = self.try_with(set).failure {
+            panic!("{step}: {error}: {:?}", error.hint());
+        }
+    }
+
+    pub fn try_with(&self, set: impl FnOnce(&mut Context<'_>)) -> Summary {
+        let Self { machine, catalog, settings, profile, choices, .. } = self;
+        let receipt = self.receipt();
+        let mut cx = Context::new(&Real, &Real, machine, catalog, settings, receipt);
+        set(&mut cx);
+        let mut plan = aitk_plan::plan(machine, profile, choices, Manager::Venv, catalog);
+        survey(&cx, &mut plan, true).unwrap();
+        let journal = Journal::begin(&machine.folders.state, &Real);
+        aitk_exec::apply(&cx, plan, &journal, &Silent).unwrap()
+    }
+
+    pub fn receipt(&self) -> Receipt {
+        Receipt::load(&self.machine.folders.state, &Real).unwrap()
+    }
+
+    /// Notes what is wished for, as the command line does before a run.
+    pub fn wish(&self, wish: &str) {
+        let mut receipt = self.receipt();
+        receipt.environments.insert("ai".to_owned(), wish.into());
+        receipt.save(&self.machine.folders.state, &Real).unwrap();
+    }
+
+    /// Goes back to a generation, as `aitk rollback` does.
+    pub fn go_back(&self, name: Option<&str>) -> Result<Summary, ExecError> {
+        let Self { machine, catalog, settings, profile, choices, .. } = self;
+        let Some(back) = back(&Real, &settings.data, "ai", name)? else { panic!("it is in use") };
+        let mut receipt = self.receipt();
+        receipt.wish_again("ai", back.record.wish.clone().unwrap_or_default());
+        receipt.save(&machine.folders.state, &Real).unwrap();
+        let mut cx = Context::new(&Real, &Real, machine, catalog, settings, receipt);
+        cx.back = Some(&back);
+        let mut plan = aitk_plan::plan(machine, profile, choices, Manager::Venv, catalog);
+        back.narrow(&mut plan);
+        survey(&cx, &mut plan, true)?;
+        let journal = Journal::begin(&machine.folders.state, &Real);
+        aitk_exec::apply(&cx, plan, &journal, &Silent)
+    }
+
+    /// The index has a package in another version from now on.
+    pub fn publish(&self, name: &str, version: &str) {
+        self.wheels.lock().unwrap().insert(0, package(name, version));
+    }
+
+    pub fn environments(&self) -> Environments {
+        Environments::new(&self.settings.data, "ai")
+    }
+
+    pub fn generation(&self) -> Generation {
+        self.environments().current(&Real).unwrap().0
+    }
+
+    /// A file of the environment.
+    pub fn at(&self, file: &str) -> PathBuf {
+        self.generation().path().join(file)
+    }
+
+    /// A file of its packages.
+    pub fn site(&self, file: &str) -> PathBuf {
+        let python = fs::read_dir(self.at("lib")).unwrap().next().unwrap().unwrap().path();
+        python.join("site-packages").join(file)
+    }
+
+    pub fn link(&self) -> PathBuf {
+        self.environments().current_path()
+    }
+
+    pub fn kernel(&self) -> PathBuf {
+        self.folder.join("jupyter/kernels/aitk-ai/kernel.json")
+    }
+
+    pub fn uv(&self) -> PathBuf {
+        self.settings.data.join("tools/uv-9.9.9/uv")
+    }
+}
