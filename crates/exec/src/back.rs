@@ -7,7 +7,7 @@ use aitk_plan::{BASE, Part, Plan, Step};
 use aitk_system::{Message, System, Told, message, quote};
 
 use crate::error::ExecError;
-use crate::steps::env_flag;
+use crate::flag::env_flag;
 
 /// What is gone back to.
 #[derive(Debug, Clone, PartialEq, Eq)]

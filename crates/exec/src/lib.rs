@@ -10,6 +10,7 @@ mod context;
 mod downloads;
 mod engine;
 mod error;
+mod flag;
 mod journal;
 mod kaggle;
 mod openpgp;
@@ -30,6 +31,7 @@ pub use cleaning::{Around, Cleaning, Keeps, OLD, clean, cleaning, take_file, who
 pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;
+pub use flag::env_flag;
 pub use journal::{Interrupted, Journal, interrupted_run};
 pub use kaggle::{Kaggle, PushError, kaggle_owner};
 pub use origins::{foreign_origins, foreign_origins_elsewhere};
@@ -41,7 +43,7 @@ pub use project::{
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away};
 pub use report::{Answer, Event, Incoming, News, Outcome, Reporter};
-pub use steps::{Remedy, Undo, env_flag};
+pub use steps::{Remedy, Undo};
 pub use survey::{fill_in, lock, lock_ahead, survey};
 pub use take_all::take_all_away;
 pub use verify::{Finding, judge, verify};

@@ -8,8 +8,9 @@ use aitk_system::{Explain, Message};
 
 use crate::context::Context;
 use crate::error::ExecError;
+use crate::flag::env_flag;
 use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, Lack, Remedy, as_built, behaviour, env_flag};
+use crate::steps::{Check, Lack, Remedy, as_built, behaviour};
 
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]

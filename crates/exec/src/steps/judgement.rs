@@ -8,6 +8,7 @@ use aitk_system::{Message, Told, message, quote};
 
 use crate::context::Context;
 use crate::error::ExecError;
+use crate::flag::env_flag;
 
 /// Whether a step holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,11 +121,6 @@ impl Remedy {
     }
 }
 
-/// What names an environment in a command of aitk's, where it is not the one that is meant without.
-pub fn env_flag(env: &str) -> String {
-    if env == DEFAULT_ENV { String::new() } else { format!(" --env {env}") }
-}
-
 /// What helps first where the folder of a file belongs to somebody else.
 pub(crate) fn not_ours(cx: &Context<'_>, file: &Path) -> Option<Remedy> {
     foreign_place(cx.system, file).map(|folder| Remedy::Do(give_back(&folder)))
@@ -148,9 +144,6 @@ pub(crate) fn help_where_refused(why: Result<(), ExecError>) -> Result<Option<Re
         Err(error) => Err(error),
     }
 }
-
-/// The environment that is meant where none is named.
-const DEFAULT_ENV: &str = "ai";
 
 /// What is wrong with a generation as a whole.
 pub(crate) fn lacks_as_a_whole(cx: &Context<'_>, generation: &Generation) -> Vec<Lack> {

@@ -47,10 +47,10 @@ pub(crate) use apt_source::own_sources;
 pub(crate) use base::resolve as resolve_base;
 pub(crate) use building::with_lock;
 pub(crate) use environment::{as_built, resolve as resolve_environment};
+pub use judgement::Remedy;
 pub(crate) use judgement::{
     Check, Lack, help_where_refused, in_the_way, lacks_as_a_whole, lacks_in, lacks_of, not_ours,
 };
-pub use judgement::{Remedy, env_flag};
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use restart::boot_id;
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
