@@ -79,7 +79,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, reason = "a second name is given")]
     fn a_file_with_two_names_counts_once_and_is_free_with_the_last() {
         let folder = tempfile::tempdir().unwrap();
         let (one, other) = (folder.path().join("one"), folder.path().join("other"));

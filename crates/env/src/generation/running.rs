@@ -92,6 +92,7 @@ fn resolved(system: &dyn System, path: &Path) -> PathBuf {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_types, reason = "a program is to run")]
 mod tests {
     use std::process::{Command, Stdio};
 
@@ -100,7 +101,6 @@ mod tests {
     use super::*;
 
     #[test]
-    #[expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "a program is to run")]
     fn a_program_that_runs_from_a_generation_is_found_behind_links() {
         let folder = tempfile::tempdir().unwrap();
         let (disk, data) = (folder.path().join("disk"), folder.path().join("data"));
