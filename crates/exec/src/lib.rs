@@ -6,6 +6,8 @@
 mod apt;
 mod back;
 mod cleaning;
+mod apt_failure;
+mod apt_sources;
 mod context;
 mod downloads;
 mod engine;
@@ -28,6 +30,7 @@ mod verify;
 pub use apt::{Waiting, brought, waiting};
 pub use back::{Back, back};
 pub use cleaning::{Around, Cleaning, Keeps, OLD, clean, cleaning, take_file, whole_cache};
+pub use apt_sources::Sources;
 pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;

@@ -21,6 +21,7 @@ mod messages;
 mod model;
 pub mod names;
 mod order;
+pub mod own;
 mod picture;
 mod profile;
 mod project;
