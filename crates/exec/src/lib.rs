@@ -4,10 +4,10 @@
 //! [`verify`] looks whether it still is.
 
 mod apt;
-mod back;
-mod cleaning;
 mod apt_failure;
 mod apt_sources;
+mod back;
+mod cleaning;
 mod context;
 mod downloads;
 mod engine;
@@ -28,9 +28,9 @@ mod take_all;
 mod verify;
 
 pub use apt::{Waiting, brought, waiting};
+pub use apt_sources::Sources;
 pub use back::{Back, back};
 pub use cleaning::{Around, Cleaning, Keeps, OLD, clean, cleaning, take_file, whole_cache};
-pub use apt_sources::Sources;
 pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;
