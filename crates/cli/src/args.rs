@@ -531,7 +531,7 @@ pub struct Profiles {
 }
 
 fn package(text: &str) -> Result<String, Message> {
-    aitk_plan::own::check(text).map(|()| text.to_owned())
+    aitk_plan::check_own(text).map(|()| text.to_owned())
 }
 
 fn amount(text: &str) -> Result<f64, Message> {

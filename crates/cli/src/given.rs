@@ -1,7 +1,7 @@
 //! The choices on the command line: each row of their list is a flag and a variable.
 
 use aitk_env::{Secret, without_secrets};
-use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes, own};
+use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes, settled};
 use aitk_system::{Message, Told, message};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -59,7 +59,7 @@ impl Given {
     fn settle_packages(&self, request: &mut Request) {
         if let Some(given) = self.values("package") {
             let packages = std::mem::take(&mut request.choices.packages);
-            request.choices.packages = own::settled(packages, given);
+            request.choices.packages = settled(packages, given);
         }
     }
 

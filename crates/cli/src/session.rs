@@ -12,7 +12,7 @@ use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner
 use aitk_export::TargetList;
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Project, Request, Warning, names, own, project,
+    Project, Request, Warning, match_spec, names, project,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
 use serde_json::Value;
@@ -405,7 +405,7 @@ impl Session {
             _ => self.manager(&request, &local_settings, ask),
         };
         let packages = choices.packages.iter().filter(|_| manager == Manager::Conda);
-        if let Some(package) = packages.into_iter().find(|one| own::match_spec(one).is_none()) {
+        if let Some(package) = packages.into_iter().find(|one| match_spec(one).is_none()) {
             return Err(CliError::Extras { package: package.clone() });
         }
         settings.waited = refused.is_some();

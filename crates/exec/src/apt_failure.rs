@@ -217,7 +217,6 @@ mod tests {
             status: Some(100),
             stdout: "The following packages have unmet dependencies:\n perl : Depends: perl-base (= 2) but 1 is to be installed\n".into(),
             stderr: "E: Unable to correct problems, you have held broken packages.\n".into(),
-            ..Output::default()
         };
         let error =
             explain(&Replay::tree(root.path()), &Command::reads(["apt-get"]), &output, None);
@@ -235,7 +234,6 @@ mod tests {
             stderr: "agent: giving up\ndpkg: error processing package vendor-agent (--configure):\n installed vendor-agent \
                 package post-installation script subprocess returned error exit status 1\nE: Sub-process /usr/bin/dpkg \
                 returned an error code (1)\n".into(),
-            ..Output::default()
         };
         let error = explain(&nothing(), &Command::reads(["apt-get"]), &output, None);
         assert_eq!(
