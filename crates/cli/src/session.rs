@@ -12,7 +12,7 @@ use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner
 use aitk_export::TargetList;
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Project, Request, Warning, match_spec, names, project,
+    Project, Request, Warning, names,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
 use serde_json::Value;
@@ -218,17 +218,17 @@ impl Session {
     /// The profile that a request takes its steps from, with the project that it asks for.
     pub fn profile(&self, request: &Request) -> Result<Profile, CliError> {
         let path = request.choices.profile.as_deref().map(Path::new);
-        let mut profile = profile(&*self.local, &request.budget, path)?;
-        if profile.projects && request.choices.platform.is_some() {
-            let project = self.targets()?.project(profile.platforms_of(), &request.choices)?;
-            profile.project = Some(match &self.hosted {
-                Some(HostedNotebook { push }) => {
-                    projects::noted(project, self.targets()?, &self.catalog, *push)?
-                }
-                None => Project { push: None, ..project },
-            });
+        let profile = profile(&*self.local, &request.budget, path)?;
+        if !profile.projects || request.choices.platform.is_none() {
+            return Ok(profile);
         }
-        Ok(profile.with_packages(&request.choices.packages))
+        let project = self.targets()?.project(profile.platforms_of(), &request.choices)?;
+        Ok(profile.with_project(match &self.hosted {
+            Some(HostedNotebook { push }) => {
+                projects::noted(project, self.targets()?, &self.catalog, *push)?
+            }
+            None => Project { push: None, ..project },
+        }))
     }
 
     /// Whether what it is about is noted as the wish for an environment of this machine.
@@ -366,7 +366,6 @@ impl Session {
             None => self.applied(&env).map_err(|_| CliError::NoBudget)?,
         };
         given.merge(&mut request);
-        take_out(&args.drop, &mut request.choices.packages)?;
         if given.value("framework").is_none()
             && given.value("budget").or(given.value("profile")).is_some()
         {
@@ -404,10 +403,6 @@ impl Session {
             (Some(locks), ManagerChoice::Auto) => (locks.environment.manager, None),
             _ => self.manager(&request, &local_settings, ask),
         };
-        let packages = choices.packages.iter().filter(|_| manager == Manager::Conda);
-        if let Some(package) = packages.into_iter().find(|one| match_spec(one).is_none()) {
-            return Err(CliError::Extras { package: package.clone() });
-        }
         settings.waited = refused.is_some();
         local_settings.waited = refused.is_some();
         let choices = Choices { build: self.built(&choices.env), ..choices };
@@ -592,17 +587,4 @@ fn recorded(
         serde_json::from_value(value).map_err(|error| bad(Message::plain(error)))?;
     in_form(&machine).map_err(|unfit| bad(unfit.told()))?;
     Ok((Arc::new(Replay::tree(Path::new("/nonexistent"))), Some(machine)))
-}
-
-/// Takes packages of the user's own out again.
-fn take_out(names: &[String], packages: &mut Vec<String>) -> Result<(), CliError> {
-    for name in names {
-        let there = packages.iter().position(|one| project(one) == project(name));
-        let Some(at) = there else {
-            let added = packages.join(", ");
-            return Err(CliError::NotAdded { name: name.clone(), added });
-        };
-        packages.remove(at);
-    }
-    Ok(())
 }

@@ -4,8 +4,6 @@
 //! [`verify`] looks whether it still is.
 
 mod apt;
-mod apt_failure;
-mod apt_sources;
 mod back;
 mod cleaning;
 mod context;
@@ -28,7 +26,6 @@ mod take_all;
 mod verify;
 
 pub use apt::{Waiting, brought, waiting};
-pub use apt_sources::Sources;
 pub use back::{Back, back};
 pub use cleaning::{Around, Cleaning, Keeps, OLD, clean, cleaning, take_file, whole_cache};
 pub use context::{Context, Looked};
@@ -46,7 +43,7 @@ pub use project::{
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away};
 pub use report::{Answer, Event, Incoming, News, Outcome, Reporter};
-pub use steps::{Remedy, Undo};
+pub use steps::{Remedy, ServiceState, Undo, service_states};
 pub use survey::{fill_in, lock, lock_ahead, survey};
 pub use take_all::take_all_away;
 pub use verify::{Finding, judge, verify};

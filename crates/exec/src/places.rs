@@ -2,13 +2,18 @@
 //! make it, so nothing is ever taken away that is not in one of these.
 
 use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 
 use aitk_detect::Folders;
 use aitk_env::Generation;
+use aitk_export::{ServicePlace, TargetList};
 use aitk_plan::{GPU_GROUPS, Profile, SWAP_FILE, StepKind, names};
 
 /// Where NVIDIA's tool describes the devices for containers.
 pub(crate) const CDI: &str = "/etc/cdi/nvidia.yaml";
+
+/// Where an administrator has units of systemd's.
+pub(crate) const UNITS: &str = "/etc/systemd/system";
 
 /// The folders of a user that the places are in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,6 +61,10 @@ pub(crate) enum Thing {
     Swap,
     /// The folder of a project.
     Project(PathBuf),
+    /// A service of systemd's.
+    Service(String),
+    /// That a unit of somebody else's does not start.
+    Mask(String),
 }
 
 impl Places {
@@ -125,17 +134,32 @@ impl Thing {
             }
             "file" => {
                 let file = plain(name)?;
-                let known = name == CDI || system_files().any(|(path, _)| path == name);
+                let of_service = services().iter().any(|one| one.files.iter().any(|f| f == name));
+                let known =
+                    name == CDI || of_service || system_files().any(|(path, _)| path == name);
                 known.then_some(Self::SystemFile(file))
             }
             "group" => word(GPU_GROUPS.contains(&name), Self::Group),
             "runtime" => (name == "nvidia").then_some(Self::Runtime),
             "source" => word(names::package_name::fits(name), Self::Source),
             "project" => plain(name).map(Self::Project),
+            "service" => word(services().iter().any(|one| one.name == name), Self::Service),
+            "mask" => {
+                let known = services().iter().any(|one| one.masks.iter().any(|unit| unit == name));
+                word(known, Self::Mask)
+            }
             "swap" => (name == SWAP_FILE).then_some(Self::Swap),
             _ => None,
         }
     }
+}
+
+/// The services that aitk can have set up, with their files.
+pub(crate) fn services() -> &'static [ServicePlace] {
+    static SERVICES: LazyLock<Vec<ServicePlace>> = LazyLock::new(|| {
+        TargetList::builtin().map_or_else(|_| Vec::new(), |list| list.service_places().collect())
+    });
+    &SERVICES
 }
 
 /// The files that aitk can have put lines into.
@@ -208,6 +232,9 @@ mod tests {
             "source:vscode",
             "swap:/swapfile",
             "runtime:nvidia",
+            "service:mlflow",
+            "mask:prometheus.service",
+            "file:/etc/systemd/system/aitk-mlflow.service",
             "apt:libc6:amd64",
         ] {
             assert!(Thing::read(key, &places).is_some(), "{key}");
@@ -231,6 +258,9 @@ mod tests {
             "apt:curl; rm -rf x",
             "apt:-y",
             "runtime:other",
+            "service:ssh",
+            "mask:ssh.service",
+            "file:/etc/systemd/system/ssh.service",
             "other:/home/ann/.bashrc",
             "nothing",
             "",

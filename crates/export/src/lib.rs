@@ -9,12 +9,14 @@ mod engine;
 mod error;
 mod key;
 mod quote;
+mod service;
 mod source;
 mod target;
 mod view;
 
 pub use error::ExportError;
 pub use key::PublicKey;
+pub use service::ServicePlace;
 pub use source::Source;
 pub use target::{Judge, Level, Optional, Parameter, Platform, Target, TargetList};
 pub use view::View;

@@ -4,6 +4,7 @@ mod choose;
 mod list;
 mod render;
 mod rows;
+mod services;
 #[cfg(test)]
 mod tests;
 

@@ -21,7 +21,6 @@ mod messages;
 mod model;
 pub mod names;
 mod order;
-mod own;
 mod picture;
 mod profile;
 mod project;
@@ -62,9 +61,9 @@ pub use profile::{
     Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile, ProfileError,
     ProfileStep, Requirements, STEP, nearest, parse as parse_toml,
 };
-pub use project::{Client, Cost, Deed, Project};
+pub use project::{Client, Cost, Deed, Project, Secret, Service};
 pub use request::{BuildRequest, Cuda, EnvironmentRequest, LayerRequest, LayerRole};
-pub use requirement::{check_own, match_spec, normalized, project, settled};
+pub use requirement::{normalized, project};
 pub use room::{Charge, charges};
 pub use situation::{GPU_GROUPS, SWAP_FILE};
 pub use size::Bytes;

@@ -311,6 +311,8 @@ pub enum Phase {
     Tools,
     /// The files of a project.
     Project,
+    /// What runs as long as the machine is on.
+    Services,
     /// The proofs, and the switch to what they have proven.
     Check,
 }
@@ -325,6 +327,7 @@ impl Told for Phase {
             Self::Accelerator => message!("Accelerator"),
             Self::Tools => message!("Tools"),
             Self::Project => message!("Project"),
+            Self::Services => message!("Services"),
             Self::Check => message!("Check"),
         }
     }

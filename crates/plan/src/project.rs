@@ -39,6 +39,56 @@ pub struct Project {
     /// What takes away what these have started.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub down: Vec<Deed>,
+    /// What runs on this machine as long as it is on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub services: Vec<Service>,
+}
+
+/// A service of systemd's on this machine. Its unit is called `aitk-NAME.service`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Service {
+    /// Its name: `mlflow`.
+    pub name: String,
+    /// What it is, in English.
+    pub what: String,
+    /// The same in French.
+    #[serde(skip)]
+    pub french: String,
+    /// Where it is found.
+    pub address: String,
+    /// The packages of the system that it takes.
+    pub apt: Vec<String>,
+    /// Units that come with these packages and would start at once; they are kept from it.
+    pub masks: Vec<String>,
+    /// What its own environment has, as in PEP 508; the first is what its version is that of.
+    pub python: Vec<String>,
+    /// What is made on this machine, once.
+    pub secrets: Vec<Secret>,
+    /// What curl is told to ask it whether it is well.
+    pub health: Vec<String>,
+    /// How long it may take to be so, in seconds.
+    pub seconds: u64,
+}
+
+impl Service {
+    /// The name of its unit.
+    pub fn unit(&self) -> String {
+        format!("aitk-{}.service", self.name)
+    }
+}
+
+/// A file that a command of root's makes on this machine, and that stays as it is from then on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Secret {
+    /// The file.
+    pub path: String,
+    /// What prints it.
+    pub command: Vec<String>,
+    /// Whether everybody may read it.
+    #[serde(default)]
+    pub public: bool,
 }
 
 impl Project {

@@ -1,6 +1,5 @@
 //! The commands, one file each.
 
-pub mod add;
 pub mod advise;
 pub mod apply;
 pub mod bundle;

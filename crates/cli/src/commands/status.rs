@@ -5,17 +5,20 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_env::{Environments, Generation, Record};
-use aitk_exec::{Interrupted, ProjectState, brought, env_flag, interrupted_run, project_state};
-use aitk_plan::FrameworkPlan;
+use aitk_exec::{
+    Interrupted, ProjectState, ServiceState, brought, env_flag, interrupted_run, project_state,
+    service_states,
+};
+use aitk_plan::{FrameworkPlan, Language};
 use aitk_system::{Message, System, Told, message};
 use serde_json::json;
 
 use crate::args::{Common, Status};
 use crate::commands::history::History;
 use crate::error::{CliError, making};
-use crate::output::{CARE, DIM, HEAD, Output, one_line, styled};
+use crate::output::{BAD, CARE, DIM, GOOD, HEAD, Output, one_line, styled};
 use crate::session::{Ask, Local, Session};
-use crate::words::said;
+use crate::words::{language, said};
 
 pub fn run(
     local: &Local,
@@ -32,14 +35,15 @@ pub fn run(
     let interrupted = interrupted_run(&session.machine.folders.state, system);
     let request = session.applied(env).ok();
     let brought = brought(&session.receipt, system);
-    let framework = match (&current, &request) {
-        (Some((generation, record)), Some(request)) => {
-            let prepared = session.prepare(request.clone().into(), None, Ask::Nobody).ok();
-            let wanted = prepared.and_then(|(_, plan)| plan.framework);
-            wanted.and_then(|wanted| framework(generation, record, &wanted, system))
-        }
-        _ => None,
-    };
+    let plan = request
+        .clone()
+        .and_then(|request| Some(session.prepare(request.into(), None, Ask::Nobody).ok()?.1));
+    let framework = current.as_ref().and_then(|(generation, record)| {
+        framework(generation, record, plan.as_ref()?.framework.as_ref()?, system)
+    });
+    let services = plan.as_ref().and_then(|plan| plan.project.as_ref());
+    let services = services.map(|project| service_states(project, &session.receipt, system));
+    let services = services.unwrap_or_default();
     let shown = current.as_ref().map(|(generation, record)| Shown {
         name: env,
         path: environments.current_path(),
@@ -67,6 +71,7 @@ pub fn run(
             "conflicts": project.conflicts,
         })),
         "environment": shown.as_ref().map(Shown::json),
+        "services": services.iter().map(service_json).collect::<Vec<_>>(),
         "wish": request,
         "system_packages": brought.len(),
         "interrupted": interrupted.as_ref().map(|run| &run.at),
@@ -82,6 +87,7 @@ pub fn run(
                 env
             )),
         };
+        text += &services.iter().map(service_line).collect::<String>();
         text += &history.as_ref().map(History::page).unwrap_or_default();
         if let Some(Interrupted { at: step, env: about }) = &interrupted {
             let flag = env_flag(about.as_deref().unwrap_or(env));
@@ -120,6 +126,41 @@ fn page_of(project: &ProjectState) -> String {
         text += &format!("{} {}\n", styled(CARE, "!"), said(message!("{path} waits for you")));
     }
     text
+}
+
+fn service_json(state: &ServiceState) -> serde_json::Value {
+    let ServiceState { service, version, runs, answers } = state;
+    json!({
+        "name": service.name,
+        "what": service.what,
+        "unit": service.unit(),
+        "address": service.address,
+        "version": version,
+        "runs": runs,
+        "answers": answers,
+    })
+}
+
+/// A service as it is shown: where it is, which, and whether it is well.
+fn service_line(state: &ServiceState) -> String {
+    let ServiceState { service, version, runs, answers } = state;
+    let what = match language() {
+        Language::French => &service.french,
+        Language::English => &service.what,
+    };
+    let version = version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
+    let (sign, health) = match (runs, answers) {
+        (true, true) => (styled(GOOD, "✓"), message!("answers")),
+        (true, false) => (styled(BAD, "✗"), message!("runs and does not answer")),
+        (false, _) => (styled(BAD, "✗"), message!("does not run")),
+    };
+    let (unit, name) = (service.unit(), styled(HEAD, format!("{:14}", service.name)));
+    let line = format!("{sign} {name} {}{version}: {what}; {}", service.address, said(health));
+    let more = match answers {
+        true => String::new(),
+        false => said(message!("; `journalctl --unit {unit}` says why")),
+    };
+    one_line(line + &more) + "\n"
 }
 
 /// The environment as it is shown.

@@ -74,6 +74,12 @@ impl Machine {
         Real.write(&self.path(path), content.as_bytes(), 0o644).unwrap();
     }
 
+    /// A link of the machine, whatever it leads to.
+    pub fn link(&self, path: &str, target: &str) {
+        Real.create_dir(self.path(path).parent().unwrap()).unwrap();
+        Real.symlink(std::path::Path::new(target), &self.path(path)).unwrap();
+    }
+
     /// A receipt that says that aitk made these.
     pub fn made(&self, keys: &[&str]) -> Receipt {
         self.with(Receipt::default(), |cx| {

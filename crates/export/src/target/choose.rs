@@ -45,6 +45,7 @@ impl TargetList {
             notes: Vec::new(),
             next,
             down: deeds(target, &target.down, "down", holds)?,
+            services: self.services(target, &parts, &parameters)?,
             costs,
             parts,
             parameters,
@@ -72,7 +73,7 @@ impl TargetList {
     }
 
     /// Whether a condition holds for a project that is chosen so.
-    fn chosen(
+    pub(super) fn chosen(
         &self,
         target: &Target,
         parts: &[String],

@@ -32,6 +32,7 @@ impl TargetList {
     /// # Errors
     /// Where a target is damaged.
     pub fn with(own: BTreeMap<String, String>) -> Result<Self, ExportError> {
+        let own_paths: Vec<String> = own.keys().cloned().collect();
         let builtin =
             builtin_below("targets").map(|(path, text)| (path.to_owned(), text.to_owned()));
         let all: BTreeMap<String, String> = builtin.chain(own).collect();
@@ -39,6 +40,15 @@ impl TargetList {
         let mut targets =
             names.map(|name| Target::read(name, &all)).collect::<Result<Vec<_>, _>>()?;
         targets.sort_by_key(|target| target.rank);
+        let is_own = |target: &&Target| {
+            let below = format!("{}/", target.name);
+            !target.service.is_empty() && own_paths.iter().any(|path| path.starts_with(&below))
+        };
+        if let Some(target) = targets.iter().find(is_own) {
+            // What root runs, and what it writes where, comes from aitk.
+            let why = "services come with aitk alone: nothing can be laid over them";
+            return Err(damaged(&target.name, "target.toml")(why));
+        }
         let template = |(path, text): (&String, &String)| {
             let (target, file) = path.split_once('/')?;
             Some((format!("{target}/{}", file.strip_prefix("files/")?), text.clone()))

@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::ExportError;
+use crate::service::ServiceRow;
 
 /// The budget that writes for a platform of hosted notebooks, unless its target names others.
 const HOSTED: &str = "free";
@@ -48,6 +49,9 @@ pub struct Target {
     pub(super) down: Vec<DeedRow>,
     #[serde(default)]
     pub(super) judge: Vec<Judge>,
+    /// What runs on the machine itself.
+    #[serde(default)]
+    pub(super) service: Vec<ServiceRow>,
     /// What its templates see as `data`: pins, and other things that age.
     #[serde(default)]
     pub(super) data: BTreeMap<String, serde_json::Value>,

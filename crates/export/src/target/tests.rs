@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use aitk_detect::Machine;
 use aitk_plan::{
     Action, Catalog, Choices, Language, LayerRequest, Lock, Locked, Locks, Manager, Package, Plan,
-    Profile, Project, Status, plan,
+    Profile, Project, Service, Status, plan,
 };
 use aitk_system::builtin_below;
 use serde::Deserialize;
@@ -49,7 +49,7 @@ fn parser(path: &str) -> Option<(&'static str, Parser)> {
         "ipynb" => ("notebook", notebook),
         "toml" => ("toml", |text| read(text.parse::<toml::Table>())),
         "py" => ("python", python),
-        "cfg" | "conf" | "wslconfig" => ("settings", |text| {
+        "cfg" | "conf" | "ini" | "wslconfig" => ("settings", |text| {
             child(
                 &[
                     "python3",
@@ -67,7 +67,7 @@ fn parser(path: &str) -> Option<(&'static str, Parser)> {
         "ps1" => ("powershell", |text| grammar(tree_sitter_powershell::LANGUAGE.into(), text)),
         "Vagrantfile" => ("ruby", |text| grammar(tree_sitter_ruby::LANGUAGE.into(), text)),
         "Makefile" => ("make", |text| child(&["make", "-n", "-f", "-", "help"], text)),
-        "md" | "sql" | "dockerignore" | "gitignore" | "helmignore" | "example" => return None,
+        "md" | "dockerignore" | "gitignore" | "helmignore" | "example" | "service" => return None,
         _ => panic!("nobody says who reads {path}"),
     };
     Some(parser)
@@ -272,7 +272,7 @@ fn every_target_is_made_in_every_language_and_read_by_what_reads_it_and_no_file_
                     }
                 };
                 count += 1;
-                for file in &export.files {
+                for file in export.files.iter().chain(&files_of_services(&list, target, parts)) {
                     assert!(!file.content.contains("«%"), "{}: {}", target.name, file.path);
                     let Some((format, parser)) = parser(&file.path) else { continue };
                     judged.insert(format);
@@ -295,6 +295,55 @@ fn every_target_is_made_in_every_language_and_read_by_what_reads_it_and_no_file_
     assert!(unused.is_empty(), "no case needs these files: {unused:?}");
     let refused: BTreeSet<_> = refused().into_iter().map(|(format, _)| format).collect();
     assert_eq!(judged, refused, "each format needs a file in bad/ that its judge refuses");
+}
+
+fn files_of_services(list: &TargetList, target: &Target, parts: &[String]) -> Vec<File> {
+    let Some(budget) = target.budgets.first() else { return Vec::new() };
+    let choices = Choices {
+        platform: Some(target.name.clone()),
+        parts: parts.to_vec(),
+        ..Choices::default()
+    };
+    let project = list.project(budget, &choices).unwrap();
+    let files = |service: &Service| list.service_files(&project, &service.name).unwrap();
+    project.services.iter().flat_map(files).collect()
+}
+
+#[test]
+fn what_root_runs_and_writes_comes_from_aitk_alone() {
+    let own = |path: &str, text: &str| TargetList::with([(path.into(), text.into())].into());
+    assert!(own("team/files/mlflow.service", "[Service]\nExecStart=/bin/true\n").is_err());
+    assert!(own("team/texts.en.toml", "when = \"mine\"").is_err());
+    let row = "schema = 1\nas_of = \"2026-11-28\"\nbudgets = [\"sme\"]\n[[service]]\nname = \"mine\"\n\
+        address = \"\"\nhealth = []\nseconds = 1\nfile = []\n";
+    assert!(own("mine/target.toml", row).unwrap_err().to_string().contains("services"));
+}
+
+#[test]
+fn every_service_has_a_unit_with_little_rights_that_comes_last() {
+    let list = TargetList::builtin().unwrap();
+    for target in list.all.iter().filter(|target| !target.service.is_empty()) {
+        for parts in choices_of(target) {
+            for file in files_of_services(&list, target, &parts) {
+                if !file.path.ends_with(".service") {
+                    assert!(file.path.starts_with("/etc/aitk/"), "{}", file.path);
+                    continue;
+                }
+                for line in [
+                    "DynamicUser=yes",
+                    "ProtectSystem=strict",
+                    "NoNewPrivileges=yes",
+                    "Restart=on-failure",
+                ] {
+                    assert!(file.content.lines().any(|one| one == line), "{}: {line}", file.path);
+                }
+            }
+        }
+        for row in &target.service {
+            let unit = format!("/etc/systemd/system/aitk-{}.service", row.name);
+            assert_eq!(row.file.last().map(|file| &file.path), Some(&unit));
+        }
+    }
 }
 
 fn templates() -> Vec<String> {
@@ -464,6 +513,15 @@ fn used(list: &TargetList, target: &Target) -> BTreeSet<String> {
     used.extend(target.next.iter().map(|row| format!("texts.next.{}", row.say)));
     used.extend(target.down.iter().map(|row| format!("texts.down.{}", row.say)));
     used.extend(target.optional.keys().map(|name| format!("texts.optional.{name}")));
+    used.extend(target.service.iter().map(|row| format!("texts.service.{}", row.name)));
+    for row in &target.service {
+        let said = row.health.iter().chain([&row.address]);
+        let said = said.chain(row.secret.iter().flat_map(|secret| &secret.command));
+        for text in said {
+            let template = list.engine.template_from_str(text).unwrap();
+            used.extend(template.undeclared_variables(true));
+        }
+    }
     for refusal in &target.refuse {
         let when = list.engine.compile_expression(&refusal.when).unwrap();
         used.extend(when.undeclared_variables(true));

@@ -2,6 +2,7 @@
 
 mod environment;
 mod recipe;
+mod services;
 mod system;
 
 use aitk_detect::{Machine, Sudo};
@@ -176,10 +177,8 @@ impl Situation<'_> {
                 message!("upgrade to a release that is supported (Ubuntu 24.04 or 26.04, Debian 13), or add --user-only"),
             );
         } else if !machine.privilege.root && machine.privilege.sudo == Sudo::No {
-            let why = machine.privilege.why.clone();
-            let why = why.unwrap_or_else(|| message!("this user may not use sudo"));
             step.block(
-                message!("it needs root, and {why}"),
+                message!("it needs root, and this user may not use sudo"),
                 message!("ask an administrator to run the commands shown, or add --user-only"),
             );
         }

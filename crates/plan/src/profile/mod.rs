@@ -5,7 +5,7 @@ mod read;
 
 use std::sync::OnceLock;
 
-use aitk_system::{Message, builtin};
+use aitk_system::{Message, builtin, message};
 use serde::Deserialize;
 
 pub use self::error::ProfileError;
@@ -13,9 +13,10 @@ pub use self::read::{LONGEST, PROFILE, STEP, parse};
 use crate::manager::Manager;
 use crate::model::Phase;
 use crate::names;
-use crate::project::Project;
+use crate::project::{Project, Service};
 use crate::size::Bytes;
 use crate::step::StepKind;
+use crate::step::form::EachService;
 
 /// The profiles that come with the program.
 const BUILTIN: [&str; 5] = ["free", "low", "workstation", "sme", "enterprise"];
@@ -176,6 +177,25 @@ impl Profile {
     /// The budget whose platforms it writes projects for.
     pub fn platforms_of(&self) -> &str {
         if self.hosted { "free" } else { &self.name }
+    }
+
+    /// The same for a project: what stands for all of its services becomes a step for each.
+    #[must_use]
+    pub fn with_project(self, project: Project) -> Self {
+        let each = |step: ProfileStep| match &step.kind {
+            StepKind::EachService(EachService { name: None }) => {
+                let one = |Service { name, .. }: &Service| ProfileStep {
+                    id: format!("{}.{name}", step.id),
+                    title: message!("Run the service {name}"),
+                    kind: StepKind::EachService(EachService { name: Some(name.clone()) }),
+                    ..step.clone()
+                };
+                project.services.iter().map(one).collect()
+            }
+            _ => vec![step],
+        };
+        let steps = self.steps.into_iter().flat_map(each).collect();
+        Self { steps, project: Some(project), ..self }
     }
 
     /// What can be added to it (`--with`), in the order of its steps.

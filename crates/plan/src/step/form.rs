@@ -104,6 +104,22 @@ payloads! {
     #[kind(name = "push")]
     struct ProjectPush {}
 
+    /// What the packages of a platform's services would start by themselves is kept from it.
+    #[kind(name = "masked-units", root, changes_system)]
+    struct ServiceMasks {}
+
+    /// The packages of the system that a platform's services take are installed.
+    #[kind(root, apt)]
+    struct ServicePackages {}
+
+    /// A service of the platform runs.
+    #[kind(name = "service", root, changes_system)]
+    struct EachService {
+        /// Its name; where it is left out the step stands for each of them.
+        #[serde(default, deserialize_with = "names::step_id::maybe")]
+        pub name: Option<String>,
+    }
+
     /// What is written of a project is judged, where the user asks for it.
     #[kind(name = "judges")]
     struct ProjectJudges {}

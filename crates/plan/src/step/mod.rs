@@ -120,11 +120,12 @@ macro_rules! for_each_kind {
         $then! {
             both: AptRepair, AptLists, AptPackages, ContainerGpu, Activate;
             plan: AptUpgrade, AptSource, SystemFile, SwapFile, Groups, Login, Restart, Uv, Base, ShellInit,
-                Environment, Layer, Kernelspec, Check, ProjectFiles, Push, Judges, Unavailable;
+                Environment, Layer, Kernelspec, Check, ProjectFiles, Push, MaskedUnits, Service, Judges,
+                Unavailable;
             profile: PendingUpgrades, VendorSource, DriverSource, GpuDriver, DriverHold, Swap, GpuGroups,
                 GpuLogin, AfterDriver, PinnedUv, CondaItself, NewShells, NewEnvironment, Libraries,
                 FrameworkLayer, NotebookKernel, Proof, FrameworkProof, ProjectLibraries, ProjectFolder,
-                ProjectPush, ProjectJudges;
+                ProjectPush, ServiceMasks, ServicePackages, EachService, ProjectJudges;
         }
     };
 }
@@ -389,6 +390,20 @@ payloads! {
         pub folder: String,
         /// The client.
         pub client: String,
+    }
+
+    /// Units that packages bring along do not start, unless they were here before.
+    #[kind(root, changes_system)]
+    struct MaskedUnits {
+        /// Their names.
+        pub units: Vec<String>,
+    }
+
+    /// A service runs, and starts with the machine.
+    #[kind(root, changes_system)]
+    struct Service {
+        /// Its name among those of the plan's project.
+        pub name: String,
     }
 
     /// The tools of those who read a project's files find nothing wrong in them.

@@ -1,0 +1,107 @@
+//! Units that packages bring along do not start: they are masked before the packages come.
+
+use std::path::{Path, PathBuf};
+
+use aitk_plan::step::MaskedUnits;
+use aitk_plan::{Plan, Step};
+use aitk_system::{Command, System, message};
+
+use super::root::{self, Deed};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work};
+use crate::context::Context;
+use crate::error::ExecError;
+use crate::places::{Thing, UNITS};
+
+/// Where packages have their units.
+const OF_PACKAGES: [&str; 2] = ["/usr/lib/systemd/system", "/lib/systemd/system"];
+
+fn key(unit: &str) -> String {
+    format!("mask:{unit}")
+}
+
+fn mask(unit: &str) -> PathBuf {
+    Path::new(UNITS).join(unit)
+}
+
+fn is_masked(unit: &str, system: &dyn System) -> bool {
+    system.read_link(&mask(unit)).is_ok_and(|target| target == Path::new("/dev/null"))
+}
+
+/// Those that would start as soon as they come. One that is here already is somebody's own, and stays as it is.
+fn open<'a>(masked: &'a MaskedUnits, system: &dyn System) -> Vec<&'a String> {
+    let is_here = |unit: &str| {
+        let packages = OF_PACKAGES.iter().map(|folder| Path::new(folder).join(unit));
+        packages.chain([mask(unit)]).any(|path| system.exists(path))
+    };
+    let open = |unit: &&String| !is_masked(unit, system) && !is_here(unit);
+    masked.units.iter().filter(open).collect()
+}
+
+fn deeds(masked: &MaskedUnits, system: &dyn System) -> Vec<Deed> {
+    let command = Command::as_root(["systemctl", "mask"]);
+    vec![Deed::Run(command.args(open(masked, system).into_iter().cloned()))]
+}
+
+impl Ensure for MaskedUnits {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let open = open(self, cx.system).into_iter();
+        Ok(Check::of(open.map(|unit| message!("{unit} would start as soon as it comes"))))
+    }
+
+    fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        Ok(Exact::one(root::shown(cx, step, &deeds(self, cx.system))))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let open = open(self, cx.system).into_iter();
+        let made: Vec<_> = open.map(|unit| Made::created(key(unit), None)).collect();
+        let there = || self.units.iter().any(|unit| is_masked(unit, cx.system));
+        let all = deeds(self, cx.system);
+        cx.about_to(&work.step.id, &made, there, || root::carry_out(cx, work, &all))?;
+        Ok(made)
+    }
+
+    /// What came meanwhile may start again; it does not do so by itself.
+    fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
+        let Thing::Mask(unit) = thing else { return None };
+        let masked = is_masked(unit, system);
+        let unmask = masked.then(|| Command::as_root(["systemctl", "unmask", unit]));
+        Some((unmask.into_iter().collect(), None))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::receipt::Receipt;
+    use crate::steps::testing::{Machine, step};
+
+    fn action() -> MaskedUnits {
+        MaskedUnits { units: ["a.service", "b.service"].map(str::to_owned).to_vec() }
+    }
+
+    #[test]
+    fn what_is_not_here_yet_is_masked_and_what_is_here_stays() {
+        let machine = Machine::new("{}");
+        let ran = machine.apply(action(), Receipt::default()).unwrap();
+        assert_eq!(ran.shown.commands, ["sudo systemctl mask a.service b.service"]);
+        machine.file("/usr/lib/systemd/system/a.service", "somebody's");
+        let ran = machine.apply(action(), Receipt::default()).unwrap();
+        assert_eq!(ran.shown.commands, ["sudo systemctl mask b.service"]);
+        assert!(ran.receipt.made("mask:b.service") && !ran.receipt.made("mask:a.service"));
+        machine.link("/etc/systemd/system/b.service", "/dev/null");
+        assert_eq!(machine.check(&step(action())).unwrap(), Check::Holds);
+    }
+
+    #[test]
+    fn only_a_mask_goes() {
+        let machine = Machine::new("{}");
+        let unit = Thing::Mask("b.service".to_owned());
+        let undone = || MaskedUnits::undo(&unit, None, machine.system()).unwrap().0;
+        assert!(undone().is_empty());
+        machine.file("/etc/systemd/system/a.service", "somebody's");
+        assert!(undone().is_empty());
+        machine.link("/etc/systemd/system/b.service", "/dev/null");
+        assert_eq!(undone()[0].to_string(), "sudo systemctl unmask b.service");
+    }
+}

@@ -1,0 +1,694 @@
+//! A service runs: an environment of its own below `/opt/aitk`, files below `/etc/aitk`, a unit of systemd's, and what it
+//! keeps below `/var/lib`. All of it is root's, who is handed bytes: the packages with the hashes that pip compares.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aitk_env::{backend, is_fetched};
+use aitk_export::File;
+use aitk_plan::{
+    EnvironmentRequest, LayerRequest, LayerRole, Lock, Locked, Manager, Package, Plan, Project,
+    Service, Step, digest_of, project, step,
+};
+use aitk_system::{Command, Message, System, message};
+
+use super::root::{self, Deed};
+use super::{Check, Depth, Ensure, Exact, Made, Remedy, TakenBack, Work, comes_later, hash_of};
+use super::{help_where_refused, may_download};
+use crate::context::Context;
+use crate::error::ExecError;
+use crate::places::{Thing, UNITS, services};
+use crate::receipt::Receipt;
+use crate::report::Incoming;
+
+/// The interpreter that environments of services are built on: it is root's.
+const PYTHON: &str = "/usr/bin/python3";
+/// Where services have their environments, one of two that is in use.
+const ENVIRONMENTS: &str = "/opt/aitk";
+const SLOTS: [&str; 2] = ["a", "b"];
+const CURRENT: &str = "current";
+/// Stands in such an environment once it is whole: what was asked for.
+const WISH: &str = "wish";
+/// Likewise: what stands there.
+const LOCK: &str = "lock";
+/// Where systemd keeps what services without a user of their own write.
+const STATES: &str = "/var/lib/private";
+/// Where it is copied to before a service is upgraded; root's alone.
+const BACKUPS: &str = "/var/backups/aitk";
+/// As much of a digest as a name has.
+const SHORT: usize = 8;
+/// Prints a file that is root's alone, or everybody's, where there was none.
+const MAKE: &str = r#"mkdir -p "${1%/*}" && umask "$0" && path=$1 && shift && "$@" >"$path.new" && mv "$path.new" "$path""#;
+
+fn key(name: &str) -> String {
+    format!("service:{name}")
+}
+
+fn unit_path(unit: &str) -> PathBuf {
+    Path::new(UNITS).join(unit)
+}
+
+fn wants_path(unit: &str) -> PathBuf {
+    Path::new(UNITS).join("multi-user.target.wants").join(unit)
+}
+
+fn systemctl(words: &[&str]) -> Deed {
+    Deed::Run(Command::as_root(["systemctl"]).args(words.iter().copied()))
+}
+
+fn is_active(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
+    let command = Command::reads(["systemctl", "is-active", "--quiet", unit]);
+    Ok(system.run(&command)?.success())
+}
+
+/// Whether systemd knows it otherwise than it stands in its file.
+fn is_stale(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
+    let command = Command::reads(["systemctl", "show", "--property=NeedDaemonReload", unit]);
+    Ok(system.run(&command)?.stdout.contains("=yes"))
+}
+
+/// Asks a service whether it is well, within so many seconds.
+fn ask(service: &Service, patience: u64) -> Command {
+    let patience = patience.to_string();
+    let words = ["curl", "--fail", "--silent", "--show-error", "--output", "/dev/null"];
+    let command = Command::reads(words).args(["--noproxy", "*", "--max-time", "10"]);
+    let retry = ["--retry-delay", "1", "--retry-all-errors", "--retry-max-time", &patience];
+    let command = match patience.as_str() {
+        "0" => command,
+        _ => command.args(["--retry", &patience]).args(retry),
+    };
+    command.args(service.health.iter().cloned())
+}
+
+/// A service as it is to be.
+struct Wanted<'a> {
+    service: &'a Service,
+    /// Its unit comes last: it is there once the others are.
+    files: Vec<File>,
+    unit: String,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(cx: &Context<'_>, plan: &'a Plan, step: &step::Service) -> Result<Self, ExecError> {
+        let missing = || ExecError::StillMissing { reason: message!("the plan has no project") };
+        let project: &Project = plan.project.as_ref().ok_or_else(missing)?;
+        let service = project.services.iter().find(|service| service.name == step.name);
+        let service = service.ok_or_else(missing)?;
+        let files = cx.targets.ok_or_else(missing)?.service_files(project, &step.name)?;
+        Ok(Self { service, files, unit: service.unit() })
+    }
+
+    fn home(&self) -> PathBuf {
+        Path::new(ENVIRONMENTS).join(&self.service.name)
+    }
+
+    fn current(&self) -> PathBuf {
+        self.home().join(CURRENT)
+    }
+
+    fn state(&self) -> String {
+        format!("aitk-{}", self.service.name)
+    }
+
+    /// What is asked of its environment, which holds for one Python.
+    fn wish(&self, system: &dyn System) -> String {
+        let python = system.read_link(Path::new(PYTHON)).unwrap_or_default();
+        digest_of(&(&self.service.python, python))
+    }
+
+    fn lacks_environment(&self, system: &dyn System) -> bool {
+        let there = || system.text(self.current().join(WISH)).unwrap_or_default();
+        !self.service.python.is_empty() && there().trim() != self.wish(system)
+    }
+
+    /// The one of both environments that is not in use.
+    fn slot(&self, system: &dyn System) -> &'static str {
+        let current = system.read_link(&self.current()).unwrap_or_default();
+        SLOTS.into_iter().find(|slot| current != Path::new(slot)).unwrap_or(SLOTS[0])
+    }
+
+    fn lock(&self, cx: &Context<'_>) -> Result<Lock, ExecError> {
+        let layer = LayerRequest {
+            step: self.service.name.clone(),
+            role: LayerRole::Libraries,
+            requirements: self.service.python.clone(),
+        };
+        let request = EnvironmentRequest {
+            manager: Manager::Venv,
+            interpreter: Some(PYTHON.to_owned()),
+            layers: vec![layer],
+            ..EnvironmentRequest::default()
+        };
+        Ok(backend(Manager::Venv).resolve(&cx.looking(), &request)?)
+    }
+
+    /// The files that do not say what they should.
+    fn differing(&self, cx: &Context<'_>) -> Result<Vec<&File>, ExecError> {
+        let mut found = Vec::new();
+        for file in &self.files {
+            let there = root::content_of(cx, Path::new(&file.path))?;
+            if there.as_deref() != Some(file.content.as_bytes()) {
+                found.push(file);
+            }
+        }
+        Ok(found)
+    }
+
+    /// Somebody else's file is never overwritten, nor is one that somebody has changed.
+    fn refuse_foreign(&self, cx: &Context<'_>) -> Result<(), ExecError> {
+        for file in self.differing(cx)? {
+            let path = PathBuf::from(&file.path);
+            let Some(there) = root::content_of(cx, &path)? else { continue };
+            let noted = cx.receipt().objects.get(&format!("file:{}", file.path)).cloned();
+            let noted = noted.and_then(|object| object.detail);
+            if noted.is_none_or(|noted| noted != hash_of(&there)) {
+                return Err(ExecError::Foreign { path });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether something else answers in its place; it could not start there.
+    fn is_taken(&self, system: &dyn System) -> bool {
+        let runs = is_active(&self.unit, system).unwrap_or(true);
+        !runs && system.run(&ask(self.service, 0)).is_ok_and(|said| said.success())
+    }
+
+    /// What makes its environment in the place that is not in use: of these packages, with a line for each.
+    fn build(&self, system: &dyn System, wheels: Vec<u8>, lines: String) -> Vec<Deed> {
+        let slot = self.home().join(self.slot(system)).to_string_lossy().into_owned();
+        let wheels_in = format!("{slot}/wheels");
+        let python = format!("{slot}/bin/python");
+        let pip =
+            ["-I", "-m", "pip", "--isolated", "install", "--quiet", "--no-index", "--no-deps"];
+        let install = Command::as_root([python.as_str()])
+            .args(pip)
+            .args(["--require-hashes", "--no-cache-dir", "--disable-pip-version-check"])
+            .args(["--find-links", &wheels_in, "--requirement", "/dev/stdin"])
+            .env("PIP_CONFIG_FILE", "/dev/null")
+            .input(lines.as_bytes());
+        let unpack = ["tar", "--extract", "--no-same-owner", "--directory", &wheels_in, "--file=-"];
+        let slot_file = |name: &str| Path::new(&slot).join(name);
+        let commands = [
+            Command::as_root(["rm", "-rf", "--", &slot]),
+            Command::as_root(["mkdir", "-p", &wheels_in]),
+            Command::as_root(unpack).input(wheels),
+            Command::as_root([PYTHON, "-I", "-m", "venv", &slot]),
+            install,
+            Command::as_root(["rm", "-rf", "--", &wheels_in]),
+        ];
+        let lock = digest_of(&lines);
+        let marks = [(LOCK, lock), (WISH, self.wish(system))];
+        let marks = marks.map(|(name, text)| Deed::put(&slot_file(name), format!("{text}\n")));
+        commands.into_iter().map(Deed::Run).chain(marks).collect()
+    }
+
+    /// What was kept is copied before a newer program sees it.
+    fn backup(&self, system: &dyn System) -> Option<String> {
+        let before = system.text(self.current().join(LOCK)).ok()?;
+        let short: String = before.trim().chars().take(SHORT).collect();
+        let there = system.exists(Path::new("/var/lib").join(self.state()));
+        there.then(|| format!("{BACKUPS}/{}-{short}.tar.gz", self.service.name))
+    }
+
+    fn link(&self, slot: &str) -> Deed {
+        let current = self.current().to_string_lossy().into_owned();
+        Deed::Run(Command::as_root(["ln", "-sfn", slot, &current]))
+    }
+
+    /// What makes it run as it should, once its environment is there.
+    fn settle(&self, cx: &Context<'_>) -> Result<Vec<Deed>, ExecError> {
+        let (system, unit) = (cx.system, self.unit.as_str());
+        let switches = self.lacks_environment(system);
+        let differing = self.differing(cx)?;
+        let anew = switches || !differing.is_empty();
+        let mut deeds = Vec::new();
+        if anew && system.exists(unit_path(unit)) {
+            deeds.push(systemctl(&["stop", unit]));
+        }
+        if switches {
+            if let Some(backup) = self.backup(system) {
+                let pack = ["tar", "--create", "--gzip", "--file", &backup];
+                let pack = Command::as_root(pack).args(["--directory", STATES, &self.state()]);
+                deeds.push(Deed::Run(Command::as_root(["install", "-d", "-m", "700", BACKUPS])));
+                deeds.push(Deed::Run(pack));
+            }
+            deeds.push(self.link(self.slot(system)));
+        }
+        for secret in self.service.secrets.iter().filter(|secret| !system.exists(&secret.path)) {
+            let mask = if secret.public { "022" } else { "077" };
+            let make = Command::as_root(["sh", "-c", MAKE, mask, &secret.path]);
+            deeds.push(Deed::Run(make.args(secret.command.iter().cloned())));
+        }
+        deeds.extend(differing.iter().map(|file| Deed::put(Path::new(&file.path), &*file.content)));
+        deeds.push(systemctl(&["daemon-reload"]));
+        deeds.push(systemctl(&["enable", "--now", unit]));
+        Ok(deeds)
+    }
+
+    /// What brings back what ran before, with what it had kept.
+    fn back(&self, slot: &str, backup: Option<&str>) -> Vec<Deed> {
+        let mut deeds = vec![systemctl(&["stop", &self.unit]), self.link(slot)];
+        if let Some(backup) = backup {
+            let state = format!("{STATES}/{}", self.state());
+            let failed = format!("{state}.failed");
+            let unpack = ["tar", "--extract", "--gzip", "--file", backup, "--directory", STATES];
+            let commands = [
+                Command::as_root(["mv", "--no-target-directory", &state, &failed]),
+                Command::as_root(unpack),
+                Command::as_root(["rm", "-rf", "--", &failed]),
+            ];
+            deeds.extend(commands.map(Deed::Run));
+        }
+        deeds.push(systemctl(&["start", &self.unit]));
+        deeds
+    }
+
+    /// Fetches its packages, which pip is told of line by line.
+    fn fetched(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<(Vec<u8>, String), ExecError> {
+        let locked: Vec<_> = work.step.packages.iter().map(locked).collect();
+        let locked: Vec<_> = locked.iter().collect();
+        let total = locked.iter().filter_map(|locked| locked.package.size).sum();
+        let incoming = Incoming::new(&work.step.id, total, work.reporter);
+        if !may_download(cx, &message!("download {} packages", locked.len()))? {
+            return Ok((Vec::new(), lines(&work.step.packages)));
+        }
+        let venv = backend(Manager::Venv);
+        venv.fetch(cx.settings, &locked, &incoming)?;
+        let folder = venv.packages(cx.settings);
+        let mut archive = tar::Builder::new(Vec::new());
+        for locked in &locked {
+            let path = folder.join(locked.filename());
+            let bytes = cx.local.read(&path).map_err(ExecError::io(&path))?;
+            let mut header = tar::Header::new_gnu();
+            header.set_size(bytes.len() as u64);
+            header.set_mode(0o644);
+            let added = archive.append_data(&mut header, locked.filename(), bytes.as_slice());
+            added.map_err(ExecError::io(&path))?;
+        }
+        let archive = archive.into_inner().map_err(ExecError::io(&folder))?;
+        Ok((archive, lines(&work.step.packages)))
+    }
+
+    /// Waits until it answers.
+    fn answers(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<(), ExecError> {
+        if cx.dry {
+            return Ok(());
+        }
+        let seconds = self.service.seconds;
+        let limit = Duration::from_secs(seconds + 30);
+        let said = cx.system.run(&ask(self.service, seconds).timeout(limit).log(&work.log))?;
+        let (name, unit) = (self.service.name.clone(), self.unit.clone());
+        match said.success() {
+            true => Ok(()),
+            false => Err(ExecError::Unwell { name, unit, output: said.tail(1) }),
+        }
+    }
+
+    /// What is noted of it.
+    fn made(&self, step: &Step) -> Vec<Made> {
+        let named = self.service.python.first().map(|wish| project(wish));
+        let version = step.packages.iter().find(|package| Some(&package.name) == named.as_ref());
+        let version = version.map(|package| package.version.clone());
+        let file = |file: &File| {
+            Made::created(format!("file:{}", file.path), Some(hash_of(file.content.as_bytes())))
+        };
+        let service = Made::created(key(&self.service.name), version);
+        self.files.iter().map(file).chain([service]).collect()
+    }
+}
+
+fn locked(package: &Package) -> Locked {
+    Locked { package: package.clone(), ..Locked::default() }
+}
+
+/// What pip installs, each with the hash that it has to have.
+fn lines(packages: &[Package]) -> String {
+    let line = |package: &Package| {
+        let hash = package.sha256.as_deref().unwrap_or_default();
+        format!("{}=={} --hash=sha256:{hash}\n", package.name, package.version)
+    };
+    packages.iter().map(line).collect()
+}
+
+impl Ensure for step::Service {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
+        let wanted = Wanted::of(cx, plan, self)?;
+        let (name, unit) = (&self.name, wanted.unit.as_str());
+        let mut missing = Vec::new();
+        if wanted.lacks_environment(cx.system) {
+            missing.push(message!("{name} has not the environment that it should have"));
+        }
+        let secrets = wanted.service.secrets.iter().map(|secret| &secret.path);
+        let secrets = secrets.filter(|path| !cx.system.exists(path));
+        missing.extend(secrets.map(|path| message!("there is no {path}")));
+        let differing = wanted.differing(cx)?;
+        missing.extend(differing.iter().map(|file| match cx.system.exists(&file.path) {
+            true => message!("{} says something else", file.path),
+            false => message!("there is no {}", file.path),
+        }));
+        if missing.is_empty() {
+            if !cx.system.exists(wants_path(unit)) {
+                missing.push(message!("{unit} does not start with the machine"));
+            }
+            if !is_active(unit, cx.system)? || is_stale(unit, cx.system)? {
+                missing.push(message!("{unit} does not run as it should"));
+            }
+        }
+        let help = help_where_refused(wanted.refuse_foreign(cx))?;
+        Ok(Check::of(missing).helped_by(help))
+    }
+
+    fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
+        let wanted = Wanted::of(cx, plan, self)?;
+        wanted.refuse_foreign(cx)?;
+        let mut step = step.clone();
+        if wanted.is_taken(cx.system) {
+            let address = &wanted.service.address;
+            step.block(
+                message!("something else answers already where {} would: {address}", self.name),
+                message!("stop it, or set another port"),
+            );
+            return Ok(Exact::one(step));
+        }
+        let mut deeds = Vec::new();
+        let mut estimated = false;
+        if wanted.lacks_environment(cx.system) {
+            match wanted.lock(cx) {
+                Ok(lock) => take_in(cx, &mut step, &lock),
+                Err(error) if comes_later(plan, &error) => estimated = true,
+                Err(error) => return Err(error),
+            }
+            deeds = wanted.build(cx.system, Vec::new(), lines(&step.packages));
+        }
+        deeds.extend(wanted.settle(cx)?);
+        let mut shown = root::shown(cx, &step, &deeds);
+        shown.estimated = estimated;
+        shown.commands.push(cx.typed(&ask(wanted.service, wanted.service.seconds)));
+        Ok(Exact::one(shown))
+    }
+
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+        let wanted = Wanted::of(cx, work.plan, self)?;
+        wanted.refuse_foreign(cx)?;
+        let switches = wanted.lacks_environment(cx.system);
+        let before = cx.system.read_link(&wanted.current()).ok().filter(|_| switches);
+        let backup = wanted.backup(cx.system);
+        let made = wanted.made(work.step);
+        let there = || wanted.files.iter().any(|file| cx.system.exists(&file.path));
+        cx.about_to(&work.step.id, &made, there, || {
+            if switches {
+                let (wheels, lines) = wanted.fetched(cx, work)?;
+                root::carry_out(cx, work, &wanted.build(cx.system, wheels, lines))?;
+            }
+            root::carry_out(cx, work, &wanted.settle(cx)?)?;
+            let answered = wanted.answers(cx, work);
+            if let (Err(ExecError::Unwell { .. }), Some(slot)) = (&answered, &before) {
+                let back = wanted.back(&slot.to_string_lossy(), backup.as_deref());
+                root::carry_out(cx, work, &back)?;
+            }
+            answered
+        })?;
+        Ok(made)
+    }
+
+    /// Its names are aitk's alone.
+    fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
+        Wanted::of(cx, plan, self).map_or_else(|_| Vec::new(), |wanted| wanted.made(step))
+    }
+
+    fn verify(
+        &self,
+        cx: &Context<'_>,
+        plan: &Plan,
+        step: &Step,
+        _: Depth,
+    ) -> Result<Check, ExecError> {
+        let check = self.check(cx, plan, step)?;
+        if check != Check::Holds {
+            return Ok(check);
+        }
+        let wanted = Wanted::of(cx, plan, self)?;
+        let said = cx.system.run(&ask(wanted.service, 0))?;
+        if said.success() {
+            return Ok(Check::Holds);
+        }
+        let unit = &wanted.unit;
+        let help = message!("`journalctl --unit {unit}` says why; `sudo systemctl restart {unit}`");
+        let lack = Check::missing(message!("{} does not answer: {}", self.name, said.tail(1)));
+        Ok(lack.helped_by(Remedy::Do(help)))
+    }
+
+    fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
+        let Thing::Service(name) = thing else { return None };
+        let unit = format!("aitk-{name}.service");
+        let mut commands = Vec::new();
+        if is_active(&unit, system).unwrap_or_default() {
+            commands.push(Command::as_root(["systemctl", "stop", &unit]));
+        }
+        if system.exists(wants_path(&unit)) {
+            commands.push(root::delete([wants_path(&unit)]));
+            commands.push(Command::as_root(["systemctl", "daemon-reload"]));
+        }
+        let environments = format!("{ENVIRONMENTS}/{name}");
+        let folders = [format!("/etc/aitk/{name}"), environments.clone()];
+        if system.exists(&environments) {
+            commands.push(Command::as_root(["rm", "-rf", "--", &environments]));
+            commands.push(Command::as_root(["mkdir", &environments]));
+        }
+        for folder in folders.iter().filter(|folder| system.exists(folder)) {
+            let words = ["rmdir", "--ignore-fail-on-non-empty", "--parents", folder];
+            commands.push(Command::as_root(words));
+        }
+        Some((commands, kept(name, system)))
+    }
+}
+
+/// What of a service is somebody's work, and stays.
+fn kept(name: &str, system: &dyn System) -> Option<Message> {
+    let secrets = services().iter().filter(|place| place.name == name).flat_map(|p| &p.secrets);
+    let state = system.exists(format!("/var/lib/aitk-{name}"));
+    let state = state.then(|| [format!("/var/lib/aitk-{name}"), format!("{STATES}/aitk-{name}")]);
+    let paths: Vec<_> = secrets
+        .filter(|path| system.exists(path))
+        .cloned()
+        .chain(state.into_iter().flatten())
+        .collect();
+    let paths = paths.join(" ");
+    (!paths.is_empty()).then(|| {
+        message!("what {name} keeps, and its secrets, stay; `sudo rm -r {paths}` takes them away")
+    })
+}
+
+/// What its packages take, as far as it is known.
+fn take_in(cx: &Context<'_>, step: &mut Step, lock: &Lock) {
+    let (venv, site) = (backend(Manager::Venv), cx.looking());
+    let folder = venv.packages(cx.settings);
+    let (mut download, mut disk) = (0_u64, 0_u64);
+    for locked in lock.packages() {
+        if !is_fetched(locked, &folder, cx.system) {
+            download = download.saturating_add(locked.package.size.unwrap_or(0));
+        }
+        disk = disk.saturating_add(venv.footprint(&site, locked).bytes);
+    }
+    step.packages = lock.packages().map(|locked| locked.package.clone()).collect();
+    (step.download, step.disk) = (Some(download), Some(download.saturating_add(disk)));
+    step.rough = true;
+}
+
+/// How a service stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceState {
+    /// What it is.
+    pub service: Service,
+    /// Its version; `None` where nobody can tell.
+    pub version: Option<String>,
+    /// Whether systemd runs it.
+    pub runs: bool,
+    /// Whether it answers as it should.
+    pub answers: bool,
+}
+
+/// How the services of a project stand that aitk has set up here.
+pub fn service_states(
+    project: &Project,
+    receipt: &Receipt,
+    system: &dyn System,
+) -> Vec<ServiceState> {
+    let made = project.services.iter().filter(|service| receipt.made(&key(&service.name)));
+    let state = |service: &Service| ServiceState {
+        version: version_of(service, receipt, system),
+        runs: is_active(&service.unit(), system).unwrap_or_default(),
+        answers: system.run(&ask(service, 0)).is_ok_and(|said| said.success()),
+        service: service.clone(),
+    };
+    made.map(state).collect()
+}
+
+fn version_of(service: &Service, receipt: &Receipt, system: &dyn System) -> Option<String> {
+    if !service.python.is_empty() {
+        return receipt.objects.get(&key(&service.name))?.detail.clone();
+    }
+    let package = service.apt.first()?;
+    let said = Command::reads(["dpkg-query", "--show", "--showformat", "${Version}", package]);
+    let said = system.run(&said).ok().filter(|said| said.success())?;
+    Some(said.stdout.trim().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::steps::testing::Machine;
+
+    const CONF: &str = "/etc/aitk/mlflow/start.sh";
+    const UNIT: &str = "/etc/systemd/system/aitk-mlflow.service";
+
+    fn service() -> Service {
+        let secret = aitk_plan::Secret {
+            path: "/etc/aitk/mlflow/admin".to_owned(),
+            command: ["openssl", "rand", "-hex", "24"].map(str::to_owned).to_vec(),
+            public: false,
+        };
+        Service {
+            name: "mlflow".to_owned(),
+            python: vec!["mlflow[auth]==3.17.2".to_owned()],
+            secrets: vec![secret],
+            health: vec!["http://127.0.0.1:5000/health".to_owned()],
+            seconds: 300,
+            ..Service::default()
+        }
+    }
+
+    fn file(path: &str) -> File {
+        let (path, content) = (path.to_owned(), "as it should be\n".to_owned());
+        File { path, content, executable: false, yours: false }
+    }
+
+    fn on<T>(
+        machine: &Machine,
+        receipt: Receipt,
+        look: impl FnOnce(&Context<'_>, &Wanted<'_>) -> T,
+    ) -> T {
+        let service = service();
+        let files = vec![file(CONF), file(UNIT)];
+        let wanted = Wanted { unit: service.unit(), service: &service, files };
+        machine.with(receipt, |cx| look(cx, &wanted))
+    }
+
+    fn settled(machine: &Machine) -> Vec<String> {
+        on(machine, Receipt::default(), |cx, wanted| {
+            let deeds = wanted.settle(cx).unwrap();
+            deeds.iter().map(|deed| deed.command().to_string()).collect()
+        })
+    }
+
+    /// Runs as it should, in the first of both environments.
+    fn machine() -> Machine {
+        let machine = Machine::new("{}");
+        machine.link("/usr/bin/python3", "python3.13");
+        machine.link("/opt/aitk/mlflow/current", "a");
+        let wish = on(&machine, Receipt::default(), |cx, wanted| wanted.wish(cx.system));
+        machine.file("/opt/aitk/mlflow/a/wish", &format!("{wish}\n"));
+        machine.file("/opt/aitk/mlflow/a/lock", "0123456789abcdef\n");
+        machine.file("/etc/aitk/mlflow/admin", "");
+        machine.file("/var/lib/aitk-mlflow", "");
+        [CONF, UNIT].iter().for_each(|path| machine.file(path, "as it should be\n"));
+        machine
+    }
+
+    #[test]
+    fn the_unit_comes_after_what_it_needs_and_is_started_last() {
+        let machine = Machine::new("{}");
+        let install = "sudo install -D -m 644 -o root -g root -T /dev/stdin";
+        let commands = settled(&machine);
+        assert_eq!(commands[0], "sudo ln -sfn a /opt/aitk/mlflow/current");
+        assert!(commands[1].ends_with(" 077 /etc/aitk/mlflow/admin openssl rand -hex 24"));
+        assert_eq!(commands[2..4], [format!("{install} {CONF}"), format!("{install} {UNIT}")]);
+        let start = "sudo systemctl enable --now aitk-mlflow.service";
+        assert_eq!(commands[4..], ["sudo systemctl daemon-reload", start]);
+    }
+
+    #[test]
+    fn what_is_there_stays_and_what_differs_stops_the_service_first() {
+        let machine = machine();
+        assert_eq!(settled(&machine).len(), 2, "{:?}", settled(&machine));
+        machine.file(CONF, "as it was\n");
+        let commands = settled(&machine);
+        assert_eq!(commands[0], "sudo systemctl stop aitk-mlflow.service");
+        assert!(commands[1].ends_with(CONF) && commands.len() == 4, "{commands:?}");
+    }
+
+    #[test]
+    fn what_was_kept_is_copied_before_another_program_sees_it_and_comes_back_with_the_last_one() {
+        let machine = machine();
+        machine.file("/opt/aitk/mlflow/a/wish", "another\n");
+        let commands = settled(&machine);
+        let backup = "/var/backups/aitk/mlflow-01234567.tar.gz";
+        assert_eq!(commands[0], "sudo systemctl stop aitk-mlflow.service");
+        assert!(commands[1].ends_with("-m 700 /var/backups/aitk"));
+        assert!(commands[2].contains(&format!("--file {backup} --directory /var/lib/private")));
+        assert_eq!(commands[3], "sudo ln -sfn b /opt/aitk/mlflow/current");
+        let back = on(&machine, Receipt::default(), |cx, wanted| {
+            assert_eq!(wanted.backup(cx.system).as_deref(), Some(backup));
+            wanted.back("a", Some(backup))
+        });
+        let back: Vec<_> = back.iter().map(|deed| deed.command().to_string()).collect();
+        assert_eq!(back[1], "sudo ln -sfn a /opt/aitk/mlflow/current");
+        assert!(back[2].contains("mv") && back[3].contains(backup));
+        assert_eq!(back.last().unwrap(), "sudo systemctl start aitk-mlflow.service");
+    }
+
+    #[test]
+    fn pip_gets_names_with_hashes_and_asks_no_index() {
+        let machine = Machine::new("{}");
+        let package = Package {
+            name: "six".to_owned(),
+            version: "1".to_owned(),
+            sha256: Some("ab".to_owned()),
+            ..Package::default()
+        };
+        let deeds = on(&machine, Receipt::default(), |cx, wanted| {
+            wanted.build(cx.system, b"wheels".to_vec(), lines(&[package]))
+        });
+        let pip = deeds.iter().map(Deed::command).find(|one| one.argv[0].ends_with("python"));
+        let pip = pip.unwrap();
+        assert_eq!(pip.input.as_deref(), Some(&b"six==1 --hash=sha256:ab\n"[..]));
+        for word in ["--require-hashes", "--no-index", "-I", "/dev/stdin"] {
+            assert!(pip.argv.iter().any(|one| one == word), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_file_that_somebody_has_changed_is_not_overwritten() {
+        let machine = machine();
+        let refused = |machine: &Machine, receipt| {
+            on(machine, receipt, |cx, wanted| wanted.refuse_foreign(cx).is_err())
+        };
+        assert!(!refused(&machine, Receipt::default()));
+        machine.file(CONF, "as aitk wrote it\n");
+        assert!(refused(&machine, Receipt::default()));
+        let noted = Made::created(format!("file:{CONF}"), Some(hash_of(b"as aitk wrote it\n")));
+        let receipt = machine.with(Receipt::default(), |cx| {
+            cx.note("service.mlflow", [noted]);
+            cx.receipt()
+        });
+        assert!(!refused(&machine, receipt.clone()));
+        machine.file(CONF, "mine\n");
+        assert!(refused(&machine, receipt));
+    }
+
+    #[test]
+    fn its_environment_goes_and_what_it_keeps_is_named() {
+        let machine = machine();
+        machine.link("/etc/systemd/system/multi-user.target.wants/aitk-mlflow.service", UNIT);
+        let thing = Thing::Service("mlflow".to_owned());
+        let (commands, note) = step::Service::undo(&thing, None, machine.system()).unwrap();
+        let commands: Vec<_> = commands.iter().map(Command::to_string).collect();
+        assert!(commands[0].contains("multi-user.target.wants/aitk-mlflow.service"));
+        assert!(commands.contains(&"sudo rm -rf -- /opt/aitk/mlflow".to_owned()));
+        let note = note.unwrap().to_string();
+        assert!(note.contains("/etc/aitk/mlflow/admin /var/lib/aitk-mlflow"), "{note}");
+        let nothing = step::Service::undo(&thing, None, Machine::new("{}").system()).unwrap();
+        assert_eq!(nothing, (Vec::new(), None));
+    }
+}

@@ -1,0 +1,67 @@
+//! What a target says of the services that run on the machine itself.
+
+use serde::Deserialize;
+
+/// A service; `service.NAME` among the texts says what it is.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceRow {
+    pub name: String,
+    pub when: Option<String>,
+    /// May have holes, as have the words below.
+    pub address: String,
+    #[serde(default, deserialize_with = "aitk_plan::names::apt_package::all")]
+    pub apt: Vec<String>,
+    #[serde(default)]
+    pub masks: Vec<String>,
+    #[serde(default, deserialize_with = "aitk_plan::names::requirement::all")]
+    pub python: Vec<String>,
+    pub health: Vec<String>,
+    pub seconds: u64,
+    #[serde(default)]
+    pub secret: Vec<SecretRow>,
+    pub file: Vec<ServiceFile>,
+}
+
+/// A file that a command makes on the machine.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecretRow {
+    pub path: String,
+    pub when: Option<String>,
+    pub command: Vec<String>,
+    #[serde(default)]
+    pub public: bool,
+}
+
+/// A file of the system that a service reads, or its unit, which comes last.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ServiceFile {
+    pub path: String,
+    pub from: String,
+}
+
+/// Where a service of aitk's own targets has its things, whatever is set of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServicePlace {
+    /// Its name.
+    pub name: String,
+    /// The files that root writes.
+    pub files: Vec<String>,
+    /// What is made on the machine.
+    pub secrets: Vec<String>,
+    /// Units of others that it keeps from starting.
+    pub masks: Vec<String>,
+}
+
+impl ServiceRow {
+    pub fn place(&self) -> ServicePlace {
+        ServicePlace {
+            name: self.name.clone(),
+            files: self.file.iter().map(|file| file.path.clone()).collect(),
+            secrets: self.secret.iter().map(|secret| secret.path.clone()).collect(),
+            masks: self.masks.clone(),
+        }
+    }
+}

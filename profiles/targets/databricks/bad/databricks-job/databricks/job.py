@@ -1,3 +1,0 @@
-"""Says that it is done."""
-
-print("done")

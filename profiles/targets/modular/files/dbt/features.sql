@@ -1,1 +1,0 @@
-select * from {{ ref('clean') }} order by id

@@ -1,1 +1,0 @@
-create resource monitor churn credit_quota 12;

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Starts MLflow's server; what is secret comes from systemd (LoadCredential) and stands in no list of processes.
+set -eu
+MLFLOW=/opt/aitk/mlflow/current
+MLFLOW_AUTH_CONFIG_PATH=/etc/aitk/mlflow/auth.ini
+MLFLOW_AUTH_ADMIN_USERNAME=admin
+MLFLOW_AUTH_ADMIN_PASSWORD=$(cat "$CREDENTIALS_DIRECTORY/admin")
+MLFLOW_FLASK_SERVER_SECRET_KEY=$(cat "$CREDENTIALS_DIRECTORY/key")
+MLFLOW_DISABLE_TELEMETRY=true
+# What runs as jobs of the server would be eight more processes, and nothing here needs them.
+MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false
+MLFLOW_SERVER_ALLOWED_HOSTS=localhost,localhost:*,127.0.0.1:*,«parameters.host»,«parameters.host»:*
+MLFLOW_SERVER_CORS_ALLOWED_ORIGINS=https://«parameters.host»:«parameters.mlflow_port»
+export MLFLOW_AUTH_CONFIG_PATH MLFLOW_AUTH_ADMIN_USERNAME MLFLOW_AUTH_ADMIN_PASSWORD MLFLOW_FLASK_SERVER_SECRET_KEY \
+    MLFLOW_DISABLE_TELEMETRY MLFLOW_SERVER_ENABLE_JOB_EXECUTION MLFLOW_SERVER_ALLOWED_HOSTS \
+    MLFLOW_SERVER_CORS_ALLOWED_ORIGINS
+# A newer MLflow may want its tables otherwise.
+version=$(readlink "$MLFLOW")
+if [ -e mlflow.db ] && [ "$(cat version 2>/dev/null || true)" != "$version" ]; then
+    "$MLFLOW/bin/mlflow" db upgrade sqlite:///mlflow.db
+fi
+printf '%s\n' "$version" >version
+exec "$MLFLOW/bin/mlflow" server --app-name basic-auth --host 127.0.0.1 --port 5000 --workers «parameters.mlflow_workers» \
+    --backend-store-uri sqlite:///mlflow.db --serve-artifacts --artifacts-destination ./artifacts
