@@ -41,7 +41,7 @@ pub use project::{
     project_state, remove_project,
 };
 pub use receipt::{Object, Provenance, Receipt};
-pub use removal::{Goes, Kept, Removal, note_by_marks, prune, removal, take_away};
+pub use removal::{Goes, Kept, Removal, note_by_marks, prune, prune_empty, removal, take_away};
 pub use report::{Answer, Event, Incoming, News, Outcome, Reporter};
 pub use steps::{Remedy, ServiceState, Undo, service_states};
 pub use survey::{fill_in, lock, lock_ahead, survey};

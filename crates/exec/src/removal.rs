@@ -545,6 +545,33 @@ pub fn prune(path: &Path, places: &Places, system: &dyn System) -> Result<(), Ex
     Ok(())
 }
 
+/// Folders of aitk's own that were left empty by whoever was killed before it came to them.
+///
+/// # Errors
+/// What the operating system says.
+pub fn prune_empty(places: &Places, system: &dyn System) -> Result<(), ExecError> {
+    let is_folder = |path: &PathBuf| system.stat(path).is_ok_and(|stat| stat.kind == FileKind::Dir);
+    let below = |folder: &Path| {
+        let names = system.list(folder).unwrap_or_default();
+        names.iter().map(|name| folder.join(name)).filter(is_folder).collect::<Vec<_>>()
+    };
+    let ours = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("aitk-"))
+    };
+    let mut folders: Vec<_> = below(&places.kernels).into_iter().filter(ours).collect();
+    for top in ["envs", "tools", "conda"].map(|name| places.data.join(name)) {
+        folders.extend(if is_folder(&top) { below(&top) } else { Vec::new() });
+        folders.push(top);
+    }
+    folders.extend(places.data.ends_with("aitk").then(|| places.data.clone()));
+    for folder in folders.into_iter().filter(is_folder) {
+        if system.list(&folder).is_ok_and(|names| names.is_empty()) {
+            system.remove(&folder).map_err(ExecError::io(folder))?;
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use aitk_system::Real;

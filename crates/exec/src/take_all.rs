@@ -7,7 +7,7 @@ use aitk_system::System;
 use crate::error::ExecError;
 use crate::places::Places;
 use crate::receipt::Receipt;
-use crate::removal::{Removal, prune, take_away};
+use crate::removal::{Removal, prune, prune_empty, take_away};
 use crate::steps::Undo;
 
 /// Takes away what goes, and notes each thing that is gone. What cannot be taken away is collected: the rest goes.
@@ -41,6 +41,7 @@ pub fn take_all_away(
     removal.forget_gone(&mut receipt);
     receipt.forget_wishes();
     receipt.save(state, system)?;
+    failed.extend(prune_empty(places, system).err());
     Ok(failed)
 }
 

@@ -300,3 +300,23 @@ fn what_a_run_had_begun_stays_for_it() {
     assert_eq!(cleaning.generations.len(), 1, "{cleaning:?}");
     assert!(!home.has_to_do(true));
 }
+
+#[test]
+fn what_an_older_aitk_has_built_is_gone_back_to_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let (home, one, two) = upgraded(folder.path());
+    // As version 0.1 has noted it, which wrote no history.
+    let path = home.environments().generation(&one).path().join("aitk-generation.json");
+    let mut record: serde_json::Value = serde_json::from_slice(&fs::read(&path).unwrap()).unwrap();
+    for field in ["inventory", "wish", "when", "aitk", "run", "before", "reason"] {
+        record.as_object_mut().unwrap().remove(field);
+    }
+    record["schema"] = 1.into();
+    fs::write(&path, record.to_string()).unwrap();
+    fs::remove_file(home.environments().history_path()).unwrap();
+    let summary = home.go_back(None).unwrap();
+    assert!(summary.failure.is_none(), "{:?}", summary.failure);
+    assert_eq!((home.generation().folder(), version(&home)), (one.clone(), "1.0".to_owned()));
+    assert!(!home.has_to_do(true));
+    assert_eq!(switches(&home), [(Some(two), one, Occasion::Rollback)]);
+}

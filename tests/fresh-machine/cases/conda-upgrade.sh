@@ -1,7 +1,8 @@
 # shellcheck shell=bash
-# Forward: `upgrade` shows package by package what would change before it does anything. And exactly: `--locked`
-# installs what a lock names and asks the channel for nothing but packages.
-# On: bookworm; about 49 s
+# Forward: `upgrade` shows package by package what would change before it does anything. Back: `rollback` shows the same
+# the other way round, needs no network and leaves `apply` nothing to do. And exactly: `--locked` installs what a lock
+# names and asks the channel for nothing but packages; `clean` takes away what nobody needs then.
+# On: bookworm; about 120 s
 
 # A channel whose repodata can be changed: at first it lacks the newest version of one package.
 ALL=$CHANNEL
@@ -53,6 +54,32 @@ as plain test -d ".local/share/aitk/envs/ai/$before" || die "the generation befo
 SHOW=5 aitk plain -- upgrade --yes
 expect_said "Nothing newer"
 
+step "back, without a network"
+upgraded=$(as plain readlink .local/share/aitk/envs/ai/current)
+stop_channel
+SHOW=12 aitk plain -- rollback --dry-run
+expect_code 0
+expect_said 'aitk-test-lib +2\.[0-9].* → 1\.'
+[[ $(as plain readlink .local/share/aitk/envs/ai/current) == "$upgraded" ]] || die "a dry run went back"
+SHOW=12 aitk plain -- rollback --yes
+expect_code 0
+[[ $(as plain readlink .local/share/aitk/envs/ai/current) == "$before" ]] || die "it is not the generation before"
+[[ $(version_of aitk-test-lib) == 1.* ]] || die "it has not gone back"
+SHOW=5 aitk plain -- apply --yes
+expect_code 0
+expect_said "Nothing to do"
+SHOW=5 aitk plain -- rollback --yes
+expect_code 64
+expect_said 'AITK-X17'
+SHOW=30 aitk plain -- status --history
+expect_code 0
+expect_said "upgrade +$before → $upgraded"
+expect_said "rollback +$upgraded → $before"
+SHOW=5 aitk plain -- rollback "${upgraded:0:8}" --yes
+expect_code 0
+[[ $(version_of aitk-test-lib) == 2.* ]] || die "it has not gone forward again"
+serve_channel
+
 step "a lock brings back exactly what it names, and nothing is solved"
 : >"$CHANNEL_LOG"
 SHOW=5 aitk plain -- apply "${WISH[@]}" --locked before.lock --yes
@@ -79,3 +106,23 @@ assert all(record.sha256 for record in packages)
 assert "base" in environments, environments
 print(f"py-rattler reads {len(packages)} packages")
 PYTHON
+
+step "what nobody needs goes, and says how much"
+as plain sh -c "rm -rf .local/share/aitk/envs/ai/$before/conda-meta/aitk-test-lib-1.*"
+SHOW=8 aitk plain -- rollback "$upgraded" --yes
+expect_code 0
+SHOW=8 aitk plain -- rollback "$before" --yes
+expect_code 1
+expect_said 'AITK-X19'
+SHOW=8 aitk plain -- clean --keep 0
+expect_code 64
+SHOW=12 aitk plain -- clean --cache --yes
+expect_code 0
+expect_said 'came free'
+if as plain ls .cache/aitk | grep -E '^(pkgs|conda|wheels)$'; then die "the cache is still there"; fi
+SHOW=3 aitk plain -- verify --deep
+expect_code 0
+SHOW=20 aitk plain -- remove --all --yes
+expect_code 0
+[[ ! -e $(home_of plain)/.local/share/aitk && ! -e $(home_of plain)/.cache/aitk && ! -e $(home_of plain)/.local/state/aitk ]] ||
+    die "remove --all leaves something: $(as plain find .local/share/aitk .cache/aitk .local/state/aitk 2>/dev/null | head)"

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use aitk_env::Usage;
 use aitk_exec::{
-    Places, ProjectRemoval, Receipt, Removal, brought, note_by_marks, project_removal, removal,
-    remove_project, take_all_away, take_file, whole_cache,
+    Places, ProjectRemoval, Receipt, Removal, brought, note_by_marks, project_removal, prune_empty,
+    removal, remove_project, take_all_away, take_file, whole_cache,
 };
 use aitk_plan::Bytes;
 use aitk_system::{System, is_terminal, message};
@@ -58,7 +58,10 @@ pub fn run(
     if !output.json {
         show(&removal, bytes, &system, &session, output);
     }
-    if args.dry_run || removal.is_empty() {
+    if removal.is_empty() && !args.dry_run {
+        prune_empty(&places, &**local)?;
+    }
+    if args.dry_run || (removal.is_empty() && !args.all) {
         let text = if removal.is_empty() {
             message!("There is nothing of aitk's here.")
         } else {

@@ -37,8 +37,41 @@ impl Reporter for Silent {
 /// What an index has; the first wheel of a name counts.
 pub type Wheels = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
 
-/// An index with these wheels, which may change; its address.
-pub fn index(wheels: Wheels) -> String {
+/// What is wrong with an index when wheels are asked for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sick {
+    /// It hangs up.
+    Silent,
+    /// It ends in the middle.
+    Short,
+    /// One letter is another one.
+    Changed,
+    /// It says 429, 500 or 503.
+    Refuses(u16),
+    /// It answers with a page that asks to log in.
+    Portal,
+}
+
+/// What is wrong with an index now.
+pub type Health = Arc<Mutex<Option<Sick>>>;
+
+/// What is sent instead of a wheel: status, how long it is said to be, and the bytes.
+fn spoilt(sick: Sick, mut body: Vec<u8>) -> (u16, usize, Vec<u8>) {
+    let length = body.len();
+    match sick {
+        Sick::Silent => (200, length, Vec::new()),
+        Sick::Short => (200, length, body[..length / 2].to_owned()),
+        Sick::Changed => {
+            body[length / 2] ^= 1;
+            (200, length, body)
+        }
+        Sick::Refuses(status) => (status, 4, b"busy".to_vec()),
+        Sick::Portal => (200, 20, b"<html>Log in</html>\n".to_vec()),
+    }
+}
+
+/// An index with these wheels, which may change, as it is now; its address.
+pub fn index(wheels: Wheels, health: Health) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let base = address.clone();
@@ -67,12 +100,18 @@ pub fn index(wheels: Wheels) -> String {
                 (None, Some((_, bytes))) => ("application/zip", bytes.clone()),
                 (None, None) => ("text/plain", Vec::new()),
             };
-            let status = if body.is_empty() { 404 } else { 200 };
+            let sick =
+                health.lock().unwrap().filter(|_| path.starts_with("/f/") && !body.is_empty());
+            let (status, length, body) = match sick {
+                Some(sick) => spoilt(sick, body),
+                None => (if body.is_empty() { 404 } else { 200 }, body.len(), body),
+            };
             let head = format!(
-                "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
-                body.len()
+                "HTTP/1.1 {status} X\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
             );
-            let _ = stream.write_all(head.as_bytes());
+            if sick != Some(Sick::Silent) {
+                let _ = stream.write_all(head.as_bytes());
+            }
             let _ = stream.write_all(&body);
         }
     });
@@ -110,14 +149,16 @@ pub struct Home {
     pub profile: Profile,
     pub choices: Choices,
     pub wheels: Wheels,
+    pub health: Health,
 }
 
 impl Home {
     pub fn new(folder: &Path) -> Self {
         let wheels = vec![uv(), package("six", "1.0"), package("toolz", "1.0")];
         let wheels = Arc::new(Mutex::new(wheels));
-        let address = index(Arc::clone(&wheels));
-        Self { wheels, ..Self::joined(folder, &address) }
+        let health = Health::default();
+        let address = index(Arc::clone(&wheels), Arc::clone(&health));
+        Self { wheels, health, ..Self::joined(folder, &address) }
     }
 
     /// The same home as another process has it, with that one's index.
@@ -146,8 +187,9 @@ impl Home {
         let profile = PROFILE.replace(r#"["six"]"#, r#"["six", "toolz"]"#);
         let profile = Profile::from_toml("tiny.toml", &profile).unwrap();
         let choices = Choices::default();
-        let (folder, wheels) = (folder.to_owned(), Wheels::default());
-        Self { folder, machine, catalog, settings, profile, choices, wheels }
+        let (wheels, health) = (Wheels::default(), Health::default());
+        let folder = folder.to_owned();
+        Self { folder, machine, catalog, settings, profile, choices, wheels, health }
     }
 
     pub fn with<T>(
@@ -213,14 +255,18 @@ impl Home {
     }
 
     pub fn try_with(&self, set: impl FnOnce(&mut Context<'_>)) -> Summary {
+        self.attempt(set).unwrap()
+    }
+
+    pub fn attempt(&self, set: impl FnOnce(&mut Context<'_>)) -> Result<Summary, ExecError> {
         let Self { machine, catalog, settings, profile, choices, .. } = self;
         let receipt = self.receipt();
         let mut cx = Context::new(&Real, &Real, machine, catalog, settings, receipt);
         set(&mut cx);
         let mut plan = aitk_plan::plan(machine, profile, choices, Manager::Venv, catalog);
-        survey(&cx, &mut plan, true).unwrap();
+        survey(&cx, &mut plan, true)?;
         let journal = Journal::begin(&machine.folders.state, &Real);
-        aitk_exec::apply(&cx, plan, &journal, &Silent).unwrap()
+        aitk_exec::apply(&cx, plan, &journal, &Silent)
     }
 
     pub fn receipt(&self) -> Receipt {

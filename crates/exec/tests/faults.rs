@@ -1,0 +1,408 @@
+//! What a kill leaves behind. A second process of this program does what a command does, and is killed with all its
+//! children at a random instant; then the environment in use still works, nothing half-made is taken for whole, the same
+//! command again comes to its end, the receipt is true, and the user's files are as before.
+//!
+//! `AITK_TEST_ROUNDS` says how many kills, `AITK_TEST_SEED` repeats the instants of an earlier run. `scripts/soak` runs many.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    clippy::unwrap_used,
+    clippy::disallowed_macros,
+    clippy::print_stdout,
+    reason = "tests look from outside, and say what was hit"
+)]
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::env;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use aitk_env::State;
+use aitk_exec::{
+    Around, Keeps, Places, clean, cleaning, interrupted_run, note_by_marks, removal, take_all_away,
+};
+use aitk_system::{Real, System};
+
+use common::{Home, Sick};
+
+/// What is killed, in turns.
+const COMMANDS: [&str; 6] = ["first", "apply", "upgrade", "rollback", "clean", "remove"];
+/// Kills in the tests; the soak asks for more.
+const ROUNDS: usize = 18;
+
+/// Does what a command does.
+fn perform(home: &Home, command: &str) {
+    match command {
+        "first" | "apply" => home.apply(false),
+        "upgrade" => home.upgrade(),
+        // Whoever asks again once it is done is told that there is nothing to do.
+        "rollback" if home.environments().before(&Real).is_none() => {}
+        "rollback" => assert!(home.go_back(None).unwrap().failure.is_none()),
+        "clean" => with_around(home, |around| {
+            let keeps = Keeps { generations: 1, no_cache: false, older: None };
+            let found = cleaning(around, keeps).unwrap();
+            assert_eq!(clean(around, &found, &mut home.receipt()).unwrap().len(), 0);
+        }),
+        "remove" => with_around(home, |around| {
+            let mut receipt = home.receipt();
+            note_by_marks(&mut receipt, around.places, &Real);
+            let removal = removal(&receipt, around.places, &Real);
+            let failed = take_all_away(&Real, &removal, around.places, receipt, around.state);
+            assert_eq!(failed.unwrap().len(), 0);
+        }),
+        _ => panic!("{command}"),
+    }
+}
+
+fn with_around<T>(home: &Home, act: impl FnOnce(&Around<'_>) -> T) -> T {
+    let Home { machine, catalog, settings, .. } = home;
+    let places = Places::new(&machine.folders, &settings.data, []);
+    let (state, arch) = (&*machine.folders.state, &*machine.arch);
+    act(&Around { system: &Real, settings, state, places: &places, catalog, arch })
+}
+
+/// The process that is killed; in an ordinary run of the tests it does nothing.
+#[test]
+fn child() {
+    let said = |name: &str| env::var(name).ok();
+    if let (Some(command), Some(folder), Some(index)) =
+        (said("AITK_FAULT_COMMAND"), said("AITK_FAULT_HOME"), said("AITK_FAULT_INDEX"))
+    {
+        let home = Home::joined(Path::new(&folder), &index);
+        match said("AITK_FAULT_KEPT") {
+            Some(kept) => fill_the_disk(&home, Path::new(&kept)),
+            None => perform(&home, &command),
+        }
+    }
+}
+
+/// A home that is put back as it was before each kill.
+struct Lab {
+    home: Home,
+    kept: PathBuf,
+    /// How long each command takes undisturbed.
+    takes: BTreeMap<&'static str, Duration>,
+    /// What was hit, and how often.
+    hit: BTreeMap<String, usize>,
+}
+
+fn copy(from: &Path, to: &Path) {
+    let _ = fs::remove_dir_all(to);
+    assert!(Command::new("cp").arg("-a").args([from, to]).status().unwrap().success());
+}
+
+impl Lab {
+    /// Three generations, with the oldest in use or not, and files of the user's own.
+    fn new(folder: &Path, kept: &Path) -> Self {
+        let home = Home::new(&folder.join("home"));
+        fs::create_dir_all(home.folder.join("work")).unwrap();
+        fs::write(home.folder.join("work/thesis.txt"), "mine").unwrap();
+        fs::write(home.folder.join(".bashrc"), "# mine\n").unwrap();
+        let lab =
+            Self { home, kept: kept.to_owned(), takes: BTreeMap::new(), hit: BTreeMap::new() };
+        lab.keep("empty");
+        lab.home.wish("one");
+        lab.home.apply(false);
+        for version in ["2.0", "3.0"] {
+            lab.home.publish("toolz", version);
+            lab.home.upgrade();
+        }
+        lab.home.publish("six", "4.0");
+        lab.keep("full");
+        lab
+    }
+
+    fn keep(&self, name: &str) {
+        fs::create_dir_all(&self.kept).unwrap();
+        copy(&self.home.folder, &self.kept.join(name));
+    }
+
+    /// As it was, for a command.
+    fn put_back(&self, command: &str) {
+        let name = if command == "first" { "empty" } else { "full" };
+        copy(&self.kept.join(name), &self.home.folder);
+        if command == "apply" {
+            // Something to mend, and a step that has to be done again.
+            fs::remove_file(self.home.site("six.py")).unwrap();
+            fs::remove_file(self.home.kernel()).unwrap();
+        }
+    }
+
+    fn measure(&mut self) {
+        for command in COMMANDS {
+            self.put_back(command);
+            let since = Instant::now();
+            let done = self.start(command).wait().unwrap();
+            assert!(done.success(), "{command}");
+            self.takes.insert(command, since.elapsed());
+        }
+    }
+
+    /// Starts it in a session of its own, by which all its children are found.
+    fn start(&self, command: &str) -> Child {
+        let index = self.home.settings.index_url.clone().unwrap();
+        Command::new("setsid")
+            .arg(env::current_exe().unwrap())
+            .args(["--exact", "child", "--test-threads", "1"])
+            .env("AITK_FAULT_COMMAND", command)
+            .env("AITK_FAULT_HOME", &self.home.folder)
+            .env("AITK_FAULT_INDEX", index)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap()
+    }
+
+    /// One kill, and what is to be true after it.
+    fn round(&mut self, command: &'static str, at: f64) {
+        self.put_back(command);
+        let mut child = self.start(command);
+        sleep(self.takes[command].mul_f64(at));
+        let ended = child.try_wait().unwrap().is_some();
+        kill_all(child.id());
+        child.wait().unwrap();
+        let place = match (ended, interrupted_run(&self.home.machine.folders.state, &Real)) {
+            (true, _) => "ended".to_owned(),
+            (false, Some(run)) => run.at.to_string(),
+            (false, None) => "outside of a run".to_owned(),
+        };
+        *self.hit.entry(format!("{command}: {place}")).or_default() += 1;
+        let why = format!("{command} killed at {at:.3} ({place})");
+        self.what_is_in_use_works(&why, command);
+        self.nothing_half_made_is_whole(&why);
+        perform(&self.home, command);
+        self.it_has_converged(&why, command);
+        self.what_is_aitks_is_known(&why);
+    }
+
+    fn what_is_in_use_works(&self, why: &str, command: &str) {
+        let home = &self.home;
+        let there = home.environments().current(&Real);
+        if there.is_none() {
+            assert!(matches!(command, "first" | "remove"), "{why}: nothing is in use");
+            return;
+        }
+        // What `apply` is to mend was broken before.
+        let modules = if command == "apply" { "toolz" } else { "six, toolz" };
+        let mut python = Command::new(home.link().join("bin/python"));
+        let output = python.args(["-c", &format!("import {modules}")]).output().unwrap();
+        assert!(output.status.success(), "{why}: {}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    fn nothing_half_made_is_whole(&self, why: &str) {
+        let home = &self.home;
+        for generation in home.environments().all(&Real) {
+            if home.environments().in_use(&Real, &generation) {
+                continue;
+            }
+            if generation.record(&Real).is_some() {
+                let state = generation.state(&Real).unwrap();
+                assert_eq!(
+                    state,
+                    State::Whole,
+                    "{why}: {} says that it is whole",
+                    generation.folder()
+                );
+            }
+        }
+        assert_eq!(
+            fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(),
+            "mine",
+            "{why}"
+        );
+        assert_eq!(fs::read_to_string(home.folder.join(".bashrc")).unwrap(), "# mine\n", "{why}");
+    }
+
+    fn it_has_converged(&self, why: &str, command: &str) {
+        let home = &self.home;
+        if command == "remove" {
+            assert_eq!(self.left(), [""; 0], "{why}");
+            return;
+        }
+        assert!(home.verify(true).is_empty(), "{why}: {:?}", home.verify(true));
+        assert!(!home.has_to_do(true), "{why}: there is still something to do");
+        let history = home.environments().history(&Real);
+        assert_eq!(history.last().unwrap().to, home.generation().folder(), "{why}: {history:?}");
+        if command == "clean" {
+            with_around(home, |around| {
+                let keeps = Keeps { generations: 1, no_cache: false, older: None };
+                assert!(cleaning(around, keeps).unwrap().is_empty(), "{why}");
+            });
+        }
+    }
+
+    /// What is left of aitk's after it was taken away; the folder itself may be the user's.
+    fn left(&self) -> Vec<String> {
+        (&Real as &dyn System).list(&self.home.settings.data).unwrap_or_default()
+    }
+
+    /// Whatever was noted or not when it was killed, it knows what is its own.
+    fn what_is_aitks_is_known(&self, why: &str) {
+        perform(&self.home, "remove");
+        assert_eq!(self.left(), [""; 0], "{why}");
+        assert!(!self.home.folder.join("jupyter/kernels/aitk-ai").exists(), "{why}");
+        assert_eq!(fs::read_to_string(self.home.folder.join("work/thesis.txt")).unwrap(), "mine");
+    }
+}
+
+/// Kills a session: the program first, then whatever it has started.
+fn kill_all(session: u32) {
+    let kill = |pid: &str| {
+        let _ = Command::new("kill").args(["-KILL", pid]).stderr(Stdio::null()).status();
+    };
+    kill(&session.to_string());
+    loop {
+        let all = (&Real as &dyn System).list(Path::new("/proc")).unwrap();
+        let of_it = |pid: &&String| {
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let fields: Vec<_> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+            fields.get(3) == Some(&&*session.to_string()) && fields.first() != Some(&"Z")
+        };
+        let left: Vec<_> = all.iter().filter(of_it).collect();
+        if left.is_empty() {
+            return;
+        }
+        left.into_iter().for_each(|pid| kill(pid));
+    }
+}
+
+/// Numbers that repeat with their seed.
+struct Dice(u64);
+
+impl Dice {
+    fn next(&mut self) -> f64 {
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 11) as f64 / (1_u64 << 53) as f64
+    }
+}
+
+#[test]
+fn a_kill_at_any_instant_loses_nothing() {
+    let number = |name: &str| env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let rounds = number("AITK_TEST_ROUNDS").map_or(ROUNDS, |rounds| rounds as usize);
+    let clock = || Real.now().as_nanosecond() as u64;
+    let seed = number("AITK_TEST_SEED").unwrap_or_else(clock);
+    println!("seed: AITK_TEST_SEED={seed}");
+    let folder = tempfile::tempdir().unwrap();
+    let kept = tempfile::tempdir().unwrap();
+    let mut lab = Lab::new(folder.path(), kept.path());
+    lab.measure();
+    let mut dice = Dice(seed);
+    for round in 0..rounds {
+        let command = COMMANDS[round % COMMANDS.len()];
+        // One instant in each of as many equal parts of the whole time.
+        let part = (round / COMMANDS.len()) as f64;
+        let parts = rounds.div_ceil(COMMANDS.len()) as f64;
+        lab.round(command, (part + dice.next()) / parts);
+    }
+    for (command, takes) in &lab.takes {
+        println!("{command} takes {:.2} s undisturbed", takes.as_secs_f64());
+    }
+    for (place, count) in &lab.hit {
+        println!("{count:5} × {place}");
+    }
+    let met = lab.hit.iter().filter(|(place, _)| !place.ends_with(": ended")).map(|(_, n)| n);
+    let met: usize = met.sum();
+    println!("{met} of {rounds} kills met the command under way");
+    assert!(met * 2 >= rounds, "most kills came after the end: {:?}", lab.hit);
+}
+
+#[test]
+fn a_source_that_lies_or_is_gone_changes_nothing_and_what_was_asked_for_comes_with_it_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path());
+    home.apply(false);
+    let refuses = [429, 500, 503].map(Sick::Refuses);
+    let all = [Sick::Silent, Sick::Short, Sick::Changed, Sick::Portal].into_iter().chain(refuses);
+    for (number, sick) in all.enumerate() {
+        let before = home.generation();
+        home.publish("toolz", &format!("{}.0", number + 2));
+        *home.health.lock().unwrap() = Some(sick);
+        let since = Instant::now();
+        let summary = home.try_with(|cx| cx.fresh = true);
+        let took = since.elapsed();
+        let (step, error) =
+            summary.failure.unwrap_or_else(|| panic!("{sick:?} was taken for good"));
+        println!("{sick:?}: {:.1} s, {step}: {error}", took.as_secs_f64());
+        assert!(took < Duration::from_secs(120), "{sick:?} is waited for {took:?}");
+        assert_eq!(home.generation(), before, "{sick:?}");
+        assert!(!home.has_to_do(true), "{sick:?}: what is in use is not whole");
+        *home.health.lock().unwrap() = None;
+        home.upgrade();
+        assert_ne!(home.generation(), before, "{sick:?}");
+        assert!(home.verify(true).is_empty(), "{sick:?}");
+    }
+}
+
+/// On a disk of memory that has room for each tenth of what an upgrade needs: it fails with a word and loses nothing, and
+/// goes on once there is room.
+fn fill_the_disk(home: &Home, kept: &Path) {
+    let disk = home.folder.parent().unwrap();
+    let resize = |bytes: u64| {
+        let size = format!("remount,size={bytes}");
+        assert!(Command::new("mount").args(["-o", &size]).arg(disk).status().unwrap().success());
+    };
+    let used = || {
+        let space = Real.space(disk).unwrap();
+        space.total - space.free
+    };
+    copy(kept, &home.folder);
+    let before = used();
+    home.upgrade();
+    let need = used() - before;
+    for tenth in 0..10 {
+        resize(1 << 30);
+        copy(kept, &home.folder);
+        let there = home.generation();
+        resize(used() + need * tenth / 10);
+        let said = match home.attempt(|cx| cx.fresh = true) {
+            Ok(summary) => summary.failure.map(|(step, error)| format!("{step}: {error}")),
+            Err(error) => Some(error.to_string()),
+        };
+        println!("{tenth}/10 of {need} bytes: {}", said.as_deref().unwrap_or("done"));
+        if said.is_some() {
+            assert_eq!(home.generation(), there, "{tenth}: {said:?}");
+        }
+        let mut python = Command::new(home.link().join("bin/python"));
+        assert!(python.args(["-Bc", "import six, toolz"]).status().unwrap().success(), "{tenth}");
+        for generation in home.environments().all(&Real) {
+            let whole = generation.record(&Real).is_none()
+                || generation.state(&Real).unwrap() == State::Whole;
+            assert!(whole, "{tenth}: {} says that it is whole", generation.folder());
+        }
+        resize(1 << 30);
+        home.upgrade();
+        assert_ne!(home.generation(), there, "{tenth}");
+        assert!(home.verify(true).is_empty() && !home.has_to_do(true), "{tenth}");
+        assert_eq!(fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(), "mine");
+    }
+}
+
+#[test]
+fn a_disk_that_is_full_at_any_tenth_of_the_need_loses_nothing() {
+    let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    // Only root can have a disk of its own.
+    if fs::metadata(folder.path()).unwrap().uid() != 0 {
+        return;
+    }
+    let lab = Lab::new(folder.path(), kept.path());
+    let script = "mount -t tmpfs -o size=1g tmpfs \"$1\" && exec \"$2\" --exact child --nocapture";
+    let done = Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, "sh"])
+        .args([folder.path(), &env::current_exe().unwrap()])
+        .env("AITK_FAULT_COMMAND", "upgrade")
+        .env("AITK_FAULT_HOME", &lab.home.folder)
+        .env("AITK_FAULT_INDEX", lab.home.settings.index_url.as_ref().unwrap())
+        .env("AITK_FAULT_KEPT", kept.path().join("full"))
+        .status()
+        .unwrap();
+    assert!(done.success());
+}
