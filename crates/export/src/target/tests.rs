@@ -37,12 +37,12 @@ type Parser = fn(&str) -> Result<(), String>;
 /// The format of a file that was made, and its parser; none where a format has none, or only that of its vendor's tool.
 fn parser(path: &str) -> Option<(&'static str, Parser)> {
     let file = path.rsplit('/').next().unwrap_or(path);
-    if file == "nginx.conf" || path.contains("/chart/templates/") {
+    if file == "nginx.conf" || path.contains("/chart/templates/") || file.ends_with(".j2") {
         return None;
     }
     let parser: (&str, Parser) = match file.rsplit('.').next().unwrap_or(file) {
-        "sh" | "check" => ("shell", |text| child(&["bash", "-n"], text)),
-        "yml" | "yaml" | "user-data" | "meta-data" => ("yaml", documents),
+        "sh" | "sbatch" | "check" => ("shell", |text| child(&["bash", "-n"], text)),
+        "yml" | "yaml" | "ansible-lint" | "user-data" | "meta-data" => ("yaml", documents),
         "lock" if file == "poetry.lock" => ("toml", |text| read(text.parse::<toml::Table>())),
         "lock" => ("yaml", |text| read(serde_yaml::from_str::<serde_yaml::Value>(text))),
         "json" => ("json", |text| read(serde_json::from_str::<serde_json::Value>(text))),

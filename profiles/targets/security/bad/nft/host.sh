@@ -1,0 +1,2 @@
+#!/bin/sh
+echo 'table inet host { chain input { type filter hook input priority filter; policy drop; tcp dprot 22 accept } }'
