@@ -236,8 +236,8 @@ pub struct Advise {
     /// For `ship`: whether there is a team for operations
     #[arg(long, value_name = "TEAM", value_parser = ["none", "dedicated"], env = "AITK_TEAM")]
     pub team: Option<String>,
-    /// For `scale`: how large the data are
-    #[arg(long, value_name = "SIZE", value_parser = ["large", "small"], env = "AITK_DATA")]
+    /// For `scale`: how large the data are, or that they and the computing stay in the house
+    #[arg(long, value_name = "SIZE", value_parser = ["large", "small", "house"], env = "AITK_DATA")]
     pub data: Option<String>,
     /// What you can spend in a month, in US dollars
     #[arg(long, value_name = "AMOUNT", value_parser = amount, allow_negative_numbers = true, env = "AITK_SPEND")]

@@ -1,4 +1,4 @@
-//! `aitk advise` from outside: the six ends of the tree, its languages, its errors, and its picture.
+//! `aitk advise` from outside: the seven ends of the tree, its languages, its errors, and its picture.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
 
 mod common;
@@ -16,18 +16,19 @@ fn advise(name: &str, args: &[&str]) -> Value {
 
 const LAPTOP: &str = "ubuntu-24.04-laptop";
 
-/// The ways to the six ends, with the budget of each.
-const ENDS: [(&str, &str, &[&str]); 6] = [
+/// The ways to the seven ends, with the budget of each.
+const ENDS: [(&str, &str, &[&str]); 7] = [
     ("B1", "low", &["--goal", "learn", "--local", "yes"]),
     ("B2", "free", &["--goal", "learn", "--local", "no"]),
     ("C1", "sme", &["--goal", "ship", "--team", "none"]),
     ("C2", "sme", &["--goal", "ship", "--team", "dedicated"]),
     ("D1", "enterprise", &["--goal", "scale", "--data", "large"]),
     ("D2", "enterprise", &["--goal", "scale", "--data", "small"]),
+    ("D3", "enterprise", &["--goal", "scale", "--data", "house"]),
 ];
 
 #[test]
-fn flags_lead_to_the_six_ends_and_the_next_command_works() {
+fn flags_lead_to_the_seven_ends_and_the_next_command_works() {
     let home = Home::new();
     for (leaf, budget, flags) in ENDS {
         let json = advise(LAPTOP, flags);
