@@ -298,7 +298,7 @@ lend_wheels() {
 
 # Keeps the wheels of a machine for others, each with the note of its hash.
 keep_wheels() {
-    local user=$1 from wheel note to=$CACHE/wheels
+    local user=$1 from wheel note new to=$CACHE/wheels
     from=$(home_of "$user")/.cache/aitk
     mkdir -p "$to" "$CACHE/hashes"
     find "$to" "$CACHE/hashes" -type f -mtime +14 -delete
@@ -307,7 +307,8 @@ keep_wheels() {
         # The framework's own wheels are too large to lend.
         if [[ -f $note && ! -e $to/${wheel##*/} && $(stat -c %s "$wheel") -lt 100000000 ]]; then
             cp "$note" "$CACHE/hashes/"
-            cp "$wheel" "$to/new.$$" && mv "$to/new.$$" "$to/${wheel##*/}"
+            new=$(mktemp "$to/new.XXXXXX")
+            cp -p "$wheel" "$new" && chmod 644 "$new" && mv "$new" "$to/${wheel##*/}"
         fi
     done
 }
