@@ -12,7 +12,7 @@ use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner
 use aitk_export::TargetList;
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Project, Request, Warning, names,
+    Project, Request, Warning, manager_for_device, names,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
 use serde_json::Value;
@@ -399,16 +399,17 @@ impl Session {
         self.catalog.has_framework(&choices.framework)?;
         let [mut settings, mut local_settings] = [&self.settings, &self.local_settings]
             .map(|settings| with_sources(settings, &sources, &choices));
-        let (manager, refused) = match (locks, choices.manager) {
+        let (manager, instead) = match (locks, choices.manager) {
             (Some(locks), ManagerChoice::Auto) => (locks.environment.manager, None),
             _ => self.manager(&request, &local_settings, ask),
         };
-        settings.waited = refused.is_some();
-        local_settings.waited = refused.is_some();
+        let waited = matches!(instead, Some(Instead::Unreachable(_)));
+        settings.waited = waited;
+        local_settings.waited = waited;
         let choices = Choices { build: self.built(&choices.env), ..choices };
         let mut plan = aitk_plan::plan(&self.machine, &profile, &choices, manager, &self.catalog);
-        if let Some(error) = refused {
-            plan.warn(instead(&error));
+        if let Some(instead) = instead {
+            plan.warn(instead.warning());
         }
         let request =
             Request { manager: Some(plan.manager), choices: plan.choices.clone(), ..request };
@@ -421,13 +422,13 @@ impl Session {
         there.and_then(|(_, record)| record.build).filter(|_| self.keeps)
     }
 
-    /// The manager that a request means here, and why it is not conda where no channel answers.
+    /// The manager that a request means here, and why it is not conda where it is not.
     fn manager(
         &self,
         request: &Request,
         settings: &Settings,
         ask: Ask,
-    ) -> (Manager, Option<EnvError>) {
+    ) -> (Manager, Option<Instead>) {
         if let Some(manager) = request.choices.manager.named().or(request.manager) {
             return (manager, None);
         }
@@ -437,6 +438,10 @@ impl Session {
         let begun = self.applied(&request.choices.env).ok().and_then(|before| before.manager);
         if let Some(manager) = there.or(begun) {
             return (manager, None);
+        }
+        let device = manager_for_device(&self.machine, &request.choices, &self.catalog);
+        if let Some((manager, why)) = device {
+            return (manager, Some(Instead::Device(why)));
         }
         if settings.offline {
             let known = self.local.list(&settings.cache.join("repodata"));
@@ -448,7 +453,7 @@ impl Session {
         }
         match channel_answers(settings) {
             Ok(()) => (Manager::Conda, None),
-            Err(error) => (Manager::Venv, Some(error)),
+            Err(error) => (Manager::Venv, Some(Instead::Unreachable(error))),
         }
     }
 }
@@ -521,13 +526,28 @@ fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
     address
 }
 
-/// What is said where a channel does not answer and nobody insisted on conda.
-fn instead(error: &EnvError) -> Warning {
-    Warning::new(
-        aitk_plan::warnings::VENV_INSTEAD,
-        message!("a virtual environment instead of conda: {error}"),
-        error.hint().unwrap_or_default(),
-    )
+/// Why a plan is not conda's.
+enum Instead {
+    /// No channel answers.
+    Unreachable(EnvError),
+    /// conda has no build for the device.
+    Device(Message),
+}
+
+impl Instead {
+    fn warning(self) -> Warning {
+        let (why, hint) = match self {
+            Self::Unreachable(error) => (
+                message!("a virtual environment instead of conda: {error}"),
+                error.hint().unwrap_or_default(),
+            ),
+            Self::Device(why) => (
+                why,
+                message!("add --manager conda for its packages, which compute on the CPU here"),
+            ),
+        };
+        Warning::new(aitk_plan::warnings::VENV_INSTEAD, why, hint)
+    }
 }
 
 /// The choices with the Python that a lock is for, where none was chosen and the machine can have it.

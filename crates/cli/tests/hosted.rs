@@ -94,13 +94,13 @@ fn lock() -> String {
 fn with_its_packages_a_plan_shows_every_file_and_a_dry_run_writes_none() {
     let home = Home::new();
     let path = home.path().join("pylock.toml");
-    std::fs::write(&path, lock()).unwrap();
     let lock = path.to_str().unwrap();
-    for (platform, beside) in [
-        ("kaggle", Some("kernel-metadata.json")),
-        ("colab", None),
-        ("studio-lab", Some("environment.yml")),
+    for (platform, python, beside) in [
+        ("kaggle", "3.12", Some("kernel-metadata.json")),
+        ("colab", "3.13", None),
+        ("studio-lab", "3.12", Some("environment.yml")),
     ] {
+        std::fs::write(&path, self::lock().replace("3.12", python)).unwrap();
         let folder = home.path().join("notebook");
         let args = [
             "--budget",

@@ -75,7 +75,7 @@ fn the_notebook_pins_what_is_wanted_and_its_ids_are_names() {
     let wanted =
         "WANTED = [\"numpy\",\"pandas\",\"scipy\",\"scikit-learn\",\"matplotlib\",\"mlflow\"]";
     assert!(code.contains(wanted), "{code}");
-    assert!(code.contains("PYTHON, MACHINE = \"3.12\", \"x86_64\""), "{code}");
+    assert!(code.contains("PYTHON, MACHINE = \"3.13\", \"x86_64\""), "{code}");
     assert_eq!((&notebook["nbformat"], &notebook["nbformat_minor"]), (&4.into(), &5.into()));
     let cells = notebook["cells"].as_array().unwrap();
     let ids: BTreeSet<_> = cells.iter().map(|cell| cell["id"].as_str().unwrap()).collect();

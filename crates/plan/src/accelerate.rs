@@ -64,6 +64,8 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<Message>> {
         fit.build.note.is_some()
             && (&fit.build.kind, &fit.build.cuda) == (&best.build.kind, &best.build.cuda)
             && fit.gpus == best.gpus
+            // It comes from somewhere else.
+            && (&fit.build.index, &fit.build.torch_backend) != (&best.build.index, &best.build.torch_backend)
     };
     // A channel may not have the build that fits best, and have another one that computes on the same devices.
     let is_next = |fit: &&Fit<'_>| {

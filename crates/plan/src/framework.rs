@@ -9,7 +9,7 @@ use crate::choices::Choices;
 use crate::manager::Manager;
 use crate::model::{Accelerator, FrameworkPlan};
 use crate::names::version_pair;
-use crate::python::PythonChoice;
+use crate::python::{PythonChoice, choose_python};
 use crate::request::BuildRequest;
 use crate::requires::{at_least, unmet};
 use crate::size::Bytes;
@@ -152,6 +152,36 @@ pub(crate) fn choose_framework(
             message!("leave out --accelerator, or choose another --framework"),
         ),
     }
+}
+
+/// The manager whose build of the framework uses a device that conda's does not, and why: where nobody has chosen one, the
+/// device decides.
+pub fn manager_for_device(
+    machine: &Machine,
+    choices: &Choices,
+    catalog: &Catalog,
+) -> Option<(Manager, Message)> {
+    let of = |manager| {
+        let python = choose_python(machine, choices, manager, catalog);
+        let missing = matches!(python, PythonChoice::Missing { .. });
+        let decision = choose_framework(machine, choices, manager, catalog, &python, None);
+        match decision {
+            Decision::Take { builds, accelerator, .. } if !missing => Some((builds, accelerator)),
+            _ => None,
+        }
+    };
+    let uses = |accelerator: &Accelerator| accelerator.kind != "none";
+    if of(Manager::Conda).is_some_and(|(_, accelerator)| uses(&accelerator)) {
+        return None;
+    }
+    let (builds, accelerator) = of(Manager::Venv).filter(|(_, accelerator)| uses(accelerator))?;
+    let gpu = accelerator.gpus.first().and_then(|index| machine.gpus.get(*index))?;
+    let why = message!(
+        "a virtual environment instead of conda: its build {} computes on {}, and conda has none that does",
+        builds[0].name,
+        accelerate::called(gpu)
+    );
+    Some((Manager::Venv, why))
 }
 
 /// Why a framework has no packages for a version of Python, and what to do.

@@ -51,6 +51,7 @@ pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Re
 pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use environment::EnvironmentPlan;
+pub use framework::manager_for_device;
 pub use judges::{JudgeTool, judges};
 pub use lock::{Layer, Lock, LockError, Locked, Locks, Package, Target};
 pub use manager::{BASE, Manager};

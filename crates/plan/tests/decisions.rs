@@ -10,7 +10,7 @@ use aitk_detect::{Driver, Gpu, Machine, Obstacle, VirtualizationKind, is_newer};
 use aitk_plan::step::AptPackages;
 use aitk_plan::{
     AcceleratorChoice, Action, Build, Catalog, Choices, Manager, Plan, Profile, Status,
-    machine_digest, plan,
+    machine_digest, manager_for_device, plan,
 };
 use aitk_system::Message;
 
@@ -46,6 +46,27 @@ fn decided(plan: &Plan) -> [String; 3] {
     let gpus: Vec<_> = plan.accelerator.gpus.iter().map(ToString::to_string).collect();
     let gpus = if gpus.is_empty() { "-".to_owned() } else { gpus.join(",") };
     [build, plan.accelerator.kind.clone(), gpus]
+}
+
+#[test]
+fn the_device_decides_the_manager_where_nobody_does() {
+    let machines = machines();
+    let manager = |name: &str, choices: &Choices| {
+        manager_for_device(&machines[name], choices, &CATALOG).map(|(manager, _)| manager)
+    };
+    let any = Choices::default();
+    for name in ["rx7900xtx", "mi300x", "rx6700xt"] {
+        assert_eq!(manager(name, &any), Some(Manager::Venv), "{name}: conda has nothing for AMD");
+    }
+    // Where conda has a build as well, or nothing computes anyway, it stays.
+    for name in ["rtx3060-driver-580", "gtx1080ti-driver-580", "ubuntu-24.04-laptop", "wsl1"] {
+        assert_eq!(manager(name, &any), None, "{name}");
+    }
+    let none = Choices { framework: "none".to_owned(), ..Choices::default() };
+    assert_eq!(manager("rx7900xtx", &none), None);
+    let xpu = Choices { accelerator: AcceleratorChoice::Xpu, ..Choices::default() };
+    assert_eq!(manager("arc-a770", &xpu), Some(Manager::Venv));
+    assert_eq!(manager("arc-a770", &any), None, "on request alone");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use crate::choices::Choices;
 use crate::digest::digest_of;
 use crate::environment::EnvironmentPlan;
 use crate::framework::Decision;
+use crate::lock::conda::subdir;
 use crate::manager::BASE;
 use crate::model::Step;
 use crate::profile::{Estimate, Requirements};
@@ -42,6 +43,12 @@ fn judge_place(on: &Situation<'_>, step: &mut Step) {
         );
     } else if let PythonChoice::Missing { why, remedy } = on.python {
         step.block(why.clone(), remedy.clone());
+    } else if on.manager.brings_python() && subdir(&on.machine.arch).is_none() {
+        let arch = &on.machine.arch;
+        step.block(
+            message!("conda has no packages for {arch}"),
+            message!("use a machine with a 64-bit processor, x86-64 or ARM"),
+        );
     } else if on.manager.brings_python()
         && let Some((why, remedy)) = unmet(on.machine, &conda_needs())
     {

@@ -75,6 +75,14 @@ pub fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
     Ok(Lock { manager: Manager::Venv, target: note.target, build: note.build, layers })
 }
 
+/// The label of a wheel that is one of several variants, which stands at the end of its name (PEP 825, a draft): a wheel has
+/// five parts, and six with the number of a build, which begins with a digit.
+pub fn variant(file: &str) -> Option<&str> {
+    let parts: Vec<_> = file.strip_suffix(".whl")?.split('-').collect();
+    let has_number = parts.get(2)?.starts_with(|first: char| first.is_ascii_digit());
+    (parts.len() > if has_number { 6 } else { 5 }).then(|| parts.last().copied()).flatten()
+}
+
 /// A package of an index, if it is a wheel that is named whole: a project, a version, a hash, an address from which a
 /// file of that project comes, and sizes that a wheel can have.
 ///
@@ -101,6 +109,11 @@ pub fn checked(locked: Locked) -> Result<Locked, Message> {
     };
     if !names::file_name::fits(&file) || normalized(project) != locked.key() {
         return of(message!("the file of its address is another package"));
+    }
+    if variant(&file).is_some() {
+        return of(message!(
+            "{file} is one of the variants of a wheel (PEP 825), and aitk chooses none of them: which one fits, the catalog does not know"
+        ));
     }
     let numbers = [*size, locked.unpacked];
     if numbers.iter().flatten().any(|bytes| *bytes > LARGEST)
@@ -265,6 +278,19 @@ mod tests {
                 step: "libraries".to_owned(),
                 packages: vec![locked("a"), locked("b")],
             }],
+        }
+    }
+
+    #[test]
+    fn a_variant_of_a_wheel_is_told_by_its_label() {
+        for (file, label) in [
+            ("torch-2.15.0-cp312-cp312-manylinux_2_28_x86_64.whl", None),
+            ("torch-2.15.0-1-cp312-cp312-manylinux_2_28_x86_64.whl", None),
+            ("torch-2.15.0-cp312-cp312-manylinux_2_28_x86_64-cu132.whl", Some("cu132")),
+            ("six-1.17.0-2-py3-none-any-x8664v3.whl", Some("x8664v3")),
+            ("six-1.17.0.tar.gz", None),
+        ] {
+            assert_eq!(variant(file), label, "{file}");
         }
     }
 

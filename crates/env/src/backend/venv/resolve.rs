@@ -402,6 +402,10 @@ impl UvPackage {
 /// specific Python first, then the newest platform.
 pub(super) fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
     let file = url.split(['#', '?']).next()?.rsplit('/').next()?;
+    // One of the variants of a wheel has a label at its end (PEP 825, a draft): which of them fits, only a provider knows.
+    if pylock::variant(file).is_some() {
+        return None;
+    }
     let mut tags = file.strip_suffix(".whl")?.rsplitn(4, '-');
     let (platforms, abis, pythons) = (tags.next()?, tags.next()?, tags.next()?);
     let minor: u32 = target.python.split('.').nth(1)?.parse().ok()?;
