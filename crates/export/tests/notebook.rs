@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// The plan of hosted notebooks with its packages, each in the layer that asks for it.
 fn planned(catalog: &Catalog, machine: &Machine) -> Plan {
     let profile = Profile::builtin("free").unwrap();
-    let choices = Choices { python: Some("3.12".to_owned()), ..Choices::default() };
+    let choices = Choices::default();
     let mut plan = plan(machine, &profile, &choices, Manager::Venv, catalog);
     for step in &mut plan.steps {
         let request = plan.environments.iter().find_map(|it| it.request.layer(&step.id));
