@@ -95,6 +95,10 @@ pub enum Verb {
     Shell(Which),
     /// Start JupyterLab on this computer only, with a token
     Lab(Lab),
+    /// Put packages into the environment: resolved with the rest, proven, then used; `apply` and `upgrade` keep them
+    Add(Add),
+    /// Take packages out again that `add` has put in
+    Drop(Add),
     /// Resolve the environment and write its lock: pixi's form for conda, pylock.toml (PEP 751) for venv
     Lock(Lock),
     /// Look for newer packages, show what would change, and build the environment anew
@@ -258,6 +262,9 @@ pub struct Advise {
 pub struct ChoiceArgs {
     #[command(flatten)]
     pub given: Given,
+    /// Packages of the user's own that are taken out: `aitk drop` names them.
+    #[arg(skip)]
+    pub drop: Vec<String>,
     /// Let a profile of your own change more of the system than packages: files, groups, sources, swap, drivers
     #[arg(long, env = "AITK_ALLOW_SYSTEM_CHANGES", help_heading = "Choices")]
     pub allow_system_changes: bool,
@@ -318,7 +325,7 @@ pub struct Apply {
     #[arg(long, env = "AITK_DEEP")]
     pub deep: bool,
     /// How long to wait for the locks of apt and dpkg, in seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 600, env = "AITK_LOCK_WAIT")]
+    #[arg(long, value_name = "SECONDS", default_value_t = LOCK_WAIT, env = "AITK_LOCK_WAIT")]
     pub lock_wait: u64,
     /// The same as --folder
     #[arg(short, long, value_name = "DIR")]
@@ -329,6 +336,43 @@ pub struct Apply {
     /// For hosted notebooks: send the folder with the platform's own client and your own credentials, which starts it
     #[arg(long)]
     pub push: bool,
+}
+
+/// How long the locks of apt and dpkg are waited for, in seconds.
+const LOCK_WAIT: u64 = 600;
+
+impl Apply {
+    /// What another command applies: these choices, and everything else as it is usual.
+    pub fn of(choices: ChoiceArgs, yes: bool, dry_run: bool) -> Self {
+        Self {
+            plan: None,
+            choices,
+            yes,
+            allow_larger: false,
+            accept: Accept { accept_sources: false },
+            dry_run,
+            deep: false,
+            lock_wait: LOCK_WAIT,
+            output: None,
+            force: false,
+            push: false,
+        }
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Add {
+    /// A package, or one with its versions: `polars`, `"polars>=1.9,<2"`
+    #[arg(required = true, value_name = "PACKAGE", value_parser = package)]
+    pub packages: Vec<String>,
+    #[command(flatten)]
+    pub which: Which,
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES")]
+    pub yes: bool,
+    /// Show what would change, and change nothing
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -484,6 +528,10 @@ pub struct Lab {
 pub struct Profiles {
     /// The budget to show
     pub name: Option<String>,
+}
+
+fn package(text: &str) -> Result<String, Message> {
+    aitk_plan::check_own(text).map(|()| text.to_owned())
 }
 
 fn amount(text: &str) -> Result<f64, Message> {

@@ -81,6 +81,36 @@ pub enum CliError {
         }))
     )]
     NeedsRoot { commands: Vec<String>, avoidable: bool },
+    /// A package is to be taken out that nobody has added.
+    #[explain(
+        code = "AITK-C46",
+        exit = Usage,
+        say("{name} is not among the packages that you have added"),
+        hint_if(Some(match added.as_str() {
+            "" => message!("none is: what a budget brings stays, and `aitk run -- pip uninstall {name}` takes out what pip brought"),
+            added => message!("these are: {added}"),
+        }))
+    )]
+    NotAdded { name: String, added: String },
+    /// A package with extras is asked of conda.
+    #[explain(
+        code = "AITK-C47",
+        exit = Usage,
+        say("conda knows no extras, as in {package}"),
+        hint("name the packages that the extra stands for, or use an environment of `--manager venv`")
+    )]
+    Extras { package: String },
+    /// sudo was asked and said no.
+    #[explain(
+        code = "AITK-C45",
+        exit = NotPermitted,
+        say("sudo refused"),
+        hint_if(Some(match avoidable {
+            true => message!("look what it said above; if this user may not use it, ask an administrator, or add --user-only"),
+            false => message!("look what it said above; if this user may not use it, ask an administrator"),
+        }))
+    )]
+    SudoRefused { avoidable: bool },
     /// Nobody can be asked whether to go ahead.
     #[explain(
         code = "AITK-C07",
@@ -189,7 +219,10 @@ pub enum CliError {
         code = "AITK-C22",
         exit = NotPermitted,
         say("{path} belongs to another user"),
-        hint("look whose it is with `ls -ld`; give it back with `sudo chown -R \"$USER\"` and its path, or move it away")
+        hint(
+            "`ls -ld {path}` shows whose it is; `sudo chown -R \"$USER\": {path}` gives it back, or move it away",
+            path = quote(&path.to_string_lossy())
+        )
     )]
     FolderOfAnother { path: PathBuf },
     /// A folder inside of one of aitk's own is a link: what is written and taken away there would be somewhere else.

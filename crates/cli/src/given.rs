@@ -1,7 +1,7 @@
 //! The choices on the command line: each row of their list is a flag and a variable.
 
 use aitk_env::{Secret, without_secrets};
-use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes};
+use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes, settled};
 use aitk_system::{Message, Told, message};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -44,8 +44,23 @@ impl Given {
 
     /// Adds what was given in another way than by a flag's own name.
     pub fn add(&mut self, flag: &str, value: &str) {
-        let (row, values) = (Choice::named(flag), vec![value.to_owned()]);
-        self.0.push(One { row, values, by_variable: false });
+        self.add_all(flag, &[value.to_owned()]);
+    }
+
+    /// The same of several values; none are nothing.
+    pub fn add_all(&mut self, flag: &str, values: &[String]) {
+        if !values.is_empty() {
+            let (row, values) = (Choice::named(flag), values.to_vec());
+            self.0.push(One { row, values, by_variable: false });
+        }
+    }
+
+    /// Puts what was given over what was chosen before, package by package.
+    fn settle_packages(&self, request: &mut Request) {
+        if let Some(given) = self.values("package") {
+            let packages = std::mem::take(&mut request.choices.packages);
+            request.choices.packages = settled(packages, given);
+        }
     }
 
     /// Takes out what was given for a flag.
@@ -76,6 +91,7 @@ impl Given {
     /// Puts it over what was chosen before.
     pub fn merge(&self, request: &mut Request) {
         self.0.iter().for_each(|one| one.row.merge(request, &one.values));
+        self.settle_packages(request);
     }
 
     /// The flags and variables that ask for something else than was decided.

@@ -27,6 +27,7 @@ use std::sync::Arc;
 use aitk_detect::folders;
 use aitk_system::{Explain, Real, answers_for_nvml, children_start_in};
 use args::{Args, Verb};
+use commands::add::Way;
 use error::CliError;
 use output::Output;
 use session::Local;
@@ -81,6 +82,8 @@ fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
         Verb::Plan(plan) => commands::plan::run(&local, &args.common, plan, output),
         Verb::Lock(lock) => commands::lock::run(&local, &args.common, lock, output),
         Verb::Apply(apply) => commands::apply::run(&local, &args.common, apply, output),
+        Verb::Add(add) => commands::add::run(&local, &args.common, add, Way::In, output),
+        Verb::Drop(add) => commands::add::run(&local, &args.common, add, Way::Out, output),
         Verb::Upgrade(upgrade) => commands::upgrade::run(&local, &args.common, upgrade, output),
         Verb::Rollback(rollback) => commands::rollback::run(&local, &args.common, rollback, output),
         Verb::Remove(remove) => commands::remove::run(&local, &args.common, remove, output),

@@ -4,8 +4,9 @@
 use std::path::{Path, PathBuf};
 
 use aitk_detect::{Folders, folders};
-use aitk_plan::names;
-use aitk_system::{FileKind, Real, Stat, System, keep_private, make_private, message};
+use aitk_plan::warnings::UNFIT_FOLDER;
+use aitk_plan::{Warning, names};
+use aitk_system::{Fault, FileKind, Real, Stat, System, Told, keep_private, make_private, message};
 
 use crate::args::Verb;
 use crate::error::CliError;
@@ -59,6 +60,24 @@ pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// What a plan has to say of folders that it will need and that cannot be written to, as `sudo` and mounts leave them.
+pub fn closed(system: &dyn System, folders: &Folders) -> Vec<Warning> {
+    let mut warnings: Vec<Warning> = Vec::new();
+    for place in [&folders.data, &folders.state, &folders.jupyter] {
+        let there = place.ancestors().find(|above| system.exists(above));
+        let open = |folder: &Path| system.access(folder).and_then(|()| system.list(folder));
+        let Some(Err(source)) = there.map(open) else { continue };
+        let Some(fault) = Fault::of(&source) else { continue };
+        let hint = fault.hint(place);
+        if warnings.iter().all(|known| known.hint.as_ref() != Some(&hint)) {
+            let message =
+                message!("{} cannot be made or written to: {}", place.display(), source.told());
+            warnings.push(Warning::new(UNFIT_FOLDER, message, hint));
+        }
+    }
+    warnings
 }
 
 /// A folder that was set and cannot be one is not passed over in silence.
@@ -254,6 +273,25 @@ mod tests {
             assert!(refused.contains("state/runs is a link"), "{refused}");
         }
         assert!(refuse_links(&Real, &at("none")).is_ok());
+    }
+
+    #[test]
+    fn a_plan_names_once_what_gives_a_taken_folder_back() {
+        let root = tempfile::tempdir().unwrap();
+        let home = root.path().join("home");
+        Real.create_dir(&home.join(".local/share")).unwrap();
+        let folders = Folders {
+            data: home.join(".local/share/aitk"),
+            state: home.join(".local/state/aitk"),
+            jupyter: home.join(".local/share/jupyter"),
+            ..Folders::default()
+        };
+        assert_eq!(closed(&Real, &folders), []);
+        // Root may write anywhere; a file in the way stops everybody.
+        Real.write(&home.join(".local/state"), b"", 0o600).unwrap();
+        let told = closed(&Real, &folders);
+        assert_eq!(told.len(), 1, "{told:?}");
+        assert!(told[0].message.to_string().contains(".local/state/aitk"));
     }
 
     #[test]

@@ -3,12 +3,12 @@
 
 use std::process::ExitCode;
 
-use aitk_detect::{Machine, Sudo};
+use aitk_detect::{Machine, Privilege, Sudo};
 use aitk_exec::{ExecError, Outcome, Receipt, Summary};
 use aitk_plan::{Bytes, Plan, Project, Request, Status};
 use aitk_system::{
-    Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, interrupted, is_terminal,
-    message, quote, read_line,
+    Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, can_ask, interrupted,
+    is_terminal, message, quote, read_line,
 };
 use serde_json::json;
 
@@ -60,12 +60,28 @@ pub fn refuse_blocked(plan: &Plan, machine: &Machine) -> Result<(), CliError> {
         return Err(CliError::Blocked { count, list: Message::lines(list) });
     }
     let commands = of_root().flat_map(|step| step.by_hand());
+    let commands = commands.map(|command| permitted(command, &machine.privilege));
     let commands: Vec<_> = commands.map(|command| format!("  {command}")).collect();
     if !commands.is_empty() {
         list.push(message!("the commands:"));
         list.extend(commands.into_iter().map(Message::plain));
     }
     Err(CliError::BlockedForRoot { count, list: Message::lines(list) })
+}
+
+/// A command as the rules of sudo let this user type it: where they name programs, what is set for one of them is left out.
+fn permitted(command: String, privilege: &Privilege) -> String {
+    let name = |path: &str| path.rsplit('/').next().map(str::to_owned);
+    let allowed =
+        |word: &str| privilege.only.iter().any(|only| name(only).as_deref() == Some(word));
+    let Some(rest) = command.strip_prefix("sudo ") else { return command };
+    let mut words = rest.split(' ');
+    let program =
+        words.find(|word| *word != "env" && !word.contains('=') && !word.starts_with("--"));
+    match program.filter(|program| allowed(program)) {
+        Some(program) => [&["sudo", program], &words.collect::<Vec<_>>()[..]].concat().join(" "),
+        None => command,
+    }
 }
 
 /// Asks, and says whether the answer is yes: what an empty one means, the question shows.
@@ -100,10 +116,10 @@ pub fn elevate(
     }
     match privilege.sudo {
         Sudo::Passwordless => Ok(None),
-        Sudo::Password if is_terminal() => match authenticate() {
+        Sudo::Password if can_ask() => match authenticate() {
             Ok(ticket) => Ok(Some(ticket)),
             Err(_) if interrupted() => Err(Failure::Interrupted.into()),
-            Err(_) => Err(ExecError::NeedsPassword.into()),
+            Err(_) => Err(CliError::SudoRefused { avoidable }),
         },
         _ => {
             let commands = commands.into_iter().map(|command| format!("  {command}")).collect();

@@ -12,7 +12,7 @@ use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner
 use aitk_export::TargetList;
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Project, Request, Warning, manager_for_device, names,
+    Project, Request, Warning, manager_for_device, match_spec, names, project,
 };
 use aitk_system::{Explain, Message, Replay, System, Told, message};
 use serde_json::Value;
@@ -219,6 +219,7 @@ impl Session {
     pub fn profile(&self, request: &Request) -> Result<Profile, CliError> {
         let path = request.choices.profile.as_deref().map(Path::new);
         let profile = profile(&*self.local, &request.budget, path)?;
+        let profile = profile.with_packages(&request.choices.packages);
         if !profile.projects || request.choices.platform.is_none() {
             return Ok(profile);
         }
@@ -366,6 +367,7 @@ impl Session {
             None => self.applied(&env).map_err(|_| CliError::NoBudget)?,
         };
         given.merge(&mut request);
+        take_out(&args.drop, &mut request.choices.packages)?;
         if given.value("framework").is_none()
             && given.value("budget").or(given.value("profile")).is_some()
         {
@@ -403,6 +405,10 @@ impl Session {
             (Some(locks), ManagerChoice::Auto) => (locks.environment.manager, None),
             _ => self.manager(&request, &local_settings, ask),
         };
+        let packages = choices.packages.iter().filter(|_| manager == Manager::Conda);
+        if let Some(package) = packages.into_iter().find(|one| match_spec(one).is_none()) {
+            return Err(CliError::Extras { package: package.clone() });
+        }
         let waited = matches!(instead, Some(Instead::Unreachable(_)));
         settings.waited = waited;
         local_settings.waited = waited;
@@ -607,4 +613,17 @@ fn recorded(
         serde_json::from_value(value).map_err(|error| bad(Message::plain(error)))?;
     in_form(&machine).map_err(|unfit| bad(unfit.told()))?;
     Ok((Arc::new(Replay::tree(Path::new("/nonexistent"))), Some(machine)))
+}
+
+/// Takes packages of the user's own out again.
+fn take_out(names: &[String], packages: &mut Vec<String>) -> Result<(), CliError> {
+    for name in names {
+        let there = packages.iter().position(|one| project(one) == project(name));
+        let Some(at) = there else {
+            let added = packages.join(", ");
+            return Err(CliError::NotAdded { name: name.clone(), added });
+        };
+        packages.remove(at);
+    }
+    Ok(())
 }

@@ -441,6 +441,12 @@ pub struct Privilege {
     pub root: bool,
     /// Whether `sudo` works.
     pub sudo: Sudo,
+    /// Why it does not work for what `aitk` does, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<Message>,
+    /// The programs that `sudo` lets the user run as root, where these are not all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub only: Vec<String>,
 }
 
 /// Ways in which `sudo` works.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
+use std::path::Path;
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -86,9 +87,10 @@ impl Client {
                 .connect_timeout(CONNECT)
                 .read_timeout(silence)
         };
-        let built = match has_certificates() {
-            true => builder().build(),
-            false => builder().tls_certs_only(public_certificates()).build(),
+        let built = match (has_certificates(), instead_of_lost()) {
+            (true, Some(own)) => builder().tls_certs_only(own).build(),
+            (true, None) => builder().build(),
+            (false, _) => builder().tls_certs_only(public_certificates()).build(),
         };
         let http = built.map_err(|error| EnvError::Unreachable {
             source_name: message!("the network"),
@@ -168,15 +170,27 @@ impl Client {
     }
 }
 
+/// The system's own certificates, where a variable names others that are not there: programs that are started are not
+/// told of those either.
+fn instead_of_lost() -> Option<Vec<Certificate>> {
+    let named = Real.env("SSL_CERT_FILE").filter(|path| Real.stat(Path::new(path)).is_err());
+    named.and_then(|_| Certificate::from_pem_bundle(&Real.read(Path::new(BUNDLE)).ok()?).ok())
+}
+
 /// Whether the system has certificates, or the user names some: a minimal system has none until their package is there.
 pub(crate) fn has_certificates() -> bool {
     static HAS: LazyLock<bool> = LazyLock::new(|| {
-        let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"].iter().any(|name| Real.env(name).is_some());
+        let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
+            .iter()
+            .any(|name| Real.env(name).is_some_and(|path| Real.stat(Path::new(&path)).is_ok()));
         let _ = rustls::crypto::ring::default_provider().install_default();
         told || reqwest::Client::builder().build().is_ok()
     });
     *HAS
 }
+
+/// Where Debian and Ubuntu keep all certificates that the system trusts.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The name of the file at an address.
 fn file_of(url: &str) -> &str {

@@ -12,6 +12,7 @@ use aitk_system::{
     Command, Failure, Line, Message, Output, Stat, System, beside, interrupted, message,
 };
 
+use crate::apt_failure::explain;
 use crate::error::ExecError;
 use crate::receipt::{Provenance, Receipt};
 use crate::report::{Event, Reporter};
@@ -358,7 +359,7 @@ fn installed_sizes(system: &dyn System) -> Result<BTreeMap<String, u64>, ExecErr
 fn run_look(system: &dyn System, command: Command) -> Result<Output, ExecError> {
     let command = command.env("LC_ALL", "C").timeout(LOOK);
     let output = system.run(&command)?;
-    if output.success() { Ok(output) } else { Err(explain(&command, &output, None)) }
+    if output.success() { Ok(output) } else { Err(explain(system, &command, &output, None)) }
 }
 
 /// The command that changes the system: asks nothing, keeps the user's configuration files, restarts no service
@@ -408,7 +409,7 @@ pub(crate) fn run(
         if output.success() {
             return Ok(());
         }
-        match explain(command, &output, Some(log)) {
+        match explain(system, command, &output, Some(log)) {
             // Somebody took the lock between our look and apt's.
             ExecError::AptLocked { .. } if since.elapsed() < wait => thread::sleep(BEAT),
             error => return Err(error),
@@ -511,83 +512,6 @@ fn amount(text: &str) -> Option<f64> {
         _ => return None,
     };
     Some(number.replace(',', "").parse::<f64>().ok()? * factor)
-}
-
-/// Whether sudo, in either of its forms, would have to ask.
-pub(crate) fn asks_for_password(said: &str) -> bool {
-    let signs = [
-        "sudo: a password is required",
-        "sudo: a terminal is required",
-        "sudo: interactive authentication is required",
-        "sudo: Authentication required but not attempted",
-    ];
-    signs.iter().any(|sign| said.contains(sign))
-}
-
-/// Tells the failures of apt and dpkg apart by what they printed.
-fn explain(command: &Command, output: &Output, log: Option<&Path>) -> ExecError {
-    let all = format!("{}\n{}", output.stderr, output.stdout);
-    let line_with = |signs: &[&str]| {
-        let line = all.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
-        Some(line.trim().trim_start_matches("E: ").trim_start_matches("W: ").to_owned())
-    };
-    let locked = [
-        "Could not get lock",
-        "Unable to acquire the dpkg frontend lock",
-        "Unable to lock directory",
-    ];
-    let broken =
-        ["dpkg was interrupted", "Unmet dependencies", "unmet dependencies", "--fix-broken"];
-    let missing = [
-        "Unable to locate package",
-        "was not found",
-        "has no installation candidate",
-        "remove is disabled",
-    ];
-    let untrusted = [
-        "GPG error",
-        "OpenPGP signature verification failed",
-        "signatures couldn't be verified",
-        "signatures were invalid",
-    ];
-    // apt says so as well of a source that did not answer.
-    let unsigned = ["is not signed"];
-    let silent = [
-        "Failed to fetch",
-        "Could not resolve",
-        "Could not connect",
-        "Unable to fetch some archives",
-    ];
-    if asks_for_password(&all) {
-        ExecError::NeedsPassword
-    } else if let Some(reason) = line_with(&["No space left on device", "enough free space"]) {
-        ExecError::NoSpace {
-            path: "/var".into(),
-            free: message!("too little"),
-            needed: reason.into(),
-        }
-    } else if let Some(reason) = line_with(&locked) {
-        ExecError::AptLocked { holder: message!("another process"), lock: reason }
-    } else if let Some(reason) = line_with(&broken) {
-        ExecError::AptBroken { reason: reason.into() }
-    } else if let Some(reason) = line_with(&missing) {
-        ExecError::AptMissing { reason: reason.into() }
-    } else if let Some(reason) = line_with(&untrusted) {
-        ExecError::AptUntrusted { reason: reason.into() }
-    } else if let Some(reason) = line_with(&silent) {
-        ExecError::AptUnreachable { reason: reason.into() }
-    } else if let Some(reason) = line_with(&unsigned) {
-        ExecError::AptUntrusted { reason: reason.into() }
-    } else {
-        let signs = ["E: ", "dpkg: error", "returned error exit status"];
-        let said: Vec<_> =
-            all.lines().filter(|line| signs.iter().any(|sign| line.contains(sign))).collect();
-        ExecError::Failed {
-            command: command.argv.join(" "),
-            output: if said.is_empty() { output.tail(8) } else { said.join("\n") },
-            log: log.map(Path::to_owned),
-        }
-    }
 }
 
 #[cfg(test)]
@@ -723,35 +647,5 @@ mod tests {
         );
         assert_eq!(read("Progress: [ 50%]"), Some(75));
         assert_eq!(read("Setting up curl (8) ..."), None);
-    }
-
-    #[test]
-    fn failures_are_told_apart() {
-        let say = |stderr: &str| {
-            let output = Output { status: Some(100), stderr: stderr.into(), ..Output::default() };
-            aitk_system::Explain::code(&explain(&Command::reads(["apt-get"]), &output, None))
-        };
-        assert_eq!(
-            say("E: Could not get lock /var/lib/dpkg/lock. It is held by process 9"),
-            "AITK-A01"
-        );
-        assert_eq!(say("E: dpkg was interrupted, you must manually run"), "AITK-A03");
-        assert_eq!(say("E: Unable to locate package nosuch"), "AITK-A04");
-        assert_eq!(say("W: Failed to fetch http://x  Could not resolve 'x'"), "AITK-A02");
-        assert_eq!(
-            say(
-                "W: GPG error: http://x  InRelease: NO_PUBKEY\nE: The repository 'http://x' is not signed."
-            ),
-            "AITK-A05"
-        );
-        assert_eq!(say("E: The repository 'http://x' is not signed."), "AITK-A05");
-        assert_eq!(
-            say(
-                "E: The repository 'http://x' is not signed.\nE: Failed to fetch http://x/InRelease  403  Forbidden"
-            ),
-            "AITK-A02"
-        );
-        assert_eq!(say("sudo: a password is required"), "AITK-X06");
-        assert_eq!(say("E: Sub-process /usr/bin/dpkg returned an error code (1)"), "AITK-X03");
     }
 }

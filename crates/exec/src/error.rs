@@ -7,6 +7,7 @@ use aitk_env::EnvError;
 use aitk_export::ExportError;
 use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
+use crate::apt_sources::Sources;
 use crate::kaggle::PushError;
 
 /// Why a step could not be done.
@@ -39,11 +40,16 @@ pub enum ExecError {
         code = "AITK-A02",
         exit = Unavailable,
         say("a package source of apt does not answer: {reason}"),
-        hint("check the network, the proxy in /etc/apt/apt.conf.d and the sources in /etc/apt")
+        hint_if(Some(match &sources.way {
+            Some(way) => message!("check the network and the proxy in /etc/apt/apt.conf.d; where the source is gone, {way}"),
+            None => message!("check the network, the proxy in /etc/apt/apt.conf.d and the sources in /etc/apt"),
+        }))
     )]
     AptUnreachable {
         /// What apt says.
         reason: Message,
+        /// Which they are.
+        sources: Sources,
     },
     /// Packages are half-installed, or their dependencies are not met.
     #[explain(
@@ -77,6 +83,53 @@ pub enum ExecError {
     AptUntrusted {
         /// What apt says.
         reason: Message,
+        /// Which they are.
+        sources: Sources,
+    },
+    /// apt cannot read what its sources are, so it does nothing at all.
+    #[explain(
+        code = "AITK-A07",
+        exit = Config,
+        say("apt cannot read its sources: {reason}"),
+        hint_if(Some(match way {
+            Some(way) => message!("one place for a source is enough: {way}; or add --user-only, where Python is there"),
+            None => message!("mend the file that it names; or add --user-only, where Python is there"),
+        }))
+    )]
+    AptSources {
+        /// What apt says.
+        reason: Message,
+        /// What leaves one of them out.
+        way: Option<Message>,
+    },
+    /// Somebody has told apt not to touch packages that the plan needs in another version.
+    #[explain(
+        code = "AITK-A08",
+        say("packages that are held stand in the way: {reason}"),
+        hint("`sudo apt-mark unhold {held}` lets apt upgrade what is held here; or add --user-only, where Python is there", held = held.join(" "))
+    )]
+    AptHeld {
+        /// What apt says.
+        reason: Message,
+        /// The packages that are held.
+        held: Vec<String>,
+    },
+    /// The script that a package brings to be set up or removed failed: that is for who makes the package.
+    #[explain(
+        code = "AITK-A09",
+        say("the package {package} cannot be set up, its own script fails:\n{reason}"),
+        hint_if(Some(match log {
+            Some(log) => message!("ask who makes it, or take it away: `sudo apt-get remove {package}`; everything that was printed is in {}", log.display()),
+            None => message!("ask who makes it, or take it away: `sudo apt-get remove {package}`"),
+        }))
+    )]
+    AptScript {
+        /// The package.
+        package: String,
+        /// What the script said last.
+        reason: String,
+        /// Where everything that was printed is.
+        log: Option<PathBuf>,
     },
     /// The key of a vendor's package source is another one than the catalog names; nothing was changed.
     #[explain(
@@ -116,7 +169,10 @@ pub enum ExecError {
     #[explain(
         code = "AITK-X04",
         say("the check failed: {reason}"),
-        hint_if(Some(message!("everything it printed is in {log}", log = log.as_ref()?)))
+        hint_if(match Fault::in_words(&reason.to_string()) {
+            Some(fault) => fault.pathless_hint(),
+            None => Some(message!("everything it printed is in {log}", log = log.as_ref()?)),
+        })
     )]
     CheckFailed {
         /// What it found.

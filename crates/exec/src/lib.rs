@@ -4,6 +4,8 @@
 //! [`verify`] looks whether it still is.
 
 mod apt;
+mod apt_failure;
+mod apt_sources;
 mod back;
 mod cleaning;
 mod context;
@@ -26,6 +28,7 @@ mod take_all;
 mod verify;
 
 pub use apt::{Waiting, brought, waiting};
+pub use apt_sources::Sources;
 pub use back::{Back, back};
 pub use cleaning::{Around, Cleaning, Keeps, OLD, clean, cleaning, take_file, whole_cache};
 pub use context::{Context, Looked};

@@ -135,8 +135,9 @@ fn every_platform_has_an_offer_and_can_be_advised() {
         assert_ne!(texts.text(&format!("offer.{name}.limits")), "", "{name}");
     }
     let leaves = aitk_plan::Tree::builtin().unwrap().leaves;
-    for platform in leaves.iter().filter_map(|leaf| leaf.platform.as_ref()) {
-        let is_project = targets.projects("sme").any(|target| target.name == *platform);
+    for leaf in &leaves {
+        let Some(platform) = &leaf.platform else { continue };
+        let is_project = targets.projects(&leaf.budget).any(|target| target.name == *platform);
         assert!(targets.platform(platform).is_ok() || is_project, "{platform}");
     }
 }

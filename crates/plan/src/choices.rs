@@ -403,6 +403,10 @@ choices! {
     /// What is wanted besides (`aitk profiles NAME` lists it); can be given several times
     #[serde(deserialize_with = "names::step_id::all", skip_serializing_if = "Vec::is_empty")]
     choices.with: Vec<String> = Vec::new(), ("with", "NAME", Takes::Word(any), adds, hosted(Hosted::Refused));
+    /// A package of your own in the environment, resolved together with the rest (`aitk add` adds one); can be given several times
+    #[serde(deserialize_with = "names::requirement::all", skip_serializing_if = "Vec::is_empty")]
+    choices.packages: Vec<String> = Vec::new(),
+        ("package", "NAME", Takes::Word(crate::requirement::check_own), adds, hosted(Hosted::Refused));
     /// Environment manager [default: auto]
     choices.manager: ManagerChoice = ManagerChoice::Auto,
         ("manager", "NAME", Takes::OneOf(ManagerChoice::WORDS), hosted(Hosted::Refused));

@@ -21,6 +21,7 @@ mod messages;
 mod model;
 pub mod names;
 mod order;
+mod own;
 mod picture;
 mod profile;
 mod project;
@@ -64,7 +65,7 @@ pub use profile::{
 };
 pub use project::{Client, Cost, Deed, Project, Secret, Service};
 pub use request::{BuildRequest, Cuda, EnvironmentRequest, LayerRequest, LayerRole};
-pub use requirement::{normalized, project};
+pub use requirement::{check_own, match_spec, normalized, project, settled};
 pub use room::{Charge, charges};
 pub use situation::{GPU_GROUPS, SWAP_FILE};
 pub use size::Bytes;

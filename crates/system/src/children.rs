@@ -61,6 +61,9 @@ const LISTED: &[&str] = &[
     "WSL_INTEROP",
     "WSLENV",
 ];
+/// Files of certificates: a program that is told of one that is not there trusts nobody, where without it the system's own
+/// would do.
+const CERTIFICATES: [&str; 3] = ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"];
 /// Beginnings of the names of others.
 const FAMILIES: &[&str] = &["LC_", "XDG_", "CUDA_", "NVIDIA_", "HIP_", "ROCR_", "JUPYTER_"];
 
@@ -106,7 +109,8 @@ fn variables(
         // An empty or relative folder in it is the one that a program happens to be in.
         let value =
             if known == "LD_LIBRARY_PATH" { programs::absolute_only(&value) } else { value };
-        (!value.is_empty()).then_some((name, value))
+        let lost = CERTIFICATES.contains(&known) && !Path::new(&value).exists();
+        (!value.is_empty() && !lost).then_some((name, value))
     });
     kept.collect()
 }

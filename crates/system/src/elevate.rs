@@ -9,6 +9,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::command::{Command, RunError};
+use crate::exec::is_terminal;
 use crate::message;
 use crate::programs::{self, OF_ROOT};
 
@@ -61,7 +62,18 @@ pub(crate) fn input(
     Some(lines.into_bytes().into_iter().chain([b'\n']).chain(own).collect())
 }
 
-/// Asks for sudo's password on the terminal, once, and keeps the ticket alive until the result is dropped.
+/// The program that sudo asks for the password by where there is no terminal, as the user has set it.
+fn askpass() -> Option<std::ffi::OsString> {
+    std::env::var_os("SUDO_ASKPASS").filter(|program| !program.is_empty())
+}
+
+/// Whether sudo can ask somebody for a password.
+pub fn can_ask() -> bool {
+    is_terminal() || askpass().is_some()
+}
+
+/// Asks for sudo's password, once, on the terminal or by the user's own program for that, and keeps the ticket alive
+/// until the result is dropped.
 ///
 /// Call it before any progress bar is drawn.
 ///
@@ -69,7 +81,8 @@ pub(crate) fn input(
 /// `PermissionDenied` where sudo refuses; any other error where it cannot be run.
 pub fn authenticate() -> io::Result<KeepAlive> {
     let sudo = programs::find("sudo").ok_or(io::ErrorKind::NotFound)?;
-    let status = Process::new(&sudo).arg("-v").status()?;
+    let ways: &[&str] = if is_terminal() { &["-v"] } else { &["-A", "-v"] };
+    let status = Process::new(&sudo).args(ways).status()?;
     if !status.success() {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, message!("sudo refused")));
     }

@@ -113,6 +113,8 @@ impl Fault {
             ("Disk quota exceeded", Self::Quota),
             ("Read-only file system", Self::ReadOnly),
             ("Cannot allocate memory", Self::Memory),
+            ("Too many open files", Self::OpenFiles),
+            ("Resource temporarily unavailable", Self::Processes),
         ];
         known.into_iter().find(|(words, _)| output.contains(words)).map(|(_, fault)| fault)
     }

@@ -49,7 +49,7 @@ pub use builtin::{builtin, builtin_below};
 pub use children::children_start_in;
 pub use command::{Command, Effect, Hidden, Line, Output, Privilege, RunError};
 pub use deny::Deny;
-pub use elevate::{KeepAlive, authenticate};
+pub use elevate::{KeepAlive, authenticate, can_ask};
 pub use exec::{
     end, free_port, is_terminal, is_this_program, read_line, replace, stderr_is_terminal,
     stdout_width, this_program,

@@ -18,6 +18,7 @@ use crate::config;
 use crate::error::{CliError, HostedError};
 use crate::given::Given;
 use crate::output::{DIM, Diagnostic, GOOD, Output, say, styled};
+use crate::places;
 use crate::program;
 use crate::progress::Progress;
 use crate::run::{confirm, elevate, finish, refuse_blocked, remember, take_turn};
@@ -161,6 +162,7 @@ impl Run<'_> {
         let origins = aitk_exec::foreign_origins(&surveying, &plan);
         let settings = config::warning(&**local, &machine.folders);
         let warnings = sources::warning(&origins).into_iter().chain(settings);
+        let warnings = warnings.chain(places::closed(&**local, &machine.folders));
         warnings.for_each(|warning| plan.warn(warning));
         self.show(&plan);
         if self.args.dry_run {

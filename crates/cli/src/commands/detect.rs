@@ -295,6 +295,9 @@ fn software(page: &mut Page, machine: &Machine) {
         (false, Sudo::Passwordless) => message!("ordinary user, sudo without a password"),
     };
     page.fact(message!("Rights"), rights);
+    if let Some(why) = machine.privilege.why.clone() {
+        page.means(why);
+    }
 }
 
 fn interpreter(python: &Python) -> Message {

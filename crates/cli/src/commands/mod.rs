@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub mod add;
 pub mod advise;
 pub mod apply;
 pub mod bundle;

@@ -11,6 +11,7 @@ use crate::error::{CliError, HostedError};
 use crate::output::{
     BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled, wrapping,
 };
+use crate::places;
 use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Local, Session, locked};
@@ -62,8 +63,9 @@ pub fn run(
         plan.warn(warning);
     }
     if session.is_local {
-        let own = config::warning(&**local, &session.machine.folders);
-        own.into_iter().for_each(|own| plan.warn(own));
+        let own = config::warning(&**local, &session.machine.folders).into_iter();
+        let own = own.chain(places::closed(&**local, &session.machine.folders));
+        own.for_each(|own| plan.warn(own));
     }
     drop(spinner);
     if let Some(path) = &args.output {

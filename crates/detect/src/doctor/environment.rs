@@ -20,7 +20,9 @@ pub(super) fn no_python(case: &Case<'_>) -> Vec<Message> {
         return Vec::new();
     };
     let conda = prefix.conda.as_ref();
-    if conda.is_some_and(|packages| !packages.contains_key("python")) {
+    // What was made for other languages has none; where no package was noted at all, it was never made, or is lost.
+    let records = case.system.list(&prefix.path.join("conda-meta")).unwrap_or_default();
+    if conda.is_some_and(|packages| !records.is_empty() && !packages.contains_key("python")) {
         return Vec::new();
     }
     let mut seen = Vec::new();

@@ -4,6 +4,7 @@
 //! Each finding is one probe, a small function that says what it saw here, and one row of `profiles/doctor.toml`,
 //! which says what that means and what to do. What is not known is no finding.
 
+mod apt;
 mod conda;
 mod environment;
 mod frameworks;
@@ -197,7 +198,7 @@ struct Case<'a> {
 type Probe = fn(&Case<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
-const PROBES: [(&str, Probe); 58] = [
+const PROBES: [(&str, Probe); 59] = [
     ("AITK-H01", frameworks::no_gpu_build),
     ("AITK-H02", frameworks::driver_too_old),
     ("AITK-H03", frameworks::no_kernels),
@@ -257,6 +258,7 @@ const PROBES: [(&str, Probe); 58] = [
     // What aitk says of its own is all of it.
     ("AITK-H57", |_| Vec::new()),
     ("AITK-H58", |case| case.behind(&[Obstacle::Silent, Obstacle::Faulty, Obstacle::Crashes])),
+    ("AITK-H59", apt::sources),
 ];
 
 /// How many things are looked at.

@@ -9,6 +9,7 @@ use super::{Check, Ensure, Exact, Made, Work};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
+use crate::report::Event;
 
 fn command(cx: &Context<'_>) -> Command {
     // A source that does not answer is an error, not a warning that leaves old lists in place.
@@ -37,7 +38,22 @@ impl Ensure for AptLists {
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let command = command(cx);
-        apt::run(cx.system, &command, cx.lock_wait, &work.step.id, work.reporter, &work.log)?;
+        let ran =
+            apt::run(cx.system, &command, cx.lock_wait, &work.step.id, work.reporter, &work.log);
+        match ran {
+            // What comes from there stays as it was known; the plan is made of what the system itself comes from.
+            Err(
+                ExecError::AptUnreachable { sources, reason }
+                | ExecError::AptUntrusted { sources, reason },
+            ) if sources.of_others => {
+                let text = match sources.way {
+                    Some(way) => message!("the other lists are refreshed; {way}: {reason}"),
+                    None => message!("the other lists are refreshed: {reason}"),
+                };
+                work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
+            }
+            ran => ran?,
+        }
         cx.memo().receipt.lists_refreshed = Some(cx.system.now().as_second());
         Ok(Vec::new())
     }

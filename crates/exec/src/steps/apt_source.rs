@@ -333,8 +333,8 @@ fn refuse_foreign(cx: &Context<'_>, source: &AptSource) -> Result<(), ExecError>
 fn taken_back(work: &Work<'_>, source: &AptSource, error: ExecError) -> ExecError {
     let text = message!("what was written for the source {} was taken away again", source.name);
     match error {
-        ExecError::AptUntrusted { reason } => {
-            ExecError::AptUntrusted { reason: Message::list([reason, text]) }
+        ExecError::AptUntrusted { reason, sources } => {
+            ExecError::AptUntrusted { reason: Message::list([reason, text]), sources }
         }
         error => {
             work.reporter.event(&Event::Message { step: &work.step.id, text: &text });

@@ -7,6 +7,7 @@ use aitk_system::message;
 
 use super::{Check, Ensure, Exact, Made, Work, apt_change};
 use crate::apt;
+use crate::apt_failure::held;
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::receipt::Receipt;
@@ -35,7 +36,12 @@ impl Ensure for AptUpgrade {
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let simulation = cx.apt.simulate(cx.system, &words())?;
-        Ok(Exact::one(apt_change::exact(cx, &words(), simulation, step)))
+        let mut exact = apt_change::exact(cx, &words(), simulation, step);
+        let held = held(cx.system);
+        if !held.is_empty() {
+            exact.why.push(message!("what is held stays as it is: {}", held.join(", ")));
+        }
+        Ok(Exact::one(exact))
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {

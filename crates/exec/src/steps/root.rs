@@ -7,7 +7,7 @@ use aitk_plan::{Step, Write};
 use aitk_system::{Command, FileKind, Message, Permit, Stat, System, message};
 
 use super::{Work, may_change};
-use crate::apt::asks_for_password;
+use crate::apt_failure::asks_for_password;
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::Event;

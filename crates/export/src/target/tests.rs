@@ -67,7 +67,9 @@ fn parser(path: &str) -> Option<(&'static str, Parser)> {
         "ps1" => ("powershell", |text| grammar(tree_sitter_powershell::LANGUAGE.into(), text)),
         "Vagrantfile" => ("ruby", |text| grammar(tree_sitter_ruby::LANGUAGE.into(), text)),
         "Makefile" => ("make", |text| child(&["make", "-n", "-f", "-", "help"], text)),
-        "md" | "dockerignore" | "gitignore" | "helmignore" | "example" | "service" => return None,
+        "md" | "sql" | "dockerignore" | "gitignore" | "helmignore" | "example" | "service" => {
+            return None;
+        }
         _ => panic!("nobody says who reads {path}"),
     };
     Some(parser)

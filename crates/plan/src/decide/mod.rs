@@ -177,8 +177,10 @@ impl Situation<'_> {
                 message!("upgrade to a release that is supported (Ubuntu 24.04 or 26.04, Debian 13), or add --user-only"),
             );
         } else if !machine.privilege.root && machine.privilege.sudo == Sudo::No {
+            let why = machine.privilege.why.clone();
+            let why = why.unwrap_or_else(|| message!("this user may not use sudo"));
             step.block(
-                message!("it needs root, and this user may not use sudo"),
+                message!("it needs root, and {why}"),
                 message!("ask an administrator to run the commands shown, or add --user-only"),
             );
         }

@@ -4,7 +4,8 @@ cd "$(dirname "$0")"
 name=«parameters.name»
 # The day on which all of it ends.
 end=${UNTIL:-«parameters.until»}
-# Everything of one `up` has its time in its name: so none of another project is taken for it.
+# Everything of one `up` has its time in its name, where the platform has names for it: so none of another project is taken for it.
+# shellcheck disable=SC2034
 run=$(date -u +%y%m%d%H%M%S)
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT

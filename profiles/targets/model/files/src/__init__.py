@@ -1,3 +1,6 @@
 """A model: its data, its training, its service."""
 
-NAME = «parameters.name»
+import os
+
+# What the registry calls it, where that wants another name: one of Unity Catalog has three parts.
+NAME = os.environ.get("MODEL_NAME", «parameters.name»)

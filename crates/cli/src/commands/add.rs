@@ -1,0 +1,43 @@
+//! `aitk add` and `aitk drop`: packages of the user's own, which are part of what is asked of an environment from then on.
+
+use std::process::ExitCode;
+
+use crate::args::{Add, Apply, ChoiceArgs, Common};
+use crate::commands::apply;
+use crate::error::CliError;
+use crate::given::Given;
+use crate::output::Output;
+use crate::session::Local;
+
+/// What is done with the packages.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Way {
+    /// They come in.
+    In,
+    /// They go.
+    Out,
+}
+
+/// Applies what was applied before, with the packages or without them.
+pub fn run(
+    local: &Local,
+    common: &Common,
+    args: &Add,
+    way: Way,
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let mut given = Given::default();
+    given.add("env", &args.which.env);
+    let (packages, drop) = match way {
+        Way::In => (args.packages.as_slice(), Vec::new()),
+        Way::Out => (Default::default(), args.packages.clone()),
+    };
+    given.add_all("package", packages);
+    let choices = ChoiceArgs { given, drop, allow_system_changes: false };
+    let apply = Apply::of(choices, args.yes, args.dry_run);
+    match apply::run(local, common, &apply, output) {
+        // There is nothing yet that they could be added to.
+        Err(CliError::NoBudget) => Err(CliError::no_environment(&args.which.env, false)),
+        ran => ran,
+    }
+}

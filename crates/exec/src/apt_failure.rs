@@ -1,0 +1,244 @@
+//! What apt and dpkg failed of, by what they printed.
+
+use std::path::Path;
+
+use aitk_system::{Command, Output, System, message};
+
+use crate::apt_sources::Sources;
+use crate::error::ExecError;
+
+/// Whether sudo, in either of its forms, would have to ask.
+pub(crate) fn asks_for_password(said: &str) -> bool {
+    let signs = [
+        "sudo: a password is required",
+        "sudo: a terminal is required",
+        "sudo: interactive authentication is required",
+        "sudo: Authentication required but not attempted",
+    ];
+    signs.iter().any(|sign| said.contains(sign))
+}
+
+/// The packages that apt may not touch, as somebody has told it.
+pub(crate) fn held(system: &dyn System) -> Vec<String> {
+    let text = system.text("/var/lib/dpkg/status").unwrap_or_default();
+    let mut package = "";
+    let mut held = Vec::new();
+    for line in text.lines() {
+        if let Some(name) = line.strip_prefix("Package: ") {
+            package = name;
+        } else if line.starts_with("Status: hold ") {
+            held.push(package.to_owned());
+        }
+    }
+    held
+}
+
+/// What apt says of packages that cannot go together since some may not be touched.
+fn in_the_way(said: &str) -> Option<String> {
+    said.contains("held broken packages").then(|| {
+        let named =
+            said.lines().filter(|line| line.contains("Depends: ") || line.contains(" but "));
+        let named: Vec<_> = named.map(str::trim).take(3).collect();
+        if named.is_empty() { "held packages".to_owned() } else { named.join("; ") }
+    })
+}
+
+/// The package whose own script failed while it was set up or removed, and what that said.
+fn script_failed(output: &Output) -> Option<(String, String)> {
+    let failed = |line: &str| {
+        let package = line.trim().strip_prefix("installed ")?.split_once(" package ")?;
+        package.1.contains("script subprocess returned error").then(|| package.0.to_owned())
+    };
+    let package = output.stderr.lines().find_map(failed)?;
+    let begin = format!("Setting up {package} ");
+    let own = |line: &&str| !line.trim().is_empty() && !line.starts_with("Progress: [");
+    let printed = output.stdout.lines().skip_while(|line| !line.starts_with(&begin)).skip(1);
+    let printed = printed.take_while(|line| !line.starts_with("Setting up "));
+    let told = output.stderr.lines().take_while(|line| !line.starts_with("dpkg: error"));
+    let said: Vec<_> = printed.filter(own).chain(told.filter(own)).collect();
+    let said = said[said.len().saturating_sub(3)..].join("\n");
+    Some((package, said))
+}
+
+/// Tells the failures of apt and dpkg apart by what they printed.
+pub(crate) fn explain(
+    system: &dyn System,
+    command: &Command,
+    output: &Output,
+    log: Option<&Path>,
+) -> ExecError {
+    let all = format!("{}\n{}", output.stderr, output.stdout);
+    let line_with = |signs: &[&str]| {
+        let line = all.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
+        Some(line.trim().trim_start_matches("E: ").trim_start_matches("W: ").to_owned())
+    };
+    let locked = [
+        "Could not get lock",
+        "Unable to acquire the dpkg frontend lock",
+        "Unable to lock directory",
+    ];
+    let broken =
+        ["dpkg was interrupted", "Unmet dependencies", "unmet dependencies", "--fix-broken"];
+    let missing = [
+        "Unable to locate package",
+        "was not found",
+        "has no installation candidate",
+        "remove is disabled",
+    ];
+    let untrusted = [
+        "GPG error",
+        "OpenPGP signature verification failed",
+        "signatures couldn't be verified",
+        "signatures were invalid",
+    ];
+    // apt says so as well of a source that did not answer.
+    let unsigned = ["is not signed"];
+    let unread = [
+        "Conflicting values set for option",
+        "Malformed entry",
+        "Malformed stanza",
+        "Unable to parse",
+        "is not known on line",
+        "The list of sources could not be read",
+    ];
+    let sources = || Sources::said(system, &all);
+    let silent = [
+        "Failed to fetch",
+        "Could not resolve",
+        "Could not connect",
+        "Unable to fetch some archives",
+    ];
+    if asks_for_password(&all) {
+        ExecError::NeedsPassword
+    } else if let Some(reason) = line_with(&["No space left on device", "enough free space"]) {
+        ExecError::NoSpace {
+            path: "/var".into(),
+            free: message!("too little"),
+            needed: reason.into(),
+        }
+    } else if let Some(reason) = line_with(&locked) {
+        ExecError::AptLocked { holder: message!("another process"), lock: reason }
+    } else if let Some(reason) = line_with(&unread) {
+        let sources = sources();
+        ExecError::AptSources { reason: sources.about(reason), way: sources.way }
+    } else if let Some((package, reason)) = script_failed(output) {
+        ExecError::AptScript { package, reason, log: log.map(Path::to_owned) }
+    } else if let Some(reason) = in_the_way(&all).filter(|_| !held(system).is_empty()) {
+        ExecError::AptHeld { reason: reason.into(), held: held(system) }
+    } else if let Some(reason) = line_with(&broken) {
+        ExecError::AptBroken { reason: reason.into() }
+    } else if let Some(reason) = line_with(&missing) {
+        ExecError::AptMissing { reason: reason.into() }
+    } else if let Some(reason) = line_with(&untrusted) {
+        let sources = sources();
+        ExecError::AptUntrusted { reason: sources.about(reason), sources }
+    } else if let Some(reason) = line_with(&silent) {
+        let sources = sources();
+        ExecError::AptUnreachable { reason: sources.about(reason), sources }
+    } else if let Some(reason) = line_with(&unsigned) {
+        let sources = sources();
+        ExecError::AptUntrusted { reason: sources.about(reason), sources }
+    } else {
+        let signs = ["E: ", "dpkg: error", "returned error exit status"];
+        let said: Vec<_> =
+            all.lines().filter(|line| signs.iter().any(|sign| line.contains(sign))).collect();
+        ExecError::Failed {
+            command: command.argv.join(" "),
+            output: if said.is_empty() { output.tail(8) } else { said.join("\n") },
+            log: log.map(Path::to_owned),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::{Real, Replay};
+
+    use super::*;
+
+    fn nothing() -> Replay {
+        Replay::tree(Path::new("/nonexistent"))
+    }
+
+    #[test]
+    fn failures_are_told_apart() {
+        let say = |stderr: &str| {
+            let output = Output { status: Some(100), stderr: stderr.into(), ..Output::default() };
+            aitk_system::Explain::code(&explain(
+                &nothing(),
+                &Command::reads(["apt-get"]),
+                &output,
+                None,
+            ))
+        };
+        assert_eq!(
+            say("E: Could not get lock /var/lib/dpkg/lock. It is held by process 9"),
+            "AITK-A01"
+        );
+        assert_eq!(say("E: dpkg was interrupted, you must manually run"), "AITK-A03");
+        assert_eq!(say("E: Unable to locate package nosuch"), "AITK-A04");
+        assert_eq!(say("W: Failed to fetch http://x  Could not resolve 'x'"), "AITK-A02");
+        assert_eq!(
+            say(
+                "W: GPG error: http://x  InRelease: NO_PUBKEY\nE: The repository 'http://x' is not signed."
+            ),
+            "AITK-A05"
+        );
+        assert_eq!(say("E: The repository 'http://x' is not signed."), "AITK-A05");
+        assert_eq!(
+            say(
+                "E: The repository 'http://x' is not signed.\nE: Failed to fetch http://x/InRelease  403  Forbidden"
+            ),
+            "AITK-A02"
+        );
+        assert_eq!(
+            say("E: Conflicting values set for option Signed-By regarding source http://x/ y"),
+            "AITK-A07"
+        );
+        assert_eq!(
+            say("E: Type 'debb' is not known on line 1 in source list /etc/apt/x.list"),
+            "AITK-A07"
+        );
+        assert_eq!(
+            say("E: Unable to correct problems, you have held broken packages."),
+            "AITK-X03"
+        );
+        assert_eq!(say("sudo: a password is required"), "AITK-X06");
+        assert_eq!(say("E: Sub-process /usr/bin/dpkg returned an error code (1)"), "AITK-X03");
+    }
+
+    #[test]
+    fn packages_that_are_held_are_named_with_what_they_stand_in_the_way_of() {
+        let root = tempfile::tempdir().unwrap();
+        let status = "Package: perl-base\nStatus: hold ok installed\n\nPackage: tar\nStatus: install ok installed\n";
+        let file = root.path().join("var/lib/dpkg/status");
+        Real.write(&file, status.as_bytes(), 0o644).unwrap();
+        let output = Output {
+            status: Some(100),
+            stdout: "The following packages have unmet dependencies:\n perl : Depends: perl-base (= 2) but 1 is to be installed\n".into(),
+            stderr: "E: Unable to correct problems, you have held broken packages.\n".into(),
+        };
+        let error =
+            explain(&Replay::tree(root.path()), &Command::reads(["apt-get"]), &output, None);
+        let (said, hint) =
+            (error.to_string(), aitk_system::Explain::hint(&error).unwrap().to_string());
+        assert!(said.contains("perl : Depends: perl-base"), "{said}");
+        assert!(hint.contains("apt-mark unhold perl-base`"), "{hint}");
+    }
+
+    #[test]
+    fn a_script_that_fails_says_it_itself() {
+        let output = Output {
+            status: Some(100),
+            stdout: "Setting up tar (1) ...\nSetting up vendor-agent (1) ...\nno licence server\nProgress: [ 50%]\n".into(),
+            stderr: "agent: giving up\ndpkg: error processing package vendor-agent (--configure):\n installed vendor-agent \
+                package post-installation script subprocess returned error exit status 1\nE: Sub-process /usr/bin/dpkg \
+                returned an error code (1)\n".into(),
+        };
+        let error = explain(&nothing(), &Command::reads(["apt-get"]), &output, None);
+        assert_eq!(
+            error.to_string(),
+            "the package vendor-agent cannot be set up, its own script fails:\nno licence server\nagent: giving up"
+        );
+    }
+}

@@ -1,0 +1,3 @@
+"""Says that it is done."""
+
+print("done")

@@ -1,0 +1,13 @@
+"""Takes the endpoint away on the day of the end: it is what costs while nobody looks."""
+
+import sys
+
+from databricks.sdk import WorkspaceClient
+from databricks.sdk.errors import NotFound
+
+(name,) = sys.argv[1:]
+try:
+    WorkspaceClient().serving_endpoints.delete(name)
+    print(f"{name} is taken away")
+except NotFound:
+    print(f"{name} is not there any more")

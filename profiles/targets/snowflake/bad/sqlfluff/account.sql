@@ -1,0 +1,1 @@
+create resource monitor churn credit_quota 12;

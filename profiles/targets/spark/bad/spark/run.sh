@@ -1,0 +1,3 @@
+#!/bin/sh
+# Starts, whatever it costs.
+exit 0
