@@ -414,7 +414,10 @@ impl Ensure for step::Service {
 
     /// Its names are aitk's alone.
     fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
-        Wanted::of(cx, plan, self).map_or_else(|_| Vec::new(), |wanted| wanted.made(step))
+        let Ok(wanted) = Wanted::of(cx, plan, self) else { return Vec::new() };
+        // What stands there otherwise is as it was noted, or somebody's.
+        let holds = wanted.differing(cx).is_ok_and(|differing| differing.is_empty());
+        if holds { wanted.made(step) } else { Vec::new() }
     }
 
     fn verify(
