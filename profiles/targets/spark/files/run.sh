@@ -4,8 +4,14 @@
 «% include "managed/common.sh" %»
 cd ..
 export PYTHONPATH=src LAKE=${LAKE:-lake} MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} MLFLOW_DISABLE_TELEMETRY=true
-# What aitk has prepared for it; in another environment that has the packages: PYTHON=python
-lakehouse() { ${PYTHON:-aitk run -- python} spark/lakehouse.py "$@"; }
+lakehouse() { # in an environment of its own, which is made the first time; in another that has the packages: PYTHON=python
+  if [[ -z ${PYTHON:-} && ! -e .lake/whole ]]; then
+    python3 -m venv --clear .lake
+    .lake/bin/pip install --quiet --requirement spark/requirements.txt
+    touch .lake/whole
+  fi
+  "${PYTHON:-.lake/bin/python}" spark/lakehouse.py "$@"
+}
 
 alarm() { # what runs here costs nothing; of somebody's cluster nobody but a person knows who watches it
   [[ -n ${SPARK_REMOTE:-} ]] || return 0
