@@ -24,7 +24,7 @@ use crate::given::{Given, Which};
     subcommand_help_heading = "Commands"
 )]
 pub struct Args {
-    #[command(flatten)]
+    #[command(flatten, next_help_heading = "For every command")]
     pub common: Common,
     #[command(subcommand)]
     pub verb: Verb,
@@ -51,9 +51,16 @@ pub fn command() -> Command {
     with_variables(Args::command())
 }
 
+/// Whether the short help is asked for: variables stand in the long one.
+fn wants_short_help() -> bool {
+    std::env::args_os().take_while(|word| word != "--").any(|word| word == "-h")
+}
+
 /// Lets the variable of every switch say yes and no in all the ways in which people do. Empty is not set.
 fn with_variables(command: Command) -> Command {
+    let short = wants_short_help();
     let command = command.mut_args(|arg| {
+        let arg = if short { arg.hide_env(true) } else { arg };
         let is_empty = arg.get_env().is_some_and(is_empty_variable);
         let arg = if is_empty { arg.env(Resettable::Reset) } else { arg };
         match arg.get_action() {

@@ -81,6 +81,14 @@ pub enum CliError {
         }))
     )]
     NeedsRoot { commands: Vec<String>, avoidable: bool },
+    /// What was typed cannot be read; said so to programs, which asked for JSON.
+    #[explain(
+        code = "AITK-C48",
+        exit = Usage,
+        say("{what}"),
+        hint_if((!hints.is_empty()).then(|| Message::list(hints.clone())))
+    )]
+    Usage { what: Message, hints: Vec<Message> },
     /// A package is to be taken out that nobody has added.
     #[explain(
         code = "AITK-C46",

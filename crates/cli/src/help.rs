@@ -3,22 +3,33 @@
 use std::process::ExitCode;
 
 use aitk_plan::Language;
-use aitk_system::{Exit, Real, message};
+use aitk_system::{Exit, Real, System, message};
 use clap::builder::{PossibleValue, PossibleValuesParser};
 use clap::{Arg, Command};
 
 use crate::args;
-use crate::output::{BAD, HEAD, ask, show, styled};
+use crate::output::{BAD, HEAD, Output, ask, lines_are_json, show, styled};
 use crate::words::{chosen_by, described, language, said, speak};
 
+mod examples;
 mod usage;
 
 /// The command line, with its help in the language that is spoken.
 pub fn command() -> Command {
-    match language() {
+    let command = match language() {
         Language::English => args::command(),
         Language::French => translated(args::command()),
-    }
+    };
+    let heading = said(message!("Examples:"));
+    command.mut_subcommands(|own| match examples::of(own.get_name()) {
+        [] => own,
+        examples => {
+            let lines = examples.iter().map(|line| format!("  {line}"));
+            let lines = lines.collect::<Vec<_>>().join("\n");
+            let after = own.get_after_help().map(|after| format!("{after}\n\n"));
+            own.after_help(format!("{}{heading}\n{lines}", after.unwrap_or_default()))
+        }
+    })
 }
 
 fn translated(command: Command) -> Command {
@@ -54,12 +65,13 @@ fn in_words(value: PossibleValue) -> PossibleValue {
 }
 
 /// Words that clap puts into help; it has no languages.
-pub const IN_HELP: [&str; 16] = [
+pub const IN_HELP: [&str; 17] = [
     "Usage:",
     "Commands:",
     "Arguments:",
     "Options:",
     "Choices:",
+    "For every command:",
     "[OPTIONS]",
     "Possible values:",
     "[possible values:",
@@ -79,11 +91,16 @@ pub fn refuse(error: clap::Error) -> ExitCode {
     let words: Vec<_> =
         std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
     speak(chosen_by(&words, &Real));
-    let error = match language() {
-        Language::English => error,
-        // The same once more, with the help in the language that is spoken.
-        Language::French => command().try_get_matches_from(&words).err().unwrap_or(error),
-    };
+    // The same once more, with the help in the language that is spoken.
+    let error = command().try_get_matches_from(&words).err().unwrap_or(error);
+    let wanted = Wanted::read(&words, &Real);
+    if error.use_stderr() && (wanted.json || wanted.lines) {
+        if wanted.lines {
+            lines_are_json();
+        }
+        let output = Output { json: wanted.json, verbose: 0, quiet: false };
+        return output.fail(&usage::fault(&error, &words));
+    }
     if error.use_stderr() {
         ask(&format!(
             "{} {}\n",
@@ -94,6 +111,28 @@ pub fn refuse(error: clap::Error) -> ExitCode {
         show(&with_heads(&in_help(&error.render().to_string())));
     }
     ExitCode::from(if error.use_stderr() { Exit::Usage as u8 } else { 0 })
+}
+
+/// How somebody whose arguments cannot be read wants to hear of it.
+struct Wanted {
+    /// As one object on standard output.
+    json: bool,
+    /// As lines of JSON on standard error.
+    lines: bool,
+}
+
+impl Wanted {
+    fn read(words: &[String], system: &dyn System) -> Self {
+        let words: Vec<_> = words.iter().take_while(|word| *word != "--").collect();
+        let set = |name: &str| system.env(name).unwrap_or_default().to_lowercase();
+        let on = ["1", "true", "yes", "y", "on", "t"].contains(&set("AITK_JSON").as_str());
+        let joined = words.iter().any(|word| *word == "--progress=json");
+        let apart = words.windows(2).any(|pair| pair[0] == "--progress" && pair[1] == "json");
+        Self {
+            json: on || words.iter().any(|word| *word == "--json"),
+            lines: joined || apart || set("AITK_PROGRESS") == "json",
+        }
+    }
 }
 
 /// Help whose headings are seen.

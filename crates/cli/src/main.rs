@@ -25,8 +25,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_detect::folders;
+use aitk_plan::Language;
 use aitk_system::{Explain, Real, answers_for_nvml, children_start_in};
-use args::{Args, Verb};
+use args::{Args, ProgressChoice, Verb};
 use commands::add::Way;
 use error::CliError;
 use output::Output;
@@ -46,7 +47,13 @@ fn main() -> ExitCode {
     log_to_stderr(args.common.verbose);
     children_start_in(folders(&Real).cache.join("empty"));
     let output = Output::new(&args.common);
-    words::speak(words::chosen(args.common.lang, &Real));
+    // What reads lines of JSON reads English.
+    let lines = args.common.progress == ProgressChoice::Json;
+    let language = words::chosen(args.common.lang, &Real);
+    words::speak(if lines { Language::English } else { language });
+    if lines {
+        output::lines_are_json();
+    }
     output::ended(match run(&args, &output) {
         Ok(code) => code,
         Err(error) => output.fail(&error),

@@ -7,11 +7,12 @@ use std::fmt::Display;
 use std::hash::{BuildHasher, RandomState};
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{LazyLock, OnceLock};
 
 use aitk_detect::Note;
 use aitk_plan::Warning;
-use aitk_system::{Explain, Message, Told, acts, message, stdout_width};
+use aitk_system::{Explain, Message, Told, acts, message, stderr_width, stdout_width};
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
@@ -127,6 +128,19 @@ pub fn data(text: &str) {
     if io::stdout().is_terminal() { show(text) } else { print(text) }
 }
 
+/// Whether every line of standard error is an object of JSON.
+static LINES_ARE_JSON: AtomicBool = AtomicBool::new(false);
+
+/// From now on every line of standard error is an object of JSON.
+pub fn lines_are_json() {
+    LINES_ARE_JSON.store(true, Ordering::Relaxed);
+}
+
+/// An event on a line of its own.
+pub fn event(event: &impl Serialize) {
+    eprint(&(json_line(event) + "\n"));
+}
+
 /// A text as standard error takes it.
 pub fn on_stderr(text: &str) -> String {
     printable(text, AutoStream::choice(&io::stderr()) != ColorChoice::Never)
@@ -134,7 +148,14 @@ pub fn on_stderr(text: &str) -> String {
 
 /// Says something on standard error, without an end of its line.
 pub fn ask(text: &str) {
-    eprint(&on_stderr(text));
+    if !LINES_ARE_JSON.load(Ordering::Relaxed) {
+        eprint(&on_stderr(text));
+        return;
+    }
+    let text = printable(text, false);
+    if !text.trim().is_empty() {
+        event(&serde_json::json!({ "event": "message", "text": text.trim() }));
+    }
 }
 
 /// Says something on standard error.
@@ -239,9 +260,9 @@ impl Output {
             return;
         }
         for warning in warnings {
-            self.say(format!("{} {}", styled(CARE, "!"), continued(&said(&warning.message))));
+            self.say(beside(&styled(CARE, "!"), &said(&warning.message), "    "));
             if let Some(hint) = &warning.hint {
-                self.say(indented(&said(hint), "  "));
+                self.say(beside(" ", &said(hint), "  "));
             }
         }
     }
@@ -267,19 +288,44 @@ impl Output {
 
 /// An error: its code, what happened, what to do.
 pub fn print_error(error: &dyn Explain) {
+    if LINES_ARE_JSON.load(Ordering::Relaxed) {
+        event(
+            &serde_json::json!({ "event": "error", "code": error.code(), "message": error.message(),
+            "hint": error.hint() }),
+        );
+        return;
+    }
     // The code stands in front: what is behind it is often a command to be copied.
     let code = styled(BAD, said(message!("error[{}]:", error.code())));
-    say(&format!("{code} {}", continued(&as_typed(said(error.message())))));
+    say(&beside(&code, &as_typed(said(error.message())), "    "));
     if let Some(hint) = error.hint() {
-        let hint =
-            format!("{} {}", styled(HEAD, said(message!("what to do:"))), as_typed(said(hint)));
-        say(&indented(&hint, "  "));
+        let head = format!("  {}", styled(HEAD, said(message!("what to do:"))));
+        say(&beside(&head, &as_typed(said(hint)), "  "));
     }
 }
 
-/// A text after its first line goes on further in than anything of ours stands: what comes from outside may have lines.
-pub fn continued(text: &str) -> String {
-    text.trim_end().replace('\n', "\n    ")
+/// A text beside what stands in front of it, as wide as the terminal of standard error. Its lines go on further in than
+/// anything of ours stands; one that stands further in itself is a command, and stays whole: it is to be copied.
+fn beside(head: &str, text: &str, rest: &str) -> String {
+    let text = text.trim_end();
+    let Some(width) = stderr_width() else {
+        return format!("{head} {}", text.replace('\n', &format!("\n{rest}")));
+    };
+    let width = width.clamp(NARROWEST_PAGE, WIDEST_PAGE);
+    // What is wrapped has no looks in it, which would count as letters.
+    let room = " ".repeat(without_looks(head).chars().count() + 1);
+    let wrapped = text.lines().enumerate().map(|(number, line)| match number {
+        _ if line.starts_with("  ") => format!("{rest}{line}"),
+        0 => textwrap::fill(line, wrapping(width, &room, rest)),
+        _ => textwrap::fill(line, wrapping(width, rest, rest)),
+    });
+    let wrapped = wrapped.collect::<Vec<_>>().join("\n");
+    format!("{head} {}", wrapped.get(room.len()..).unwrap_or_default())
+}
+
+/// A text of ours without its looks.
+fn without_looks(text: &str) -> String {
+    printable(text, false)
 }
 
 /// Every line of a text, indented.
@@ -337,7 +383,7 @@ mod tests {
         "\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}8m\u{202e}\u{2066}\u{200b}\u{feff}\r\u{8}\u{7f}\u{0}x";
 
     /// What is left of a text without line ends and our own looks.
-    fn without_looks(text: &str) -> String {
+    fn lookless(text: &str) -> String {
         let looks = ["32", "1;31", "33", "1", "2", "0"].map(|look| format!("\u{1b}[{look}m"));
         looks.iter().fold(text.replace('\n', ""), |text, look| text.replace(look, ""))
     }
@@ -351,7 +397,7 @@ mod tests {
             shown.contains("\u{1b}[32m") && shown.contains("\u{1b}[0m\n")
                 || shown.contains("\u{1b}[0m")
         );
-        assert!(!without_looks(&shown).chars().any(acts), "{shown:?}");
+        assert!(!lookless(&shown).chars().any(acts), "{shown:?}");
         let plain = printable(&text, false);
         assert!(!plain.replace('\n', "").chars().any(acts), "{plain:?}");
         assert!(plain.contains("\\u{1b}[2J"), "{plain:?}");
@@ -368,7 +414,6 @@ mod tests {
             assert!(!printable(forged, true).contains('\u{1b}'), "{forged:?}");
         }
         assert_eq!(one_line("a\nb"), "a\\nb");
-        assert_eq!(continued("a\nerror: b\n"), "a\n    error: b");
     }
 
     #[test]

@@ -11,9 +11,7 @@ use aitk_system::{Message, Told, is_terminal, message, read_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ProgressChoice;
-use crate::output::{
-    BAD, CARE, DIM, GOOD, Output, ask, json_line, on_stderr, one_line, say, styled,
-};
+use crate::output::{self, BAD, CARE, DIM, GOOD, Output, ask, on_stderr, one_line, say, styled};
 use crate::words::said;
 
 /// How often a plain line says how far a long download is.
@@ -234,7 +232,7 @@ impl Reporter for Progress {
 
     fn event(&self, event: &Event<'_>) {
         if self.how == How::Json {
-            say(&json_line(event));
+            output::event(event);
             return;
         }
         match event {

@@ -48,6 +48,70 @@ fn the_variable_of_a_switch_says_yes_and_no_as_people_do() {
 }
 
 #[test]
+fn words_of_other_tools_lead_to_the_command_that_is_meant() {
+    let home = Home::new();
+    for (word, command) in [
+        ("conseil", "aitk advise"),
+        ("install", "aitk apply"),
+        ("uninstall", "aitk remove"),
+        ("update", "aitk upgrade"),
+    ] {
+        fails(&home, &[word], 64, &[word, command]);
+    }
+}
+
+#[test]
+fn programs_hear_of_wrong_usage_as_they_hear_of_everything() {
+    let home = Home::new();
+    let output = home.aitk(&["plan", "--python", "three", "--json"]);
+    assert_eq!(output.status.code(), Some(64));
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&said["kind"], &said["diagnostics"][0]["code"]),
+        (&json!("error"), &json!("AITK-C48"))
+    );
+    let message = said["diagnostics"][0]["message"].as_str().unwrap();
+    assert!(message.contains("three"), "{said}");
+    assert!(output.stderr.is_empty(), "{}", text(&output.stderr));
+    let lines = |args: &[&str]| {
+        let output = home.aitk_with(&[("LANG", "fr_FR.UTF-8")], args);
+        let said = text(&output.stderr);
+        let read = |line: &str| serde_json::from_str::<Value>(line).expect(line);
+        let read: Vec<_> = said.lines().map(read).collect();
+        assert!(!read.is_empty(), "{args:?} says nothing");
+        read
+    };
+    // A warning, an error of ours, and one of usage: each line is an object, in English.
+    let vps = machine("debian-13-vps-1gb");
+    let plan = ["plan", "--budget", "low", "--no-resolve", "--progress", "json", "--machine", &vps];
+    let warned = lines(&plan);
+    let says = |words: &str| {
+        warned.iter().any(|line| line["text"].as_str().unwrap_or_default().contains(words))
+    };
+    assert!(says("of memory"), "{warned:?}");
+    let lost = lines(&["run", "--progress=json", "--", "true"]);
+    assert_eq!(lost[0]["event"], "error");
+    assert_eq!(lines(&["plam", "--progress=json"])[0]["code"], "AITK-C48");
+}
+
+#[test]
+fn a_tree_that_is_not_there_is_no_machine() {
+    let home = Home::new();
+    fails(&home, &["detect", "--root", "/there/is/none"], 1, &["AITK-C10", "/there/is/none"]);
+}
+
+#[test]
+fn a_commands_own_options_come_first_and_variables_in_the_long_help() {
+    let home = Home::new();
+    let help = |flag: &str| text(&home.aitk(&["export", flag]).stdout);
+    let (short, long) = (help("-h"), help("--help"));
+    let at = |words: &str| short.find(words).unwrap_or_else(|| panic!("no {words}: {short}"));
+    assert!(at("--list") < at("For every command:") && at("For every command:") < at("--json"));
+    assert!(at("--json") < at("Examples:"));
+    assert!(!short.contains("AITK_") && long.contains("AITK_OUTPUT"), "{short}");
+}
+
+#[test]
 fn help_and_version_are_no_errors() {
     let home = Home::new();
     for args in [

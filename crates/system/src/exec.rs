@@ -93,6 +93,12 @@ pub fn free_port(first: u16) -> io::Result<u16> {
         .ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
 
+/// How many columns the terminal of standard error has; `None` where it is no terminal.
+pub fn stderr_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(io::stderr()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
+}
+
 /// How many columns the terminal of standard output has; `None` where it is no terminal.
 pub fn stdout_width() -> Option<usize> {
     let size = rustix::termios::tcgetwinsize(io::stdout()).ok()?;

@@ -52,7 +52,7 @@ pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate, can_ask};
 pub use exec::{
     end, free_port, is_terminal, is_this_program, read_line, replace, stderr_is_terminal,
-    stdout_width, this_program,
+    stderr_width, stdout_width, this_program,
 };
 pub use explain::{Diagnosed, Exit, Explain};
 pub use failure::Failure;

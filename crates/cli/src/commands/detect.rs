@@ -27,7 +27,11 @@ pub fn run(
 ) -> Result<ExitCode, CliError> {
     let catalog = catalog(&**local, &folders(&**local))?;
     let detection = match (&args.root, &args.capture, &common.machine) {
-        (Some(root), ..) => detect(&Replay::tree(root), &catalog.tables),
+        (Some(root), ..) => {
+            // A tree that is not there would be a machine of which nothing is known.
+            local.list(root).map_err(CliError::io(root))?;
+            detect(&Replay::tree(root), &catalog.tables)
+        }
         (None, Some(folder), _) => capture(folder, &catalog, output)?,
         (None, None, None) => detect(&**local, &catalog.tables),
         (None, None, Some(_)) => {

@@ -9,7 +9,8 @@ use crate::args::{self, Common};
 use crate::config;
 use crate::error::{CliError, HostedError};
 use crate::output::{
-    BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, styled, wrapping,
+    BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, page_width, styled,
+    wrapping,
 };
 use crate::places;
 use crate::progress::Progress;
@@ -249,7 +250,8 @@ fn arrow(remedy: &Message) -> Message {
 
 /// The same for names, which are in no language.
 fn listed(text: &str) -> String {
-    let wrapped = textwrap::fill(&one_line(text), wrapping(WIDTH, "", ""));
+    let width = WIDTH.min(page_width().saturating_sub(6));
+    let wrapped = textwrap::fill(&one_line(text), wrapping(width, "", ""));
     styled(DIM, indented(&wrapped, "      ")) + "\n"
 }
 

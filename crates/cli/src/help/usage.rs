@@ -7,6 +7,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, Error};
 
 use crate::args;
+use crate::error::CliError;
 
 /// What is wrong, what may have been meant, and how the command is typed.
 pub(super) fn told(error: &Error, typed: &[String]) -> Message {
@@ -108,9 +109,49 @@ fn possible(error: &Error) -> Option<Message> {
     }
 }
 
+/// What other tools and languages call what is here called otherwise.
+const OTHER_WORDS: &[(&str, &[&str])] = &[
+    ("advise", &["conseil", "conseiller", "recommend", "choose", "wizard"]),
+    ("apply", &["install", "installer", "setup", "create", "sync", "up", "appliquer", "deploy"]),
+    ("add", &["ajouter", "get", "require"]),
+    ("bundle", &["pack", "package", "offline"]),
+    ("clean", &["gc", "prune", "nettoyer"]),
+    ("detect", &["info", "facts", "detecter", "détecter", "hardware", "show"]),
+    ("doctor", &["diagnose", "diagnostic", "diagnostics", "check", "docteur"]),
+    ("drop", &["retirer"]),
+    ("export", &["exporter", "dockerfile", "freeze"]),
+    ("lab", &["jupyter", "notebook", "jupyterlab"]),
+    ("plan", &["planifier", "preview", "diff"]),
+    ("profiles", &["profile", "budgets", "budget", "profils"]),
+    ("remove", &["uninstall", "delete", "purge", "supprimer", "désinstaller", "desinstaller"]),
+    ("rollback", &["undo", "revert", "annuler", "revenir"]),
+    ("run", &["exec", "lancer", "start"]),
+    ("shell", &["activate", "activer", "enter"]),
+    ("status", &["list", "ls", "statut", "état", "etat"]),
+    ("upgrade", &["update", "outdated", "mettre-à-jour"]),
+    ("verify", &["test", "validate", "vérifier", "verifier"]),
+];
+
+/// What an unknown command is called here, where other tools or another language have the word.
+fn called_here(error: &Error) -> Option<&'static str> {
+    let typed = text(error.get(ContextKind::InvalidSubcommand)?).to_lowercase();
+    let row = OTHER_WORDS.iter().find(|(_, words)| words.contains(&typed.as_str()));
+    row.map(|(command, _)| *command)
+}
+
+/// The same as an error for programs.
+pub(super) fn fault(error: &Error, typed: &[String]) -> CliError {
+    let tips = tips(error).into_iter();
+    let possible = possible(error).into_iter();
+    CliError::Usage { what: wrong(error, typed), hints: possible.chain(tips).collect() }
+}
+
 /// What may have been meant.
 fn tips(error: &Error) -> Vec<Message> {
     let mut tips = Vec::new();
+    if let Some(command) = called_here(error) {
+        return vec![message!("  tip: here that is '{}'", format!("aitk {command}"))];
+    }
     if let Some(value) = error.get(ContextKind::SuggestedArg) {
         tips.push(message!("  tip: a similar argument exists: '{}'", text(value)));
     }
@@ -144,5 +185,33 @@ fn text(value: &ContextValue) -> String {
         }
         ContextValue::String(text) => text.clone(),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_other_tools_lead_to_commands_that_there_are() {
+        let command = args::command();
+        let names: Vec<_> = command.get_subcommands().map(Command::get_name).collect();
+        for (name, words) in OTHER_WORDS {
+            assert!(names.contains(name), "{name}");
+            assert!(words.iter().all(|word| !names.contains(word)), "{name}: {words:?}");
+        }
+        let said = |word: &str| {
+            let error = args::command().try_get_matches_from(["aitk", word]).unwrap_err();
+            told(&error, &["aitk".to_owned(), word.to_owned()]).to_string()
+        };
+        for (word, command) in [
+            ("conseil", "advise"),
+            ("install", "apply"),
+            ("uninstall", "remove"),
+            ("update", "upgrade"),
+        ] {
+            assert!(said(word).contains(&format!("'aitk {command}'")), "{}", said(word));
+        }
+        assert!(said("aply").contains("'apply'"), "{}", said("aply"));
     }
 }

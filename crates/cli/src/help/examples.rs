@@ -1,0 +1,49 @@
+//! What is typed for what: an example or two for each command.
+
+/// The examples of a command; none for one that there is not.
+pub(super) fn of(command: &str) -> &'static [&'static str] {
+    ALL.iter().find(|(name, _)| *name == command).map_or(&[], |(_, examples)| examples)
+}
+
+/// All of them. Each is read by a test as it would be typed.
+pub(super) const ALL: &[(&str, &[&str])] = &[
+    ("detect", &["aitk detect", "aitk detect --json"]),
+    ("doctor", &["aitk doctor", "aitk doctor --env ~/venv"]),
+    ("advise", &["aitk advise", "aitk advise --goal learn --local yes"]),
+    ("plan", &["aitk plan --budget low", "aitk plan --budget low --framework jax -o plan.json"]),
+    ("apply", &["aitk apply --budget low", "aitk apply plan.json --yes"]),
+    ("verify", &["aitk verify", "aitk verify --deep"]),
+    ("status", &["aitk status"]),
+    ("run", &["aitk run -- python train.py"]),
+    ("shell", &["aitk shell"]),
+    ("lab", &["aitk lab", "aitk lab --dir ~/courses --no-browser"]),
+    ("add", &["aitk add polars", "aitk add \"polars>=1.9,<2\" duckdb"]),
+    ("drop", &["aitk drop polars"]),
+    ("lock", &["aitk lock --budget low -o pylock.toml"]),
+    ("upgrade", &["aitk upgrade --dry-run", "aitk upgrade"]),
+    ("rollback", &["aitk rollback"]),
+    ("clean", &["aitk clean"]),
+    ("remove", &["aitk remove --dry-run", "aitk remove"]),
+    ("bundle", &["aitk bundle --budget low -o bundle.tar"]),
+    ("export", &["aitk export --list", "aitk export dockerfile --budget low -o Dockerfile"]),
+    ("profiles", &["aitk profiles", "aitk profiles low"]),
+    ("completions", &["aitk completions bash > ~/.local/share/bash-completion/completions/aitk"]),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args;
+
+    #[test]
+    fn every_command_has_an_example_that_can_be_typed() {
+        for command in args::command().get_subcommands() {
+            assert!(!of(command.get_name()).is_empty(), "{}", command.get_name());
+        }
+        for example in ALL.iter().flat_map(|(_, examples)| *examples) {
+            let typed = example.split(" > ").next().unwrap_or(example).replace('"', "");
+            let read = args::command().try_get_matches_from(typed.split(' '));
+            assert!(read.is_ok(), "{example}: {}", read.unwrap_err());
+        }
+    }
+}
