@@ -127,6 +127,8 @@ fn judged(
     let Around { system, settings, state, .. } = around;
     let environments = Environments::new(&settings.data, env);
     let before = environments.before(*system);
+    // Whoever has gone back may want to go forward again.
+    let left = environments.history(*system).pop().and_then(|switch| switch.from);
     let last_used = last_used(*system, &environments);
     let mut all = environments.all(*system);
     let used = |one: &Generation| last_used.get(&one.folder()).copied().unwrap_or_default();
@@ -139,20 +141,21 @@ fn judged(
     for generation in all {
         let half = matches!(generation.state(*system)?, State::Half);
         whole += usize::from(!half);
-        let stays =
-            if environments.in_use(*system, &generation) || before.as_ref() == Some(&generation) {
-                Some(None)
-            } else if let Some(programs) = running.get(generation.path()) {
-                let list = programs.iter().map(|one| format!("{} ({})", one.name, one.pid));
-                let list = list.collect::<Vec<_>>().join(", ");
-                Some(Some(message!("programs run from it: {list}")))
-            } else if half && goes_on {
-                Some(Some(message!("a run that did not come to its end goes on with it")))
-            } else if !half && whole <= keeps.generations {
-                Some(None)
-            } else {
-                limit.filter(|limit| used(&generation) > *limit).map(|_| None)
-            };
+        let is_back_or_forth = before.as_ref() == Some(&generation)
+            || !half && left.as_ref() == Some(&generation.folder());
+        let stays = if environments.in_use(*system, &generation) || is_back_or_forth {
+            Some(None)
+        } else if let Some(programs) = running.get(generation.path()) {
+            let list = programs.iter().map(|one| format!("{} ({})", one.name, one.pid));
+            let list = list.collect::<Vec<_>>().join(", ");
+            Some(Some(message!("programs run from it: {list}")))
+        } else if half && goes_on {
+            Some(Some(message!("a run that did not come to its end goes on with it")))
+        } else if !half && whole <= keeps.generations {
+            Some(None)
+        } else {
+            limit.filter(|limit| used(&generation) > *limit).map(|_| None)
+        };
         judged.push(Judged { generation, stays });
     }
     Ok(judged)

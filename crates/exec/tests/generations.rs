@@ -284,6 +284,8 @@ fn what_a_run_had_begun_stays_for_it() {
     let folder = tempfile::tempdir().unwrap();
     let (home, _, two) = upgraded(folder.path());
     home.go_back(None).unwrap();
+    let found = cleaned(&home, Keeps { generations: 1, no_cache: false, older: None });
+    assert!(found.generations.is_empty(), "the way forward again is gone: {found:?}");
     // As it is after a kill in the middle of building.
     fs::remove_file(home.environments().generation(&two).path().join("aitk-generation.json"))
         .unwrap();
