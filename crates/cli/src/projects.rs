@@ -12,12 +12,17 @@ use crate::given::{Given, One};
 use crate::words::language;
 
 /// Where a project goes that is not told a folder: here, where this is the folder of one.
-pub fn usual_folder(project: &Project, local: &dyn System) -> Result<String, CliError> {
+pub fn usual_folder(
+    project: &Project,
+    hosted: bool,
+    local: &dyn System,
+) -> Result<String, CliError> {
     if ProjectRecord::read(Path::new("."), local)?.is_some() {
         return Ok(".".to_owned());
     }
-    let named = project.parameters.get("name").cloned();
-    Ok(named.unwrap_or_else(|| format!("aitk-{}", project.platform)))
+    let platform = &project.platform;
+    let called = || if hosted { format!("aitk-{platform}") } else { platform.clone() };
+    Ok(project.parameters.get("name").cloned().unwrap_or_else(called))
 }
 
 /// What is known of a project's parameters: the language, what computes, and who the user is on the platform.

@@ -310,7 +310,7 @@ impl Session {
     fn place_project(&self, request: &mut Request) -> Result<(), CliError> {
         let Some(platform) = request.choices.platform.clone() else { return Ok(()) };
         let Some(project) = self.profile(request)?.project else { return Ok(()) };
-        let usual = projects::usual_folder(&project, &*self.local)?;
+        let usual = projects::usual_folder(&project, self.hosted.is_some(), &*self.local)?;
         let owner = self.hosted.is_some().then(|| kaggle_owner(&*self.local)).flatten();
         let known = projects::known(&request.choices, owner);
         let choices = &mut request.choices;
