@@ -231,6 +231,9 @@ pub struct Doctor {
     /// An environment to look at, of venv or conda, whoever made it [default: aitk's own]
     #[arg(long, value_name = "PATH")]
     pub env: Option<PathBuf>,
+    /// In a project's folder: ask its platform whether it takes your credentials, by the platform's own client
+    #[arg(long, env = "AITK_CHECK_CREDENTIALS")]
+    pub check_credentials: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -18,6 +18,7 @@ mod session;
 mod sources;
 mod targets;
 mod typed;
+mod upkeep;
 mod words;
 
 use std::panic;

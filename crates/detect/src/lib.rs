@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use aitk_system::{Beside, Message, System, beside, message, plain};
 pub use doctor::{
-    Finding, OwnEnvironment, OwnFault, OwnKind, Severity, examine, is_environment, looked_at,
-    own_environment,
+    Finding, OwnEnvironment, OwnFault, OwnKind, ProjectKind, Severity, examine, is_environment,
+    looked_at, own_environment, project_finding,
 };
 
 pub use machine::*;

@@ -40,8 +40,8 @@ pub use kaggle::{Kaggle, PushError, kaggle_owner};
 pub use origins::{foreign_origins, foreign_origins_elsewhere};
 pub use places::Places;
 pub use project::{
-    ProjectRecord, ProjectRemoval, ProjectState, RecordedFile, conflicts, project_removal,
-    project_state, remove_project,
+    ProjectAge, ProjectRecord, ProjectRemoval, ProjectState, RecordedFile, client_lack, conflicts,
+    credentials_lack, project_age, project_removal, project_state, remove_project,
 };
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, prune_empty, removal, take_away};

@@ -18,7 +18,7 @@ pub use error::ExportError;
 pub use key::PublicKey;
 pub use service::ServicePlace;
 pub use source::Source;
-pub use target::{Judge, Level, Optional, Parameter, Platform, Target, TargetList};
+pub use target::{Judge, Level, Optional, Parameter, Platform, Support, Target, TargetList};
 pub use view::View;
 
 /// A plan in another form.

@@ -9,4 +9,4 @@ mod services;
 mod tests;
 
 pub use list::TargetList;
-pub use rows::{Judge, Level, Optional, Parameter, Platform, Target};
+pub use rows::{Judge, Level, Optional, Parameter, Platform, Support, Target};

@@ -44,6 +44,22 @@ pub(crate) fn basics() -> &'static Basics {
     &BASICS
 }
 
+/// Whether a row that was true on a day is old on another.
+pub fn is_old(as_of: &str, today: &str) -> bool {
+    basics().age.is_old(as_of, today)
+}
+
+/// How many days it is from one day to another; fewer than none where that is past.
+pub fn days_until(until: &str, today: &str) -> Option<i64> {
+    let date = |text: &str| text.parse::<jiff::civil::Date>().ok();
+    Some(i64::from(date(today)?.until(date(until)?).ok()?.get_days()))
+}
+
+/// Days after which a row is old.
+pub fn old_after() -> i64 {
+    basics().age.days
+}
+
 impl Pythons {
     /// The oldest that the scientific libraries still have wheels for.
     pub fn oldest(&self) -> (u32, u32) {

@@ -42,7 +42,7 @@ pub use advice::{
     Advice, AdviceError, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold, Per, Place,
     Question, State, Tree, advise, compare, describe, price,
 };
-pub use basics::Ground;
+pub use basics::{Ground, days_until, is_old, old_after};
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
     Images, MemoryFit, NO_FRAMEWORK, Targets, Unpacks, UvPin, VramFit, Wheel,

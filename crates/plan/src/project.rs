@@ -106,6 +106,12 @@ pub struct Client {
     pub command: String,
     /// The oldest version that does.
     pub minimum: String,
+    /// The command that says which version it is; without one `COMMAND --version` does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub version: Vec<String>,
+    /// The variables by which it is told who the user is.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<String>,
     /// The command that succeeds where there are credentials that the platform takes; only run where that is asked for.
     #[serde(default)]
     pub credentials: Vec<String>,

@@ -50,6 +50,22 @@ expect_said 'Nothing to do'
 aitk user -- verify
 expect_code 0
 
+step "what has aged is told, and what is newer in this aitk"
+as user env -C churn aitk status --json >"$WORK/status.json"
+jq -e '.data.project | .aged == [] and .newer == [] and .pins == [] and (.written | test("^[0-9-]{10}$"))' "$WORK/status.json" >/dev/null ||
+    die "$(jq .data.project "$WORK/status.json")"
+newer=$home/.config/aitk/targets/model/files
+mkdir -p "$newer"
+sed 's/scikit-learn==[0-9.]*/scikit-learn==99.1/' "$HERE/../../profiles/targets/model/files/pyproject.toml" >"$newer/pyproject.toml"
+chroot "$ROOT" chown -R user: /home/user/.config
+as user env -C churn aitk status >"$OUT"
+expect_said 'scikit-learn==[0-9.]*.* is .*99\.1'
+expect_said 'aitk apply --budget sme --platform containers'
+as user env -C churn aitk doctor --json >"$WORK/doctor.json" || true
+jq -e '.data.findings[] | select(.code == "AITK-H62") | .aitk == "aitk apply --budget sme --platform containers"' "$WORK/doctor.json" >/dev/null ||
+    die "$(jq .data.findings "$WORK/doctor.json")"
+rm -r "$home/.config/aitk/targets/model"
+
 step "what the user changes stays, and what is new comes beside it"
 echo 'answer = 42' >>"$home/churn/src/churn/data.py"
 sed -i '1s/$/, and mine/' "$home/churn/README.md"
@@ -95,6 +111,18 @@ cat >"$own/target.toml" <<'TARGET'
 schema = 1
 budgets = ["sme"]
 source = "made for this test"
+as_of = "2020-01-01"
+
+[client]
+command = "tinyctl"
+minimum = "2.0"
+credentials = ["tinyctl", "whoami"]
+variables = ["TINY_TOKEN"]
+
+[[support]]
+what = "tiny 1"
+until = "2021-01-01"
+source = "made for this test"
 as_of = "2026-11-28"
 
 [[file]]
@@ -113,6 +141,25 @@ expect_code 0
 expect_said 'vendors. tools judge'
 aitk user -- apply --env tiny --yes
 expect_said 'Nothing to do'
+# `doctor ARGUMENT… -- FILTER`: what the doctor says in the project's folder.
+doctor() {
+    as user TINY_TOKEN=letmein env -C tiny aitk doctor --json "${@:1:$#-2}" >"$WORK/doctor.json" || true
+    jq -e ".data.findings | map({(.code): (.evidence | join(\" \"))}) | add // {} | ${*: -1}" "$WORK/doctor.json" >/dev/null ||
+        die "$(jq .data.findings "$WORK/doctor.json")"
+}
+doctor -- '.["AITK-H60"] | test("tinyctl.*not on the PATH")'
+doctor -- '.["AITK-H62"] | test("2020-01-01") and test("tiny 1 has ended on 2021-01-01")'
+tinyctl=$ROOT/usr/local/bin/tinyctl
+printf '#!/bin/sh\ncase $1 in --version) echo "tiny client 1.9.2" ;; *) echo "asked" >>/tmp/asked; [ "$TINY_TOKEN" = letmein ] ;; esac\n' >"$tinyctl"
+chmod +x "$tinyctl"
+doctor -- '.["AITK-H60"] | test("is 1.9.2; 2.0 or newer")'
+sed -i 's/1\.9\.2/2.0.1/' "$tinyctl"
+doctor -- '.["AITK-H60"] == null and .["AITK-H61"] == null'
+[[ ! -e $ROOT/tmp/asked ]] || die "the platform was asked though nobody said so"
+doctor --check-credentials -- '.["AITK-H61"] == null'
+[[ -e $ROOT/tmp/asked ]] || die "nobody was asked"
+sed -i 's/letmein/other/' "$tinyctl"
+doctor --check-credentials -- '.["AITK-H61"] | test("tinyctl whoami")'
 printf 'import os\nprint(undefined)\n' >"$home/tiny/run.py"
 aitk user -- verify --env tiny
 expect_code 2

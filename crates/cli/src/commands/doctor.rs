@@ -5,10 +5,11 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_detect::{
-    Finding, OwnEnvironment, Severity, examine, is_environment, looked_at, own_environment,
+    Finding, OwnEnvironment, ProjectKind, Severity, examine, is_environment, looked_at,
+    own_environment, project_finding,
 };
 use aitk_env::Environments;
-use aitk_exec::judge;
+use aitk_exec::{ProjectRecord, client_lack, credentials_lack, judge};
 use aitk_plan::Choices;
 use aitk_system::{Deny, Message, message};
 use serde_json::json;
@@ -17,6 +18,7 @@ use crate::args::{Common, Doctor};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled};
 use crate::session::{Ask, Local, Session};
+use crate::upkeep::Upkeep;
 use crate::words::said;
 
 /// Something was found that should be mended.
@@ -37,15 +39,55 @@ pub fn run(
     }
     let own = own(&session, named.as_deref());
     let tables = &session.catalog.tables;
-    let findings = examine(system, &session.machine, tables, named.as_deref(), own.as_ref());
+    let mut findings = examine(system, &session.machine, tables, named.as_deref(), own.as_ref());
+    let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
+    let project = match session.is_local {
+        true => ProjectRecord::read(&here, system)?,
+        false => None,
+    };
+    let mut looked = looked_at() - ProjectKind::ALL.len();
+    if let Some(record) = &project {
+        looked += ProjectKind::ALL.len() - usize::from(!args.check_credentials);
+        findings.extend(of_project(&session, &here, record, args)?);
+    }
     let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
     output.result("doctor", &json!({ "findings": findings }), diagnostics, || {
         let with_environment =
             named.is_some() || is_environment(system, &own_environment(&session.machine));
-        page(&findings, with_environment)
+        page(&findings, looked, with_environment)
     });
     let wrong = findings.iter().any(|finding| finding.severity != Severity::Info);
     Ok(if wrong { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// The findings on the project of a folder.
+fn of_project(
+    session: &Session,
+    folder: &Path,
+    record: &ProjectRecord,
+    args: &Doctor,
+) -> Result<Vec<Finding>, CliError> {
+    let upkeep = Upkeep::of(session, folder, record)?;
+    let system = &*session.system;
+    let client = upkeep.client.as_ref();
+    let asked = client.filter(|_| args.check_credentials);
+    let seen = [
+        (ProjectKind::Client, client.and_then(|it| client_lack(it, system)).into_iter().collect()),
+        (
+            ProjectKind::Credentials,
+            asked.and_then(|it| credentials_lack(it, system)).into_iter().collect(),
+        ),
+        (ProjectKind::Aged, upkeep.told()),
+    ];
+    let tables = &session.catalog.tables;
+    let found = seen.into_iter().filter_map(|(kind, evidence)| {
+        let mut finding = project_finding(system, &session.machine, tables, kind, evidence)?;
+        if kind == ProjectKind::Aged {
+            finding.aitk = upkeep.brings().cloned();
+        }
+        Some(finding)
+    });
+    Ok(found.collect())
 }
 
 /// What aitk says of the environment that is looked at, where it is one that it keeps and still knows the wish for.
@@ -66,14 +108,14 @@ fn own(session: &Session, named: Option<&Path>) -> Option<OwnEnvironment> {
 }
 
 /// The findings on a page, the worst first.
-fn page(findings: &[Finding], with_environment: bool) -> String {
+fn page(findings: &[Finding], looked: usize, with_environment: bool) -> String {
     let mut page = Page::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         for finding in findings.iter().filter(|finding| finding.severity == severity) {
             page.finding(finding);
         }
     }
-    page.text += &verdict(findings);
+    page.text += &verdict(findings, looked);
     if !with_environment {
         let hint = message!(
             "No environment was looked at: aitk has none here. `--env PATH` names one of venv or conda."
@@ -84,9 +126,9 @@ fn page(findings: &[Finding], with_environment: bool) -> String {
 }
 
 /// One line on everything.
-fn verdict(findings: &[Finding]) -> String {
+fn verdict(findings: &[Finding], looked: usize) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-    let looked = message!("{} things were looked at", looked_at());
+    let looked = message!("{looked} things were looked at");
     let errors = match count(Severity::Error) {
         0 => None,
         1 => Some(message!("1 error")),

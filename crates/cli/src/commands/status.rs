@@ -18,6 +18,7 @@ use crate::commands::history::History;
 use crate::error::{CliError, making};
 use crate::output::{BAD, CARE, DIM, GOOD, HEAD, Output, one_line, styled};
 use crate::session::{Ask, Local, Session};
+use crate::upkeep::Upkeep;
 use crate::words::{language, said};
 
 pub fn run(
@@ -59,6 +60,8 @@ pub fn run(
     };
     let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
     let project = project_state(&here, &**local)?;
+    let upkeep = project.as_ref().map(|project| Upkeep::of(&session, &here, &project.record));
+    let upkeep = upkeep.transpose()?.unwrap_or_default();
     let data = json!({
         "project": project.as_ref().map(|project| json!({
             "platform": project.record.platform,
@@ -69,6 +72,10 @@ pub fn run(
             "changed": project.changed,
             "away": project.away,
             "conflicts": project.conflicts,
+            "written": project.record.written,
+            "aged": upkeep.aged,
+            "newer": upkeep.newer.as_ref().map(|newer| &newer.files),
+            "pins": upkeep.newer.as_ref().map(|newer| &newer.pins),
         })),
         "environment": shown.as_ref().map(Shown::json),
         "services": services.iter().map(service_json).collect::<Vec<_>>(),
@@ -79,7 +86,7 @@ pub fn run(
     });
     let make = making(env, request.is_some());
     output.result("status", &data, Vec::new(), || {
-        let mut text = project.as_ref().map(page_of).unwrap_or_default();
+        let mut text = project.as_ref().map(|project| page_of(project, &upkeep)).unwrap_or_default();
         text += &match &shown {
             Some(shown) => shown.page(brought.len()),
             None => said(message!(
@@ -102,7 +109,7 @@ pub fn run(
 }
 
 /// The project of the current folder as it is shown.
-fn page_of(project: &ProjectState) -> String {
+fn page_of(project: &ProjectState, upkeep: &Upkeep) -> String {
     let ProjectState { record, changed, away, conflicts } = project;
     let row = |label: Message, value: Message| {
         format!("{} {}\n", styled(HEAD, format!("{:12}", said(label))), one_line(said(value)))
@@ -121,6 +128,14 @@ fn page_of(project: &ProjectState) -> String {
             record.aitk
         ),
     );
+    let aged = upkeep.told();
+    for what in &aged {
+        text += &row(message!("Aged"), what.clone());
+    }
+    if let Some(command) = upkeep.brings().filter(|_| !aged.is_empty()) {
+        text +=
+            &row(Message::default(), message!("`{command}` here shows what is newer, and asks"));
+    }
     for path in conflicts {
         let path = path.display();
         text += &format!("{} {}\n", styled(CARE, "!"), said(message!("{path} waits for you")));

@@ -198,7 +198,7 @@ struct Case<'a> {
 type Probe = fn(&Case<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
-const PROBES: [(&str, Probe); 59] = [
+const PROBES: [(&str, Probe); 62] = [
     ("AITK-H01", frameworks::no_gpu_build),
     ("AITK-H02", frameworks::driver_too_old),
     ("AITK-H03", frameworks::no_kernels),
@@ -259,7 +259,48 @@ const PROBES: [(&str, Probe); 59] = [
     ("AITK-H57", |_| Vec::new()),
     ("AITK-H58", |case| case.behind(&[Obstacle::Silent, Obstacle::Faulty, Obstacle::Crashes])),
     ("AITK-H59", apt::sources),
+    // Of the project of a folder whoever knows its platform says what was seen.
+    (ProjectKind::Client.code(), |_| Vec::new()),
+    (ProjectKind::Credentials.code(), |_| Vec::new()),
+    (ProjectKind::Aged.code(), |_| Vec::new()),
 ];
+
+/// What can be wrong with the project of a folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProjectKind {
+    /// Its platform's client is not there, or too old.
+    Client,
+    /// The platform does not take the user's credentials.
+    Credentials,
+    /// What it was written from has aged.
+    Aged,
+}
+
+impl ProjectKind {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Client, Self::Credentials, Self::Aged];
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Client => "AITK-H60",
+            Self::Credentials => "AITK-H61",
+            Self::Aged => "AITK-H62",
+        }
+    }
+}
+
+/// A finding on the project of a folder, from what was seen of it; none where nothing was.
+pub fn project_finding(
+    system: &dyn System,
+    machine: &Machine,
+    tables: &Tables,
+    kind: ProjectKind,
+    evidence: Vec<Message>,
+) -> Option<Finding> {
+    let case = Case { system, machine, tables, prefix: None, own: None };
+    let finding = case.finding(kind.code(), evidence);
+    finding.filter(|finding| !finding.evidence.is_empty()).map(said_plainly)
+}
 
 /// How many things are looked at.
 pub fn looked_at() -> usize {

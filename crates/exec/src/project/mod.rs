@@ -1,6 +1,7 @@
 //! A project in its folder: what was written there, what becomes of each file when something newer is written, and what
 //! is taken away again. What the user has changed is never lost.
 
+mod age;
 mod record;
 mod update;
 
@@ -8,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_system::{FileKind, System, inside};
 
+pub use age::{ProjectAge, client_lack, credentials_lack, project_age};
 pub use record::{ProjectRecord, RecordedFile};
 pub(crate) use update::{Change, changes, write};
 

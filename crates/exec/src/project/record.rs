@@ -28,6 +28,9 @@ pub struct ProjectRecord {
     pub platform: String,
     /// The version of aitk that has written it.
     pub aitk: String,
+    /// The day on which it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
     /// The archive of the files as they were written, in the same folder.
     base: String,
     /// The parts that were chosen.
@@ -81,6 +84,7 @@ impl ProjectRecord {
             schema: 1,
             platform: project.platform.clone(),
             aitk: env!("CARGO_PKG_VERSION").to_owned(),
+            written: None,
             base: format!("base-{}.tar.zst", &hash_of(all.as_bytes())[..16]),
             parts: project.parts.clone(),
             parameters: project.parameters.clone(),
@@ -127,7 +131,8 @@ impl ProjectRecord {
         let told = |unfit: names::Unfit| aitk_system::Told::told(&unfit);
         names::step_id::check(&self.platform).map_err(told)?;
         self.parts.iter().try_for_each(|part| names::step_id::check(part)).map_err(told)?;
-        names::line::check(&self.aitk).map_err(told)?;
+        let lines = self.written.iter().chain([&self.aitk]);
+        lines.into_iter().try_for_each(|line| names::line::check(line)).map_err(told)?;
         for (key, value) in &self.parameters {
             names::step_id::check(key).and_then(|()| names::line::check(value)).map_err(told)?;
         }
@@ -155,7 +160,7 @@ impl ProjectRecord {
     /// Whether the same was written.
     pub(crate) fn says_the_same(&self, other: &Self) -> bool {
         let said = |made: &Self| {
-            let mut said = Self { aitk: String::new(), ..made.clone() };
+            let mut said = Self { aitk: String::new(), written: None, ..made.clone() };
             said.file.iter_mut().for_each(|file| file.earlier = None);
             said
         };
@@ -218,7 +223,9 @@ impl ProjectRecord {
         let packed = archive(files).map_err(ExecError::io(&base))?;
         system.write(&base, &packed, 0o644).map_err(ExecError::io(&base))?;
         let path = Self::place(folder);
-        let text = toml::to_string(self)
+        let now = system.now().to_string();
+        let day = now.split('T').next().map(str::to_owned);
+        let text = toml::to_string(&Self { written: day, ..self.clone() })
             .map_err(|error| ExecError::io(&path)(std::io::Error::other(error)))?;
         system.write(&path, text.as_bytes(), 0o644).map_err(ExecError::io(&path))?;
         let old = system.list(&own).unwrap_or_default().into_iter();

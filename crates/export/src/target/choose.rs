@@ -88,6 +88,22 @@ impl TargetList {
         Ok(value.map_err(damaged(&target.name, "target.toml"))?.is_true())
     }
 
+    /// The targets that a project is written from: those of its parts that are chosen, then its own.
+    ///
+    /// # Errors
+    /// Where a target is damaged.
+    pub fn of_project(&self, project: &Project) -> Result<Vec<&Target>, ExportError> {
+        let target = self.any(&project.platform)?;
+        let mut all = Vec::new();
+        for part in &target.part {
+            if self.chosen(target, &project.parts, &project.parameters, &part.when)? {
+                all.push(self.any(&part.target)?);
+            }
+        }
+        all.push(target);
+        Ok(all)
+    }
+
     /// What judges a project that is looked at so closely, with the targets that say so.
     ///
     /// # Errors
@@ -95,13 +111,7 @@ impl TargetList {
     pub fn judges(&self, project: &Project, level: Level) -> Result<Vec<&Judge>, ExportError> {
         let target = self.any(&project.platform)?;
         let holds = |when| self.chosen(target, &project.parts, &project.parameters, when);
-        let mut judges = Vec::new();
-        for part in &target.part {
-            if holds(&part.when)? {
-                judges.extend(&self.any(&part.target)?.judge);
-            }
-        }
-        judges.extend(&target.judge);
+        let judges = self.of_project(project)?.into_iter().flat_map(|target| &target.judge);
         let mut chosen = Vec::new();
         for judge in judges {
             if judge.level <= level && holds(&judge.when)? {

@@ -115,6 +115,11 @@ impl TargetList {
         found.ok_or_else(|| damaged(name, "target.toml")("there is no such part"))
     }
 
+    /// The one that is written as a project for a platform, whichever budget does.
+    pub fn for_platform(&self, name: &str) -> Option<&Target> {
+        self.all.iter().find(|target| target.name == name && !target.budgets.is_empty())
+    }
+
     /// Those that a budget writes as projects, in the order in which a person looks for them.
     pub fn projects<'a>(&'a self, budget: &'a str) -> impl Iterator<Item = &'a Target> {
         self.all.iter().filter(move |target| target.budgets.iter().any(|one| one == budget))

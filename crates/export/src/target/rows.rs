@@ -41,6 +41,9 @@ pub struct Target {
     #[serde(default, deserialize_with = "aitk_plan::names::requirement::all")]
     pub(super) requirements: Vec<String>,
     pub(super) client: Option<Client>,
+    /// What it rests on that is supported for a time.
+    #[serde(default)]
+    pub support: Vec<Support>,
     #[serde(default)]
     pub(super) cost: Vec<CostRow>,
     #[serde(default)]
@@ -136,6 +139,20 @@ pub struct Optional {
     pub excludes: Vec<String>,
     /// What it rests on.
     pub needs: Vec<String>,
+}
+
+/// Something that its maker looks after until a day.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Support {
+    /// What it is, with its version.
+    pub what: String,
+    /// The last day, `YYYY-MM-DD`.
+    pub until: String,
+    /// Where that stands.
+    pub source: String,
+    /// When that was true.
+    pub as_of: String,
 }
 
 /// Something that costs money in somebody's cloud.
