@@ -7,7 +7,7 @@ use std::sync::LazyLock;
 use aitk_detect::Folders;
 use aitk_env::Generation;
 use aitk_export::{ServicePlace, TargetList};
-use aitk_plan::{GPU_GROUPS, Profile, SWAP_FILE, StepKind, names};
+use aitk_plan::{Profile, SWAP_FILE, StepKind, gpu_groups, names};
 
 /// Where NVIDIA's tool describes the devices for containers.
 pub(crate) const CDI: &str = "/etc/cdi/nvidia.yaml";
@@ -139,7 +139,7 @@ impl Thing {
                     name == CDI || of_service || system_files().any(|(path, _)| path == name);
                 known.then_some(Self::SystemFile(file))
             }
-            "group" => word(GPU_GROUPS.contains(&name), Self::Group),
+            "group" => word(gpu_groups().iter().any(|group| group == name), Self::Group),
             "runtime" => (name == "nvidia").then_some(Self::Runtime),
             "source" => word(names::package_name::fits(name), Self::Source),
             "project" => plain(name).map(Self::Project),

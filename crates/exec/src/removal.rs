@@ -6,7 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aitk_env::{Environments, Generation, strangers};
-use aitk_plan::{GPU_GROUPS, Manager, SWAP_FILE};
+use aitk_plan::{Manager, SWAP_FILE, gpu_groups};
 use aitk_system::{Command, FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
@@ -143,8 +143,8 @@ fn unproven(receipt: &Receipt, is_lost: bool, places: &Places, system: &dyn Syst
         return all;
     }
     let user = system.env("USER").or_else(|| system.env("LOGNAME")).unwrap_or_default();
-    let left = |group: &&str| undo(group, &Thing::Group((*group).to_owned()), Some(&user), system);
-    let groups = GPU_GROUPS.iter().filter_map(left).flat_map(|undo| undo.commands);
+    let left = |group: &String| undo(group, &Thing::Group(group.clone()), Some(&user), system);
+    let groups = gpu_groups().iter().filter_map(left).flat_map(|undo| undo.commands);
     all.extend(groups.map(|command| may_be("/etc/group".into(), command.to_string())));
     let log = Path::new("/var/log/apt/history.log");
     if system.exists(log) {

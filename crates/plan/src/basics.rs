@@ -1,5 +1,6 @@
 //! What holds on every machine and ages all the same (`profiles/catalog/basics.toml`), and when a row is old.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::LazyLock;
 
@@ -13,6 +14,27 @@ use crate::names::version_pair;
 pub(crate) struct Basics {
     pub python: Pythons,
     pub age: Age,
+    pub gpu_groups: GpuGroups,
+    pub kernels: Kernels,
+}
+
+/// Who may use the devices of AMD and Intel.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct GpuGroups {
+    names: Vec<String>,
+    source: String,
+    as_of: String,
+}
+
+/// How packages of modules are called after the flavour of a kernel.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kernels {
+    named: BTreeMap<String, String>,
+    newer: BTreeMap<String, String>,
+    source: String,
+    as_of: String,
 }
 
 /// The Pythons that are planned with.
@@ -42,6 +64,32 @@ static BASICS: LazyLock<Basics> = LazyLock::new(|| {
 /// The table, which comes with the program.
 pub(crate) fn basics() -> &'static Basics {
     &BASICS
+}
+
+/// Groups that may use the devices of AMD and Intel.
+pub fn gpu_groups() -> &'static [String] {
+    &basics().gpu_groups.names
+}
+
+impl GpuGroups {
+    /// The row, as one that has decided.
+    pub fn ground(&self) -> Ground {
+        Ground::new("groups", self.names.join(" "), &self.source, &self.as_of)
+    }
+}
+
+impl Kernels {
+    /// What packages are called after for a flavour in a release, whose kernel is the one that it shipped or a newer one.
+    pub fn called(&self, flavour: &str, release: &str, is_shipped: bool) -> String {
+        let newer = self.newer.get(flavour).filter(|_| !is_shipped);
+        let name = self.named.get(flavour).or(newer).map_or(flavour, String::as_str);
+        name.replace("{version}", release)
+    }
+
+    /// The row, as one that has decided.
+    pub fn ground(&self) -> Ground {
+        Ground::new("kernels", "of Ubuntu", &self.source, &self.as_of)
+    }
 }
 
 /// Whether a row that was true on a day is old on another.

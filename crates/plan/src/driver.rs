@@ -4,6 +4,7 @@ use aitk_detect::{Architecture, Gpu, Machine, Obstacle, VirtualizationKind, is_n
 use aitk_system::{Message, message};
 
 use crate::accelerate::called;
+use crate::basics::basics;
 use crate::catalog::{AptSourceRow, Catalog, DriverRow};
 use crate::names;
 use crate::step::AptSource;
@@ -20,8 +21,6 @@ pub(crate) enum Driver<'a> {
 
 /// Looks at the devices that no driver of NVIDIA's serves, or one that is too old for today's frameworks.
 pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> {
-    let table = catalog.tables.nvidia();
-    let architecture = |gpu: &Gpu| gpu.pci_id.as_deref().and_then(|id| table.architecture(id));
     let gpus: Vec<&Gpu> = machine
         .gpus
         .iter()
@@ -42,29 +41,80 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
         return Driver::Fine;
     };
     let why = Message::about(called(gpu), lack);
-    let person = |remedy: Message| Driver::Person { why: why.clone(), remedy };
     let series = least.split('.').next().unwrap_or_default();
+    let remedy = elsewhere(machine, series).or_else(|| beside(gpu, machine));
+    match remedy.map_or_else(|| Installed::of(machine, catalog, &gpus, series), Err) {
+        Ok(Installed { row, source, packages }) => Driver::Install { why, row, source, packages },
+        Err(remedy) => Driver::Person { why, remedy },
+    }
+}
+
+/// Who installs it where that is not this system.
+fn elsewhere(machine: &Machine, series: &str) -> Option<Message> {
     match machine.virtualization.kind {
         VirtualizationKind::Wsl1 => {
-            return person(message!("in PowerShell: wsl --set-version <distribution> 2"));
+            Some(message!("in PowerShell: wsl --set-version <distribution> 2"))
         }
-        VirtualizationKind::Wsl2 => {
-            return person(message!(
-                "in Windows, install NVIDIA's driver {series} or newer, then `wsl --shutdown` in PowerShell; no Linux driver belongs here"
+        VirtualizationKind::Wsl2 => Some(message!(
+            "in Windows, install NVIDIA's driver {series} or newer, then `wsl --shutdown` in PowerShell; no Linux driver belongs here"
+        )),
+        VirtualizationKind::Container => Some(message!(
+            "install driver {series} or newer on the host: a container uses that one"
+        )),
+        VirtualizationKind::BareMetal | VirtualizationKind::Vm => None,
+    }
+}
+
+/// What is installed of a driver, and from where.
+struct Installed<'a> {
+    row: &'a DriverRow,
+    source: Option<AptSource>,
+    packages: Vec<String>,
+}
+
+impl<'a> Installed<'a> {
+    /// What is installed here for these devices; else what a person can do.
+    fn of(
+        machine: &Machine,
+        catalog: &'a Catalog,
+        gpus: &[&Gpu],
+        series: &str,
+    ) -> Result<Self, Message> {
+        let row = row(machine, catalog, gpus);
+        let row = row.filter(|_| machine.tools.contains_key("apt-get")).ok_or_else(|| {
+            message!("install NVIDIA's driver {series} or newer as your system does it")
+        })?;
+        let release = machine.kernel.as_deref().ok_or_else(|| {
+            message!("which kernel runs is not known, so no module can be chosen for it")
+        })?;
+        let ready = flavour(machine, catalog, release).filter(|flavour| {
+            row.kernels.iter().any(|known| flavour.split('-').next() == Some(known))
+        });
+        if ready.is_none() && machine.secure_boot == Some(true) {
+            return Err(message!(
+                "Secure Boot refuses a module that is built on this machine until its key is enrolled: switch Secure Boot off in the firmware, or install the driver by hand and enrol the key with mokutil"
             ));
         }
-        VirtualizationKind::Container => {
-            return person(message!(
-                "install driver {series} or newer on the host: a container uses that one"
-            ));
-        }
-        VirtualizationKind::BareMetal | VirtualizationKind::Vm => {}
+        let packages = match &ready {
+            Some(flavour) => {
+                row.packages.iter().map(|name| name.replace("{kernel}", flavour)).collect()
+            }
+            None => row.custom.iter().map(|name| name.replace("{release}", release)).collect(),
+        };
+        let source = row.source_name.as_ref().map(|name| {
+            let source = catalog.apt_source(name, machine);
+            source.ok_or_else(|| message!("NVIDIA has no repository for this system"))
+        });
+        Ok(Self { row, source: source.transpose()?, packages })
     }
-    if let Some(remedy) = beside(gpu, machine) {
-        return person(remedy);
-    }
+}
+
+/// The driver of this system for these devices.
+fn row<'a>(machine: &Machine, catalog: &'a Catalog, gpus: &[&Gpu]) -> Option<&'a DriverRow> {
+    let table = catalog.tables.nvidia();
+    let architecture = |gpu: &&Gpu| gpu.pci_id.as_deref().and_then(|id| table.architecture(id));
     // One module runs all devices, or as many as one can: the open one where a device runs with no other.
-    let rows = || gpus.iter().filter_map(|gpu| architecture(gpu));
+    let rows = || gpus.iter().filter_map(architecture);
     let open = rows().all(|row| row.open) || rows().any(|row| !row.closed);
     let server = gpus.iter().all(|gpu| is_for_servers(gpu, catalog));
     let of_module = |row: &&Architecture| if open { row.open } else { row.closed };
@@ -75,39 +125,7 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
             && row.open == open
             && runs(&row.version)
     });
-    let row = rows.clone().find(|row| row.server == server).or_else(|| rows.clone().next());
-    let (Some(row), true) = (row, machine.tools.contains_key("apt-get")) else {
-        return person(message!(
-            "install NVIDIA's driver {series} or newer as your system does it"
-        ));
-    };
-    let Some(release) = machine.kernel.as_deref() else {
-        return person(message!(
-            "which kernel runs is not known, so no module can be chosen for it"
-        ));
-    };
-    let flavour = flavour(machine, catalog, release);
-    let ready = flavour
-        .filter(|flavour| row.kernels.iter().any(|known| flavour.split('-').next() == Some(known)));
-    if ready.is_none() && machine.secure_boot == Some(true) {
-        return person(message!(
-            "Secure Boot refuses a module that is built on this machine until its key is enrolled: switch Secure Boot off in the firmware, or install the driver by hand and enrol the key with mokutil"
-        ));
-    }
-    let packages = match &ready {
-        Some(flavour) => {
-            row.packages.iter().map(|name| name.replace("{kernel}", flavour)).collect()
-        }
-        None => row.custom.iter().map(|name| name.replace("{release}", release)).collect(),
-    };
-    let source = match &row.source_name {
-        None => None,
-        Some(name) => match catalog.apt_source(name, machine) {
-            Some(source) => Some(source),
-            None => return person(message!("NVIDIA has no repository for this system")),
-        },
-    };
-    Driver::Install { why, row, source, packages }
+    rows.clone().find(|row| row.server == server).or_else(|| rows.clone().next())
 }
 
 /// What mends a device that another driver does not.
@@ -160,12 +178,7 @@ fn flavour(machine: &Machine, catalog: &Catalog, release: &str) -> Option<String
     let shipped = row.kernel.as_deref()?;
     let is_shipped =
         version.strip_prefix(shipped).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    // The kernels of clouds follow newer ones under the same name.
-    Some(match name {
-        "oem" => format!("oem-{}", row.version),
-        "generic" | "lowlatency" | "nvidia" if !is_shipped => format!("{name}-hwe-{}", row.version),
-        _ => name.to_owned(),
-    })
+    Some(basics().kernels.called(name, &row.version, is_shipped))
 }
 
 impl Catalog {

@@ -42,7 +42,7 @@ pub use advice::{
     Advice, AdviceError, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold, Per, Place,
     Question, State, Tree, advise, compare, describe, price,
 };
-pub use basics::{Ground, days_until, is_old, old_after};
+pub use basics::{Ground, days_until, gpu_groups, is_old, old_after};
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
     Images, MemoryFit, NO_FRAMEWORK, Targets, Unpacks, UvPin, VramFit, Wheel,
@@ -67,7 +67,7 @@ pub use project::{Client, Cost, Deed, Project, Secret, Service};
 pub use request::{BuildRequest, Cuda, EnvironmentRequest, LayerRequest, LayerRole};
 pub use requirement::{check_own, match_spec, normalized, project, settled};
 pub use room::{Charge, charges};
-pub use situation::{GPU_GROUPS, SWAP_FILE};
+pub use situation::SWAP_FILE;
 pub use size::Bytes;
 pub use step::{Action, Part, StepKind};
 pub use texts::{Language, Texts};

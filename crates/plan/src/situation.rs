@@ -31,9 +31,6 @@ pub const SWAP_FILE: &str = "/swapfile";
 /// File systems that take one without care of their own.
 const HOLD_SWAP: [&str; 4] = ["ext4", "ext3", "ext2", "xfs"];
 
-/// Groups that may use the devices of AMD and Intel.
-pub const GPU_GROUPS: [&str; 2] = ["render", "video"];
-
 impl Situation<'_> {
     /// Whether a step is there for everybody, or the user asked for it.
     pub fn is_wished(&self, from: &ProfileStep) -> bool {
@@ -86,6 +83,7 @@ impl Situation<'_> {
         }
         if let Driver::Install { row, .. } = self.driver {
             all.push(Ground::new("driver", &row.version, &row.source, &row.as_of));
+            all.push(basics().kernels.ground());
         }
         if let Decision::Take { framework, builds, .. } = self.framework {
             all.push(Ground::new(

@@ -9,6 +9,7 @@ use aitk_detect::{Machine, Sudo};
 use aitk_system::{Message, message};
 
 use self::recipe::{Recipe, recipe};
+use crate::basics::basics;
 use crate::catalog::Catalog;
 use crate::choices::Choices;
 use crate::digest::machine_digest;
@@ -22,7 +23,7 @@ use crate::python::choose_python;
 use crate::requires::{past_support, unmet};
 use crate::room::charges;
 use crate::situation::{Situation, may_install};
-use crate::step::Part;
+use crate::step::{Groups, Part};
 
 /// Decides what is to be ensured on a machine.
 ///
@@ -74,6 +75,9 @@ pub fn plan(
     close_gaps(&mut plan, profile, manager);
     prove_first(&mut plan.steps);
     plan.grounds = situation.grounds();
+    if plan.find::<Groups>().is_some() {
+        plan.grounds.push(basics().gpu_groups.ground());
+    }
     situation.warn(&mut plan);
     plan.add_up();
     plan

@@ -3,11 +3,12 @@
 use aitk_system::{Message, message};
 
 use super::recipe::Recipe;
+use crate::basics::gpu_groups;
 use crate::driver::Driver;
 use crate::framework::Decision;
 use crate::model::Step;
 use crate::profile::{Estimate, ProfileStep};
-use crate::situation::{GPU_GROUPS, SWAP_FILE, Situation};
+use crate::situation::{SWAP_FILE, Situation};
 use crate::size::Bytes;
 use crate::step::form::{
     AfterDriver, DriverHold, DriverSource, GpuDriver, GpuGroups, GpuLogin, PendingUpgrades,
@@ -131,7 +132,7 @@ fn groups(on: &Situation<'_>) -> Option<Vec<String>> {
     let Decision::Take { accelerator, .. } = on.framework else { return None };
     let closed = ["rocm", "xpu"].contains(&accelerator.kind.as_str());
     let concerns = closed && !accelerator.gpus.is_empty() && !on.machine.privilege.root;
-    concerns.then(|| GPU_GROUPS.map(str::to_owned).to_vec())
+    concerns.then(|| gpu_groups().to_vec())
 }
 
 impl Recipe for GpuGroups {
