@@ -88,7 +88,7 @@ impl Kernels {
 
     /// The row, as one that has decided.
     pub fn ground(&self) -> Ground {
-        Ground::new("kernels", "of Ubuntu", &self.source, &self.as_of)
+        Ground::new("kernels", "ubuntu", &self.source, &self.as_of)
     }
 }
 
