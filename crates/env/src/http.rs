@@ -184,7 +184,7 @@ pub(crate) fn has_certificates() -> bool {
             .iter()
             .any(|name| Real.env(name).is_some_and(|path| Real.stat(Path::new(&path)).is_ok()));
         let _ = rustls::crypto::ring::default_provider().install_default();
-        told || reqwest::Client::builder().build().is_ok()
+        told || instead_of_lost().is_some() || reqwest::Client::builder().build().is_ok()
     });
     *HAS
 }

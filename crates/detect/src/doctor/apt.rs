@@ -38,13 +38,14 @@ pub(super) fn sources(case: &Case<'_>) -> Vec<Message> {
         });
         for Entry { name, key } in entries {
             match named.get(&name) {
-                Some((known, other)) if *known != key => seen.push(message!(
+                // To apt a source without a key takes the one that is named later, but not the other way round.
+                Some((known, other)) if !known.is_empty() && *known != key => seen.push(message!(
                     "{name} is in {} and {} with different keys",
                     other.display(),
                     file.display()
                 )),
-                Some(_) => {}
-                None => drop(named.insert(name, (key, file.clone()))),
+                Some((known, _)) if !known.is_empty() || key.is_empty() => {}
+                _ => drop(named.insert(name, (key, file.clone()))),
             }
         }
     }
