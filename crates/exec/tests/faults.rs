@@ -160,8 +160,8 @@ impl Lab {
             .unwrap()
     }
 
-    /// One kill, and what is to be true after it.
-    fn round(&mut self, command: &'static str, at: f64) {
+    /// One kill, and what is to be true after it. Whether it met the command under way.
+    fn round(&mut self, command: &'static str, at: f64) -> bool {
         self.put_back(command);
         let mut child = self.start(command);
         sleep(self.takes[command].mul_f64(at));
@@ -180,6 +180,7 @@ impl Lab {
         perform(&self.home, command);
         self.it_has_converged(&why, command);
         self.what_is_aitks_is_known(&why);
+        !ended
     }
 
     fn what_is_in_use_works(&self, why: &str, command: &str) {
@@ -301,7 +302,11 @@ fn a_kill_at_any_instant_loses_nothing() {
         // One instant in each of as many equal parts of the whole time.
         let part = (round / COMMANDS.len()) as f64;
         let parts = rounds.div_ceil(COMMANDS.len()) as f64;
-        lab.round(command, (part + dice.next()) / parts);
+        let mut at = (part + dice.next()) / parts;
+        // A command that had ended by then was quicker than when it was measured; it is met earlier.
+        while !lab.round(command, at) {
+            at *= 0.6;
+        }
     }
     for (command, takes) in &lab.takes {
         println!("{command} takes {:.2} s undisturbed", takes.as_secs_f64());
@@ -309,10 +314,6 @@ fn a_kill_at_any_instant_loses_nothing() {
     for (place, count) in &lab.hit {
         println!("{count:5} × {place}");
     }
-    let met = lab.hit.iter().filter(|(place, _)| !place.ends_with(": ended")).map(|(_, n)| n);
-    let met: usize = met.sum();
-    println!("{met} of {rounds} kills met the command under way");
-    assert!(met * 2 >= rounds, "most kills came after the end: {:?}", lab.hit);
 }
 
 #[test]
