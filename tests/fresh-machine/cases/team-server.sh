@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# What a team shares on one server is installed by one command and runs, with its door open to nobody without an account.
-# On: trixie; about 420 s
+# What a team shares on one server is installed, runs, comes back, is upgraded with what it keeps, and goes.
+# On: bookworm trixie; about 420 s
 
 # shellcheck source=tests/fresh-machine/systemd.sh
 source "$HERE/systemd.sh"
@@ -94,7 +94,7 @@ experiment=$(jq -r .experiment_id "$WORK/answer")
 expect_status 403 -u reader:another-long-pw-2 "$API/experiments/delete" -d "{\"experiment_id\": \"$experiment\"}"
 expect_status 404 https://localhost:8443/metrics
 
-step "Prometheus asks"
+step "Prometheus asks, and an alert arrives"
 up() {
     systemd_run curl -s 'http://127.0.0.1:9090/api/v1/query?query=sum(up)' | jq -e '.data.result[0].value[1] == "3"' >/dev/null
 }
@@ -104,4 +104,75 @@ states() {
         jq -e '.data.result[0].value[1] == "1"' >/dev/null
 }
 wait_for states
+python3 - "$WORK/hook" <<'PY' &
+import http.server, sys
+class Hook(http.server.BaseHTTPRequestHandler):
+    def do_POST(self):
+        open(sys.argv[1], "ab").write(self.rfile.read(int(self.headers["content-length"])))
+        self.send_response(200); self.end_headers()
+    def log_message(self, *_): pass
+server = http.server.HTTPServer(("127.0.0.1", 0), Hook)
+open(sys.argv[1] + ".port", "w").write(str(server.server_port))
+server.serve_forever()
+PY
+wait_for test -s "$WORK/hook.port"
+before=$(systemd_run systemctl show --property=MainPID aitk-mlflow)
+aitk user -- apply "${WISH[@]}" --set "webhook=http://127.0.0.1:$(cat "$WORK/hook.port")/"
+expect_code 0
+[[ $(systemd_run systemctl show --property=MainPID aitk-mlflow) == "$before" ]] || die "what was not concerned was restarted"
+systemd_run amtool --alertmanager.url=http://127.0.0.1:9093 alert add Fire severity=page
+wait_for grep -qs Fire "$WORK/hook"
+
+step "a service that is killed comes back, and one that is stopped is told"
+pid=$(systemd_run systemctl show --property=MainPID --value aitk-prometheus)
+systemd_run systemctl kill --signal=KILL aitk-prometheus
+answers() { systemd_run curl -sf -o /dev/null "$@"; }
+wait_for answers http://127.0.0.1:9090/-/ready
+[[ $(systemd_run systemctl show --property=MainPID --value aitk-prometheus) != "$pid" ]] || die "it was not killed"
+systemd_run systemctl stop aitk-alertmanager
+aitk user -- verify
+expect_code 2
+expect_said 'aitk-alertmanager.service does not run as it should'
+aitk user -- status
+expect_said 'alertmanager.*does not run'
+aitk user -- apply --yes
+expect_code 0
+is_well
+
+step "after a restart all is there"
+systemd_stop
+systemd_start
+wait_for answers -k https://127.0.0.1:8443/health
+is_well
+expect_status 200 -u "admin:$password" "$API/experiments/get?experiment_id=$experiment"
+aitk user -- apply --yes
+expect_code 0
+expect_said 'Nothing to do'
+
+step "another MLflow gets what was kept, of which there is a copy; one that does not start gives way to the last"
+systemd_run sh -c 'echo older >/opt/aitk/mlflow/current/wish'
+aitk user -- apply --yes
+expect_code 0
+[[ $(readlink "$ROOT/opt/aitk/mlflow/current") == b ]] || die "the other environment is not in use"
+ls "$ROOT"/var/backups/aitk/mlflow-*.tar.gz >/dev/null || die "there is no copy"
+[[ $(stat -c %a "$ROOT/var/backups/aitk") == 700 ]] || die "others can read the copy"
+expect_status 200 -u "admin:$password" "$API/experiments/get?experiment_id=$experiment"
+
+step "somebody's file is not overwritten"
+echo '# mine' >>"$ROOT/etc/aitk/prometheus/rules.yml"
+aitk user -- apply --yes --set keep=30d
+expect_code 1
+expect_said 'rules.yml'
+
+step "remove leaves what they keep, and names it"
+aitk user -- remove --yes
+expect_code 0
+expect_said '/var/lib/private/aitk-mlflow'
+for unit in mlflow front node-exporter alertmanager prometheus; do
+    [[ $(systemd_run systemctl is-active aitk-$unit) != active ]] || die "$unit still runs"
+done
+things | grep -vE 'var/lib/(private|aitk-)|var/backups' >"$WORK/things.after"
+printf '%s\n' etc/aitk etc/aitk/front etc/aitk/front/tls.{crt,key} etc/aitk/mlflow etc/aitk/mlflow/{admin,key} etc/aitk/prometheus{,/rules.yml} |
+    cat - "$WORK/things.before" | grep -vE 'var/lib/(private|aitk-)|var/backups' | sort >"$WORK/things.expected"
+expect_same "$WORK/things.expected" "$WORK/things.after" "what is left"
 systemd_stop

@@ -454,14 +454,18 @@ impl Ensure for step::Service {
             commands.push(Command::as_root(["systemctl", "daemon-reload"]));
         }
         let environments = format!("{ENVIRONMENTS}/{name}");
-        let folders = [format!("/etc/aitk/{name}"), environments.clone()];
         if system.exists(&environments) {
             commands.push(Command::as_root(["rm", "-rf", "--", &environments]));
-            commands.push(Command::as_root(["mkdir", &environments]));
         }
-        for folder in folders.iter().filter(|folder| system.exists(folder)) {
-            let words = ["rmdir", "--ignore-fail-on-non-empty", "--parents", folder];
-            commands.push(Command::as_root(words));
+        // What is empty then and aitk's alone: not what these stand in.
+        let settings = format!("/etc/aitk/{name}");
+        let folders = [settings.as_str(), "/etc/aitk", ENVIRONMENTS];
+        let folders: Vec<_> = folders.into_iter().filter(|folder| system.exists(folder)).collect();
+        if !folders.is_empty() {
+            // Another service's may have gone with the last one.
+            commands.push(Command::as_root(["mkdir", "-p", "--"]).args(folders.clone()));
+            let words = ["rmdir", "--ignore-fail-on-non-empty", "--"];
+            commands.push(Command::as_root(words).args(folders));
         }
         Some((commands, kept(name, system)))
     }
