@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use aitk_plan::Language;
 use aitk_system::{Exit, Real, System, message};
 use clap::builder::{PossibleValue, PossibleValuesParser};
+use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
 use crate::args;
@@ -101,7 +102,9 @@ pub fn refuse(error: clap::Error) -> ExitCode {
         let output = Output { json: wanted.json, verbose: 0, quiet: false };
         return output.fail(&usage::fault(&error, &words));
     }
-    if error.use_stderr() {
+    if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        ask(&with_heads(&in_help(&error.render().to_string())));
+    } else if error.use_stderr() {
         ask(&format!(
             "{} {}\n",
             styled(BAD, said(message!("error:"))),

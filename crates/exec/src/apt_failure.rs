@@ -34,13 +34,17 @@ pub(crate) fn held(system: &dyn System) -> Vec<String> {
 }
 
 /// What apt says of packages that cannot go together since some may not be touched.
-fn in_the_way(said: &str) -> Option<String> {
-    said.contains("held broken packages").then(|| {
-        let named =
-            said.lines().filter(|line| line.contains("Depends: ") || line.contains(" but "));
-        let named: Vec<_> = named.map(str::trim).take(3).collect();
-        if named.is_empty() { "held packages".to_owned() } else { named.join("; ") }
-    })
+/// apt says so of whatever it cannot solve, so the packages have to be named.
+fn in_the_way(said: &str, held: Vec<String>) -> Option<(String, Vec<String>)> {
+    let named = said.lines().filter(|line| line.contains("Depends: ") || line.contains(" but "));
+    let named: Vec<_> = named.map(str::trim).collect();
+    let is_named = |held: &String| {
+        let mut words = named.iter().flat_map(|line| line.split([' ', ':', '(', ',']));
+        words.any(|word| word == held)
+    };
+    let held: Vec<_> = held.into_iter().filter(is_named).collect();
+    let stand = said.contains("held broken packages") && !held.is_empty();
+    stand.then(|| (named[..named.len().min(3)].join("; "), held))
 }
 
 /// The package whose own script failed while it was set up or removed, and what that said.
@@ -123,8 +127,8 @@ pub(crate) fn explain(
         ExecError::AptSources { reason: sources.about(reason), way: sources.way }
     } else if let Some((package, reason)) = script_failed(output) {
         ExecError::AptScript { package, reason, log: log.map(Path::to_owned) }
-    } else if let Some(reason) = in_the_way(&all).filter(|_| !held(system).is_empty()) {
-        ExecError::AptHeld { reason: reason.into(), held: held(system) }
+    } else if let Some((reason, held)) = in_the_way(&all, held(system)) {
+        ExecError::AptHeld { reason: reason.into(), held }
     } else if let Some(reason) = line_with(&broken) {
         ExecError::AptBroken { reason: reason.into() }
     } else if let Some(reason) = line_with(&missing) {

@@ -23,7 +23,10 @@ const SIGNS: [&str; 7] = [
 
 /// The addresses of the sources of which apt says that they failed.
 fn failed(said: &str) -> Vec<String> {
-    let lines = said.lines().filter(|line| SIGNS.iter().any(|sign| line.contains(sign)));
+    // Whatever apt calls an error counts: also a release that is too old, or is another one than before.
+    let counts =
+        |line: &&str| line.starts_with("E: ") || SIGNS.iter().any(|sign| line.contains(sign));
+    let lines = said.lines().filter(counts);
     let address = |line: &str| {
         let words = line.split([' ', '\'']);
         words.into_iter().find(|word| word.contains("://")).map(str::to_owned)
@@ -34,22 +37,27 @@ fn failed(said: &str) -> Vec<String> {
     found
 }
 
+/// The addresses that stand in a file of sources.
+fn addresses_in(system: &dyn System, file: &Path) -> Vec<String> {
+    let text = system.text(file).unwrap_or_default();
+    let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let words = lines.flat_map(str::split_whitespace).filter(|word| word.contains("://"));
+    words.map(|word| word.trim_end_matches('/').to_owned()).collect()
+}
+
+/// Whether an address is of the source at another one.
+fn is_of(address: &str, own: &str) -> bool {
+    let address = address.trim_end_matches('/');
+    address == own || address.starts_with(&format!("{own}/"))
+}
+
 /// The files in which a source stands, by the beginning of an address that it has.
 fn files_of(system: &dyn System, address: &str) -> Vec<PathBuf> {
     let parts = system.list(Path::new(PARTS)).unwrap_or_default().into_iter();
     let parts = parts.filter(|name| name.ends_with(".list") || name.ends_with(".sources"));
     let files = [PathBuf::from(SOURCES)].into_iter();
     let files = files.chain(parts.map(|name| Path::new(PARTS).join(name)));
-    let names = |file: &PathBuf| {
-        let text = system.text(file).unwrap_or_default();
-        let lines = text.lines().filter(|line| !line.trim_start().starts_with('#'));
-        let words = lines.flat_map(str::split_whitespace);
-        let mut own = words.map(|word| word.trim_end_matches('/')).filter(|w| w.contains("://"));
-        own.any(|own| {
-            let address = address.trim_end_matches('/');
-            address == own || address.starts_with(&format!("{own}/"))
-        })
-    };
+    let names = |file: &PathBuf| addresses_in(system, file).iter().any(|own| is_of(address, own));
     files.filter(names).collect()
 }
 
@@ -75,11 +83,17 @@ impl Sources {
         };
         let mut places: Vec<_> = addresses.iter().zip(&files).flat_map(place).collect();
         places.dedup();
-        let way = files.iter().flatten().next_back().map(|file| {
-            let file = quote(&file.to_string_lossy());
-            message!("`sudo mv {file} {file}.off` leaves it out")
+        let of_others = are_of_others(system, &addresses);
+        let way = files.iter().flatten().next_back().map(|path| {
+            let failed = |own: &String| addresses.iter().any(|address| is_of(address, own));
+            let file = quote(&path.to_string_lossy());
+            // What else stands in that file goes on; so does what the system itself comes from.
+            match of_others && addresses_in(system, path).iter().all(failed) {
+                true => message!("`sudo mv {file} {file}.off` leaves it out"),
+                false => message!("a # before its line in {file} leaves it out"),
+            }
         });
-        Self { places, way, of_others: are_of_others(system, &addresses) }
+        Self { places, way, of_others }
     }
 
     /// What was said, with the places.
@@ -148,6 +162,7 @@ mod tests {
             ),
             ("etc/apt/sources.list.d/o.sources", "Types: deb\nURIs: https://other.example/deb\n"),
             ("etc/apt/sources.list.d/third.list.save", "deb http://third.example/r y\n"),
+            ("var/lib/apt/lists/deb.example_debian_dists_y_InRelease", "Origin: Debian\n"),
         ]);
         let sources = Sources::said(&system, SAID);
         assert_eq!(
@@ -160,6 +175,11 @@ mod tests {
         );
         let way = sources.way.unwrap().to_string();
         assert!(way.contains("o.sources /etc/apt/sources.list.d/o.sources.off"), "{way}");
+        // In a file with others, and where the system's own fails, nothing is put away whole.
+        let old = "E: Release file for http://deb.example/debian/dists/y/InRelease is expired\n";
+        let sources = Sources::said(&system, &format!("{SAID}{old}"));
+        assert!(!sources.of_others, "{:?}", sources.places);
+        assert!(!sources.way.unwrap().to_string().contains("mv"));
     }
 
     #[test]

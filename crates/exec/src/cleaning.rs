@@ -188,14 +188,25 @@ fn ago(system: &dyn System, days: u32) -> Timestamp {
     Timestamp::from_second(now - i64::from(days) * 86_400).unwrap_or_default()
 }
 
-/// All of aitk's own in its cache.
+/// Whether a cache is aitk's alone, by its name: another one that `AITK_CACHE_DIR` names may be shared, and stays.
+fn is_own(cache: &Path) -> bool {
+    cache.file_name().is_some_and(|name| name.to_string_lossy().contains("aitk"))
+}
+
+/// All of aitk's own in its cache, where that is aitk's alone.
 pub fn whole_cache(system: &dyn System, cache: &Path) -> Vec<PathBuf> {
+    if !is_own(cache) {
+        return Vec::new();
+    }
     let names = CACHE.into_iter().map(|name| cache.join(name));
     names.filter(|path| system.exists(path)).collect()
 }
 
 fn of_cache(around: &Around<'_>, keeps: Keeps, locks: &[Lock]) -> Vec<PathBuf> {
     let Around { system, settings, catalog, arch, .. } = around;
+    if !is_own(&settings.cache) {
+        return Vec::new();
+    }
     let uv = uv_wheel(catalog, arch).map(|wheel| wheel.filename.clone());
     let tools: Vec<_> = uv.into_iter().collect();
     let limit = ago(*system, keeps.older.unwrap_or(OLD)).as_nanosecond();

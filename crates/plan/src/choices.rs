@@ -383,7 +383,7 @@ macro_rules! choices {
 
 choices! {
     {
-    /// What you can spend: free (hosted notebooks), low (a local machine, VM, WSL2 or cheap VPS) or workstation (a PC with a GPU, or a Jetson)
+    /// What you can spend: free (hosted notebooks), low (a local machine, VM, WSL2 or cheap VPS), workstation (a PC with a GPU, or a Jetson), sme (small and medium companies) or enterprise
     budget ("budget", "NAME", Takes::Word(any));
     }
     /// A profile of your own instead of a budget

@@ -92,9 +92,9 @@ pub struct Secret {
 }
 
 impl Project {
-    /// What all of it of which the price is known costs a month in US dollars; `None` where nothing costs.
+    /// What all of it of which the price is known costs a month in US dollars; `None` where none is known.
     pub fn monthly(&self) -> Option<f64> {
-        (!self.costs.is_empty()).then(|| self.costs.iter().filter_map(|cost| cost.monthly).sum())
+        self.costs.iter().filter_map(|cost| cost.monthly).reduce(|all, one| all + one)
     }
 }
 

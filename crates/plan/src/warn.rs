@@ -58,7 +58,8 @@ impl Situation<'_> {
                 message!("{} is past its support", os.name),
                 message!("upgrade the system: it gets no security fixes any more"),
             ));
-        } else if !row.is_some_and(|row| row.tested) {
+        // What runs elsewhere has no system that anybody knows.
+        } else if !os.name.is_empty() && !row.is_some_and(|row| row.tested) {
             plan.warn(Warning::new(
                 warnings::UNTESTED_SYSTEM,
                 message!("{} is not among the systems that aitk is tested on", os.name),

@@ -9,7 +9,9 @@ use aitk_plan::{
 use serde_json::{Value, json};
 
 fn here() -> Plan {
-    let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
+    let mut machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
+    // Nobody tests there, so that there is a warning.
+    machine.os.name = "Other".to_owned();
     let profile = Profile::builtin("low").unwrap();
     let catalog = Catalog::builtin().unwrap();
     let mut plan = plan(&machine, &profile, &Choices::default(), Manager::Conda, &catalog);

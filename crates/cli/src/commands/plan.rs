@@ -125,8 +125,7 @@ fn show_project(project: &Project) -> String {
     text += &project.notes.iter().map(note).collect::<String>();
     let by_hand = project.next.iter().filter(|deed| deed.command.is_empty());
     text += &by_hand.map(|deed| note(what(deed))).collect::<String>();
-    let Some(monthly) = project.monthly() else { return text };
-    text += &note(match project.costs.iter().all(|cost| cost.monthly.is_some()) {
+    let total = project.monthly().map(|monthly| match project.costs.iter().all(|cost| cost.monthly.is_some()) {
         true => message!(
             "what it starts in a cloud, once you start it, costs about {monthly:.2} US dollars a month; aitk starts nothing"
         ),
@@ -134,6 +133,7 @@ fn show_project(project: &Project) -> String {
             "what it starts in a cloud, once you start it, costs {monthly:.2} US dollars a month and more; aitk starts nothing"
         ),
     });
+    text += &total.map(note).unwrap_or_default();
     for cost in &project.costs {
         let (id, when) = (&cost.id, format!("{}; {}", cost.as_of, cost.source));
         text += &note(match (cost.monthly, cost.always_on) {

@@ -116,8 +116,10 @@ fn show_platform(targets: &TargetList, target: &Target) -> Result<String, CliErr
     };
     let name = styled(HEAD, format!("--platform {}", target.name));
     let mut said = format!("\n    {name}\n");
-    said += &textwrap::fill(text(&["when"]), wrapping(page_width(), "        ", "        "));
-    said += "\n";
+    if !text(&["when"]).is_empty() {
+        said += &textwrap::fill(text(&["when"]), wrapping(page_width(), "        ", "        "));
+        said += "\n";
+    }
     for name in target.optional.keys() {
         said += &line(["--part", name].join(" "), text(&["optional", name]));
     }

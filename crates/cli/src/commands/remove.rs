@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use aitk_detect::folders;
 use aitk_env::Usage;
 use aitk_exec::{
     Places, ProjectRemoval, Receipt, Removal, brought, note_by_marks, project_removal, prune_empty,
@@ -128,6 +129,10 @@ fn remove_project_here(
     }
     confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
     remove_project(folder, removal, &**local)?;
+    let receipt = Receipt::load(&folders(&**local).state, &**local)?;
+    if !output.json && receipt.objects.keys().any(|key| key.starts_with("service:")) {
+        output.say(message!("The services go on: `cd && aitk remove` takes them away."));
+    }
     output.result("removal", &data, Vec::new(), || {
         let sign = styled(GOOD, "✓");
         message!("{sign} What aitk had written here and nobody has changed is gone.")

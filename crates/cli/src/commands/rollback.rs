@@ -33,6 +33,9 @@ pub fn run(
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let (data, env) = (&session.settings.data, &args.which.env);
     let current = Environments::new(data, env).current(&**local);
+    if current.is_none() && Environments::new(data, env).all(&**local).is_empty() {
+        return Err(CliError::no_environment(env, false));
+    }
     let Some(back) = back(&**local, data, env, args.generation.as_deref())? else {
         return Ok(already(env, output));
     };

@@ -22,7 +22,7 @@ pub enum HostedError {
         code = "AITK-N03",
         exit = Usage,
         say("{flag} does not go with {with}"),
-        hint("leave one or the other out; hosted notebooks are `--budget free`, projects `--budget sme`")
+        hint("leave one or the other out; hosted notebooks are `--budget free`, projects `--budget sme` or `--budget enterprise`")
     )]
     DoesNotGo { flag: String, with: Message },
     /// The same of several flags.
@@ -30,7 +30,7 @@ pub enum HostedError {
         code = "AITK-N03",
         exit = Usage,
         say("{flags} do not go with {with}"),
-        hint("leave one or the other out; hosted notebooks are `--budget free`, projects `--budget sme`")
+        hint("leave one or the other out; hosted notebooks are `--budget free`, projects `--budget sme` or `--budget enterprise`")
     )]
     DoNotGo { flags: Vec<String>, with: Message },
     /// The platform takes no notebook from a command line.

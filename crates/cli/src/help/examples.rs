@@ -25,7 +25,7 @@ pub(super) const ALL: &[(&str, &[&str])] = &[
     ("clean", &["aitk clean"]),
     ("remove", &["aitk remove --dry-run", "aitk remove"]),
     ("bundle", &["aitk bundle --budget low -o bundle.tar"]),
-    ("export", &["aitk export --list", "aitk export dockerfile --budget low -o Dockerfile"]),
+    ("export", &["aitk export --list", "aitk export dockerfile --budget low -o image"]),
     ("profiles", &["aitk profiles", "aitk profiles low"]),
     ("completions", &["aitk completions bash > ~/.local/share/bash-completion/completions/aitk"]),
 ];

@@ -68,6 +68,9 @@ fn wrong(error: &Error, typed: &[String]) -> Message {
             message!("the following required arguments were not provided:"),
             Message::plain(format!("  {}", arg.replace(", ", "\n  "))),
         ]),
+        ErrorKind::MissingSubcommand | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
+            message!("a command is missing")
+        }
         // What stands on its first line; ours never come to it.
         _ => Message::plain(error.to_string().lines().next().unwrap_or_default()),
     }

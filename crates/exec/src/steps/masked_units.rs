@@ -27,12 +27,13 @@ fn is_masked(unit: &str, system: &dyn System) -> bool {
     system.read_link(&mask(unit)).is_ok_and(|target| target == Path::new("/dev/null"))
 }
 
+fn is_of_a_package(unit: &str, system: &dyn System) -> bool {
+    OF_PACKAGES.iter().any(|folder| system.exists(Path::new(folder).join(unit)))
+}
+
 /// Those that would start as soon as they come. One that is here already is somebody's own, and stays as it is.
 fn open<'a>(masked: &'a MaskedUnits, system: &dyn System) -> Vec<&'a String> {
-    let is_here = |unit: &str| {
-        let packages = OF_PACKAGES.iter().map(|folder| Path::new(folder).join(unit));
-        packages.chain([mask(unit)]).any(|path| system.exists(path))
-    };
+    let is_here = |unit: &str| is_of_a_package(unit, system) || system.exists(mask(unit));
     let open = |unit: &&String| !is_masked(unit, system) && !is_here(unit);
     masked.units.iter().filter(open).collect()
 }
@@ -61,12 +62,18 @@ impl Ensure for MaskedUnits {
         Ok(made)
     }
 
-    /// What came meanwhile may start again; it does not do so by itself.
+    /// What came meanwhile stays off: its package has enabled it in spite of the mask.
     fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
         let Thing::Mask(unit) = thing else { return None };
-        let masked = is_masked(unit, system);
-        let unmask = masked.then(|| Command::as_root(["systemctl", "unmask", unit]));
-        Some((unmask.into_iter().collect(), None))
+        if !is_masked(unit, system) {
+            return Some((Vec::new(), None));
+        }
+        let unmask = Command::as_root(["systemctl", "unmask", unit]);
+        if !is_of_a_package(unit, system) {
+            return Some((vec![unmask], None));
+        }
+        let note = message!("{unit} stays off; `sudo systemctl enable --now {unit}` starts it");
+        Some((vec![unmask, Command::as_root(["systemctl", "disable", unit])], Some(note)))
     }
 }
 
@@ -102,6 +109,10 @@ mod tests {
         machine.file("/etc/systemd/system/a.service", "somebody's");
         assert!(undone().is_empty());
         machine.link("/etc/systemd/system/b.service", "/dev/null");
-        assert_eq!(undone()[0].to_string(), "sudo systemctl unmask b.service");
+        let unmask = "sudo systemctl unmask b.service";
+        assert_eq!(undone().iter().map(Command::to_string).collect::<Vec<_>>(), [unmask]);
+        machine.file("/usr/lib/systemd/system/b.service", "of a package");
+        let all: Vec<_> = undone().iter().map(Command::to_string).collect();
+        assert_eq!(all, [unmask, "sudo systemctl disable b.service"]);
     }
 }

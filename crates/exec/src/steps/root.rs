@@ -142,7 +142,7 @@ pub(super) fn run(cx: &Context<'_>, work: &Work<'_>, command: &Command) -> Resul
 }
 
 /// Whether nobody but root can put something else at a path, or in the way to it. Whom `/` belongs to is root.
-fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecError> {
+pub(super) fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecError> {
     let refuse = |place: &Path, reason: Message| {
         Err(ExecError::UnsafePlace { path: place.to_owned(), reason })
     };

@@ -13,7 +13,7 @@ use aitk_plan::{
 use aitk_system::{Command, Message, System, message};
 
 use super::root::{self, Deed};
-use super::{Check, Depth, Ensure, Exact, Made, Remedy, TakenBack, Work, comes_later, hash_of};
+use super::{Check, Ensure, Exact, Made, TakenBack, Work, comes_later, hash_of};
 use super::{help_where_refused, may_download};
 use crate::context::Context;
 use crate::error::ExecError;
@@ -35,6 +35,9 @@ const LOCK: &str = "lock";
 const STATES: &str = "/var/lib/private";
 /// Where it is copied to before a service is upgraded; root's alone.
 const BACKUPS: &str = "/var/backups/aitk";
+/// Brings back what was kept, from its copy: unpacked beside first, so that nothing goes before there is something better.
+const RESTORE: &str = r#"rm -rf "$1.back" && mkdir -m 700 "$1.back" && tar --extract --gzip --file "$0" --directory "$1.back" &&
+mv -T "$1" "$1.failed" && mv -T "$1.back/${1##*/}" "$1" && rm -rf "$1.failed" "$1.back""#;
 /// As much of a digest as a name has.
 const SHORT: usize = 8;
 /// Prints a file that is root's alone, or everybody's, where there was none.
@@ -161,7 +164,8 @@ impl<'a> Wanted<'a> {
             let Some(there) = root::content_of(cx, &path)? else { continue };
             let noted = cx.receipt().objects.get(&format!("file:{}", file.path)).cloned();
             let noted = noted.and_then(|object| object.detail);
-            if noted.is_none_or(|noted| noted != hash_of(&there)) {
+            let is_noted = |noted: String| noted.split(' ').any(|noted| noted == hash_of(&there));
+            if !noted.is_some_and(is_noted) {
                 return Err(ExecError::Foreign { path });
             }
         }
@@ -228,10 +232,14 @@ impl<'a> Wanted<'a> {
         }
         if switches {
             if let Some(backup) = self.backup(system) {
-                let pack = ["tar", "--create", "--gzip", "--file", &backup];
+                // Beside, then in its place; a copy that is there already may be the only good one, and stays under another name.
+                let new = format!("{backup}.new");
+                let pack = ["tar", "--create", "--gzip", "--file", &new];
                 let pack = Command::as_root(pack).args(["--directory", STATES, &self.state()]);
+                let place = ["mv", "--backup=numbered", "-T", &new, &backup];
                 deeds.push(Deed::Run(Command::as_root(["install", "-d", "-m", "700", BACKUPS])));
                 deeds.push(Deed::Run(pack));
+                deeds.push(Deed::Run(Command::as_root(place)));
             }
             deeds.push(self.link(self.slot(system)));
         }
@@ -242,8 +250,18 @@ impl<'a> Wanted<'a> {
         }
         deeds.extend(differing.iter().map(|file| Deed::put(Path::new(&file.path), &*file.content)));
         deeds.push(systemctl(&["daemon-reload"]));
+        if !anew && is_active(unit, system).unwrap_or_default() {
+            // It runs and is not as it should be.
+            deeds.push(systemctl(&["restart", unit]));
+        }
         deeds.push(systemctl(&["enable", "--now", unit]));
         Ok(deeds)
+    }
+
+    /// What lets it run again as it did, where nothing was switched yet.
+    fn again(&self, backup: Option<&str>) -> Vec<Deed> {
+        let half = backup.map(|backup| Deed::Run(root::delete([format!("{backup}.new")])));
+        half.into_iter().chain([systemctl(&["start", &self.unit])]).collect()
     }
 
     /// What brings back what ran before, with what it had kept.
@@ -251,14 +269,7 @@ impl<'a> Wanted<'a> {
         let mut deeds = vec![systemctl(&["stop", &self.unit]), self.link(slot)];
         if let Some(backup) = backup {
             let state = format!("{STATES}/{}", self.state());
-            let failed = format!("{state}.failed");
-            let unpack = ["tar", "--extract", "--gzip", "--file", backup, "--directory", STATES];
-            let commands = [
-                Command::as_root(["mv", "--no-target-directory", &state, &failed]),
-                Command::as_root(unpack),
-                Command::as_root(["rm", "-rf", "--", &failed]),
-            ];
-            deeds.extend(commands.map(Deed::Run));
+            deeds.push(Deed::Run(Command::as_root(["sh", "-c", RESTORE, backup, &state])));
         }
         deeds.push(systemctl(&["start", &self.unit]));
         deeds
@@ -303,6 +314,29 @@ impl<'a> Wanted<'a> {
             true => Ok(()),
             false => Err(ExecError::Unwell { name, unit, output: said.tail(1) }),
         }
+    }
+
+    /// Root's programs run in folders that are root's alone, and what is taken away lies in such.
+    fn only_roots(&self, system: &dyn System) -> Result<(), ExecError> {
+        let secrets = self.service.secrets.iter().map(|secret| PathBuf::from(&secret.path));
+        let places = [self.home().join(WISH), Path::new(BACKUPS).join(WISH)];
+        places.into_iter().chain(secrets).try_for_each(|path| root::only_roots(system, &path))
+    }
+
+    /// What is noted of it until all is done: the files may still be those of before.
+    fn about(&self, cx: &Context<'_>, step: &Step) -> Vec<Made> {
+        let known = cx.receipt().objects;
+        let both = |mut made: Made| {
+            let before = known.get(&made.key).and_then(|object| object.detail.clone());
+            if let (true, Some(before), Some(new)) =
+                (made.key.starts_with("file:"), before, &made.detail)
+                && before != *new
+            {
+                made.detail = Some(format!("{new} {before}"));
+            }
+            made
+        };
+        self.made(step).into_iter().map(both).collect()
     }
 
     /// What is noted of it.
@@ -353,6 +387,10 @@ impl Ensure for step::Service {
             }
             if !is_active(unit, cx.system)? || is_stale(unit, cx.system)? {
                 missing.push(message!("{unit} does not run as it should"));
+            } else if let said = cx.system.run(&ask(wanted.service, 0))?
+                && !said.success()
+            {
+                missing.push(message!("{name} does not answer: {}", said.tail(1)));
             }
         }
         let help = help_where_refused(wanted.refuse_foreign(cx))?;
@@ -362,6 +400,7 @@ impl Ensure for step::Service {
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let wanted = Wanted::of(cx, plan, self)?;
         wanted.refuse_foreign(cx)?;
+        wanted.only_roots(cx.system)?;
         let mut step = step.clone();
         if wanted.is_taken(cx.system) {
             let address = &wanted.service.address;
@@ -391,23 +430,28 @@ impl Ensure for step::Service {
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         let wanted = Wanted::of(cx, work.plan, self)?;
         wanted.refuse_foreign(cx)?;
+        wanted.only_roots(cx.system)?;
         let switches = wanted.lacks_environment(cx.system);
         let before = cx.system.read_link(&wanted.current()).ok().filter(|_| switches);
         let backup = wanted.backup(cx.system);
         let made = wanted.made(work.step);
         let there = || wanted.files.iter().any(|file| cx.system.exists(&file.path));
-        cx.about_to(&work.step.id, &made, there, || {
+        cx.about_to(&work.step.id, &wanted.about(cx, work.step), there, || {
             if switches {
                 let (wheels, lines) = wanted.fetched(cx, work)?;
                 root::carry_out(cx, work, &wanted.build(cx.system, wheels, lines))?;
             }
-            root::carry_out(cx, work, &wanted.settle(cx)?)?;
-            let answered = wanted.answers(cx, work);
-            if let (Err(ExecError::Unwell { .. }), Some(slot)) = (&answered, &before) {
-                let back = wanted.back(&slot.to_string_lossy(), backup.as_deref());
+            let deeds = wanted.settle(cx)?;
+            let done = root::carry_out(cx, work, &deeds).and_then(|()| wanted.answers(cx, work));
+            if let (Err(_), Some(slot)) = (&done, &before) {
+                let switched = cx.system.read_link(&wanted.current()).is_ok_and(|now| now != *slot);
+                let back = match switched {
+                    true => wanted.back(&slot.to_string_lossy(), backup.as_deref()),
+                    false => wanted.again(backup.as_deref()),
+                };
                 root::carry_out(cx, work, &back)?;
             }
-            answered
+            done
         })?;
         Ok(made)
     }
@@ -418,28 +462,6 @@ impl Ensure for step::Service {
         // What stands there otherwise is as it was noted, or somebody's.
         let holds = wanted.differing(cx).is_ok_and(|differing| differing.is_empty());
         if holds { wanted.made(step) } else { Vec::new() }
-    }
-
-    fn verify(
-        &self,
-        cx: &Context<'_>,
-        plan: &Plan,
-        step: &Step,
-        _: Depth,
-    ) -> Result<Check, ExecError> {
-        let check = self.check(cx, plan, step)?;
-        if check != Check::Holds {
-            return Ok(check);
-        }
-        let wanted = Wanted::of(cx, plan, self)?;
-        let said = cx.system.run(&ask(wanted.service, 0))?;
-        if said.success() {
-            return Ok(Check::Holds);
-        }
-        let unit = &wanted.unit;
-        let help = message!("`journalctl --unit {unit}` says why; `sudo systemctl restart {unit}`");
-        let lack = Check::missing(message!("{} does not answer: {}", self.name, said.tail(1)));
-        Ok(lack.helped_by(Remedy::Do(help)))
     }
 
     fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
@@ -454,7 +476,8 @@ impl Ensure for step::Service {
             commands.push(Command::as_root(["systemctl", "daemon-reload"]));
         }
         let environments = format!("{ENVIRONMENTS}/{name}");
-        if system.exists(&environments) {
+        let is_roots = root::only_roots(system, &Path::new(&environments).join(WISH)).is_ok();
+        if system.exists(&environments) && is_roots {
             commands.push(Command::as_root(["rm", "-rf", "--", &environments]));
         }
         // What is empty then and aitk's alone: not what these stand in.
@@ -476,10 +499,12 @@ fn kept(name: &str, system: &dyn System) -> Option<Message> {
     let secrets = services().iter().filter(|place| place.name == name).flat_map(|p| &p.secrets);
     let state = system.exists(format!("/var/lib/aitk-{name}"));
     let state = state.then(|| [format!("/var/lib/aitk-{name}"), format!("{STATES}/aitk-{name}")]);
+    let copies = system.exists(BACKUPS).then(|| format!("{BACKUPS}/{name}-*"));
     let paths: Vec<_> = secrets
         .filter(|path| system.exists(path))
         .cloned()
         .chain(state.into_iter().flatten())
+        .chain(copies)
         .collect();
     let paths = paths.join(" ");
     (!paths.is_empty()).then(|| {
@@ -633,15 +658,17 @@ mod tests {
         let backup = "/var/backups/aitk/mlflow-01234567.tar.gz";
         assert_eq!(commands[0], "sudo systemctl stop aitk-mlflow.service");
         assert!(commands[1].ends_with("-m 700 /var/backups/aitk"));
-        assert!(commands[2].contains(&format!("--file {backup} --directory /var/lib/private")));
-        assert_eq!(commands[3], "sudo ln -sfn b /opt/aitk/mlflow/current");
+        assert!(commands[2].contains("--directory /var/lib/private"));
+        assert!(commands[2].contains(&format!("--file {backup}.new ")));
+        assert!(commands[3].ends_with(&format!("--backup=numbered -T {backup}.new {backup}")));
+        assert_eq!(commands[4], "sudo ln -sfn b /opt/aitk/mlflow/current");
         let back = on(&machine, Receipt::default(), |cx, wanted| {
             assert_eq!(wanted.backup(cx.system).as_deref(), Some(backup));
             wanted.back("a", Some(backup))
         });
         let back: Vec<_> = back.iter().map(|deed| deed.command().to_string()).collect();
         assert_eq!(back[1], "sudo ln -sfn a /opt/aitk/mlflow/current");
-        assert!(back[2].contains("mv") && back[3].contains(backup));
+        assert!(back[2].ends_with(&format!(" {backup} /var/lib/private/aitk-mlflow")));
         assert_eq!(back.last().unwrap(), "sudo systemctl start aitk-mlflow.service");
     }
 

@@ -180,7 +180,7 @@ impl Home {
         machine.folders.cache = folder.join("cache");
         let settings = Settings {
             data: folder.join("data"),
-            cache: folder.join("cache"),
+            cache: folder.join("cache/aitk"),
             index_url: Some(address.to_owned()),
             ..Settings::default()
         };
