@@ -238,11 +238,11 @@ expect_same() {
     }
 }
 
-# Every file below a folder with its hash, and every link with its target; bytecode aside.
+# Every file below a folder with its hash, and every link with its target; bytecode aside, and the history, in which each switch is noted.
 content_of() {
     (
         cd "$1" || exit
-        find . -name __pycache__ -prune -o -type f -print0 | sort -z | xargs -0 -r sha256sum
+        find . -name __pycache__ -prune -o -type f ! -name history.jsonl -print0 | sort -z | xargs -0 -r sha256sum
         find . -type l -printf '%p -> %l\n' | sort
     )
 }
