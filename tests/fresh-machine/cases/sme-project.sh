@@ -150,7 +150,10 @@ doctor() {
 doctor -- '.["AITK-H60"] | test("tinyctl.*not on the PATH")'
 doctor -- '.["AITK-H62"] | test("2020-01-01") and test("tiny 1 has ended on 2021-01-01")'
 tinyctl=$ROOT/usr/local/bin/tinyctl
-printf '#!/bin/sh\ncase $1 in --version) echo "tiny client 1.9.2" ;; *) echo "asked" >>/tmp/asked; [ "$TINY_TOKEN" = letmein ] ;; esac\n' >"$tinyctl"
+cat >"$tinyctl" <<'EOF'
+#!/bin/sh
+case $1 in --version) echo "tiny client 1.9.2" ;; *) echo "asked" >>/tmp/asked; [ "$TINY_TOKEN" = letmein ] ;; esac
+EOF
 chmod +x "$tinyctl"
 doctor -- '.["AITK-H60"] | test("is 1.9.2; 2.0 or newer")'
 sed -i 's/1\.9\.2/2.0.1/' "$tinyctl"

@@ -21,7 +21,7 @@ aitk plain -- apply --budget low --framework none --yes
 expect_code 77
 expect_said 'somebody at a terminal'
 rm "$ROOT/etc/sudoers.d/plain"
-SHOW=12
+export SHOW=12
 
 step "one source with two keys: apt does nothing, and its files are named"
 mirror=$(awk '$1 == "deb" { print $2; exit }' "$ROOT/etc/apt/sources.list")
@@ -73,4 +73,4 @@ step "folders of root's are named by the plan with what gives them back"
 mkdir -p "$(home_of plain)/.local"
 SHOW=6 aitk plain -- plan --budget low --manager venv --framework none --user-only --no-resolve
 expect_code 0
-expect_said 'sudo chown -R "\$USER": /home/plain/.local'
+expect_said "sudo chown -R \"\\\$USER\": /home/plain/.local"
