@@ -39,11 +39,13 @@ pub(super) struct Wishes<'a> {
 
 /// Resolves to a lock.
 ///
-/// The framework's builds are tried at the same time, so that a source which does not answer costs no time; the
-/// first of them that could be resolved is taken.
+/// The framework's builds are tried at the same time, so that a source which does not answer costs no time. A build
+/// stands in for one whose source does not answer, and for no other: a source that answers and has nothing that fits is
+/// not passed over.
 ///
 /// # Errors
-/// What uv says of the last build: [`EnvError::Unreachable`], [`EnvError::Unsolvable`], …
+/// What uv says of the build that counts, or of the last one where no source answers: [`EnvError::Unreachable`],
+/// [`EnvError::Unsolvable`], …
 pub(super) fn resolve(
     system: &dyn System,
     uv: &Uv,
@@ -65,22 +67,15 @@ pub(super) fn resolve(
             running.into_iter().map(|attempt| attempt.join()).collect()
         });
         let mut last = None;
-        let mut taken = None;
         for attempt in attempts {
-            match attempt {
-                Ok(Ok(lock)) => {
-                    taken = Some(lock);
-                    break;
+            match attempt.unwrap_or_else(|panic| resume_unwind(panic)) {
+                Err(error @ (EnvError::Unreachable { .. } | EnvError::Offline { .. })) => {
+                    last = Some(error);
                 }
-                Ok(Err(error)) => last = Some(error),
-                Err(panic) => resume_unwind(panic),
+                answer => return answer,
             }
         }
-        match (taken, last) {
-            (Some(lock), _) => Ok(lock),
-            (None, Some(error)) => Err(error),
-            (None, None) => unreachable!("there is at least one build"),
-        }
+        Err(last.expect("there is at least one build"))
     }
 }
 
