@@ -75,7 +75,7 @@ pub(super) fn resolve(
                 answer => return answer,
             }
         }
-        Err(last.expect("there is at least one build"))
+        Err(last.unwrap_or_else(|| unreachable!("there is at least one build")))
     }
 }
 
