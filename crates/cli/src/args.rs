@@ -1,5 +1,6 @@
 //! What a person types.
 
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
 use aitk_plan::Language;
@@ -8,7 +9,7 @@ use anstream::ColorChoice;
 use clap::builder::Resettable;
 use clap::{
     ArgAction, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
-    ValueEnum, value_parser,
+    ValueEnum,
 };
 use clap_complete::Shell;
 
@@ -257,10 +258,10 @@ pub struct Advise {
     #[arg(long, value_name = "AMOUNT", value_parser = amount, allow_negative_numbers = true, env = "AITK_SPEND")]
     pub spend: Option<f64>,
     /// Memory of a GPU that you need, in GB
-    #[arg(long, value_name = "GB", value_parser = value_parser!(u32).range(1..=1024), env = "AITK_VRAM")]
+    #[arg(long, value_name = "GB", value_parser = whole::<u32>(1..=1024), env = "AITK_VRAM")]
     pub vram: Option<u32>,
     /// Hours a month that you need it [default: 40]
-    #[arg(long, value_name = "HOURS", value_parser = value_parser!(u32).range(1..=744), env = "AITK_HOURS")]
+    #[arg(long, value_name = "HOURS", value_parser = whole::<u32>(1..=744), env = "AITK_HOURS")]
     pub hours: Option<u32>,
     /// Compare what there is for a need, instead of advice: everything, or what belongs to the answers
     #[arg(long, env = "AITK_COMPARE")]
@@ -427,13 +428,13 @@ pub struct Rollback {
 )]
 pub struct Clean {
     /// So many generations of an environment stay, those that were used last
-    #[arg(long, value_name = "N", default_value_t = 2, value_parser = value_parser!(u16).range(1..), env = "AITK_KEEP")]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = whole::<u16>(1..=u16::MAX.into()), env = "AITK_KEEP")]
     pub keep: u16,
     /// Take the whole cache away: what is needed again is downloaded again
     #[arg(long, env = "AITK_CLEAN_CACHE")]
     pub cache: bool,
     /// Take only what is older than so many days [default: 30 for runs and for what sources have answered, else 0]
-    #[arg(long, value_name = "DAYS", value_parser = value_parser!(u32).range(0..=36_500), env = "AITK_OLDER")]
+    #[arg(long, value_name = "DAYS", value_parser = whole::<u32>(0..=36_500), env = "AITK_OLDER")]
     pub older: Option<u32>,
     /// Do not ask
     #[arg(short, long, env = "AITK_YES")]
@@ -542,6 +543,18 @@ pub struct Profiles {
 
 fn package(text: &str) -> Result<String, Message> {
     aitk_plan::check_own(text).map(|()| text.to_owned())
+}
+
+/// A whole number within a range.
+fn whole<T: TryFrom<u32>>(
+    range: RangeInclusive<u32>,
+) -> impl Fn(&str) -> Result<T, Message> + Clone {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (least, most) = (range.start(), range.end());
+        let number = number.and_then(|number| T::try_from(number).ok());
+        number.ok_or_else(|| message!("a whole number from {least} to {most} is expected"))
+    }
 }
 
 fn amount(text: &str) -> Result<f64, Message> {

@@ -1,6 +1,5 @@
 //! What every command begins with: the machine, the settings, and what the user wants.
 
-use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
@@ -12,9 +11,9 @@ use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner
 use aitk_export::TargetList;
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Project, Request, Warning, manager_for_device, match_spec, names, project,
+    Project, Request, Warning, manager_for_device, match_spec, project,
 };
-use aitk_system::{Explain, Message, Replay, System, Told, message};
+use aitk_system::{Explain, Message, System, message};
 use serde_json::Value;
 
 use crate::args::{ChoiceArgs, Common};
@@ -23,14 +22,11 @@ use crate::error::{CliError, HostedError};
 use crate::projects;
 use crate::targets::targets;
 use crate::words::what;
+use recorded::recorded;
 
+mod recorded;
 #[cfg(test)]
 mod tests;
-
-/// The longest description of a machine that is read, in bytes. `aitk detect --json` writes some ten thousand.
-const LONGEST_MACHINE: usize = 4 << 20;
-/// The largest amount that a description of a machine can have: what two of them add up to is still a number.
-const LARGEST: f64 = 4e18;
 
 /// The machine that a command is about, and the surroundings. Nothing of it changes.
 pub struct Session {
@@ -510,21 +506,6 @@ pub fn profile(
     Profile::from_toml(&path.to_string_lossy(), &profile_text(local, path)?)
 }
 
-/// Looks whether the facts that become a part of commands, addresses and requirements are in their form.
-fn in_form(machine: &Machine) -> Result<(), names::Unfit> {
-    let version = |text: &String| names::version::check(text);
-    let mut words = [&machine.arch, &machine.os.id].into_iter().filter(|text| !text.is_empty());
-    words.try_for_each(version)?;
-    machine.os.version.iter().chain(&machine.kernel).try_for_each(version)?;
-    machine.libc.iter().filter_map(|libc| libc.version.as_ref()).try_for_each(version)?;
-    for gpu in &machine.gpus {
-        gpu.gfx.iter().chain(&gpu.compute_capability).try_for_each(version)?;
-        gpu.driver.iter().flat_map(|driver| &driver.cuda).try_for_each(version)?;
-    }
-    let pythons = machine.python.iter().map(|python| &python.version);
-    pythons.filter(|text| !text.is_empty()).try_for_each(version)
-}
-
 /// A source's address without what opens it, which is kept apart.
 fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
     let (address, secret) = without_secrets(address);
@@ -584,35 +565,6 @@ pub fn profile_text(local: &dyn System, path: &Path) -> Result<String, ProfileEr
 pub fn locked(session: &Session, request: &Request) -> Result<Option<Locks>, CliError> {
     let read = |path: &String| read_locks(Path::new(path), &*session.local, &session.machine);
     Ok(request.locked.as_ref().map(read).transpose()?)
-}
-
-/// A recording, or the JSON of a machine; the latter answers nothing but the facts.
-fn recorded(
-    local: &dyn System,
-    path: &Path,
-) -> Result<(Arc<dyn System>, Option<Machine>), CliError> {
-    let bad = |reason: Message| CliError::BadMachine { path: path.to_owned(), reason };
-    let stat = local.stat(path).map_err(CliError::io(path))?;
-    if stat.kind == aitk_system::FileKind::Dir {
-        let replay = Replay::open(path).map_err(|error| bad(Message::plain(error)))?;
-        return Ok((Arc::new(replay), None));
-    }
-    let json = local.foreign_text(path, LONGEST_MACHINE);
-    let mut value: serde_json::Value =
-        serde_json::from_str(&json.map_err(|error| match error.kind() {
-            ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(Message::plain(error)),
-            _ => CliError::io(path)(error),
-        })?)
-        .map_err(|error| bad(Message::plain(error)))?;
-    if let Some(data) = value.get_mut("data") {
-        value = data.take();
-    }
-    names::lines_only(&value).map_err(|unfit| bad(unfit.told()))?;
-    names::numbers_within(&value, LARGEST).map_err(|unfit| bad(unfit.told()))?;
-    let machine: Machine =
-        serde_json::from_value(value).map_err(|error| bad(Message::plain(error)))?;
-    in_form(&machine).map_err(|unfit| bad(unfit.told()))?;
-    Ok((Arc::new(Replay::tree(Path::new("/nonexistent"))), Some(machine)))
 }
 
 /// Takes packages of the user's own out again.

@@ -15,6 +15,14 @@ pub fn typed() -> String {
     }
 }
 
+/// A command of aitk's, as it works when it is copied from a line of its own.
+pub fn command_as_typed(command: &str) -> String {
+    match command.strip_prefix("aitk ") {
+        Some(rest) => format!("{} {rest}", typed()),
+        None => command.to_owned(),
+    }
+}
+
 /// A text whose commands of aitk's work as they stand there.
 pub fn as_typed(text: impl Into<String>) -> String {
     let text = text.into();

@@ -418,3 +418,51 @@ fn going_back_takes_the_wish_along_and_what_was_begun_is_continued() {
     );
     assert_eq!(planned_framework(&home), "jax");
 }
+
+#[test]
+fn what_is_typed_wrong_is_said_alike_to_people_and_programs() {
+    let home = Home::new();
+    let output = home.aitk(&["plann", "--json"]);
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let hint = said["diagnostics"][0]["hint"].to_string();
+    assert!(hint.contains("'plan'") && !hint.contains("tip") && !hint.contains("  "), "{hint}");
+    let output = home.aitk(&["clean", "--keep", "0", "--lang", "fr"]);
+    let french = text(&output.stderr);
+    assert!(french.contains("un nombre entier de 1 à 65535 est attendu"), "{french}");
+    assert_eq!(output.status.code(), Some(64));
+}
+
+#[test]
+fn commands_that_stand_on_lines_of_their_own_are_typed_as_they_work_here() {
+    let home = Home::new();
+    let laptop = machine("ubuntu-24.04-laptop");
+    let missing = machine("rtx3060-nouveau");
+    for args in [
+        &["detect", "--machine", &laptop][..],
+        &["doctor", "--machine", &missing],
+        &["advise", "--goal", "learn", "--local", "yes", "--machine", &laptop],
+    ] {
+        let output = home.aitk(args);
+        let said = text(&output.stdout);
+        // No shell finds the program of the tests.
+        let bare = said.lines().find(|line| line.trim_start().starts_with("aitk "));
+        let bare = bare.filter(|line| !line.contains("has the steps for it"));
+        assert_eq!(bare, None, "{args:?}");
+        assert!(said.contains("/aitk "), "{said}");
+    }
+}
+
+#[test]
+fn what_a_budget_is_for_is_told_without_what_it_does_not_bring() {
+    let home = Home::new();
+    for budget in ["sme", "enterprise"] {
+        let said = text(&home.aitk(&["profiles", budget]).stdout);
+        assert!(said.lines().all(|line| line.trim_end() == line), "{said}");
+        assert_eq!(said.contains("service.packages"), budget == "enterprise", "{said}");
+    }
+    // What is so of eight devices is said once.
+    let plan = ["plan", "--budget", "workstation", "--no-resolve", "--machine", &machine("mi300x")];
+    let said = text(&home.aitk(&plan).stdout);
+    let words = said.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert_eq!(words.matches("computes on it").count(), 1, "{said}");
+}

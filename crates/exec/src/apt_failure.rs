@@ -64,6 +64,48 @@ fn script_failed(output: &Output) -> Option<(String, String)> {
     Some((package, said))
 }
 
+/// What apt and dpkg print of each kind of failure.
+mod signs {
+    pub(super) const SPACE: &[&str] = &["No space left on device", "enough free space"];
+    pub(super) const LOCKED: &[&str] = &[
+        "Could not get lock",
+        "Unable to acquire the dpkg frontend lock",
+        "Unable to lock directory",
+    ];
+    pub(super) const BROKEN: &[&str] =
+        &["dpkg was interrupted", "Unmet dependencies", "unmet dependencies", "--fix-broken"];
+    pub(super) const MISSING: &[&str] = &[
+        "Unable to locate package",
+        "was not found",
+        "has no installation candidate",
+        "remove is disabled",
+    ];
+    pub(super) const UNTRUSTED: &[&str] = &[
+        "GPG error",
+        "OpenPGP signature verification failed",
+        "signatures couldn't be verified",
+        "signatures were invalid",
+    ];
+    /// apt says so as well of a source that did not answer.
+    pub(super) const UNSIGNED: &[&str] = &["is not signed"];
+    pub(super) const UNREAD: &[&str] = &[
+        "Conflicting values set for option",
+        "Malformed entry",
+        "Malformed stanza",
+        "Unable to parse",
+        "is not known on line",
+        "The list of sources could not be read",
+    ];
+    pub(super) const SILENT: &[&str] = &[
+        "Failed to fetch",
+        "Could not resolve",
+        "Could not connect",
+        "Unable to fetch some archives",
+    ];
+    /// What is no kind of its own.
+    pub(super) const OTHER: &[&str] = &["E: ", "dpkg: error", "returned error exit status"];
+}
+
 /// Tells the failures of apt and dpkg apart by what they printed.
 pub(crate) fn explain(
     system: &dyn System,
@@ -76,76 +118,42 @@ pub(crate) fn explain(
         let line = all.lines().find(|line| signs.iter().any(|sign| line.contains(sign)))?;
         Some(line.trim().trim_start_matches("E: ").trim_start_matches("W: ").to_owned())
     };
-    let locked = [
-        "Could not get lock",
-        "Unable to acquire the dpkg frontend lock",
-        "Unable to lock directory",
-    ];
-    let broken =
-        ["dpkg was interrupted", "Unmet dependencies", "unmet dependencies", "--fix-broken"];
-    let missing = [
-        "Unable to locate package",
-        "was not found",
-        "has no installation candidate",
-        "remove is disabled",
-    ];
-    let untrusted = [
-        "GPG error",
-        "OpenPGP signature verification failed",
-        "signatures couldn't be verified",
-        "signatures were invalid",
-    ];
-    // apt says so as well of a source that did not answer.
-    let unsigned = ["is not signed"];
-    let unread = [
-        "Conflicting values set for option",
-        "Malformed entry",
-        "Malformed stanza",
-        "Unable to parse",
-        "is not known on line",
-        "The list of sources could not be read",
-    ];
     let sources = || Sources::said(system, &all);
-    let silent = [
-        "Failed to fetch",
-        "Could not resolve",
-        "Could not connect",
-        "Unable to fetch some archives",
-    ];
+    let untrusted = |reason: String| {
+        let sources = sources();
+        ExecError::AptUntrusted { reason: sources.about(reason), sources }
+    };
     if asks_for_password(&all) {
         ExecError::NeedsPassword
-    } else if let Some(reason) = line_with(&["No space left on device", "enough free space"]) {
+    } else if let Some(reason) = line_with(signs::SPACE) {
         ExecError::NoSpace {
             path: "/var".into(),
             free: message!("too little"),
             needed: reason.into(),
         }
-    } else if let Some(reason) = line_with(&locked) {
+    } else if let Some(reason) = line_with(signs::LOCKED) {
         ExecError::AptLocked { holder: message!("another process"), lock: reason }
-    } else if let Some(reason) = line_with(&unread) {
+    } else if let Some(reason) = line_with(signs::UNREAD) {
         let sources = sources();
         ExecError::AptSources { reason: sources.about(reason), way: sources.way }
     } else if let Some((package, reason)) = script_failed(output) {
         ExecError::AptScript { package, reason, log: log.map(Path::to_owned) }
     } else if let Some((reason, held)) = in_the_way(&all, held(system)) {
         ExecError::AptHeld { reason: reason.into(), held }
-    } else if let Some(reason) = line_with(&broken) {
+    } else if let Some(reason) = line_with(signs::BROKEN) {
         ExecError::AptBroken { reason: reason.into() }
-    } else if let Some(reason) = line_with(&missing) {
+    } else if let Some(reason) = line_with(signs::MISSING) {
         ExecError::AptMissing { reason: reason.into() }
-    } else if let Some(reason) = line_with(&untrusted) {
-        let sources = sources();
-        ExecError::AptUntrusted { reason: sources.about(reason), sources }
-    } else if let Some(reason) = line_with(&silent) {
+    } else if let Some(reason) = line_with(signs::UNTRUSTED) {
+        untrusted(reason)
+    } else if let Some(reason) = line_with(signs::SILENT) {
         let sources = sources();
         ExecError::AptUnreachable { reason: sources.about(reason), sources }
-    } else if let Some(reason) = line_with(&unsigned) {
-        let sources = sources();
-        ExecError::AptUntrusted { reason: sources.about(reason), sources }
+    } else if let Some(reason) = line_with(signs::UNSIGNED) {
+        untrusted(reason)
     } else {
-        let signs = ["E: ", "dpkg: error", "returned error exit status"];
-        let said: Vec<_> =
-            all.lines().filter(|line| signs.iter().any(|sign| line.contains(sign))).collect();
+        let said = all.lines().filter(|line| signs::OTHER.iter().any(|sign| line.contains(sign)));
+        let said: Vec<_> = said.collect();
         ExecError::Failed {
             command: command.argv.join(" "),
             output: if said.is_empty() { output.tail(8) } else { said.join("\n") },

@@ -379,7 +379,7 @@ impl<'a> Question<'a> {
             gpus: gpus.clone(),
             cuda: build.cuda.as_ref().map(|own| told(own, served)),
             compute_capability: capability.map(str::to_owned),
-            why,
+            why: each_once(why),
         }
     }
 
@@ -442,4 +442,15 @@ fn described(gpu: &Gpu) -> Message {
     let driver = gpu.driver.as_ref().and_then(|driver| driver.version.as_ref());
     let driver = driver.map(|version| message!(", driver {version}")).unwrap_or_default();
     Message::parts([called(gpu).into(), what, driver])
+}
+
+/// A server has many devices of one kind: what is so of all of them is said once.
+fn each_once(all: Vec<Message>) -> Vec<Message> {
+    let mut once = Vec::new();
+    for one in all {
+        if !once.contains(&one) {
+            once.push(one);
+        }
+    }
+    once
 }

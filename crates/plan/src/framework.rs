@@ -143,14 +143,16 @@ pub(crate) fn choose_framework(
             idle,
         },
         Err(reasons) => Decision::Block(
-            match reasons.is_empty() {
-                true => message!("{} has no such build", framework.title),
-                false => {
-                    message!("no build of {} fits: {}", framework.title, Message::list(reasons))
-                }
-            },
+            no_build(&framework.title, reasons),
             message!("leave out --accelerator, or choose another --framework"),
         ),
+    }
+}
+
+fn no_build(title: &str, reasons: Vec<Message>) -> Message {
+    match reasons.is_empty() {
+        true => message!("{} has no such build", title),
+        false => message!("no build of {} fits: {}", title, Message::list(reasons)),
     }
 }
 

@@ -39,8 +39,8 @@ mod warn;
 pub mod warnings;
 
 pub use advice::{
-    Advice, AdviceError, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold, Per, Place,
-    Question, State, Tree, advise, compare, describe, price,
+    Advice, AdviceError, Answer, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold,
+    Per, Place, Question, State, Tree, advise, compare, describe, price,
 };
 pub use basics::{Ground, days_until, gpu_groups, is_old, old_after};
 pub use catalog::{

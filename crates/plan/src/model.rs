@@ -353,9 +353,15 @@ impl Told for Totals {
             1 => message!("1 step"),
             steps => message!("{steps} steps"),
         };
-        let download = Bytes(self.download).about(self.estimated);
-        let disk = Bytes(self.disk).about(self.estimated || self.rough);
-        message!("{steps}, {download} to download, {disk} on disk")
+        let mut parts = vec![steps];
+        if self.download > 0 {
+            parts.push(message!("{} to download", Bytes(self.download).about(self.estimated)));
+        }
+        if self.disk > 0 {
+            let about = self.estimated || self.rough;
+            parts.push(message!("{} on disk", Bytes(self.disk).about(about)));
+        }
+        Message::commas(parts)
     }
 }
 

@@ -68,6 +68,11 @@ pub(crate) fn unmet(machine: &Machine, requires: &Requirements) -> Option<(Messa
             message!("install the 64-bit edition of the system"),
         ));
     }
+    old_libc(machine, requires)
+}
+
+/// What is so of the C library.
+fn old_libc(machine: &Machine, requires: &Requirements) -> Option<(Message, Message)> {
     let libc = machine.libc.as_ref();
     if let (Some(wanted), Some(libc)) = (&requires.glibc, libc) {
         let version = libc.version.as_deref().and_then(version_pair);

@@ -102,60 +102,75 @@ fn never(_: &str) -> bool {
     false
 }
 
-impl Scrub {
-    /// For a machine of this name, used by somebody whom one of these names stands for.
-    pub fn new<'a>(users: impl IntoIterator<Item = &'a str>, host: Option<&str>) -> Self {
-        let users: Vec<_> = users.into_iter().collect();
-        let mut rules = Vec::new();
-        let mut add = |what, pattern: &str, stand_in, spare| {
-            rules.push(Rule { part: all, what, pattern: regex(pattern), stand_in, spare });
-        };
-        add("credentials in addresses", r"://([^/@\s]+)@", |_, _| "removed".into(), never);
-        add(
+fn rule(
+    what: &'static str,
+    pattern: &str,
+    stand_in: fn(usize, &str) -> String,
+    spare: fn(&str) -> bool,
+) -> Rule {
+    Rule { part: all, what, pattern: regex(pattern), stand_in, spare }
+}
+
+/// The rules that are the same on every machine, in their order.
+fn fixed() -> Vec<Rule> {
+    vec![
+        rule("credentials in addresses", r"://([^/@\s]+)@", |_, _| "removed".into(), never),
+        rule(
             "tokens",
             r#"[?&][\w.-]*(?i:key|sig|auth|token|secret|pass|credential)[\w.-]*=([^&\s"']+)"#,
             |_, _| "removed".into(),
             never,
-        );
-        add(
+        ),
+        rule(
             "tokens",
             r"\b((?:hf_|gh[opsu]_|github_pat_|glpat-|sk-|xox[abp]-|AKIA)[\w-]{8,})",
             |_, _| "removed".into(),
             never,
-        );
-        add(
+        ),
+        rule(
             "names of proxies",
             r#"(?i)(?:https?|all|ftp)_proxy"?\s*[=:]\s*"?(?:\w+://)?(?:[^@/"\s]*@)?([a-z][\w.-]*)"#,
             |n, _| format!("proxy-{n}.example"),
             |name| matches!(name, "localhost" | "http" | "https"),
-        );
-        add("tokens", r"/t/([^/\s]{6,})", |_, _| "removed".into(), never);
-        add(
+        ),
+        rule("tokens", r"/t/([^/\s]{6,})", |_, _| "removed".into(), never),
+        rule(
             "tokens",
             r#"(?i)(?:token|password|passwd|secret|api_?key)["']?\s*[=:]\s*["']?([^\s"',&]+)"#,
             |_, _| "removed".into(),
             never,
-        );
-        add(
+        ),
+        rule(
             "serial numbers",
             r"(?im)^\s*serial[^:\n]*:[ \t]*(\S+)",
             |n, _| format!("{n:016}"),
             never,
-        );
-        add(
+        ),
+        rule(
             "UUIDs",
             r"(?i)\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b",
             |n, _| format!("00000000-0000-4000-8000-{n:012}"),
             |text| text.eq_ignore_ascii_case(GLOBAL_VARIABLE),
-        );
-        add("machine ids", r"\b[0-9a-f]{32}\b", |n, _| format!("{n:032}"), never);
-        add("container ids", r"\b[0-9a-f]{64}\b", |n, _| format!("{n:064}"), never);
-        add(
+        ),
+        rule("machine ids", r"\b[0-9a-f]{32}\b", |n, _| format!("{n:032}"), never),
+        rule("container ids", r"\b[0-9a-f]{64}\b", |n, _| format!("{n:064}"), never),
+        rule(
             "MAC addresses",
             r"(?i)\b(?:[0-9a-f]{2}:){5}[0-9a-f]{2}\b",
             |n, _| format!("02:00:00:00:{:02x}:{:02x}", n >> 8 & 0xff, n & 0xff),
             never,
-        );
+        ),
+    ]
+}
+
+impl Scrub {
+    /// For a machine of this name, used by somebody whom one of these names stands for.
+    pub fn new<'a>(users: impl IntoIterator<Item = &'a str>, host: Option<&str>) -> Self {
+        let users: Vec<_> = users.into_iter().collect();
+        let mut rules = fixed();
+        let mut add = |what, pattern: &str, stand_in, spare| {
+            rules.push(rule(what, pattern, stand_in, spare));
+        };
         // Short names and those of distributions stand in too many places that mean something else.
         let taken = ["debian", "ubuntu", "linux", "localhost", "host", "raspberrypi", "jetson"];
         let short = host.and_then(|host| host.split_once('.')).map(|(short, _)| short);

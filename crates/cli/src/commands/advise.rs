@@ -16,6 +16,7 @@ use crate::output::{
     self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, indented, page_width, styled, wrapping,
 };
 use crate::session::{Local, Session};
+use crate::typed::command_as_typed;
 use crate::words::{said, spoken};
 
 pub fn run(
@@ -196,7 +197,7 @@ fn page(advice: &Advice, texts: &Texts) -> String {
     page.head(heading("today"));
     page.wrapped(&advice.today, "  ", "  ");
     page.head(heading("command"));
-    page.text += &indented(&advice.command, "      ");
+    page.text += &indented(&command_as_typed(&advice.command), "      ");
     page.text
 }
 

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use aitk_env::{Client, Wrapped, backend, fetch_all, write_bundle};
 use aitk_exec::{Event, Incoming, Reporter};
-use aitk_plan::{Bytes, Choices, Locked, Request};
-use aitk_system::{Deny, message};
+use aitk_plan::{Bytes, Choices, Locked, Plan, Request};
+use aitk_system::{Deny, Message, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
@@ -27,14 +27,6 @@ pub fn run(
     let asked = session.asked(&args.choices)?;
     let lock = locked(&session, &asked.request)?;
     let (prepared, mut plan) = session.prepare(asked, lock.as_ref(), Ask::Sources)?;
-    // It brings the packages, so it asks no source and names none.
-    let choices = Choices {
-        index_url: None,
-        torch_index: None,
-        channels: Vec::new(),
-        ..plan.choices.clone()
-    };
-    let request = Request { choices, ..prepared.request.clone() };
     let system = Deny(std::sync::Arc::clone(&session.system));
     let context = prepared.context(&system, lock.as_ref());
     let progress = Progress::new(common.progress, output);
@@ -53,11 +45,8 @@ pub fn run(
     let settings = &prepared.local_settings;
     let backend = backend(plan.manager);
     let folder = backend.packages(settings);
-    let packages: Vec<&Locked> = locks
-        .environment
-        .packages()
-        .chain(locks.base.iter().flat_map(|base| base.packages()))
-        .collect();
+    let of_base = locks.base.iter().flat_map(|base| base.packages());
+    let packages: Vec<&Locked> = locks.environment.packages().chain(of_base).collect();
     let sizes = packages.iter().filter_map(|locked| locked.package.size);
     let total = sizes.fold(0, u64::saturating_add);
     let bar = Incoming::new(STEP, total, &progress);
@@ -74,7 +63,7 @@ pub fn run(
     files.dedup();
     let count = files.len();
     let wrapped = Wrapped {
-        wish: serde_json::to_value(&request).unwrap_or_default(),
+        wish: without_sources(&prepared.request, &plan),
         plan: saved::text(&plan, Some(&locks), true)?,
         manager: plan.manager,
         lock: locks.to_text()?,
@@ -86,17 +75,30 @@ pub fn run(
     progress.event(&Event::RunFinished { outcome: aitk_exec::Outcome::Done, seconds: 0.0 });
     let data =
         json!({ "path": args.output, "size": size, "packages": count, "manager": plan.manager });
-    output.result("bundle", &data, Vec::new(), || {
-        message!(
-            "{} packages, {}, in {}\nOn the other machine: {}\n(aitk itself is in it: {})",
-            count,
-            Bytes(size),
-            args.output.display(),
-            styled(HEAD, format!("aitk apply {} --offline", args.output.display())),
-            styled(HEAD, format!("tar -xf {} aitk", args.output.display())),
-        )
-    });
+    output.result("bundle", &data, Vec::new(), || written(args, count, size));
     Ok(ExitCode::SUCCESS)
+}
+
+/// What is asked for, as JSON: the bundle brings the packages, so it asks no source and names none.
+fn without_sources(request: &Request, plan: &Plan) -> serde_json::Value {
+    let choices = Choices {
+        index_url: None,
+        torch_index: None,
+        channels: Vec::new(),
+        ..plan.choices.clone()
+    };
+    serde_json::to_value(Request { choices, ..request.clone() }).unwrap_or_default()
+}
+
+fn written(args: &args::Bundle, count: usize, size: u64) -> Message {
+    message!(
+        "{} packages, {}, in {}\nOn the other machine: {}\n(aitk itself is in it: {})",
+        count,
+        Bytes(size),
+        args.output.display(),
+        styled(HEAD, format!("aitk apply {} --offline", args.output.display())),
+        styled(HEAD, format!("tar -xf {} aitk", args.output.display())),
+    )
 }
 
 /// The name under which the download is shown.

@@ -12,6 +12,7 @@ use crate::config::catalog;
 use crate::error::CliError;
 use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled, wrapping};
 use crate::session::{Local, Session};
+use crate::typed::command_as_typed;
 use crate::words::said;
 
 /// Below this a label has a line of its own.
@@ -113,16 +114,17 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
     }
     page.text += "\n";
     let usable = machine.gpus.iter().any(|gpu| gpu.usable);
-    let next = |command: &str, what: Message| format!("{command:31}{}", said(what));
-    page.wrapped(
-        next("aitk doctor", message!("what stands in the way, and how to mend it")),
-        "",
-        "",
-    );
     let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
     let budget = if catalog_has(budget) { budget } else { "low" };
-    let plan = next(&format!("aitk plan --budget {budget}"), message!("what aitk would do here"));
-    page.wrapped(plan, "", "");
+    let next = [
+        ("aitk doctor".to_owned(), message!("what stands in the way, and how to mend it")),
+        (format!("aitk plan --budget {budget}"), message!("what aitk would do here")),
+    ];
+    let next = next.map(|(command, what)| (command_as_typed(&command), what));
+    let wide = next.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
+    for (command, what) in next {
+        page.wrapped(format!("{command:wide$} {}", said(what)), "", "");
+    }
     page.text
 }
 

@@ -18,6 +18,7 @@ use crate::args::{Common, Doctor};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled};
 use crate::session::{Ask, Local, Session};
+use crate::typed::command_as_typed;
 use crate::upkeep::Upkeep;
 use crate::words::said;
 
@@ -174,12 +175,12 @@ impl Page {
         self.wrapped(&finding.explains, "  ", "  ");
         // Commands are not wrapped: they are to be copied.
         for line in &finding.remedy {
-            let line = said(line);
+            let line = command_as_typed(&said(line));
             let line = if line.starts_with('#') { styled(DIM, line) } else { line };
             self.text += &format!("      {line}\n");
         }
         if let Some(command) = &finding.aitk {
-            let command = styled(GOOD, command);
+            let command = styled(GOOD, command_as_typed(command));
             self.text += &said(match finding.remedy.is_empty() {
                 true => message!("  aitk does it:\n      {command}\n"),
                 false => message!("  or let aitk do it:\n      {}\n", command),

@@ -8,15 +8,16 @@ use std::time::{Duration, Instant};
 use aitk_detect::{Folders, Tables, VirtualizationKind, detect, folders};
 use aitk_plan::names;
 use aitk_system::{
-    Command, Failure, Message, Real, Server, System, asked, free_port, interrupted,
+    Command, Failure, Message, Server, System, asked, free_port, interrupted,
     listen_for_interrupts, listens, message, quote,
 };
 use serde::Deserialize;
 
 use crate::args::{Common, Lab};
-use crate::commands::work::Environment;
+use crate::commands::work::{Environment, may_start};
 use crate::error::CliError;
 use crate::output::{CARE, DIM, HEAD, Output, show, styled};
+use crate::session::Local;
 use crate::words::said;
 
 /// How often the server is looked after.
@@ -26,30 +27,34 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How many of its last lines tell why it has ended.
 const LAST_LINES: usize = 8;
 
-pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError> {
-    let environment = Environment::open(&args.which)?;
+pub fn lab(local: &Local, _: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError> {
+    let local = &**local;
+    let environment = Environment::open(local, &args.which)?;
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
-    let folders = folders(&Real);
-    let folder = begins_in(args, &folders)?;
-    let runtime = runtime(&folders)?;
+    let folders = folders(local);
+    let folder = begins_in(local, args, &folders)?;
+    let runtime = runtime(local, &folders)?;
     let port = free_port(args.port).map_err(|_| {
         CliError::Other(message!("the hundred ports from {} on are all taken", args.port))
     })?;
-    let seat = Seat::look();
+    let seat = Seat::look(local);
     let token = token()?;
-    let words = words(args, &environment, &folder, port, &seat);
+    let words = words(local, args, &environment, &folder, port, &seat);
     // In the environment and not among the arguments: every user can read those.
     let command = environment.enter(Command::changes(words)).env("JUPYTER_TOKEN", &token);
     let log = folders.state.join(format!("lab-{port}.log"));
+    if !may_start(local, &command)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut server =
         Server::start(&command, &folder, &log).map_err(CliError::io(&command.argv[0]))?;
     output.say(styled(DIM, said(message!("JupyterLab starts; its log is {}", log.display()))));
-    let Some(running) = wait(&mut server, &runtime, &log)? else {
+    let Some(running) = wait(local, &mut server, &runtime, &log)? else {
         // It was asked for its help or its version.
-        show(&(&Real as &dyn System).text(&log).unwrap_or_default());
+        show(&local.text(&log).unwrap_or_default());
         return Ok(ExitCode::SUCCESS);
     };
-    notes(&running, &log, output);
+    notes(local, &running, &log, output);
     seat.guide(running.info.port, output);
     output.say(message!("Ctrl-C ends it."));
     output.say(format!("{} {}", styled(HEAD, "JupyterLab:"), running.info.address(seat.host())));
@@ -57,7 +62,7 @@ pub fn lab(_: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError
         if let Some(status) = server.ended().map_err(CliError::io(&log))? {
             return match status {
                 Some(0) => Ok(ExitCode::SUCCESS),
-                _ => Err(ended(&log)),
+                _ => Err(ended(local, &log)),
             };
         }
         thread::sleep(BEAT);
@@ -81,12 +86,12 @@ struct Ssh {
 }
 
 impl Seat {
-    fn look() -> Self {
-        let machine = detect(&Real, &Tables::default()).machine;
+    fn look(local: &dyn System) -> Self {
+        let machine = detect(local, &Tables::default()).machine;
         Self {
             wsl: machine.virtualization.kind == VirtualizationKind::Wsl2,
             root: machine.privilege.root,
-            ssh: Real.env("SSH_CONNECTION").and_then(|said| Ssh::read(&said, Real.env("USER"))),
+            ssh: local.env("SSH_CONNECTION").and_then(|said| Ssh::read(&said, local.env("USER"))),
         }
     }
 
@@ -129,19 +134,19 @@ impl Ssh {
 }
 
 /// The folder that it begins in.
-fn begins_in(args: &Lab, folders: &Folders) -> Result<PathBuf, CliError> {
+fn begins_in(local: &dyn System, args: &Lab, folders: &Folders) -> Result<PathBuf, CliError> {
     let Some(folder) = &args.dir else { return Ok(folders.home.clone()) };
     let folder = std::path::absolute(folder).map_err(CliError::io(folder))?;
-    Real.list(&folder).map_err(CliError::io(&folder))?;
+    local.list(&folder).map_err(CliError::io(&folder))?;
     Ok(folder)
 }
 
 /// The folder where Jupyter notes its servers and kernels, if it can be written.
-fn runtime(folders: &Folders) -> Result<PathBuf, CliError> {
-    let set = Real.env("JUPYTER_RUNTIME_DIR").map(PathBuf::from);
+fn runtime(local: &dyn System, folders: &Folders) -> Result<PathBuf, CliError> {
+    let set = local.env("JUPYTER_RUNTIME_DIR").map(PathBuf::from);
     let folder = set.unwrap_or_else(|| folders.jupyter.join("runtime"));
-    let there = folder.ancestors().find(|path| Real.stat(path).is_ok());
-    match there.map(|path| (path, Real.access(path))) {
+    let there = folder.ancestors().find(|path| local.stat(path).is_ok());
+    match there.map(|path| (path, local.access(path))) {
         Some((path, Err(source))) => Err(CliError::NotYours { path: path.to_owned(), source }),
         _ => Ok(folder),
     }
@@ -156,8 +161,9 @@ fn token() -> Result<String, CliError> {
 
 /// The server's words. What a configuration of the user's might say otherwise and would lead elsewhere is said here.
 fn words(
+    local: &dyn System,
     args: &Lab,
-    environment: &Environment,
+    environment: &Environment<'_>,
     folder: &Path,
     port: u16,
     seat: &Seat,
@@ -168,7 +174,7 @@ fn words(
     words.push("--ServerApp.port_retries=0".to_owned());
     words.push("--ServerApp.sock=".to_owned());
     words.push(format!("--ServerApp.root_dir={}", folder.display()));
-    let no_screen = Real.env("DISPLAY").is_none() && Real.env("WAYLAND_DISPLAY").is_none();
+    let no_screen = local.env("DISPLAY").is_none() && local.env("WAYLAND_DISPLAY").is_none();
     if args.no_browser || seat.wsl || seat.ssh.is_some() || no_screen {
         words.push("--no-browser".to_owned());
     }
@@ -227,7 +233,12 @@ struct Running {
 }
 
 /// Waits until the server answers; `None` where it has ended well before, as one does that only tells its version.
-fn wait(server: &mut Server, runtime: &Path, log: &Path) -> Result<Option<Running>, CliError> {
+fn wait(
+    local: &dyn System,
+    server: &mut Server,
+    runtime: &Path,
+    log: &Path,
+) -> Result<Option<Running>, CliError> {
     let file = runtime.join(format!("jpserver-{}.json", server.id()));
     let since = Instant::now();
     loop {
@@ -235,12 +246,12 @@ fn wait(server: &mut Server, runtime: &Path, log: &Path) -> Result<Option<Runnin
             return Err(Failure::Interrupted.into());
         }
         if let Some(status) = server.ended().map_err(CliError::io(log))? {
-            return if status == Some(0) { Ok(None) } else { Err(ended(log)) };
+            return if status == Some(0) { Ok(None) } else { Err(ended(local, log)) };
         }
         if since.elapsed() > PATIENCE {
-            return Err(ended(log));
+            return Err(ended(local, log));
         }
-        if let Some(info) = info(&file)
+        if let Some(info) = info(local, &file)
             && let Some(status) = info.status().filter(|status| *status < 500)
         {
             return Ok(Some(Running { info, status }));
@@ -249,21 +260,21 @@ fn wait(server: &mut Server, runtime: &Path, log: &Path) -> Result<Option<Runnin
     }
 }
 
-fn info(file: &Path) -> Option<Info> {
-    let info: Info = serde_json::from_slice(&Real.read(file).ok()?).ok()?;
+fn info(local: &dyn System, file: &Path) -> Option<Info> {
+    let info: Info = serde_json::from_slice(&local.read(file).ok()?).ok()?;
     names::address::fits(&info.address("127.0.0.1")).then_some(info)
 }
 
 /// Why there is no server any more: its last words.
-fn ended(log: &Path) -> CliError {
-    let text = (&Real as &dyn System).text(log).unwrap_or_default();
+fn ended(local: &dyn System, log: &Path) -> CliError {
+    let text = local.text(log).unwrap_or_default();
     let lines: Vec<_> = text.lines().filter(|line| !line.trim().is_empty()).collect();
     let last = lines[lines.len().saturating_sub(LAST_LINES)..].join("\n");
     CliError::NoLab { last, log: log.to_owned() }
 }
 
 /// What a configuration of the user's makes different.
-fn notes(running: &Running, log: &Path, output: &Output) {
+fn notes(local: &dyn System, running: &Running, log: &Path, output: &Output) {
     let care = |text: Message| output.say(format!("{} {}", styled(CARE, "!"), said(text)));
     if running.info.token.is_empty() {
         care(message!(
@@ -274,7 +285,7 @@ fn notes(running: &Running, log: &Path, output: &Output) {
             "a configuration of Jupyter's asks for more than the token: the page will ask for it"
         ));
     }
-    for (file, reason) in unread(&(&Real as &dyn System).text(log).unwrap_or_default()) {
+    for (file, reason) in unread(&local.text(log).unwrap_or_default()) {
         care(message!("Jupyter cannot read {file} and goes on without it: {reason}"));
     }
 }

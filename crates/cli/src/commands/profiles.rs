@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use aitk_export::{Target, TargetList};
-use aitk_plan::{Language, Profile, ProfileStep};
+use aitk_plan::{Language, Phase, Profile, ProfileStep};
 use serde_json::json;
 
 use crate::args::Profiles;
@@ -22,7 +22,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
     let data: Vec<_> = profiles
         .iter()
         .map(|profile| {
-            let steps: Vec<_> = steps(profile)
+            let steps: Vec<_> = steps(&targets, profile)
                 .map(|step| json!({ "id": step.id, "title": step.title, "why": step.why, "with": step.with }))
                 .collect();
             let platforms: Vec<_> = platforms(&targets, profile)
@@ -45,40 +45,44 @@ pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, 
             .collect::<Result<_, _>>()?,
     };
     output.result("profiles", &data, Vec::new(), || {
-        let one = |profile: &Profile| {
-            let mut text = format!(
-                "{}  {}\n    {}\n",
-                styled(HEAD, &profile.name),
-                said(&profile.title),
-                said(&profile.summary)
-            );
-            if !profile.options().is_empty() {
-                text += &format!("    --with {}\n", profile.options().join(", "));
-            }
-            let names: Vec<_> =
-                platforms(&targets, profile).map(|target| target.name.as_str()).collect();
-            if !names.is_empty() && args.name.is_none() {
-                text += &format!("    --platform {}\n", names.join(", "));
-            }
-            text += &shown.concat();
-            if args.name.is_some() {
-                for step in steps(profile) {
-                    let with = step.with.as_ref().map(|name| format!(" (--with {name})"));
-                    let with = with.unwrap_or_default();
-                    text += &format!("    {:22} {}{with}\n", step.id, said(&step.title));
-                    text += &format!("    {:22} {}\n", "", styled(DIM, said(&step.why)));
-                }
-            }
-            text
-        };
+        let one = |profile| page(profile, &targets, args.name.is_some(), &shown.concat());
         profiles.iter().map(one).collect::<String>()
     });
     Ok(ExitCode::SUCCESS)
 }
 
-/// The steps of a budget: those for a project only where it writes one.
-fn steps(profile: &Profile) -> impl Iterator<Item = &ProfileStep> {
-    profile.steps.iter().filter(|step| profile.projects || !step.project)
+/// A budget on a page, with its platforms and steps where it was asked for by name.
+fn page(profile: &Profile, targets: &TargetList, whole: bool, shown: &str) -> String {
+    let mut text = format!(
+        "{}  {}\n    {}\n",
+        styled(HEAD, &profile.name),
+        said(&profile.title),
+        said(&profile.summary)
+    );
+    if !profile.options().is_empty() {
+        text += &format!("    --with {}\n", profile.options().join(", "));
+    }
+    let names: Vec<_> = platforms(targets, profile).map(|target| target.name.as_str()).collect();
+    if !names.is_empty() && !whole {
+        text += &format!("    --platform {}\n", names.join(", "));
+    }
+    text += shown;
+    if whole {
+        for step in steps(targets, profile) {
+            let with = step.with.as_ref().map(|name| format!(" (--with {name})"));
+            let with = with.unwrap_or_default();
+            text += &format!("    {:22} {}{with}\n", step.id, said(&step.title));
+            text += &format!("    {:22} {}\n", "", styled(DIM, said(&step.why)));
+        }
+    }
+    text
+}
+
+/// The steps of a budget: those for a project only where it writes one, those for services only where one has some.
+fn steps<'a>(targets: &TargetList, profile: &'a Profile) -> impl Iterator<Item = &'a ProfileStep> {
+    let services = platforms(targets, profile).any(Target::has_services);
+    let fits = move |step: &&ProfileStep| step.phase != Phase::Services || services;
+    profile.steps.iter().filter(|step| profile.projects || !step.project).filter(fits)
 }
 
 /// The platforms of a budget.
@@ -112,7 +116,7 @@ fn show_platform(targets: &TargetList, target: &Target) -> Result<String, CliErr
     let text = |path: &[&str]| target.text(language(), path);
     let line = |flag: String, what: &str| {
         let (indent, below) = (format!("        {flag:24} "), " ".repeat(33));
-        textwrap::fill(what, wrapping(page_width(), &indent, &below)) + "\n"
+        textwrap::fill(what, wrapping(page_width(), &indent, &below)).trim_end().to_owned() + "\n"
     };
     let name = styled(HEAD, format!("--platform {}", target.name));
     let mut said = format!("\n    {name}\n");

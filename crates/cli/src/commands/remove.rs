@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use aitk_detect::folders;
 use aitk_env::Usage;
 use aitk_exec::{
-    Places, ProjectRemoval, Receipt, Removal, brought, note_by_marks, project_removal, prune_empty,
-    removal, remove_project, take_all_away, take_file, whole_cache,
+    Kept, Places, ProjectRemoval, Receipt, Removal, brought, note_by_marks, project_removal,
+    prune_empty, removal, remove_project, take_all_away, take_file, whole_cache,
 };
 use aitk_plan::Bytes;
 use aitk_system::{System, is_terminal, message};
@@ -47,15 +47,8 @@ pub fn run(
     let commands = removal.root.iter().flat_map(|undo| &undo.commands);
     let commands: Vec<_> = commands.map(|command| command.typed(as_root)).collect();
     let bytes = removal.bytes(&**local);
-    let mut data = json!({
-        "removed": removal.goes.iter().map(|goes| &goes.path).collect::<Vec<_>>(),
-        "commands": commands,
-        "bytes": bytes,
-        "kept": removal.kept.iter().map(|kept| json!({ "path": kept.path, "reason": kept.reason })).collect::<Vec<_>>(),
-        "refused": removal.refused,
-        "system_packages": system,
-        "dry_run": args.dry_run,
-    });
+    let mut data = removal_json(&removal, &commands, &system, args.dry_run);
+    data["bytes"] = bytes.into();
     if !output.json {
         show(&removal, bytes, &system, &session, output);
     }
@@ -63,12 +56,10 @@ pub fn run(
         prune_empty(&places, &**local)?;
     }
     if args.dry_run || (removal.is_empty() && !args.all) {
-        let text = if removal.is_empty() {
-            message!("There is nothing of aitk's here.")
-        } else {
-            message!("Nothing was removed: this was a dry run.")
-        };
-        output.result("removal", &data, Vec::new(), || text);
+        output.result("removal", &data, Vec::new(), || match removal.is_empty() {
+            true => message!("There is nothing of aitk's here."),
+            false => message!("Nothing was removed: this was a dry run."),
+        });
         return Ok(ExitCode::SUCCESS);
     }
     // What is taken away does not come back, so silence means no.
@@ -97,6 +88,23 @@ pub fn run(
         message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
     });
     Ok(ExitCode::SUCCESS)
+}
+
+fn removal_json(
+    removal: &Removal,
+    commands: &[String],
+    system: &[String],
+    dry_run: bool,
+) -> serde_json::Value {
+    let kept = |kept: &Kept| json!({ "path": kept.path, "reason": kept.reason });
+    json!({
+        "removed": removal.goes.iter().map(|goes| &goes.path).collect::<Vec<_>>(),
+        "commands": commands,
+        "kept": removal.kept.iter().map(kept).collect::<Vec<_>>(),
+        "refused": removal.refused,
+        "system_packages": system,
+        "dry_run": dry_run,
+    })
 }
 
 /// In the folder of a project: what of it nobody has touched, and nothing else of aitk's.

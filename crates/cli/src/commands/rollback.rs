@@ -75,15 +75,19 @@ pub fn run(
     let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
     drop(hold);
     if summary.failure.is_none() && !output.json {
-        let again = current.map(|(generation, _)| {
-            let flag = env_flag(env);
-            message!("`aitk rollback {}{flag}` goes forward again.", generation.folder())
-        });
-        let to = back.generation.folder();
-        output.say(message!("{} {to} is in use.", styled(GOOD, "✓")));
-        again.into_iter().for_each(|again| output.say(again));
+        in_use(&back, current.as_ref(), env, output);
     }
     finish(summary, output)
+}
+
+/// Says what is in use now, and what goes forward again.
+fn in_use(back: &Back, before: Option<&(Generation, Record)>, env: &str, output: &Output) {
+    let to = back.generation.folder();
+    output.say(message!("{} {to} is in use.", styled(GOOD, "✓")));
+    if let Some((before, _)) = before {
+        let flag = env_flag(env);
+        output.say(message!("`aitk rollback {}{flag}` goes forward again.", before.folder()));
+    }
 }
 
 fn already(env: &str, output: &Output) -> ExitCode {

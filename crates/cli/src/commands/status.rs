@@ -1,6 +1,6 @@
 //! `aitk status`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -42,8 +42,8 @@ pub fn run(
     let framework = current.as_ref().and_then(|(generation, record)| {
         framework(generation, record, plan.as_ref()?.framework.as_ref()?, system)
     });
-    let services = plan.as_ref().and_then(|plan| plan.project.as_ref());
-    let services = services.map(|project| service_states(project, &session.receipt, system));
+    let project = plan.as_ref().and_then(|plan| plan.project.as_ref());
+    let services = project.map(|project| service_states(project, &session.receipt, system));
     let services = services.unwrap_or_default();
     let shown = current.as_ref().map(|(generation, record)| Shown {
         name: env,
@@ -63,20 +63,7 @@ pub fn run(
     let upkeep = project.as_ref().map(|project| Upkeep::of(&session, &here, &project.record));
     let upkeep = upkeep.transpose()?.unwrap_or_default();
     let data = json!({
-        "project": project.as_ref().map(|project| json!({
-            "platform": project.record.platform,
-            "path": here,
-            "parts": project.record.parts,
-            "aitk": project.record.aitk,
-            "files": project.record.file.len(),
-            "changed": project.changed,
-            "away": project.away,
-            "conflicts": project.conflicts,
-            "written": project.record.written,
-            "aged": upkeep.aged,
-            "newer": upkeep.newer.as_ref().map(|newer| &newer.files),
-            "pins": upkeep.newer.as_ref().map(|newer| &newer.pins),
-        })),
+        "project": project.as_ref().map(|project| project_json(project, &here, &upkeep)),
         "environment": shown.as_ref().map(Shown::json),
         "services": services.iter().map(service_json).collect::<Vec<_>>(),
         "wish": request,
@@ -86,26 +73,48 @@ pub fn run(
     });
     let make = making(env, request.is_some());
     output.result("status", &data, Vec::new(), || {
-        let mut text = project.as_ref().map(|project| page_of(project, &upkeep)).unwrap_or_default();
+        let mut text =
+            project.as_ref().map(|project| page_of(project, &upkeep)).unwrap_or_default();
         text += &match &shown {
             Some(shown) => shown.page(brought.len()),
-            None => said(message!(
-                "There is no environment `{}` here. Make it with `{make}`.\n",
-                env
-            )),
+            None => {
+                said(message!("There is no environment `{}` here. Make it with `{make}`.\n", env))
+            }
         };
         text += &services.iter().map(service_line).collect::<String>();
         text += &history.as_ref().map(History::page).unwrap_or_default();
-        if let Some(Interrupted { at: step, env: about }) = &interrupted {
-            let flag = env_flag(about.as_deref().unwrap_or(env));
-            text += &said(message!(
-                "{} the last run did not come to its end (at {step}): `aitk apply{flag}` continues\n",
-                styled(CARE, "!")
-            ));
-        }
+        text += &interrupted.as_ref().map(|run| unfinished(run, env)).unwrap_or_default();
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+fn project_json(project: &ProjectState, folder: &Path, upkeep: &Upkeep) -> serde_json::Value {
+    let record = &project.record;
+    json!({
+        "platform": record.platform,
+        "path": folder,
+        "parts": record.parts,
+        "aitk": record.aitk,
+        "files": record.file.len(),
+        "changed": project.changed,
+        "away": project.away,
+        "conflicts": project.conflicts,
+        "written": record.written,
+        "aged": upkeep.aged,
+        "newer": upkeep.newer.as_ref().map(|newer| &newer.files),
+        "pins": upkeep.newer.as_ref().map(|newer| &newer.pins),
+    })
+}
+
+/// That a run did not come to its end, and what continues it.
+fn unfinished(run: &Interrupted, env: &str) -> String {
+    let Interrupted { at: step, env: about } = run;
+    let flag = env_flag(about.as_deref().unwrap_or(env));
+    said(message!(
+        "{} the last run did not come to its end (at {step}): `aitk apply{flag}` continues\n",
+        styled(CARE, "!")
+    ))
 }
 
 /// The project of the current folder as it is shown.

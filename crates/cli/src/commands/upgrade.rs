@@ -62,10 +62,7 @@ pub fn run(
         return Ok(ExitCode::SUCCESS);
     }
     if !output.json {
-        output.say(changes.iter().map(Change::show).collect::<String>().trim_end());
-        let to_do = styled(HEAD, said(message!("To do:")));
-        output.say(format!("{to_do} {}", said(plan.totals.to_string())));
-        output.warn(&plan.warnings);
+        show_changes(&changes, &plan, output);
     }
     if args.dry_run {
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
@@ -83,6 +80,13 @@ pub fn run(
     let summary = aitk_exec::apply(&context, plan, &journal, &progress)?;
     drop(hold);
     finish(summary, output)
+}
+
+fn show_changes(changes: &[Change], plan: &Plan, output: &Output) {
+    output.say(changes.iter().map(Change::show).collect::<String>().trim_end());
+    let to_do = styled(HEAD, said(message!("To do:")));
+    output.say(format!("{to_do} {}", said(plan.totals.to_string())));
+    output.warn(&plan.warnings);
 }
 
 /// A package of the system, as a script reads it.

@@ -6,74 +6,91 @@ use std::process::ExitCode;
 use aitk_detect::folders;
 use aitk_env::{Environments, Fault, Inside, backend};
 use aitk_exec::{ExecError, Receipt};
-use aitk_system::{Command, Real, System, message, quote, replace};
+use aitk_system::{Command, Permit, System, message, quote, replace};
 
 use crate::args::{Common, Run};
 use crate::error::CliError;
 use crate::given::Which;
+use crate::session::Local;
 
 /// An environment that is there.
-pub(super) struct Environment {
+pub(super) struct Environment<'a> {
+    local: &'a dyn System,
     pub(super) path: PathBuf,
     inside: Inside,
 }
 
-impl Environment {
-    pub(super) fn open(which: &Which) -> Result<Self, CliError> {
-        let folders = folders(&Real);
+impl<'a> Environment<'a> {
+    pub(super) fn open(local: &'a dyn System, which: &Which) -> Result<Self, CliError> {
+        let folders = folders(local);
         let environments = Environments::new(&folders.data, &which.env);
-        let receipt = Receipt::load(&folders.state, &Real)?;
+        let receipt = Receipt::load(&folders.state, local)?;
         let known = receipt.environments.contains_key(&which.env);
         let missing = || CliError::no_environment(&which.env, known);
-        if environments.is_taken(&Real) {
+        if environments.is_taken(local) {
             return Err(ExecError::Foreign { path: environments.current_path() }.into());
         }
-        let generation = environments.linked(&Real).ok_or_else(missing)?;
-        let stops = generation.faults(&Real).into_iter().find(Fault::stops_programs);
+        let generation = environments.linked(local).ok_or_else(missing)?;
+        let stops = generation.faults(local).into_iter().find(Fault::stops_programs);
         if let Some(fault) = stops {
             return Err(CliError::Broken { name: which.env.clone(), fault });
         }
-        let record = generation.record(&Real).ok_or_else(missing)?;
+        let record = generation.record(local).ok_or_else(missing)?;
         let wish = receipt.wish(&which.env, Some(&record));
         let adopted = wish.and_then(|request| request["choices"]["base"].as_str());
         let base = adopted
             .map_or_else(|| Environments::new(&folders.data, "base").current_path(), PathBuf::from);
         let path = environments.current_path();
         let inside = backend(record.manager).inside(&which.env, &path, &base);
-        Ok(Self { path, inside })
+        Ok(Self { local, path, inside })
     }
 
     /// A command in the environment.
     pub(super) fn enter(&self, command: Command) -> Command {
-        self.inside.enter(&Real, command)
+        self.inside.enter(self.local, command)
     }
 }
 
+/// Asks the system before a program starts that [`System`] does not run to its end.
+pub(super) fn may_start(local: &dyn System, command: &Command) -> Result<bool, CliError> {
+    // Its variables may hold what nobody is to read.
+    let command = command.argv.join(" ");
+    let permit = local.permit(&message!("run {command}"));
+    Ok(permit.map_err(CliError::io(command))? == Permit::Granted)
+}
+
 /// Lets the command take this program's place.
-fn become_it(command: &Command) -> Result<ExitCode, CliError> {
+fn become_it(local: &dyn System, command: &Command) -> Result<ExitCode, CliError> {
+    if !may_start(local, command)? {
+        return Ok(ExitCode::SUCCESS);
+    }
     let error = replace(command);
     Err(CliError::Other(message!("`{}` could not be started: {error}", command.argv[0])))
 }
 
-pub fn run(_: &Common, args: &Run) -> Result<ExitCode, CliError> {
-    let environment = Environment::open(&args.which)?;
+pub fn run(local: &Local, _: &Common, args: &Run) -> Result<ExitCode, CliError> {
+    let environment = Environment::open(&**local, &args.which)?;
     let mut words = args.command.clone();
     // The search for the program happens on this program's PATH, so what is in the environment is named by its place.
     let folders = environment.inside.folders.iter();
-    let own = folders.map(|folder| folder.join(&words[0])).find(|own| Real.stat(own).is_ok());
+    let own = folders.map(|folder| folder.join(&words[0])).find(|own| local.stat(own).is_ok());
     if let Some(own) = own.filter(|_| !words[0].contains('/')) {
         words[0] = own.to_string_lossy().into_owned();
     }
     let command = Command::changes(words);
-    become_it(&environment.enter(command))
+    become_it(&**local, &environment.enter(command))
 }
 
-pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
-    let environment = Environment::open(args)?;
-    let shell = Real.env("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
+pub fn shell(local: &Local, _: &Common, args: &Which) -> Result<ExitCode, CliError> {
+    let environment = Environment::open(&**local, args)?;
+    let shell = local.env("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
     let name = Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned());
-    let starts =
-        Starts { shell: &shell, inside: &environment.inside, folder: folders(&Real).cache };
+    let starts = Starts {
+        local: &**local,
+        shell: &shell,
+        inside: &environment.inside,
+        folder: folders(&**local).cache,
+    };
     let command = match (name.as_deref(), environment.inside.fish()) {
         (Some("bash"), _) => starts.bash()?,
         (Some("zsh"), _) => starts.zsh()?,
@@ -81,12 +98,13 @@ pub fn shell(_: &Common, args: &Which) -> Result<ExitCode, CliError> {
         (Some("sh" | "dash" | "ash" | "ksh" | "ksh93" | "mksh" | "yash"), _) => starts.posix()?,
         _ => Command::changes([shell.as_str(), "-i"]),
     };
-    become_it(&environment.enter(command))
+    become_it(&**local, &environment.enter(command))
 }
 
 /// How a shell is started so that the user's own file is read first, and what it does to PATH does not hide the
 /// environment.
 struct Starts<'a> {
+    local: &'a dyn System,
     shell: &'a str,
     inside: &'a Inside,
     /// Where the files are that shells read.
@@ -103,7 +121,7 @@ impl Starts<'_> {
 
     /// zsh reads all of its files in one folder: it is led to ours, and each of them to the user's.
     fn zsh(&self) -> Result<Command, CliError> {
-        let before = match Real.env("ZDOTDIR") {
+        let before = match self.local.env("ZDOTDIR") {
             Some(folder) => format!("ZDOTDIR={}\n", quote(&folder)),
             None => "unset ZDOTDIR\n".to_owned(),
         };
@@ -126,7 +144,7 @@ impl Starts<'_> {
 
     /// The file of a plain shell is the one that `ENV` names.
     fn posix(&self) -> Result<Command, CliError> {
-        let before = match Real.env("ENV") {
+        let before = match self.local.env("ENV") {
             Some(file) => {
                 format!("ENV={}\n[ -f \"$ENV\" ] && . \"$ENV\"\n", quote(&file))
             }
@@ -138,7 +156,7 @@ impl Starts<'_> {
 
     fn write(&self, name: &str, text: &str) -> Result<String, CliError> {
         let path = self.folder.join(name);
-        Real.write(&path, text.as_bytes(), 0o600).map_err(CliError::io(&path))?;
+        self.local.write(&path, text.as_bytes(), 0o600).map_err(CliError::io(&path))?;
         Ok(path.to_string_lossy().into_owned())
     }
 }

@@ -12,11 +12,11 @@ use crate::error::CliError;
 /// What is wrong, what may have been meant, and how the command is typed.
 pub(super) fn told(error: &Error, typed: &[String]) -> Message {
     let mut parts = vec![wrong(error, typed)];
-    parts.extend(possible(error));
+    parts.extend(possible(error).map(|values| Message::parts([Message::plain("  "), values])));
     let tips = tips(error);
     if !tips.is_empty() {
         parts.push(Message::plain(""));
-        parts.extend(tips);
+        parts.extend(tips.into_iter().map(|tip| message!("  tip: {tip}")));
     }
     if let Some(ContextValue::StyledStr(usage)) = error.get(ContextKind::Usage) {
         let usage = usage.to_string();
@@ -106,7 +106,7 @@ fn reason(source: &(dyn std::error::Error + 'static)) -> Message {
 fn possible(error: &Error) -> Option<Message> {
     match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(values)) if !values.is_empty() => {
-            Some(message!("  [possible values: {}]", values.join(", ")))
+            Some(message!("[possible values: {}]", values.join(", ")))
         }
         _ => None,
     }
@@ -153,28 +153,28 @@ pub(super) fn fault(error: &Error, typed: &[String]) -> CliError {
 fn tips(error: &Error) -> Vec<Message> {
     let mut tips = Vec::new();
     if let Some(command) = called_here(error) {
-        return vec![message!("  tip: here that is '{}'", format!("aitk {command}"))];
+        return vec![message!("here that is '{}'", format!("aitk {command}"))];
     }
     if let Some(value) = error.get(ContextKind::SuggestedArg) {
-        tips.push(message!("  tip: a similar argument exists: '{}'", text(value)));
+        tips.push(message!("a similar argument exists: '{}'", text(value)));
     }
     if let Some(value) = error.get(ContextKind::SuggestedValue) {
-        tips.push(message!("  tip: a similar value exists: '{}'", text(value)));
+        tips.push(message!("a similar value exists: '{}'", text(value)));
     }
     match error.get(ContextKind::SuggestedSubcommand) {
         Some(ContextValue::Strings(names)) if names.len() > 1 => {
             let names: Vec<_> = names.iter().map(|name| format!("'{name}'")).collect();
-            tips.push(message!("  tip: some similar subcommands exist: {}", names.join(", ")));
+            tips.push(message!("some similar subcommands exist: {}", names.join(", ")));
         }
         Some(value) => {
-            tips.push(message!("  tip: a similar subcommand exists: '{}'", text(value)));
+            tips.push(message!("a similar subcommand exists: '{}'", text(value)));
         }
         None => {}
     }
     if error.get(ContextKind::TrailingArg).is_some() {
         let arg = error.get(ContextKind::InvalidArg).map(text).unwrap_or_default();
         let behind = format!("-- {arg}");
-        tips.push(message!("  tip: to pass '{}' as a value, use '{}'", arg, behind));
+        tips.push(message!("to pass '{}' as a value, use '{}'", arg, behind));
     }
     tips
 }

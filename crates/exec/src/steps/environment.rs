@@ -213,32 +213,8 @@ fn exact(
 ) -> Exact {
     let lock = &resolved.lock;
     let generation = cx.environments(wanted).instance(cx.system, &lock.digest());
-    let (backend, site) = (backend_of(wanted), cx.looking());
-    let mut own = Step {
-        commands: Vec::new(),
-        download: Some(0),
-        disk: Some(0),
-        estimated: false,
-        ..step.clone()
-    };
-    if let Some(layer) = lock.layer(&step.id) {
-        own = filled(cx, backend, &generation, &own, layer);
-    }
-    let create = backend.create_commands(&site, &wanted.name, &wanted.request, generation.path());
-    own.commands.splice(0..0, create);
-    let mut steps = vec![own];
-    let layers = plan.steps.iter().filter(|step| step.part() == Part::Layer);
-    for layer in layers {
-        if let Some(locked) = lock.layer(&layer.id) {
-            steps.push(filled(cx, backend, &generation, layer, locked));
-        }
-    }
-    let link = cx.environments(wanted).current_path();
-    for step in plan.steps.iter().filter(|step| step.part() == Part::Switch) {
-        let commands =
-            vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
-        steps.push(Step { commands, ..step.clone() });
-    }
+    let backend = backend_of(wanted);
+    let mut steps = exact_steps(cx, plan, step, wanted, lock);
     let taken = plan.framework.as_ref().zip(backend.taken(&wanted.request.builds, lock));
     let framework = taken.as_ref().map(|(planned, taken)| FrameworkPlan {
         build: taken.name.clone(),
@@ -272,6 +248,44 @@ fn exact(
     let lock = Some(Lock { build, ..lock.clone() });
     let environment = Some(EnvironmentPlan { name: wanted.name.clone(), request, lock });
     Exact { steps, environment, framework, accelerator, warnings }
+}
+
+/// The steps of an environment as they are with its lock: its own, its layers, and the switch to it.
+fn exact_steps(
+    cx: &Context<'_>,
+    plan: &Plan,
+    step: &Step,
+    wanted: &EnvironmentPlan,
+    lock: &Lock,
+) -> Vec<Step> {
+    let generation = cx.environments(wanted).instance(cx.system, &lock.digest());
+    let (backend, site) = (backend_of(wanted), cx.looking());
+    let mut own = Step {
+        commands: Vec::new(),
+        download: Some(0),
+        disk: Some(0),
+        estimated: false,
+        ..step.clone()
+    };
+    if let Some(layer) = lock.layer(&step.id) {
+        own = filled(cx, backend, &generation, &own, layer);
+    }
+    let create = backend.create_commands(&site, &wanted.name, &wanted.request, generation.path());
+    own.commands.splice(0..0, create);
+    let mut steps = vec![own];
+    let layers = plan.steps.iter().filter(|step| step.part() == Part::Layer);
+    for layer in layers {
+        if let Some(locked) = lock.layer(&layer.id) {
+            steps.push(filled(cx, backend, &generation, layer, locked));
+        }
+    }
+    let link = cx.environments(wanted).current_path();
+    for step in plan.steps.iter().filter(|step| step.part() == Part::Switch) {
+        let commands =
+            vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
+        steps.push(Step { commands, ..step.clone() });
+    }
+    steps
 }
 
 /// What is said of what the user had added and the solver cannot have beside the rest.

@@ -297,6 +297,11 @@ impl Parameter {
 }
 
 impl Target {
+    /// Whether it brings services that run on this machine.
+    pub fn has_services(&self) -> bool {
+        !self.service.is_empty()
+    }
+
     pub(super) fn read(name: &str, files: &BTreeMap<String, String>) -> Result<Self, ExportError> {
         let table = |file: &str| {
             let text = files.get(&format!("{name}/{file}")).map_or("", String::as_str);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -91,15 +91,8 @@ fn attempt(
     let wishes: Vec<_> = layers.iter().map(|layer| (&layer.step, &layer.requirements)).collect();
     let origin = Origin::of(build, settings);
     let folder = settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, asked.target)));
-    let input = folder.join("requirements.in");
     let all = wishes.iter().flat_map(|(_, requirements)| *requirements);
-    for requirement in all.clone() {
-        let unfit = |unfit: names::Unfit| EnvError::Unsolvable { reason: Message::plain(unfit) };
-        names::requirement::check(requirement).map_err(unfit)?;
-    }
-    let all: String = all.map(|requirement| format!("{requirement}\n")).collect();
-    system.write(&input, all.as_bytes(), 0o600).map_err(EnvError::io(&input))?;
-
+    let input = write_wishes(system, &folder, all)?;
     let python = match asked.interpreter {
         Some(interpreter) => interpreter.to_owned(),
         None => text(&stand_in::write(system, &folder, asked.target)?),
@@ -112,25 +105,12 @@ fn attempt(
         Origin::General | Origin::Mirror(_) => message!("the Python package index"),
     };
     let pylock = run(&compile.clone().args(["--format", "pylock.toml", "-q"]), &source)?;
-    let bad = |reason: Message| LockError::BadLock { path: message!("uv's answer"), reason };
-    let file: UvLock =
-        toml::from_str(&pylock).map_err(|error| bad(Message::plain(error.message())))?;
-    let mut packages = file
-        .packages
-        .into_iter()
-        .map(|package| package.locked(asked.target))
-        .collect::<Result<Vec<_>, _>>()?;
-    packages.sort_by(|one, other| one.package.name.cmp(&other.package.name));
+    let mut packages = packages_of(&pylock, asked.target)?;
     build.map_or(Ok(()), |build| is_that_build(&packages, build))?;
 
     // Who asked for whom: the same question again, with the versions just found; from the cache alone, since a mirror may
     // answer differently a moment later.
-    let pins = folder.join("pins.txt");
-    let lines: String = packages
-        .iter()
-        .map(|locked| format!("{}=={}\n", locked.package.name, locked.package.version))
-        .collect();
-    system.write(&pins, lines.as_bytes(), 0o600).map_err(EnvError::io(&pins))?;
+    let pins = write_pins(system, &folder, &packages)?;
     let via = compile.args(["--constraint", &text(&pins), "--annotation-style", "line"]);
     let via = via.args(["--no-header", "--no-emit-index-url", "--emit-index-annotation", "-q"]);
     // uv takes it once only.
@@ -162,6 +142,49 @@ fn attempt(
         build: build.map(|build| build.name.clone()),
         layers,
     })
+}
+
+/// Lays down what is asked for, as uv reads it.
+fn write_wishes<'r>(
+    system: &dyn System,
+    folder: &Path,
+    all: impl Iterator<Item = &'r String>,
+) -> Result<PathBuf, EnvError> {
+    let input = folder.join("requirements.in");
+    let mut lines = String::new();
+    for requirement in all {
+        let unfit = |unfit: names::Unfit| EnvError::Unsolvable { reason: Message::plain(unfit) };
+        names::requirement::check(requirement).map_err(unfit)?;
+        lines += &format!("{requirement}\n");
+    }
+    system.write(&input, lines.as_bytes(), 0o600).map_err(EnvError::io(&input))?;
+    Ok(input)
+}
+
+/// The packages of uv's answer, by their names.
+fn packages_of(pylock: &str, target: &Target) -> Result<Vec<Locked>, EnvError> {
+    let bad = |reason: Message| LockError::BadLock { path: message!("uv's answer"), reason };
+    let file: UvLock =
+        toml::from_str(pylock).map_err(|error| bad(Message::plain(error.message())))?;
+    let packages = file.packages.into_iter().map(|package| package.locked(target));
+    let mut packages = packages.collect::<Result<Vec<_>, _>>()?;
+    packages.sort_by(|one, other| one.package.name.cmp(&other.package.name));
+    Ok(packages)
+}
+
+/// Lays down the versions that were found, as uv reads them.
+fn write_pins(
+    system: &dyn System,
+    folder: &Path,
+    packages: &[Locked],
+) -> Result<PathBuf, EnvError> {
+    let pins = folder.join("pins.txt");
+    let lines: String = packages
+        .iter()
+        .map(|locked| format!("{}=={}\n", locked.package.name, locked.package.version))
+        .collect();
+    system.write(&pins, lines.as_bytes(), 0o600).map_err(EnvError::io(&pins))?;
+    Ok(pins)
 }
 
 /// Where the framework comes from.

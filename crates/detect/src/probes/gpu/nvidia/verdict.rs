@@ -331,6 +331,12 @@ impl Known<'_> {
                 ),
             );
         }
+        self.without_module(&kernel)
+    }
+
+    /// The same by the kernels that its driver has a module for.
+    fn without_module(&self, kernel: &str) -> (Obstacle, Message) {
+        let driver = self.driver;
         match (&driver.kernels[..], driver.packages.is_empty()) {
             ([], true) if driver.library.is_none() => (
                 Obstacle::NoDriver,
@@ -342,7 +348,7 @@ impl Known<'_> {
                     "its driver is installed without the module for a kernel: it was not built, or its package is missing"
                 ),
             ),
-            (kernels, _) if kernels.contains(&kernel) => (
+            (kernels, _) if kernels.iter().any(|one| one == kernel) => (
                 Obstacle::NotLoaded,
                 message!(
                     "its driver is installed for this kernel, and not loaded; a restart usually helps"

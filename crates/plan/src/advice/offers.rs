@@ -1,0 +1,267 @@
+//! What can be rented, bought or used for nothing, compared for a need.
+
+use aitk_system::Message;
+use serde::{Deserialize, Serialize};
+
+use super::tree::{Leaf, yes};
+use crate::basics::basics;
+use crate::texts::Texts;
+
+/// Months over which a purchase is counted.
+const PURCHASE_MONTHS: f64 = 24.0;
+/// Hours a month that are counted where nobody says how many.
+pub const HOURS: u32 = 40;
+
+/// A row of what can be rented, bought or used for nothing.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Offer {
+    /// Stable name.
+    pub id: String,
+    /// What it is.
+    pub kind: Kind,
+    /// What its maker calls it.
+    pub name: String,
+    /// Whether it is still there.
+    pub status: State,
+    /// The least that it costs, in US dollars.
+    pub usd: Option<f64>,
+    /// What that is for.
+    pub per: Option<Per>,
+    /// Whether it can have a GPU.
+    #[serde(default)]
+    pub gpu: bool,
+    /// Memory of the GPU in GB; `None` where that depends.
+    pub vram: Option<u32>,
+    /// Hours of a GPU that it gives in a month at most.
+    pub hours: Option<u32>,
+    /// Its page.
+    pub link: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+    /// Whether it was checked.
+    #[serde(default = "yes")]
+    pub sure: bool,
+    /// What it gives, in a row of the user's own.
+    pub gives: Option<String>,
+    /// Its limits, in a row of the user's own.
+    pub limits: Option<String>,
+    /// Its prices in words, in a row of the user's own.
+    pub price: Option<String>,
+}
+
+/// Kinds of offers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[allow(missing_docs, reason = "the words are in the texts, under `kind`")]
+pub enum Kind {
+    Notebook,
+    Trial,
+    Vps,
+    Gpu,
+    Managed,
+    Stack,
+    Lakehouse,
+    Hardware,
+}
+
+/// Whether an offer is still there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// As it ever was.
+    Alive,
+    /// Under another name than the one that people know.
+    Renamed,
+    /// Alive, but nobody should count on it.
+    Uncertain,
+    /// Gone.
+    Retired,
+}
+
+/// What a price is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Per {
+    /// A month.
+    Month,
+    /// An hour.
+    Hour,
+    /// For ever.
+    Once,
+}
+
+/// What somebody needs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+pub struct Need {
+    /// Memory of a GPU, in GB.
+    pub vram: Option<u32>,
+    /// Hours a month.
+    pub hours: Option<u32>,
+    /// US dollars a month.
+    pub spend: Option<f64>,
+}
+
+impl Need {
+    /// As it is typed.
+    pub(super) fn flags(&self) -> String {
+        let vram = self.vram.map(|vram| format!(" --vram {vram}"));
+        let hours = self.hours.map(|hours| format!(" --hours {hours}"));
+        let spend = self.spend.map(|spend| format!(" --spend {spend}"));
+        [vram, hours, spend].into_iter().flatten().collect()
+    }
+}
+
+/// Why an offer does not fit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Unfit {
+    /// It is gone.
+    Retired,
+    /// Too little memory of a GPU.
+    Vram,
+    /// Too few hours.
+    Hours,
+    /// Too dear.
+    Spend,
+}
+
+impl Offer {
+    /// What it costs in a month, in US dollars; `None` where use decides.
+    pub fn month_usd(&self, need: &Need) -> Option<f64> {
+        let usd = self.usd?;
+        let month = match self.per? {
+            Per::Month => usd,
+            Per::Hour => usd * f64::from(need.hours.unwrap_or(HOURS)),
+            Per::Once => usd / PURCHASE_MONTHS,
+        };
+        Some((month * 100.0).round() / 100.0)
+    }
+
+    /// Why it does not fit a need; `None` where it does, as far as that is known.
+    pub fn unfit(&self, need: &Need) -> Option<Unfit> {
+        let gpu = |wanted: u32| !self.gpu || self.vram.is_some_and(|has| has < wanted);
+        // What use decides costs something.
+        let dear = |spend: f64| self.month_usd(need).map_or(spend == 0.0, |usd| usd > spend);
+        if self.status == State::Retired {
+            Some(Unfit::Retired)
+        } else if need.vram.is_some_and(gpu) {
+            Some(Unfit::Vram)
+        } else if self.hours.is_some_and(|has| need.hours.is_some_and(|wanted| has < wanted)) {
+            Some(Unfit::Hours)
+        } else if need.spend.is_some_and(dear) {
+            Some(Unfit::Spend)
+        } else {
+            None
+        }
+    }
+}
+
+/// An offer as it is told.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OfferTold {
+    /// Stable name.
+    pub id: String,
+    /// What its maker calls it.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+    /// Whether it is still there.
+    pub status: State,
+    /// What it gives.
+    pub gives: Message,
+    /// What it does not give.
+    pub limits: Message,
+    /// Its prices in words.
+    pub price: Message,
+    /// The least that it costs, in US dollars.
+    pub usd: Option<f64>,
+    /// What that is for.
+    pub per: Option<Per>,
+    /// What that makes in a month.
+    pub month_usd: Option<f64>,
+    /// Memory of its GPU in GB.
+    pub vram: Option<u32>,
+    /// Its page.
+    pub link: String,
+    /// Where this comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+    /// Whether it was checked.
+    pub sure: bool,
+    /// Whether that is long ago.
+    pub stale: bool,
+    /// Why it does not fit, in one word.
+    pub unfit: Option<Unfit>,
+    /// Why it does not fit.
+    pub why: Option<Message>,
+}
+
+/// Offers, those that fit first: all of the catalog by their cost, or those of a leaf in its order. What nobody should
+/// count on comes behind the others.
+pub fn compare(
+    offers: &[Offer],
+    leaf: Option<&Leaf>,
+    need: &Need,
+    texts: &Texts,
+    today: &str,
+) -> Vec<OfferTold> {
+    let named = |id: &String| offers.iter().find(|offer| offer.id == *id);
+    let mut all: Vec<_> = match leaf {
+        Some(leaf) => leaf.offers.iter().filter_map(named).collect(),
+        None => offers.iter().collect(),
+    };
+    if leaf.is_none() {
+        let cost = |offer: &Offer| offer.month_usd(need).unwrap_or(f64::MAX);
+        all.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
+    }
+    let mut told: Vec<_> = all.into_iter().map(|offer| tell(offer, need, texts, today)).collect();
+    told.sort_by_key(|offer| (offer.unfit.is_some(), offer.status == State::Uncertain));
+    told
+}
+
+fn tell(offer: &Offer, need: &Need, texts: &Texts, today: &str) -> OfferTold {
+    let words = |own: &Option<String>, what: &str| {
+        let built_in = || texts.get(&format!("offer.{}.{what}", offer.id));
+        own.as_ref().map_or_else(built_in, Message::plain)
+    };
+    let unfit = offer.unfit(need);
+    let count = |number: Option<u32>| Message::plain(number.unwrap_or_default());
+    let why = unfit.map(|unfit| match unfit {
+        Unfit::Retired => texts.get("reason.retired"),
+        Unfit::Vram => texts.fill("reason.vram", vec![("vram", count(need.vram))]),
+        Unfit::Hours => texts
+            .fill("reason.hours", vec![("has", count(offer.hours)), ("hours", count(need.hours))]),
+        Unfit::Spend => {
+            texts.fill("reason.spend", vec![("spend", price(need.spend.unwrap_or_default()))])
+        }
+    });
+    OfferTold {
+        id: offer.id.clone(),
+        name: offer.name.clone(),
+        kind: offer.kind,
+        status: offer.status,
+        gives: words(&offer.gives, "gives"),
+        limits: words(&offer.limits, "limits"),
+        price: words(&offer.price, "price"),
+        usd: offer.usd,
+        per: offer.per,
+        month_usd: offer.month_usd(need),
+        vram: offer.vram,
+        link: offer.link.clone(),
+        source: offer.source.clone(),
+        as_of: offer.as_of.clone(),
+        sure: offer.sure,
+        stale: basics().age.is_old(&offer.as_of, today),
+        unfit,
+        why,
+    }
+}
+
+/// A sum of money, with two digits behind the point where it is not whole.
+pub fn price(usd: f64) -> Message {
+    Message::number(if usd.fract() == 0.0 { format!("{usd:.0}") } else { format!("{usd:.2}") })
+}
