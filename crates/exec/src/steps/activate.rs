@@ -28,7 +28,7 @@ impl Ensure for Activate {
         }
         let link = environments.current_path();
         let remedy = match environments.is_taken(cx.system) {
-            true => Some(in_the_way()),
+            true => Some(in_the_way(&link)),
             false => not_ours(cx, &link),
         };
         let other = message!("{} does not lead to it", link.display());

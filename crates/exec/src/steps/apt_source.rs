@@ -429,7 +429,8 @@ mod tests {
         let own = "/etc/apt/sources.list.d/own.list";
         machine.file(own, "deb https://repo.vendor.example:8443/debian_12 /\n");
         let lacks = machine.check(&step).unwrap().lacks();
-        assert!(lacks.iter().all(|lack| lack.remedy == Some(in_the_way())), "{lacks:?}");
+        let helps = Some(in_the_way(Path::new(own)));
+        assert!(lacks.iter().all(|lack| lack.remedy == helps), "{lacks:?}");
         let refused = machine.apply(step.action.clone(), Receipt::default());
         assert!(matches!(refused, Err(ExecError::Foreign { path }) if path == Path::new(own)));
         let list = "/var/lib/apt/lists/repo.vendor.example:8443_debian%5f12_InRelease";

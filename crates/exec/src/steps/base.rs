@@ -114,9 +114,12 @@ impl Ensure for Base {
         if links.iter().any(|link| leads_there(link)) {
             return Ok(check);
         }
-        let taken = links.iter().all(|link| is_foreign(cx, link)).then(in_the_way);
+        let taken = links
+            .iter()
+            .all(|link| is_foreign(cx, link))
+            .then(|| links.first().map(|link| in_the_way(link)));
         let unknown = Check::missing(message!("conda does not know `{}` by its name", self.env));
-        Ok(Check::of(check.lacks().into_iter().chain(unknown.helped_by(taken).lacks())))
+        Ok(Check::of(check.lacks().into_iter().chain(unknown.helped_by(taken.flatten()).lacks())))
     }
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {

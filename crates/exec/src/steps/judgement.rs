@@ -126,10 +126,11 @@ pub(crate) fn not_ours(cx: &Context<'_>, file: &Path) -> Option<Remedy> {
     foreign_place(cx.system, file).map(|folder| Remedy::Do(give_back(&folder)))
 }
 
-/// What helps where something of somebody else's stands in a link's place.
-pub(crate) fn in_the_way() -> Remedy {
+/// What helps where something of somebody else's stands in the way.
+pub(crate) fn in_the_way(path: &Path) -> Remedy {
     Remedy::Do(message!(
-        "look at it; move it away if it is not needed, then run the same command again"
+        "look at {}; move it away if it is not needed, then run the same command again",
+        path.display()
     ))
 }
 
@@ -137,7 +138,7 @@ pub(crate) fn in_the_way() -> Remedy {
 pub(crate) fn help_where_refused(why: Result<(), ExecError>) -> Result<Option<Remedy>, ExecError> {
     match why {
         Ok(()) => Ok(None),
-        Err(ExecError::Foreign { .. }) => Ok(Some(in_the_way())),
+        Err(ExecError::Foreign { path }) => Ok(Some(in_the_way(&path))),
         Err(ExecError::Yours { remedy, .. } | ExecError::NoSwapFile { remedy, .. }) => {
             Ok(Some(Remedy::Do(remedy)))
         }

@@ -182,6 +182,16 @@ pub(super) fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecErr
     }
 }
 
+/// Refuses what is no plain file where one is to be: root neither writes through a link nor takes a folder away.
+pub(super) fn only_file(system: &dyn System, path: &Path) -> Result<(), ExecError> {
+    match system.stat(path) {
+        Ok(stat) if stat.kind != FileKind::File => {
+            Err(ExecError::Foreign { path: path.to_owned() })
+        }
+        _ => Ok(()),
+    }
+}
+
 /// The folders above a path, the nearest one first.
 fn folders_above(path: &Path) -> Vec<PathBuf> {
     path.ancestors().skip(1).map(Path::to_owned).collect()

@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 use aitk_system::{FileKind, Message, System, Told, message};
 
 /// What stands around the lines that are aitk's.
-const BEGIN: &str = "# >>> aitk >>>";
-const END: &str = "# <<< aitk <<<";
+pub(super) const BEGIN: &str = "# >>> aitk >>>";
+pub(super) const END: &str = "# <<< aitk <<<";
 /// How many links may lead to a file, as the kernel has it.
 const MAX_LINKS: usize = 40;
 
@@ -123,16 +123,10 @@ pub(super) fn has(bytes: &[u8], wanted: &str) -> Result<bool, Unclear> {
     let parts = parts(bytes)?;
     let plain = |line: &&[u8]| line.trim_ascii_end().to_vec();
     let wanted: Vec<_> = wanted.lines().map(|line| line.as_bytes().to_vec()).collect();
-    Ok(match parts.block {
-        Some(block) => {
-            let ours = block.iter().filter(|line| is_ours(line));
-            ours.map(plain).collect::<Vec<_>>() == wanted
-        }
-        None => {
-            let there: Vec<_> = parts.before.iter().map(plain).collect();
-            wanted.iter().all(|line| there.contains(line))
-        }
-    })
+    let by_hand: Vec<_> = parts.before.iter().chain(&parts.after).map(plain).collect();
+    let block = parts.block.unwrap_or_default();
+    let ours: Vec<_> = block.iter().filter(|line| is_ours(line)).map(plain).collect();
+    Ok(ours == wanted || wanted.iter().all(|line| by_hand.contains(line)))
 }
 
 /// A file with these lines in place of the earlier ones; at its end where there were none. What the user has written

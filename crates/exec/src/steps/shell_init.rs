@@ -6,7 +6,7 @@ use aitk_plan::step::ShellInit;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Message, System, Told, message, quote};
 
-use super::shell_file::{self, Changed, Unclear, behind_links, closed};
+use super::shell_file::{self, BEGIN, Changed, END, Unclear, behind_links, closed};
 use super::{Check, Ensure, Exact, Made, Work, base, help_where_refused};
 use crate::context::Context;
 use crate::error::ExecError;
@@ -50,23 +50,30 @@ impl Wanted {
     fn changed(&self, cx: &Context<'_>) -> Result<(PathBuf, Option<Vec<u8>>, Changed), ExecError> {
         let place = behind_links(&self.file, cx.system).map_err(ExecError::io(&self.file))?;
         if let Some(reason) = closed(&place, cx.system) {
-            return Err(self.yours(reason));
+            let lines = self.lines.trim_end();
+            let remedy = message!(
+                "add these lines to it yourself, then run the same command again:\n{lines}"
+            );
+            return Err(self.yours(reason, remedy));
         }
         let there = read(&place, cx.system)?;
         let changed = shell_file::with(there.as_deref().unwrap_or_default(), &self.lines);
-        changed.map_err(|_| self.yours(unclear())).map(|changed| (place, there, changed))
+        changed.map_err(|_| self.unclear()).map(|changed| (place, there, changed))
     }
 
-    /// Says that a file stays as it is, and what to write into it.
-    fn yours(&self, reason: Message) -> ExecError {
+    /// Says that a file stays as it is, and what helps.
+    fn yours(&self, reason: Message, remedy: Message) -> ExecError {
+        ExecError::Yours { path: self.file.clone(), reason, remedy }
+    }
+
+    /// As long as the marks are there, lines that are added to them make it no better.
+    fn unclear(&self) -> ExecError {
         let lines = self.lines.trim_end();
-        ExecError::Yours {
-            path: self.file.clone(),
-            reason,
-            remedy: message!(
-                "add these lines to it yourself, then run the same command again:\n{lines}"
-            ),
-        }
+        let remedy = message!(
+            "take the lines `{BEGIN}` and `{END}` out of it, let it have these lines, then run the same command \
+             again:\n{lines}"
+        );
+        self.yours(unclear(), remedy)
     }
 }
 

@@ -121,6 +121,7 @@ fn refuse(cx: &Context<'_>, swap: &SwapFile) -> Result<(), ExecError> {
             remedy: message!("name it otherwise"),
         });
     }
+    root::only_file(cx.system, Path::new(path))?;
     let State { there, ours, .. } = state(cx, path)?;
     if there && !ours { Err(ExecError::Foreign { path: path.into() }) } else { Ok(()) }
 }
@@ -324,7 +325,10 @@ mod tests {
         let machine = machine("ext4");
         machine.file(PATH, "");
         let lacks = machine.check(&step(action())).unwrap().lacks();
-        assert!(lacks.iter().all(|lack| lack.remedy == Some(in_the_way())), "{lacks:?}");
+        assert!(
+            lacks.iter().all(|lack| lack.remedy == Some(in_the_way(Path::new(PATH)))),
+            "{lacks:?}"
+        );
         let refused = commands(&machine, Receipt::default()).unwrap_err();
         assert!(matches!(refused, ExecError::Foreign { .. }), "{refused}");
         machine.file("/proc/swaps", SWAPS);

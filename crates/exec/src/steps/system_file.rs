@@ -12,9 +12,10 @@ use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::{Thing, system_files};
 
-/// Somebody else's file is never overwritten.
+/// Somebody else's file is never overwritten, and nothing but a file.
 fn refuse_foreign(cx: &Context<'_>, wanted: &SystemFile) -> Result<(), ExecError> {
     let path = Path::new(&wanted.path);
+    root::only_file(cx.system, path)?;
     let made = cx.memo().receipt.made(&key(path));
     match root::content_of(cx, path)? {
         Some(content) if content != wanted.content.as_bytes() && !made => {
@@ -31,10 +32,14 @@ fn key(path: &Path) -> String {
 impl Ensure for SystemFile {
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
         let path = Path::new(&self.path);
-        let check = match root::content_of(cx, path)? {
-            Some(there) if there == self.content.as_bytes() => return Ok(Check::Holds),
-            Some(_) => Check::missing(message!("{} says something else", path.display())),
-            None => Check::missing(message!("there is no {}", path.display())),
+        let there = root::only_file(cx.system, path).and_then(|()| root::content_of(cx, path));
+        let check = match there {
+            Ok(Some(there)) if there == self.content.as_bytes() => return Ok(Check::Holds),
+            Ok(None) => Check::missing(message!("there is no {}", path.display())),
+            Ok(Some(_)) | Err(ExecError::Foreign { .. }) => {
+                Check::missing(message!("{} says something else", path.display()))
+            }
+            Err(error) => return Err(error),
         };
         Ok(check.helped_by(help_where_refused(refuse_foreign(cx, self))?))
     }
@@ -107,7 +112,11 @@ mod tests {
         assert_eq!(holds(&machine), Check::Holds);
         machine.file(PATH, "blacklist nouveau\nblacklist other\n");
         let other = || Check::missing(format!("{PATH} says something else"));
-        assert_eq!(holds(&machine), other().helped_by(in_the_way()), "it is somebody else's");
+        assert_eq!(
+            holds(&machine),
+            other().helped_by(in_the_way(Path::new(PATH))),
+            "it is somebody else's"
+        );
         let ours = machine.made(&[&format!("file:{PATH}")]);
         assert_eq!(machine.check_with(&step(action()), ours).unwrap(), other());
     }

@@ -17,6 +17,8 @@ pub enum Helps {
     /// Moving something of the user's away.
     Move,
     GiveBack,
+    /// Writing lines into a file of the user's.
+    Edit,
 }
 
 pub struct Case {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use aitk_detect::{Machine, detect, examine};
 use aitk_env::{Environments, Generation, Settings};
 use aitk_exec::{Context, Event, Finding, Journal, Receipt, Reporter, judge, survey, verify};
-use aitk_plan::{Catalog, Choices, Manager, Plan, Profile, Status, Wheel};
+use aitk_plan::{Catalog, Choices, Manager, Plan, Profile, Status, Step, Wheel};
 use aitk_system::{Deny, Explain, Real, System};
 
 use crate::sources::{Host, channel, index, sha256, wheel};
@@ -30,8 +30,11 @@ pub struct Home {
     pub machine: Machine,
     catalog: Catalog,
     pub settings: Settings,
-    profile: Profile,
-    choices: Choices,
+    pub profile: Profile,
+    pub choices: Choices,
+    /// What is to be ensured besides.
+    pub steps: Vec<Step>,
+    pub system: Arc<dyn System>,
 }
 
 /// The source of each package's module.
@@ -98,7 +101,8 @@ impl Home {
         let profile = PROFILE.replace(r#"["six"]"#, r#"["six", "toolz"]"#);
         let profile = Profile::from_toml("tiny.toml", &profile).unwrap();
         let folder = folder.to_owned();
-        Self { folder, manager, machine, catalog, settings, profile, choices }
+        let (steps, system) = (Vec::new(), Arc::new(Real));
+        Self { folder, manager, machine, catalog, settings, profile, choices, steps, system }
     }
 
     fn with<T>(
@@ -111,22 +115,27 @@ impl Home {
         let receipt = Receipt::load(&machine.folders.state, &Real).unwrap();
         let mut cx = Context::new(system, &Real, machine, catalog, settings, receipt);
         cx.deep = deep;
-        let plan = aitk_plan::plan(machine, profile, choices, self.manager, catalog);
+        let mut plan = aitk_plan::plan(machine, profile, choices, self.manager, catalog);
+        plan.steps.extend(self.steps.clone());
         look(&cx, plan)
     }
 
     /// What is found, by those who change nothing.
     pub fn verify(&self, deep: bool) -> Vec<Finding> {
-        let system = Deny(Arc::new(Real));
+        let system = Deny(Arc::clone(&self.system));
         self.with(&system, false, |cx, plan| verify(cx, &plan, deep, &Silent).unwrap())
     }
 
     /// What the doctor says of it: what was seen, and what helps.
     pub fn doctor(&self) -> BTreeSet<(String, String)> {
-        let own = self.with(&Deny(Arc::new(Real)), false, |cx, plan| judge(cx, &plan));
+        self.said(&["AITK-H36", "AITK-H37", "AITK-H57"])
+    }
+
+    /// The same of these findings.
+    pub fn said(&self, codes: &[&str]) -> BTreeSet<(String, String)> {
+        let own = self.with(&Deny(Arc::clone(&self.system)), false, |cx, plan| judge(cx, &plan));
         let (env, tables) = (self.environments().current_path(), &self.catalog.tables);
         let found = examine(&Real, &self.machine, tables, Some(&env), Some(&own));
-        let codes = ["AITK-H36", "AITK-H37", "AITK-H57"];
         let found = found.into_iter().filter(|one| codes.contains(&one.code.as_str()));
         let mut said = BTreeSet::new();
         for finding in found {
@@ -141,14 +150,14 @@ impl Home {
 
     /// Whether `apply` finds something to do.
     pub fn has_to_do(&self, deep: bool) -> bool {
-        self.with(&Real, deep, |cx, mut plan| {
+        self.with(&*self.system, deep, |cx, mut plan| {
             survey(cx, &mut plan, false).unwrap();
             plan.steps.iter().any(|step| step.status == Status::Needed)
         })
     }
 
     pub fn apply(&self, deep: bool) {
-        self.with(&Real, deep, |cx, mut plan| {
+        self.with(&*self.system, deep, |cx, mut plan| {
             survey(cx, &mut plan, true).unwrap();
             let journal = Journal::begin(&self.machine.folders.state, &Real);
             let summary = aitk_exec::apply(cx, plan, &journal, &Silent).unwrap();

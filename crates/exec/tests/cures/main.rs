@@ -11,13 +11,16 @@
 
 mod broken;
 mod conda;
+mod elsewhere;
 mod home;
+mod outside;
 mod sources;
 mod venv;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aitk_env::Depth;
@@ -40,12 +43,8 @@ fn follow(home: &Home, case: &Case, found: &[Finding]) {
             Remedy::Apply { deep, .. } => _ = applies.insert(*deep),
             Remedy::Remove(path) => remove(path.clone()),
             Remedy::Do(words) => match case.helps {
-                Helps::Move => {
-                    let path = finding.message.to_string();
-                    let path = path.split(" does not").next().unwrap();
-                    let path = path.split(" says").next().unwrap();
-                    fs::rename(path, home.folder.join("moved away")).unwrap();
-                }
+                Helps::Move => move_away(home, words, &finding.message),
+                Helps::Edit => edit(home, words),
                 _ => give_back(words),
             },
             Remedy::Doctor => panic!("{finding:?}"),
@@ -57,6 +56,29 @@ fn follow(home: &Home, case: &Case, found: &[Finding]) {
     }
 }
 
+/// What the words name, or what was said of it, unless it is away already.
+fn move_away(home: &Home, words: &Message, said: &Message) {
+    let (words, said) = (words.to_string(), said.to_string());
+    let path = match words.split_once("look at ") {
+        Some((_, words)) => words.split(';').next().unwrap(),
+        None => said.split(" says").next().unwrap(),
+    };
+    let path = outside::place(home, Path::new(path));
+    if fs::symlink_metadata(&path).is_ok() {
+        fs::rename(path, home.folder.join("moved away")).unwrap();
+    }
+}
+
+/// Takes the lines out that the words name, and writes those into it that follow them.
+fn edit(home: &Home, words: &Message) {
+    let (file, words) = (home.folder.join(".bashrc"), words.to_string());
+    let (what, lines) = words.split_once('\n').unwrap();
+    let text = fs::read_to_string(&file).unwrap();
+    let own = text.lines().filter(|line| !what.contains(&format!("`{line}`")));
+    let text: Vec<_> = own.chain(lines.lines()).collect();
+    fs::write(file, text.join("\n") + "\n").unwrap();
+}
+
 fn give_back(words: &Message) {
     let words = words.to_string();
     let (_, command) = words.split_once("sudo ").unwrap();
@@ -65,10 +87,15 @@ fn give_back(words: &Message) {
 }
 
 fn cure(home: &Home, case: &Case) {
-    let Case { breaks, says, helps } = case;
-    breaks(home);
+    (case.breaks)(home);
     let shallow = home.verify(false);
-    assert_eq!(of(&shallow), home.doctor(), "{says}: verify and doctor do not say the same");
+    assert_eq!(of(&shallow), home.doctor(), "{}: verify and doctor differ", case.says);
+    heal(home, case);
+}
+
+/// What is broken is named, and what is said to help does.
+fn heal(home: &Home, case: &Case) {
+    let Case { says, helps, .. } = case;
     let found = home.verify(matches!(helps, Helps::Deep | Helps::Remove));
     let finding = found.iter().find(|one| one.message.to_string().contains(says));
     let finding = finding.unwrap_or_else(|| panic!("{says} is not among {found:?}"));
@@ -78,6 +105,7 @@ fn cure(home: &Home, case: &Case) {
         Helps::Deep => said == "aitk apply --deep",
         Helps::Remove => said.starts_with("rm -r "),
         Helps::Move => said.contains("move it away"),
+        Helps::Edit => said.contains("let it have these lines") || said.contains("add these lines"),
         Helps::GiveBack => said.contains("sudo chown -R"),
     };
     assert!(fits, "{says}: the remedy is `{said}`");
@@ -89,7 +117,7 @@ fn cure(home: &Home, case: &Case) {
     let after = home.verify(true);
     assert!(of(&after).is_disjoint(&of(&found)), "{says}: `{said}` takes it not away: {after:?}");
     // What nobody but the person can do lets aitk do the rest.
-    if matches!(helps, Helps::Move | Helps::GiveBack) {
+    if matches!(helps, Helps::Move | Helps::GiveBack | Helps::Edit) {
         follow(home, case, &after);
     }
     assert_eq!(of(&home.verify(true)), BTreeSet::new(), "{says}: it is still there");
@@ -205,4 +233,63 @@ fn an_edited_kernel_is_no_fault() {
         .unwrap();
     assert_eq!(of(&home.verify(true)), BTreeSet::new());
     assert!(!home.has_to_do(true));
+}
+
+/// What root has written and the shell's file say, but for what a swap file is given by chance.
+fn tree(home: &Home) -> Vec<(PathBuf, String)> {
+    let mut ahead = vec![home.folder.join("root"), home.folder.join(".bashrc")];
+    let mut found = Vec::new();
+    while let Some(path) = ahead.pop() {
+        if path.is_dir() {
+            ahead.extend(fs::read_dir(&path).unwrap().map(|file| file.unwrap().path()));
+        } else {
+            let bytes = fs::read(&path).unwrap_or_default();
+            let text = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            let is_swap = path.ends_with("swapfile");
+            let text = if is_swap { bytes.len().to_string() } else { text };
+            found.push((path, text));
+        }
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn what_is_wrong_outside_of_environments_is_cured_as_it_is_said() {
+    let tables: [&[Case]; 4] =
+        [&outside::SYSTEM_FILE, &outside::SWAP_SPACE, &outside::APT_SOURCE, &outside::SHELL_FILE];
+    for cases in tables {
+        let folder = tempfile::tempdir().unwrap();
+        let home = outside::home(folder.path());
+        home.apply(false);
+        assert_eq!(of(&home.verify(true)), BTreeSet::new());
+        let before = tree(&home);
+        for case in cases {
+            (case.breaks)(&home);
+            assert_ne!(tree(&home), before, "{}: nothing is broken", case.says);
+            heal(&home, case);
+            // Whoever edits a file has it otherwise, and still as it should be.
+            if case.helps != Helps::Edit {
+                assert_eq!(tree(&home), before, "{}: more was changed", case.says);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_environment_for_a_gpu_that_is_gone_is_built_anew_as_it_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut home = outside::home_with_a_gpu(folder.path());
+    home.apply(false);
+    assert_eq!(home.said(&["AITK-H17"]), BTreeSet::new());
+    outside::take_the_gpu_out(&mut home);
+    let said = home.said(&["AITK-H17"]);
+    let (seen, _) = said.iter().next().unwrap();
+    assert!(seen.contains("built for CUDA 13.2"), "{said:?}");
+    assert!(said.iter().any(|(_, helps)| helps == "aitk apply"), "{said:?}");
+    assert!(home.has_to_do(false));
+    home.apply(false);
+    assert_eq!(home.said(&["AITK-H17"]), BTreeSet::new());
+    assert_eq!(of(&home.verify(true)), BTreeSet::new());
+    assert!(fs::read_to_string(home.site("torch/version.py")).unwrap().contains("+cpu"));
 }

@@ -70,6 +70,13 @@ fn serve(answers: impl FnOnce(&str) -> Answers) -> String {
     address
 }
 
+/// One file; its address.
+pub fn file(name: &str, bytes: Vec<u8>) -> String {
+    let address =
+        serve(|_| Answers::from([(format!("/{name}"), ("application/octet-stream", bytes))]));
+    format!("{address}/{name}")
+}
+
 /// An index with these wheels; its address.
 pub fn index(wheels: Vec<(String, Vec<u8>)>) -> String {
     let address = serve(|base| {

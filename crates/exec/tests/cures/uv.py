@@ -62,9 +62,14 @@ def install():
 
 
 def newest(name):
-    with urllib.request.urlopen(f"{os.environ['UV_DEFAULT_INDEX']}/{name}/") as answer:
-        file = json.load(answer)["files"][0]
-    return file["filename"].split("-")[1], file
+    for index in [*os.environ.get("UV_INDEX", "").split(), os.environ["UV_DEFAULT_INDEX"]]:
+        try:
+            with urllib.request.urlopen(f"{index}/{name}/") as answer:
+                file = json.load(answer)["files"][0]
+            return file["filename"].split("-")[1], file
+        except urllib.error.HTTPError:
+            continue
+    sys.exit(f"no index has {name}")
 
 
 def compile_():
