@@ -12,6 +12,11 @@ use crate::args::Verb;
 use crate::error::CliError;
 use crate::output::Output;
 
+/// The current folder; `None` where it is gone.
+pub fn here() -> Option<PathBuf> {
+    std::path::absolute(".").ok()
+}
+
 /// As many links as are followed to a folder.
 const MAX_LINKS: usize = 20;
 /// The rights by which others than the user could change something.

@@ -10,7 +10,7 @@ use aitk_env::{
     Backend, Depth, Environments, Generation, Occasion, Record, Settings, Site, backend,
 };
 use aitk_export::TargetList;
-use aitk_plan::{Catalog, EnvironmentPlan, Locks};
+use aitk_plan::{Catalog, EnvironmentPlan, Locks, Plan};
 use aitk_system::{Command, Message, System};
 use serde_json::Value;
 
@@ -259,12 +259,19 @@ impl Context<'_> {
         }
     }
 
-    /// What a generation becomes the one in use for, in this run.
-    pub(crate) fn occasion(&self) -> Occasion {
-        match self.back {
-            Some(_) => Occasion::Rollback,
-            None if self.fresh => Occasion::Upgrade,
-            None => Occasion::Apply,
+    /// What a generation becomes the one in use for, in this run, in place of one of which this was wished.
+    pub(crate) fn occasion(&self, plan: &Plan, before: Option<&Value>) -> Occasion {
+        let own = |wish: &Value| -> Option<BTreeSet<String>> {
+            let packages = wish.get("choices")?.get("packages").cloned();
+            serde_json::from_value(packages.unwrap_or_else(|| Value::Array(Vec::new()))).ok()
+        };
+        let now: BTreeSet<_> = plan.choices.packages.iter().cloned().collect();
+        match before.and_then(own) {
+            _ if self.back.is_some() => Occasion::Rollback,
+            _ if self.fresh => Occasion::Upgrade,
+            Some(before) if !now.is_subset(&before) => Occasion::Add,
+            Some(before) if now != before => Occasion::Drop,
+            _ => Occasion::Apply,
         }
     }
 

@@ -35,6 +35,10 @@ pub enum Fault {
     NotAProgram,
     /// A file stands where a folder belongs.
     NotAFolder,
+    /// Something else than a plain file stands where one belongs.
+    NotAFile,
+    /// The disk itself failed.
+    Disk,
 }
 
 /// Where on the way to a path what is the user's ends.
@@ -78,6 +82,9 @@ impl Fault {
             (Errno::NOMEM, Self::Memory),
             (Errno::NOEXEC, Self::NotAProgram),
             (Errno::NOTDIR, Self::NotAFolder),
+            (Errno::ISDIR, Self::NotAFile),
+            (Errno::EXIST, Self::NotAFile),
+            (Errno::IO, Self::Disk),
         ];
         let by_number = error
             .raw_os_error()
@@ -87,6 +94,12 @@ impl Fault {
             io::ErrorKind::QuotaExceeded => Some(Self::Quota),
             io::ErrorKind::ReadOnlyFilesystem => Some(Self::ReadOnly),
             io::ErrorKind::PermissionDenied => Some(Self::Denied),
+            // What the operating system calls so by a number is something else.
+            io::ErrorKind::IsADirectory | io::ErrorKind::InvalidInput
+                if error.raw_os_error().is_none() =>
+            {
+                Some(Self::NotAFile)
+            }
             _ => None,
         })
     }
@@ -165,6 +178,14 @@ impl Fault {
             Self::NotAFolder => message!(
                 "on the way there a file stands where a folder belongs: move it away, or name another place (HOME, TMPDIR, \
                  AITK_DATA_DIR, AITK_CACHE_DIR, AITK_STATE_DIR)"
+            ),
+            Self::NotAFile => message!(
+                "something else than a plain file stands there, a folder, a pipe or a link that leads nowhere: move it away, \
+                 or name another place"
+            ),
+            Self::Disk => message!(
+                "the disk fails there (`sudo dmesg | tail` may say more): save what matters to you, and set AITK_DATA_DIR, \
+                 AITK_CACHE_DIR and AITK_STATE_DIR to another one"
             ),
             Self::NotAProgram => {
                 message!(
@@ -261,6 +282,10 @@ mod tests {
         assert_eq!(of(40), Some(Fault::Loop));
         assert_eq!(of(24), Some(Fault::OpenFiles));
         assert_eq!(of(11), Some(Fault::Processes));
+        assert_eq!((of(17), of(21)), (Some(Fault::NotAFile), Some(Fault::NotAFile)));
+        assert_eq!((of(5), of(22)), (Some(Fault::Disk), None));
+        let pipe = io::Error::new(io::ErrorKind::InvalidInput, "it is no plain file");
+        assert_eq!(Fault::of(&pipe), Some(Fault::NotAFile));
         assert_eq!(of(2), None);
         assert_eq!(Fault::of(&io::ErrorKind::PermissionDenied.into()), Some(Fault::Denied));
         assert_eq!(Fault::of(&io::Error::other("x")), None);

@@ -249,7 +249,7 @@ fn open(path: &Path) -> io::Result<(File, u64)> {
     match meta.is_file() {
         true => Ok((file, meta.len())),
         false if meta.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
-        false => Err(io::ErrorKind::InvalidInput.into()),
+        false => Err(io::Error::new(io::ErrorKind::InvalidInput, message!("it is no plain file"))),
     }
 }
 
@@ -274,7 +274,7 @@ fn refuse_others(meta: &fs::Metadata) -> io::Result<()> {
     match meta.is_file() && own && meta.nlink() == 1 {
         true => Ok(()),
         false => Err(io::Error::new(
-            io::ErrorKind::PermissionDenied,
+            io::ErrorKind::InvalidInput,
             message!("it is no plain file of this user's own"),
         )),
     }

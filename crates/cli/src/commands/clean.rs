@@ -8,7 +8,7 @@ use aitk_system::message;
 use serde_json::json;
 
 use crate::args::{Clean, Common};
-use crate::commands::remove::{free, places};
+use crate::commands::remove::{places, taken};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, GOOD, Output, one_line, styled};
 use crate::run::{confirm, take_turn};
@@ -59,16 +59,14 @@ pub fn run(
     }
     // What is taken away does not come back, so silence means no.
     confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
-    let before = [&session.settings.data, &session.settings.cache].map(|at| free(&**local, at));
+    let before = taken(&**local, &session);
     let failed = clean(&around, &cleaning, &mut receipt)?;
-    let after = [&session.settings.data, &session.settings.cache].map(|at| free(&**local, at));
-    // Both are often on one disk.
-    let freed = before.iter().zip(after).map(|(before, after)| after.saturating_sub(*before)).max();
+    let freed = before.saturating_sub(taken(&**local, &session));
     data["freed"] = freed.into();
     let failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
     CliError::remains(&failed)?;
     output.result("cleaning", &data, Vec::new(), || {
-        message!("{} {} came free.", styled(GOOD, "✓"), Bytes(freed.unwrap_or_default()))
+        message!("{} {} came free.", styled(GOOD, "✓"), Bytes(freed))
     });
     Ok(ExitCode::SUCCESS)
 }

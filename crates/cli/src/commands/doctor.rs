@@ -10,13 +10,14 @@ use aitk_detect::{
 };
 use aitk_env::Environments;
 use aitk_exec::{ProjectRecord, client_lack, credentials_lack, judge};
-use aitk_plan::Choices;
-use aitk_system::{Deny, Message, message};
+use aitk_plan::{Choices, Warning};
+use aitk_system::{Deny, Explain, Message, message};
 use serde_json::json;
 
 use crate::args::{Common, Doctor};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled};
+use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::typed::command_as_typed;
 use crate::upkeep::Upkeep;
@@ -41,24 +42,40 @@ pub fn run(
     let own = own(&session, named.as_deref());
     let tables = &session.catalog.tables;
     let mut findings = examine(system, &session.machine, tables, named.as_deref(), own.as_ref());
-    let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
-    let project = match session.is_local {
-        true => ProjectRecord::read(&here, system)?,
-        false => None,
-    };
     let mut looked = looked_at() - ProjectKind::ALL.len();
-    if let Some(record) = &project {
-        looked += ProjectKind::ALL.len() - usize::from(!args.check_credentials);
-        findings.extend(of_project(&session, &here, record, args)?);
+    // What cannot be read of a project keeps nobody from looking at the machine.
+    let project = if session.is_local { project(&session, args) } else { Ok(None) };
+    let mut untold = Vec::new();
+    match project {
+        Ok(None) => {}
+        Ok(Some(found)) => {
+            looked += ProjectKind::ALL.len() - usize::from(!args.check_credentials);
+            findings.extend(found);
+        }
+        Err(error) => untold.push(Warning {
+            code: error.code().to_owned(),
+            message: error.message(),
+            hint: error.hint(),
+        }),
     }
-    let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
+    output.warn(&untold);
+    let diagnostics = session.notes.iter().map(Diagnostic::from);
+    let diagnostics = diagnostics.chain(untold.iter().map(Diagnostic::from)).collect();
     output.result("doctor", &json!({ "findings": findings }), diagnostics, || {
         let with_environment =
             named.is_some() || is_environment(system, &own_environment(&session.machine));
         page(&findings, looked, with_environment)
     });
     let wrong = findings.iter().any(|finding| finding.severity != Severity::Info);
+    let wrong = wrong || !untold.is_empty();
     Ok(if wrong { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
+}
+
+/// The findings on the project of the current folder, where there is one.
+fn project(session: &Session, args: &Doctor) -> Result<Option<Vec<Finding>>, CliError> {
+    let Some(here) = here() else { return Ok(None) };
+    let record = ProjectRecord::read(&here, &*session.system)?;
+    record.map(|record| of_project(session, &here, &record, args)).transpose()
 }
 
 /// The findings on the project of a folder.

@@ -6,16 +6,17 @@ use std::process::ExitCode;
 use aitk_detect::folders;
 use aitk_env::Usage;
 use aitk_exec::{
-    Kept, Places, ProjectRemoval, Receipt, Removal, brought, note_by_marks, project_removal,
-    prune_empty, removal, remove_project, take_all_away, take_file, whole_cache,
+    Kept, Places, ProjectRemoval, Receipt, Removal, SERVICES, brought, note_by_marks,
+    project_removal, prune_empty, removal, remove_project, take_all_away, take_file, whole_cache,
 };
-use aitk_plan::Bytes;
+use aitk_plan::{Bytes, SWAP_FILE};
 use aitk_system::{System, is_terminal, message};
 use serde_json::json;
 
 use crate::args::{Common, Remove};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, GOOD, Output, one_line, styled};
+use crate::places::here;
 use crate::run::{agrees, confirm, elevate, take_turn};
 use crate::session::{Local, Session};
 use crate::words::said;
@@ -29,8 +30,9 @@ pub fn run(
     if common.machine.is_some() {
         return Err(CliError::Other(message!("`remove` works on this machine only")));
     }
-    let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
-    if let Some(removal) = project_removal(&here, &**local)? {
+    if let Some(here) = here()
+        && let Some(removal) = project_removal(&here, &**local)?
+    {
         return remove_project_here(local, &here, &removal, args, output);
     }
     let session = Session::open(local, common)?;
@@ -69,7 +71,7 @@ pub fn run(
         true => None,
         false => elevate(&session, commands.iter().cloned(), false)?,
     };
-    let before = free(&**local, &places.data);
+    let before = taken(&**local, &session);
     let failed = take_all_away(&**local, &removal, &places, receipt, state)?;
     let mut failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
     for path in &cache {
@@ -79,7 +81,7 @@ pub fn run(
     if args.all && failed.is_empty() {
         forget_all(local, &session)?;
     }
-    let freed = free(&**local, &places.data).saturating_sub(before);
+    let freed = before.saturating_sub(taken(&**local, &session));
     data["freed"] = freed.into();
     data["cache"] = cache.iter().map(|path| path.display().to_string()).collect();
     CliError::remains(&failed)?;
@@ -231,7 +233,20 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
     }
 }
 
-/// Free bytes on the file system of a folder, which may be gone.
-pub fn free(local: &dyn System, folder: &Path) -> u64 {
-    folder.ancestors().find_map(|path| Some(local.space(path).ok()?.free)).unwrap_or_default()
+/// Bytes of the disk that all of aitk's takes. What is free on the disk would tell of what others write meanwhile as well.
+pub fn taken(local: &dyn System, session: &Session) -> u64 {
+    let (settings, state) = (&session.settings, &session.machine.folders.state);
+    let mut usage = Usage::default();
+    for place in [&settings.data, &settings.cache, state] {
+        usage.add(local, &resolved(local, place));
+    }
+    for place in [SWAP_FILE, SERVICES] {
+        usage.add(local, Path::new(place));
+    }
+    usage.own()
+}
+
+/// A folder that may be a link to another disk.
+fn resolved(local: &dyn System, folder: &Path) -> PathBuf {
+    local.read_link(folder).map_or_else(|_| folder.to_owned(), |to| folder.with_file_name(to))
 }

@@ -17,6 +17,7 @@ use crate::args::{Common, Status};
 use crate::commands::history::History;
 use crate::error::{CliError, making};
 use crate::output::{BAD, CARE, DIM, GOOD, HEAD, Output, one_line, styled};
+use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::upkeep::Upkeep;
 use crate::words::{language, said};
@@ -58,7 +59,8 @@ pub fn run(
         true => Some(History::read(system, &session.settings.data, env)?),
         false => None,
     };
-    let here = std::path::absolute(".").map_err(CliError::io_of(message!("the current folder")))?;
+    // In a folder that is gone there is no project.
+    let here = here().unwrap_or_default();
     let project = project_state(&here, &**local)?;
     let upkeep = project.as_ref().map(|project| Upkeep::of(&session, &here, &project.record));
     let upkeep = upkeep.transpose()?.unwrap_or_default();

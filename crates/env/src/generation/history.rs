@@ -38,6 +38,10 @@ pub enum Occasion {
     /// Something was asked for, or did not work any more.
     #[default]
     Apply,
+    /// A package of the user's own came in …
+    Add,
+    /// … or went.
+    Drop,
     /// There was something newer.
     Upgrade,
     /// Somebody has gone back to it.
@@ -52,6 +56,8 @@ impl Occasion {
     pub fn name(self) -> &'static str {
         match self {
             Self::Apply => "apply",
+            Self::Add => "add",
+            Self::Drop => "drop",
             Self::Upgrade => "upgrade",
             Self::Rollback => "rollback",
             Self::Other => "other",

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use aitk_plan::{Project, names, parse_toml};
+use aitk_plan::{ProfileError, Project, names, parse_toml};
 use aitk_system::{Message, System, is_plain, message};
 use serde::{Deserialize, Serialize};
 
@@ -117,7 +117,13 @@ impl ProjectRecord {
             schema: u32,
         }
         let file = path.to_string_lossy();
-        let told = |error: aitk_plan::ProfileError| bad(aitk_system::Explain::message(&error));
+        let told = |error: ProfileError| match error {
+            // The path stands before it already.
+            ProfileError::Invalid { line, column, message, .. } => {
+                bad(message!("line {line}, column {column}: {message}"))
+            }
+            error => bad(aitk_system::Explain::message(&error)),
+        };
         let form: Form = parse_toml(&file, &text).map_err(told)?;
         if form.schema > 1 {
             return Err(bad(message!("it was written by a newer version of aitk")));

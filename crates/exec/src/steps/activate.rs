@@ -59,20 +59,22 @@ impl Ensure for Activate {
         let environments = cx.environments(wanted);
         let before = environments.current(cx.system);
         let run = Journal::run_of(&work.log);
+        let wish = before.as_ref().and_then(|(_, record)| record.wish.as_ref());
+        let occasion = cx.occasion(work.plan, wish);
         if cx.dry && cx.back.is_none() {
             let name = wanted.generation().unwrap_or_default();
             let generation = environments.instance(cx.system, &name);
-            environments.activate(cx.system, &generation, run, cx.occasion())?;
+            environments.activate(cx.system, &generation, run, occasion)?;
             return Ok(Vec::new());
         }
         if let Some(base) = base(cx) {
             let bases = Environments::beside(base);
-            bases.activate(cx.system, base, run.clone(), cx.occasion())?;
+            bases.activate(cx.system, base, run.clone(), occasion)?;
         }
         let Some((generation, _)) = cx.built(wanted) else {
             return Err(ExecError::StillMissing { reason: message!("nothing was built") });
         };
-        environments.activate(cx.system, &generation, run, cx.occasion())?;
+        environments.activate(cx.system, &generation, run, occasion)?;
         if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
             && let Some(text) = left_behind(cx, &old, &generation, None)
         {

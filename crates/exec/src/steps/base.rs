@@ -268,7 +268,8 @@ fn build(
     ensure(cx, work, &builder, &wanted)?;
     let generation = builder.mender.generation;
     let run = Journal::run_of(&work.log);
-    environments.activate(cx.system, &generation, run, cx.occasion())?;
+    let wish = before.as_ref().and_then(|(_, record)| record.wish.as_ref());
+    environments.activate(cx.system, &generation, run, cx.occasion(work.plan, wish))?;
     if let Some((old, _)) = before.filter(|(old, _)| *old != generation)
         && let Some(text) = left_behind(cx, &old, &generation, Some(BASE))
     {

@@ -55,7 +55,7 @@ pub(crate) use judgement::{
 };
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use restart::boot_id;
-pub use service::{ServiceState, service_states};
+pub use service::{ENVIRONMENTS, ServiceState, service_states};
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
 pub(crate) use swap_file::is_marked as swap_is_marked;
 pub use undo::Undo;
@@ -231,4 +231,22 @@ pub(crate) fn hash(path: &Path, system: &dyn System) -> Option<String> {
 
 pub(crate) fn hash_of(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What is noted of files until all is done: they may still say what was noted of them before.
+pub(crate) fn with_what_was(cx: &Context<'_>, made: Vec<Made>) -> Vec<Made> {
+    let known = cx.receipt().objects;
+    let both = |mut made: Made| {
+        let before = known.get(&made.key).and_then(|object| object.detail.clone());
+        if let (true, Some(before), Some(new)) =
+            (made.key.starts_with("file:"), before, &made.detail)
+        {
+            made.detail = Some(match before.split(' ').any(|hash| hash == new) {
+                true => before,
+                false => format!("{new} {before}"),
+            });
+        }
+        made
+    };
+    made.into_iter().map(both).collect()
 }

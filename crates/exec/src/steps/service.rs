@@ -14,7 +14,7 @@ use aitk_system::{Command, Message, System, message};
 
 use super::root::{self, Deed};
 use super::{Check, Ensure, Exact, Made, TakenBack, Work, comes_later, hash_of};
-use super::{help_where_refused, may_download};
+use super::{help_where_refused, may_download, with_what_was};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::{Thing, UNITS, services};
@@ -24,7 +24,7 @@ use crate::report::Incoming;
 /// The interpreter that environments of services are built on: it is root's.
 const PYTHON: &str = "/usr/bin/python3";
 /// Where services have their environments, one of two that is in use.
-const ENVIRONMENTS: &str = "/opt/aitk";
+pub const ENVIRONMENTS: &str = "/opt/aitk";
 const SLOTS: [&str; 2] = ["a", "b"];
 const CURRENT: &str = "current";
 /// Stands in such an environment once it is whole: what was asked for.
@@ -323,22 +323,6 @@ impl<'a> Wanted<'a> {
         places.into_iter().chain(secrets).try_for_each(|path| root::only_roots(system, &path))
     }
 
-    /// What is noted of it until all is done: the files may still be those of before.
-    fn about(&self, cx: &Context<'_>, step: &Step) -> Vec<Made> {
-        let known = cx.receipt().objects;
-        let both = |mut made: Made| {
-            let before = known.get(&made.key).and_then(|object| object.detail.clone());
-            if let (true, Some(before), Some(new)) =
-                (made.key.starts_with("file:"), before, &made.detail)
-                && before != *new
-            {
-                made.detail = Some(format!("{new} {before}"));
-            }
-            made
-        };
-        self.made(step).into_iter().map(both).collect()
-    }
-
     /// What is noted of it.
     fn made(&self, step: &Step) -> Vec<Made> {
         let named = self.service.python.first().map(|wish| project(wish));
@@ -436,7 +420,8 @@ impl Ensure for step::Service {
         let backup = wanted.backup(cx.system);
         let made = wanted.made(work.step);
         let there = || wanted.files.iter().any(|file| cx.system.exists(&file.path));
-        cx.about_to(&work.step.id, &wanted.about(cx, work.step), there, || {
+        let about = with_what_was(cx, made.clone());
+        cx.about_to(&work.step.id, &about, there, || {
             if switches {
                 let (wheels, lines) = wanted.fetched(cx, work)?;
                 root::carry_out(cx, work, &wanted.build(cx.system, wheels, lines))?;

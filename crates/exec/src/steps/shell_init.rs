@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use aitk_plan::step::ShellInit;
 use aitk_plan::{Plan, Step};
-use aitk_system::{Message, System, Told, message, quote};
+use aitk_system::{FileKind, Message, System, Told, message, quote};
 
 use super::shell_file::{self, BEGIN, Changed, END, Unclear, behind_links, closed};
 use super::{Check, Ensure, Exact, Made, Work, base, help_where_refused};
@@ -51,6 +51,13 @@ impl Wanted {
         let place = behind_links(&self.file, cx.system).map_err(ExecError::io(&self.file))?;
         if let Some(reason) = closed(&place, cx.system) {
             let lines = self.lines.trim_end();
+            if cx.system.stat(&place).is_ok_and(|stat| stat.kind != FileKind::File) {
+                let remedy = message!(
+                    "look at {}; move it away if it is not needed, then run the same command again",
+                    place.display()
+                );
+                return Err(self.yours(reason, remedy));
+            }
             let remedy = message!(
                 "add these lines to it yourself, then run the same command again:\n{lines}"
             );
@@ -92,7 +99,10 @@ fn read(file: &PathBuf, system: &dyn System) -> Result<Option<Vec<u8>>, ExecErro
 impl Ensure for ShellInit {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
         let Wanted { file, lines } = wanted(cx, plan);
-        let bytes = read(&file, cx.system)?.unwrap_or_default();
+        let place = behind_links(&file, cx.system).map_err(ExecError::io(&file))?;
+        let is_file = cx.system.stat(&place).is_ok_and(|stat| stat.kind == FileKind::File);
+        let bytes = if is_file { read(&place, cx.system)? } else { None };
+        let bytes = bytes.unwrap_or_default();
         let check = match shell_file::has(&bytes, &lines) {
             Ok(true) => return Ok(Check::Holds),
             Ok(false) => Check::missing(message!("{} does not load conda", file.display())),

@@ -7,7 +7,9 @@ use aitk_plan::step::SystemFile;
 use aitk_plan::{Plan, Step};
 
 use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work, hash, help_where_refused};
+use super::{
+    Check, Ensure, Exact, Made, TakenBack, Work, hash, hash_of, help_where_refused, with_what_was,
+};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::{Thing, system_files};
@@ -53,11 +55,13 @@ impl Ensure for SystemFile {
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
         refuse_foreign(cx, self)?;
         let path = Path::new(&self.path);
-        let made = vec![Made::created(key(path), None)];
+        let made = vec![Made::created(key(path), Some(hash_of(self.content.as_bytes())))];
         let there =
             || self.check(cx, work.plan, work.step).is_ok_and(|check| check == Check::Holds);
         let put = [Deed::put(path, &self.content)];
-        cx.about_to(&work.step.id, &made, there, || root::carry_out(cx, work, &put))?;
+        // Until it is done it may say what it said before.
+        let about = with_what_was(cx, made.clone());
+        cx.about_to(&work.step.id, &about, there, || root::carry_out(cx, work, &put))?;
         Ok(made)
     }
 
@@ -79,7 +83,8 @@ impl Ensure for SystemFile {
         let ours = |(known, content): (String, String)| {
             Path::new(&known) == path && content.as_bytes() == there
         };
-        let noted = detail.is_some_and(|detail| hash(path, system).as_deref() == Some(detail));
+        let is_there = |hash_of_it: &str| hash(path, system).as_deref() == Some(hash_of_it);
+        let noted = detail.is_some_and(|detail| detail.split(' ').any(is_there));
         if noted || system_files().any(ours) {
             return Some((vec![root::delete([path])], None));
         }

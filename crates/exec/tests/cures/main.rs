@@ -269,9 +269,14 @@ fn what_is_wrong_outside_of_environments_is_cured_as_it_is_said() {
             assert_ne!(tree(&home), before, "{}: nothing is broken", case.says);
             heal(&home, case);
             // Whoever edits a file has it otherwise, and still as it should be.
-            if case.helps != Helps::Edit {
-                assert_eq!(tree(&home), before, "{}: more was changed", case.says);
+            let mut expected = before.clone();
+            let mut after = tree(&home);
+            if matches!(case.helps, Helps::Edit | Helps::Move) {
+                let of_root = |(path, _): &(PathBuf, String)| !path.ends_with(".bashrc");
+                expected.retain(of_root);
+                after.retain(of_root);
             }
+            assert_eq!(after, expected, "{}: more was changed", case.says);
         }
     }
 }

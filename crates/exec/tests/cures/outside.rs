@@ -207,7 +207,7 @@ pub const APT_SOURCE: [Case; 9] = [
     }),
 ];
 
-pub const SHELL_FILE: [Case; 6] = [
+pub const SHELL_FILE: [Case; 7] = [
     case("does not load conda", Apply, |home| {
         let text = fs::read_to_string(shell_file(home)).unwrap();
         let (own, _) = text.split_once("# >>> aitk").unwrap();
@@ -232,5 +232,9 @@ pub const SHELL_FILE: [Case; 6] = [
         let mut rights = fs::metadata(shell_file(home)).unwrap().permissions();
         rights.set_readonly(true);
         fs::set_permissions(shell_file(home), rights).unwrap();
+    }),
+    case("does not load conda", Move, |home| {
+        remove(shell_file(home));
+        write(shell_file(home).join("file"), "mine");
     }),
 ];
