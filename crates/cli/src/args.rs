@@ -7,12 +7,14 @@ use aitk_plan::Language;
 use aitk_system::{Message, is_empty_variable, message};
 use anstream::ColorChoice;
 use clap::builder::Resettable;
+use clap::parser::ValueSource;
 use clap::{
-    ArgAction, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser, Subcommand,
-    ValueEnum,
+    ArgAction, ArgMatches, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser,
+    Subcommand, ValueEnum,
 };
 use clap_complete::Shell;
 
+use crate::folder::FolderFile;
 use crate::given::{Given, Which};
 
 /// Turns a budget into a working AI environment: looks at the machine, says what fits, shows an exact plan, carries
@@ -37,7 +39,9 @@ impl Args {
     /// # Errors
     /// Help, and whatever cannot be meant.
     pub fn read() -> Result<Self, clap::Error> {
-        let mut args = Self::from_arg_matches(&command().try_get_matches()?)?;
+        let matches = command().try_get_matches()?;
+        let mut args = Self::from_arg_matches(&matches)?;
+        args.common.env_named = env_named(&matches);
         if let Verb::Apply(apply) = &mut args.verb
             && let Some(folder) = apply.output.take()
         {
@@ -45,6 +49,14 @@ impl Args {
         }
         Ok(args)
     }
+}
+
+/// The environment that somebody has named, if it were the usual one.
+fn env_named(matches: &ArgMatches) -> Option<String> {
+    let (_, own) = matches.subcommand()?;
+    let is_there = own.try_contains_id("env").is_ok_and(|there| there);
+    let named = is_there && own.value_source("env") != Some(ValueSource::DefaultValue);
+    named.then(|| own.try_get_one::<String>("env").ok().flatten().cloned()).flatten()
 }
 
 /// The command line as it is described here, with variables that are read as people mean them.
@@ -93,6 +105,10 @@ pub enum Verb {
     Plan(Plan),
     /// Do it: a saved plan, or plan and do; asks once
     Apply(Apply),
+    /// Give this folder a file with choices and an environment of its own, for every command in it or below
+    Init(Init),
+    /// Confirm a folder's file that came from elsewhere, as it stands: until then nothing follows it
+    Trust(Trust),
     /// Check everything that aitk keeps here, and run the proofs again
     Verify(Verify),
     /// Show what is here because of aitk
@@ -159,6 +175,12 @@ pub struct Common {
     /// Language of what people read [default: the locale's]; JSON and logs are in English
     #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG")]
     pub lang: Option<Lang>,
+    /// The environment that somebody has named.
+    #[arg(skip)]
+    pub env_named: Option<String>,
+    /// The file of the current folder, or of one above, where it counts.
+    #[arg(skip)]
+    pub folder: Option<FolderFile>,
 }
 
 /// Languages.
@@ -297,6 +319,31 @@ pub struct Plan {
     /// For hosted notebooks: send the folder with the platform's own client and your own credentials, which starts it
     #[arg(long)]
     pub push: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "It writes aitk.toml and aitk.lock. Where aitk.toml is there already and nothing is chosen, it makes the lock anew."
+)]
+pub struct Init {
+    #[command(flatten)]
+    pub choices: ChoiceArgs,
+    /// Write no lock, and ask no source
+    #[arg(long, env = "AITK_NO_RESOLVE")]
+    pub no_resolve: bool,
+    /// Write over an aitk.toml that is there
+    #[arg(long)]
+    pub force: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct Trust {
+    /// The folder [default: the current one, or the nearest one above that has a file]
+    #[arg(value_name = "DIR")]
+    pub folder: Option<PathBuf>,
+    /// Take it back
+    #[arg(long)]
+    pub revoke: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -89,6 +89,36 @@ pub enum CliError {
         hint_if((!hints.is_empty()).then(|| Message::list(hints.clone())))
     )]
     Usage { what: Message, hints: Vec<Message> },
+    /// A folder's file has a line that is no choice.
+    #[explain(
+        code = "AITK-C49",
+        exit = Config,
+        say("{path}: {reason}"),
+        hint("a line is a choice as `aitk plan --help` lists them: budget = \"low\"")
+    )]
+    BadFolderFile { path: PathBuf, reason: Message },
+    /// A folder's file was not confirmed as it stands, and nobody can be asked.
+    #[explain(
+        code = "AITK-C50",
+        exit = NotPermitted,
+        say("{what}: {asks}", what = match changed {
+            true => message!("{path} has changed since it was confirmed, and asks for"),
+            false => message!("{path} was not confirmed, and asks for"),
+        }),
+        hint(
+            "look at it, then `aitk trust {folder}`; with --env it does not count",
+            folder = quote(&path.parent().unwrap_or(path).to_string_lossy())
+        )
+    )]
+    FolderNotConfirmed { path: PathBuf, asks: Message, changed: bool },
+    /// There is no file of a folder here.
+    #[explain(
+        code = "AITK-C51",
+        exit = Usage,
+        say("there is no aitk.toml in {folder}, nor above it"),
+        hint("`aitk init` writes one")
+    )]
+    NoFolderFile { folder: PathBuf },
     /// A package is to be taken out that nobody has added.
     #[explain(
         code = "AITK-C46",

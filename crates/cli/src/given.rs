@@ -1,5 +1,7 @@
 //! The choices on the command line: each row of their list is a flag and a variable.
 
+use std::path::Path;
+
 use aitk_env::{Secret, without_secrets};
 use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes, settled};
 use aitk_system::{Message, Told, message};
@@ -52,6 +54,27 @@ impl Given {
         if !values.is_empty() {
             let (row, values) = (Choice::named(flag), values.to_vec());
             self.0.push(One { row, values, by_variable: false });
+        }
+    }
+
+    /// Puts it over what was given elsewhere: there stays what nobody says otherwise here, and what adds up.
+    pub fn over(&mut self, elsewhere: &Self) {
+        for other in &elsewhere.0 {
+            let row = other.row;
+            let is_instead =
+                |one: &One| one.row.without == Some(row.flag) || row.without == Some(one.row.flag);
+            let is_told = self.0.iter().any(is_instead);
+            match self.0.iter_mut().find(|one| one.row.flag == row.flag) {
+                Some(one) if row.flag == "package" => {
+                    one.values = settled(other.values.clone(), &one.values);
+                }
+                Some(one) if row.adds || row.flag == "set" => {
+                    one.values.splice(0..0, other.values.iter().cloned());
+                }
+                Some(_) => {}
+                None if is_told => {}
+                None => self.0.push(other.clone()),
+            }
         }
     }
 
@@ -190,6 +213,27 @@ fn arg(row: &'static Choice) -> Arg {
         }
         Takes::Path => arg.value_parser(path).value_hint(ValueHint::AnyPath),
         Takes::Source(_) => arg.value_parser(source).hide_env_values(true),
+    }
+}
+
+/// A value for a row as its flag takes it, where paths count from a folder.
+///
+/// # Errors
+/// What is expected instead.
+pub fn read(row: &Choice, text: &str, folder: &Path) -> Result<String, Message> {
+    match row.takes {
+        Takes::Switch | Takes::Framework => Ok(text.to_owned()),
+        Takes::Word(check) => check(text).map(|()| text.to_owned()),
+        Takes::OneOf(words) if words.iter().any(|(word, _)| *word == text) => Ok(text.to_owned()),
+        Takes::OneOf(words) => {
+            let words: Vec<_> = words.iter().map(|(word, _)| *word).collect();
+            Err(message!("one of these is expected: {words}"))
+        }
+        Takes::Path => path(&folder.join(text).to_string_lossy()),
+        Takes::Source(_) if text.starts_with("./") || text.starts_with("../") => {
+            source(&folder.join(text).to_string_lossy())
+        }
+        Takes::Source(_) => source(text),
     }
 }
 

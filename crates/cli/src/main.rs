@@ -5,6 +5,8 @@ mod changes;
 mod commands;
 mod config;
 mod error;
+mod folder;
+mod follow;
 mod given;
 mod help;
 mod output;
@@ -55,7 +57,7 @@ fn main() -> ExitCode {
     if lines {
         output::lines_are_json();
     }
-    output::ended(match run(&args, &output) {
+    output::ended(match run(args, &output) {
         Ok(code) => code,
         Err(error) => output.fail(&error),
     })
@@ -80,30 +82,45 @@ fn end_with_a_panic() {
 const NO_THREAD: [&str; 3] =
     ["failed to spawn thread", "can't spawn worker thread", "Resource temporarily unavailable"];
 
-fn run(args: &Args, output: &Output) -> Result<ExitCode, CliError> {
+fn run(mut args: Args, output: &Output) -> Result<ExitCode, CliError> {
     places::look_after(&args.verb, output)?;
     let local: Local = Arc::new(Real);
+    follow::settle(&local, &mut args, output)?;
+    let ended = start(&local, &args, output);
+    places::tag_cache(&*local);
+    let ended = ended?;
+    // What was installed for a folder stands in its lock from then on.
+    let installs = matches!(&args.verb, Verb::Apply(_) | Verb::Upgrade(_) | Verb::Rollback(_));
+    if let Some(file) = args.common.folder.filter(|_| installs && ended == ExitCode::SUCCESS) {
+        file.keep(&*local)?.into_iter().for_each(|told| output.say(told));
+    }
+    Ok(ended)
+}
+
+fn start(local: &Local, args: &Args, output: &Output) -> Result<ExitCode, CliError> {
     match &args.verb {
-        Verb::Detect(detect) => commands::detect::run(&local, &args.common, detect, output),
-        Verb::Doctor(doctor) => commands::doctor::run(&local, &args.common, doctor, output),
-        Verb::Advise(advise) => commands::advise::run(&local, &args.common, advise, output),
-        Verb::Plan(plan) => commands::plan::run(&local, &args.common, plan, output),
-        Verb::Lock(lock) => commands::lock::run(&local, &args.common, lock, output),
-        Verb::Apply(apply) => commands::apply::run(&local, &args.common, apply, output),
-        Verb::Add(add) => commands::add::run(&local, &args.common, add, Way::In, output),
-        Verb::Drop(add) => commands::add::run(&local, &args.common, add, Way::Out, output),
-        Verb::Upgrade(upgrade) => commands::upgrade::run(&local, &args.common, upgrade, output),
-        Verb::Rollback(rollback) => commands::rollback::run(&local, &args.common, rollback, output),
-        Verb::Remove(remove) => commands::remove::run(&local, &args.common, remove, output),
-        Verb::Clean(clean) => commands::clean::run(&local, &args.common, clean, output),
-        Verb::Bundle(bundle) => commands::bundle::run(&local, &args.common, bundle, output),
-        Verb::Verify(verify) => commands::verify::run(&local, &args.common, verify, output),
-        Verb::Status(status) => commands::status::run(&local, &args.common, status, output),
-        Verb::Run(run) => commands::work::run(&local, &args.common, run),
-        Verb::Shell(which) => commands::work::shell(&local, &args.common, which),
-        Verb::Lab(lab) => commands::lab::lab(&local, &args.common, lab, output),
-        Verb::Export(export) => commands::export::run(&local, &args.common, export, output),
-        Verb::Profiles(profiles) => commands::profiles::run(&local, profiles, output),
+        Verb::Detect(detect) => commands::detect::run(local, &args.common, detect, output),
+        Verb::Doctor(doctor) => commands::doctor::run(local, &args.common, doctor, output),
+        Verb::Advise(advise) => commands::advise::run(local, &args.common, advise, output),
+        Verb::Plan(plan) => commands::plan::run(local, &args.common, plan, output),
+        Verb::Lock(lock) => commands::lock::run(local, &args.common, lock, output),
+        Verb::Apply(apply) => commands::apply::run(local, &args.common, apply, output),
+        Verb::Init(init) => commands::init::run(local, &args.common, init, output),
+        Verb::Trust(trust) => commands::init::trust(local, trust, output),
+        Verb::Add(add) => commands::add::run(local, &args.common, add, Way::In, output),
+        Verb::Drop(add) => commands::add::run(local, &args.common, add, Way::Out, output),
+        Verb::Upgrade(upgrade) => commands::upgrade::run(local, &args.common, upgrade, output),
+        Verb::Rollback(rollback) => commands::rollback::run(local, &args.common, rollback, output),
+        Verb::Remove(remove) => commands::remove::run(local, &args.common, remove, output),
+        Verb::Clean(clean) => commands::clean::run(local, &args.common, clean, output),
+        Verb::Bundle(bundle) => commands::bundle::run(local, &args.common, bundle, output),
+        Verb::Verify(verify) => commands::verify::run(local, &args.common, verify, output),
+        Verb::Status(status) => commands::status::run(local, &args.common, status, output),
+        Verb::Run(run) => commands::work::run(local, &args.common, run),
+        Verb::Shell(which) => commands::work::shell(local, &args.common, which),
+        Verb::Lab(lab) => commands::lab::lab(local, &args.common, lab, output),
+        Verb::Export(export) => commands::export::run(local, &args.common, export, output),
+        Verb::Profiles(profiles) => commands::profiles::run(local, profiles, output),
         Verb::Completions { shell } => commands::completions::run(*shell),
     }
 }

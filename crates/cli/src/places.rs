@@ -22,6 +22,10 @@ const MAX_LINKS: usize = 20;
 /// The rights by which others than the user could change something.
 const OTHERS: u32 = 0o022;
 
+/// What marks a folder as a cache, as bford.info/cachedir has it.
+const CACHE_TAG: &[u8] = b"Signature: 8a477f597d28d172789f06886806bc55\n\
+# Written by aitk: everything here is downloaded again where it is needed.\n";
+
 /// What a command does with the folders.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Touch {
@@ -65,6 +69,15 @@ pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
         }
     }
     Ok(())
+}
+
+/// Marks the cache, where there is one, for whoever makes backups: it can be had again.
+pub fn tag_cache(system: &dyn System) {
+    let tag = folders(system).cache.join("CACHEDIR.TAG");
+    if tag.parent().is_some_and(|cache| system.exists(cache)) && !system.exists(&tag) {
+        // A backup that takes it along is larger, and that is all.
+        let _ = system.write(&tag, CACHE_TAG, 0o644);
+    }
 }
 
 /// What a plan has to say of folders that it will need and that cannot be written to, as `sudo` and mounts leave them.

@@ -19,9 +19,10 @@ use serde_json::Value;
 use crate::args::{ChoiceArgs, Common};
 use crate::config::{Config, catalog};
 use crate::error::{CliError, HostedError};
+use crate::folder::FolderFile;
 use crate::projects;
 use crate::targets::targets;
-use crate::words::what;
+use crate::words::{said, what};
 use recorded::recorded;
 
 mod recorded;
@@ -47,6 +48,8 @@ pub struct Session {
     hosted: Option<HostedNotebook>,
     /// What projects are written from, once it was asked for.
     targets: OnceLock<TargetList>,
+    /// The file of the folder, where it counts.
+    folder: Option<FolderFile>,
 }
 
 /// What is asked of a hosted notebook beside its choices.
@@ -155,6 +158,7 @@ impl Session {
             keeps: true,
             hosted: None,
             targets: OnceLock::new(),
+            folder: common.folder.clone(),
             machine,
             notes: detection.notes,
         })
@@ -253,9 +257,33 @@ impl Session {
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
     pub fn asked(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
-        let asked = self.wished(args)?;
+        let mut asked = self.wished(args)?;
         self.may_be_done(&asked.request, args)?;
+        self.take_lock(&mut asked.request, args)?;
         Ok(asked)
+    }
+
+    /// Takes the folder's lock where it is for what is asked here, and says why not where it is not.
+    fn take_lock(&self, request: &mut Request, args: &ChoiceArgs) -> Result<(), CliError> {
+        let Some(folder) = self.folder.as_ref().filter(|_| request.locked.is_none()) else {
+            return Ok(());
+        };
+        let profile = self.profile(request)?;
+        // What computes there is what would be chosen here.
+        let fits = |locks: &Locks| {
+            let manager = locks.environment.manager;
+            let choices = &request.choices;
+            let plan = aitk_plan::plan(&self.machine, &profile, choices, manager, &self.catalog);
+            let builds = plan.environment().map(|wanted| wanted.request.builds.clone());
+            let first = builds.unwrap_or_default().first().map(|build| build.name == "cpu");
+            first == locks.environment.build.as_ref().map(|build| build == "cpu")
+        };
+        match folder.usable(&args.given, &self.machine.arch, fits) {
+            Some(Ok(path)) => request.locked = Some(path.to_string_lossy().into_owned()),
+            Some(Err(why)) => crate::output::say(&said(why)),
+            None => {}
+        }
+        Ok(())
     }
 
     /// Refuses what is for hosted notebooks, and a profile of the user's own that would change the system by more than
@@ -568,7 +596,10 @@ pub fn locked(session: &Session, request: &Request) -> Result<Option<Locks>, Cli
 }
 
 /// Takes packages of the user's own out again.
-fn take_out(names: &[String], packages: &mut Vec<String>) -> Result<(), CliError> {
+///
+/// # Errors
+/// [`CliError::NotAdded`] where one is not among them.
+pub fn take_out(names: &[String], packages: &mut Vec<String>) -> Result<(), CliError> {
     for name in names {
         let there = packages.iter().position(|one| project(one) == project(name));
         let Some(at) = there else {

@@ -24,7 +24,7 @@ pub(crate) fn read_for(
     arch: Option<&str>,
 ) -> Result<Locks, EnvError> {
     let is_toml = path.extension().is_some_and(|extension| extension == "toml");
-    let manager = if is_toml { Manager::Venv } else { Manager::Conda };
     let text = system.text(path).map_err(EnvError::io(path))?;
+    let manager = if is_toml { Manager::Venv } else { Locks::manager_of(&text) };
     Ok(Locks::parse(&text, path, manager, arch)?)
 }

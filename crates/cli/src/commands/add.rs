@@ -2,12 +2,15 @@
 
 use std::process::ExitCode;
 
+use aitk_plan::settled;
+
 use crate::args::{Add, Apply, ChoiceArgs, Common};
 use crate::commands::apply;
 use crate::error::CliError;
+use crate::folder::FolderFile;
 use crate::given::Given;
 use crate::output::Output;
-use crate::session::Local;
+use crate::session::{Local, take_out};
 
 /// What is done with the packages.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,9 @@ pub fn run(
     way: Way,
     output: &Output,
 ) -> Result<ExitCode, CliError> {
+    if let Some(file) = &common.folder {
+        return in_folder(local, common, args, (way, file), output);
+    }
     let mut given = Given::default();
     given.add("env", &args.which.env);
     let (packages, drop) = match way {
@@ -40,4 +46,31 @@ pub fn run(
         Err(CliError::NoBudget) => Err(CliError::no_environment(&args.which.env, false)),
         ran => ran,
     }
+}
+
+/// The same where a folder's file says what its environment has: it is changed there, once that is done.
+fn in_folder(
+    local: &Local,
+    common: &Common,
+    args: &Add,
+    (way, file): (Way, &FolderFile),
+    output: &Output,
+) -> Result<ExitCode, CliError> {
+    let mut packages = file.packages();
+    match way {
+        Way::In => packages = settled(packages, &args.packages),
+        Way::Out => take_out(&args.packages, &mut packages)?,
+    }
+    let file = file.with_packages(&packages)?;
+    let mut given = Given::default();
+    file.under(&mut given);
+    let choices = ChoiceArgs { given, drop: Vec::new(), allow_system_changes: false };
+    let common = Common { folder: Some(file.clone()), ..common.clone() };
+    let apply = Apply::of(choices, args.yes, args.dry_run);
+    let ran = apply::run(local, &common, &apply, output)?;
+    if ran == ExitCode::SUCCESS && !args.dry_run {
+        file.write(&**local)?;
+        file.keep(&**local)?.into_iter().for_each(|told| output.say(told));
+    }
+    Ok(ran)
 }

@@ -11,6 +11,7 @@ pub mod detect;
 pub mod doctor;
 pub mod export;
 pub mod history;
+pub mod init;
 pub mod lab;
 pub mod lock;
 pub mod plan;

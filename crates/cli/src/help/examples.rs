@@ -12,6 +12,8 @@ pub(super) const ALL: &[(&str, &[&str])] = &[
     ("advise", &["aitk advise", "aitk advise --goal learn --local yes"]),
     ("plan", &["aitk plan --budget low", "aitk plan --budget low --framework jax -o plan.json"]),
     ("apply", &["aitk apply --budget low", "aitk apply plan.json --yes"]),
+    ("init", &["aitk init --budget low", "aitk init --budget low --package polars --no-resolve"]),
+    ("trust", &["aitk trust", "aitk trust --revoke"]),
     ("verify", &["aitk verify", "aitk verify --deep"]),
     ("status", &["aitk status"]),
     ("run", &["aitk run -- python train.py"]),

@@ -123,6 +123,8 @@ const OTHER_WORDS: &[(&str, &[&str])] = &[
     ("doctor", &["diagnose", "diagnostic", "diagnostics", "check", "docteur"]),
     ("drop", &["retirer"]),
     ("export", &["exporter", "dockerfile", "freeze"]),
+    ("init", &["new", "initialiser", "initialize", "project"]),
+    ("trust", &["allow", "confirm", "approve", "permit", "confirmer", "autoriser"]),
     ("lab", &["jupyter", "notebook", "jupyterlab"]),
     ("plan", &["planifier", "preview", "diff"]),
     ("profiles", &["profile", "budgets", "budget", "profils"]),

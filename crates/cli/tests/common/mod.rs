@@ -46,6 +46,12 @@ impl Home {
         self.program(args).output().unwrap()
     }
 
+    /// In another folder than the one that tests run in, with no channel set.
+    pub fn aitk_in(&self, folder: &Path, args: &[&str]) -> Output {
+        assert!(!args.contains(&"apply"), "never on the machine that runs the tests");
+        self.program(args).current_dir(folder).output().unwrap()
+    }
+
     fn program(&self, args: &[&str]) -> assert_cmd::Command {
         let mut program = assert_cmd::Command::cargo_bin("aitk").unwrap();
         program

@@ -52,6 +52,15 @@ impl Locks {
         self
     }
 
+    /// The manager in whose form a text is.
+    pub fn manager_of(text: &str) -> Manager {
+        let mut lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        match lines.next().is_some_and(|line| line.starts_with("lock-version")) {
+            true => Manager::Venv,
+            false => Manager::Conda,
+        }
+    }
+
     /// The text of a file that [`Locks::parse`] reads, and others too: `pylock.toml`, or the form of pixi.
     ///
     /// # Errors
