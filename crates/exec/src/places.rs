@@ -134,7 +134,9 @@ impl Thing {
             }
             "file" => {
                 let file = plain(name)?;
-                let of_service = services().iter().any(|one| one.files.iter().any(|f| f == name));
+                let of_service = services().iter().any(|one| {
+                    one.files.iter().any(|file| file == name) || note_path(&one.name) == name
+                });
                 let known =
                     name == CDI || of_service || system_files().any(|(path, _)| path == name);
                 known.then_some(Self::SystemFile(file))
@@ -160,6 +162,11 @@ pub(crate) fn services() -> &'static [ServicePlace] {
         TargetList::builtin().map_or_else(|_| Vec::new(), |list| list.service_places().collect())
     });
     &SERVICES
+}
+
+/// Where root notes what aitk has written of a service, with the hash of each file.
+pub(crate) fn note_path(name: &str) -> String {
+    format!("/etc/aitk/{name}/made")
 }
 
 /// The files that aitk can have put lines into.

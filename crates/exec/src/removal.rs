@@ -10,11 +10,11 @@ use aitk_plan::{Manager, SWAP_FILE, gpu_groups};
 use aitk_system::{Command, FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
-use crate::places::{Places, Thing, shell_files, system_files};
+use crate::places::{Places, Thing, UNITS, services, shell_files, system_files};
 use crate::receipt::{Made, Object, Provenance, Receipt};
 use crate::steps::{
-    Cleared, Undo, cleared, hash, is_marked, kept_kernel, kernel_python, own_sources,
-    swap_is_marked, undo,
+    Cleared, Undo, cleared, hash, is_marked, is_masked, kept_kernel, kernel_python, own_sources,
+    service_notes, swap_is_marked, undo,
 };
 
 /// What is to be taken away, and what is not.
@@ -121,7 +121,8 @@ fn by_marks(places: &Places, system: &dyn System) -> Vec<Made> {
     let swap =
         swap_is_marked(SWAP_FILE, system).then(|| Made::created(format!("swap:{SWAP_FILE}"), None));
     let paths = paths.iter().map(|path| Made::path(path, None));
-    paths.chain(lines).chain(files).chain(sources).chain(swap).collect()
+    let services = service_notes(system);
+    paths.chain(lines).chain(files).chain(sources).chain(swap).chain(services).collect()
 }
 
 /// What may be aitk's and bears no mark that says so, as far as a receipt does not tell of it either: with the command by
@@ -144,6 +145,11 @@ fn unproven(receipt: &Receipt, is_lost: bool, places: &Places, system: &dyn Syst
     }
     let user = system.env("USER").or_else(|| system.env("LOGNAME")).unwrap_or_default();
     let left = |group: &String| undo(group, &Thing::Group(group.clone()), Some(&user), system);
+    let masks = services().iter().flat_map(|service| &service.masks);
+    for unit in masks.filter(|unit| is_masked(unit, system)).collect::<BTreeSet<_>>() {
+        let command = Command::as_root(["systemctl", "unmask", unit]).to_string();
+        all.push(may_be(Path::new(UNITS).join(unit), command));
+    }
     let groups = gpu_groups().iter().filter_map(left).flat_map(|undo| undo.commands);
     all.extend(groups.map(|command| may_be("/etc/group".into(), command.to_string())));
     let log = Path::new("/var/log/apt/history.log");

@@ -16,6 +16,7 @@ pub(crate) struct ServiceRow {
     pub masks: Vec<String>,
     #[serde(default, deserialize_with = "aitk_plan::names::requirement::all")]
     pub python: Vec<String>,
+    /// What curl is told to ask, or a program with its whole path.
     pub health: Vec<String>,
     pub seconds: u64,
     #[serde(default)]

@@ -65,7 +65,7 @@ pub struct Service {
     pub python: Vec<String>,
     /// What is made on this machine, once.
     pub secrets: Vec<Secret>,
-    /// What curl is told to ask it whether it is well.
+    /// What curl is told to ask it whether it is well; or a program with its whole path, and what that is told.
     pub health: Vec<String>,
     /// How long it may take to be so, in seconds.
     pub seconds: u64,

@@ -1,51 +1,12 @@
 # shellcheck shell=bash
 # What a team shares on one server is installed, runs, comes back, is upgraded with what it keeps, and goes.
-# On: bookworm trixie; about 420 s
+# On: trixie; about 240 s
 
-# shellcheck source=tests/fresh-machine/systemd.sh
-source "$HERE/systemd.sh"
-# The network is the host's: one at a time has its ports.
-exec 8>"$CACHE/team-server.lock"
-flock 8
-systemd_machine server
-lend_wheels user
-systemd_start
-# shellcheck disable=SC2034 # aitk reads it
-AS=systemd_as
-API=https://localhost:8443/api/2.0/mlflow
+# shellcheck source=tests/fresh-machine/team.sh
+source "$HERE/team.sh"
+team_server
 WISH=(--budget enterprise --platform team --manager venv --part monitoring --yes)
-
-# What root has in the folders of the system, but for what packages and logs bring.
-things() {
-    (cd "$ROOT" && find etc/aitk opt var/backups/aitk var/lib/aitk-* var/lib/private etc/systemd/system 2>/dev/null | sort) || true
-}
-# `asked ARGUMENT…`: the status of an answer of MLflow's, which goes to $WORK/answer.
-asked() {
-    systemd_run curl -s --cacert /etc/aitk/front/tls.crt -o /tmp/answer -w '%{http_code}' -H 'content-type: application/json' "$@"
-    systemd_run cat /tmp/answer >"$WORK/answer" 2>/dev/null || true
-}
-expect_status() {
-    local wanted=$1 status
-    shift
-    status=$(asked "$@")
-    [[ $status == "$wanted" ]] || die "status $status where $wanted is expected: $(cat "$WORK/answer")"
-}
-is_well() {
-    local name
-    SHOW=8 aitk user -- status --json
-    expect_code 0
-    for name in mlflow front node-exporter alertmanager prometheus; do
-        jq -e --arg name "$name" '.data.services[] | select(.name == $name) | .runs and .answers and (.version | length > 0)' "$OUT" >/dev/null ||
-            die "$name is not well: $(jq -c .data.services "$OUT") $(systemd_run journalctl -u "aitk-$name" -n 20 -o cat)"
-    done
-}
-wait_for() {
-    local waits=0
-    until "$@"; do
-        ((waits++ < 120)) || die "this never happens: $*"
-        sleep 1
-    done
-}
+is_well() { are_well mlflow front node-exporter alertmanager prometheus; }
 
 things >"$WORK/things.before"
 step "a plan shows every unit and file, starts nothing, and tells no secret"
@@ -126,7 +87,6 @@ wait_for grep -qs Fire "$WORK/hook"
 step "a service that is killed comes back, and one that is stopped is told"
 pid=$(systemd_run systemctl show --property=MainPID --value aitk-prometheus)
 systemd_run systemctl kill --signal=KILL aitk-prometheus
-answers() { systemd_run curl -sf -o /dev/null "$@"; }
 wait_for answers http://127.0.0.1:9090/-/ready
 [[ $(systemd_run systemctl show --property=MainPID --value aitk-prometheus) != "$pid" ]] || die "it was not killed"
 systemd_run systemctl stop aitk-alertmanager

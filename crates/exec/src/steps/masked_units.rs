@@ -23,7 +23,7 @@ fn mask(unit: &str) -> PathBuf {
     Path::new(UNITS).join(unit)
 }
 
-fn is_masked(unit: &str, system: &dyn System) -> bool {
+pub(crate) fn is_masked(unit: &str, system: &dyn System) -> bool {
     system.read_link(&mask(unit)).is_ok_and(|target| target == Path::new("/dev/null"))
 }
 

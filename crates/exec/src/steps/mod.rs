@@ -54,7 +54,9 @@ pub(crate) use judgement::{
     Check, Lack, help_where_refused, in_the_way, lacks_as_a_whole, lacks_in, lacks_of, not_ours,
 };
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
+pub(crate) use masked_units::is_masked;
 pub(crate) use restart::boot_id;
+pub(crate) use service::by_notes as service_notes;
 pub use service::{ENVIRONMENTS, ServiceState, service_states};
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
 pub(crate) use swap_file::is_marked as swap_is_marked;

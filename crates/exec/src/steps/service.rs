@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aitk_env::{backend, is_fetched};
-use aitk_export::File;
+use aitk_export::{File, ServicePlace};
 use aitk_plan::{
     EnvironmentRequest, LayerRequest, LayerRole, Lock, Locked, Manager, Package, Plan, Project,
     Service, Step, digest_of, project, step,
@@ -17,7 +17,7 @@ use super::{Check, Ensure, Exact, Made, TakenBack, Work, comes_later, hash_of};
 use super::{help_where_refused, may_download, with_what_was};
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::places::{Thing, UNITS, services};
+use crate::places::{Thing, UNITS, note_path, services};
 use crate::receipt::Receipt;
 use crate::report::Incoming;
 
@@ -31,13 +31,16 @@ const CURRENT: &str = "current";
 const WISH: &str = "wish";
 /// Likewise: what stands there.
 const LOCK: &str = "lock";
-/// Where systemd keeps what services without a user of their own write.
-const STATES: &str = "/var/lib/private";
+/// Where what services write is kept; of those without a user that stays there is a link alone, to a folder of systemd's.
+const STATES: [&str; 2] = ["/var/lib", "/var/lib/private"];
 /// Where it is copied to before a service is upgraded; root's alone.
 const BACKUPS: &str = "/var/backups/aitk";
 /// Brings back what was kept, from its copy: unpacked beside first, so that nothing goes before there is something better.
 const RESTORE: &str = r#"rm -rf "$1.back" && mkdir -m 700 "$1.back" && tar --extract --gzip --file "$0" --directory "$1.back" &&
 mv -T "$1" "$1.failed" && mv -T "$1.back/${1##*/}" "$1" && rm -rf "$1.failed" "$1.back""#;
+/// Asks once a second, and this often more than once.
+const PATIENT: &str =
+    r#"left=$0; until "$@"; do [ "$left" -gt 0 ] || exit 1; left=$((left - 1)); sleep 1; done"#;
 /// As much of a digest as a name has.
 const SHORT: usize = 8;
 /// Prints a file that is root's alone, or everybody's, where there was none.
@@ -45,6 +48,36 @@ const MAKE: &str = r#"mkdir -p "${1%/*}" && umask "$0" && path=$1 && shift && "$
 
 fn key(name: &str) -> String {
     format!("service:{name}")
+}
+
+/// The note, as `sha256sum --check` reads it.
+fn note(name: &str, files: &[File]) -> File {
+    let line = |file: &File| format!("{}  {}\n", hash_of(file.content.as_bytes()), file.path);
+    let content = files.iter().map(line).collect();
+    File { path: note_path(name), content, executable: false, yours: false }
+}
+
+/// The services that are aitk's by these notes, with their files: a receipt may be lost.
+pub(crate) fn by_notes(system: &dyn System) -> Vec<Made> {
+    let of = |place: &ServicePlace| {
+        let path = PathBuf::from(note_path(&place.name));
+        let text = system.text(&path).ok().filter(|_| root::only_roots(system, &path).is_ok())?;
+        let lines = text.lines().filter_map(|line| line.split_once("  "));
+        let known = lines.filter(|(_, path)| place.files.iter().any(|file| file == path));
+        let file =
+            |path: &str, hash: &str| Made::created(format!("file:{path}"), Some(hash.to_owned()));
+        let mut made: Vec<_> = known.map(|(hash, path)| file(path, hash)).collect();
+        made.push(file(&path.to_string_lossy(), &hash_of(text.as_bytes())));
+        made.push(Made::created(key(&place.name), None));
+        Some(made)
+    };
+    services().iter().filter_map(of).flatten().collect()
+}
+
+/// Where a service's state is itself.
+fn states(state: &str, system: &dyn System) -> &'static str {
+    let is_link = system.read_link(&Path::new(STATES[0]).join(state)).is_ok();
+    STATES[usize::from(is_link)]
 }
 
 fn unit_path(unit: &str) -> PathBuf {
@@ -70,9 +103,13 @@ fn is_stale(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
     Ok(system.run(&command)?.stdout.contains("=yes"))
 }
 
-/// Asks a service whether it is well, within so many seconds.
+/// Asks a service whether it is well, within so many seconds: by curl, or by a program where its first word is a path.
 fn ask(service: &Service, patience: u64) -> Command {
     let patience = patience.to_string();
+    if service.health.first().is_some_and(|word| word.starts_with('/')) {
+        let words = ["sh", "-c", PATIENT, &patience];
+        return Command::reads(words).args(service.health.iter().cloned());
+    }
     let words = ["curl", "--fail", "--silent", "--show-error", "--output", "/dev/null"];
     let command = Command::reads(words).args(["--noproxy", "*", "--max-time", "10"]);
     let retry = ["--retry-delay", "1", "--retry-all-errors", "--retry-max-time", &patience];
@@ -97,7 +134,8 @@ impl<'a> Wanted<'a> {
         let project: &Project = plan.project.as_ref().ok_or_else(missing)?;
         let service = project.services.iter().find(|service| service.name == step.name);
         let service = service.ok_or_else(missing)?;
-        let files = cx.targets.ok_or_else(missing)?.service_files(project, &step.name)?;
+        let mut files = cx.targets.ok_or_else(missing)?.service_files(project, &step.name)?;
+        files.insert(0, note(&step.name, &files));
         Ok(Self { service, files, unit: service.unit() })
     }
 
@@ -235,7 +273,9 @@ impl<'a> Wanted<'a> {
                 // Beside, then in its place; a copy that is there already may be the only good one, and stays under another name.
                 let new = format!("{backup}.new");
                 let pack = ["tar", "--create", "--gzip", "--file", &new];
-                let pack = Command::as_root(pack).args(["--directory", STATES, &self.state()]);
+                let state = self.state();
+                let pack = Command::as_root(pack);
+                let pack = pack.args(["--directory", states(&state, system), &state]);
                 let place = ["mv", "--backup=numbered", "-T", &new, &backup];
                 deeds.push(Deed::Run(Command::as_root(["install", "-d", "-m", "700", BACKUPS])));
                 deeds.push(Deed::Run(pack));
@@ -265,10 +305,10 @@ impl<'a> Wanted<'a> {
     }
 
     /// What brings back what ran before, with what it had kept.
-    fn back(&self, slot: &str, backup: Option<&str>) -> Vec<Deed> {
+    fn back(&self, slot: &str, backup: Option<&str>, system: &dyn System) -> Vec<Deed> {
         let mut deeds = vec![systemctl(&["stop", &self.unit]), self.link(slot)];
         if let Some(backup) = backup {
-            let state = format!("{STATES}/{}", self.state());
+            let state = format!("{}/{}", states(&self.state(), system), self.state());
             deeds.push(Deed::Run(Command::as_root(["sh", "-c", RESTORE, backup, &state])));
         }
         deeds.push(systemctl(&["start", &self.unit]));
@@ -431,7 +471,7 @@ impl Ensure for step::Service {
             if let (Err(_), Some(slot)) = (&done, &before) {
                 let switched = cx.system.read_link(&wanted.current()).is_ok_and(|now| now != *slot);
                 let back = match switched {
-                    true => wanted.back(&slot.to_string_lossy(), backup.as_deref()),
+                    true => wanted.back(&slot.to_string_lossy(), backup.as_deref(), cx.system),
                     false => wanted.again(backup.as_deref()),
                 };
                 root::carry_out(cx, work, &back)?;
@@ -482,8 +522,11 @@ impl Ensure for step::Service {
 /// What of a service is somebody's work, and stays.
 fn kept(name: &str, system: &dyn System) -> Option<Message> {
     let secrets = services().iter().filter(|place| place.name == name).flat_map(|p| &p.secrets);
-    let state = system.exists(format!("/var/lib/aitk-{name}"));
-    let state = state.then(|| [format!("/var/lib/aitk-{name}"), format!("{STATES}/aitk-{name}")]);
+    let state = format!("aitk-{name}");
+    let mut folders = vec![STATES[0], states(&state, system)];
+    folders.dedup();
+    let there = system.exists(Path::new(STATES[0]).join(&state));
+    let state = there.then(|| folders.into_iter().map(|folder| format!("{folder}/{state}")));
     let copies = system.exists(BACKUPS).then(|| format!("{BACKUPS}/{name}-*"));
     let paths: Vec<_> = secrets
         .filter(|path| system.exists(path))
@@ -608,7 +651,8 @@ mod tests {
         machine.file("/opt/aitk/mlflow/a/wish", &format!("{wish}\n"));
         machine.file("/opt/aitk/mlflow/a/lock", "0123456789abcdef\n");
         machine.file("/etc/aitk/mlflow/admin", "");
-        machine.file("/var/lib/aitk-mlflow", "");
+        machine.file("/var/lib/private/aitk-mlflow", "");
+        machine.link("/var/lib/aitk-mlflow", "private/aitk-mlflow");
         [CONF, UNIT].iter().for_each(|path| machine.file(path, "as it should be\n"));
         machine
     }
@@ -649,7 +693,7 @@ mod tests {
         assert_eq!(commands[4], "sudo ln -sfn b /opt/aitk/mlflow/current");
         let back = on(&machine, Receipt::default(), |cx, wanted| {
             assert_eq!(wanted.backup(cx.system).as_deref(), Some(backup));
-            wanted.back("a", Some(backup))
+            wanted.back("a", Some(backup), cx.system)
         });
         let back: Vec<_> = back.iter().map(|deed| deed.command().to_string()).collect();
         assert_eq!(back[1], "sudo ln -sfn a /opt/aitk/mlflow/current");
@@ -694,6 +738,30 @@ mod tests {
         assert!(!refused(&machine, receipt.clone()));
         machine.file(CONF, "mine\n");
         assert!(refused(&machine, receipt));
+    }
+
+    #[test]
+    fn what_is_noted_on_the_machine_is_known_without_a_receipt() {
+        let machine = Machine::new("{}");
+        assert_eq!(by_notes(machine.system()), []);
+        let start = file("/etc/aitk/mlflow/start.sh");
+        let others = file("/etc/passwd");
+        let note = note("mlflow", &[start.clone(), others]);
+        machine.file(&note.path, &note.content);
+        let made = by_notes(machine.system());
+        let keys: Vec<_> = made.iter().map(|made| made.key.as_str()).collect();
+        let files = ["file:/etc/aitk/mlflow/start.sh", "file:/etc/aitk/mlflow/made"];
+        assert_eq!(keys, [files[0], files[1], "service:mlflow"]);
+        assert_eq!(made[0].detail, Some(hash_of(start.content.as_bytes())));
+    }
+
+    #[test]
+    fn a_program_of_its_own_may_ask_for_a_while() {
+        let health = ["/usr/bin/pg_isready", "-h", "/run/aitk-postgresql"].map(str::to_owned);
+        let service = Service { health: health.to_vec(), ..Service::default() };
+        let argv = ask(&service, 3).argv;
+        assert_eq!(argv[..2], ["sh", "-c"]);
+        assert_eq!(argv[3..], ["3", "/usr/bin/pg_isready", "-h", "/run/aitk-postgresql"]);
     }
 
     #[test]

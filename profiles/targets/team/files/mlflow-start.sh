@@ -14,11 +14,38 @@ MLFLOW_SERVER_CORS_ALLOWED_ORIGINS=https://«parameters.host»:«parameters.mlfl
 export MLFLOW_AUTH_CONFIG_PATH MLFLOW_AUTH_ADMIN_USERNAME MLFLOW_AUTH_ADMIN_PASSWORD MLFLOW_FLASK_SERVER_SECRET_KEY \
     MLFLOW_DISABLE_TELEMETRY MLFLOW_SERVER_ENABLE_JOB_EXECUTION MLFLOW_SERVER_ALLOWED_HOSTS \
     MLFLOW_SERVER_CORS_ALLOWED_ORIGINS
+«% if parts.postgresql %»
+# Each MLflow has a database of its own, made from that of the one before: so that one can come back to what it knows.
+PGHOST=/run/aitk-postgresql PGUSER=mlflow
+PGPASSWORD=$(cat "$CREDENTIALS_DIRECTORY/database")
+export PGHOST PGUSER PGPASSWORD
+database=mlflow_$(cut -c 1-8 "$MLFLOW/lock")
+store="postgresql+psycopg2://mlflow@/$database?host=$PGHOST"
+before=$(cat database 2>/dev/null || true)
+if [ "$before" != "$database" ]; then
+    psql --quiet --dbname=postgres --command="DROP DATABASE IF EXISTS $database" \
+        --command="CREATE DATABASE $database${before:+ TEMPLATE $before}"
+    if [ -n "$before" ]; then
+        "$MLFLOW/bin/mlflow" db upgrade "$store"
+    elif [ -e mlflow.db ]; then
+        "$MLFLOW/bin/mlflow" db upgrade sqlite:///mlflow.db
+        "$MLFLOW/bin/python" /etc/aitk/mlflow/move.py sqlite:///mlflow.db "$store"
+    fi
+    printf '%s\n' "$database" >database
+fi
+if [ -e mlflow.db ]; then mv mlflow.db mlflow.db.moved; fi
+«% else %»
+if [ -e database ]; then
+    echo "the runs are in PostgreSQL: apply with --part postgresql as well" >&2
+    exit 1
+fi
+store=sqlite:///mlflow.db
 # A newer MLflow may want its tables otherwise.
 version=$(readlink "$MLFLOW")
 if [ -e mlflow.db ] && [ "$(cat version 2>/dev/null || true)" != "$version" ]; then
-    "$MLFLOW/bin/mlflow" db upgrade sqlite:///mlflow.db
+    "$MLFLOW/bin/mlflow" db upgrade "$store"
 fi
 printf '%s\n' "$version" >version
+«% endif %»
 exec "$MLFLOW/bin/mlflow" server --app-name basic-auth --host 127.0.0.1 --port 5000 --workers «parameters.mlflow_workers» \
-    --backend-store-uri sqlite:///mlflow.db --serve-artifacts --artifacts-destination ./artifacts
+    --backend-store-uri "$store" --serve-artifacts --artifacts-destination ./artifacts
