@@ -280,6 +280,14 @@ pub enum CliError {
         hint("run it without sudo; for an environment of root's own, `sudo -H aitk …`")
     )]
     HomeOfAnother { home: PathBuf },
+    /// Nobody says where the home folder is, as for a user of a container whose number is in no `/etc/passwd`.
+    #[explain(
+        code = "AITK-C55",
+        exit = NotPermitted,
+        say("nobody says where your home folder is: HOME names none that you may write to, and neither does /etc/passwd"),
+        hint("export HOME=… with a folder of yours; or AITK_DATA_DIR, AITK_CACHE_DIR, AITK_STATE_DIR and JUPYTER_DATA_DIR with one each")
+    )]
+    NoHome,
     /// A saved plan shows something else than what its choices and its lock mean here: the first differences are named,
     /// and nothing was done.
     #[explain(

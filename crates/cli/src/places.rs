@@ -54,6 +54,7 @@ pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
     let touch = touch(verb);
     if touch == Touch::Writes {
         refuse_home_of_another(&Real, &folders.home)?;
+        refuse_no_home(&Real, &folders)?;
     }
     if touch != Touch::Nothing {
         for place in own(&folders) {
@@ -121,6 +122,18 @@ fn refuse_home_of_another(system: &dyn System, home: &Path) -> Result<(), CliErr
             Err(CliError::HomeOfAnother { home: home.to_owned() })
         }
         _ => Ok(()),
+    }
+}
+
+/// Where nobody says what the home folder is, everything would go to `/`, which is root's.
+fn refuse_no_home(system: &dyn System, folders: &Folders) -> Result<(), CliError> {
+    let root = Path::new("/");
+    let usual = [".local/share/aitk", ".cache/aitk", ".local/state/aitk", ".local/share/jupyter"];
+    let own = [&folders.data, &folders.cache, &folders.state, &folders.jupyter];
+    let lost = own.into_iter().zip(usual).any(|(folder, usual)| *folder == root.join(usual));
+    match folders.home == root && lost && system.access(root).is_err() {
+        true => Err(CliError::NoHome),
+        false => Ok(()),
     }
 }
 
@@ -261,6 +274,30 @@ mod tests {
         assert_eq!(writes(&[open, ("/own/runs", 1001, 0o700, None)]), "AITK-C22");
         // Who only looks may look at what root has made.
         assert_eq!(found(1000, Touch::Reads, &[("/own", 0, 0o755, None)]), "Nobody");
+    }
+
+    #[test]
+    fn without_a_home_folder_nothing_is_looked_for_in_the_roots_of_the_disk() {
+        let folders = |env: &str| {
+            let root = tempfile::tempdir().unwrap();
+            let answers = format!(
+                r#"{{"schema": 1, "host": {{"uid": 12345, "gid": 0, "groups": [], "arch": ""}}, "env": {env},
+                "access": {{"/": false}}}}"#
+            );
+            Real.write(&root.path().join("answers.json"), answers.as_bytes(), 0o644).unwrap();
+            let system = aitk_system::Replay::open(root.path()).unwrap();
+            let found = folders(&system);
+            refuse_no_home(&system, &found).map_err(|error| error.to_string())
+        };
+        for nowhere in
+            ["{}", r#"{"HOME": "/"}"#, r#"{"HOME": "relative", "AITK_DATA_DIR": "/srv/d"}"#]
+        {
+            assert!(folders(nowhere).is_err(), "{nowhere}");
+        }
+        let all = r#"{"AITK_DATA_DIR": "/srv/d", "AITK_CACHE_DIR": "/srv/c", "AITK_STATE_DIR": "/srv/s", "JUPYTER_DATA_DIR": "/srv/j"}"#;
+        for somewhere in [r#"{"HOME": "/srv/h"}"#, all] {
+            assert_eq!(folders(somewhere), Ok(()), "{somewhere}");
+        }
     }
 
     #[test]

@@ -264,3 +264,26 @@ fn finish_json(summary: Summary, output: &Output) -> ExitCode {
     output.result("run", &data, diagnostics, Message::default);
     ExitCode::from(summary.failure.map_or(0, |(_, error)| error.exit() as u8))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_shown_as_the_rules_of_sudo_take_them() {
+        let only = |programs: &[&str]| Privilege {
+            only: programs.iter().map(|program| (*program).to_owned()).collect(),
+            ..Privilege::default()
+        };
+        let limited = only(&["/usr/bin/apt-get", "/usr/bin/dpkg"]);
+        let shown = |command: &str| permitted(command.to_owned(), &limited);
+        let install = "sudo --preserve-env=http_proxy env DEBIAN_FRONTEND=noninteractive apt-get -y install git";
+        assert_eq!(shown(install), "sudo apt-get -y install git");
+        assert_eq!(shown("sudo dpkg --configure -a"), "sudo dpkg --configure -a");
+        // What the rules do not name is for somebody else to type, as it is.
+        let docker = "sudo env A=1 usermod -aG docker ann";
+        assert_eq!(shown(docker), docker);
+        assert_eq!(shown("apt-get update"), "apt-get update");
+        assert_eq!(permitted(install.to_owned(), &only(&[])), install);
+    }
+}

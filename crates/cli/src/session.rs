@@ -3,9 +3,10 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
+use aitk_detect::installers::{certificates, proxy_of_pip};
 use aitk_detect::{Folders, Machine, Note, detect};
 use aitk_env::{
-    EnvError, Environments, Secret, Settings, channel_answers, read_locks, without_secrets,
+    EnvError, Environments, Proxy, Secret, Settings, channel_answers, read_locks, without_secrets,
 };
 use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner};
 use aitk_export::TargetList;
@@ -518,6 +519,8 @@ fn sources(local: &dyn System, common: &Common, folders: &Folders) -> Result<Set
         torch_index: config.torch_index.as_ref().map(&mut open),
         channels: config.channels.iter().map(&mut open).collect(),
         channel_alias: config.channel_alias.as_ref().map(&mut open),
+        certificates: certificates(local, folders),
+        proxy: proxy_of_pip(local, folders).map(|address| Proxy::new(&address)),
         offline: common.offline,
         ..Settings::default()
     };

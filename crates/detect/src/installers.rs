@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::System;
+use aitk_system::{FileKind, System};
 use toml::{Table, Value};
 
 use crate::machine::Folders;
@@ -81,6 +81,67 @@ fn pip_files(system: &dyn System, folders: &Folders, prefix: Option<&Path>) -> V
     let machines = config_folders(system).into_iter().map(|folder| folder.join("pip/pip.conf"));
     let machines = std::iter::once("/etc/pip.conf".into()).chain(machines);
     named.into_iter().chain(prefix).chain(users).chain(machines).collect()
+}
+
+/// Files of certificates that the user has named for pip, curl, programs of Python's or conda, those that are there: beside
+/// the one that `SSL_CERT_FILE` names, or the system's.
+pub fn certificates(system: &dyn System, folders: &Folders) -> Vec<PathBuf> {
+    let variables = ["REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT", "CONDA_SSL_VERIFY"];
+    let variables = variables.into_iter().filter_map(|name| system.env(name));
+    let of_pip = ["download", "install"].into_iter().flat_map(|command| {
+        let set = pip_settings(system, folders, None, command).into_iter();
+        set.filter(|setting| setting.key == "cert").map(|setting| setting.value)
+    });
+    let of_conda = conda_files(folders).into_iter().filter_map(|file| {
+        let text = crate::text(system, &file).ok()?;
+        let line = text.lines().find_map(|line| line.strip_prefix("ssl_verify:"))?;
+        Some(line.split(" #").next()?.trim().trim_matches(['\'', '"']).to_owned())
+    });
+    let named = system.env("SSL_CERT_FILE").unwrap_or_default();
+    let usual = ["/etc/ssl/certs/ca-certificates.crt", &named];
+    let usual: Vec<_> = usual.iter().map(|file| resolved(system, folders, file)).collect();
+    let mut found = Vec::new();
+    for name in variables.chain(of_pip).chain(of_conda) {
+        // What is no path says whether certificates are looked at at all; they are.
+        let Some(file) = resolved(system, folders, &name) else { continue };
+        let is_file = system.stat(&file).is_ok_and(|stat| stat.kind == FileKind::File);
+        if is_file && !usual.contains(&Some(file.clone())) && !found.contains(&file) {
+            found.push(file);
+        }
+    }
+    found
+}
+
+/// Where a file is that a setting names, links followed.
+fn resolved(system: &dyn System, folders: &Folders, name: &str) -> Option<PathBuf> {
+    let path = match name.strip_prefix("~/") {
+        Some(inside) => folders.home.join(inside),
+        None => PathBuf::from(name),
+    };
+    path.is_absolute().then(|| crate::paths::resolve(system, &path)).flatten()
+}
+
+/// The files of conda's settings that count wherever it is installed, what counts most first.
+fn conda_files(folders: &Folders) -> [PathBuf; 4] {
+    let home = |name| folders.home.join(name);
+    let machine = |name| Path::new("/etc/conda").join(name);
+    [home(".condarc"), home(".config/conda/condarc"), machine(".condarc"), machine("condarc")]
+}
+
+/// The proxy that pip is told of, where no variable names one for all programs.
+pub fn proxy_of_pip(system: &dyn System, folders: &Folders) -> Option<String> {
+    let variables = ["https_proxy", "http_proxy", "all_proxy"];
+    let set = |name: &&str| {
+        [name.to_string(), name.to_uppercase()].iter().any(|name| system.env(name).is_some())
+    };
+    if variables.iter().any(|name| set(&name)) {
+        return None;
+    }
+    let of_file = || {
+        let set = pip_settings(system, folders, None, "download").into_iter();
+        set.filter(|setting| setting.key == "proxy").map(|setting| setting.value).next()
+    };
+    system.env("PIP_PROXY").or_else(of_file)
 }
 
 /// Where uv looks for its configuration, what counts first.
@@ -213,6 +274,32 @@ mod tests {
         );
         let (_folder, system) = tree(&[("PIP_CONFIG_FILE", "/dev/null")], &files);
         assert_eq!(pip_settings(&system, &folders(), None, "install"), []);
+    }
+
+    #[test]
+    fn certificates_are_found_wherever_they_are_named_and_no_path_names_none() {
+        let pip = "[install]\ncert = ~/pip.pem\n[global]\nproxy = me:it@proxy:3128\n";
+        let conda = "channels:\n  - conda-forge\nssl_verify: \"/conda.pem\"  # the firm's\n";
+        let there = ["home/me/pip.pem", "conda.pem", "curl.pem", "ssl.pem"];
+        let settings = [("home/me/.pip/pip.conf", pip), ("home/me/.condarc", conda)];
+        let files = [&settings[..], &there.map(|file| (file, ""))].concat();
+        let env = [
+            ("REQUESTS_CA_BUNDLE", "/gone.pem"),
+            ("CURL_CA_BUNDLE", "/curl.pem"),
+            ("PIP_CERT", "/ssl.pem"),
+            ("SSL_CERT_FILE", "/ssl.pem"),
+        ];
+        let (_folder, system) = tree(&env, &files);
+        let found = certificates(&system, &folders());
+        assert_eq!(found, ["/curl.pem", "/home/me/pip.pem", "/conda.pem"].map(PathBuf::from));
+        assert_eq!(proxy_of_pip(&system, &folders()).as_deref(), Some("me:it@proxy:3128"));
+        let (_folder, system) = tree(&[("HTTPS_PROXY", "http://other")], &files);
+        assert_eq!(proxy_of_pip(&system, &folders()), None);
+        for no_path in ["ssl_verify: true\n", "ssl_verify: false\n", "ssl_verify: truststore\n", ""]
+        {
+            let (_folder, system) = tree(&[], &[("home/me/.condarc", no_path)]);
+            assert_eq!(certificates(&system, &folders()), [PathBuf::new(); 0], "{no_path}");
+        }
     }
 
     #[test]

@@ -190,6 +190,20 @@ pub struct Disk {
     pub uses: Vec<String>,
 }
 
+impl Disk {
+    /// Whether its files are on another computer: slow, without links or locks that hold.
+    pub fn is_on_the_network(&self) -> bool {
+        let network = ["nfs", "cifs", "smb", "fuse.sshfs", "afs", "glusterfs", "ceph", "lustre"];
+        network.iter().any(|kind| self.filesystem.starts_with(kind))
+    }
+
+    /// Whether its file system knows neither owners nor links.
+    pub fn is_foreign(&self) -> bool {
+        let foreign = ["9p", "drvfs", "vfat", "exfat", "msdos", "ntfs", "fuseblk", "vboxsf"];
+        self.windows || foreign.iter().any(|kind| self.filesystem.starts_with(kind))
+    }
+}
+
 /// A graphics processor.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]

@@ -229,7 +229,7 @@ fn what_is_to_be_pasted_is_shell() {
 }
 
 /// What the probes read, in a tree with one environment of each kind.
-const READ: [&str; 30] = [
+const READ: [&str; 31] = [
     "proc/locks",
     "proc/net/if_inet6",
     "proc/net/ipv6_route",
@@ -246,6 +246,7 @@ const READ: [&str; 30] = [
     "root/.bashrc",
     "root/.zshrc",
     "root/.condarc",
+    "root/.jupyter/jupyter_server_config.py",
     "root/.config/pip/pip.conf",
     "root/miniconda3/conda-meta/conda-x-y-z.json",
     "root/miniconda3/.condarc",

@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::Path;
-use std::sync::{LazyLock, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aitk_system::{Message, Real, System, Told, message};
+use aitk_system::{Message, Told, message};
 use async_trait::async_trait;
 use futures_util::stream::StreamExt;
 use http::Extensions;
@@ -15,11 +14,12 @@ use reqwest::header::{
     CONTENT_RANGE, ETAG, IF_MODIFIED_SINCE, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
 };
 use reqwest::redirect::Policy;
-use reqwest::{Body, Certificate, Request, Response, ResponseBuilderExt, StatusCode};
+use reqwest::{Body, Request, Response, ResponseBuilderExt, StatusCode};
 use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use url::{Host, Url};
 
 use crate::Settings;
+use crate::certificates::trust;
 use crate::error::EnvError;
 use crate::secrets::{Opener, stored};
 
@@ -68,29 +68,28 @@ impl Client {
         // A second call finds the provider in place, which is as good.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let secure = Secure::new(settings);
-        let builder = || {
-            let secure = secure.clone();
-            let redirect = Policy::custom(move |attempt| {
-                if attempt.previous().len() > REDIRECTS {
-                    attempt.error(Refusal::TooFar)
-                } else if secure.may(attempt.url()) {
-                    attempt.follow()
-                } else {
-                    attempt.error(Refusal::Open)
-                }
-            });
-            reqwest::Client::builder()
-                .redirect(redirect)
-                .user_agent(concat!("aitk/", env!("CARGO_PKG_VERSION")))
-                // One connection a download: several large files in one HTTP/2 connection wait for each other.
-                .http1_only()
-                .connect_timeout(CONNECT)
-                .read_timeout(silence)
-        };
-        let built = match (has_certificates(), instead_of_lost()) {
-            (true, Some(own)) => builder().tls_certs_only(own).build(),
-            (true, None) => builder().build(),
-            (false, _) => builder().tls_certs_only(public_certificates()).build(),
+        let may = secure.clone();
+        let redirect = Policy::custom(move |attempt| {
+            if attempt.previous().len() > REDIRECTS {
+                attempt.error(Refusal::TooFar)
+            } else if may.may(attempt.url()) {
+                attempt.follow()
+            } else {
+                attempt.error(Refusal::Open)
+            }
+        });
+        let builder = reqwest::Client::builder()
+            .redirect(redirect)
+            .user_agent(concat!("aitk/", env!("CARGO_PKG_VERSION")))
+            // One connection a download: several large files in one HTTP/2 connection wait for each other.
+            .http1_only()
+            .connect_timeout(CONNECT)
+            .read_timeout(silence);
+        let builder = trust(builder, settings);
+        let built = match settings.proxy.as_ref().map(|proxy| proxy.of_reqwest()) {
+            Some(Ok(proxy)) => builder.proxy(proxy).build(),
+            Some(Err(error)) => Err(error),
+            None => builder.build(),
         };
         let http = built.map_err(|error| EnvError::Unreachable {
             source_name: message!("the network"),
@@ -169,28 +168,6 @@ impl Client {
         useful(url, answer).map(Some)
     }
 }
-
-/// The system's own certificates, where a variable names others that are not there: programs that are started are not
-/// told of those either.
-fn instead_of_lost() -> Option<Vec<Certificate>> {
-    let named = Real.env("SSL_CERT_FILE").filter(|path| Real.stat(Path::new(path)).is_err());
-    named.and_then(|_| Certificate::from_pem_bundle(&Real.read(Path::new(BUNDLE)).ok()?).ok())
-}
-
-/// Whether the system has certificates, or the user names some: a minimal system has none until their package is there.
-pub(crate) fn has_certificates() -> bool {
-    static HAS: LazyLock<bool> = LazyLock::new(|| {
-        let told = ["SSL_CERT_FILE", "SSL_CERT_DIR"]
-            .iter()
-            .any(|name| Real.env(name).is_some_and(|path| Real.stat(Path::new(&path)).is_ok()));
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        told || instead_of_lost().is_some() || reqwest::Client::builder().build().is_ok()
-    });
-    *HAS
-}
-
-/// Where Debian and Ubuntu keep all certificates that the system trusts.
-const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// The name of the file at an address.
 fn file_of(url: &str) -> &str {
@@ -380,12 +357,6 @@ fn limited(answer: Response) -> reqwest_middleware::Result<Response> {
     });
     let whole = whole.body(Body::wrap_stream(body));
     Ok(whole.map_err(reqwest_middleware::Error::middleware)?.into())
-}
-
-/// Those that browsers trust.
-fn public_certificates() -> impl Iterator<Item = Certificate> {
-    let all = webpki_root_certs::TLS_SERVER_ROOT_CERTS.iter();
-    all.filter_map(|certificate| Certificate::from_der(certificate).ok())
 }
 
 /// A URL without user name and password, for messages.

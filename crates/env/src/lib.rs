@@ -7,6 +7,7 @@ mod archive;
 mod backend;
 mod bundle;
 mod bytecode;
+mod certificates;
 mod error;
 mod fetch;
 mod files;
@@ -39,7 +40,7 @@ pub use http::Client;
 pub use inside::Inside;
 pub use lock::read_locks;
 pub use received::{note_received, received};
-pub use secrets::{Secret, without_secrets};
+pub use secrets::{Proxy, Secret, without_secrets};
 pub use strangers::strangers;
 pub use sweep::{CACHE, unneeded};
 pub use usage::Usage;
@@ -69,6 +70,10 @@ pub struct Settings {
     pub channel_alias: Option<String>,
     /// Addresses of channels and indexes with the credentials that they were given with.
     pub secrets: Vec<Secret>,
+    /// Files of certificates that the user has named for pip, curl or conda.
+    pub certificates: Vec<PathBuf>,
+    /// The proxy that pip alone is told of.
+    pub proxy: Option<Proxy>,
     /// Ask no source.
     pub offline: bool,
     /// A source has been waited for in vain already: the next one is asked only once.

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use aitk_system::{Command, Real, System};
 use async_trait::async_trait;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +11,7 @@ use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderValue};
 use percent_encoding::percent_decode_str;
 use rattler_networking::AuthenticationStorage;
-use reqwest::{Request, Response};
+use reqwest::{NoProxy, Request, Response};
 use reqwest_middleware::{Middleware, Next};
 use url::Url;
 
@@ -24,6 +25,39 @@ impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
+}
+
+/// The address of a proxy, which may hold a password.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proxy(Secret);
+
+impl Proxy {
+    /// One from its address, as pip takes it: the scheme may be left out.
+    pub fn new(address: &str) -> Self {
+        let whole =
+            if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
+        Self(Secret(whole.into()))
+    }
+
+    /// For the client: what stays on this machine and what variables leave out go without it.
+    pub(crate) fn of_reqwest(&self) -> reqwest::Result<reqwest::Proxy> {
+        let out = NoProxy::from_string(&format!("{LOOPBACK},{}", left_out()));
+        Ok(reqwest::Proxy::all(&*self.0.0)?.no_proxy(out))
+    }
+
+    /// For a program: the variables that it is told by.
+    pub(crate) fn tell(&self, command: Command) -> Command {
+        let command = command.secret("ALL_PROXY", &*self.0.0);
+        command.env("NO_PROXY", format!("{LOOPBACK},{}", left_out()))
+    }
+}
+
+/// Names and addresses of this machine itself.
+const LOOPBACK: &str = "localhost,127.0.0.1,::1";
+
+/// What variables say goes without a proxy.
+fn left_out() -> String {
+    Real.env("NO_PROXY").or_else(|| Real.env("no_proxy")).unwrap_or_default()
 }
 
 impl Secret {

@@ -102,8 +102,48 @@ mod signs {
         "Could not connect",
         "Unable to fetch some archives",
     ];
+    /// What apt says where it does not reach a place at all.
+    pub(super) const NO_WAY: &[&str] = &[
+        "Could not connect to",
+        "Unable to connect to",
+        "Could not resolve",
+        "Temporary failure resolving",
+        "Could not wait for server",
+    ];
     /// What is no kind of its own.
     pub(super) const OTHER: &[&str] = &["E: ", "dpkg: error", "returned error exit status"];
+}
+
+/// The proxy that apt was told of and did not reach, without what opens it, and what names it: a variable or a file.
+fn dead_proxy(system: &dyn System, said: &str) -> Option<(String, String)> {
+    let lines = said.lines().filter(|line| signs::NO_WAY.iter().any(|sign| line.contains(sign)));
+    let unreached: Vec<_> = lines.flat_map(|line| line.split([' ', '\'', ','])).collect();
+    let place = |address: &str| {
+        let rest = address.split_once("://").map_or(address, |(_, rest)| rest);
+        let place = rest.split(['/', '"', ';']).next().unwrap_or_default();
+        place.rsplit('@').next().unwrap_or_default().to_owned()
+    };
+    // apt names a host that it does not know without its port.
+    let dead = |place: &String| {
+        let host = place.split(':').next().unwrap_or_default();
+        let is_it = |word: &&str| word.trim_end_matches(':') == place || *word == host;
+        !host.is_empty() && unreached.iter().any(is_it)
+    };
+    let variables = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"];
+    let of_variables = variables.into_iter().filter_map(|name| {
+        let place = place(&system.env(name)?);
+        dead(&place).then(|| (place, name.to_owned()))
+    });
+    let parts = Path::new("/etc/apt/apt.conf.d");
+    let names = system.list(parts).unwrap_or_default().into_iter().map(|name| parts.join(name));
+    let files = names.chain(["/etc/apt/apt.conf".into()]);
+    let of_files = files.filter_map(|file| {
+        let text = system.text(&file).ok()?;
+        let lines = text.lines().filter(|line| line.to_lowercase().contains("proxy"));
+        let place = lines.filter_map(|line| Some(place(line.split('"').nth(1)?))).find(dead)?;
+        Some((place, file.to_string_lossy().into_owned()))
+    });
+    of_variables.chain(of_files).next()
 }
 
 /// Tells the failures of apt and dpkg apart by what they printed.
@@ -146,6 +186,8 @@ pub(crate) fn explain(
         ExecError::AptMissing { reason: reason.into() }
     } else if let Some(reason) = line_with(signs::UNTRUSTED) {
         untrusted(reason)
+    } else if let Some((proxy, named)) = dead_proxy(system, &all) {
+        ExecError::AptProxy { proxy, named }
     } else if let Some(reason) = line_with(signs::SILENT) {
         let sources = sources();
         ExecError::AptUnreachable { reason: sources.about(reason), sources }
@@ -217,6 +259,30 @@ mod tests {
         );
         assert_eq!(say("sudo: a password is required"), "AITK-X06");
         assert_eq!(say("E: Sub-process /usr/bin/dpkg returned an error code (1)"), "AITK-X03");
+    }
+
+    #[test]
+    fn a_proxy_that_does_not_answer_is_named_by_what_names_it() {
+        let root = tempfile::tempdir().unwrap();
+        let answers = r#"{"schema": 1, "env": {"http_proxy": "http://me:s3cret@127.0.0.1:9"}}"#;
+        Real.write(&root.path().join("answers.json"), answers.as_bytes(), 0o644).unwrap();
+        let conf = "Acquire::http::Proxy \"http://cache.example:3142/\";\n";
+        let file = root.path().join("root/etc/apt/apt.conf.d/90proxy");
+        Real.write(&file, conf.as_bytes(), 0o644).unwrap();
+        let of = |said: &str| {
+            let output = Output { status: Some(100), stderr: said.into(), ..Output::default() };
+            let system = Replay::open(root.path()).unwrap();
+            explain(&system, &Command::reads(["apt-get"]), &output, None).to_string()
+        };
+        let said =
+            of("E: Failed to fetch http://d.example/x.deb  Unable to connect to 127.0.0.1:9:\n");
+        assert!(said.contains("127.0.0.1:9") && said.contains("http_proxy"), "{said}");
+        assert!(!said.contains("s3cret"), "{said}");
+        let said = of("W: Failed to fetch http://d.example/x  Could not resolve 'cache.example'\n");
+        assert!(said.contains("apt.conf.d/90proxy"), "{said}");
+        let other =
+            of("E: Failed to fetch http://d.example/x  Could not connect to d.example:80\n");
+        assert!(other.contains("does not answer"), "{other}");
     }
 
     #[test]

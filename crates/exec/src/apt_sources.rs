@@ -10,9 +10,14 @@ const PARTS: &str = "/etc/apt/sources.list.d";
 /// Who the releases are of that the system itself consists of.
 const SYSTEM: [&str; 3] = ["Origin: Debian", "Origin: Ubuntu", "Origin: Raspbian"];
 
+/// What it says where one source stands twice with different keys.
+const CONFLICT: &str = "Conflicting values set for option ";
+/// What it says of a line or a paragraph that it does not understand.
+const NO_SOURCE: [&str; 4] =
+    ["Malformed entry", "Malformed line", "Malformed stanza", "is not known on "];
 /// Lines of apt's in which it says that a source does not answer, or is not trusted.
 const SIGNS: [&str; 7] = [
-    "Conflicting values set for option ",
+    CONFLICT,
     "Failed to fetch ",
     "GPG error: ",
     "OpenPGP signature verification failed: ",
@@ -84,15 +89,15 @@ impl Sources {
         let mut places: Vec<_> = addresses.iter().zip(&files).flat_map(place).collect();
         places.dedup();
         let of_others = are_of_others(system, &addresses);
-        let way = files.iter().flatten().next_back().map(|path| {
-            let failed = |own: &String| addresses.iter().any(|address| is_of(address, own));
-            let file = quote(&path.to_string_lossy());
-            // What else stands in that file goes on; so does what the system itself comes from.
-            match of_others && addresses_in(system, path).iter().all(failed) {
-                true => message!("`sudo mv {file} {file}.off` leaves it out"),
-                false => message!("a # before its line in {file} leaves it out"),
-            }
-        });
+        let way = match said.contains(CONFLICT) {
+            true => files.iter().find_map(|files| one_too_many(system, files, &addresses)),
+            false => files
+                .iter()
+                .flatten()
+                .next_back()
+                .map(|file| left_out(system, file, &addresses, of_others)),
+        };
+        let way = way.or_else(|| unread(said));
         Self { places, way, of_others }
     }
 
@@ -101,6 +106,52 @@ impl Sources {
         let (reason, places) = (reason.into(), self.places.join(", "));
         if places.is_empty() { reason } else { message!("{reason} (in {places})") }
     }
+}
+
+/// What leaves out the sources at these addresses that stand in a file: the whole file where it has nothing else and is not
+/// the system's own, else what names them in it.
+fn left_out(system: &dyn System, path: &Path, addresses: &[String], whole: bool) -> Message {
+    let own = addresses_in(system, path);
+    let named = |own: &&String| addresses.iter().any(|address| is_of(address, own));
+    let file = quote(&path.to_string_lossy());
+    if whole && own.iter().all(|own| named(&own)) {
+        return message!("`sudo mv {file} {file}.off` leaves it out");
+    }
+    let of_paragraphs = path.extension().is_some_and(|end| end == "sources");
+    let edits = own.iter().filter(named).map(|address| {
+        let address = address.replace(['|', '\\', '\''], ".");
+        match of_paragraphs {
+            true => format!("\\|^URIs:.*{address}|iEnabled: no"),
+            false => format!("\\|^deb.*{address}|s/^/# /"),
+        }
+    });
+    let mut edits: Vec<_> = edits.map(|edit| format!("-e {}", quote(&edit))).collect();
+    edits.dedup();
+    let edits = edits.join(" ");
+    message!("`sudo sed -i {edits} {file}` leaves it out")
+}
+
+/// What takes one away of files in which the same source stands: never one that the system itself came with.
+fn one_too_many(system: &dyn System, files: &[PathBuf], addresses: &[String]) -> Option<Message> {
+    let systems = |file: &&PathBuf| {
+        let name = file.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        !["sources.list", "debian.sources", "ubuntu.sources"].contains(&name)
+    };
+    let last = files.iter().rfind(systems).filter(|_| files.len() > 1)?;
+    Some(left_out(system, last, addresses, true))
+}
+
+/// What leaves out the line that apt does not understand, by what it says of it: file and number.
+fn unread(said: &str) -> Option<Message> {
+    let line = said.lines().find(|line| NO_SOURCE.iter().any(|sign| line.contains(sign)))?;
+    let mut words = line.split_whitespace();
+    let file = words.clone().find(|word| word.starts_with(SOURCES))?;
+    let number: u32 = words.find_map(|word| word.trim_end_matches(':').parse().ok())?;
+    let file = quote(file.trim_end_matches([',', ':']));
+    Some(match file.trim_end_matches('\'').ends_with(".sources") {
+        true => message!("a line `Enabled: no` in paragraph {number} of {file} leaves it out"),
+        false => message!("`sudo sed -i '{number}s/^/# /' {file}` leaves it out"),
+    })
 }
 
 /// Whether none of these sources is one that the system itself comes from, and the lists of that are there.
@@ -179,7 +230,43 @@ mod tests {
         let old = "E: Release file for http://deb.example/debian/dists/y/InRelease is expired\n";
         let sources = Sources::said(&system, &format!("{SAID}{old}"));
         assert!(!sources.of_others, "{:?}", sources.places);
-        assert!(!sources.way.unwrap().to_string().contains("mv"));
+        let way = sources.way.unwrap().to_string();
+        assert!(!way.contains("mv") && way.contains("iEnabled: no"), "{way}");
+    }
+
+    #[test]
+    fn of_two_places_the_one_goes_that_the_system_did_not_come_with() {
+        let said = "E: Conflicting values set for option Signed-By regarding source http://deb.example/debian/ y: /a != /b\n";
+        let own = (
+            "etc/apt/sources.list.d/debian.sources",
+            "Types: deb\nURIs: http://deb.example/debian\n",
+        );
+        let extra = (
+            "etc/apt/sources.list.d/a.list",
+            "deb [signed-by=/b] http://deb.example/debian y main\n",
+        );
+        let mixed = (
+            "etc/apt/sources.list.d/z.list",
+            "deb http://deb.example/debian y main\ndeb http://x.example y main\n",
+        );
+        let way = |files: &[_]| Sources::said(&tree(files).1, said).way.map(|way| way.to_string());
+        let (list, mixed_list) =
+            ("/etc/apt/sources.list.d/a.list", "/etc/apt/sources.list.d/z.list");
+        assert_eq!(way(&[own, extra]), Some(format!("`sudo mv {list} {list}.off` leaves it out")));
+        let edit = r"`sudo sed -i -e '\|^deb.*http://deb.example/debian|s/^/# /' ";
+        assert_eq!(way(&[own, mixed]), Some(format!("{edit}{mixed_list}` leaves it out")));
+        assert_eq!(way(&[own]), None, "nothing of it can go");
+    }
+
+    #[test]
+    fn a_line_that_is_no_source_is_left_out_by_its_number() {
+        let way = |said: &str| Sources::said(&tree(&[]).1, said).way.unwrap().to_string();
+        let said = "E: Malformed entry 3 in list file /etc/apt/sources.list.d/x.list (URI)\n";
+        assert!(way(said).contains("sed -i '3s/^/# /' /etc/apt/sources.list.d/x.list`"));
+        let said = "E: Type 'debb' is not known on line 2 in source list /etc/apt/sources.list\n";
+        assert!(way(said).contains("sed -i '2s/^/# /' /etc/apt/sources.list`"));
+        let said = "E: Malformed stanza 1 in source list /etc/apt/sources.list.d/x.sources (URI)\n";
+        assert!(way(said).contains("paragraph 1 of /etc/apt/sources.list.d/x.sources"));
     }
 
     #[test]

@@ -51,6 +51,19 @@ pub enum ExecError {
         /// Which they are.
         sources: Sources,
     },
+    /// The proxy that apt is told of does not answer.
+    #[explain(
+        code = "AITK-A10",
+        exit = Unavailable,
+        say("apt does not get through the proxy {proxy}, which {named} names"),
+        hint("set {named} to a proxy that answers, or take it out where none is needed, then try again")
+    )]
+    AptProxy {
+        /// Where it is.
+        proxy: String,
+        /// What names it: a variable or a file.
+        named: String,
+    },
     /// Packages are half-installed, or their dependencies are not met.
     #[explain(
         code = "AITK-A03",

@@ -1,6 +1,6 @@
 //! What a person should know before agreeing to a plan.
 
-use aitk_detect::{Gpu, Machine, VirtualizationKind};
+use aitk_detect::{Disk, Gpu, Machine, VirtualizationKind};
 use aitk_system::{Message, message};
 
 use crate::accelerate::{self, Question};
@@ -70,21 +70,8 @@ impl Situation<'_> {
 
     fn warn_of_places(&self, plan: &mut Plan) {
         let machine = self.machine;
-        for disk in
-            machine.disks.iter().filter(|disk| serves(disk, "data") || serves(disk, "cache"))
-        {
-            if disk.noexec || is_foreign(&disk.filesystem) {
-                plan.warn(Warning::new(
-                    warnings::UNFIT_FOLDER,
-                    message!(
-                        "{} is {}{}: environments are slow or do not work there",
-                        disk.mount.display(),
-                        disk.filesystem,
-                        if disk.noexec { ", noexec" } else { "" }
-                    ),
-                    message!("set AITK_DATA_DIR and AITK_CACHE_DIR to a folder on a local Linux file system"),
-                ));
-            }
+        for disk in &machine.disks {
+            plan.warnings.extend(unfit(disk));
         }
         if machine.virtualization.kind == VirtualizationKind::Wsl1 {
             plan.warn(Warning::new(
@@ -252,7 +239,32 @@ fn swap_elsewhere(machine: &Machine, size: Bytes) -> Warning {
     )
 }
 
-fn is_foreign(filesystem: &str) -> bool {
-    ["9p", "drvfs", "nfs", "nfs4", "cifs", "smb3", "vfat", "exfat", "ntfs", "ntfs3"]
-        .contains(&filesystem)
+/// The folders of aitk's own by what they are for, with the variable that puts each elsewhere.
+const PLACES: [(&str, &str); 3] =
+    [("data", "AITK_DATA_DIR"), ("cache", "AITK_CACHE_DIR"), ("state", "AITK_STATE_DIR")];
+
+/// What does not work, or badly, on the disk that folders of aitk's are on. Programs are started from environments and
+/// from the cache alone.
+fn unfit(disk: &Disk) -> Option<Warning> {
+    let unfit = disk.is_foreign() || disk.is_on_the_network();
+    let counts = |what: &str| unfit || disk.noexec && what != "state";
+    let places: Vec<_> =
+        PLACES.into_iter().filter(|(what, _)| serves(disk, what) && counts(what)).collect();
+    if places.is_empty() {
+        return None;
+    }
+    let (mount, kind) = (disk.mount.display(), &disk.filesystem);
+    let on_it = places.iter().map(|(what, _)| *what).collect::<Vec<_>>().join(", ");
+    let variables = places.iter().map(|(_, variable)| *variable).collect::<Vec<_>>().join(", ");
+    let message = match (disk.noexec, unfit) {
+        (true, _) => message!("{mount} is {kind}, noexec, and starts no programs; on it: {on_it}"),
+        (_, true) if disk.is_on_the_network() => {
+            message!(
+                "{mount} is on the network ({kind}), where many small files are slow; on it: {on_it}"
+            )
+        }
+        _ => message!("{mount} is {kind}, without owners and links of Linux's; on it: {on_it}"),
+    };
+    let hint = message!("set {variables} to folders on a local Linux file system");
+    Some(Warning::new(warnings::UNFIT_FOLDER, message, hint))
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::Case;
-use super::prefix::{Prefix, normal};
+use super::prefix::{Prefix, minor, normal};
 use crate::installers::{ASTRAY, Setting, astray, pip_variable};
 use crate::paths;
 
@@ -27,7 +27,9 @@ pub(super) fn no_python(case: &Case<'_>) -> Vec<Message> {
     }
     let mut seen = Vec::new();
     let python = prefix.path.join("bin/python");
-    if paths::resolve(case.system, &python).is_none() {
+    let leads = paths::resolve(case.system, &python);
+    seen.extend(leads.as_deref().and_then(|program| another(prefix, program)));
+    if leads.is_none() {
         seen.push(match case.system.exists(&python) {
             true => message!("{} leads nowhere", python.display()),
             false => message!("there is no {}", python.display()),
@@ -42,6 +44,17 @@ pub(super) fn no_python(case: &Case<'_>) -> Vec<Message> {
         seen.push(message!("there is no folder site-packages in {}", prefix.path.display()));
     }
     seen
+}
+
+/// The interpreter is of another minor version than the one that the packages were put in for, which it does not see.
+fn another(prefix: &Prefix, program: &Path) -> Option<Message> {
+    let version = program.file_name()?.to_str()?.strip_prefix("python").and_then(minor)?;
+    let packages = prefix.python.filter(|own| *own != version && prefix.conda.is_none())?;
+    let told = |(major, minor)| format!("{major}.{minor}");
+    let (program, version, packages) = (program.display(), told(version), told(packages));
+    Some(message!(
+        "its Python is {program}, of version {version}, and its packages are for {packages}"
+    ))
 }
 
 /// A line of `pyvenv.cfg`.

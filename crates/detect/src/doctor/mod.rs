@@ -9,6 +9,7 @@ mod conda;
 mod environment;
 mod frameworks;
 mod gpu;
+mod jupyter;
 mod network;
 mod prefix;
 mod system;
@@ -198,7 +199,7 @@ struct Case<'a> {
 type Probe = fn(&Case<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
-const PROBES: [(&str, Probe); 62] = [
+const PROBES: [(&str, Probe); 63] = [
     ("AITK-H01", frameworks::no_gpu_build),
     ("AITK-H02", frameworks::driver_too_old),
     ("AITK-H03", frameworks::no_kernels),
@@ -263,6 +264,7 @@ const PROBES: [(&str, Probe); 62] = [
     (ProjectKind::Client.code(), |_| Vec::new()),
     (ProjectKind::Credentials.code(), |_| Vec::new()),
     (ProjectKind::Aged.code(), |_| Vec::new()),
+    ("AITK-H63", jupyter::configurations),
 ];
 
 /// What can be wrong with the project of a folder.
@@ -436,6 +438,7 @@ impl Case<'_> {
             "systemd" => *systemd,
             "root" => privilege.root,
             "sudo" => privilege.sudo != Sudo::No,
+            "conda" => self.prefix.as_ref().is_some_and(|prefix| prefix.conda.is_some()),
             "blackwell" => gpus.iter().any(|gpu| gpu.architecture.as_deref() == Some("blackwell")),
             family => os.id == family || os.like.iter().any(|like| like == family),
         }

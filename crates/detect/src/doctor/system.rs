@@ -215,7 +215,10 @@ pub(super) fn clock_behind(case: &Case<'_>) -> Vec<Message> {
     let behind = newest.map(|newest| (i128::from(newest) - now) / 1_000_000_000);
     match behind {
         Some(seconds) if seconds > CLOCK => {
-            vec![message!("the clock is at least {} min behind apt's lists", seconds / 60)]
+            vec![match seconds / 86_400 {
+                0 => message!("the clock is at least {} min behind apt's lists", seconds / 60),
+                days => message!("the clock is at least {days} days behind apt's lists"),
+            }]
         }
         _ => Vec::new(),
     }
@@ -230,18 +233,17 @@ pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<Message> {
             own.map(String::as_str).collect::<Vec<_>>().join(", ")
         };
         let (mount, kept) = (disk.mount.display(), uses(&["home", "data", "cache", "state"]));
-        let network = ["nfs", "cifs", "smb", "fuse.sshfs", "afs"];
         if !kept.is_empty() {
             if disk.windows {
                 seen.push(message!("{mount} is a disk of Windows; on it: {kept}"));
-            } else if network.iter().any(|kind| disk.filesystem.starts_with(kind)) {
+            } else if disk.is_on_the_network() {
                 seen.push(message!(
                     "{mount} is on the network ({}); on it: {kept}",
                     disk.filesystem
                 ));
             }
         }
-        let run = uses(&["home", "data", "tmp"]);
+        let run = uses(&["home", "data", "cache", "tmp"]);
         if disk.noexec && !run.is_empty() {
             seen.push(message!("{mount} starts no programs (noexec); on it: {run}"));
         }

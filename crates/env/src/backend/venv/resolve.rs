@@ -18,8 +18,9 @@ use super::sources::WAYS_OF_UV;
 use super::stand_in;
 use super::uv::Uv;
 use super::wheel::measure;
+use crate::certificates::{file_for_children, has_certificates};
 use crate::error::EnvError;
-use crate::http::{Client, has_certificates};
+use crate::http::Client;
 use crate::{Settings, text};
 
 /// How long uv waits for a source, in seconds: twice this and the pause between are still within the 10 s after which
@@ -98,7 +99,7 @@ fn attempt(
         None => text(&stand_in::write(system, &folder, asked.target)?),
     };
     let python = (asked.target.python.as_str(), python.as_str());
-    let compile = compile(system, uv, settings, python, &origin, &input);
+    let compile = compile(system, uv, settings, python, &origin, &input)?;
     let run = |command: &Command, source: &Message| run(system, settings, command, source);
     let source = match origin {
         Origin::Backend(_) | Origin::Vendor(_) => message!("the framework's own index"),
@@ -289,7 +290,7 @@ fn compile(
     (version, python): (&str, &str),
     origin: &Origin,
     input: &Path,
-) -> Command {
+) -> Result<Command, EnvError> {
     let mut command = Command::changes([&text(&uv.path), "pip", "compile", "--no-config"])
         .args([&text(input), "--only-binary", ":all:"])
         .args(["--python-version", version, "--python", python])
@@ -328,7 +329,13 @@ fn compile(
     {
         command = command.args(["--index-strategy", strategy]);
     }
-    command
+    if let Some(file) = file_for_children(system, settings)? {
+        command = command.env("SSL_CERT_FILE", text(&file));
+    }
+    Ok(match &settings.proxy {
+        Some(proxy) => proxy.tell(command),
+        None => command,
+    })
 }
 
 /// Runs uv. What it says is told without what opens a source.

@@ -18,12 +18,11 @@ pub(super) const WAYS_OF_UV: [&str; 5] = [
 ];
 /// The same for pip, where it is pip that looks for uv: options that it is given from its variables and files, of which
 /// nothing else counts.
-pub(super) const WAYS_OF_PIP: [&str; 9] = [
+pub(super) const WAYS_OF_PIP: [&str; 8] = [
     "index-url",
     "extra-index-url",
     "find-links",
     "no-index",
-    "cert",
     "client-cert",
     "proxy",
     "trusted-host",

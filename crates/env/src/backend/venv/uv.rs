@@ -15,6 +15,7 @@ use semver::Version;
 use super::index::find_file;
 use super::sources::WAYS_OF_PIP;
 use crate::backend::conda::fetch_program;
+use crate::certificates::file_for_children;
 use crate::error::EnvError;
 use crate::fetch::{FetchProgress, fetch_all, hash_of, place, unpack};
 use crate::http::{Client, HESITATION};
@@ -374,6 +375,10 @@ fn download_with(
             None => command.pass(variable),
         },
     );
+    let command = match file_for_children(system, settings)? {
+        Some(file) => command.env("PIP_CERT", text(&file)),
+        None => command,
+    };
     let mut output = match system.run(&command) {
         Err(RunError::NotFound { .. } | RunError::NoInterpreter { .. }) => return Ok(Pip::Missing),
         output => output?,

@@ -1,0 +1,122 @@
+//! What configurations of Jupyter's make of its server: hidden, open, or not started at all.
+
+use std::path::{Path, PathBuf};
+
+use aitk_system::{Message, message};
+
+use super::Case;
+use crate::paths;
+
+/// Where Jupyter looks for configurations beside the user's folder.
+const MACHINES: [&str; 2] = ["/etc/jupyter", "/usr/local/etc/jupyter"];
+/// The configurations of the server that are programs of Python's, those that JupyterLab does not read last.
+const FILES: [&str; 3] =
+    ["jupyter_server_config.py", "jupyter_lab_config.py", "jupyter_notebook_config.py"];
+/// Addresses at which every computer of the network reaches a server.
+const ALL: [&str; 4] = ["", "*", "0.0.0.0", "::"];
+
+/// A server that is not where it is looked for, that lets others in, or whose settings lead nowhere.
+pub(super) fn configurations(case: &Case<'_>) -> Vec<Message> {
+    let named = case.system.env("JUPYTER_CONFIG_DIR").map(PathBuf::from);
+    let own = named.unwrap_or_else(|| case.home(".jupyter"));
+    let folders = [own].into_iter().chain(MACHINES.iter().map(PathBuf::from));
+    let files = folders.flat_map(|folder| FILES.map(|name| folder.join(name)));
+    let seen = files.flat_map(|file| {
+        let text = case.system.text(&file).unwrap_or_default();
+        let settings = text.lines().filter_map(setting).map(|(class, key, value)| {
+            let gone = |path: &str| {
+                path.starts_with('/') && paths::resolve(case.system, Path::new(path)).is_none()
+            };
+            told(&file, class, key, value, gone)
+        });
+        settings.flatten().collect::<Vec<_>>()
+    });
+    let mut seen: Vec<_> = seen.collect();
+    seen.dedup();
+    seen
+}
+
+/// A line that sets something to a text: `c.ServerApp.token = "x"`.
+fn setting(line: &str) -> Option<(&str, &str, &str)> {
+    let (name, value) = line.trim().strip_prefix("c.")?.split_once('=')?;
+    let (class, key) = name.trim().split_once('.')?;
+    let value = value.split(" #").next()?.trim();
+    let value = value.trim_start_matches(['u', 'r']).strip_prefix(['"', '\''])?;
+    Some((class, key, value.strip_suffix(['"', '\''])?))
+}
+
+/// What a setting does to the server, where that is not what people expect.
+fn told(
+    file: &Path,
+    class: &str,
+    key: &str,
+    value: &str,
+    gone: impl Fn(&str) -> bool,
+) -> Option<Message> {
+    let file = file.display();
+    match (class, key) {
+        ("NotebookApp", _) => Some(message!(
+            "{file} sets {class}.{key}, of the notebook up to version 6; the server of today passes over it or takes it in part"
+        )),
+        (_, "token") if value.is_empty() => {
+            Some(message!("{file} turns the token off: whoever reaches the server may use it"))
+        }
+        (_, "ip") if ALL.contains(&value) => {
+            Some(message!("{file} opens the server to the whole network ({class}.ip)"))
+        }
+        (_, "base_url") if !value.trim_matches('/').is_empty() => {
+            Some(message!("{file} moves the server's pages to {value}"))
+        }
+        (_, "sock") if !value.is_empty() => {
+            Some(message!("{file} lets the server listen at {value} and at no port"))
+        }
+        (_, "root_dir" | "notebook_dir" | "preferred_dir" | "certfile" | "keyfile")
+            if gone(value) =>
+        {
+            Some(message!("{file} names {value} ({class}.{key}), which is not there"))
+        }
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(line: &str) -> Option<String> {
+        let (class, key, value) = setting(line)?;
+        let found = told(Path::new("/f"), class, key, value, |path| path == "/gone");
+        found.map(|message| message.to_string())
+    }
+
+    #[test]
+    fn what_hides_a_server_or_opens_it_is_told_and_nothing_else() {
+        for wrong in [
+            "c.ServerApp.token = \"\"",
+            "  c.IdentityProvider.token=''   # no more tokens",
+            "c.ServerApp.ip = '0.0.0.0'",
+            "c.ServerApp.ip = u''",
+            "c.ServerApp.base_url = \"/jupyter/\"",
+            "c.ServerApp.root_dir = '/gone'",
+            "c.ServerApp.certfile = u'/gone'",
+            "c.ServerApp.sock = '/run/j.sock'",
+            "c.NotebookApp.token = 'mine'",
+        ] {
+            assert!(of(wrong).is_some(), "{wrong}");
+        }
+        for right in [
+            "# c.ServerApp.token = ''",
+            "c.ServerApp.token = 'mine'",
+            "c.ServerApp.ip = '127.0.0.1'",
+            "c.ServerApp.base_url = '/'",
+            "c.ServerApp.root_dir = '/there'",
+            "c.ServerApp.port = 8889",
+            "c.ServerApp.ip = = 1",
+            "c = get_config()",
+            "c.ServerApp.token = os.environ['T']",
+            "",
+        ] {
+            assert_eq!(of(right), None, "{right}");
+        }
+    }
+}
