@@ -32,14 +32,19 @@ use aitk_system::{Real, System};
 use common::{Home, Sick};
 
 /// What is killed, in turns.
-const COMMANDS: [&str; 6] = ["first", "apply", "upgrade", "rollback", "clean", "remove"];
+const COMMANDS: [&str; 7] = ["first", "apply", "add", "upgrade", "rollback", "clean", "remove"];
 /// Kills in the tests; the soak asks for more.
-const ROUNDS: usize = 18;
+const ROUNDS: usize = 21;
+
+/// The packages of the user's own that are wished for with a command.
+fn own(command: &str) -> Vec<String> {
+    if command == "add" { vec!["more".to_owned()] } else { Vec::new() }
+}
 
 /// Does what a command does.
 fn perform(home: &Home, command: &str) {
     match command {
-        "first" | "apply" => home.apply(false),
+        "first" | "apply" | "add" => home.apply(false),
         "upgrade" => home.upgrade(),
         // Whoever asks again once it is done is told that there is nothing to do.
         "rollback" if home.environments().before(&Real).is_none() => {}
@@ -74,7 +79,8 @@ fn child() {
     if let (Some(command), Some(folder), Some(index)) =
         (said("AITK_FAULT_COMMAND"), said("AITK_FAULT_HOME"), said("AITK_FAULT_INDEX"))
     {
-        let home = Home::joined(Path::new(&folder), &index);
+        let mut home = Home::joined(Path::new(&folder), &index);
+        home.choices.packages = own(&command);
         match said("AITK_FAULT_KEPT") {
             Some(kept) => fill_the_disk(&home, Path::new(&kept)),
             None => perform(&home, &command),
@@ -114,6 +120,7 @@ impl Lab {
             lab.home.upgrade();
         }
         lab.home.publish("six", "4.0");
+        lab.home.publish("more", "1.0");
         lab.keep("full");
         lab
     }
@@ -162,9 +169,32 @@ impl Lab {
 
     /// One kill, and what is to be true after it. Whether it met the command under way.
     fn round(&mut self, command: &'static str, at: f64) -> bool {
+        let wait = self.takes[command].mul_f64(at);
+        self.killed(command, &format!("{at:.3}"), |_| sleep(wait))
+    }
+
+    /// One kill in a step: some time after the journal says that it has begun.
+    fn round_in(&mut self, command: &'static str, step: &str, after: Duration) -> bool {
+        let state = self.home.machine.folders.state.clone();
         self.put_back(command);
+        let earlier = begun(&state, step);
+        let mut met = false;
+        let ended = !self.killed(command, step, |child| {
+            while begun(&state, step) <= earlier && child.try_wait().unwrap().is_none() {
+                sleep(Duration::from_micros(200));
+            }
+            sleep(after);
+            met = is_open(&state, step);
+        });
+        met && !ended
+    }
+
+    /// A kill after this wait, and what is to be true after it.
+    fn killed(&mut self, command: &'static str, at: &str, wait: impl FnOnce(&mut Child)) -> bool {
+        self.put_back(command);
+        self.home.choices.packages = own(command);
         let mut child = self.start(command);
-        sleep(self.takes[command].mul_f64(at));
+        wait(&mut child);
         let ended = child.try_wait().unwrap().is_some();
         kill_all(child.id());
         child.wait().unwrap();
@@ -174,7 +204,7 @@ impl Lab {
             (false, None) => "outside of a run".to_owned(),
         };
         *self.hit.entry(format!("{command}: {place}")).or_default() += 1;
-        let why = format!("{command} killed at {at:.3} ({place})");
+        let why = format!("{command} killed at {at} ({place})");
         self.what_is_in_use_works(&why, command);
         self.nothing_half_made_is_whole(&why);
         perform(&self.home, command);
@@ -253,6 +283,26 @@ impl Lab {
     }
 }
 
+/// How often the journals say that a step has begun.
+fn begun(state: &Path, step: &str) -> usize {
+    journals(state).matches(&format!(r#""event":"step_started","step":"{step}""#)).count()
+}
+
+/// Whether the last that the journals say of a step is that it has begun.
+fn is_open(state: &Path, step: &str) -> bool {
+    let journals = journals(state);
+    let of_it = |line: &&str| line.contains(&format!(r#""step":"{step}""#));
+    journals.lines().rfind(of_it).is_some_and(|line| line.contains("step_started"))
+}
+
+/// All journals, the oldest first.
+fn journals(state: &Path) -> String {
+    let runs = state.join("runs");
+    let names = (&Real as &dyn System).list(&runs).unwrap_or_default();
+    let text = |name| fs::read_to_string(runs.join(name).join("journal.jsonl")).unwrap_or_default();
+    names.into_iter().map(text).collect()
+}
+
 /// Kills a session: the program first, then whatever it has started.
 fn kill_all(session: u32) {
     let kill = |pid: &str| {
@@ -316,6 +366,39 @@ fn a_kill_at_any_instant_loses_nothing() {
     }
 }
 
+/// The steps that a command has to do.
+const STEPS: [(&str, &[&str]); 5] = [
+    ("first", &["manager.uv", "environment", "libraries", "activate", "kernel"]),
+    ("apply", &["libraries", "kernel"]),
+    ("add", &["environment", "libraries", "packages", "activate"]),
+    ("upgrade", &["environment", "libraries", "activate"]),
+    ("rollback", &["activate"]),
+];
+
+/// Each is killed in the middle of each step, however short it is.
+#[test]
+fn a_kill_in_every_step_of_every_run_loses_nothing() {
+    let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let mut lab = Lab::new(folder.path(), kept.path());
+    let soak = env::var("AITK_TEST_ROUNDS").ok().and_then(|rounds| rounds.parse().ok());
+    let rounds: usize = soak.map_or(1, |rounds: usize| rounds.div_ceil(50));
+    for (command, steps) in STEPS {
+        for step in steps {
+            let mut met = 0;
+            for tries in 0..rounds * 30 {
+                // Later and later into it, and from its beginning again where it was over by then.
+                let after = Duration::from_micros(300 * (tries as u64 % 10));
+                met += usize::from(lab.round_in(command, step, after));
+                if met == rounds {
+                    break;
+                }
+            }
+            println!("{met:5} × {command}, in {step}");
+            assert!(met > 0, "no kill met {step} of {command}");
+        }
+    }
+}
+
 #[test]
 fn a_source_that_lies_or_is_gone_changes_nothing_and_what_was_asked_for_comes_with_it_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -343,48 +426,58 @@ fn a_source_that_lies_or_is_gone_changes_nothing_and_what_was_asked_for_comes_wi
     }
 }
 
-/// On a disk of memory that has room for each tenth of what an upgrade needs: it fails with a word and loses nothing, and
-/// goes on once there is room.
+/// On a disk of memory that has room, or files, for each tenth of what an upgrade needs: it fails with a word and loses
+/// nothing, and goes on once there is room.
 fn fill_the_disk(home: &Home, kept: &Path) {
-    let disk = home.folder.parent().unwrap();
-    let resize = |bytes: u64| {
-        let size = format!("remount,size={bytes}");
-        assert!(Command::new("mount").args(["-o", &size]).arg(disk).status().unwrap().success());
+    let used = |what: &str| {
+        let output = Command::new("df").args([what, "-B", "1"]).arg(&home.folder).output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        text.lines().nth(1).unwrap().trim().parse::<u64>().unwrap()
     };
-    let used = || {
-        let space = Real.space(disk).unwrap();
-        space.total - space.free
-    };
-    copy(kept, &home.folder);
-    let before = used();
-    home.upgrade();
-    let need = used() - before;
-    for tenth in 0..10 {
-        resize(1 << 30);
+    for (option, of, plenty) in
+        [("size", "--output=used", 1 << 30), ("nr_inodes", "--output=iused", 1 << 20)]
+    {
         copy(kept, &home.folder);
-        let there = home.generation();
-        resize(used() + need * tenth / 10);
-        let said = match home.attempt(|cx| cx.fresh = true) {
-            Ok(summary) => summary.failure.map(|(step, error)| format!("{step}: {error}")),
-            Err(error) => Some(error.to_string()),
-        };
-        println!("{tenth}/10 of {need} bytes: {}", said.as_deref().unwrap_or("done"));
-        if said.is_some() {
-            assert_eq!(home.generation(), there, "{tenth}: {said:?}");
-        }
-        let mut python = Command::new(home.link().join("bin/python"));
-        assert!(python.args(["-Bc", "import six, toolz"]).status().unwrap().success(), "{tenth}");
-        for generation in home.environments().all(&Real) {
-            let whole = generation.record(&Real).is_none()
-                || generation.state(&Real).unwrap() == State::Whole;
-            assert!(whole, "{tenth}: {} says that it is whole", generation.folder());
-        }
-        resize(1 << 30);
+        let before = used(of);
         home.upgrade();
-        assert_ne!(home.generation(), there, "{tenth}");
-        assert!(home.verify(true).is_empty() && !home.has_to_do(true), "{tenth}");
-        assert_eq!(fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(), "mine");
+        let need = used(of) - before;
+        for tenth in 0..10 {
+            fill_to(home, kept, (option, plenty), &|| used(of) + need * tenth / 10);
+        }
     }
+}
+
+fn fill_to(home: &Home, kept: &Path, (option, plenty): (&str, u64), limit: &dyn Fn() -> u64) {
+    let disk = home.folder.parent().unwrap();
+    let resize = |to: u64| {
+        let option = format!("remount,{option}={to}");
+        assert!(Command::new("mount").args(["-o", &option]).arg(disk).status().unwrap().success());
+    };
+    resize(plenty);
+    copy(kept, &home.folder);
+    let there = home.generation();
+    let tenth = limit();
+    resize(tenth);
+    let said = match home.attempt(|cx| cx.fresh = true) {
+        Ok(summary) => summary.failure.map(|(step, error)| format!("{step}: {error}")),
+        Err(error) => Some(error.to_string()),
+    };
+    println!("{option} of {tenth}: {}", said.as_deref().unwrap_or("done"));
+    if said.is_some() {
+        assert_eq!(home.generation(), there, "{tenth}: {said:?}");
+    }
+    let mut python = Command::new(home.link().join("bin/python"));
+    assert!(python.args(["-Bc", "import six, toolz"]).status().unwrap().success(), "{tenth}");
+    for generation in home.environments().all(&Real) {
+        let whole =
+            generation.record(&Real).is_none() || generation.state(&Real).unwrap() == State::Whole;
+        assert!(whole, "{tenth}: {} says that it is whole", generation.folder());
+    }
+    resize(plenty);
+    home.upgrade();
+    assert_ne!(home.generation(), there, "{tenth}");
+    assert!(home.verify(true).is_empty() && !home.has_to_do(true), "{tenth}");
+    assert_eq!(fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(), "mine");
 }
 
 #[test]

@@ -322,3 +322,42 @@ fn what_an_older_aitk_has_built_is_gone_back_to_as_well() {
     assert!(!home.has_to_do(true));
     assert_eq!(switches(&home), [(Some(two), one, Occasion::Rollback)]);
 }
+
+#[test]
+fn packages_of_the_users_own_stand_in_the_history_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut home = Home::new(folder.path());
+    home.publish("more", "1.0");
+    let mut apply = |packages: &[&str]| {
+        home.choices.packages = packages.iter().map(|name| (*name).to_owned()).collect();
+        home.wish(serde_json::json!({ "choices": { "packages": packages } }));
+        home.apply(false);
+        switches(&home).last().unwrap().2
+    };
+    assert_eq!(apply(&[]), Occasion::Apply);
+    assert_eq!(apply(&["more"]), Occasion::Add);
+    assert_eq!(apply(&[]), Occasion::Drop);
+}
+
+/// What earlier forms of this version have written stays readable, word for word as it was.
+#[test]
+fn a_record_and_a_history_of_this_form_are_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path());
+    let environments = home.environments();
+    let generation = environments.generation("5d1a0c4be8a7f3d2");
+    fs::create_dir_all(generation.path()).unwrap();
+    let record = include_str!("../../env/fixtures/record-2.json");
+    fs::write(generation.path().join("aitk-generation.json"), record).unwrap();
+    let record = generation.record(&Real).unwrap();
+    assert_eq!(
+        (record.schema, &*record.python, &*record.added),
+        (2, "3.13", &["rich".to_owned()][..])
+    );
+    assert_eq!(record.wish.unwrap()["choices"]["packages"][0], "rich>=14");
+    let history = include_str!("../../env/fixtures/history-1.jsonl");
+    fs::write(generation.path().with_file_name("history.jsonl"), history).unwrap();
+    let reasons = [Occasion::Apply, Occasion::Upgrade, Occasion::Rollback];
+    // Its last line was cut off, as by a power cut.
+    assert!(switches(&home).iter().map(|(.., reason)| *reason).eq(reasons));
+}

@@ -198,12 +198,19 @@ impl Home {
         deep: bool,
         look: impl FnOnce(&Context<'_>, Plan) -> T,
     ) -> T {
-        let Self { machine, catalog, settings, profile, choices, .. } = self;
+        let Self { machine, catalog, settings, .. } = self;
         let receipt = Receipt::load(&machine.folders.state, &Real).unwrap();
         let mut cx = Context::new(system, &Real, machine, catalog, settings, receipt);
         cx.deep = deep;
-        let plan = aitk_plan::plan(machine, profile, choices, Manager::Venv, catalog);
+        let plan = self.plan();
         look(&cx, plan)
+    }
+
+    /// What is asked for, with the packages of the user's own, as the command line makes it.
+    fn plan(&self) -> Plan {
+        let Self { machine, catalog, profile, choices, .. } = self;
+        let profile = profile.clone().with_packages(&choices.packages);
+        aitk_plan::plan(machine, &profile, choices, Manager::Venv, catalog)
     }
 
     /// What is found, by those who change nothing.
@@ -259,11 +266,11 @@ impl Home {
     }
 
     pub fn attempt(&self, set: impl FnOnce(&mut Context<'_>)) -> Result<Summary, ExecError> {
-        let Self { machine, catalog, settings, profile, choices, .. } = self;
+        let Self { machine, catalog, settings, .. } = self;
         let receipt = self.receipt();
         let mut cx = Context::new(&Real, &Real, machine, catalog, settings, receipt);
         set(&mut cx);
-        let mut plan = aitk_plan::plan(machine, profile, choices, Manager::Venv, catalog);
+        let mut plan = self.plan();
         survey(&cx, &mut plan, true)?;
         let journal = Journal::begin(&machine.folders.state, &Real);
         aitk_exec::apply(&cx, plan, &journal, &Silent)
@@ -274,7 +281,7 @@ impl Home {
     }
 
     /// Notes what is wished for, as the command line does before a run.
-    pub fn wish(&self, wish: &str) {
+    pub fn wish(&self, wish: impl Into<serde_json::Value>) {
         let mut receipt = self.receipt();
         receipt.environments.insert("ai".to_owned(), wish.into());
         receipt.save(&self.machine.folders.state, &Real).unwrap();
@@ -282,14 +289,14 @@ impl Home {
 
     /// Goes back to a generation, as `aitk rollback` does.
     pub fn go_back(&self, name: Option<&str>) -> Result<Summary, ExecError> {
-        let Self { machine, catalog, settings, profile, choices, .. } = self;
+        let Self { machine, catalog, settings, .. } = self;
         let Some(back) = back(&Real, &settings.data, "ai", name)? else { panic!("it is in use") };
         let mut receipt = self.receipt();
         receipt.wish_again("ai", back.record.wish.clone().unwrap_or_default());
         receipt.save(&machine.folders.state, &Real).unwrap();
         let mut cx = Context::new(&Real, &Real, machine, catalog, settings, receipt);
         cx.back = Some(&back);
-        let mut plan = aitk_plan::plan(machine, profile, choices, Manager::Venv, catalog);
+        let mut plan = self.plan();
         back.narrow(&mut plan);
         survey(&cx, &mut plan, true)?;
         let journal = Journal::begin(&machine.folders.state, &Real);
