@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # After `remove --all` the whole file tree is as it was before the first `apply`, but for what apt itself leaves: with a
 # virtual environment, with conda and its lines in the shell's file, and with a project.
-# On: trixie; about 60 s
+# On: trixie; about 100 s
 
 # What apt, dpkg and what they start leave, as docs/reliability.md lists it.
 APT_LEAVES='^/var/(lib/(apt|dpkg)|cache/(apt|debconf|ldconfig|man)|log/(apt|dpkg\.log|alternatives\.log))(/|$)'
