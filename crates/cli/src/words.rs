@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::sync::OnceLock;
 
-use aitk_plan::{Deed, Language, Messages};
+use aitk_plan::{Cost, Deed, Language, Messages};
 use aitk_system::{Message, System, Told};
 
 use crate::args::Lang;
@@ -30,6 +30,14 @@ pub fn what(deed: &Deed) -> &str {
     match language() {
         Language::French => &deed.french,
         Language::English => &deed.what,
+    }
+}
+
+/// Where a price comes from.
+pub fn source(cost: &Cost) -> &str {
+    match language() {
+        Language::French => &cost.french,
+        Language::English => &cost.source,
     }
 }
 

@@ -128,8 +128,11 @@ pub struct Cost {
     /// Whether it costs as well where nobody uses it.
     #[serde(default)]
     pub always_on: bool,
-    /// Where the price comes from.
+    /// Where the price comes from, in English.
     pub source: String,
+    /// The same in French.
+    #[serde(skip)]
+    pub french: String,
     /// When it was true, `YYYY-MM-DD`.
     pub as_of: String,
 }

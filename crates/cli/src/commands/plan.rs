@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Local, Session, locked};
 use crate::sources;
-use crate::words::{said, what};
+use crate::words::{said, source, what};
 
 /// How wide a page is, without its indentation.
 const WIDTH: usize = 94;
@@ -133,9 +133,15 @@ fn show_project(project: &Project) -> String {
             "what it starts in a cloud, once you start it, costs {monthly:.2} US dollars a month and more; aitk starts nothing"
         ),
     });
+    let unknown = || {
+        message!(
+            "what it starts in a cloud, once you start it, costs money, and nobody here knows how much; aitk starts nothing"
+        )
+    };
+    let total = total.or_else(|| (!project.costs.is_empty()).then(unknown));
     text += &total.map(note).unwrap_or_default();
     for cost in &project.costs {
-        let (id, when) = (&cost.id, format!("{}; {}", cost.as_of, cost.source));
+        let (id, when) = (&cost.id, format!("{}; {}", cost.as_of, source(cost)));
         text += &note(match (cost.monthly, cost.always_on) {
             (Some(price), true) => {
                 message!("{id}: {price:.2}, also where nobody uses it ({when})")

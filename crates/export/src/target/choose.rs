@@ -28,9 +28,11 @@ impl TargetList {
         let parameters = self.parameters(target, &choices.set)?;
         let holds = |when: &Option<String>| self.chosen(target, &parts, &parameters, when);
         let mut costs = Vec::new();
-        for CostRow { id, monthly, always_on, source, as_of, when } in target.cost.iter().cloned() {
+        for CostRow { id, monthly, always_on, say, as_of, when } in target.cost.iter().cloned() {
             if holds(&when)? {
-                costs.push(Cost { id, monthly, always_on, source, as_of });
+                let said = |language| target.text(language, &["cost", &say]).to_owned();
+                let (source, french) = (said(Language::English), said(Language::French));
+                costs.push(Cost { id, monthly, always_on, source, french, as_of });
             }
         }
         costs.sort_by_key(|cost| !cost.always_on);

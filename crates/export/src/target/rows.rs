@@ -155,7 +155,7 @@ pub struct Support {
     pub as_of: String,
 }
 
-/// Something that costs money in somebody's cloud.
+/// Something that costs money in somebody's cloud; `cost.SAY` among the texts says where its price comes from.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct CostRow {
@@ -163,7 +163,7 @@ pub(super) struct CostRow {
     pub(super) monthly: Option<f64>,
     #[serde(default)]
     pub(super) always_on: bool,
-    pub(super) source: String,
+    pub(super) say: String,
     pub(super) as_of: String,
     pub(super) when: Option<String>,
 }

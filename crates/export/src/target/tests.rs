@@ -521,6 +521,7 @@ fn used(list: &TargetList, target: &Target) -> BTreeSet<String> {
     used.extend(target.without.iter().map(|row| format!("texts.without.{}", row.text)));
     used.extend(target.refuse.iter().map(|row| format!("texts.refuse.{}", row.why)));
     used.extend(target.next.iter().map(|row| format!("texts.next.{}", row.say)));
+    used.extend(target.cost.iter().map(|row| format!("texts.cost.{}", row.say)));
     used.extend(target.down.iter().map(|row| format!("texts.down.{}", row.say)));
     used.extend(target.optional.keys().map(|name| format!("texts.optional.{name}")));
     used.extend(target.service.iter().map(|row| format!("texts.service.{}", row.name)));
