@@ -264,7 +264,22 @@ impl Generation {
                 groups.push(Group { step: layer.step.clone(), package: key, files });
             }
         }
+        self.settle(system, &mut groups);
         Ok(groups)
+    }
+
+    /// A file that several packages name is noted for those that it is as they say: the last one to be installed has written
+    /// over the others.
+    fn settle(&self, system: &dyn System, groups: &mut [Group]) {
+        let mut named: Vec<_> = groups.iter().flat_map(|group| &group.files).collect();
+        named.sort_by(|a, b| a.path.cmp(&b.path));
+        let fits = |note: &Note| note.differs(system, &self.path, Depth::Content).is_none();
+        let several = named.chunk_by(|a, b| a.path == b.path).filter(|notes| notes.len() > 1);
+        let whole = several.filter(|notes| notes.iter().any(|note| fits(note)));
+        let whole: BTreeSet<_> = whole.map(|notes| notes[0].path.clone()).collect();
+        for group in groups {
+            group.files.retain(|note| !whole.contains(&note.path) || fits(note));
+        }
     }
 
     /// The files of packages as they were noted when the generation was finished.

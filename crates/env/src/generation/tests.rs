@@ -26,6 +26,25 @@ fn generation(folder: &Path, manager: Manager) -> Generation {
     generation
 }
 
+/// The lock of such a generation of venv's.
+fn lock_of_both() -> Lock {
+    let locked = |name: &str| Locked {
+        package: aitk_plan::Package {
+            name: name.to_owned(),
+            version: "1.0".to_owned(),
+            url: Some(format!("https://example.org/{name}-1.0-py3-none-any.whl")),
+            sha256: Some("00".repeat(32)),
+            ..aitk_plan::Package::default()
+        },
+        ..Locked::default()
+    };
+    let packages = ["a", "b"].map(locked).into();
+    let layers = vec![Layer { step: "libraries".to_owned(), packages }];
+    let target =
+        aitk_plan::Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+    Lock { manager: Manager::Venv, target, build: None, layers }
+}
+
 fn put(generation: &Generation, file: &str, text: &str) {
     Real.write(&generation.path.join(file), text.as_bytes(), 0o644).unwrap();
 }
@@ -76,21 +95,7 @@ fn what_conda_was_asked_for_is_carried_or_not_lost_unsaid() {
 fn what_another_program_has_built_is_looked_at_and_a_package_without_a_record_is_gone() {
     let folder = tempfile::tempdir().unwrap();
     let venv = generation(folder.path(), Manager::Venv);
-    let locked = |name: &str| Locked {
-        package: aitk_plan::Package {
-            name: name.to_owned(),
-            version: "1.0".to_owned(),
-            url: Some(format!("https://example.org/{name}-1.0-py3-none-any.whl")),
-            sha256: Some("00".repeat(32)),
-            ..aitk_plan::Package::default()
-        },
-        ..Locked::default()
-    };
-    let packages = ["a", "b"].map(locked).into();
-    let layers = vec![Layer { step: "libraries".to_owned(), packages }];
-    let target =
-        aitk_plan::Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
-    let lock = Lock { manager: Manager::Venv, target, build: None, layers };
+    let lock = lock_of_both();
     venv.keep_lock(&Real, &lock).unwrap();
     put(&venv, &format!("{SITE}/a.py"), "");
     put(&venv, &format!("{SITE}/a-1.0.dist-info/RECORD"), "a.py,,\n");
@@ -104,6 +109,24 @@ fn what_another_program_has_built_is_looked_at_and_a_package_without_a_record_is
         found,
         [format!("a: {SITE}/a.py is gone"), "b: b-1.0-py3-none-any.whl is gone".to_owned()]
     );
+}
+
+#[test]
+fn a_file_that_two_packages_bring_is_that_of_either() {
+    let folder = tempfile::tempdir().unwrap();
+    let venv = generation(folder.path(), Manager::Venv);
+    let lock = lock_of_both();
+    for (name, hash) in [("a", crate::files::digest(b"one")), ("b", crate::files::digest(b"two"))] {
+        let record = format!("both.py,sha256={hash},3\n");
+        put(&venv, &format!("{SITE}/{name}-1.0.dist-info/RECORD"), &record);
+    }
+    for (text, damaged) in [("one", 0), ("two", 0), ("six", 2)] {
+        put(&venv, &format!("{SITE}/both.py"), text);
+        let _ = Real.remove(&venv.path.join("aitk-files.txt"));
+        venv.note(&Real, &lock, venv.record(&Real).unwrap(), &[]).unwrap();
+        let found = venv.damage(&Real, Some("libraries"), Depth::Content).unwrap();
+        assert_eq!(found.len(), damaged, "{text}: {found:?}");
+    }
 }
 
 #[test]

@@ -392,13 +392,21 @@ fn replace_damaged(site: &Site<'_>, layer: &Layer) -> Result<(), EnvError> {
 fn incomplete(system: &dyn System, root: &Path, layer: &Layer) -> Layer {
     let there = dist_info::installed(system, root);
     let site = site_packages(system, root).unwrap_or_default();
+    // Some packages bring the same file, each another one, as those of dbt do: it is that of whichever came last.
+    let of_another = |file: &str, size: u64| {
+        there.iter().any(|one| {
+            let record = system.text(root.join(&one.record)).unwrap_or_default();
+            sized_lines(&record).any(|line| line == (file.to_owned(), Some(size)))
+        })
+    };
     let is_whole = |locked: &&Locked| {
         let Some(one) = there.iter().find(|one| one.name == locked.key()) else { return false };
         let Ok(record) = system.text(root.join(&one.record)) else { return false };
         let mut lines = sized_lines(&record);
         lines.all(|(file, size)| {
-            let stat = system.stat(&root.join(flattened(&site.join(file))));
-            stat.is_ok_and(|stat| size.is_none_or(|size| size == stat.size))
+            let stat = system.stat(&root.join(flattened(&site.join(&file))));
+            let is_it = |has: u64| size.is_none_or(|size| size == has) || of_another(&file, has);
+            stat.is_ok_and(|stat| is_it(stat.size))
         })
     };
     let packages = layer.packages.iter().filter(|locked| !is_whole(locked)).cloned().collect();
@@ -447,5 +455,37 @@ mod tests {
         let other = says(Some("3.14.1"), Some("3.13"));
         assert!(matches!(other, Err(EnvError::OtherPython { .. })), "{other:?}");
         assert!(matches!(says(None, Some("3.13")), Err(EnvError::NoPython)));
+    }
+
+    #[test]
+    fn a_file_that_two_packages_bring_is_that_of_either() {
+        let folder = tempfile::tempdir().unwrap();
+        let site = folder.path().join("lib/python3.12/site-packages");
+        let put = |file: &str, text: &str| {
+            Real.write(&site.join(file), text.as_bytes(), 0o644).unwrap();
+        };
+        put("core-1.0.dist-info/RECORD", "dbt/__init__.py,sha256=x,3\ncore.py,sha256=x,4\n");
+        put("duckdb-1.0.dist-info/RECORD", "dbt/__init__.py,sha256=y,5\n");
+        put("core.py", "four");
+        let locked = |name: &str| Locked {
+            package: aitk_plan::Package {
+                name: name.to_owned(),
+                version: "1.0".to_owned(),
+                ..aitk_plan::Package::default()
+            },
+            ..Locked::default()
+        };
+        let layer = Layer { step: "a".to_owned(), packages: ["core", "duckdb"].map(locked).into() };
+        let lost = || {
+            let lost = incomplete(&Real, folder.path(), &layer).packages;
+            lost.iter().map(Locked::key).collect::<Vec<_>>().join(" ")
+        };
+        for (text, expected) in [("one", ""), ("other", ""), ("cut!", "core duckdb")] {
+            put("dbt/__init__.py", text);
+            assert_eq!(lost(), expected, "{text}");
+        }
+        put("core.py", "cut");
+        put("dbt/__init__.py", "other");
+        assert_eq!(lost(), "core");
     }
 }
