@@ -6,10 +6,11 @@ import pathlib
 
 import dagster
 import duckdb
+import govern
 from dbt.cli.main import dbtRunner
-from lineage import told
+from lineage import hashed, told
 
-from «(parameters.package or parameters.name|replace("-", "_"))|word» import NAME, model, promote, train
+from «(parameters.package or parameters.name|replace("-", "_"))|word» import model
 from «(parameters.package or parameters.name|replace("-", "_"))|word».data import FEATURES, TARGET
 
 ROOT = pathlib.Path(__file__).parent.parent
@@ -19,8 +20,10 @@ WAREHOUSE = os.environ.setdefault("WAREHOUSE", str(ROOT / "warehouse.duckdb"))
 @dagster.asset
 def rows_seen() -> dagster.MaterializeResult:
     """What data.py loads, as it comes."""
-    rows = model.load().reset_index(names="id")
-    with told("rows_seen", ["data.py"], ["raw.rows_seen"]), duckdb.connect(WAREHOUSE) as warehouse:
+    came = govern.rows()
+    rows, inputs = came.reset_index(names="id"), {"data.py": hashed(came)}
+    made = {"raw.rows_seen": hashed(rows)}
+    with told("rows_seen", inputs, made), duckdb.connect(WAREHOUSE) as warehouse:
         warehouse.execute("create schema if not exists raw")
         warehouse.register("came", rows)
         warehouse.execute("create or replace table raw.rows_seen as select * from came")
@@ -32,7 +35,7 @@ def features() -> None:
     """What the model is trained on; nothing goes on where a test of the data fails."""
     words = ["build", "--project-dir", str(ROOT / "dbt"), "--profiles-dir", str(ROOT / "dbt")]
     known = json.dumps({"features": FEATURES, "target": TARGET})
-    with told("features", ["raw.rows_seen"], ["marts.features"]):
+    with told("features", {"raw.rows_seen": ""}, {"marts.features": ""}):
         done = dbtRunner().invoke([*words, "--vars", known, "--no-use-colors"])
         if not done.success:
             raise dagster.Failure("dbt build has failed: its log is in dbt/logs")
@@ -49,9 +52,7 @@ def from_warehouse() -> None:
 def challenger() -> dagster.MaterializeResult:
     """A new version in the registry."""
     from_warehouse()
-    with told("challenger", ["marts.features"], []) as outputs:
-        version = train.tracked(os.environ.get("ALGORITHM", "forest"))
-        outputs.append(f"{NAME}/{version}")
+    version = govern.trained(os.environ.get("ALGORITHM", "forest"), "marts.features")
     return dagster.MaterializeResult(metadata={"version": version})
 
 
@@ -59,8 +60,7 @@ def challenger() -> dagster.MaterializeResult:
 def champion() -> dagster.MaterializeResult:
     """The best version, and the folder that the service serves."""
     from_warehouse()
-    version = promote.promote(0.0)
-    promote.export("champion", ROOT / "model")
+    version = govern.by_rule("pipeline/definitions.py")
     return dagster.MaterializeResult(metadata={"version": version})
 
 

@@ -21,7 +21,7 @@ os.environ |= {"DO_NOT_TRACK": "1", "DBT_SEND_ANONYMOUS_USAGE_STATS": "false"}
 pathlib.Path(os.environ["DAGSTER_HOME"]).mkdir(exist_ok=True)
 # What may wait for the variables above comes after them.
 import definitions  # noqa: E402
-import lineage  # noqa: E402
+import govern  # noqa: E402
 
 
 def pipeline() -> str:
@@ -70,8 +70,7 @@ def main() -> None:
     print(f"the champion is version {pipeline()}")
     if sys.argv[1:] != ["pipeline"]:
         said = answer()
-        made = f"{lineage.NAME}/{said['version']}"
-        print(json.dumps({"answer": said, "chain": lineage.chain(made)}))
+        print(json.dumps({"answer": said, "trace": govern.trace(said["version"])}))
 
 
 if __name__ == "__main__":

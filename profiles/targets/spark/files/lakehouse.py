@@ -58,16 +58,26 @@ def write(rows: DataFrame, table: str, mode: str = "overwrite") -> None:
     )
 
 
-def build(spark: SparkSession) -> None:
-    """What data.py loads, as it comes, then without what cannot be, then as it is trained on."""
+def bronze(spark: SparkSession) -> None:
+    """What data.py loads, as it comes."""
     came = model.load().reset_index(names="id")
     write(spark.createDataFrame(came).withColumn("came", F.current_timestamp()), "bronze", "append")
+
+
+def silver(spark: SparkSession) -> None:
+    """Each row once, in its latest state, without what cannot be."""
     bronze = read(spark, "bronze")
     latest = bronze.groupBy("id").agg(F.max("came").alias("came"))
     silver = bronze.join(latest, ["id", "came"]).dropDuplicates(["id"]).dropna()
     for name in FEATURES:
         silver = silver.where(~F.isnan(F.col(name).cast("double")))
     write(silver, "silver")
+
+
+def build(spark: SparkSession) -> None:
+    """What data.py loads, as it comes, then without what cannot be, then as it is trained on."""
+    bronze(spark)
+    silver(spark)
     write(read(spark, "silver").select("id", *FEATURES, TARGET), "gold")
     for table in TABLES[:3]:
         print(f"{table}: {read(spark, table).count()} rows")

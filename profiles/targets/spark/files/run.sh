@@ -7,7 +7,10 @@ export PYTHONPATH=src LAKE=${LAKE:-lake} MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_U
 lakehouse() { # in an environment of its own, which is made the first time; in another that has the packages: PYTHON=python
   if [[ -z ${PYTHON:-} && ! -e .lake/whole ]]; then
     python3 -m venv --clear .lake
-    .lake/bin/pip install --quiet --requirement spark/requirements.txt
+    # Nothing whose hash does not stand there, and nothing built but the one that has no wheel.
+    .lake/bin/pip install --quiet --require-hashes --only-binary=:all: --requirement spark/build.txt
+    .lake/bin/pip install --quiet --require-hashes --only-binary=:all: --no-binary=pyspark-client --no-build-isolation \
+      --requirement spark/requirements.txt
     touch .lake/whole
   fi
   "${PYTHON:-.lake/bin/python}" spark/lakehouse.py "$@"

@@ -1,0 +1,1 @@
+«% include "spark/lakehouse.py" %»
