@@ -4,7 +4,7 @@
 
 # shellcheck source=tests/fresh-machine/platforms.sh
 source "$HERE/platforms.sh"
-need_disk 14
+need_disk 8
 machine enterprise "$RELEASE-apt"
 lend_wheels user
 as root apt-get install -y -q --no-install-recommends python3-venv >/dev/null

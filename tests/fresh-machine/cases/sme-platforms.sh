@@ -5,7 +5,7 @@
 
 # shellcheck source=tests/fresh-machine/platforms.sh
 source "$HERE/platforms.sh"
-need_disk 12
+need_disk 6
 machine platforms "$RELEASE-apt"
 lend_wheels user
 alone model image ci-github managed
