@@ -1,0 +1,87 @@
+# shellcheck shell=bash
+# What is said to help in odd surroundings is typed as it stands, and helps: sudo by askpass, apt's sources and proxies, no home, old settings of Jupyter's, a Python of another version.
+# On: bookworm; about 30 s
+
+machine remedies "$RELEASE-apt"
+home=$(home_of plain)
+# A plan of one step of root's.
+awk -v RS= '/^# The budget/ { sub(/name = "low"/, "name = \"lists\""); print; next }
+    /\[memory\]/ { print "\n" $0; next }
+    /id = "system.lists"/ { sub(/needs = \[[^]]*\]/, "needs = []"); print "\n" $0 }' \
+    "$HERE/../../profiles/low.toml" >"$home/lists.toml"
+chmod 644 "$home/lists.toml"
+old_lists() { touch -d '10 days ago' "$ROOT/var/lib/apt/lists" "$ROOT"/var/lib/apt/lists/*; }
+lists() { SHOW=8 aitk plain "$@" -- apply --profile lists.toml --env lists --yes; }
+# `remedy CODE`: the lines that the doctor has just given for it, comments aside.
+remedy() { jq -r --arg code "$1" '.data.findings[] | select(.code == $code) | .remedy[]' "$OUT" | grep -v '^ *#'; }
+found() { jq -e --arg code "$1" '.data.findings[] | select(.code == $code)' "$OUT" >/dev/null; }
+# It ends with 2 where it finds something.
+doctor() { SHOW=0 aitk plain -- doctor --json "$@"; }
+
+step "sudo asks by the user's own program: a wrong password is refused, the right one does"
+echo 'plain:geheim' | chroot "$ROOT" chpasswd
+echo 'plain ALL=(ALL) ALL' >"$ROOT/etc/sudoers.d/plain"
+for word in falsch geheim; do
+    printf '#!/bin/sh\necho %s\n' "$word" >"$ROOT/usr/local/bin/ask-$word"
+    chmod 755 "$ROOT/usr/local/bin/ask-$word"
+done
+old_lists
+lists SUDO_ASKPASS=/usr/local/bin/ask-falsch
+expect_code 77
+expect_one_error 'AITK-C45'
+lists SUDO_ASKPASS=/usr/local/bin/ask-geheim
+expect_code 0
+echo 'plain ALL=(ALL) NOPASSWD: ALL' >"$ROOT/etc/sudoers.d/plain"
+
+step "a proxy that apt does not reach is named by the variable, without its password"
+# What apt's own settings name comes first.
+mv "$ROOT/etc/apt/apt.conf.d/90host" "$WORK/90host" 2>/dev/null || true
+rm -f "$ROOT"/var/lib/apt/lists/*_*
+lists http_proxy=http://me:geheim@127.0.0.1:9 no_proxy=
+expect_code 69
+expect_one_error 'AITK-A10.*127.0.0.1:9, which http_proxy names'
+expect_not_said geheim
+if [[ -e $WORK/90host ]]; then mv "$WORK/90host" "$ROOT/etc/apt/apt.conf.d/90host"; fi
+
+step "one source with two keys: the command that is printed leaves the later one out"
+mirror=$(awk '$1 == "deb" { print $2; exit }' "$ROOT/etc/apt/sources.list")
+for name in archive other; do
+    echo "deb [signed-by=/usr/share/keyrings/debian-$name-keyring.gpg] $mirror $RELEASE main" >"$ROOT/etc/apt/sources.list.d/$name.list"
+done
+lists
+expect_code 78
+expect_one_error 'AITK-A07'
+# shellcheck disable=SC2016 # these are the marks of a command
+command=$(grep -oE '`sudo [^`]*`' "$ERR" | tr -d '`')
+echo "+ $command"
+as plain sh -c "$command"
+[[ ! -e $ROOT/etc/apt/sources.list.d/other.list && -s $ROOT/etc/apt/sources.list ]] || die "another file was put away"
+lists
+expect_code 0
+
+step "nobody says where the home folder is"
+for nowhere in HOME= HOME=/; do
+    SHOW=4 aitk plain "$nowhere" -- plan --budget low --manager venv --no-resolve
+    if [[ $nowhere == HOME= ]]; then expect_code 0; else expect_code 77 && expect_one_error 'AITK-C55'; fi
+done
+
+step "settings of Jupyter's from before: what the doctor says puts them away"
+mkdir "$home/.jupyter"
+printf 'c.ServerApp.ip = "0.0.0.0"\nc.IdentityProvider.token = ""\n' >"$home/.jupyter/jupyter_server_config.py"
+chroot "$ROOT" chown -R plain: /home/plain/.jupyter
+doctor
+found AITK-H63 || die "the open server is not found"
+as plain sh -ec "$(remedy AITK-H63)"
+doctor
+! found AITK-H63 || die "it is found still"
+
+step "an environment of another version of Python: it is made anew with what was in it"
+as plain python3 -m venv /home/plain/old
+cp "$ROOT/bin/true" "$ROOT/usr/bin/python3.99"
+ln -sfn /usr/bin/python3.99 "$home/old/bin/python3"
+doctor --env /home/plain/old
+found AITK-H36 || die "the other Python is not found"
+remedy AITK-H36 | grep -v apt-get >"$WORK/remedy"
+as plain sh -ec "$(<"$WORK/remedy")"
+doctor --env /home/plain/old
+! found AITK-H36 || die "it is found still"
