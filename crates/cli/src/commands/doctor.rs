@@ -64,7 +64,7 @@ pub fn run(
     output.result("doctor", &json!({ "findings": findings }), diagnostics, || {
         let with_environment =
             named.is_some() || is_environment(system, &own_environment(&session.machine));
-        page(&findings, looked, with_environment)
+        page(&findings, untold.len(), looked, with_environment)
     });
     let wrong = findings.iter().any(|finding| finding.severity != Severity::Info);
     let wrong = wrong || !untold.is_empty();
@@ -126,14 +126,14 @@ fn own(session: &Session, named: Option<&Path>) -> Option<OwnEnvironment> {
 }
 
 /// The findings on a page, the worst first.
-fn page(findings: &[Finding], looked: usize, with_environment: bool) -> String {
+fn page(findings: &[Finding], untold: usize, looked: usize, with_environment: bool) -> String {
     let mut page = Page::new();
     for severity in [Severity::Error, Severity::Warning, Severity::Info] {
         for finding in findings.iter().filter(|finding| finding.severity == severity) {
             page.finding(finding);
         }
     }
-    page.text += &verdict(findings, looked);
+    page.text += &verdict(findings, untold, looked);
     if !with_environment {
         let hint = message!(
             "No environment was looked at: aitk has none here. `--env PATH` names one of venv or conda."
@@ -143,8 +143,8 @@ fn page(findings: &[Finding], looked: usize, with_environment: bool) -> String {
     page.text
 }
 
-/// One line on everything.
-fn verdict(findings: &[Finding], looked: usize) -> String {
+/// One line on everything; what could not be looked at counts as a warning.
+fn verdict(findings: &[Finding], untold: usize, looked: usize) -> String {
     let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
     let looked = message!("{looked} things were looked at");
     let errors = match count(Severity::Error) {
@@ -152,7 +152,7 @@ fn verdict(findings: &[Finding], looked: usize) -> String {
         1 => Some(message!("1 error")),
         count => Some(message!("{count} errors")),
     };
-    let warnings = match count(Severity::Warning) {
+    let warnings = match count(Severity::Warning) + untold {
         0 => None,
         1 => Some(message!("1 warning")),
         count => Some(message!("{count} warnings")),
