@@ -108,10 +108,13 @@ assert hub.share([], taken, 1) == [] and hub.share(there, {}, 0) == []
 END
 
 step "a group has an environment from its lock"
+# How this host reaches an index, which an administrator would write into /etc/pip.conf.
+mkdir -p "$ROOT/etc/systemd/system/aitk-environment@.service.d"
+{ echo '[Service]' && printf 'Environment="%s"\n' "${SESSION[@]//%/%%}"; } >"$ROOT/etc/systemd/system/aitk-environment@.service.d/test.conf"
+systemd_run systemctl daemon-reload
 mkdir -p "$ROOT/etc/aitk/jupyterhub/groups"
 echo 'six==1.17.0' >"$ROOT/etc/aitk/jupyterhub/groups/research.lock"
 if systemd_run systemctl start aitk-environment@research; then die "a lock without hashes is taken"; fi
-systemd_run /opt/aitk/jupyterhub/current/bin/pip freeze --all >"$WORK/freeze"
 systemd_run sh -c 'cd /root && mkdir -p lock && /opt/aitk/jupyterhub/current/bin/pip download -q -d lock ipykernel && cd lock && /opt/aitk/jupyterhub/current/bin/pip hash *.whl' >"$WORK/hashes"
 awk -F: '/\.whl:$/ { split($1, part, "-"); name = part[1] "==" part[2] } /^--hash/ { print name " " $0 }' "$WORK/hashes" \
     >"$ROOT/etc/aitk/jupyterhub/groups/research.lock"
@@ -146,6 +149,7 @@ expect_said 'systemctl unmask nginx.service'
 for unit in aitk-postgresql aitk-mlflow aitk-front aitk-hub-proxy aitk-jupyterhub jupyter-ann-singleuser; do
     [[ $(systemd_run systemctl is-active $unit) != active ]] || die "$unit still runs"
 done
+rm -r "$ROOT/etc/systemd/system/aitk-environment@.service.d"
 things | grep -vE 'var/lib/(private|aitk-)|var/backups' >"$WORK/things.after"
 printf '%s\n' etc/aitk etc/aitk/front etc/aitk/front/tls.{crt,key} etc/aitk/hub-proxy{,/token} etc/aitk/jupyterhub{,/groups,/groups/research.lock} \
     etc/aitk/mlflow{,/admin,/key} etc/aitk/postgresql{,/admin,/mlflow} etc/systemd/system/{nginx,postgresql}.service |
