@@ -285,6 +285,9 @@ pub struct Advise {
     /// Hours a month that you need it [default: 40]
     #[arg(long, value_name = "HOURS", value_parser = whole::<u32>(1..=744), env = "AITK_HOURS")]
     pub hours: Option<u32>,
+    /// Say on what here a language model of this size runs, instead of advice: `8b`, `0.6b`
+    #[arg(long, value_name = "SIZE", value_parser = billions, env = "AITK_MODEL", conflicts_with = "compare")]
+    pub model: Option<f64>,
     /// Compare what there is for a need, instead of advice: everything, or what belongs to the answers
     #[arg(long, env = "AITK_COMPARE")]
     pub compare: bool,
@@ -602,6 +605,18 @@ fn whole<T: TryFrom<u32>>(
         let number = number.and_then(|number| T::try_from(number).ok());
         number.ok_or_else(|| message!("a whole number from {least} to {most} is expected"))
     }
+}
+
+/// The parameters of a language model in billions, as people name them.
+fn billions(text: &str) -> Result<f64, Message> {
+    let lower = text.trim().to_lowercase();
+    let (number, unit) = match lower.strip_suffix('m') {
+        Some(number) => (number, 1e-3),
+        None => (lower.strip_suffix('b').unwrap_or(&lower), 1.0),
+    };
+    let number = number.parse::<f64>().ok().map(|number| number * unit);
+    let number = number.filter(|number| (0.001..=10_000.0).contains(number));
+    number.ok_or_else(|| message!("a size such as 8b or 0.6b is expected"))
 }
 
 fn amount(text: &str) -> Result<f64, Message> {

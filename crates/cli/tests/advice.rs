@@ -5,7 +5,7 @@ mod common;
 
 use aitk_plan::{Language, Messages, Texts, Tree};
 use common::{Home, machine, repository, text};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 fn advise(name: &str, args: &[&str]) -> Value {
     let machine = machine(name);
@@ -220,4 +220,25 @@ fn the_picture_in_the_documentation_is_the_tree() {
         std::fs::write(&path, &page).unwrap();
     }
     assert_eq!(std::fs::read_to_string(&path).unwrap_or_default(), page);
+}
+
+#[test]
+fn a_model_of_a_size_is_told_on_what_it_runs() {
+    let home = Home::new();
+    let of = |machine_name: &str, size: &str| {
+        let output =
+            home.aitk(&["advise", "--model", size, "--machine", &machine(machine_name), "--json"]);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()["data"].clone()
+    };
+    let small = of("debian-13-vps-1gb", "8b");
+    assert_eq!(small["needs"][0], json!({ "bits": 4, "bytes": 6_300_000_000u64 }));
+    assert!(small["devices"].as_array().unwrap().iter().all(|one| one["bits"] == json!([])));
+    // What fits in more bits fits in fewer.
+    let tiny = of("debian-13-vps-1gb", "70b");
+    assert!(tiny["needs"][0]["bytes"].as_u64() > small["needs"][2]["bytes"].as_u64());
+    for wrong in ["large", "0", "-1b", "b"] {
+        let output = home.aitk(&["advise", "--model", wrong]);
+        assert_eq!(output.status.code(), Some(64), "{wrong}");
+    }
 }

@@ -176,10 +176,38 @@ impl Catalog {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Fit {
+    /// What the weights of a model take.
+    pub weights: Weights,
     /// Memory of graphics processors, the least first.
     pub vram: Vec<VramFit>,
     /// Main memory, the least first.
     pub memory: Vec<MemoryFit>,
+}
+
+/// What a language model takes, by the bits of its weights.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Weights {
+    /// Gigabytes for a billion of parameters of four bits.
+    pub four_bit: f64,
+    /// The same of eight bits.
+    pub eight_bit: f64,
+    /// The same of sixteen bits.
+    pub sixteen_bit: f64,
+    /// Gigabytes for the runtime and its cache.
+    pub runtime: f64,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true.
+    pub as_of: String,
+}
+
+impl Weights {
+    /// What a model of so many billions of parameters takes while it runs, for each number of bits, in bytes.
+    pub fn needs(&self, billions: f64) -> [(u8, u64); 3] {
+        let bytes = |each: f64| ((each * billions + self.runtime) * 1e9) as u64;
+        [(4, bytes(self.four_bit)), (8, bytes(self.eight_bit)), (16, bytes(self.sixteen_bit))]
+    }
 }
 
 impl Fit {
@@ -419,6 +447,7 @@ impl Framework {
             cpu_level: None,
             cpu_features: self.cpu_features.clone(),
             glibc: Some(self.glibc.clone()),
+            framework: None,
         }
     }
 }

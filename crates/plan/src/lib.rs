@@ -45,7 +45,7 @@ pub use advice::{
 pub use basics::{Ground, days_until, gpu_groups, is_old, old_after};
 pub use catalog::{
     AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
-    Images, MemoryFit, NO_FRAMEWORK, Targets, Unpacks, UvPin, VramFit, Wheel,
+    Images, MemoryFit, NO_FRAMEWORK, Targets, Unpacks, UvPin, VramFit, Weights, Wheel,
 };
 pub use checks::CHECKS;
 pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Request, Takes};

@@ -142,6 +142,33 @@ fn a_disk_without_inodes_is_told_from_a_full_one() {
 }
 
 #[test]
+fn language_models_go_with_pytorch_and_are_proven_behind_it() {
+    let machine = machine(Vec::new());
+    let with_llm = |framework: &str, manager| {
+        let with = vec!["llm".to_owned()];
+        let choices = Choices { framework: framework.to_owned(), with, ..Choices::default() };
+        let profile = Profile::builtin("low").unwrap();
+        plan(&machine, &profile, &choices, manager, &Catalog::builtin().unwrap())
+    };
+    for manager in [Manager::Venv, Manager::Conda] {
+        let there = with_llm("pytorch", manager);
+        let layers = &there.environment().unwrap().request.layers;
+        let at = |step: &str| layers.iter().position(|layer| layer.step == step).unwrap();
+        // What a layer brings along belongs to the first that asks for it: PyTorch is the framework's.
+        assert!(at("framework") < at("with.llm"), "{layers:?}");
+        let at = |id: &str| there.steps.iter().position(|step| step.id == id).unwrap();
+        assert!(
+            at("check.framework") < at("check.llm") && at("check.llm") < at("environment.current")
+        );
+    }
+    let jax = with_llm("jax", Manager::Venv);
+    let step = jax.step("with.llm").unwrap();
+    assert_eq!(step.status, Status::Blocked);
+    let remedy = step.remedy.as_ref().unwrap().to_string();
+    assert_eq!(remedy, "add --framework pytorch, or leave out --with llm");
+}
+
+#[test]
 fn what_is_asked_for_besides_is_resolved_with_the_rest_and_nothing_else_is_there() {
     let machine = machine(Vec::new());
     let steps = |with: &[&str], machine: &Machine| {

@@ -11,6 +11,7 @@ use aitk_system::{Failure, Message, Told, is_terminal, message, quote, read_line
 use serde_json::json;
 
 use crate::args::{Advise, Common};
+use crate::commands::model::Model;
 use crate::error::CliError;
 use crate::output::{
     self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, indented, page_width, styled, wrapping,
@@ -29,9 +30,14 @@ pub fn run(
     let texts = Texts::told()?;
     let tree = Tree::builtin()?;
     let machine = &session.machine;
+    let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
+    if let Some(billions) = args.model {
+        let fits = Model::on(machine, &session.catalog.fit.weights, billions);
+        output.result("model", &fits, diagnostics, || fits.page());
+        return Ok(ExitCode::SUCCESS);
+    }
     let need = Need { vram: args.vram, hours: args.hours, spend: args.spend };
     let given = given(args);
-    let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
     if args.compare {
         let leaf = match tree.place(&given)?.0 {
             Place::Leaf(leaf) => Some(leaf),

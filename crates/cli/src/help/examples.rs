@@ -9,7 +9,7 @@ pub(super) fn of(command: &str) -> &'static [&'static str] {
 pub(super) const ALL: &[(&str, &[&str])] = &[
     ("detect", &["aitk detect", "aitk detect --json"]),
     ("doctor", &["aitk doctor", "aitk doctor --env ~/venv"]),
-    ("advise", &["aitk advise", "aitk advise --goal learn --local yes"]),
+    ("advise", &["aitk advise", "aitk advise --goal learn --local yes", "aitk advise --model 8b"]),
     ("plan", &["aitk plan --budget low", "aitk plan --budget low --framework jax -o plan.json"]),
     ("apply", &["aitk apply --budget low", "aitk apply plan.json --yes"]),
     ("init", &["aitk init --budget low", "aitk init --budget low --package polars --no-resolve"]),

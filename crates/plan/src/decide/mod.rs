@@ -153,10 +153,20 @@ impl Situation<'_> {
             }
         }
         if step.status == Status::Needed
-            && let Some((why, remedy)) = unmet(self.machine, &from.requires)
+            && let Some((why, remedy)) =
+                unmet(self.machine, &from.requires).or_else(|| self.other_framework(from))
         {
             step.block(why, remedy);
         }
+    }
+
+    /// What a step says where it goes with another framework than the chosen one.
+    fn other_framework(&self, from: &ProfileStep) -> Option<(Message, Message)> {
+        let (wanted, chosen) = (from.requires.framework.as_ref()?, &self.choices.framework);
+        let with = from.with.as_deref().unwrap_or(&from.id);
+        let remedy = message!("add --framework {wanted}, or leave out --with {with}");
+        (wanted != chosen)
+            .then(|| (message!("it goes with {wanted}, and {chosen} is chosen"), remedy))
     }
 
     /// Leaves a step of root's out or blocks it, where that cannot be or is not wished.

@@ -132,6 +132,9 @@ pub struct Requirements {
     /// The oldest glibc, `2.28`.
     #[serde(deserialize_with = "names::version::maybe")]
     pub glibc: Option<String>,
+    /// The framework that has to be chosen.
+    #[serde(deserialize_with = "names::step_id::maybe")]
+    pub framework: Option<String>,
 }
 
 /// What a step takes as long as no source can be asked.
@@ -289,7 +292,7 @@ mod tests {
         let low = Profile::builtin("low").unwrap();
         assert_eq!(
             low.options(),
-            ["mlflow", "pytest", "poetry", "docker", "cuda-toolkit", "vscode"]
+            ["mlflow", "pytest", "poetry", "llm", "docker", "cuda-toolkit", "vscode"]
         );
         assert!(low.has_options(&["docker".to_owned()]).is_ok());
         let error = low.has_options(&["dokcer".to_owned()]).unwrap_err();

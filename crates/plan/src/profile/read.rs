@@ -93,7 +93,7 @@ struct StepHead {
     /// Steps that come before it.
     #[serde(default)]
     needs: Vec<Spanned<String>>,
-    /// What the machine must have, else the step is blocked: `memory`, `cpu_level`, `cpu_features`, `glibc`.
+    /// What the machine must have, else the step is blocked: `memory`, `cpu_level`, `cpu_features`, `glibc`; `framework` is the one that has to be chosen.
     #[serde(default)]
     requires: Requirements,
     /// What it takes as long as no source can be asked: `download`, `disk`, `files`.

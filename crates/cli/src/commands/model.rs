@@ -1,0 +1,109 @@
+//! `aitk advise --model`: on what of this machine a language model runs.
+
+use aitk_detect::Machine;
+use aitk_plan::{Bytes, Weights};
+use aitk_system::{Message, message};
+use serde::Serialize;
+
+use crate::output::{CARE, GOOD, Page, styled};
+use crate::words::said;
+
+/// What a model takes, and what there is for it.
+#[derive(Serialize)]
+pub struct Model {
+    /// Its parameters, in billions.
+    billions: f64,
+    /// What it takes while it runs.
+    needs: Vec<Need>,
+    devices: Vec<Device>,
+    source: String,
+    as_of: String,
+}
+
+#[derive(Serialize)]
+struct Need {
+    bits: u8,
+    bytes: u64,
+}
+
+/// What computes, and has memory for a model.
+#[derive(Serialize)]
+struct Device {
+    kind: &'static str,
+    name: String,
+    memory: u64,
+    /// The bits of the weights with which the model fits, the fewest first.
+    bits: Vec<u8>,
+}
+
+impl Model {
+    /// A model of so many billions of parameters on a machine.
+    pub fn on(machine: &Machine, weights: &Weights, billions: f64) -> Self {
+        let needs = weights.needs(billions);
+        let device = |kind, name: &str, memory: u64, free: u64| {
+            let fits = needs.iter().filter(|(_, bytes)| *bytes <= free);
+            let bits = fits.map(|(bits, _)| *bits).collect();
+            Device { kind, name: name.to_owned(), memory, bits }
+        };
+        let usable = machine.gpus.iter().filter(|gpu| gpu.usable);
+        let cards = usable.filter_map(|gpu| {
+            let memory = gpu.parts.iter().max().copied().or(gpu.vram)?;
+            Some(device("gpu", gpu.name.as_deref().unwrap_or(gpu.vendor.as_str()), memory, memory))
+        });
+        let mut devices: Vec<_> = cards.collect();
+        // The system and what else runs there keep a part of it.
+        devices.extend(machine.memory.usable().map(|memory| {
+            let name = machine.cpu.model.as_deref().unwrap_or_default();
+            device("cpu", name, memory, memory / 4 * 3)
+        }));
+        let needs = needs.into_iter().map(|(bits, bytes)| Need { bits, bytes }).collect();
+        let (source, as_of) = (weights.source.clone(), weights.as_of.clone());
+        Self { billions, needs, devices, source, as_of }
+    }
+
+    /// The same for people.
+    pub fn page(&self) -> String {
+        let mut page = Page::new();
+        let takes =
+            self.needs.iter().map(|need| message!("{} in {} bits", Bytes(need.bytes), need.bits));
+        let takes = Message::commas(takes);
+        page.wrapped(
+            message!("A model of {} billion parameters takes {takes}.", self.billions),
+            "",
+            "",
+        );
+        for device in &self.devices {
+            page.wrapped(told(device), "  • ", "    ");
+        }
+        let on_gpu = self.devices.iter().any(|one| one.kind == "gpu" && !one.bits.is_empty());
+        if !on_gpu {
+            let least = self.needs.first().map_or(0, |need| need.bytes.div_ceil(1_000_000_000));
+            let command = format!("aitk advise --compare --vram {least}");
+            page.wrapped(message!("What can be rented for it: {command}"), "  ", "  ");
+        }
+        if self.devices.iter().any(|one| !one.bits.is_empty()) {
+            let command = "aitk plan --budget low --with llm";
+            page.wrapped(message!("What it is used with: {command}"), "  ", "  ");
+        }
+        page.dim(message!("computed, with what a runtime takes: {}", self.as_of), "  ");
+        page.text
+    }
+}
+
+/// What a device means for the model.
+fn told(device: &Device) -> String {
+    let name = match device.kind {
+        "gpu" => message!("GPU {}, {}", device.name, Bytes(device.memory).binary()),
+        _ => message!("the processor, {} of memory", Bytes(device.memory).binary()),
+    };
+    let bits: Vec<_> = device.bits.iter().map(|bits| message!("in {bits} bits")).collect();
+    let verdict = match (bits.is_empty(), device.kind) {
+        (true, _) => message!("too little"),
+        (false, "gpu") => message!("fits {}", Message::commas(bits)),
+        (false, _) => {
+            message!("fits {}; processors are slow at it", Message::commas(bits))
+        }
+    };
+    let sign = if device.bits.is_empty() { styled(CARE, "✗") } else { styled(GOOD, "✓") };
+    format!("{sign} {}", said(Message::about(name, verdict)))
+}
