@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A team's JupyterHub and PostgreSQL: an MLflow that fails gives way to the one before, real older tables are brought up and
 # moved, notebooks have limits and are their owner's alone, all comes back after a restart, and goes without a receipt.
-# On: bookworm; about 240 s
+# On: bookworm; about 500 s
 
 # shellcheck source=tests/fresh-machine/team.sh
 source "$HERE/team.sh"
