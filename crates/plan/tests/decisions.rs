@@ -403,3 +403,40 @@ fn a_single_row_that_is_old_and_decides_is_named_alone() {
     let said = named(&catalog).unwrap();
     assert!(said.contains("build cu130 (2026-01-01)") && said.matches('(').count() == 1, "{said}");
 }
+
+/// A build that no machine, whatever its drivers and devices, gets with any choice is a row for nobody.
+#[test]
+fn every_build_is_taken_somewhere() {
+    let mut left: Vec<_> = CATALOG.builds.iter().collect();
+    let all = variants();
+    for (word, _) in AcceleratorChoice::WORDS {
+        let accelerator: AcceleratorChoice = serde_json::from_value((*word).into()).unwrap();
+        for (_, machine) in &all {
+            if left.is_empty() {
+                return;
+            }
+            for (framework, manager) in
+                FRAMEWORKS.iter().flat_map(|name| MANAGERS.map(|manager| (*name, manager)))
+            {
+                if left
+                    .iter()
+                    .all(|row| (row.framework.as_str(), row.manager) != (framework, manager))
+                {
+                    continue;
+                }
+                let choices =
+                    Choices { framework: framework.to_owned(), accelerator, ..Choices::default() };
+                let plan = planned(machine, &choices, manager);
+                let builds = plan.environment().map(|wanted| wanted.request.builds.clone());
+                let taken = builds.unwrap_or_default();
+                left.retain(|row| {
+                    (row.framework.as_str(), row.manager) != (framework, manager)
+                        || taken.iter().all(|build| build.name != row.name)
+                });
+            }
+        }
+    }
+    let told: Vec<_> =
+        left.iter().map(|row| format!("{} {} {}", row.framework, row.manager, row.name)).collect();
+    assert!(told.is_empty(), "no machine gets {told:#?}");
+}

@@ -72,12 +72,7 @@ pub fn run(
         false => elevate(&session, commands.iter().cloned(), false)?,
     };
     let before = taken(&**local, &session);
-    let failed = take_all_away(&**local, &removal, &places, receipt, state)?;
-    let mut failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
-    for path in &cache {
-        let own = [&*session.settings.cache, state];
-        failed.extend(take_file(&**local, own, path).err().map(CliError::from));
-    }
+    let failed = take(local, &session, (&removal, &cache), &places, receipt)?;
     if args.all && failed.is_empty() {
         forget_all(local, &session)?;
     }
@@ -90,6 +85,24 @@ pub fn run(
         message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// Takes away what goes, and the files of the cache; what could not be.
+fn take(
+    local: &Local,
+    session: &Session,
+    (removal, cache): (&Removal, &[PathBuf]),
+    places: &Places,
+    receipt: Receipt,
+) -> Result<Vec<CliError>, CliError> {
+    let state = &session.machine.folders.state;
+    let failed = take_all_away(&**local, removal, places, receipt, state)?;
+    let mut failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
+    for path in cache {
+        let own = [&*session.settings.cache, state];
+        failed.extend(take_file(&**local, own, path).err().map(CliError::from));
+    }
+    Ok(failed)
 }
 
 fn removal_json(

@@ -47,13 +47,8 @@ pub fn run(
     let services = project.map(|project| service_states(project, &session.receipt, system));
     let services = services.unwrap_or_default();
     let shown = current.as_ref().map(|(generation, record)| Shown {
-        name: env,
-        path: environments.current_path(),
-        generation: generation.name(),
-        record,
         framework,
-        packages: record.layers.values().map(|layer| layer.len()).sum(),
-        added: generation.added(system).iter().map(ToString::to_string).collect(),
+        ..Shown::of(env, &environments, (generation, record), system)
     });
     let history = match args.history {
         true => Some(History::read(system, &session.settings.data, env)?),
@@ -201,7 +196,24 @@ struct Shown<'a> {
     added: Vec<String>,
 }
 
-impl Shown<'_> {
+impl<'a> Shown<'a> {
+    fn of(
+        name: &'a str,
+        environments: &Environments,
+        (generation, record): (&Generation, &'a Record),
+        system: &dyn System,
+    ) -> Self {
+        Self {
+            name,
+            path: environments.current_path(),
+            generation: generation.name(),
+            record,
+            framework: None,
+            packages: record.layers.values().map(|layer| layer.len()).sum(),
+            added: generation.added(system).iter().map(ToString::to_string).collect(),
+        }
+    }
+
     fn json(&self) -> serde_json::Value {
         json!({
             "name": self.name,
