@@ -43,6 +43,7 @@ open = true
 server = false
 version = "580.65.06"
 source_name = "nvidia"
+pin = "580.*"
 custom = ["nvidia-open"]
 estimate = { download = "1 MB", disk = "2 MB" }
 source = "the tests"

@@ -81,6 +81,7 @@ pub fn detect(system: &dyn System, tables: &Tables) -> Detection {
             locale: locale::probe(system, &mut notes),
             conda: conda::probe(system, &folders, &mut notes),
             systemd: system.exists("/run/systemd/system"),
+            desktop: has_desktop(system),
             date: system.now().strftime("%F").to_string(),
             python: joined(python, &mut notes),
             tools: joined(tools, &mut notes),
@@ -145,6 +146,14 @@ fn kernel(system: &dyn System, notes: &mut Notes) -> Option<String> {
         notes.add(notes::KERNEL, message!("the kernel's release cannot be read"), None);
     }
     release
+}
+
+/// Whether there is a session of a desktop to log in to.
+fn has_desktop(system: &dyn System) -> bool {
+    ["/usr/share/xsessions", "/usr/share/wayland-sessions"].into_iter().any(|folder| {
+        let names = system.list(folder.as_ref()).unwrap_or_default();
+        names.iter().any(|name| name.ends_with(".desktop"))
+    })
 }
 
 /// Runs a probe with notes of its own, as a thread needs.

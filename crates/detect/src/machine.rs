@@ -54,6 +54,9 @@ pub struct Machine {
     pub locale: Option<String>,
     /// Whether systemd runs the machine.
     pub systemd: bool,
+    /// Whether a desktop is installed: a session that somebody can log in to at a screen.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub desktop: bool,
     /// Why the machine should be restarted; empty where it need not.
     pub reboot: Vec<Message>,
     /// The current date, `YYYY-MM-DD`: what support dates are compared with.

@@ -189,6 +189,8 @@ pub struct NvidiaTable {
     pub cuda: Vec<CudaRow>,
     /// What builds of PyTorch hold code for.
     pub kernels: Vec<Kernels>,
+    /// What a branch of drivers can be built for.
+    pub outgrown: Vec<Outgrown>,
     /// Products that are made for machines with a screen.
     pub screen: Vec<Screen>,
 }
@@ -273,12 +275,30 @@ impl Architecture {
     }
 }
 
+/// Releases of a branch of drivers that cannot be built for a kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Outgrown {
+    /// The series of the kernel from which on that is so, `7.0`.
+    pub kernel: String,
+    /// The branch, `580`.
+    pub branch: String,
+    /// Its first release that can be built.
+    pub first: String,
+    /// Where the row comes from.
+    pub source: String,
+    /// When it was true, `YYYY-MM-DD`.
+    pub as_of: String,
+}
+
 /// Products that are made for machines with a screen.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Screen {
     /// Words in the names of the devices.
     pub products: Vec<String>,
+    /// The compute capabilities of chips that are in no such product.
+    pub servers: Vec<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
@@ -401,6 +421,12 @@ pub struct Target {
     pub pytorch: bool,
     /// Whether AMD's index of wheels has.
     pub amd: bool,
+    /// Whether AMD builds for it and does not try what it has built.
+    #[serde(default)]
+    pub untested: bool,
+    /// Whether the wheels of JAX have.
+    #[serde(default)]
+    pub jax: bool,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.

@@ -240,7 +240,7 @@ impl<'a> Question<'a> {
     fn serves_amd(self, build: &Build, gpu: &Gpu) -> Result<(), Message> {
         let row = gpu.gfx.as_deref().and_then(|gfx| self.catalog.tables.amd().target(gfx));
         // The plan itself brings the user into the groups that this takes.
-        let shut_out = self.machine.rocm.as_ref().is_some_and(|rocm| rocm.access == Some(false));
+        let shut_out = gpu.obstacle == Some(Obstacle::NotPermitted);
         // So is a small device that somebody asks for.
         let asked = self.forced() && gpu.obstacle == Some(Obstacle::PicturesOnly);
         if !((shut_out || asked) && row.is_some()) {
@@ -258,9 +258,22 @@ impl<'a> Question<'a> {
         let served = row.is_some_and(|row| match build.targets {
             Some(Targets::Pytorch) => row.pytorch,
             Some(Targets::Amd) => row.amd,
+            Some(Targets::Jax) => row.jax,
             None => false,
         });
-        if served { Ok(()) } else { Err(message!("{} has no kernels for {gfx}", build.name)) }
+        if !served {
+            return Err(message!("{} has no kernels for {gfx}", build.name));
+        }
+        let here = self.machine.rocm.as_ref().and_then(|rocm| rocm.version.as_deref());
+        match &build.rocm {
+            Some(wanted) if here.and_then(|here| here.split('.').next()) != Some(wanted) => {
+                Err(message!(
+                    "{} computes with ROCm {wanted} of the system, which is not installed here",
+                    build.name
+                ))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether a build holds code for a device.
@@ -370,10 +383,18 @@ impl<'a> Question<'a> {
         }
         for (index, gpu) in gpus.iter().map(|index| (*index, &self.machine.gpus[*index])) {
             why.push(message!("{}: {} computes on it", described(gpu), build.name));
+            let row = gpu.gfx.as_deref().and_then(|gfx| self.catalog.tables.amd().target(gfx));
+            if let Some(row) = row.filter(|row| row.untested && build.targets == Some(Targets::Amd)) {
+                why.push(message!(
+                    "AMD builds for {} and does not try what it has built: whether it computes, the check says",
+                    row.gfx
+                ));
+            }
             let better = refusals.of(index).filter(|_| build.older);
             why.extend(better.map(|refusal| refusal.why.clone()));
         }
         why.extend(idle.iter().map(|(_, why)| why.clone()));
+        let why = Message::counted(why);
         Accelerator {
             kind: build.kind.clone(),
             gpus: gpus.clone(),
@@ -403,11 +424,24 @@ impl<'a> Question<'a> {
                 (true, _) if best.build.kind != "none" => {
                     message!("{} is for other devices", best.build.name)
                 }
+                // Windows lends it under no name, and the other manager's build can be tried.
+                (true, "amd") if gpu.gfx.is_none() && self.tries_elsewhere() => message!(
+                    "{} has no {} for it; --manager venv --accelerator rocm tries PyTorch's build",
+                    self.title(),
+                    self.manager.builds()
+                ),
                 (true, _) => message!("{} has no {} for it", self.title(), self.manager.builds()),
             };
             (index, Message::about(called(gpu), why))
         })
         .collect()
+    }
+
+    /// Whether the other manager has a build of PyTorch's own index for AMD's devices.
+    fn tries_elsewhere(self) -> bool {
+        let mut builds = self.catalog.builds(self.framework, Manager::Venv);
+        self.manager != Manager::Venv
+            && builds.any(|build| build.targets == Some(Targets::Pytorch))
     }
 
     fn title(self) -> Message {

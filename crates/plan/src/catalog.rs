@@ -100,7 +100,8 @@ impl Catalog {
             row.packages.iter().try_for_each(|one| names::apt_pattern::check(one))?;
         }
         for row in &self.apt.driver {
-            let mut packages = row.packages.iter().chain(&row.custom);
+            row.pin.iter().try_for_each(|one| names::apt_pattern::check(one))?;
+            let mut packages = row.packages.iter().chain(&row.custom).chain(&row.switches);
             packages.try_for_each(|one| {
                 names::apt_package::check(&filled(one, &["kernel", "release"]))
             })?;
@@ -480,6 +481,8 @@ pub struct Build {
     pub kernels: Option<String>,
     /// Whose targets of AMD's it serves.
     pub targets: Option<Targets>,
+    /// The generation of ROCm that has to be installed for the system, `7`.
+    pub rocm: Option<String>,
     /// The releases of JetPack that it is made for.
     #[serde(default)]
     pub jetpack: Vec<String>,
@@ -585,6 +588,8 @@ pub struct DriverRow {
     pub version: String,
     /// The repository that it comes from; the distribution's own where it is left out.
     pub source_name: Option<String>,
+    /// The versions that are taken from there, as apt writes patterns: a newer branch may be another driver.
+    pub pin: Option<String>,
     /// Flavours of kernels that have signed modules.
     #[serde(default)]
     pub kernels: Vec<String>,
@@ -593,6 +598,8 @@ pub struct DriverRow {
     pub packages: Vec<String>,
     /// What is installed for other kernels.
     pub custom: Vec<String>,
+    /// What is installed besides where switches join the devices (NVSwitch).
+    pub switches: Option<String>,
     /// What it takes.
     pub estimate: Estimate,
     /// Where the row comes from.
@@ -609,6 +616,8 @@ pub enum Targets {
     Pytorch,
     /// AMD's index.
     Amd,
+    /// The wheels of JAX.
+    Jax,
 }
 
 #[cfg(test)]

@@ -42,7 +42,7 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
     };
     let why = Message::about(called(gpu), lack);
     let series = least.split('.').next().unwrap_or_default();
-    let remedy = elsewhere(machine, series).or_else(|| beside(gpu, machine));
+    let remedy = elsewhere(machine, series).or_else(|| beside(gpu, machine, series));
     match remedy.map_or_else(|| Installed::of(machine, catalog, &gpus, series), Err) {
         Ok(Installed { row, source, packages }) => Driver::Install { why, row, source, packages },
         Err(remedy) => Driver::Person { why, remedy },
@@ -81,9 +81,8 @@ impl<'a> Installed<'a> {
         series: &str,
     ) -> Result<Self, Message> {
         let row = row(machine, catalog, gpus);
-        let row = row.filter(|_| machine.tools.contains_key("apt-get")).ok_or_else(|| {
-            message!("install NVIDIA's driver {series} or newer as your system does it")
-        })?;
+        let row = row.filter(|_| machine.tools.contains_key("apt-get"));
+        let row = row.ok_or_else(|| by_hand(machine, catalog, gpus, series))?;
         let release = machine.kernel.as_deref().ok_or_else(|| {
             message!("which kernel runs is not known, so no module can be chosen for it")
         })?;
@@ -95,17 +94,37 @@ impl<'a> Installed<'a> {
                 "Secure Boot refuses a module that is built on this machine until its key is enrolled: switch Secure Boot off in the firmware, or install the driver by hand and enrol the key with mokutil"
             ));
         }
-        let packages = match &ready {
+        let mut packages: Vec<_> = match &ready {
             Some(flavour) => {
                 row.packages.iter().map(|name| name.replace("{kernel}", flavour)).collect()
             }
             None => row.custom.iter().map(|name| name.replace("{release}", release)).collect(),
         };
+        // Without what starts the switches between them the devices compute nothing.
+        let switches = machine.nvidia.as_ref().is_some_and(|nvidia| nvidia.switches > 0);
+        packages.extend(row.switches.clone().filter(|_| switches));
         let source = row.source_name.as_ref().map(|name| {
             let source = catalog.apt_source(name, machine);
+            let source = source.map(|source| AptSource { pin: row.pin.clone(), ..source });
             source.ok_or_else(|| message!("NVIDIA has no repository for this system"))
         });
         Ok(Self { row, source: source.transpose()?, packages })
+    }
+}
+
+/// What a person does where no row installs a driver: a newer one does not run cards that have a last branch.
+fn by_hand(machine: &Machine, catalog: &Catalog, gpus: &[&Gpu], series: &str) -> Message {
+    let table = catalog.tables.nvidia();
+    let rows = gpus.iter().filter_map(|gpu| table.architecture(gpu.pci_id.as_deref()?));
+    let last = rows.filter_map(|row| row.last_driver.as_deref()).min_by_key(|branch| branch.parse::<u32>().ok());
+    match last {
+        Some(_) if machine.os.id == "debian" => message!(
+            "Debian's own package `nvidia-driver` still runs it (with contrib, non-free and non-free-firmware in the sources of apt)"
+        ),
+        Some(last) => message!(
+            "install NVIDIA's driver {last} as your system does it: it is the last branch that runs this card"
+        ),
+        None => message!("install NVIDIA's driver {series} or newer as your system does it"),
     }
 }
 
@@ -116,7 +135,7 @@ fn row<'a>(machine: &Machine, catalog: &'a Catalog, gpus: &[&Gpu]) -> Option<&'a
     // One module runs all devices, or as many as one can: the open one where a device runs with no other.
     let rows = || gpus.iter().filter_map(architecture);
     let open = rows().all(|row| row.open) || rows().any(|row| !row.closed);
-    let server = gpus.iter().all(|gpu| is_for_servers(gpu, catalog));
+    let server = !machine.desktop && gpus.iter().all(|gpu| is_for_servers(gpu, catalog));
     let of_module = |row: &&Architecture| if open { row.open } else { row.closed };
     let runs = |version: &str| rows().filter(of_module).all(|row| row.runs_with(version));
     let rows = catalog.apt.driver.iter().filter(|row| {
@@ -129,16 +148,23 @@ fn row<'a>(machine: &Machine, catalog: &'a Catalog, gpus: &[&Gpu]) -> Option<&'a
 }
 
 /// What mends a device that another driver does not.
-fn beside(gpu: &Gpu, machine: &Machine) -> Option<Message> {
+fn beside(gpu: &Gpu, machine: &Machine, series: &str) -> Option<Message> {
+    use Obstacle::{
+        Crashes, Dropped, Faulty, NoDriver, NotBuilt, NotLoaded, OtherDriver, Silent, Unsigned,
+        WrongModule,
+    };
     if machine.nvidia.as_ref().is_some_and(|nvidia| nvidia.guest) {
         return Some(message!(
             "the device is a share of one (vGPU): its driver comes from whoever runs the host, and has to go with the host's"
         ));
     }
-    use Obstacle::{
-        Crashes, Dropped, Faulty, NoDriver, NotBuilt, NotLoaded, OtherDriver, Silent, Unsigned,
-        WrongModule,
-    };
+    // Packages of an older branch would fight with those of a newer one.
+    let library = machine.nvidia.as_ref().and_then(|nvidia| nvidia.library.as_deref());
+    let branch = library.and_then(|version| version.split('.').next());
+    let stays = matches!(gpu.obstacle, Some(NotBuilt | NotLoaded | Unsigned | OtherDriver));
+    if stays && branch.is_some_and(|branch| is_newer(branch, series)) {
+        return Some(message!("`aitk doctor` says what to do: a driver is installed"));
+    }
     match gpu.obstacle? {
         // What is installed already and counts after a restart is a step that holds.
         NoDriver | OtherDriver | WrongModule | Dropped | NotBuilt | NotLoaded | Unsigned => None,
@@ -166,8 +192,16 @@ fn lack(gpu: &Gpu, least: &str) -> Option<Message> {
 /// Whether a device is made for machines without a screen.
 fn is_for_servers(gpu: &Gpu, catalog: &Catalog) -> bool {
     let name = gpu.name.as_deref().unwrap_or_default();
-    let mut products = catalog.tables.nvidia().screen.iter().flat_map(|row| &row.products);
-    !name.is_empty() && !products.any(|product| name.contains(product.as_str()))
+    let table = catalog.tables.nvidia();
+    let mut rows = table.screen.iter();
+    if name.is_empty() {
+        // Some chips are in servers' cards alone.
+        let row = gpu.pci_id.as_deref().and_then(|id| table.architecture(id));
+        return row.is_some_and(|row| {
+            rows.any(|screen| screen.servers.contains(&row.compute_capability))
+        });
+    }
+    !rows.flat_map(|row| &row.products).any(|product| name.contains(product.as_str()))
 }
 
 /// The flavour of the running kernel's package, as Ubuntu names modules for it; `None` for a kernel of one's own.
@@ -212,6 +246,7 @@ impl Catalog {
             key,
             fingerprint: row.fingerprint.clone(),
             packages: row.packages.clone(),
+            pin: None,
         })
     }
 }

@@ -94,7 +94,7 @@ impl Situation<'_> {
         // What is part of a processor is expected to stand by.
         let is_card = |gpu: &Gpu| gpu.integrated != Some(true) || gpu.vendor != "intel";
         let of_cards = idle.iter().filter(|(gpu, _)| is_card(&self.machine.gpus[*gpu]));
-        let idle: Vec<_> = of_cards.map(|(_, why)| why.clone()).collect();
+        let idle = Message::counted(of_cards.map(|(_, why)| why.clone()));
         let (code, message) = match (accelerator.kind.as_str(), &idle[..]) {
             ("none", []) => return,
             ("none", idle) => (

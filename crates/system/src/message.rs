@@ -84,6 +84,22 @@ impl Message {
         Self::joined("; ", all)
     }
 
+    /// Each once, with how often it was there: eight devices of a kind are one sentence.
+    pub fn counted(all: impl IntoIterator<Item = Self>) -> Vec<Self> {
+        let mut counted: Vec<(usize, Self)> = Vec::new();
+        for one in all {
+            match counted.iter_mut().find(|(_, other)| *other == one) {
+                Some((count, _)) => *count += 1,
+                None => counted.push((1, one)),
+            }
+        }
+        let told = counted.into_iter().map(|(count, one)| match count {
+            1 => one,
+            _ => Self::joined(" × ", [Self::plain(count), one]),
+        });
+        told.collect()
+    }
+
     /// Several in one line, as things are counted up.
     pub fn commas<M: Into<Self>>(all: impl IntoIterator<Item = M>) -> Self {
         Self::joined(", ", all)

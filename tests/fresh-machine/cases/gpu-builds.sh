@@ -50,7 +50,7 @@ comes rtx3060-driver-580 2.15.0+cu130 "${MIRROR[@]}"
 comes rtx5090-driver-595 2.15.0+cu132 "${MIRROR[@]}"
 comes rtx3060-driver-550 2.14.1+cu126 "${MIRROR[@]}"
 comes gtx1080ti-driver-580 2.14.1+cu126 "${MIRROR[@]}"
-comes rx7900xtx 2.15.0+rocm7.2 "${MIRROR[@]}"
+comes rx7900xtx 2.15.0+rocm7.14 "${MIRROR[@]}"
 comes debian-13-fresh 2.15.0+cpu "${MIRROR[@]}"
 comes arc-a770 2.15.0+xpu "${MIRROR[@]}" --accelerator xpu
 comes t4-kvm 2.14.1+cu126 "${MIRROR[@]}"
@@ -89,7 +89,7 @@ expect_one_error 'AITK-E03'
 expect_said 'cu130'
 
 step "each build is installed from its index"
-for build in cpu cu126 cu132 rocm7.2; do
+for build in cpu cu126 cu132 rocm7.2 rocm7.14; do
     kind=cuda
     case $build in
         cpu) kind=cpu ;;

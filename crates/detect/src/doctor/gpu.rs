@@ -6,7 +6,8 @@ use aitk_system::{FileKind, Message, message};
 use serde::Deserialize;
 
 use super::Case;
-use crate::machine::{Obstacle, VirtualizationKind};
+use crate::machine::{Gpu, Obstacle, VirtualizationKind};
+use crate::tables::{Outgrown, is_newer};
 
 /// What Windows lends WSL.
 const WSL_CUDA: &str = "/usr/lib/wsl/lib/libcuda.so.1";
@@ -59,23 +60,95 @@ pub(super) fn unsigned(case: &Case<'_>) -> Vec<Message> {
     }
 }
 
-/// The free driver serves NVIDIA's device, which shows pictures and computes nothing.
-pub(super) fn nouveau(case: &Case<'_>) -> Vec<Message> {
-    // A card that no framework computes on has the driver that it can have.
-    let bound = case.machine.gpus.iter().filter(|gpu| {
-        let served = gpu.obstacle == Some(Obstacle::OtherDriver);
-        gpu.vendor == "nvidia"
-            && served
-            && gpu.driver.as_ref().is_some_and(|driver| driver.name == "nouveau")
+/// No driver serves a device that programs could compute with: nothing is bound to it, or one that only shows pictures.
+pub(super) fn without_driver(case: &Case<'_>) -> Vec<Message> {
+    // A container has no drivers of its own; a card that no framework computes on has the driver that it can have.
+    let own_kernel = case.machine.virtualization.kind != VirtualizationKind::Container;
+    let amd = case.tables.amd();
+    let computes = |gpu: &Gpu| match gpu.vendor.as_str() {
+        "amd" => {
+            let target = gpu.pci_id.as_deref().and_then(|id| amd.device(id));
+            target.is_some_and(|row| (row.pytorch || row.amd || row.jax) && !row.small)
+        }
+        _ => true,
+    };
+    let bare = case.machine.gpus.iter().filter(|gpu| match gpu.obstacle {
+        Some(Obstacle::NoDriver) => own_kernel && computes(gpu),
+        Some(Obstacle::OtherDriver) => gpu.vendor == "nvidia",
+        _ => false,
     });
-    bound
-        .map(|gpu| {
-            let name = gpu.name.as_ref().map(Message::plain);
-            let name = name.unwrap_or_else(|| message!("a device of NVIDIA's"));
-            let place = gpu.address.as_deref().map(|address| message!(" at {address}"));
-            message!("{name}{} is served by nouveau", place.unwrap_or_default())
-        })
-        .collect()
+    bare.map(|gpu| {
+        let name = gpu.name.as_ref().map(Message::plain);
+        let name = name.unwrap_or_else(|| message!("a device of {}'s", gpu.vendor));
+        let place = gpu.address.as_deref().map(|address| message!(" at {address}"));
+        let place = place.unwrap_or_default();
+        match &gpu.driver {
+            Some(driver) => message!("{name}{place} is served by {}", driver.name),
+            None => message!("{name}{place} is served by nothing"),
+        }
+    })
+    .collect()
+}
+
+/// The driver has no module for the kernel that runs.
+pub(super) fn without_module(case: &Case<'_>) -> Vec<Message> {
+    let mut seen = case.behind(&[Obstacle::OtherKernel, Obstacle::NotBuilt]);
+    if let Some((row, version)) = outgrown(case).filter(|_| !seen.is_empty()) {
+        let Outgrown { kernel, first, .. } = row;
+        seen.push(message!(
+            "driver {version} cannot be built for kernel {kernel} and newer ones: {first} is the first of its branch that can"
+        ));
+    }
+    seen
+}
+
+/// What says that the installed driver is older than what can be built for the kernel that runs, with its version.
+fn outgrown<'a>(case: &Case<'a>) -> Option<(&'a Outgrown, &'a str)> {
+    let version = case.machine.nvidia.as_ref()?.library.as_deref()?;
+    let kernel = case.machine.kernel.as_deref()?.split('-').next()?;
+    let is_it = |row: &&Outgrown| {
+        version.split('.').next() == Some(row.branch.as_str())
+            && is_newer(&row.first, version)
+            && !is_newer(&row.kernel, kernel)
+    };
+    case.tables.nvidia().outgrown.iter().find(is_it).map(|row| (row, version))
+}
+
+/// How the NVIDIA driver that is installed came here: built by `dkms`, as Ubuntu's signed `modules`, by NVIDIA's own
+/// `installer`; or whether the kernel has `outgrown` it.
+pub(super) fn came_by(case: &Case<'_>, way: &str) -> bool {
+    let packages = case.machine.nvidia.as_ref().map(|nvidia| nvidia.packages.as_slice());
+    let packages = packages.unwrap_or_default();
+    match way {
+        "dkms" => {
+            packages.iter().any(|name| name.contains("-dkms"))
+                || names_in(case, "/var/lib/dkms").iter().any(|name| name.starts_with("nvidia"))
+        }
+        "modules" => packages.iter().any(|name| name.starts_with("linux-modules-nvidia-")),
+        "installer" => packages.is_empty() && case.system.exists("/usr/bin/nvidia-uninstall"),
+        _ => outgrown(case).is_some(),
+    }
+}
+
+fn names_in(case: &Case<'_>, folder: &str) -> Vec<String> {
+    case.system.list(Path::new(folder)).unwrap_or_default()
+}
+
+/// What the packages of the installed driver are called after: `580-open`, `580-server`; `NNN` where nothing tells.
+pub(super) fn installed(case: &Case<'_>) -> String {
+    let nvidia = case.machine.nvidia.as_ref();
+    let of_package = |name: &String| {
+        let mut words = name.split('-').skip_while(|word| word.parse::<u32>().is_err());
+        let branch = words.next()?;
+        let flavours = words.take_while(|word| ["server", "open"].contains(word));
+        Some(std::iter::once(branch).chain(flavours).collect::<Vec<_>>().join("-"))
+    };
+    let named = nvidia.and_then(|nvidia| nvidia.packages.iter().find_map(of_package));
+    let branch = || {
+        let version = nvidia.and_then(|nvidia| nvidia.version.as_ref().or(nvidia.library.as_ref()));
+        Some(version?.split('.').next()?.to_owned())
+    };
+    named.or_else(branch).unwrap_or_else(|| "NNN".to_owned())
 }
 
 /// A driver is built for each kernel anew, and cannot be without the kernel's headers.

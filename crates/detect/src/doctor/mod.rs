@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
 use crate::installers::{Setting, pip_settings};
-use crate::machine::{Machine, Obstacle, Sudo};
+use crate::machine::{Gpu, Machine, Obstacle, Sudo};
 use crate::tables::Tables;
 
 /// The words, and the few tables that only the probes here need.
@@ -209,7 +209,7 @@ const PROBES: [(&str, Probe); 63] = [
     ("AITK-H07", frameworks::foreign_cudnn),
     ("AITK-H08", frameworks::tensorflow_without_cuda),
     ("AITK-H09", gpu::unsigned),
-    ("AITK-H10", gpu::nouveau),
+    ("AITK-H10", gpu::without_driver),
     ("AITK-H11", gpu::no_headers),
     ("AITK-H12", system::locked),
     ("AITK-H13", system::interrupted),
@@ -243,7 +243,7 @@ const PROBES: [(&str, Probe); 63] = [
     ("AITK-H41", system::no_temporary),
     ("AITK-H42", network::no_localhost),
     ("AITK-H43", system::limits),
-    ("AITK-H44", |case| case.behind(&[Obstacle::OtherKernel, Obstacle::NotBuilt])),
+    ("AITK-H44", gpu::without_module),
     ("AITK-H45", |case| case.behind(&[Obstacle::KeptOut])),
     ("AITK-H46", |case| case.behind(&[Obstacle::NotEnrolled])),
     ("AITK-H47", |case| case.behind(&[Obstacle::WrongModule])),
@@ -420,8 +420,11 @@ impl Case<'_> {
         let kernel = self.machine.kernel.as_deref().unwrap_or("$(uname -r)");
         let env = self.prefix.as_ref().map(|prefix| word(&prefix.named.to_string_lossy()));
         let env = env.as_deref().unwrap_or("ENVIRONMENT");
-        let held =
-            || vec![("kernel".into(), Message::plain(kernel)), ("env".into(), Message::plain(env))];
+        let driver = gpu::installed(self);
+        let held = || {
+            let words = [("kernel", kernel), ("env", env), ("driver", driver.as_str())];
+            words.map(|(name, word)| (name.into(), Message::plain(word))).to_vec()
+        };
         lines.into_iter().map(|line| typed(&own(line), held())).collect()
     }
 
@@ -439,6 +442,9 @@ impl Case<'_> {
             "root" => privilege.root,
             "sudo" => privilege.sudo != Sudo::No,
             "conda" => self.prefix.as_ref().is_some_and(|prefix| prefix.conda.is_some()),
+            "nvidia" | "amd" | "intel" => gpus.iter().any(|gpu| gpu.vendor == word),
+            "jetson" => self.machine.jetson.is_some(),
+            "dkms" | "modules" | "installer" | "outgrown" => gpu::came_by(self, word),
             "blackwell" => gpus.iter().any(|gpu| gpu.architecture.as_deref() == Some("blackwell")),
             family => os.id == family || os.like.iter().any(|like| like == family),
         }
@@ -446,9 +452,12 @@ impl Case<'_> {
 
     /// What is seen of the devices behind one of these obstacles.
     fn behind(&self, obstacles: &[Obstacle]) -> Vec<Message> {
-        let gpus = self.machine.gpus.iter().filter(|gpu| gpu.vendor == "nvidia");
+        // What a container was not given is told of every maker's.
+        let concerns =
+            |gpu: &&Gpu| gpu.vendor == "nvidia" || gpu.obstacle == Some(Obstacle::ShutOut);
+        let gpus = self.machine.gpus.iter().filter(concerns);
         let met = gpus.filter(|gpu| gpu.obstacle.is_some_and(|one| obstacles.contains(&one)));
-        met.map(|gpu| message!("{}: {}", frameworks::name(gpu), gpu.why)).collect()
+        Message::counted(met.map(|gpu| message!("{}: {}", frameworks::name(gpu), gpu.why)))
     }
 
     /// What a command of pip's takes from its files.
@@ -523,7 +532,10 @@ mod tests {
             assert!(explains.len() > 60, "{code}: {explains}");
             assert!(!words.remedy.is_empty(), "{code}");
             let open =
-                |line: &str| line.replace("{kernel}", "").replace("{env}", "").replace("${", "");
+                |line: &str| {
+                    let filled = ["{kernel}", "{env}", "{driver}", "${"];
+                    filled.iter().fold(line.to_owned(), |line, word| line.replace(word, ""))
+                };
             for line in words.remedy.iter().map(Line::text) {
                 let mut after =
                     open(line).split('{').skip(1).map(str::to_owned).collect::<Vec<_>>();

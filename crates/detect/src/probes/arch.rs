@@ -35,5 +35,12 @@ pub(crate) fn userland(system: &dyn System, arch: &str) -> Option<String> {
         "x86_64" => ("/lib/ld-linux.so.2", "/lib64/ld-linux-x86-64.so.2", "i386"),
         _ => return None,
     };
-    (system.exists(narrow) && !system.exists(wide)).then(|| name.to_owned())
+    let main = match arch {
+        "aarch64" => "arm64",
+        _ => "amd64",
+    };
+    // Of a tree of files the loaders may be left out, and the packages are not.
+    let packaged = |of: &str| system.exists(format!("/var/lib/dpkg/info/libc6:{of}.shlibs"));
+    let is_narrow = system.exists(narrow) || packaged(name);
+    (is_narrow && !system.exists(wide) && !packaged(main)).then(|| name.to_owned())
 }

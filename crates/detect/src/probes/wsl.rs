@@ -13,6 +13,10 @@ const LINUX_CUDA: [&str; 3] = [
 ];
 /// What Windows lends comes with one of these: NVIDIA's library, or AMD's bridge.
 const WINDOWS_CUDA: &str = "/usr/lib/wsl/lib/libcuda.so.1";
+/// The settings of a distribution in WSL.
+const WSL_CONF: &str = "/etc/wsl.conf";
+/// By which WSL makes the libraries known.
+const LOADER_SETTING: &str = "/etc/ld.so.conf.d/ld.wsl.conf";
 
 /// What WSL adds, where this is WSL or a container in it.
 pub(crate) fn probe(
@@ -31,13 +35,18 @@ pub(crate) fn probe(
     let is_known = lends_cuda(system)
         || LINUX_CUDA.iter().any(|path| system.exists(path))
         || rocm.iter().any(|name| name.starts_with("rocm"));
-    let gpu_disabled = is_off(&crate::text(system, "/etc/wsl.conf").unwrap_or_default());
+    let gpu_disabled = is_off(&crate::text(system, WSL_CONF).unwrap_or_default(), "gpu", "enabled");
     if gpu && !is_known && !gpu_disabled {
         let message =
             message!("Windows lends a GPU to WSL (/dev/dxg), and nothing here tells which one");
-        let hint = message!(
-            "for NVIDIA, install or update the driver on Windows, then run `wsl --shutdown` there"
-        );
+        let hint = match lends(system, "iigd") {
+            true => message!(
+                "its driver is Intel's: PyTorch computes on it where that is asked for (--accelerator xpu) and Intel's compute runtime is installed here"
+            ),
+            false => message!(
+                "for NVIDIA, install or update the driver on Windows, then run `wsl --shutdown` there"
+            ),
+        };
         notes.add(notes::DXG, message, Some(hint));
     }
     notes.source("wsl.gpu", "/dev/dxg");
@@ -47,19 +56,32 @@ pub(crate) fn probe(
 /// Whether NVIDIA's library of Windows' driver is here. A container is handed the files of the driver's own folder, one by
 /// one, and not those that WSL collects.
 pub(crate) fn lends_cuda(system: &dyn System) -> bool {
-    let drivers = system.list("/usr/lib/wsl/drivers".as_ref()).unwrap_or_default();
-    system.exists(WINDOWS_CUDA) || drivers.iter().any(|name| name.starts_with("nv"))
+    system.exists(WINDOWS_CUDA) || lends(system, "nv")
 }
 
-/// Whether `wsl.conf` says `enabled=false` in its section `[gpu]`.
-fn is_off(text: &str) -> bool {
+/// Whether a driver of Windows' whose folder begins like this is lent.
+fn lends(system: &dyn System, beginning: &str) -> bool {
+    let drivers = system.list("/usr/lib/wsl/drivers".as_ref()).unwrap_or_default();
+    drivers.iter().any(|name| name.starts_with(beginning))
+}
+
+/// Whether WSL is told not to make Windows' libraries known to what loads programs, and nobody else has.
+pub(crate) fn hides_libraries(system: &dyn System) -> bool {
+    let told = crate::text(system, WSL_CONF).unwrap_or_default();
+    is_off(&told, "automount", "ldconfig")
+        && !system.exists(LOADER_SETTING)
+        && !system.env("LD_LIBRARY_PATH").is_some_and(|path| path.contains("/usr/lib/wsl/lib"))
+}
+
+/// Whether `wsl.conf` says `key=false` in a section.
+fn is_off(text: &str, wanted: &str, setting: &str) -> bool {
     let mut section = "";
     for line in text.lines().map(str::trim) {
         if let Some(name) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
             section = name.trim();
         } else if let Some((key, value)) = line.split_once('=')
-            && section.eq_ignore_ascii_case("gpu")
-            && key.trim().eq_ignore_ascii_case("enabled")
+            && section.eq_ignore_ascii_case(wanted)
+            && key.trim().eq_ignore_ascii_case(setting)
         {
             return value.trim().eq_ignore_ascii_case("false");
         }
@@ -73,6 +95,7 @@ mod tests {
 
     #[test]
     fn a_gpu_is_switched_off_in_its_own_section_only() {
+        let is_off = |text| is_off(text, "gpu", "enabled");
         assert!(is_off("[boot]\nsystemd=true\n\n[GPU]\nenabled = False\n"));
         assert!(!is_off("[interop]\nenabled=false\n[gpu]\nenabled=true\n"));
         assert!(!is_off("enabled=false"));

@@ -21,6 +21,8 @@ pub(super) const NOTE: &str =
 const LISTS: &str = "/var/lib/apt/lists";
 /// A package that may come from a source, even where the distribution has one of that name …
 const WANTED: i32 = 600;
+/// … one of the versions that it is held to, which comes before newer ones …
+const PINNED: i32 = 601;
 /// … and any other one, which never does.
 const NEVER: i32 = -1;
 
@@ -64,9 +66,14 @@ fn texts(source: &AptSource) -> [(PathBuf, String); 2] {
         format!("{NOTE}\nTypes: deb\nURIs: {uri}\nSuites: {suite}\n{components}Signed-By: {key}\n");
     let host = host(uri);
     let packages = source.packages.join(" ");
+    // Of records about the same package the first one that fits counts.
+    let pinned = source.pin.as_ref().map(|version| {
+        format!("Package: {packages}\nPin: version {version}\nPin-Priority: {PINNED}\n\n")
+    });
     let preferences = format!(
-        "{NOTE}\nPackage: *\nPin: origin {host}\nPin-Priority: {NEVER}\n\n\
-         Package: {packages}\nPin: origin {host}\nPin-Priority: {WANTED}\n"
+        "{NOTE}\n{}Package: *\nPin: origin {host}\nPin-Priority: {NEVER}\n\n\
+         Package: {packages}\nPin: origin {host}\nPin-Priority: {WANTED}\n",
+        pinned.unwrap_or_default()
     );
     [(files.source, entry), (files.preferences, preferences)]
 }
@@ -366,6 +373,7 @@ mod tests {
             key: "https://repo.vendor.example/key.asc".to_owned(),
             fingerprint: "ACA0A9D7297E80B8B8A7AF3C44EE32AF25422428".to_owned(),
             packages: vec!["cuda-*".to_owned(), "libcudnn*".to_owned()],
+            pin: None,
         }
     }
 
@@ -383,6 +391,11 @@ mod tests {
         let never = ["Package: *", origin, "Pin-Priority: -1", ""];
         let wanted = ["Package: cuda-* libcudnn*", origin, "Pin-Priority: 600"];
         assert_eq!(lines, [&never[..], &wanted].concat());
+        let pin = Some("595.*".to_owned());
+        let [_, (_, preferences)] = texts(&AptSource { pin, ..source() });
+        let pinned = ["Package: cuda-* libcudnn*", "Pin: version 595.*", "Pin-Priority: 601", ""];
+        let lines: Vec<_> = preferences.lines().skip(1).collect();
+        assert_eq!(lines, [&pinned[..], &never, &wanted].concat(), "what fits first counts");
         let components = vec!["main".to_owned(), "extra".to_owned()];
         let [(_, text), _] =
             texts(&AptSource { suite: "trixie".to_owned(), components, ..source() });

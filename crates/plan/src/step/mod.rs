@@ -281,6 +281,9 @@ payloads! {
         pub fingerprint: String,
         /// The packages that may come from it, as apt's preferences write patterns: nothing else does.
         pub packages: Vec<String>,
+        /// The versions of them that are preferred to all others, as apt writes patterns: `595.*`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub pin: Option<String>,
     }
 
     /// A file of the system says this.

@@ -6,7 +6,7 @@ use aitk_system::{Message, System, message};
 
 use super::device::{self, Surroundings};
 use super::pci::Device;
-use crate::machine::{Driver, Gpu, Obstacle, Rocm};
+use crate::machine::{Driver, Gpu, Obstacle, Rocm, VirtualizationKind};
 use crate::notes::Notes;
 use crate::tables::is_newer;
 use crate::{line, paths};
@@ -125,8 +125,8 @@ fn own(around: &Surroundings<'_>, device: &Device, nodes: &[Node], rocm: &Rocm) 
     gpu.architecture = row.map(|row| row.architecture.clone());
     gpu.integrated = row.map(|row| row.integrated);
     gpu.vram = memory(system, &device.address, gpu.integrated == Some(true));
-    let served = row.is_some_and(|row| row.pytorch || row.amd);
-    gpu.judged(judge(&gpu, served, rocm));
+    let served = row.is_some_and(|row| row.pytorch || row.amd || row.jax);
+    gpu.judged(judge(around, &gpu, served, rocm));
     if gpu.usable && row.is_some_and(|row| row.small) {
         gpu.judged(Err((
             Obstacle::PicturesOnly,
@@ -160,8 +160,14 @@ fn lent() -> Gpu {
 }
 
 /// Whether frameworks can use a device as it stands, and why.
-fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> Result<Message, (Obstacle, Message)> {
+fn judge(
+    around: &Surroundings<'_>,
+    gpu: &Gpu,
+    served: bool,
+    rocm: &Rocm,
+) -> Result<Message, (Obstacle, Message)> {
     device::elsewhere(gpu.driver.as_ref())?;
+    let contained = around.virtualization.kind == VirtualizationKind::Container;
     match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
         Some("amdgpu") => {}
         Some(other) => {
@@ -176,6 +182,14 @@ fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> Result<Message, (Obstacle, Mes
                 message!("no driver is bound to it: the kernel's own amdgpu is needed"),
             ));
         }
+    }
+    if contained && served && rocm.access.is_none() {
+        return Err((
+            Obstacle::ShutOut,
+            message!(
+                "the container was started without the GPU: /dev/kfd is not here (`--device /dev/kfd --device /dev/dri`)"
+            ),
+        ));
     }
     let Some(gfx) = &gpu.gfx else {
         return Err((
@@ -195,6 +209,12 @@ fn judge(gpu: &Gpu, served: bool, rocm: &Rocm) -> Result<Message, (Obstacle, Mes
             message!("no framework has kernels for {gfx}: the processor computes instead"),
         )),
         (true, Some(true)) => Ok(message!("the kernel's driver serves it as {gfx}{shares}")),
+        (true, Some(false)) if contained => Err((
+            Obstacle::ShutOut,
+            message!(
+                "the container's user may not use /dev/kfd: the container has to be started with the host's group for it (`--group-add`)"
+            ),
+        )),
         (true, Some(false)) => Err((
             Obstacle::NotPermitted,
             message!(

@@ -4,7 +4,7 @@ use aitk_system::{Nvml, System, message};
 
 use super::device::Surroundings;
 use crate::line;
-use crate::machine::{Driver, Gpu, Jetson};
+use crate::machine::{Driver, Gpu, Jetson, Obstacle, VirtualizationKind};
 use crate::notes::Notes;
 use crate::tables::Tables;
 
@@ -53,7 +53,11 @@ pub(crate) fn gpu(around: &Surroundings<'_>, board: &Jetson, said: Option<&Nvml>
     let table = around.tables.jetson();
     let chip = table.chip.iter().find(|chip| Some(&chip.name) == board.chip.as_ref())?;
     let jetpack = board.l4t.as_deref().and_then(|l4t| table.jetpack(l4t));
+    let contained = around.virtualization.kind == VirtualizationKind::Container;
     let why = match jetpack {
+        None if contained => message!(
+            "the container was started without the board's own libraries, so its JetPack is not known here (`--runtime nvidia`)"
+        ),
         Some(row) => message!(
             "JetPack {} serves it, with CUDA {}; it shares the board's memory",
             row.version,
@@ -76,6 +80,7 @@ pub(crate) fn gpu(around: &Surroundings<'_>, board: &Jetson, said: Option<&Nvml>
             cuda: Some(row.cuda.clone()),
         }),
         usable: jetpack.is_some(),
+        obstacle: (jetpack.is_none() && contained).then_some(Obstacle::ShutOut),
         why,
         ..Gpu::default()
     })

@@ -92,6 +92,7 @@ pub(crate) fn probe(
     let is_there = driver.version.is_some()
         || driver.library.is_some()
         || driver.signer.is_some()
+        || driver.switches > 0
         || !driver.packages.is_empty()
         || !driver.kernels.is_empty();
     (gpus, is_there.then_some(driver))
@@ -131,8 +132,8 @@ fn driver(
         packages: installed.packages,
         switches,
         fabric_manager,
-        guest: around.virtualization.kind == VirtualizationKind::Vm
-            && (system.exists(GUEST) || answered.is_some_and(shares)),
+        guest: answered.is_some_and(shares)
+            || around.virtualization.kind == VirtualizationKind::Vm && system.exists(GUEST),
         cuda: cuda.or_else(listed),
         version,
         compute_capability: None,

@@ -8,6 +8,7 @@ use super::super::device::{self, Surroundings};
 use super::super::pci::Device;
 use super::LIBRARIES;
 use crate::machine::{Driver, Gpu, Nvidia, Obstacle, VirtualizationKind};
+use crate::probes::wsl;
 use crate::tables::{Architecture, NvidiaTable, is_newer};
 
 /// Usable and why, or what stands in the way.
@@ -92,6 +93,15 @@ impl Known<'_> {
             return Err((
                 Obstacle::Shadowed,
                 message!("a Linux driver hides the one of Windows ({path}): remove it"),
+            ));
+        }
+        let on_windows = self.around.wsl.is_some_and(|wsl| wsl.gpu);
+        if on_windows && wsl::hides_libraries(self.around.system) {
+            return Err((
+                Obstacle::NoLibraries,
+                message!(
+                    "/etc/wsl.conf keeps WSL from making Windows' libraries known (`ldconfig=false`), so no program finds libcuda"
+                ),
             ));
         }
         let row = self.row(gpu);
@@ -187,6 +197,10 @@ impl Known<'_> {
             NvmlFailure::Crashed(_) => (
                 Obstacle::Crashes,
                 message!("the driver's library crashes when it is asked about the device"),
+            ),
+            NvmlFailure::Missing if on_windows => (
+                Obstacle::NoLibraries,
+                message!("Windows lends it, and its driver's library for asking about it cannot be loaded"),
             ),
             NvmlFailure::Missing => (
                 Obstacle::NoLibraries,
@@ -338,7 +352,7 @@ impl Known<'_> {
     fn without_module(&self, kernel: &str) -> (Obstacle, Message) {
         let driver = self.driver;
         match (&driver.kernels[..], driver.packages.is_empty()) {
-            ([], true) if driver.library.is_none() => (
+            ([], true) if driver.library.is_none() && !self.is_built_here() => (
                 Obstacle::NoDriver,
                 message!("no driver is installed for it: with one, frameworks can compute on it"),
             ),
@@ -380,6 +394,12 @@ impl Known<'_> {
     fn is_installed(&self) -> bool {
         let Nvidia { packages, kernels, library, .. } = self.driver;
         !packages.is_empty() || !kernels.is_empty() || library.is_some()
+    }
+
+    /// Whether dkms has the driver's sources, from which it builds the module.
+    fn is_built_here(&self) -> bool {
+        let sources = self.around.system.list("/var/lib/dkms".as_ref()).unwrap_or_default();
+        sources.iter().any(|name| name.starts_with("nvidia"))
     }
 
     fn lacks(&self, device: &str) -> bool {
