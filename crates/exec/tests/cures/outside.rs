@@ -65,6 +65,7 @@ pub fn home(folder: &Path) -> Home {
         key: file("key.asc", KEYS[0].to_vec()),
         fingerprint: FINGERPRINT.to_owned(),
         packages: vec!["tool".to_owned()],
+        pin: None,
     };
     let content = "// Written by aitk\n".to_owned();
     home.steps = vec![
