@@ -384,7 +384,8 @@ impl<'a> Question<'a> {
         for (index, gpu) in gpus.iter().map(|index| (*index, &self.machine.gpus[*index])) {
             why.push(message!("{}: {} computes on it", described(gpu), build.name));
             let row = gpu.gfx.as_deref().and_then(|gfx| self.catalog.tables.amd().target(gfx));
-            if let Some(row) = row.filter(|row| row.untested && build.targets == Some(Targets::Amd)) {
+            if let Some(row) = row.filter(|row| row.untested && build.targets == Some(Targets::Amd))
+            {
                 why.push(message!(
                     "AMD builds for {} and does not try what it has built: whether it computes, the check says",
                     row.gfx
@@ -440,8 +441,7 @@ impl<'a> Question<'a> {
     /// Whether the other manager has a build of PyTorch's own index for AMD's devices.
     fn tries_elsewhere(self) -> bool {
         let mut builds = self.catalog.builds(self.framework, Manager::Venv);
-        self.manager != Manager::Venv
-            && builds.any(|build| build.targets == Some(Targets::Pytorch))
+        self.manager != Manager::Venv && builds.any(|build| build.targets == Some(Targets::Pytorch))
     }
 
     fn title(self) -> Message {

@@ -116,7 +116,9 @@ impl<'a> Installed<'a> {
 fn by_hand(machine: &Machine, catalog: &Catalog, gpus: &[&Gpu], series: &str) -> Message {
     let table = catalog.tables.nvidia();
     let rows = gpus.iter().filter_map(|gpu| table.architecture(gpu.pci_id.as_deref()?));
-    let last = rows.filter_map(|row| row.last_driver.as_deref()).min_by_key(|branch| branch.parse::<u32>().ok());
+    let last = rows
+        .filter_map(|row| row.last_driver.as_deref())
+        .min_by_key(|branch| branch.parse::<u32>().ok());
     match last {
         Some(_) if machine.os.id == "debian" => message!(
             "Debian's own package `nvidia-driver` still runs it (with contrib, non-free and non-free-firmware in the sources of apt)"

@@ -531,11 +531,10 @@ mod tests {
             assert!(!title.is_empty() && title.len() <= 72, "{code}: {title}");
             assert!(explains.len() > 60, "{code}: {explains}");
             assert!(!words.remedy.is_empty(), "{code}");
-            let open =
-                |line: &str| {
-                    let filled = ["{kernel}", "{env}", "{driver}", "${"];
-                    filled.iter().fold(line.to_owned(), |line, word| line.replace(word, ""))
-                };
+            let open = |line: &str| {
+                let filled = ["{kernel}", "{env}", "{driver}", "${"];
+                filled.iter().fold(line.to_owned(), |line, word| line.replace(word, ""))
+            };
             for line in words.remedy.iter().map(Line::text) {
                 let mut after =
                     open(line).split('{').skip(1).map(str::to_owned).collect::<Vec<_>>();

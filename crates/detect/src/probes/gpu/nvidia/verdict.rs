@@ -200,7 +200,9 @@ impl Known<'_> {
             ),
             NvmlFailure::Missing if on_windows => (
                 Obstacle::NoLibraries,
-                message!("Windows lends it, and its driver's library for asking about it cannot be loaded"),
+                message!(
+                    "Windows lends it, and its driver's library for asking about it cannot be loaded"
+                ),
             ),
             NvmlFailure::Missing => (
                 Obstacle::NoLibraries,
