@@ -270,8 +270,8 @@ pub struct Advise {
     /// For `learn`: whether there is a machine of your own to work on
     #[arg(long, value_name = "ANSWER", value_parser = ["yes", "no"], env = "AITK_LOCAL")]
     pub local: Option<String>,
-    /// For `ship`: whether there is a team for operations
-    #[arg(long, value_name = "TEAM", value_parser = ["none", "dedicated"], env = "AITK_TEAM")]
+    /// For `ship`: whether there is a team for operations, or for data, as a medium-sized company has one
+    #[arg(long, value_name = "TEAM", value_parser = ["none", "dedicated", "data"], env = "AITK_TEAM")]
     pub team: Option<String>,
     /// For `scale`: how large the data are, or that they and the computing stay in the house
     #[arg(long, value_name = "SIZE", value_parser = ["large", "small", "house"], env = "AITK_DATA")]
@@ -282,7 +282,7 @@ pub struct Advise {
     /// Memory of a GPU that you need, in GB
     #[arg(long, value_name = "GB", value_parser = whole::<u32>(1..=1024), env = "AITK_VRAM")]
     pub vram: Option<u32>,
-    /// Hours a month that you need it [default: 40]
+    /// Hours a month that you need it [default: 40, and 730 where something must always answer]
     #[arg(long, value_name = "HOURS", value_parser = whole::<u32>(1..=744), env = "AITK_HOURS")]
     pub hours: Option<u32>,
     /// Say on what here a language model of this size runs, instead of advice: `8b`, `0.6b`

@@ -1,4 +1,4 @@
-//! `aitk advise` from outside: the seven ends of the tree, its languages, its errors, and its picture.
+//! `aitk advise` from outside: the eight ends of the tree, its languages, its errors, and its picture.
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "tests look from outside")]
 
 mod common;
@@ -16,19 +16,20 @@ fn advise(name: &str, args: &[&str]) -> Value {
 
 const LAPTOP: &str = "ubuntu-24.04-laptop";
 
-/// The ways to the seven ends, with the budget of each.
-const ENDS: [(&str, &str, &[&str]); 7] = [
+/// The ways to the eight ends, with the budget of each.
+const ENDS: [(&str, &str, &[&str]); 8] = [
     ("B1", "low", &["--goal", "learn", "--local", "yes"]),
     ("B2", "free", &["--goal", "learn", "--local", "no"]),
     ("C1", "sme", &["--goal", "ship", "--team", "none"]),
     ("C2", "sme", &["--goal", "ship", "--team", "dedicated"]),
+    ("C3", "sme", &["--goal", "ship", "--team", "data"]),
     ("D1", "enterprise", &["--goal", "scale", "--data", "large"]),
     ("D2", "enterprise", &["--goal", "scale", "--data", "small"]),
     ("D3", "enterprise", &["--goal", "scale", "--data", "house"]),
 ];
 
 #[test]
-fn flags_lead_to_the_seven_ends_and_the_next_command_works() {
+fn flags_lead_to_the_eight_ends_and_the_next_command_works() {
     let home = Home::new();
     for (leaf, budget, flags) in ENDS {
         let json = advise(LAPTOP, flags);
@@ -178,10 +179,53 @@ fn offers_are_compared_for_a_need() {
     assert_eq!(offer("sagemaker")["unfit"], "spend");
     assert_eq!(offer("colab")["unfit"], "hours");
     assert_eq!(offer("rtx-12gb")["unfit"], "vram");
+    for id in ["trial-azure", "vps-vultr", "databricks-free", "snowflake"] {
+        assert_eq!(offer(id)["unfit"], "vram", "{id} has no GPU");
+    }
+    for id in ["containers", "modular", "slurm", "spark"] {
+        assert_eq!(offer(id)["unfit"], "software", "{id} brings no GPU");
+    }
     let machine = machine(LAPTOP);
     let output = Home::new().aitk(&["advise", "--machine", &machine, "--compare"]);
     let said = text(&output.stdout);
     assert!(said.contains("older than 180 days") && said.contains("not checked"), "{said}");
+}
+
+#[test]
+fn a_larger_need_means_a_larger_gpu_with_its_price() {
+    let need = ["--compare", "--vram", "40", "--hours", "10"];
+    let json = advise(LAPTOP, &need);
+    let offer = |id: &str| {
+        let all = json["data"]["offers"].as_array().unwrap();
+        all.iter().find(|offer| offer["id"] == id).unwrap().clone()
+    };
+    let vertex = offer("vertex-ai");
+    assert_eq!((&vertex["size"], &vertex["vram"]), (&"A100".into(), &40.into()));
+    assert_eq!(vertex["month_usd"], 42.0);
+    let unknown = offer("sagemaker");
+    assert_eq!((&unknown["size"], &unknown["month_usd"]), (&"L40S".into(), &Value::Null));
+    assert_eq!(offer("kaggle")["unfit"], "vram");
+    let json = advise(LAPTOP, &["--compare", "--vram", "500"]);
+    let fit =
+        json["data"]["offers"].as_array().unwrap().iter().filter(|offer| offer["unfit"].is_null());
+    let ids: Vec<_> = fit.filter_map(|offer| offer["id"].as_str()).collect();
+    assert!(!ids.contains(&"vertex-ai") && !ids.contains(&"gpu-droplet"), "{ids:?}");
+}
+
+#[test]
+fn what_must_always_answer_is_counted_for_the_whole_month() {
+    let month = |flags: &[&str], id: &str| {
+        let json = advise(LAPTOP, flags);
+        let all = json["data"]["offers"].as_array().unwrap().clone();
+        all.into_iter().find(|offer| offer["id"] == id).unwrap()["month_usd"].as_f64().unwrap()
+    };
+    let ship = ["--goal", "ship", "--team", "none"];
+    assert!((month(&ship, "sagemaker") - 0.74 * 730.0).abs() < 0.01);
+    let compared = [&ship[..], &["--compare"]].concat();
+    assert!((month(&compared, "sagemaker") - 0.74 * 730.0).abs() < 0.01);
+    let said = [&ship[..], &["--hours", "20"]].concat();
+    assert!((month(&said, "sagemaker") - 14.8).abs() < 0.01);
+    assert!((month(&["--compare"], "sagemaker") - 29.6).abs() < 0.01);
 }
 
 #[test]

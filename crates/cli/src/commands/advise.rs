@@ -43,6 +43,7 @@ pub fn run(
             Place::Leaf(leaf) => Some(leaf),
             Place::Question(_) => None,
         };
+        let need = leaf.map_or(need, |leaf| need.at(leaf));
         let offers = compare(&session.catalog.offers, leaf, &need, &texts, &machine.date);
         let leaf = leaf.map(|leaf| leaf.id.as_str());
         let data = json!({ "leaf": leaf, "need": need, "offers": offers });
@@ -123,7 +124,7 @@ impl Page {
     fn offer(&mut self, offer: &OfferTold, texts: &Texts) {
         let marks = marks(offer, texts);
         let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
-        self.wrapped(format!("{}{marks} – {}", offer.name, said(&offer.price)), "  • ", "    ");
+        self.wrapped(format!("{}{marks} – {}", named(offer), said(&offer.price)), "  • ", "    ");
         self.dim(&offer.gives, "    ");
         self.dim(&offer.limits, "    ");
         self.dim(format!("{}, {}", offer.link, offer.as_of), "    ");
@@ -218,7 +219,7 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
         page.wrapped(texts.get("heading.none"), "  ", "  ");
     }
     let columns = |text: &str| text.chars().count();
-    let name = fit.iter().map(|offer| columns(&offer.name)).max().unwrap_or(0);
+    let name = fit.iter().map(|offer| columns(&named(offer))).max().unwrap_or(0);
     let costs: Vec<_> = fit.iter().map(|offer| cost(offer, need, texts)).collect();
     let wide = costs.iter().map(|cost| columns(cost)).max().unwrap_or(0);
     for (offer, cost) in fit.into_iter().zip(costs) {
@@ -226,7 +227,7 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
         let marks = marks(offer, texts);
         // The name has a line of its own where the columns do not fit.
         let between = if name + wide + COLUMNS > page.width { "\n  " } else { "  " };
-        let title = styled(HEAD, format!("{:name$}", offer.name));
+        let title = styled(HEAD, format!("{:name$}", named(offer)));
         page.text += &format!("{title}{between}{vram:>5}  {cost:wide$}  {}", offer.as_of);
         if !marks.is_empty() {
             page.text += &format!("  {}", styled(CARE, marks));
@@ -248,6 +249,12 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
     page.text += "\n";
     page.wrapped(texts.fill("word.price_note", vec![("hours", hours)]), "  ", "  ");
     page.text
+}
+
+/// An offer's name, with the GPU that is meant where it has several.
+fn named(offer: &OfferTold) -> String {
+    let size = offer.size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
+    format!("{}{size}", offer.name)
 }
 
 /// The name of a unit variant as JSON has it.

@@ -106,6 +106,8 @@ pub fn advise(
             return Err(AdviceError::Missing { flag: open.id.clone(), answers: open.choices() });
         }
     };
+    let asked = need;
+    let need = &asked.at(leaf);
     let say = |what: &str| texts.get(&format!("leaf.{}.{what}", leaf.id));
     let mut why = vec![say("why")];
     // The machine counts where the tree looks at it.
@@ -140,7 +142,7 @@ pub fn advise(
             when: say("next"),
         }),
         today: say("today"),
-        command: command(leaf, budget, &passed, answers, need),
+        command: command(leaf, budget, &passed, answers, asked),
     })
 }
 

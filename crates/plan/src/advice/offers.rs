@@ -33,6 +33,9 @@ pub struct Offer {
     pub gpu: bool,
     /// Memory of the GPU in GB; `None` where that depends.
     pub vram: Option<u32>,
+    /// The GPUs that it has, where there are several, the cheapest first: `usd` and `vram` are those of the first.
+    #[serde(default)]
+    pub sizes: Vec<Size>,
     /// Hours of a GPU that it gives in a month at most.
     pub hours: Option<u32>,
     /// Its page.
@@ -50,6 +53,18 @@ pub struct Offer {
     pub limits: Option<String>,
     /// Its prices in words, in a row of the user's own.
     pub price: Option<String>,
+}
+
+/// A GPU that can be had.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Size {
+    /// What its maker calls it: `L4`.
+    pub name: String,
+    /// Its memory in GB.
+    pub vram: u32,
+    /// US dollars an hour; nothing where nobody looked it up.
+    pub usd: Option<f64>,
 }
 
 /// Kinds of offers.
@@ -105,6 +120,11 @@ pub struct Need {
 }
 
 impl Need {
+    /// As it is counted where answers have led.
+    pub fn at(&self, leaf: &Leaf) -> Self {
+        Self { hours: self.hours.or(leaf.hours), ..*self }
+    }
+
     /// As it is typed.
     pub(super) fn flags(&self) -> String {
         let vram = self.vram.map(|vram| format!(" --vram {vram}"));
@@ -122,6 +142,8 @@ pub enum Unfit {
     Retired,
     /// Too little memory of a GPU.
     Vram,
+    /// It brings no GPU of its own.
+    Software,
     /// Too few hours.
     Hours,
     /// Too dear.
@@ -129,9 +151,25 @@ pub enum Unfit {
 }
 
 impl Offer {
-    /// What it costs in a month, in US dollars; `None` where use decides.
+    /// The GPU that is meant where memory is asked for: the first that has enough.
+    fn size(&self, need: &Need) -> Option<&Size> {
+        let wanted = need.vram?;
+        self.sizes.iter().find(|size| size.vram >= wanted)
+    }
+
+    /// Memory of the GPU that is meant.
+    fn vram(&self, need: &Need) -> Option<u32> {
+        self.size(need).map_or(self.vram, |size| Some(size.vram))
+    }
+
+    /// What it costs, for what `per` says.
+    fn rate(&self, need: &Need) -> Option<f64> {
+        self.size(need).map_or(self.usd, |size| size.usd)
+    }
+
+    /// What it costs in a month, in US dollars; `None` where use decides, or nobody knows.
     pub fn month_usd(&self, need: &Need) -> Option<f64> {
-        let usd = self.usd?;
+        let usd = self.rate(need)?;
         let month = match self.per? {
             Per::Month => usd,
             Per::Hour => usd * f64::from(need.hours.unwrap_or(HOURS)),
@@ -142,7 +180,11 @@ impl Offer {
 
     /// Why it does not fit a need; `None` where it does, as far as that is known.
     pub fn unfit(&self, need: &Need) -> Option<Unfit> {
-        let gpu = |wanted: u32| !self.gpu || self.vram.is_some_and(|has| has < wanted);
+        let small = |wanted: u32| match self.sizes.is_empty() {
+            true => self.vram.is_some_and(|has| has < wanted),
+            false => self.size(need).is_none(),
+        };
+        let gpu = |wanted: u32| !self.gpu || small(wanted);
         // What use decides costs something.
         let dear = |spend: f64| self.month_usd(need).map_or(spend == 0.0, |usd| usd > spend);
         if self.status == State::Retired {
@@ -168,6 +210,8 @@ pub struct OfferTold {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// The GPU that is meant, where it has several.
+    pub size: Option<String>,
     /// Whether it is still there.
     pub status: State,
     /// What it gives.
@@ -218,21 +262,29 @@ pub fn compare(
         let cost = |offer: &Offer| offer.month_usd(need).unwrap_or(f64::MAX);
         all.sort_by(|a, b| cost(a).total_cmp(&cost(b)));
     }
-    let mut told: Vec<_> = all.into_iter().map(|offer| tell(offer, need, texts, today)).collect();
+    // Where software is the way, the machine is one's own; in a comparison of everything it brings no GPU.
+    let brings_none = |offer: &Offer| {
+        let asked = leaf.is_none() && need.vram.is_some() && offer.kind == Kind::Stack;
+        asked.then_some(Unfit::Software)
+    };
+    let tell = |offer: &Offer| {
+        tell(offer, offer.unfit(need).or_else(|| brings_none(offer)), need, texts, today)
+    };
+    let mut told: Vec<_> = all.into_iter().map(tell).collect();
     told.sort_by_key(|offer| (offer.unfit.is_some(), offer.status == State::Uncertain));
     told
 }
 
-fn tell(offer: &Offer, need: &Need, texts: &Texts, today: &str) -> OfferTold {
+fn tell(offer: &Offer, unfit: Option<Unfit>, need: &Need, texts: &Texts, today: &str) -> OfferTold {
     let words = |own: &Option<String>, what: &str| {
         let built_in = || texts.get(&format!("offer.{}.{what}", offer.id));
         own.as_ref().map_or_else(built_in, Message::plain)
     };
-    let unfit = offer.unfit(need);
     let count = |number: Option<u32>| Message::plain(number.unwrap_or_default());
     let why = unfit.map(|unfit| match unfit {
         Unfit::Retired => texts.get("reason.retired"),
         Unfit::Vram => texts.fill("reason.vram", vec![("vram", count(need.vram))]),
+        Unfit::Software => texts.get("reason.software"),
         Unfit::Hours => texts
             .fill("reason.hours", vec![("has", count(offer.hours)), ("hours", count(need.hours))]),
         Unfit::Spend => {
@@ -247,10 +299,11 @@ fn tell(offer: &Offer, need: &Need, texts: &Texts, today: &str) -> OfferTold {
         gives: words(&offer.gives, "gives"),
         limits: words(&offer.limits, "limits"),
         price: words(&offer.price, "price"),
-        usd: offer.usd,
+        size: offer.size(need).map(|size| size.name.clone()),
+        usd: offer.rate(need),
         per: offer.per,
         month_usd: offer.month_usd(need),
-        vram: offer.vram,
+        vram: offer.vram(need),
         link: offer.link.clone(),
         source: offer.source.clone(),
         as_of: offer.as_of.clone(),

@@ -82,6 +82,8 @@ pub struct Leaf {
     pub next: Option<String>,
     /// What there is for it, the best first.
     pub offers: Vec<String>,
+    /// Hours a month that are counted where nobody says how many: all of them where something must always answer.
+    pub hours: Option<u32>,
     /// When the order of its cost was true.
     pub as_of: String,
     /// Whether that was checked.
