@@ -16,7 +16,12 @@ pub(crate) enum Driver<'a> {
     /// Something that aitk cannot do: why, and what a person can.
     Person { why: Message, remedy: Message },
     /// It can be installed.
-    Install { why: Message, row: &'a DriverRow, source: Option<AptSource>, packages: Vec<String> },
+    Install {
+        why: Message,
+        row: &'a DriverRow,
+        source: Option<Box<AptSource>>,
+        packages: Vec<String>,
+    },
 }
 
 /// Looks at the devices that no driver of NVIDIA's serves, or one that is too old for today's frameworks.
@@ -44,7 +49,9 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
     let series = least.split('.').next().unwrap_or_default();
     let remedy = elsewhere(machine, series).or_else(|| beside(gpu, machine, series));
     match remedy.map_or_else(|| Installed::of(machine, catalog, &gpus, series), Err) {
-        Ok(Installed { row, source, packages }) => Driver::Install { why, row, source, packages },
+        Ok(Installed { row, source, packages }) => {
+            Driver::Install { why, row, source: source.map(Box::new), packages }
+        }
         Err(remedy) => Driver::Person { why, remedy },
     }
 }

@@ -55,7 +55,7 @@ impl Recipe for DriverSource {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         match on.driver {
             Driver::Install { source, .. } if on.installs_driver() => {
-                source.clone().map(Action::from)
+                source.as_deref().cloned().map(Action::from)
             }
             _ => None,
         }
