@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_detect::{Folders, folders};
+use aitk_exec::is_own_cache;
 use aitk_plan::warnings::UNFIT_FOLDER;
 use aitk_plan::{Warning, names};
 use aitk_system::{Fault, FileKind, Real, Stat, System, Told, keep_private, make_private, message};
@@ -72,10 +73,14 @@ pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
     Ok(())
 }
 
-/// Marks the cache, where there is one, for whoever makes backups: it can be had again.
+/// The name of the mark of a cache.
+pub const TAG: &str = "CACHEDIR.TAG";
+
+/// Marks the cache, where there is one that is aitk's alone, for whoever makes backups: it can be had again.
 pub fn tag_cache(system: &dyn System) {
-    let tag = folders(system).cache.join("CACHEDIR.TAG");
-    if tag.parent().is_some_and(|cache| system.exists(cache)) && !system.exists(&tag) {
+    let cache = folders(system).cache;
+    let tag = cache.join(TAG);
+    if is_own_cache(&cache) && system.exists(&cache) && !system.exists(&tag) {
         // A backup that takes it along is larger, and that is all.
         let _ = system.write(&tag, CACHE_TAG, 0o644);
     }

@@ -189,13 +189,13 @@ fn ago(system: &dyn System, days: u32) -> Timestamp {
 }
 
 /// Whether a cache is aitk's alone, by its name: another one that `AITK_CACHE_DIR` names may be shared, and stays.
-fn is_own(cache: &Path) -> bool {
+pub fn is_own_cache(cache: &Path) -> bool {
     cache.file_name().is_some_and(|name| name.to_string_lossy().contains("aitk"))
 }
 
 /// All of aitk's own in its cache, where that is aitk's alone.
 pub fn whole_cache(system: &dyn System, cache: &Path) -> Vec<PathBuf> {
-    if !is_own(cache) {
+    if !is_own_cache(cache) {
         return Vec::new();
     }
     let names = CACHE.into_iter().map(|name| cache.join(name));
@@ -204,7 +204,7 @@ pub fn whole_cache(system: &dyn System, cache: &Path) -> Vec<PathBuf> {
 
 fn of_cache(around: &Around<'_>, keeps: Keeps, locks: &[Lock]) -> Vec<PathBuf> {
     let Around { system, settings, catalog, arch, .. } = around;
-    if !is_own(&settings.cache) {
+    if !is_own_cache(&settings.cache) {
         return Vec::new();
     }
     let uv = uv_wheel(catalog, arch).map(|wheel| wheel.filename.clone());

@@ -30,7 +30,9 @@ mod verify;
 pub use apt::{Waiting, brought, waiting};
 pub use apt_sources::Sources;
 pub use back::{Back, back};
-pub use cleaning::{Around, Cleaning, Keeps, OLD, clean, cleaning, take_file, whole_cache};
+pub use cleaning::{
+    Around, Cleaning, Keeps, OLD, clean, cleaning, is_own_cache, take_file, whole_cache,
+};
 pub use context::{Context, Looked};
 pub use engine::{Summary, Taken, apply, settle};
 pub use error::ExecError;

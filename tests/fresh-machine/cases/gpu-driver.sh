@@ -53,7 +53,7 @@ aitk user -- apply "${WISH[@]}" --drivers
 expect_code 100
 expect_said '[Rr]estart'
 # The repository has a newer branch as well, which is another driver.
-chroot "$ROOT" apt-cache madison nvidia-open | grep -q ' 59[0-9]\.' || die "there is no newer branch, so this shows nothing"
+grep -q ' 59[0-9]\.' <<<"$(chroot "$ROOT" apt-cache madison nvidia-open)" || die "there is no newer branch, so this shows nothing"
 [[ $(chroot "$ROOT" dpkg-query -Wf "\${Version}" nvidia-open) == 580.* ]] || die "another branch was installed than the one that is pinned"
 [[ -e $ROOT/run/reboot-required ]] || die "the stand-in did not ask for a restart: it was not configured"
 grep -q nvidia- "$ROOT/etc/apt/apt.conf.d/60aitk-nvidia" || die "unattended upgrades are not kept off it"

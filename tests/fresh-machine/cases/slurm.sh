@@ -147,7 +147,7 @@ play site.yml "${SETTINGS[@]}" --extra-vars slurm_health_interval=600
 expect_code 0
 (($(recap one changed) > 0)) || die "nothing changed"
 until_state two idle
-on one scontrol show config | grep -q 'HealthCheckInterval *= 600' || die "the queue does not know it"
+grep -q 'HealthCheckInterval *= 600' <<<"$(on one scontrol show config)" || die "the queue does not know it"
 [[ $(on one squeue --noheader --job="$job" --format=%T) == RUNNING ]] || die "the job is gone"
 on one touch /tmp/enough
 until [[ -z $(on one squeue --noheader) ]]; do sleep 1; done
@@ -171,7 +171,7 @@ expect_code 0
 expect_said 'hardened to'
 play prove.yml
 expect_code 0
-on one sudo nft list table inet aitk_host | grep -q 'policy drop' || die "no firewall is in force"
+grep -q 'policy drop' <<<"$(on one sudo nft list table inet aitk_host)" || die "no firewall is in force"
 on one sudo grep -q 'slurm' /etc/audit/rules.d/50-aitk.rules || die "auditd does not watch SLURM"
 # shellcheck disable=SC2016 # expanded there
 if in_network timeout 3 bash -c 'exec 3<>/dev/tcp/10.77.0.11/6817' 2>/dev/null; then die "the queue lets anybody in"; fi

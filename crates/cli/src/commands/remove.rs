@@ -16,7 +16,7 @@ use serde_json::json;
 use crate::args::{Common, Remove};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, GOOD, Output, one_line, styled};
-use crate::places::here;
+use crate::places::{TAG, here};
 use crate::run::{agrees, confirm, elevate, take_turn};
 use crate::session::{Local, Session};
 use crate::words::said;
@@ -194,6 +194,9 @@ fn forget_all(local: &Local, session: &Session) -> Result<(), CliError> {
     let (state, cache) = (&session.machine.folders.state, &session.settings.cache);
     for name in ["runs", "seen", "receipt.json", "lock"] {
         take_file(&**local, [cache, state], &state.join(name))?;
+    }
+    if local.list(cache).is_ok_and(|names| names.iter().all(|name| name == TAG)) {
+        take_file(&**local, [cache, cache], &cache.join(TAG))?;
     }
     for folder in [cache, state, &session.settings.data] {
         let empty = local.list(folder).is_ok_and(|names| names.is_empty());
