@@ -102,7 +102,7 @@ pub enum Verb {
     /// Find the budget that fits: a few questions, or flags, and why, what it costs and what comes next
     Advise(Advise),
     /// Show what would be done here, in order, with reasons, sizes and privileges; changes nothing
-    Plan(Plan),
+    Plan(PlanArgs),
     /// Do it: a saved plan, or plan and do; asks once
     Apply(Apply),
     /// Give this folder a file with choices and an environment of its own, for every command in it or below
@@ -112,9 +112,9 @@ pub enum Verb {
     /// Check everything that aitk keeps here, and run the proofs again
     Verify(Verify),
     /// Show what is here because of aitk
-    Status(Status),
+    Status(StatusArgs),
     /// Run a program in the environment
-    Run(Run),
+    Run(RunArgs),
     /// Open a shell in the environment
     Shell(Which),
     /// Start JupyterLab on this computer only, with a token
@@ -124,7 +124,7 @@ pub enum Verb {
     /// Take packages out again that `add` has put in
     Drop(Add),
     /// Resolve the environment and write its lock: pixi's form for conda, pylock.toml (PEP 751) for venv
-    Lock(Lock),
+    Lock(LockArgs),
     /// Look for newer packages, show what would change, and build the environment anew
     Upgrade(Upgrade),
     /// Go back to an earlier generation of the environment: shown first, proven, then switched; needs no network
@@ -134,9 +134,9 @@ pub enum Verb {
     /// Take away what is not needed any more: old and half-built generations, and what none that stays needs of the cache
     Clean(Clean),
     /// Put everything that a plan needs into one file, for a machine without a network
-    Bundle(Bundle),
+    Bundle(BundleArgs),
     /// Write the plan in a form for somewhere else: a script, a Dockerfile, cloud-init, …
-    Export(Export),
+    Export(ExportArgs),
     /// List the budgets, or show one
     Profiles(Profiles),
     /// Print a completion script for a shell
@@ -307,7 +307,7 @@ pub struct ChoiceArgs {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Plan {
+pub struct PlanArgs {
     #[command(flatten)]
     pub choices: ChoiceArgs,
     /// Decide without asking any source: no versions, and sizes are estimates
@@ -350,7 +350,7 @@ pub struct Trust {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Lock {
+pub struct LockArgs {
     #[command(flatten)]
     pub choices: ChoiceArgs,
     /// Where to write it [default: standard output]
@@ -449,7 +449,7 @@ pub struct Upgrade {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Status {
+pub struct StatusArgs {
     #[command(flatten)]
     pub which: Which,
     /// Show every generation: since when and why, what differs, what it takes, whether it is whole, what runs from it
@@ -508,7 +508,7 @@ pub struct Remove {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Bundle {
+pub struct BundleArgs {
     #[command(flatten)]
     pub choices: ChoiceArgs,
     /// Where to write it
@@ -519,7 +519,7 @@ pub struct Bundle {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Export {
+pub struct ExportArgs {
     /// The form
     #[arg(required_unless_present = "list")]
     pub target: Option<String>,
@@ -554,7 +554,7 @@ pub struct Verify {
 }
 
 #[derive(Debug, ClapArgs)]
-pub struct Run {
+pub struct RunArgs {
     #[command(flatten)]
     pub which: Which,
     /// The program and its arguments

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aitk_env::Record;
+use aitk_env::GenerationRecord;
 use aitk_plan::Bytes;
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use crate::output::{BAD, CARE, GOOD, styled};
 use crate::words::said;
 
 /// What becomes of a package: its version before and after.
-pub struct Change {
+pub struct PackageChange {
     /// The environment that it is in.
     env: String,
     name: String,
@@ -27,7 +27,7 @@ pub struct Version {
     pub size: Option<u64>,
 }
 
-impl Change {
+impl PackageChange {
     /// What differs between the packages of an environment, by their names.
     pub fn between(
         env: &str,
@@ -49,8 +49,12 @@ impl Change {
     }
 
     /// What differs between two generations, as they say it of themselves.
-    pub fn of_records(env: &str, before: Option<&Record>, after: &Record) -> Vec<Self> {
-        let versions = |record: &Record| {
+    pub fn of_records(
+        env: &str,
+        before: Option<&GenerationRecord>,
+        after: &GenerationRecord,
+    ) -> Vec<Self> {
+        let versions = |record: &GenerationRecord| {
             let all = record.versions().into_iter();
             let version = |text: String| Version { text: text.replacen('=', " ", 1), size: None };
             all.map(|(name, text)| (name, version(text))).collect()

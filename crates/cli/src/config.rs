@@ -8,7 +8,7 @@ use aitk_detect::{Folders, Tables};
 use aitk_env::UvSources;
 use aitk_plan::warnings::ASTRAY_SETTINGS;
 use aitk_plan::{Catalog, LONGEST_PROFILE, ProfileError, SET, Warning, names, parse_toml};
-use aitk_system::{Message, System, Told, message};
+use aitk_system::{Message, System, ToMessage, message};
 use serde::Deserialize;
 
 use crate::error::CliError;

@@ -234,7 +234,7 @@ pub enum CliError {
             flag = env_flag(name)
         )
     )]
-    Broken { name: String, fault: aitk_env::Fault },
+    Broken { name: String, fault: aitk_env::EnvironmentFault },
     /// A folder of your own cannot be written: it often belongs to root since somebody used `sudo`.
     #[explain(
         code = "AITK-C20",

@@ -10,7 +10,7 @@ use aitk_plan::{
     BASE, CHOICES, Choice, Lock, Locks, Manager, Profile, Request, Takes, digest_of, names,
     nearest, parse_toml,
 };
-use aitk_system::{Message, System, Told, message};
+use aitk_system::{Message, System, ToMessage, message};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 

@@ -5,7 +5,7 @@ use aitk_system::{Message, System, is_terminal, message};
 use crate::args::{Args, ChoiceArgs, Verb};
 use crate::error::CliError;
 use crate::folder::{FolderFile, Standing};
-use crate::output::Output;
+use crate::output::Console;
 use crate::run::agrees;
 use crate::session::Local;
 
@@ -13,7 +13,7 @@ use crate::session::Local;
 ///
 /// # Errors
 /// Where the file cannot be read or is not confirmed.
-pub fn settle(local: &Local, args: &mut Args, output: &Output) -> Result<(), CliError> {
+pub fn settle(local: &Local, args: &mut Args, output: &Console) -> Result<(), CliError> {
     let Args { common, verb } = args;
     let Some(about) = About::of(verb) else { return Ok(()) };
     let Some(file) = FolderFile::find(&**local)? else { return Ok(()) };
@@ -68,7 +68,7 @@ impl<'a> About<'a> {
 pub fn need_confirmed(
     system: &dyn System,
     file: &FolderFile,
-    output: &Output,
+    output: &Console,
 ) -> Result<(), CliError> {
     let (path, asks) = (file.path(), file.asks());
     let changed = match file.standing(system) {

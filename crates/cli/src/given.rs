@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use aitk_env::{Secret, without_secrets};
+use aitk_env::{Credential, without_secrets};
 use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes, settled};
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, ValueHint};
@@ -96,7 +96,7 @@ impl Given {
     ///
     /// # Errors
     /// [`CliError::Unfit`] where what is left is no source.
-    pub fn opened(mut self) -> Result<(Self, Vec<Secret>), CliError> {
+    pub fn opened(mut self) -> Result<(Self, Vec<Credential>), CliError> {
         let mut secrets = Vec::new();
         for one in &mut self.0 {
             let Takes::Source(check) = one.row.takes else { continue };
@@ -206,7 +206,7 @@ fn arg(row: &'static Choice) -> Arg {
         Takes::Word(check) => {
             arg.value_parser(move |text: &str| check(text).map(|()| text.to_owned()))
         }
-        Takes::Framework => arg.value_parser(Framework),
+        Takes::Framework => arg.value_parser(FrameworkParser),
         Takes::OneOf(words) => {
             let words = words.iter().map(|(word, means)| PossibleValue::new(word).help(*means));
             arg.value_parser(PossibleValuesParser::new(words))
@@ -254,9 +254,9 @@ fn source(text: &str) -> Result<String, Message> {
 
 /// The name of a framework, which may be a row of the user's own: that is looked up where his rows are known.
 #[derive(Clone)]
-struct Framework;
+struct FrameworkParser;
 
-impl TypedValueParser for Framework {
+impl TypedValueParser for FrameworkParser {
     type Value = String;
 
     fn parse_ref(

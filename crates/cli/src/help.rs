@@ -9,7 +9,7 @@ use clap::error::ErrorKind;
 use clap::{Arg, Command};
 
 use crate::args;
-use crate::output::{BAD, HEAD, Output, ask, lines_are_json, show, styled};
+use crate::output::{BAD, Console, HEAD, ask, lines_are_json, show, styled};
 use crate::words::{chosen_by, described, language, said, speak};
 
 mod examples;
@@ -94,12 +94,12 @@ pub fn refuse(error: clap::Error) -> ExitCode {
     speak(chosen_by(&words, &Real));
     // The same once more, with the help in the language that is spoken.
     let error = command().try_get_matches_from(&words).err().unwrap_or(error);
-    let wanted = Wanted::read(&words, &Real);
+    let wanted = UsageFormat::read(&words, &Real);
     if error.use_stderr() && (wanted.json || wanted.lines) {
         if wanted.lines {
             lines_are_json();
         }
-        let output = Output { json: wanted.json, verbose: 0, quiet: false };
+        let output = Console { json: wanted.json, verbose: 0, quiet: false };
         return output.fail(&usage::fault(&error, &words));
     }
     if error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
@@ -117,14 +117,14 @@ pub fn refuse(error: clap::Error) -> ExitCode {
 }
 
 /// How somebody whose arguments cannot be read wants to hear of it.
-struct Wanted {
+struct UsageFormat {
     /// As one object on standard output.
     json: bool,
     /// As lines of JSON on standard error.
     lines: bool,
 }
 
-impl Wanted {
+impl UsageFormat {
     fn read(words: &[String], system: &dyn System) -> Self {
         let words: Vec<_> = words.iter().take_while(|word| *word != "--").collect();
         let set = |name: &str| system.env(name).unwrap_or_default().to_lowercase();

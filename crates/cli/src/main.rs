@@ -31,9 +31,9 @@ use aitk_detect::folders;
 use aitk_plan::Language;
 use aitk_system::{Explain, Real, answers_for_nvml, children_start_in};
 use args::{Args, ProgressChoice, Verb};
-use commands::add::Way;
+use commands::add::Direction;
 use error::CliError;
-use output::Output;
+use output::Console;
 use session::Local;
 
 fn main() -> ExitCode {
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     args.common.color.write_global();
     log_to_stderr(args.common.verbose);
     children_start_in(folders(&Real).cache.join("empty"));
-    let output = Output::new(&args.common);
+    let output = Console::new(&args.common);
     // What reads lines of JSON reads English.
     let lines = args.common.progress == ProgressChoice::Json;
     let language = words::chosen(args.common.lang, &Real);
@@ -82,7 +82,7 @@ fn end_with_a_panic() {
 const NO_THREAD: [&str; 3] =
     ["failed to spawn thread", "can't spawn worker thread", "Resource temporarily unavailable"];
 
-fn run(mut args: Args, output: &Output) -> Result<ExitCode, CliError> {
+fn run(mut args: Args, output: &Console) -> Result<ExitCode, CliError> {
     places::look_after(&args.verb, output)?;
     let local: Local = Arc::new(Real);
     follow::settle(&local, &mut args, output)?;
@@ -97,7 +97,7 @@ fn run(mut args: Args, output: &Output) -> Result<ExitCode, CliError> {
     Ok(ended)
 }
 
-fn start(local: &Local, args: &Args, output: &Output) -> Result<ExitCode, CliError> {
+fn start(local: &Local, args: &Args, output: &Console) -> Result<ExitCode, CliError> {
     match &args.verb {
         Verb::Detect(detect) => commands::detect::run(local, &args.common, detect, output),
         Verb::Doctor(doctor) => commands::doctor::run(local, &args.common, doctor, output),
@@ -107,8 +107,8 @@ fn start(local: &Local, args: &Args, output: &Output) -> Result<ExitCode, CliErr
         Verb::Apply(apply) => commands::apply::run(local, &args.common, apply, output),
         Verb::Init(init) => commands::init::run(local, &args.common, init, output),
         Verb::Trust(trust) => commands::init::trust(local, trust, output),
-        Verb::Add(add) => commands::add::run(local, &args.common, add, Way::In, output),
-        Verb::Drop(add) => commands::add::run(local, &args.common, add, Way::Out, output),
+        Verb::Add(add) => commands::add::run(local, &args.common, add, Direction::In, output),
+        Verb::Drop(add) => commands::add::run(local, &args.common, add, Direction::Out, output),
         Verb::Upgrade(upgrade) => commands::upgrade::run(local, &args.common, upgrade, output),
         Verb::Rollback(rollback) => commands::rollback::run(local, &args.common, rollback, output),
         Verb::Remove(remove) => commands::remove::run(local, &args.common, remove, output),
@@ -136,6 +136,6 @@ fn log_to_stderr(verbose: u8) {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)
-        .with_writer(|| output::Log)
+        .with_writer(|| output::LogWriter)
         .init();
 }

@@ -12,7 +12,7 @@ use std::sync::{LazyLock, OnceLock};
 
 use aitk_detect::Note;
 use aitk_plan::Warning;
-use aitk_system::{Explain, Message, Told, acts, message, stderr_width, stdout_width};
+use aitk_system::{Explain, Message, ToMessage, acts, message, stderr_width, stdout_width};
 use anstream::{AutoStream, ColorChoice};
 use serde::Serialize;
 
@@ -165,9 +165,9 @@ pub fn say(text: &str) {
 
 /// Where the log goes: to standard error, and like everything else.
 #[derive(Debug, Clone, Copy)]
-pub struct Log;
+pub struct LogWriter;
 
-impl Write for Log {
+impl Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         ask(&String::from_utf8_lossy(bytes));
         Ok(bytes.len())
@@ -220,19 +220,19 @@ pub struct Envelope<'a, T> {
 
 /// Where a command's results go.
 #[derive(Debug, Clone, Copy)]
-pub struct Output {
+pub struct Console {
     pub json: bool,
     pub verbose: u8,
     pub quiet: bool,
 }
 
-impl Output {
+impl Console {
     pub fn new(common: &Common) -> Self {
         Self { json: common.json, verbose: common.verbose, quiet: common.quiet }
     }
 
     /// Prints a result: as JSON where that is asked for, else as the text, in the person's language.
-    pub fn result<T: Serialize, M: Told>(
+    pub fn result<T: Serialize, M: ToMessage>(
         &self,
         kind: &str,
         data: &T,
@@ -248,7 +248,7 @@ impl Output {
     }
 
     /// Says something that is no result, in the person's language, on standard error.
-    pub fn say(&self, text: impl Told) {
+    pub fn say(&self, text: impl ToMessage) {
         if !self.quiet {
             say(&as_typed(said(text)));
         }
@@ -363,12 +363,12 @@ impl Page {
     }
 
     /// Lines that begin so.
-    pub fn wrapped(&mut self, text: impl Told, first: &str, rest: &str) {
+    pub fn wrapped(&mut self, text: impl ToMessage, first: &str, rest: &str) {
         self.text += &(textwrap::fill(&said(text), wrapping(self.width, first, rest)) + "\n");
     }
 
     /// What is less important.
-    pub fn dim(&mut self, text: impl Told, indent: &str) {
+    pub fn dim(&mut self, text: impl ToMessage, indent: &str) {
         for line in textwrap::wrap(&said(text), wrapping(self.width, indent, indent)) {
             self.text += &format!("{}\n", styled(DIM, line));
         }

@@ -7,11 +7,13 @@ use aitk_detect::{Folders, folders};
 use aitk_exec::is_own_cache;
 use aitk_plan::warnings::UNFIT_FOLDER;
 use aitk_plan::{Warning, names};
-use aitk_system::{Fault, FileKind, Real, Stat, System, Told, keep_private, make_private, message};
+use aitk_system::{
+    Fault, FileKind, Real, Stat, System, ToMessage, keep_private, make_private, message,
+};
 
 use crate::args::Verb;
 use crate::error::CliError;
-use crate::output::Output;
+use crate::output::Console;
 
 /// The current folder; `None` where it is gone.
 pub fn here() -> Option<PathBuf> {
@@ -48,7 +50,7 @@ fn touch(verb: &Verb) -> Touch {
 }
 
 /// Begins every command: from now on the folders are private, and what is wrong with them is refused or mended.
-pub fn look_after(verb: &Verb, output: &Output) -> Result<(), CliError> {
+pub fn look_after(verb: &Verb, output: &Console) -> Result<(), CliError> {
     refuse_unfit(&Real)?;
     let folders = folders(&Real);
     keep_private(own(&folders).map(Path::to_owned).into());
@@ -216,7 +218,7 @@ fn reached(system: &dyn System, path: &Path) -> Result<Option<(PathBuf, Stat)>, 
     Ok(None)
 }
 
-fn mend(folder: &Path, output: &Output) -> Result<(), CliError> {
+fn mend(folder: &Path, output: &Console) -> Result<(), CliError> {
     make_private(folder).map_err(CliError::io(folder))?;
     // A file system without rights of its own lets everybody do what its mount allows.
     let mended = Real.stat(folder).is_ok_and(|stat| stat.mode & OTHERS == 0);

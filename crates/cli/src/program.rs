@@ -4,7 +4,7 @@ use aitk_exec::{Object, Places, Provenance, Receipt};
 use aitk_system::{System, is_terminal, is_this_program, message, this_program};
 
 use crate::error::CliError;
-use crate::output::{GOOD, Output, styled};
+use crate::output::{Console, GOOD, styled};
 use crate::run::agrees;
 use crate::session::Session;
 
@@ -12,7 +12,7 @@ use crate::session::Session;
 ///
 /// # Errors
 /// Where the link or the note of it cannot be made.
-pub fn offer(session: &Session, yes: bool, output: &Output) -> Result<(), CliError> {
+pub fn offer(session: &Session, yes: bool, output: &Console) -> Result<(), CliError> {
     let local = &*session.local;
     let link = Places::new(&session.machine.folders, &session.settings.data, []).program();
     let on_path = local.which("aitk").is_some_and(|path| is_this_program(&path));

@@ -5,17 +5,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use aitk_exec::{Answer, Event, News, Outcome, Reporter};
+use aitk_exec::{Consent, Event, News, Outcome, Reporter};
 use aitk_plan::Bytes;
-use aitk_system::{Message, Told, is_terminal, message, read_line};
+use aitk_system::{Message, ToMessage, is_terminal, message, read_line};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::args::ProgressChoice;
-use crate::output::{self, BAD, CARE, DIM, GOOD, Output, ask, on_stderr, one_line, say, styled};
+use crate::output::{self, BAD, CARE, Console, DIM, GOOD, ask, on_stderr, one_line, say, styled};
 use crate::words::said;
 
 /// How often a plain line says how far a long download is.
-const PLAIN_BEAT: Duration = Duration::from_secs(10);
+const PLAIN_INTERVAL: Duration = Duration::from_secs(10);
 /// Amounts up to this are hundredths, not bytes.
 const HUNDREDTHS: u64 = 100;
 
@@ -24,16 +24,16 @@ pub struct Progress {
     how: How,
     verbose: bool,
     bars: MultiProgress,
-    state: Mutex<BTreeMap<String, State>>,
+    state: Mutex<BTreeMap<String, BarState>>,
     /// Whether something is being done: looking alone is quick, and its beginnings are not worth a line.
     in_run: AtomicBool,
     /// Who is asked about news.
-    asked: Asked,
+    asked: PriorConsent,
 }
 
 /// What was said beforehand to what only a run makes known.
 #[derive(Debug, Clone, Copy, Default)]
-struct Asked {
+struct PriorConsent {
     /// Nobody is to be asked.
     yes: bool,
     /// It may cost much more than the plan says.
@@ -48,14 +48,14 @@ enum How {
     Nothing,
 }
 
-struct State {
+struct BarState {
     title: String,
     bar: ProgressBar,
     said: Instant,
 }
 
 impl Progress {
-    pub fn new(choice: ProgressChoice, output: &Output) -> Self {
+    pub fn new(choice: ProgressChoice, output: &Console) -> Self {
         let how = match choice {
             ProgressChoice::Json => How::Json,
             ProgressChoice::None => How::Nothing,
@@ -70,18 +70,18 @@ impl Progress {
             bars,
             state: Mutex::default(),
             in_run: false.into(),
-            asked: Asked::default(),
+            asked: PriorConsent::default(),
         }
     }
 
     /// Says beforehand who is asked about what only the run makes known.
     pub fn asking(mut self, yes: bool, larger: bool) -> Self {
-        self.asked = Asked { yes, larger };
+        self.asked = PriorConsent { yes, larger };
         self
     }
 
     /// Asks on the terminal, with No as the answer of whoever says nothing.
-    fn ask(&self, news: &News<'_>) -> Answer {
+    fn ask(&self, news: &News<'_>) -> Consent {
         self.bars.suspend(|| {
             if let Some(agreed) = news.agreed {
                 let question = said(message!("This is much more than was agreed to:"));
@@ -95,14 +95,14 @@ impl Progress {
             ask(&said(message!("Go ahead with it? [y/N] ")));
             let answer = read_line().ok().flatten().unwrap_or_default().to_lowercase();
             match ["y", "yes", "j", "ja", "o", "oui"].contains(&answer.as_str()) {
-                true => Answer::Yes,
-                false => Answer::No,
+                true => Consent::Yes,
+                false => Consent::No,
             }
         })
     }
 
     /// A spinner for work before the run; dropping it removes it.
-    pub fn spinner(&self, text: impl Told) -> Spinner {
+    pub fn spinner(&self, text: impl ToMessage) -> Spinner {
         let bar = match self.how {
             How::Bars => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
@@ -115,11 +115,11 @@ impl Progress {
         Spinner(bar)
     }
 
-    fn state(&self) -> MutexGuard<'_, BTreeMap<String, State>> {
+    fn state(&self) -> MutexGuard<'_, BTreeMap<String, BarState>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn line(&self, text: impl Told) {
+    fn line(&self, text: impl ToMessage) {
         let text = said(text);
         match self.how {
             How::Bars => self.bars.suspend(|| say(&text)),
@@ -142,7 +142,7 @@ impl Progress {
         if self.how == How::Lines && self.in_run.load(Ordering::Relaxed) {
             self.line(format!("  {title} …"));
         }
-        let state = State { title, bar, said: Instant::now() };
+        let state = BarState { title, bar, said: Instant::now() };
         self.state().insert(step.to_owned(), state);
     }
 
@@ -166,7 +166,7 @@ impl Progress {
                 }
                 state.bar.set_position(done);
             }
-            How::Lines if state.said.elapsed() > PLAIN_BEAT && done < total => {
+            How::Lines if state.said.elapsed() > PLAIN_INTERVAL && done < total => {
                 state.said = Instant::now();
                 let far = if total > HUNDREDTHS {
                     let [done, total] = [done, total].map(|bytes| said(Bytes(bytes).to_string()));
@@ -221,11 +221,11 @@ fn style(template: &str) -> ProgressStyle {
 }
 
 impl Reporter for Progress {
-    fn agree(&self, news: &News<'_>) -> Answer {
-        let Asked { yes, larger } = self.asked;
+    fn agree(&self, news: &News<'_>) -> Consent {
+        let PriorConsent { yes, larger } = self.asked;
         match news.removes.is_empty() && larger {
-            true => Answer::Yes,
-            false if yes || !is_terminal() => Answer::Nobody,
+            true => Consent::Yes,
+            false if yes || !is_terminal() => Consent::Nobody,
             false => self.ask(news),
         }
     }

@@ -5,7 +5,7 @@ use std::path::Path;
 use aitk_exec::ProjectRecord;
 use aitk_export::{Target, TargetList};
 use aitk_plan::{AcceleratorChoice, Catalog, Choices, Language, Profile, Project, Texts};
-use aitk_system::{Message, System, Told, message};
+use aitk_system::{Message, System, ToMessage, message};
 
 use crate::error::{CliError, HostedError};
 use crate::given::{Given, One};

@@ -13,7 +13,7 @@ use aitk_system::{
 use serde_json::json;
 
 use crate::error::{CliError, steps};
-use crate::output::{CARE, Diagnostic, GOOD, HEAD, Output, ask, page_width, styled, wrapping};
+use crate::output::{CARE, Console, Diagnostic, GOOD, HEAD, ask, page_width, styled, wrapping};
 use crate::session::Session;
 use crate::typed::typed;
 use crate::words::{said, what};
@@ -156,7 +156,7 @@ fn sentence(text: &str) -> String {
 }
 
 /// What was done, how long it took, how to start.
-pub fn finish(summary: Summary, output: &Output) -> Result<ExitCode, CliError> {
+pub fn finish(summary: Summary, output: &Console) -> Result<ExitCode, CliError> {
     if output.json {
         return Ok(finish_json(summary, output));
     }
@@ -238,7 +238,7 @@ fn next_steps(project: &Project) -> String {
 }
 
 /// The same for a script.
-fn finish_json(summary: Summary, output: &Output) -> ExitCode {
+fn finish_json(summary: Summary, output: &Console) -> ExitCode {
     let failed = summary.failure.as_ref().map(|(step, error)| (step, error.code(), error.exit()));
     let outcome = match failed {
         None => "done",

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_exec::ExecError;
 use aitk_plan::{Choices, Locks, Manager, Plan, Request, differences, names};
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -35,7 +35,7 @@ pub struct Saved {
 
 /// What is taken from the picture, as everything is derived from it.
 #[derive(Deserialize)]
-struct Asked {
+struct SavedRequest {
     #[serde(deserialize_with = "names::line::one")]
     budget: String,
     #[serde(deserialize_with = "names::line::one")]
@@ -91,7 +91,7 @@ impl Saved {
             .as_bool()
             .ok_or_else(|| bad(message!("it was not saved with `aitk plan -o` of this version")))?;
         let picture = file["data"].take();
-        let asked = Asked::deserialize(&picture)
+        let asked = SavedRequest::deserialize(&picture)
             .map_err(|error| bad(message!("it has been changed by hand: {error}")))?;
         catalog
             .has_framework(&asked.choices.framework)
@@ -132,7 +132,7 @@ impl Saved {
         if all.is_empty() {
             return Ok(());
         }
-        let mut named: Vec<_> = all.iter().take(NAMED).map(Told::told).collect();
+        let mut named: Vec<_> = all.iter().take(NAMED).map(ToMessage::told).collect();
         if all.len() > NAMED {
             named.push(message!("{} more", all.len() - NAMED));
         }

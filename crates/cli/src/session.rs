@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 use aitk_detect::installers::{certificates, proxy_of_pip};
 use aitk_detect::{Folders, Machine, Note, detect};
 use aitk_env::{
-    EnvError, Environments, Proxy, Secret, Settings, channel_answers, read_locks, without_secrets,
+    Credential, EnvError, Environments, Proxy, Settings, channel_answers, read_locks,
+    without_secrets,
 };
 use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner};
 use aitk_export::TargetList;
@@ -69,14 +70,14 @@ pub type Local = Arc<dyn System>;
 #[derive(Default)]
 pub struct Asked {
     pub request: Request,
-    pub sources: Sources,
+    pub sources: SourceOverrides,
 }
 
 /// What goes over the sources of the settings.
 #[derive(Default)]
-pub struct Sources {
+pub struct SourceOverrides {
     /// What opens sources that were given.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<Credential>,
     pub index_url: Option<String>,
     pub torch_index: Option<String>,
     pub channels: Vec<String>,
@@ -95,7 +96,7 @@ pub struct Prepared<'a> {
 
 impl From<Request> for Asked {
     fn from(request: Request) -> Self {
-        Self { request, sources: Sources::default() }
+        Self { request, sources: SourceOverrides::default() }
     }
 }
 
@@ -408,7 +409,7 @@ impl Session {
             request.manager = Some(Manager::Venv);
         }
         self.place_project(&mut request)?;
-        Ok(Asked { request, sources: Sources { secrets, ..Sources::default() } })
+        Ok(Asked { request, sources: SourceOverrides { secrets, ..SourceOverrides::default() } })
     }
 
     /// What is asked for, with its plan: pure, but for the one question to a channel where the manager is not known yet. A
@@ -490,7 +491,7 @@ impl Session {
 }
 
 /// The settings, with what goes over them for one run, and what was chosen over all.
-fn with_sources(settings: &Settings, sources: &Sources, choices: &Choices) -> Settings {
+fn with_sources(settings: &Settings, sources: &SourceOverrides, choices: &Choices) -> Settings {
     let first =
         |all: [&[String]; 3]| all.into_iter().find(|some| !some.is_empty()).map(<[_]>::to_vec);
     let one = |all: [&Option<String>; 3]| all.into_iter().find_map(Clone::clone);
@@ -538,7 +539,7 @@ pub fn profile(
 }
 
 /// A source's address without what opens it, which is kept apart.
-fn opened(address: &str, secrets: &mut Vec<Secret>) -> String {
+fn opened(address: &str, secrets: &mut Vec<Credential>) -> String {
     let (address, secret) = without_secrets(address);
     secrets.extend(secret);
     address

@@ -10,9 +10,9 @@ use aitk_system::{Deny, is_terminal, message};
 
 use crate::args::{Accept, Apply};
 use crate::error::CliError;
-use crate::output::{CARE, HEAD, Output, styled};
+use crate::output::{CARE, Console, HEAD, styled};
 use crate::run::agrees;
-use crate::session::{Asked, Prepared, Session, Sources};
+use crate::session::{Asked, Prepared, Session, SourceOverrides};
 use crate::words::said;
 
 /// Takes the sources out of the choices of a file that are not the user's own, by a flag, by his configuration or by what
@@ -26,10 +26,11 @@ pub fn of_file(
     request: Request,
     args: &Apply,
     session: &Session,
-    output: &Output,
+    output: &Console,
 ) -> Result<Asked, CliError> {
     let (given, secrets) = args.choices.given.clone().opened()?;
-    let mut asked = Asked { request, sources: Sources { secrets, ..Sources::default() } };
+    let mut asked =
+        Asked { request, sources: SourceOverrides { secrets, ..SourceOverrides::default() } };
     let Asked { request: Request { choices, .. }, sources: own } = &mut asked;
     let before: Vec<Choices> = session.all_applied().map(|wish| wish.choices).collect();
     if let Some(foreign) = &choices.base
@@ -94,7 +95,7 @@ pub fn shown_of_lock(
     prepared: &Prepared<'_>,
     plan: &Plan,
     lock: Option<&Locks>,
-    output: &Output,
+    output: &Console,
 ) -> BTreeSet<String> {
     let system = Deny(std::sync::Arc::clone(&prepared.session.system));
     let mut context = prepared.context(&system, lock);
@@ -134,7 +135,7 @@ fn lent<'a>(
 }
 
 /// Asks whether these may be used.
-fn agree(path: &Path, sources: &[String], args: &Apply, output: &Output) -> Result<(), CliError> {
+fn agree(path: &Path, sources: &[String], args: &Apply, output: &Console) -> Result<(), CliError> {
     let foreign = || CliError::ForeignSources { path: path.to_owned(), sources: sources.to_vec() };
     if !may_ask(&args.accept, args.yes) {
         return Err(foreign());

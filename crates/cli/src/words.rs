@@ -5,7 +5,7 @@ use std::fmt::Display;
 use std::sync::OnceLock;
 
 use aitk_plan::{Cost, Deed, Language, Messages};
-use aitk_system::{Message, System, Told};
+use aitk_system::{Message, System, ToMessage};
 
 use crate::args::Lang;
 
@@ -47,7 +47,7 @@ pub fn spoken() -> Messages {
 }
 
 /// A message for a person, in their language.
-pub fn said(message: impl Told) -> String {
+pub fn said(message: impl ToMessage) -> String {
     spoken().tell(&message.told())
 }
 

@@ -387,19 +387,19 @@ impl Kernels {
 #[serde(deny_unknown_fields)]
 pub struct AmdTable {
     /// Targets, and whose packages serve them.
-    pub target: Vec<Target>,
+    pub target: Vec<GfxTarget>,
     /// Targets by PCI device.
     pub device: Vec<AmdDevice>,
 }
 
 impl AmdTable {
     /// The row of a target.
-    pub fn target(&self, gfx: &str) -> Option<&Target> {
+    pub fn target(&self, gfx: &str) -> Option<&GfxTarget> {
         self.target.iter().find(|row| row.gfx == gfx)
     }
 
     /// What a device is said to be: for words only.
-    pub fn device(&self, pci_id: &str) -> Option<&Target> {
+    pub fn device(&self, pci_id: &str) -> Option<&GfxTarget> {
         self.target(&self.device.iter().find(|row| holds(&row.devices, pci_id))?.gfx)
     }
 }
@@ -407,7 +407,7 @@ impl AmdTable {
 /// A target of AMD's compiler.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Target {
+pub struct GfxTarget {
     /// `gfx1100`.
     pub gfx: String,
     /// In lower case: `rdna3`.

@@ -37,7 +37,7 @@ const OLDEST: Duration = Duration::from_secs(315_532_800);
 
 /// Why a stranger's archive is not unpacked.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub(crate) enum ArchiveRefusal {
     /// What is wrong with it.
     Bad(Message),
     /// What the operating system said, and of which path.
@@ -46,7 +46,7 @@ pub(crate) enum Refusal {
     Interrupted,
 }
 
-impl Refusal {
+impl ArchiveRefusal {
     /// The error for the archive's file.
     pub fn of(self, file: &str) -> EnvError {
         match self {
@@ -77,17 +77,17 @@ fn allowance(size: u64) -> u64 {
 }
 
 /// Unpacks a conda package, `.conda` or `.tar.bz2`, into a folder that is empty.
-pub(crate) fn unpack_conda(archive: &Path, folder: &Path) -> Result<(), Refusal> {
-    let file = File::open(archive).map_err(Refusal::io(archive))?;
-    let size = file.metadata().map_err(Refusal::io(archive))?.len();
-    let folder = fs::canonicalize(folder).map_err(Refusal::io(folder))?;
+pub(crate) fn unpack_conda(archive: &Path, folder: &Path) -> Result<(), ArchiveRefusal> {
+    let file = File::open(archive).map_err(ArchiveRefusal::io(archive))?;
+    let size = file.metadata().map_err(ArchiveRefusal::io(archive))?.len();
+    let folder = fs::canonicalize(folder).map_err(ArchiveRefusal::io(folder))?;
     let mut unpacked = Unpacked::new(folder, allowance(size));
     if archive.extension().is_some_and(|extension| extension == "conda") {
-        let mut zip = zip::ZipArchive::new(file).map_err(Refusal::damaged)?;
+        let mut zip = zip::ZipArchive::new(file).map_err(ArchiveRefusal::damaged)?;
         for index in 0..zip.len() {
-            let member = zip.by_index(index).map_err(Refusal::damaged)?;
-            if member.name().map_err(Refusal::damaged)?.ends_with(".tar.zst") {
-                let decoder = zstd::Decoder::new(member).map_err(Refusal::damaged)?;
+            let member = zip.by_index(index).map_err(ArchiveRefusal::damaged)?;
+            if member.name().map_err(ArchiveRefusal::damaged)?.ends_with(".tar.zst") {
+                let decoder = zstd::Decoder::new(member).map_err(ArchiveRefusal::damaged)?;
                 unpacked.take(decoder)?;
             }
         }
@@ -123,28 +123,28 @@ impl Unpacked {
     }
 
     /// Unpacks a tar archive that comes out of a decoder.
-    fn take(&mut self, decoder: impl Read) -> Result<(), Refusal> {
-        self.left = read_members(decoder, self.left, Refusal::Bad, |member| {
+    fn take(&mut self, decoder: impl Read) -> Result<(), ArchiveRefusal> {
+        self.left = read_members(decoder, self.left, ArchiveRefusal::Bad, |member| {
             if interrupted() {
-                return Err(Refusal::Interrupted);
+                return Err(ArchiveRefusal::Interrupted);
             }
             self.member(member)
         })?;
         Ok(())
     }
 
-    fn member(&mut self, member: &mut tar::Entry<'_, impl Read>) -> Result<(), Refusal> {
+    fn member(&mut self, member: &mut tar::Entry<'_, impl Read>) -> Result<(), ArchiveRefusal> {
         self.members += 1;
         if self.members > MEMBERS {
-            return Err(Refusal::bad(message!("it has more than {MEMBERS} members")));
+            return Err(ArchiveRefusal::bad(message!("it has more than {MEMBERS} members")));
         }
         let kind = member.header().entry_type();
-        let name = member.path().map_err(Refusal::damaged)?.into_owned();
+        let name = member.path().map_err(ArchiveRefusal::damaged)?.into_owned();
         // Of tar's oldest form are folders whose names end so.
         let is_folder = kind.is_dir() || kind.is_file() && member.path_bytes().ends_with(b"/");
         let Some(path) = below(&name)? else { return Ok(()) };
         if let Some(link) = path.ancestors().skip(1).find(|part| self.links.contains_key(*part)) {
-            return Err(Refusal::bad(message!("{name:?} goes through the link {link:?}")));
+            return Err(ArchiveRefusal::bad(message!("{name:?} goes through the link {link:?}")));
         }
         let place = self.folder.join(&path);
         if is_folder {
@@ -156,9 +156,9 @@ impl Unpacked {
         self.links.remove(&path);
         match fs::symlink_metadata(&place) {
             Ok(there) if there.is_dir() => {
-                return Err(Refusal::bad(message!("{name:?} is a folder and a file in it")));
+                return Err(ArchiveRefusal::bad(message!("{name:?} is a folder and a file in it")));
             }
-            Ok(_) => fs::remove_file(&place).map_err(Refusal::io(&place))?,
+            Ok(_) => fs::remove_file(&place).map_err(ArchiveRefusal::io(&place))?,
             Err(_) => {}
         }
         match kind {
@@ -166,16 +166,16 @@ impl Unpacked {
             EntryType::Symlink => {
                 let target = target(member)?;
                 if target.as_os_str().is_empty() {
-                    return Err(Refusal::bad(message!("the link {name:?} leads nowhere")));
+                    return Err(ArchiveRefusal::bad(message!("the link {name:?} leads nowhere")));
                 }
-                symlink(&target, &place).map_err(Refusal::io(&place))?;
+                symlink(&target, &place).map_err(ArchiveRefusal::io(&place))?;
                 self.links.insert(path, target);
                 Ok(())
             }
             EntryType::Link => {
                 let target = target(member)?;
                 let out = || {
-                    Refusal::bad(message!(
+                    ArchiveRefusal::bad(message!(
                         "the link {name:?} leads to {target:?}, which is no file of it"
                     ))
                 };
@@ -186,9 +186,9 @@ impl Unpacked {
                 if through || !is_file {
                     return Err(out());
                 }
-                fs::hard_link(&other, &place).map_err(Refusal::io(&place))
+                fs::hard_link(&other, &place).map_err(ArchiveRefusal::io(&place))
             }
-            other => Err(Refusal::bad(message!(
+            other => Err(ArchiveRefusal::bad(message!(
                 "{name:?} is no file, folder or link: its kind is {:?}",
                 char::from(other.as_byte())
             ))),
@@ -196,9 +196,9 @@ impl Unpacked {
     }
 
     /// Makes a folder with those above it.
-    fn make(&mut self, folder: &Path) -> Result<(), Refusal> {
+    fn make(&mut self, folder: &Path) -> Result<(), ArchiveRefusal> {
         if !self.folders.contains(folder) {
-            fs::create_dir_all(folder).map_err(Refusal::io(folder))?;
+            fs::create_dir_all(folder).map_err(ArchiveRefusal::io(folder))?;
             self.folders.insert(folder.to_owned());
         }
         Ok(())
@@ -208,21 +208,22 @@ impl Unpacked {
         &mut self,
         member: &mut tar::Entry<'_, impl Read>,
         place: &Path,
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), ArchiveRefusal> {
         let mode = member.header().mode().unwrap_or(0o644) & 0o755 | 0o400;
         let mtime = Duration::from_secs(member.header().mtime().unwrap_or(0)).max(OLDEST);
         let options = OpenOptions::new().write(true).create_new(true).mode(0o600).clone();
-        let mut file = options.open(place).map_err(Refusal::io(place))?;
+        let mut file = options.open(place).map_err(ArchiveRefusal::io(place))?;
         loop {
-            let read = member.read(&mut self.buffer).map_err(Refusal::damaged)?;
+            let read = member.read(&mut self.buffer).map_err(ArchiveRefusal::damaged)?;
             if read == 0 {
                 break;
             }
-            file.write_all(&self.buffer[..read]).map_err(Refusal::io(place))?;
+            file.write_all(&self.buffer[..read]).map_err(ArchiveRefusal::io(place))?;
         }
-        file.set_permissions(Permissions::from_mode(mode)).map_err(Refusal::io(place))?;
+        file.set_permissions(Permissions::from_mode(mode)).map_err(ArchiveRefusal::io(place))?;
         // A file from the future would look as if it had been changed since.
-        let now = file.metadata().and_then(|file| file.modified()).map_err(Refusal::io(place))?;
+        let now =
+            file.metadata().and_then(|file| file.modified()).map_err(ArchiveRefusal::io(place))?;
         let then = SystemTime::UNIX_EPOCH.checked_add(mtime).map_or(now, |then| then.min(now));
         // Not every file system keeps every time.
         let _ = file.set_times(FileTimes::new().set_modified(then));
@@ -230,10 +231,10 @@ impl Unpacked {
     }
 
     /// Shows that every link leads to something inside.
-    fn finish(&self) -> Result<(), Refusal> {
+    fn finish(&self) -> Result<(), ArchiveRefusal> {
         for (path, target) in &self.links {
             if !self.stays_inside(path, target) {
-                return Err(Refusal::bad(message!(
+                return Err(ArchiveRefusal::bad(message!(
                     "the link {path:?} leads out of it: {target:?}"
                 )));
             }
@@ -268,7 +269,7 @@ impl Unpacked {
 }
 
 /// A member's path without the `./` that some begin with; `None` for the folder itself.
-fn below(name: &Path) -> Result<Option<PathBuf>, Refusal> {
+fn below(name: &Path) -> Result<Option<PathBuf>, ArchiveRefusal> {
     let path: PathBuf = name.components().skip_while(|part| *part == Component::CurDir).collect();
     if path.as_os_str().is_empty() {
         return Ok(None);
@@ -276,13 +277,13 @@ fn below(name: &Path) -> Result<Option<PathBuf>, Refusal> {
     if path.to_str().is_some_and(names::relative_path::fits) {
         Ok(Some(path))
     } else {
-        Err(Refusal::bad(message!("{name:?} is no path inside of it")))
+        Err(ArchiveRefusal::bad(message!("{name:?} is no path inside of it")))
     }
 }
 
 /// Where a link leads, as its member says.
-fn target(member: &tar::Entry<'_, impl Read>) -> Result<PathBuf, Refusal> {
-    let target = member.link_name().map_err(Refusal::damaged)?;
+fn target(member: &tar::Entry<'_, impl Read>) -> Result<PathBuf, ArchiveRefusal> {
+    let target = member.link_name().map_err(ArchiveRefusal::damaged)?;
     Ok(target.map(|target| target.into_owned()).unwrap_or_default())
 }
 
@@ -295,7 +296,7 @@ pub(crate) fn read_members<R: Read, E>(
     mut each: impl FnMut(&mut tar::Entry<'_, Metered<R>>) -> Result<(), E>,
 ) -> Result<u64, E> {
     let damaged = |error: io::Error| bad(message!("it cannot be unpacked: {error}"));
-    let meter = Rc::new(Meter::of(most));
+    let meter = Rc::new(DecodeBudget::of(most));
     let mut archive = tar::Archive::new(Metered { decoder: archive, meter: Rc::clone(&meter) });
     let mut members = archive.entries().map_err(damaged)?;
     while let Some(member) = meter.head(|| members.next()) {
@@ -307,14 +308,14 @@ pub(crate) fn read_members<R: Read, E>(
 }
 
 /// How many bytes may still come out of a decoder.
-struct Meter {
+struct DecodeBudget {
     /// In all.
     left: Cell<u64>,
     /// Until the member is there whose head is being read, which is held in memory.
     head: Cell<u64>,
 }
 
-impl Meter {
+impl DecodeBudget {
     fn of(left: u64) -> Self {
         Self { left: Cell::new(left), head: Cell::new(u64::MAX) }
     }
@@ -342,7 +343,7 @@ impl Meter {
 /// A decoder that gives out only what its meter allows: more is an error, and no end.
 pub(crate) struct Metered<R> {
     decoder: R,
-    meter: Rc<Meter>,
+    meter: Rc<DecodeBudget>,
 }
 
 impl<R: Read> Read for Metered<R> {
@@ -354,27 +355,27 @@ impl<R: Read> Read for Metered<R> {
 }
 
 /// Looks through a wheel's table of contents: uv unpacks it, and is handed only what stays in its place.
-pub(crate) fn check_wheel(archive: &Path) -> Result<(), Refusal> {
-    let file = File::open(archive).map_err(Refusal::io(archive))?;
-    let size = file.metadata().map_err(Refusal::io(archive))?.len();
-    let mut zip = zip::ZipArchive::new(file).map_err(Refusal::damaged)?;
+pub(crate) fn check_wheel(archive: &Path) -> Result<(), ArchiveRefusal> {
+    let file = File::open(archive).map_err(ArchiveRefusal::io(archive))?;
+    let size = file.metadata().map_err(ArchiveRefusal::io(archive))?.len();
+    let mut zip = zip::ZipArchive::new(file).map_err(ArchiveRefusal::damaged)?;
     if zip.len() > MEMBERS {
-        return Err(Refusal::bad(message!("it has more than {MEMBERS} members")));
+        return Err(ArchiveRefusal::bad(message!("it has more than {MEMBERS} members")));
     }
     let mut left = allowance(size);
     let mut scripts = Vec::new();
     for index in 0..zip.len() {
-        let member = zip.by_index_raw(index).map_err(Refusal::damaged)?;
-        let name = member.name().map_err(Refusal::damaged)?.into_owned();
+        let member = zip.by_index_raw(index).map_err(ArchiveRefusal::damaged)?;
+        let name = member.name().map_err(ArchiveRefusal::damaged)?.into_owned();
         if !names::relative_path::fits(name.trim_end_matches('/')) || name.contains('\\') {
-            return Err(Refusal::bad(message!("{name:?} is no path inside of it")));
+            return Err(ArchiveRefusal::bad(message!("{name:?} is no path inside of it")));
         }
         const LINK: u32 = 0o120_000;
         if member.unix_mode().is_some_and(|mode| mode & 0o170_000 == LINK) {
-            return Err(Refusal::bad(message!("{name:?} is a link")));
+            return Err(ArchiveRefusal::bad(message!("{name:?} is a link")));
         }
         left = left.checked_sub(member.size()).ok_or_else(|| {
-            Refusal::bad(message!("it unpacks to far more than an archive of its size does"))
+            ArchiveRefusal::bad(message!("it unpacks to far more than an archive of its size does"))
         })?;
         if name.ends_with(".dist-info/entry_points.txt") {
             scripts.push(index);
@@ -382,15 +383,15 @@ pub(crate) fn check_wheel(archive: &Path) -> Result<(), Refusal> {
     }
     for index in scripts {
         let mut text = String::new();
-        let member = zip.by_index(index).map_err(Refusal::damaged)?;
-        member.take(1 << 20).read_to_string(&mut text).map_err(Refusal::damaged)?;
+        let member = zip.by_index(index).map_err(ArchiveRefusal::damaged)?;
+        member.take(1 << 20).read_to_string(&mut text).map_err(ArchiveRefusal::damaged)?;
         check_scripts(&text)?;
     }
     Ok(())
 }
 
 /// Names of programs that a wheel asks for are file names.
-fn check_scripts(text: &str) -> Result<(), Refusal> {
+fn check_scripts(text: &str) -> Result<(), ArchiveRefusal> {
     let mut makes_programs = false;
     for line in text.lines().map(str::trim) {
         if let Some(section) = line.strip_prefix('[') {
@@ -399,7 +400,9 @@ fn check_scripts(text: &str) -> Result<(), Refusal> {
         } else if makes_programs && let Some((name, _)) = line.split_once('=') {
             let name = name.trim();
             if !line.starts_with(['#', ';']) && !names::file_name::fits(name) {
-                return Err(Refusal::bad(message!("the program {name:?} has no file's name")));
+                return Err(ArchiveRefusal::bad(message!(
+                    "the program {name:?} has no file's name"
+                )));
             }
         }
     }
@@ -440,7 +443,7 @@ mod tests {
     }
 
     /// Unpacks these members into `in` below a folder.
-    fn unpack(folder: &Path, members: &[Vec<u8>], most: u64) -> Result<(), Refusal> {
+    fn unpack(folder: &Path, members: &[Vec<u8>], most: u64) -> Result<(), ArchiveRefusal> {
         let to = folder.join("in");
         fs::create_dir(&to).unwrap();
         let mut unpacked = Unpacked::new(fs::canonicalize(to).unwrap(), most);
@@ -452,7 +455,7 @@ mod tests {
 
     fn refused(members: &[Vec<u8>]) -> String {
         let folder = tempfile::tempdir().unwrap();
-        let Err(Refusal::Bad(reason)) = unpack(folder.path(), members, 1 << 20) else {
+        let Err(ArchiveRefusal::Bad(reason)) = unpack(folder.path(), members, 1 << 20) else {
             panic!("it is not refused")
         };
         let beside: Vec<_> = fs::read_dir(folder.path()).unwrap().map(Result::unwrap).collect();
@@ -524,7 +527,7 @@ mod tests {
     fn what_an_archive_unpacks_to_is_limited_whatever_it_says() {
         let folder = tempfile::tempdir().unwrap();
         let large = raw(EntryType::Regular, "a", "", &[0; 100_000]);
-        let Err(Refusal::Bad(reason)) = unpack(folder.path(), &[large], 50_000) else {
+        let Err(ArchiveRefusal::Bad(reason)) = unpack(folder.path(), &[large], 50_000) else {
             panic!("it is not refused")
         };
         assert!(reason.to_string().contains("far more"), "{reason}");
@@ -535,7 +538,7 @@ mod tests {
         let mut long = raw(EntryType::GNULongName, "././@LongLink", "", &vec![b'a'; 2 << 20]);
         long.extend(file("a"));
         let folder = tempfile::tempdir().unwrap();
-        let Err(Refusal::Bad(reason)) = unpack(folder.path(), &[long], 1 << 30) else {
+        let Err(ArchiveRefusal::Bad(reason)) = unpack(folder.path(), &[long], 1 << 30) else {
             panic!("it is not refused")
         };
         assert!(reason.to_string().contains("head"), "{reason}");
@@ -565,7 +568,7 @@ mod tests {
         unpack(whole.len() - 4).unwrap_err();
     }
 
-    fn wheel(members: &[(&str, &str)], link: bool) -> Result<(), Refusal> {
+    fn wheel(members: &[(&str, &str)], link: bool) -> Result<(), ArchiveRefusal> {
         use zip::write::SimpleFileOptions;
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.whl");

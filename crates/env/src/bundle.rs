@@ -70,11 +70,11 @@ struct Manifest {
     version: String,
     manager: Manager,
     wish: serde_json::Value,
-    files: BTreeMap<String, Member>,
+    files: BTreeMap<String, BundleMember>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
-struct Member {
+struct BundleMember {
     size: u64,
     #[serde(deserialize_with = "names::sha256::one")]
     sha256: String,
@@ -98,7 +98,7 @@ impl Manifest {
             return Err(message!("it has more than {MEMBERS} members"));
         }
         for (name, member) in &manifest.files {
-            if Place::of(name, manifest.manager).is_none() {
+            if MemberPlace::of(name, manifest.manager).is_none() {
                 return Err(message!("{name:?} is no member of a bundle"));
             }
             if member.size > LARGEST {
@@ -110,7 +110,7 @@ impl Manifest {
 }
 
 /// What becomes of a member.
-enum Place<'a> {
+enum MemberPlace<'a> {
     /// A package's file.
     Package(&'a str),
     /// The wheel of uv.
@@ -121,7 +121,7 @@ enum Place<'a> {
     Nowhere,
 }
 
-impl<'a> Place<'a> {
+impl<'a> MemberPlace<'a> {
     fn of(name: &'a str, manager: Manager) -> Option<Self> {
         let place = match name.split_once('/') {
             Some((PACKAGES, file)) => Self::Package(file),
@@ -142,15 +142,15 @@ impl<'a> Place<'a> {
 /// # Errors
 /// What the operating system says.
 pub fn write_bundle(path: &Path, wrapped: &Wrapped<'_>) -> Result<u64, EnvError> {
-    let mut files: Vec<(String, Source<'_>)> = vec![
-        (PLAN.to_owned(), Source::Text(&wrapped.plan)),
-        (wrapped.manager.lock_file().to_owned(), Source::Text(&wrapped.lock)),
-        (PROGRAM.to_owned(), Source::File(wrapped.program)),
+    let mut files: Vec<(String, BundleSource<'_>)> = vec![
+        (PLAN.to_owned(), BundleSource::Text(&wrapped.plan)),
+        (wrapped.manager.lock_file().to_owned(), BundleSource::Text(&wrapped.lock)),
+        (PROGRAM.to_owned(), BundleSource::File(wrapped.program)),
     ];
     let packages = wrapped.packages.iter().map(|file| (PACKAGES, file));
     for (folder, file) in packages.chain(wrapped.uv.iter().map(|file| (UV, file))) {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        files.push((format!("{folder}/{name}"), Source::File(file)));
+        files.push((format!("{folder}/{name}"), BundleSource::File(file)));
     }
     let members = files.iter().map(|(name, source)| Ok((name.clone(), source.member()?)));
     let manifest = Manifest {
@@ -171,10 +171,10 @@ pub fn write_bundle(path: &Path, wrapped: &Wrapped<'_>) -> Result<u64, EnvError>
         append(&mut archive, MANIFEST, text.len() as u64, text.as_bytes())?;
         for (name, source) in &files {
             match source {
-                Source::Text(text) => {
+                BundleSource::Text(text) => {
                     append(&mut archive, name, text.len() as u64, text.as_bytes())?
                 }
-                Source::File(path) => {
+                BundleSource::File(path) => {
                     let file = File::open(path)?;
                     append(&mut archive, name, file.metadata()?.len(), file)?;
                 }
@@ -188,18 +188,19 @@ pub fn write_bundle(path: &Path, wrapped: &Wrapped<'_>) -> Result<u64, EnvError>
     write().map_err(EnvError::io(path))
 }
 
-enum Source<'a> {
+enum BundleSource<'a> {
     Text(&'a str),
     File(&'a Path),
 }
 
-impl Source<'_> {
-    fn member(&self) -> Result<Member, EnvError> {
+impl BundleSource<'_> {
+    fn member(&self) -> Result<BundleMember, EnvError> {
         Ok(match self {
-            Self::Text(text) => {
-                Member { size: text.len() as u64, sha256: hex(&Sha256::digest(text.as_bytes())) }
-            }
-            Self::File(path) => Member {
+            Self::Text(text) => BundleMember {
+                size: text.len() as u64,
+                sha256: hex(&Sha256::digest(text.as_bytes())),
+            },
+            Self::File(path) => BundleMember {
                 size: fs::metadata(path).map_err(EnvError::io(*path))?.len(),
                 sha256: hash_of(path).map_err(EnvError::io(*path))?,
             },
@@ -270,9 +271,9 @@ struct Opening<'a> {
     manager: Manager,
     wish: serde_json::Value,
     /// What is still to come.
-    left: BTreeMap<String, Member>,
+    left: BTreeMap<String, BundleMember>,
     /// The lock and its place: it gets there when all the rest is.
-    lock: Option<(Part, PathBuf)>,
+    lock: Option<(PartFile, PathBuf)>,
 }
 
 impl Opening<'_> {
@@ -281,28 +282,28 @@ impl Opening<'_> {
         let unreadable = |error: io::Error| self.bad(Message::plain(error));
         let name = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
         let known = self.left.remove(&name);
-        let Some((member, place)) = known.zip(Place::of(&name, self.manager)) else {
+        let Some((member, place)) = known.zip(MemberPlace::of(&name, self.manager)) else {
             return Err(self.bad(message!("its manifest does not name {name:?}")));
         };
         if entry.header().entry_type() != tar::EntryType::Regular || entry.size() != member.size {
             return Err(self.bad(message!("{name} is not what its manifest names")));
         }
         let (folder, file) = match place {
-            Place::Package(file) => (backend(self.manager).packages(self.settings), file),
-            Place::Uv(file) => (self.settings.wheels(), file),
-            Place::Lock => {
+            MemberPlace::Package(file) => (backend(self.manager).packages(self.settings), file),
+            MemberPlace::Uv(file) => (self.settings.wheels(), file),
+            MemberPlace::Lock => {
                 let bundles = self.settings.cache.join("bundles");
                 (bundles.join(&member.sha256[..16]), self.manager.lock_file())
             }
-            Place::Nowhere => {
+            MemberPlace::Nowhere => {
                 let hash = copy(entry, &mut io::sink()).map_err(EnvError::io(self.path))?;
                 return self.same(&name, &hash, &member);
             }
         };
-        let part = Part::make(folder.join(format!(".{file}.part")))?;
+        let part = PartFile::make(folder.join(format!(".{file}.part")))?;
         let hash = part.fill(entry)?;
         self.same(&name, &hash, &member)?;
-        if matches!(place, Place::Lock) {
+        if matches!(place, MemberPlace::Lock) {
             self.lock = Some((part, folder.join(file)));
             Ok(())
         } else {
@@ -310,7 +311,7 @@ impl Opening<'_> {
         }
     }
 
-    fn same(&self, name: &str, hash: &str, member: &Member) -> Result<(), EnvError> {
+    fn same(&self, name: &str, hash: &str, member: &BundleMember) -> Result<(), EnvError> {
         match hash == member.sha256 {
             true => Ok(()),
             false => Err(self.bad(message!("{name} is not what its manifest names"))),
@@ -334,9 +335,9 @@ impl Opening<'_> {
 }
 
 /// A file beside its place, which is gone unless it has been moved there.
-struct Part(PathBuf);
+struct PartFile(PathBuf);
 
-impl Part {
+impl PartFile {
     fn make(part: PathBuf) -> Result<Self, EnvError> {
         let make = || {
             fs::create_dir_all(part.parent().unwrap_or(&part))?;
@@ -357,7 +358,7 @@ impl Part {
     }
 }
 
-impl Drop for Part {
+impl Drop for PartFile {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
     }

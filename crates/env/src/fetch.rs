@@ -13,7 +13,9 @@ use std::time::{Duration, Instant};
 
 use aitk_plan::lock::LARGEST;
 use aitk_plan::{LockError, Locked, Package, names};
-use aitk_system::{Failure, FileKind, Message, Real, System, Told, inside, interrupted, message};
+use aitk_system::{
+    Failure, FileKind, Message, Real, System, ToMessage, inside, interrupted, message,
+};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use reqwest::StatusCode;
 use sha2::{Digest, Sha256};
@@ -22,7 +24,7 @@ use url::Url;
 use crate::Settings;
 use crate::archive::check_wheel;
 use crate::error::EnvError;
-use crate::http::{Client, Refusal, cause, is_secure, unreachable};
+use crate::http::{HttpClient, HttpRefusal, cause, is_secure, unreachable};
 use crate::received::note_received;
 use crate::runtime::block_on;
 
@@ -54,7 +56,7 @@ impl FetchProgress for Quiet {
 /// # Errors
 /// The first failure; what is complete by then stays, what is not is taken up again next time.
 pub fn fetch_all(
-    client: &Client,
+    client: &HttpClient,
     packages: &[&Locked],
     folder: &Path,
     offline: bool,
@@ -65,7 +67,7 @@ pub fn fetch_all(
 
 /// Like [`fetch_all`], and does with every file what is to be done `then`, while others still come in.
 pub(crate) fn fetch_each<'a, F: Future<Output = Result<(), EnvError>>>(
-    client: &Client,
+    client: &HttpClient,
     packages: &[&'a Locked],
     folder: &Path,
     offline: bool,
@@ -114,9 +116,9 @@ pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> 
         return Err(EnvError::Offline { what: url.into() });
     }
     if !Url::parse(url).is_ok_and(|url| is_secure(&url)) {
-        return Err(unreachable(url, Refusal::Open.told()));
+        return Err(unreachable(url, HttpRefusal::Open.told()));
     }
-    let client = Client::asking(settings)?;
+    let client = HttpClient::asking(settings)?;
     block_on(async {
         let mut answer = client.get(url, &[]).await?;
         let mut file = Vec::new();
@@ -125,7 +127,7 @@ pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> 
         {
             file.extend_from_slice(&chunk);
             if file.len() > SMALL {
-                return Err(unreachable(url, Refusal::TooMuch.told()));
+                return Err(unreachable(url, HttpRefusal::TooMuch.told()));
             }
         }
         Ok(file)
@@ -149,7 +151,7 @@ fn check(locked: &Locked) -> Result<(), EnvError> {
 /// Downloads one package, which must be what the lock names. What came of it is kept only where it can be taken up
 /// again.
 pub(crate) async fn fetch(
-    client: &Client,
+    client: &HttpClient,
     locked: &Locked,
     folder: &Path,
     progress: &dyn FetchProgress,
@@ -180,7 +182,7 @@ pub(crate) async fn fetch(
 
 /// Downloads a package, again and again where the source breaks off, and returns its hash.
 async fn fetch_part(
-    client: &Client,
+    client: &HttpClient,
     locked: &Locked,
     part: &Path,
     progress: &dyn FetchProgress,
@@ -268,7 +270,7 @@ struct Download<'a> {
 
 impl Download<'_> {
     /// Downloads the rest of the file and returns the hash of the whole.
-    async fn go_on(&mut self, client: &Client) -> Result<String, EnvError> {
+    async fn go_on(&mut self, client: &HttpClient) -> Result<String, EnvError> {
         let Self { url, part, .. } = *self;
         let mut hasher = Sha256::new();
         let mut have = hash_of_part(part, &mut hasher).map_err(EnvError::io(part))?;

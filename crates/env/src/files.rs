@@ -31,7 +31,7 @@ pub enum Depth {
 
 /// What is noted of one file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Note {
+pub(crate) struct InventoryEntry {
     /// Relative to the environment.
     pub path: String,
     /// Its hash, or where it leads; `None` where it may change.
@@ -50,31 +50,31 @@ pub(crate) enum Differs {
 
 /// The files of one package, or of the environment itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Group {
+pub(crate) struct FileGroup {
     /// The step that brought it.
     pub step: String,
     /// The package.
     pub package: String,
-    pub files: Vec<Note>,
+    pub files: Vec<InventoryEntry>,
 }
 
 /// Reads a note; `None` where it names a file elsewhere.
-pub(crate) fn read(list: &str) -> Option<Vec<Group>> {
-    let mut groups: Vec<Group> = Vec::new();
+pub(crate) fn read(list: &str) -> Option<Vec<FileGroup>> {
+    let mut groups: Vec<FileGroup> = Vec::new();
     for line in list.lines() {
         if let Some(header) = line.strip_prefix("# ") {
             let (step, package) = header.split_once('\t')?;
             let (step, package) = (step.to_owned(), package.to_owned());
-            groups.push(Group { step, package, files: Vec::new() });
+            groups.push(FileGroup { step, package, files: Vec::new() });
         } else {
-            groups.last_mut()?.files.push(Note::read(line)?);
+            groups.last_mut()?.files.push(InventoryEntry::read(line)?);
         }
     }
     Some(groups)
 }
 
 /// The text of a note.
-pub(crate) fn write(groups: &[Group]) -> String {
+pub(crate) fn write(groups: &[FileGroup]) -> String {
     let mut list = String::new();
     for group in groups {
         list.push_str(&format!("# {}\t{}\n", group.step, group.package));
@@ -88,7 +88,7 @@ pub(crate) fn digest(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(Sha256::digest(bytes))
 }
 
-impl Note {
+impl InventoryEntry {
     /// A file of which nothing is known but that it is to be there.
     pub fn unsealed(path: String) -> Self {
         Self { path, seal: None, stamp: None }
@@ -149,8 +149,8 @@ impl Note {
         if depth < Depth::Content && same_stamp {
             return None;
         }
-        let is_it = content(system, &place).as_deref() == Some(noted.as_str());
-        (!is_it).then_some(Differs::Changed)
+        let is_match = content(system, &place).as_deref() == Some(noted.as_str());
+        (!is_match).then_some(Differs::Changed)
     }
 }
 
@@ -207,7 +207,7 @@ mod tests {
         let root = folder.path();
         let put = |text: &str| Real.write(&root.join("a.py"), text.as_bytes(), 0o644).unwrap();
         put("one");
-        let note = Note::taken(&Real, root, "a.py".to_owned(), None);
+        let note = InventoryEntry::taken(&Real, root, "a.py".to_owned(), None);
         assert_eq!(note.differs(&Real, root, Depth::Content), None);
         put("three");
         assert_eq!(note.differs(&Real, root, Depth::Sizes), Some(Differs::Changed));
@@ -216,11 +216,15 @@ mod tests {
         assert_eq!(note.differs(&Real, root, Depth::Sizes), Some(Differs::Changed));
         put("one");
         assert_eq!(note.differs(&Real, root, Depth::Sizes), None, "only its time has changed");
-        let stamped =
-            Note { stamp: Note::taken(&Real, root, "a.py".to_owned(), None).stamp, ..note };
+        let stamped = InventoryEntry {
+            stamp: InventoryEntry::taken(&Real, root, "a.py".to_owned(), None).stamp,
+            ..note
+        };
         put("two");
-        let hidden =
-            Note { stamp: Note::taken(&Real, root, "a.py".to_owned(), None).stamp, ..stamped };
+        let hidden = InventoryEntry {
+            stamp: InventoryEntry::taken(&Real, root, "a.py".to_owned(), None).stamp,
+            ..stamped
+        };
         assert_eq!(hidden.differs(&Real, root, Depth::Sizes), None);
         assert_eq!(hidden.differs(&Real, root, Depth::Content), Some(Differs::Changed));
         assert_eq!(hidden.clone().renewed(&Real, root), hidden);
@@ -233,7 +237,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         Real.symlink(Path::new("/usr/bin/python3"), &root.join("python")).unwrap();
-        let note = Note::taken(&Real, root, "python".to_owned(), None);
+        let note = InventoryEntry::taken(&Real, root, "python".to_owned(), None);
         assert_eq!(note.differs(&Real, root, Depth::Sizes), None);
         Real.symlink(Path::new("/bin/true"), &root.join("python")).unwrap();
         assert_eq!(note.differs(&Real, root, Depth::Sizes), Some(Differs::Changed));

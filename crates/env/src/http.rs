@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use async_trait::async_trait;
 use futures_util::stream::StreamExt;
 use http::Extensions;
@@ -36,11 +36,11 @@ const REDIRECTS: usize = 10;
 
 /// Talks HTTP with the system's certificates, the environment's proxies and the user's stored credentials.
 #[derive(Debug, Clone)]
-pub struct Client {
+pub struct HttpClient {
     http: ClientWithMiddleware,
 }
 
-impl Client {
+impl HttpClient {
     /// A client for downloads.
     ///
     /// # Errors
@@ -71,11 +71,11 @@ impl Client {
         let may = secure.clone();
         let redirect = Policy::custom(move |attempt| {
             if attempt.previous().len() > REDIRECTS {
-                attempt.error(Refusal::TooFar)
+                attempt.error(HttpRefusal::TooFar)
             } else if may.may(attempt.url()) {
                 attempt.follow()
             } else {
-                attempt.error(Refusal::Open)
+                attempt.error(HttpRefusal::Open)
             }
         });
         let builder = reqwest::Client::builder()
@@ -190,7 +190,7 @@ struct GivenUp(Mutex<BTreeSet<String>>);
 
 /// Why aitk itself takes no answer: it stands innermost in the errors of the libraries in between.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Refusal {
+pub(crate) enum HttpRefusal {
     /// Somebody else could read or change what comes.
     Open,
     /// It leads from place to place.
@@ -203,7 +203,7 @@ pub(crate) enum Refusal {
     Gone,
 }
 
-impl Told for Refusal {
+impl ToMessage for HttpRefusal {
     fn told(&self) -> Message {
         match self {
             Self::Open => message!("its address does not begin with https"),
@@ -215,13 +215,13 @@ impl Told for Refusal {
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for HttpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.told().fmt(f)
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for HttpRefusal {}
 
 #[async_trait]
 impl Middleware for GivenUp {
@@ -234,12 +234,12 @@ impl Middleware for GivenUp {
         let place = request.url().origin().ascii_serialization();
         let places = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if places().contains(&place) {
-            return Err(reqwest_middleware::Error::middleware(Refusal::Silent));
+            return Err(reqwest_middleware::Error::middleware(HttpRefusal::Silent));
         }
         match next.run(request, extensions).await {
             Err(reqwest_middleware::Error::Reqwest(error)) if error.is_timeout() => {
                 places().insert(place);
-                Err(reqwest_middleware::Error::middleware(Refusal::Silent))
+                Err(reqwest_middleware::Error::middleware(HttpRefusal::Silent))
             }
             answer => answer,
         }
@@ -287,7 +287,7 @@ impl Middleware for Secure {
         if self.may(request.url()) {
             next.run(request, extensions).await
         } else {
-            Err(reqwest_middleware::Error::middleware(Refusal::Open))
+            Err(reqwest_middleware::Error::middleware(HttpRefusal::Open))
         }
     }
 }
@@ -303,7 +303,7 @@ impl Middleware for Closed {
         _: &mut Extensions,
         _: Next<'_>,
     ) -> reqwest_middleware::Result<Response> {
-        Err(reqwest_middleware::Error::middleware(Refusal::Gone))
+        Err(reqwest_middleware::Error::middleware(HttpRefusal::Gone))
     }
 }
 
@@ -340,7 +340,7 @@ impl Middleware for Careful {
 fn limited(answer: Response) -> reqwest_middleware::Result<Response> {
     match answer.content_length() {
         Some(length) if length <= LONGEST => return Ok(answer),
-        Some(_) => return Err(reqwest_middleware::Error::middleware(Refusal::TooMuch)),
+        Some(_) => return Err(reqwest_middleware::Error::middleware(HttpRefusal::TooMuch)),
         None => {}
     }
     let mut whole = http::Response::builder().status(answer.status()).version(answer.version());
@@ -352,7 +352,7 @@ fn limited(answer: Response) -> reqwest_middleware::Result<Response> {
     let body = answer.bytes_stream().map(move |chunk| {
         let chunk = chunk.map_err(std::io::Error::other)?;
         let rest = left.checked_sub(chunk.len() as u64);
-        left = rest.ok_or_else(|| std::io::Error::other(Refusal::TooMuch))?;
+        left = rest.ok_or_else(|| std::io::Error::other(HttpRefusal::TooMuch))?;
         Ok::<_, std::io::Error>(chunk)
     });
     let whole = whole.body(Body::wrap_stream(body));
@@ -380,8 +380,8 @@ pub(crate) fn cause(error: &(dyn std::error::Error + 'static)) -> Message {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    let own = innermost.downcast_ref::<Refusal>();
-    own.map_or_else(|| Message::plain(innermost), Told::told)
+    let own = innermost.downcast_ref::<HttpRefusal>();
+    own.map_or_else(|| Message::plain(innermost), ToMessage::told)
 }
 
 /// What a source sends, where that is no more than it may be, in bytes.
@@ -393,7 +393,7 @@ pub(crate) async fn start_of(answer: &mut Response, most: u64) -> Result<Vec<u8>
     {
         sent.extend_from_slice(&chunk);
         if sent.len() as u64 > most {
-            return Err(unreachable(&place, Refusal::TooMuch.told()));
+            return Err(unreachable(&place, HttpRefusal::TooMuch.told()));
         }
     }
     Ok(sent)
@@ -434,7 +434,7 @@ mod tests {
                 stream.write_all(answer.as_bytes()).unwrap();
             }
         });
-        let client = Client::asking(&Settings::default()).unwrap();
+        let client = HttpClient::asking(&Settings::default()).unwrap();
         let since =
             [("if-modified-since", "Sat, 01 Nov 2025 00:00:00 GMT"), ("if-none-match", "x")];
         let text = block_on(async { client.get(&address, &since).await.unwrap().text().await });

@@ -25,22 +25,23 @@ mod usage;
 use std::path::{Path, PathBuf};
 
 pub use backend::{
-    Backend, Footprint, Site, Taken, Uv, UvSources, backend, cached_uv, channel_answers,
-    channels_of, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
+    Backend, ChosenBuild, Footprint, Site, UvProgram, UvSources, backend, cached_uv,
+    channel_answers, channels_of, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
 };
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use error::{EnvError, get_python};
 pub use fetch::{FetchProgress, fetch_all, fetch_small, is_fetched};
 pub use files::Depth;
 pub use generation::{
-    Added, Addition, Builder, Cure, Damage, Environments, Fault, Generation, Mender, Occasion,
-    Reason, Record, Running, State, Switch, add_again, foreign_place, give_back, running,
+    Added, Addition, Builder, Cure, Damage, EnvironmentFault, Environments, Generation,
+    GenerationRecord, Mender, Occasion, Reason, Running, State, Switch, add_again, foreign_place,
+    give_back, running,
 };
-pub use http::Client;
+pub use http::HttpClient;
 pub use inside::Inside;
 pub use lock::read_locks;
 pub use received::{note_received, received};
-pub use secrets::{Proxy, Secret, without_secrets};
+pub use secrets::{Credential, Proxy, without_secrets};
 pub use strangers::strangers;
 pub use sweep::{CACHE, unneeded};
 pub use usage::Usage;
@@ -69,7 +70,7 @@ pub struct Settings {
     /// Where channels that are named and not addressed are; conda's own default where `None`.
     pub channel_alias: Option<String>,
     /// Addresses of channels and indexes with the credentials that they were given with.
-    pub secrets: Vec<Secret>,
+    pub secrets: Vec<Credential>,
     /// Files of certificates that the user has named for pip, curl or conda.
     pub certificates: Vec<PathBuf>,
     /// The proxy that pip alone is told of.

@@ -11,7 +11,7 @@ use futures_util::future::{Either, select};
 use crate::error::EnvError;
 
 /// How often it is looked whether the user wants to stop.
-const BEAT: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs asynchronous work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
@@ -36,7 +36,7 @@ pub(crate) fn block_on_threads<T>(work: impl Future<Output = T>) -> Result<T, En
 async fn unless_interrupted<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
     let stop = async {
         while !interrupted() {
-            tokio::time::sleep(BEAT).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     };
     match select(pin!(work), pin!(stop)).await {
@@ -52,7 +52,7 @@ pub(crate) fn once_interrupted<T>(stop: impl FnOnce() + Send, work: impl FnOnce(
         let (working, ended) = mpsc::channel::<()>();
         // Without a thread to spare it ends when it is done.
         let _ = thread::Builder::new().spawn_scoped(scope, move || {
-            while ended.recv_timeout(BEAT) == Err(RecvTimeoutError::Timeout) {
+            while ended.recv_timeout(POLL_INTERVAL) == Err(RecvTimeoutError::Timeout) {
                 if interrupted() {
                     return stop();
                 }

@@ -19,9 +19,9 @@ use crate::Settings;
 
 /// An address with what opens it. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
+pub struct Credential(Arc<str>);
 
-impl fmt::Debug for Secret {
+impl fmt::Debug for Credential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("…")
     }
@@ -29,14 +29,14 @@ impl fmt::Debug for Secret {
 
 /// The address of a proxy, which may hold a password.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Proxy(Secret);
+pub struct Proxy(Credential);
 
 impl Proxy {
     /// One from its address, as pip takes it: the scheme may be left out.
     pub fn new(address: &str) -> Self {
         let whole =
             if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
-        Self(Secret(whole.into()))
+        Self(Credential(whole.into()))
     }
 
     /// For the client: what stays on this machine and what variables leave out go without it.
@@ -60,7 +60,7 @@ fn left_out() -> String {
     Real.env("NO_PROXY").or_else(|| Real.env("no_proxy")).unwrap_or_default()
 }
 
-impl Secret {
+impl Credential {
     /// What an open text has in place of the parts of it that open something.
     fn parts(&self) -> Vec<(String, String)> {
         let Ok(url) = Url::parse(&self.0) else { return Vec::new() };
@@ -79,7 +79,7 @@ impl Secret {
 
 /// The address of a channel or an index without the user, password or token that it may carry, in its path or behind it,
 /// and what it carried.
-pub fn without_secrets(address: &str) -> (String, Option<Secret>) {
+pub fn without_secrets(address: &str) -> (String, Option<Credential>) {
     let Ok(mut url) = Url::parse(address) else { return (without_user(address), None) };
     let is_open = token(&url).is_none()
         && url.username().is_empty()
@@ -97,7 +97,7 @@ pub fn without_secrets(address: &str) -> (String, Option<Secret>) {
     // Neither fails for an address that can be a base.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    (url.to_string().trim_end_matches('/').to_owned(), Some(Secret(address.into())))
+    (url.to_string().trim_end_matches('/').to_owned(), Some(Credential(address.into())))
 }
 
 /// What is no address, as one with a `#` in its password, is not shown whole either.
@@ -132,7 +132,7 @@ impl Settings {
 
     /// What another program says, without what opens a source.
     pub(crate) fn hide(&self, said: &str) -> String {
-        let parts = self.secrets.iter().flat_map(Secret::parts);
+        let parts = self.secrets.iter().flat_map(Credential::parts);
         parts.fold(said.to_owned(), |said, (secret, open)| said.replace(&secret, &open))
     }
 }

@@ -155,7 +155,7 @@ fn links_below(system: &dyn System, folder: &Path, found: &mut Vec<PathBuf>) {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::{Layer, Locked, Target};
+    use aitk_plan::{LockTarget, Locked, LockedLayer};
     use aitk_system::Real;
 
     use super::*;
@@ -169,8 +169,9 @@ mod tests {
             Locked { package, ..Locked::default() }
         };
         let packages = packages.iter().map(locked).collect();
-        let layers = vec![Layer { step: "libraries".to_owned(), packages }];
-        let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+        let layers = vec![LockedLayer { step: "libraries".to_owned(), packages }];
+        let target =
+            LockTarget { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
         Lock { manager, target, build: None, layers }
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use aitk_env::{Client, EnvError, FetchProgress, Settings, fetch_all};
+use aitk_env::{EnvError, FetchProgress, HttpClient, Settings, fetch_all};
 use aitk_plan::{LockError, Locked, Package};
 use sha2::{Digest, Sha256};
 
@@ -121,8 +121,13 @@ fn locked(server: &Server, content: &[u8]) -> Locked {
 
 fn fetch(locked: &Locked, folder: &Path) -> (Result<(), EnvError>, u64) {
     let count = Count::default();
-    let result =
-        fetch_all(&Client::new(&Settings::default()).unwrap(), &[locked], folder, false, &count);
+    let result = fetch_all(
+        &HttpClient::new(&Settings::default()).unwrap(),
+        &[locked],
+        folder,
+        false,
+        &count,
+    );
     (result, count.0.into_inner())
 }
 
@@ -199,7 +204,7 @@ fn offline_names_what_is_missing() {
     let folder = tempfile::tempdir().unwrap();
     let server = serve(content(), vec![Mood::Whole]);
     let locked = locked(&server, &content());
-    let client = Client::new(&Settings::default()).unwrap();
+    let client = HttpClient::new(&Settings::default()).unwrap();
     let result = fetch_all(&client, &[&locked], folder.path(), true, &Count::default());
     assert!(matches!(result.unwrap_err(), EnvError::Offline { .. }));
     assert!(server.requests.lock().unwrap().is_empty());

@@ -27,13 +27,13 @@ const LOCKS: [&str; 4] = [
     "/var/lib/apt/lists/lock",
 ];
 /// How often a held lock is tried again.
-const BEAT: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 /// How long a simulation may take.
 const LOOK: Duration = Duration::from_secs(60);
 
 /// An installed package, or what is left of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Installed {
+pub(crate) struct DpkgPackage {
     pub version: String,
     /// The third word of dpkg's status: `installed`, `half-configured`, `config-files`, …
     pub state: String,
@@ -50,7 +50,7 @@ pub fn brought(receipt: &Receipt, system: &dyn System) -> Vec<String> {
 }
 
 /// Everything that dpkg knows, by name.
-pub(crate) type Packages = BTreeMap<String, Installed>;
+pub(crate) type Packages = BTreeMap<String, DpkgPackage>;
 
 /// Everything that dpkg knows, read from its own file: asking `dpkg-query` takes ten times as long.
 pub(crate) fn installed(system: &dyn System) -> Result<Packages, ExecError> {
@@ -60,12 +60,12 @@ pub(crate) fn installed(system: &dyn System) -> Result<Packages, ExecError> {
 /// What apt and dpkg have said, asked again only where their state is another one.
 #[derive(Debug, Default)]
 pub(crate) struct Apt {
-    said: Mutex<Said>,
+    said: Mutex<AptOutput>,
 }
 
 /// What they have said so far.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Said {
+pub(crate) struct AptOutput {
     /// What dpkg's file said, and which file that was: dpkg never writes into it but puts another in its place.
     installed: Option<(Stat, Arc<Packages>)>,
     /// What apt would do, by its words and the state in which it said so.
@@ -74,7 +74,7 @@ pub(crate) struct Said {
 
 impl Apt {
     /// The lock of it; whoever else asks meanwhile waits for the answer.
-    pub fn said(&self) -> MutexGuard<'_, Said> {
+    pub fn said(&self) -> MutexGuard<'_, AptOutput> {
         self.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -155,9 +155,9 @@ fn parse_status(text: &str) -> Packages {
             let state = status.rsplit(' ').next().unwrap_or_default().to_owned();
             let version = stanza.field("Version").unwrap_or_default().to_owned();
             // Of two architectures of one package the installed one counts.
-            let known = packages.get(name).is_some_and(|p: &Installed| p.state == "installed");
+            let known = packages.get(name).is_some_and(|p: &DpkgPackage| p.state == "installed");
             if !known {
-                packages.insert(name.to_owned(), Installed { version, state });
+                packages.insert(name.to_owned(), DpkgPackage { version, state });
             }
         }
     }
@@ -232,7 +232,7 @@ fn ask(system: &dyn System, words: &[String]) -> Result<Simulation, ExecError> {
 
 /// A package that would be installed or upgraded.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Change {
+pub(crate) struct PackageUpgrade {
     pub name: String,
     pub version: String,
 }
@@ -240,7 +240,7 @@ pub(crate) struct Change {
 /// What an apt command would do, by names and versions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Changes {
-    pub installs: Vec<Change>,
+    pub installs: Vec<PackageUpgrade>,
     pub removes: Vec<String>,
 }
 
@@ -269,7 +269,7 @@ pub fn waiting(system: &dyn System) -> Vec<Waiting> {
 }
 
 fn waits(line: &str) -> Option<Waiting> {
-    let Change { name, version: after } = inst_line(line)?;
+    let PackageUpgrade { name, version: after } = inst_line(line)?;
     let (head, origin) = line.split_once('(')?;
     let before = head.split_once('[').and_then(|(_, rest)| rest.split(']').next());
     // `Debian-Security:13/stable-security`, `Ubuntu:24.04/noble-security`.
@@ -295,11 +295,11 @@ fn look(args: &[&str], words: &[String]) -> Command {
 }
 
 /// Reads `Inst curl [7.88.1-1] (7.88.1-2 Debian:12/oldstable [amd64])`.
-fn inst_line(line: &str) -> Option<Change> {
+fn inst_line(line: &str) -> Option<PackageUpgrade> {
     let rest = line.strip_prefix("Inst ")?;
     let name = rest.split(' ').next()?.to_owned();
     let version = rest.split_once('(')?.1.split(' ').next()?.to_owned();
-    Some(Change { name, version })
+    Some(PackageUpgrade { name, version })
 }
 
 /// Reads `Remv vim-tiny [2:9.1.1230-2]`, and `Purg` the same.
@@ -411,7 +411,7 @@ pub(crate) fn run(
         }
         match explain(system, command, &output, Some(log)) {
             // Somebody took the lock between our look and apt's.
-            ExecError::AptLocked { .. } if since.elapsed() < wait => thread::sleep(BEAT),
+            ExecError::AptLocked { .. } if since.elapsed() < wait => thread::sleep(POLL_INTERVAL),
             error => return Err(error),
         }
     }
@@ -438,7 +438,7 @@ pub(crate) fn wait_for_locks(
             reporter.event(&Event::Message { step, text: &text });
             said = Some(holder);
         }
-        thread::sleep(BEAT);
+        thread::sleep(POLL_INTERVAL);
     }
     Ok(())
 }
@@ -547,7 +547,7 @@ mod tests {
         let text = "Package: a\nStatus: install ok installed\nVersion: 1\nDescription: x\n Package: no\n\n\
             Package: b\nStatus: install ok half-configured\nVersion: 2\n\n";
         let packages = parse_status(text);
-        assert_eq!(packages["a"], Installed { version: "1".into(), state: "installed".into() });
+        assert_eq!(packages["a"], DpkgPackage { version: "1".into(), state: "installed".into() });
         assert_eq!(packages["b"].state, "half-configured");
         assert_eq!(packages.len(), 2);
     }
@@ -575,7 +575,7 @@ mod tests {
     fn simulations_are_read() {
         assert_eq!(
             inst_line("Inst libc6 [2.36-9] (2.36-10 Debian:12.12/oldstable [amd64]) []"),
-            Some(Change { name: "libc6".into(), version: "2.36-10".into() })
+            Some(PackageUpgrade { name: "libc6".into(), version: "2.36-10".into() })
         );
         assert_eq!(
             inst_line("Inst curl (7.88-1 Debian:12/stable [amd64])").unwrap().version,

@@ -126,8 +126,8 @@ fn dead_proxy(system: &dyn System, said: &str) -> Option<(String, String)> {
     // apt names a host that it does not know without its port.
     let dead = |place: &String| {
         let host = place.split(':').next().unwrap_or_default();
-        let is_it = |word: &&str| word.trim_end_matches(':') == place || *word == host;
-        !host.is_empty() && unreached.iter().any(is_it)
+        let is_match = |word: &&str| word.trim_end_matches(':') == place || *word == host;
+        !host.is_empty() && unreached.iter().any(is_match)
     };
     let variables = ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy"];
     let of_variables = variables.into_iter().filter_map(|name| {

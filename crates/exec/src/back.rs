@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use aitk_env::{Cure, Environments, Generation, Record, State};
+use aitk_env::{Cure, Environments, Generation, GenerationRecord, State};
 use aitk_plan::{BASE, Part, Plan, Step};
-use aitk_system::{Message, System, Told, message, quote};
+use aitk_system::{Message, System, ToMessage, message, quote};
 
 use crate::error::ExecError;
 use crate::flag::env_flag;
@@ -15,7 +15,7 @@ pub struct Back {
     /// The generation.
     pub generation: Generation,
     /// What it says of itself.
-    pub record: Record,
+    pub record: GenerationRecord,
     /// Conda's own generation that it was built beside, where another one is in use now and that one still stands.
     pub base: Option<Generation>,
 }
@@ -78,7 +78,7 @@ fn whole(
     env: &str,
     environments: &Environments,
     generation: &Generation,
-) -> Result<Record, ExecError> {
+) -> Result<GenerationRecord, ExecError> {
     let path = || generation.path().to_owned();
     let faults = match generation.state(system)? {
         State::Half => {

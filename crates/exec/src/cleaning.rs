@@ -12,7 +12,7 @@ use aitk_system::{Message, System, Timestamp, inside, message};
 use crate::error::ExecError;
 use crate::journal::interrupted_run;
 use crate::places::Places;
-use crate::receipt::{Made, Receipt};
+use crate::receipt::{Receipt, ReceiptEntry};
 use crate::removal::{Goes, Kept, generation_goes, prune, take_away};
 
 /// Days after which runs and answers of sources go, where nothing else is said.
@@ -252,7 +252,7 @@ pub fn clean(
             take_away(goes, places, *system).and_then(|()| prune(&goes.path, places, *system));
         match taken {
             Ok(()) => {
-                receipt.objects.remove(&Made::path(&goes.path, None).key);
+                receipt.objects.remove(&ReceiptEntry::path(&goes.path, None).key);
                 receipt.save(state, *system)?;
             }
             Err(error) => failed.push(error),

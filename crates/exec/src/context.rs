@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use aitk_detect::{Machine, detect};
 use aitk_env::{
-    Backend, Depth, Environments, Generation, Occasion, Record, Settings, Site, backend,
+    Backend, Depth, Environments, Generation, GenerationRecord, Occasion, Settings, Site, backend,
 };
 use aitk_export::TargetList;
 use aitk_plan::{Catalog, EnvironmentPlan, Locks, Plan};
 use aitk_system::{Command, Message, System};
 use serde_json::Value;
 
-use crate::apt::{Apt, Said};
+use crate::apt::{Apt, AptOutput};
 use crate::back::Back;
 use crate::downloads::Downloads;
 use crate::error::ExecError;
-use crate::receipt::{Made, Object, Receipt};
+use crate::receipt::{Object, Receipt, ReceiptEntry};
 
 /// The surroundings of a survey, a run or a verification.
 pub struct Context<'a> {
@@ -82,20 +82,20 @@ pub(crate) struct Memo {
 
 /// What a survey has looked at, and [`crate::settle`] after it need not look at again.
 #[derive(Debug, Default, Clone)]
-pub struct Looked {
+pub struct SurveyCache {
     unchanged: BTreeSet<(PathBuf, Option<String>)>,
-    apt: Said,
+    apt: AptOutput,
 }
 
 /// What is built is told by the environment's name, the digest of what is asked for, and the lock that is named.
-type Asked = (String, String, Option<String>);
+type BuildKey = (String, String, Option<String>);
 
 /// The environment of a plan as a survey finds it. Nearly every step asks for it, and while all of them only look each
 /// of these is read once.
 #[derive(Debug, Default)]
 struct Sight {
     /// What was built.
-    built: BTreeMap<Asked, Option<(Generation, Record)>>,
+    built: BTreeMap<BuildKey, Option<(Generation, GenerationRecord)>>,
     /// What stands there, by folder.
     standing: BTreeMap<PathBuf, Option<String>>,
 }
@@ -144,12 +144,12 @@ impl<'a> Context<'a> {
     }
 
     /// What was looked at so far, for [`crate::settle`].
-    pub fn looked(&self) -> Looked {
-        Looked { unchanged: self.memo().unchanged.clone(), apt: self.apt.said().clone() }
+    pub fn looked(&self) -> SurveyCache {
+        SurveyCache { unchanged: self.memo().unchanged.clone(), apt: self.apt.said().clone() }
     }
 
     /// Goes on from what a survey has looked at.
-    pub(crate) fn go_on_from(&self, looked: Looked) {
+    pub(crate) fn go_on_from(&self, looked: SurveyCache) {
         self.memo().unchanged = looked.unchanged;
         *self.apt.said() = looked.apt;
     }
@@ -177,10 +177,10 @@ impl<'a> Context<'a> {
     }
 
     /// Notes what a step has made or is about to make.
-    pub(crate) fn note(&self, step: &str, made: impl IntoIterator<Item = Made>) {
+    pub(crate) fn note(&self, step: &str, made: impl IntoIterator<Item = ReceiptEntry>) {
         let at = self.system.now().to_string();
         for made in made {
-            let Made { key, provenance, detail } = made;
+            let ReceiptEntry { key, provenance, detail } = made;
             let object = Object { step: step.to_owned(), provenance, detail, at: at.clone() };
             self.memo().receipt.note(key, object);
         }
@@ -191,7 +191,7 @@ impl<'a> Context<'a> {
     pub(crate) fn about_to(
         &self,
         step: &str,
-        made: &[Made],
+        made: &[ReceiptEntry],
         there: impl Fn() -> bool,
         act: impl FnOnce() -> Result<(), ExecError>,
     ) -> Result<(), ExecError> {
@@ -246,7 +246,7 @@ impl Context<'_> {
 
     /// The whole generation that a plan means: the one that it or the user's lock names, else one that was built for
     /// the same wishes.
-    pub(crate) fn built(&self, wanted: &EnvironmentPlan) -> Option<(Generation, Record)> {
+    pub(crate) fn built(&self, wanted: &EnvironmentPlan) -> Option<(Generation, GenerationRecord)> {
         let named = self.locked.map(|locks| locks.environment.digest());
         let named = named.or_else(|| wanted.generation());
         match &mut *self.sight() {
@@ -287,7 +287,11 @@ impl Context<'_> {
         }
     }
 
-    fn find(&self, wanted: &EnvironmentPlan, named: Option<&str>) -> Option<(Generation, Record)> {
+    fn find(
+        &self,
+        wanted: &EnvironmentPlan,
+        named: Option<&str>,
+    ) -> Option<(Generation, GenerationRecord)> {
         if let Some(Back { generation, record, .. }) = self.back {
             return Some((generation.clone(), record.clone()));
         }

@@ -7,14 +7,14 @@ use std::thread;
 use std::time::Duration;
 
 use aitk_env::{Backend, EnvError, FetchProgress, Settings};
-use aitk_plan::{Layer, Locked};
+use aitk_plan::{Locked, LockedLayer};
 use aitk_system::{Failure, interrupted, message};
 
 use crate::error::ExecError;
 use crate::report::{Event, Reporter};
 
 /// How often a waiting step says how far its downloads are.
-const BEAT: Duration = Duration::from_millis(150);
+const POLL_INTERVAL: Duration = Duration::from_millis(150);
 
 /// The downloads of a run, layer by layer.
 #[derive(Debug, Default, Clone)]
@@ -40,7 +40,12 @@ impl FetchProgress for LayerDownload {
 impl Downloads {
     /// Begins to download the packages of these layers, in this order, in the background. What has been begun already
     /// goes on.
-    pub fn begin(&self, settings: &Settings, backend: &'static dyn Backend, layers: &[Layer]) {
+    pub fn begin(
+        &self,
+        settings: &Settings,
+        backend: &'static dyn Backend,
+        layers: &[LockedLayer],
+    ) {
         let mut queue = Vec::new();
         let mut known = self.layers.lock().unwrap_or_else(PoisonError::into_inner);
         for layer in layers.iter().filter(|layer| !layer.packages.is_empty()) {
@@ -94,8 +99,10 @@ impl Downloads {
             if interrupted() {
                 return Err(ExecError::System(Failure::Interrupted));
             }
-            (result, _) =
-                download.ended.wait_timeout(result, BEAT).unwrap_or_else(PoisonError::into_inner);
+            (result, _) = download
+                .ended
+                .wait_timeout(result, POLL_INTERVAL)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 }

@@ -10,19 +10,19 @@ use std::time::Duration;
 use aitk_env::{Environments, received};
 use aitk_plan::{BASE, Bytes, Plan, Status, Step, Totals, charges};
 use aitk_system::{
-    Exit, Explain, Failure, Message, RunError, Told, asked_to_stop, interrupted, message,
+    Exit, Explain, Failure, Message, RunError, ToMessage, asked_to_stop, interrupted, message,
 };
 use serde::Serialize;
 
 use crate::apt;
-use crate::context::{Context, Looked};
+use crate::context::{Context, SurveyCache};
 use crate::error::ExecError;
 use crate::journal::{Entry, Journal};
-use crate::report::{Answer, Event, News, Outcome, Reporter};
-use crate::steps::{Check, Exact, Work, behaviour, boot_id};
+use crate::report::{Consent, Event, News, Outcome, Reporter};
+use crate::steps::{CheckOutcome, Exact, Work, behaviour, boot_id};
 
 /// How often a waiting lane looks whether the user wants to stop.
-const BEAT: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 /// Bytes that it may take more without asking, however little was agreed to.
 const UNASKED: u64 = 200_000_000;
 
@@ -36,14 +36,14 @@ pub struct Summary {
     /// The plan as it was carried out: exact where it had been estimated.
     pub plan: Plan,
     /// What it really took.
-    pub taken: Taken,
+    pub taken: Measured,
     /// What went wrong, or what the person has to do before it goes on, with the step.
     pub failure: Option<(String, ExecError)>,
 }
 
 /// What a run took, as measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
-pub struct Taken {
+pub struct Measured {
     /// Bytes that came from the network.
     pub download: u64,
     /// Bytes by which the disks of aitk's folders and of the system have less room than before: whatever else was written
@@ -52,22 +52,22 @@ pub struct Taken {
 }
 
 /// The measures before a run.
-struct Before {
+struct Baseline {
     received: u64,
     free: BTreeMap<u64, u64>,
 }
 
-impl Before {
+impl Baseline {
     fn now(cx: &Context<'_>) -> Self {
         Self { received: received(), free: free(cx) }
     }
 
-    fn taken(&self, cx: &Context<'_>) -> Taken {
+    fn taken(&self, cx: &Context<'_>) -> Measured {
         let now = free(cx);
         let less = |(disk, before): (&u64, &u64)| {
             before.saturating_sub(now.get(disk).copied().unwrap_or(*before))
         };
-        Taken {
+        Measured {
             download: received().saturating_sub(self.received),
             disk: self.free.iter().map(less).fold(0, u64::saturating_add),
         }
@@ -97,7 +97,7 @@ pub fn apply(
     reporter: &dyn Reporter,
 ) -> Result<Summary, ExecError> {
     let since = cx.system.now();
-    let measures = Before::now(cx);
+    let measures = Baseline::now(cx);
     let ids = plan.steps.iter().map(|step| step.id.clone()).collect();
     let (budget, env) = (plan.budget.clone(), Some(plan.choices.env.clone()));
     journal.write(cx, Entry::RunStarted { budget, steps: ids, env })?;
@@ -138,7 +138,7 @@ pub fn apply(
     };
     match failure {
         // What was looked at before may have been changed since.
-        None => settle(cx, &plan, Looked::default())?,
+        None => settle(cx, &plan, SurveyCache::default())?,
         Some(_) => cx.save_receipt()?,
     }
     journal.write(cx, Entry::RunFinished { outcome: name(outcome) })?;
@@ -153,7 +153,7 @@ pub fn apply(
 ///
 /// # Errors
 /// Where the receipt cannot be written.
-pub fn settle(cx: &Context<'_>, plan: &Plan, looked: Looked) -> Result<(), ExecError> {
+pub fn settle(cx: &Context<'_>, plan: &Plan, looked: SurveyCache) -> Result<(), ExecError> {
     if cx.dry {
         return Ok(());
     }
@@ -301,8 +301,10 @@ impl Run<'_> {
     fn say_why_it_waits(&self, ended: &AtomicBool) {
         let mut shared = self.shared();
         while !ended.load(Ordering::Relaxed) {
-            (shared, _) =
-                self.changed.wait_timeout(shared, BEAT).unwrap_or_else(PoisonError::into_inner);
+            (shared, _) = self
+                .changed
+                .wait_timeout(shared, POLL_INTERVAL)
+                .unwrap_or_else(PoisonError::into_inner);
             if let Some(step) = shared.at_root.clone().filter(|_| asked_to_stop()) {
                 drop(shared);
                 let text = message!(
@@ -373,8 +375,10 @@ impl Run<'_> {
                     false => Turn::Begin(Box::new(shared.plan.clone())),
                 };
             }
-            (shared, _) =
-                self.changed.wait_timeout(shared, BEAT).unwrap_or_else(PoisonError::into_inner);
+            (shared, _) = self
+                .changed
+                .wait_timeout(shared, POLL_INTERVAL)
+                .unwrap_or_else(PoisonError::into_inner);
         }
     }
 
@@ -397,7 +401,7 @@ impl Run<'_> {
     fn ensure(&self, plan: &Plan, step: &Step) -> Result<Outcome, ExecError> {
         let Self { cx, reporter, .. } = self;
         let behaviour = behaviour(&step.action);
-        if behaviour.check(cx, plan, step)? == Check::Holds {
+        if behaviour.check(cx, plan, step)? == CheckOutcome::Holds {
             cx.note(&step.id, behaviour.own(cx, plan, step));
             cx.save_receipt()?;
             return Ok(Outcome::AlreadyDone);
@@ -414,7 +418,7 @@ impl Run<'_> {
         if cx.dry {
             return Ok(Outcome::Reported);
         }
-        if let Check::Missing(lacks) = behaviour.check(cx, plan, step)? {
+        if let CheckOutcome::Missing(lacks) = behaviour.check(cx, plan, step)? {
             let reason = Message::list(lacks.into_iter().map(|lack| lack.message));
             return Err(ExecError::StillMissing { reason });
         }
@@ -449,9 +453,9 @@ impl Run<'_> {
 
     fn ask(&self, news: &News<'_>) -> Result<(), ExecError> {
         match self.reporter.agree(news) {
-            Answer::Yes => Ok(()),
+            Consent::Yes => Ok(()),
             _ if interrupted() => Err(ExecError::System(Failure::Interrupted)),
-            Answer::No | Answer::Nobody => Err(not_agreed(news)),
+            Consent::No | Consent::Nobody => Err(not_agreed(news)),
         }
     }
 

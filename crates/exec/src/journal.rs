@@ -49,7 +49,7 @@ pub(crate) enum Entry {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Line {
+struct JournalLine {
     #[serde(deserialize_with = "names::line::one")]
     at: String,
     #[serde(flatten)]
@@ -81,7 +81,7 @@ impl Journal {
         }
         let system = cx.system;
         let path = self.folder.join("journal.jsonl");
-        let mut json = serde_json::to_vec(&Line { at: system.now().to_string(), entry })
+        let mut json = serde_json::to_vec(&JournalLine { at: system.now().to_string(), entry })
             .map_err(|error| ExecError::io(&path)(error.into()))?;
         json.push(b'\n');
         system.append(&path, &json).map_err(ExecError::io(&path))
@@ -111,7 +111,7 @@ pub fn interrupted_run(state: &Path, system: &dyn System) -> Option<Interrupted>
     let text = system.text(runs.join(last).join("journal.jsonl")).ok()?;
     let (mut open, mut about) = (Some(message!("its beginning")), None);
     // A last line that was cut off in the middle does not parse, and says nothing.
-    for line in text.lines().filter_map(|line| serde_json::from_str::<Line>(line).ok()) {
+    for line in text.lines().filter_map(|line| serde_json::from_str::<JournalLine>(line).ok()) {
         match line.entry {
             Entry::RunStarted { env, .. } => about = env,
             Entry::StepStarted { step } => open = Some(step.into()),

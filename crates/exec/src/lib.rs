@@ -33,8 +33,8 @@ pub use back::{Back, back};
 pub use cleaning::{
     Around, Cleaning, Keeps, OLD, clean, cleaning, is_own_cache, take_file, whole_cache,
 };
-pub use context::{Context, Looked};
-pub use engine::{Summary, Taken, apply, settle};
+pub use context::{Context, SurveyCache};
+pub use engine::{Measured, Summary, apply, settle};
 pub use error::ExecError;
 pub use flag::env_flag;
 pub use journal::{Interrupted, Journal, interrupted_run};
@@ -47,8 +47,8 @@ pub use project::{
 };
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, prune_empty, removal, take_away};
-pub use report::{Answer, Event, Incoming, News, Outcome, Reporter};
+pub use report::{Consent, Event, Incoming, News, Outcome, Reporter};
 pub use steps::{ENVIRONMENTS as SERVICES, Remedy, ServiceState, Undo, service_states};
 pub use survey::{fill_in, lock, lock_ahead, survey};
 pub use take_all::take_all_away;
-pub use verify::{Finding, judge, verify};
+pub use verify::{VerifyFinding, judge, verify};

@@ -11,13 +11,13 @@ const PUBLIC_KEY: u8 = 6;
 
 /// One key with everything that belongs to it: names, signatures, subkeys.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Key {
+pub(crate) struct PgpKey {
     /// 40 hexadecimal digits, in capitals.
     pub fingerprint: String,
     packets: Vec<u8>,
 }
 
-impl Key {
+impl PgpKey {
     /// The key as text. apt reads the first block of a file and no more, and knows neither notes nor checksums in it.
     pub fn armored(&self) -> String {
         let encoded = STANDARD.encode(&self.packets);
@@ -34,7 +34,7 @@ impl Key {
 }
 
 /// The keys in a file, whether as text or in their binary form; none where it holds anything else.
-pub(crate) fn keys(file: &[u8]) -> Vec<Key> {
+pub(crate) fn keys(file: &[u8]) -> Vec<PgpKey> {
     let text = String::from_utf8_lossy(file);
     let packets = if text.contains(BEGIN) { dearmored(&text) } else { Some(file.to_vec()) };
     packets.and_then(|packets| parse(&packets)).unwrap_or_default()
@@ -56,14 +56,14 @@ fn dearmored(text: &str) -> Option<Vec<u8>> {
     Some(packets)
 }
 
-fn parse(mut rest: &[u8]) -> Option<Vec<Key>> {
-    let mut keys: Vec<Key> = Vec::new();
+fn parse(mut rest: &[u8]) -> Option<Vec<PgpKey>> {
+    let mut keys: Vec<PgpKey> = Vec::new();
     while !rest.is_empty() {
         let Header { tag, start, length } = header(rest)?;
         let end = start.checked_add(length)?;
         let (packet, body) = (rest.get(..end)?, rest.get(start..end)?);
         if tag == PUBLIC_KEY {
-            keys.push(Key { fingerprint: fingerprint(body)?, packets: Vec::new() });
+            keys.push(PgpKey { fingerprint: fingerprint(body)?, packets: Vec::new() });
         }
         keys.last_mut()?.packets.extend(packet);
         rest = &rest[end..];

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aitk_env::Record;
+use aitk_env::GenerationRecord;
 use aitk_plan::names;
-use aitk_system::{Message, System, Told, message};
+use aitk_system::{Message, System, ToMessage, message};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -73,7 +73,7 @@ fn move_it() -> Message {
 
 /// A thing that a step made or found, for the receipt.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Made {
+pub(crate) struct ReceiptEntry {
     /// `apt:curl`, `path:/…` for what is the user's; `file:/…`, `group:video`, `runtime:nvidia`, `source:nvidia` and
     /// `swap:/…` for what root takes away.
     pub key: String,
@@ -81,7 +81,7 @@ pub(crate) struct Made {
     pub detail: Option<String>,
 }
 
-impl Made {
+impl ReceiptEntry {
     pub fn created(key: String, detail: Option<String>) -> Self {
         Self { key, provenance: Provenance::Created, detail }
     }
@@ -146,7 +146,11 @@ impl Receipt {
 
     /// What an environment shall be. What was begun is to be continued; else it is the wish of the generation in use, so that
     /// whoever goes back to an older one goes back to what was wished for then. One of an older aitk says nothing of it.
-    pub fn wish<'a>(&'a self, env: &str, current: Option<&'a Record>) -> Option<&'a Value> {
+    pub fn wish<'a>(
+        &'a self,
+        env: &str,
+        current: Option<&'a GenerationRecord>,
+    ) -> Option<&'a Value> {
         let of_current = || current.and_then(|record| record.wish.as_ref());
         self.begun.get(env).or_else(of_current).or_else(|| self.environments.get(env))
     }
@@ -244,9 +248,9 @@ mod tests {
     #[test]
     fn what_was_begun_comes_before_what_is_in_use_and_that_before_what_was_noted_last() {
         let wish = |budget: &str| serde_json::json!({ "budget": budget });
-        let said = |wish: Option<Value>| -> Record {
+        let said = |wish: Option<Value>| -> GenerationRecord {
             let json = include_str!("../../env/fixtures/record-1.json");
-            Record { wish, ..serde_json::from_str(json).unwrap() }
+            GenerationRecord { wish, ..serde_json::from_str(json).unwrap() }
         };
         let named = |budget: &str| [("ai".to_owned(), wish(budget))].into();
         let (silent, older) = (said(None), said(Some(wish("older"))));

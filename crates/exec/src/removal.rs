@@ -11,7 +11,7 @@ use aitk_system::{Command, FileKind, Message, System, inside, message};
 
 use crate::error::ExecError;
 use crate::places::{Places, Thing, UNITS, services, shell_files, system_files};
-use crate::receipt::{Made, Object, Provenance, Receipt};
+use crate::receipt::{Object, Provenance, Receipt, ReceiptEntry};
 use crate::steps::{
     Cleared, Undo, cleared, hash, is_marked, is_masked, kept_kernel, kernel_python, own_sources,
     service_notes, swap_is_marked, undo,
@@ -77,13 +77,13 @@ fn changed() -> Message {
 /// Notes what is aitk's by its own marks: its receipt may be gone, or a run that was killed has not come to noting it.
 pub fn note_by_marks(receipt: &mut Receipt, places: &Places, system: &dyn System) {
     let at = system.now().to_string();
-    for Made { key, provenance, detail } in by_marks(places, system) {
+    for ReceiptEntry { key, provenance, detail } in by_marks(places, system) {
         let object = Object { step: "remove".to_owned(), provenance, detail, at: at.clone() };
         receipt.objects.entry(key).or_insert(object);
     }
 }
 
-fn by_marks(places: &Places, system: &dyn System) -> Vec<Made> {
+fn by_marks(places: &Places, system: &dyn System) -> Vec<ReceiptEntry> {
     let below = |folder: PathBuf| -> Vec<PathBuf> {
         let names = system.list(&folder).unwrap_or_default();
         names.iter().map(|name| folder.join(name)).collect()
@@ -111,16 +111,16 @@ fn by_marks(places: &Places, system: &dyn System) -> Vec<Made> {
     let kernels = kernels.map(|folder| folder.join("kernel.json"));
     paths.extend(kernels.filter(|path| is_our_kernel(path, places, system)));
     let marked = shell_files(&places.home).into_iter().filter(|file| is_marked(file, system));
-    let lines = marked.map(|file| Made::created(format!("init:{}", file.display()), None));
+    let lines = marked.map(|file| ReceiptEntry::created(format!("init:{}", file.display()), None));
     let files = system_files().filter(|(path, content)| {
         system.read(Path::new(path)).is_ok_and(|there| there == content.as_bytes())
     });
-    let files = files.map(|(path, _)| Made::created(format!("file:{path}"), None));
+    let files = files.map(|(path, _)| ReceiptEntry::created(format!("file:{path}"), None));
     let sources = own_sources(system).into_iter();
-    let sources = sources.map(|name| Made::created(format!("source:{name}"), None));
-    let swap =
-        swap_is_marked(SWAP_FILE, system).then(|| Made::created(format!("swap:{SWAP_FILE}"), None));
-    let paths = paths.iter().map(|path| Made::path(path, None));
+    let sources = sources.map(|name| ReceiptEntry::created(format!("source:{name}"), None));
+    let swap = swap_is_marked(SWAP_FILE, system)
+        .then(|| ReceiptEntry::created(format!("swap:{SWAP_FILE}"), None));
+    let paths = paths.iter().map(|path| ReceiptEntry::path(path, None));
     let services = service_notes(system);
     paths.chain(lines).chain(files).chain(sources).chain(swap).chain(services).collect()
 }
@@ -134,7 +134,7 @@ fn unproven(receipt: &Receipt, is_lost: bool, places: &Places, system: &dyn Syst
     };
     let mut all = Vec::new();
     let program = places.program();
-    let known = receipt.objects.contains_key(&Made::path(&program, None).key);
+    let known = receipt.objects.contains_key(&ReceiptEntry::path(&program, None).key);
     if !known && system.read_link(&program).is_ok_and(|target| target.ends_with("aitk")) {
         let command = Command::changes(["rm", &program.to_string_lossy()]);
         all.push(may_be(program, command.to_string()));
@@ -365,7 +365,7 @@ pub(crate) fn generation_goes(
 ) -> Result<Goes, Option<Message>> {
     match fate(&Thing::Generation(path.to_owned()), None, places, system) {
         Fate::Goes(keeps) => {
-            let key = Made::path(path, None).key;
+            let key = ReceiptEntry::path(path, None).key;
             Ok(Goes { key, path: path.to_owned(), lines_only: false, detail: None, keeps })
         }
         Fate::Stays(reason) => Err(Some(reason)),
@@ -639,7 +639,7 @@ mod tests {
         fn receipt(&self) -> Receipt {
             let mut receipt = Receipt::default();
             note_by_marks(&mut receipt, &self.places(), &Real);
-            let program = Made::path(&self.at(".local/bin/aitk"), None).key;
+            let program = ReceiptEntry::path(&self.at(".local/bin/aitk"), None).key;
             let object = receipt.objects.values().next().unwrap().clone();
             receipt
                 .objects

@@ -107,7 +107,7 @@ pub struct News<'a> {
 
 /// What a person says to news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Answer {
+pub enum Consent {
     /// It goes on.
     Yes,
     /// It stops.
@@ -122,8 +122,8 @@ pub trait Reporter: Sync {
     fn event(&self, event: &Event<'_>);
 
     /// Asks whether a step goes on that turned out to be something else than what was agreed to.
-    fn agree(&self, _: &News<'_>) -> Answer {
-        Answer::Nobody
+    fn agree(&self, _: &News<'_>) -> Consent {
+        Consent::Nobody
     }
 }
 

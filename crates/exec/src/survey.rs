@@ -4,14 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::thread;
 
-use aitk_env::{Record, backend, is_fetched};
+use aitk_env::{GenerationRecord, backend, is_fetched};
 use aitk_plan::{Lock, Locked, Locks, Package, Part, Plan, Status, Step, conclude};
 use aitk_system::{Failure, RunError, beside, with_each};
 
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::steps::{
-    Check, Exact, as_built, behaviour, comes_later, resolve_base, resolve_environment, with_lock,
+    CheckOutcome, Exact, as_built, behaviour, comes_later, resolve_base, resolve_environment,
+    with_lock,
 };
 
 /// Marks the steps that hold and makes the others exact.
@@ -75,14 +76,14 @@ pub fn lock_ahead(cx: &Context<'_>, plan: &Plan) -> Result<Option<Locks>, ExecEr
 ///
 /// # Errors
 /// Where the context has no lock, or one that does not fit.
-pub fn fill_in(cx: &Context<'_>, plan: &mut Plan) -> Result<Record, ExecError> {
+pub fn fill_in(cx: &Context<'_>, plan: &mut Plan) -> Result<GenerationRecord, ExecError> {
     let is_locked = |step: &Step| matches!(step.part(), Part::Whole | Part::Manager);
     for at in (0..plan.steps.len()).filter(|at| is_locked(&plan.steps[*at])).collect::<Vec<_>>() {
         let step = &plan.steps[at];
         behaviour(&step.action).resolve(cx, plan, step)?.fill(plan);
     }
     let (wanted, lock) = with_lock(plan.environment())?;
-    Ok(Record::of(lock, &wanted.request.digest, &wanted.request.added))
+    Ok(GenerationRecord::of(lock, &wanted.request.digest, &wanted.request.added))
 }
 
 /// Whether a step holds; on a recorded machine that was not asked this, nothing does.
@@ -91,7 +92,7 @@ fn holds(cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<bool, ExecError> 
         // apt says nothing about upgrades as long as what is installed does not fit together.
         Err(ExecError::AptBroken { .. }) => Ok(false),
         Err(ExecError::System(Failure::Run(RunError::NotRecorded { .. }))) => Ok(false),
-        check => Ok(check? == Check::Holds),
+        check => Ok(check? == CheckOutcome::Holds),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Looks whether everything that a plan ensures is still true.
 
 use aitk_detect::{OwnEnvironment, OwnFault, OwnKind};
-use aitk_env::{Depth, Fault};
+use aitk_env::{Depth, EnvironmentFault};
 use aitk_plan::step::Uv;
 use aitk_plan::{Part, Plan, Status, Step};
 use aitk_system::{Explain, Message};
@@ -10,11 +10,11 @@ use crate::context::Context;
 use crate::error::ExecError;
 use crate::flag::env_flag;
 use crate::report::{Event, Outcome, Reporter};
-use crate::steps::{Check, Lack, Remedy, as_built, behaviour};
+use crate::steps::{CheckOutcome, Lack, Remedy, as_built, behaviour};
 
 /// What is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finding {
+pub struct VerifyFinding {
     /// The step that ensures it.
     pub step: String,
     /// The step's title.
@@ -24,7 +24,7 @@ pub struct Finding {
     /// What takes it away.
     pub remedy: Remedy,
     /// What is wrong with an environment, where it is that.
-    pub fault: Option<Fault>,
+    pub fault: Option<EnvironmentFault>,
 }
 
 /// Verifies every step of a plan, proofs included; `deep` also compares every file's content.
@@ -36,7 +36,7 @@ pub fn verify(
     plan: &Plan,
     deep: bool,
     reporter: &dyn Reporter,
-) -> Result<Vec<Finding>, ExecError> {
+) -> Result<Vec<VerifyFinding>, ExecError> {
     let depth = if deep { Depth::Content } else { Depth::Sizes };
     let mut findings = Vec::new();
     let mut plan = plan.clone();
@@ -44,7 +44,7 @@ pub fn verify(
     let plan = &plan;
     for step in plan.steps.iter().filter(|step| step.status == Status::Needed) {
         // What fails because something under it is damaged is no finding of its own.
-        let damaged = |id: &str| findings.iter().any(|found: &Finding| found.step == id);
+        let damaged = |id: &str| findings.iter().any(|found: &VerifyFinding| found.step == id);
         if step.part() == Part::Proof && rests_on(plan, step, &damaged) {
             continue;
         }
@@ -72,9 +72,9 @@ pub fn judge(cx: &Context<'_>, plan: &Plan) -> OwnEnvironment {
     for step in plan.steps.iter().filter(is_of_it) {
         match look(cx, &plan, step, Depth::Sizes) {
             Ok(found) => {
-                let anew = |one: &Finding| one.fault.is_none() && one.remedy.is_apply();
+                let anew = |one: &VerifyFinding| one.fault.is_none() && one.remedy.is_apply();
                 own.outdated |= step.part() == Part::Whole && found.iter().any(anew);
-                own.faults.extend(found.into_iter().map(Finding::told_to_the_doctor));
+                own.faults.extend(found.into_iter().map(VerifyFinding::told_to_the_doctor));
             }
             // What keeps it from being looked at is wrong as well.
             Err(error) => own.faults.push(OwnFault {
@@ -88,11 +88,13 @@ pub fn judge(cx: &Context<'_>, plan: &Plan) -> OwnEnvironment {
     own
 }
 
-impl Finding {
+impl VerifyFinding {
     fn told_to_the_doctor(self) -> OwnFault {
         let kind = match self.fault {
-            Some(Fault::NoPython { .. } | Fault::OtherPython { .. }) => OwnKind::Python,
-            Some(Fault::Moved { .. }) => OwnKind::Moved,
+            Some(EnvironmentFault::NoPython { .. } | EnvironmentFault::OtherPython { .. }) => {
+                OwnKind::Python
+            }
+            Some(EnvironmentFault::Moved { .. }) => OwnKind::Moved,
             _ => OwnKind::Other,
         };
         let by_aitk = self.remedy.is_apply();
@@ -107,16 +109,16 @@ fn look(
     plan: &Plan,
     step: &Step,
     depth: Depth,
-) -> Result<Vec<Finding>, ExecError> {
+) -> Result<Vec<VerifyFinding>, ExecError> {
     let behaviour = behaviour(&step.action);
-    let Check::Missing(lacks) = behaviour.verify(cx, plan, step, depth)? else {
+    let CheckOutcome::Missing(lacks) = behaviour.verify(cx, plan, step, depth)? else {
         return Ok(Vec::new());
     };
     let apply = Remedy::Apply {
         env: plan.choices.env.clone(),
-        deep: matches!(behaviour.check(cx, plan, step), Ok(Check::Holds)),
+        deep: matches!(behaviour.check(cx, plan, step), Ok(CheckOutcome::Holds)),
     };
-    let finding = |Lack { message, remedy, fault }| Finding {
+    let finding = |Lack { message, remedy, fault }| VerifyFinding {
         step: step.id.clone(),
         title: step.title.clone(),
         message,

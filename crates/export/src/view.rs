@@ -6,7 +6,7 @@ use aitk_detect::VirtualizationKind;
 use aitk_plan::lock::{conda, key_of, name_of};
 use aitk_plan::step::Check;
 use aitk_plan::{
-    Action, CHECKS, CHOICES, Choices, ContainerGpu, EnvironmentRequest, LayerRequest, LayerRole,
+    Action, CHECKS, CHOICES, Choices, ContainerGpuRow, EnvironmentRequest, LayerRequest, LayerRole,
     Locks, Manager, Package, Request, SET, STRAY, SWAP_FILE, Status, Step,
 };
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -639,7 +639,7 @@ fn purl(manager: Manager, package: &Package) -> String {
 
 impl<'a> Source<'a> {
     /// How a container reaches what computes; nothing for the processor alone, or where it is not known.
-    fn container_gpu(&self) -> Option<&'a ContainerGpu> {
+    fn container_gpu(&self) -> Option<&'a ContainerGpuRow> {
         let kind = self.plan.accelerator.kind.as_str();
         self.catalog.images.accelerator.iter().find(|row| row.kind == kind)
     }

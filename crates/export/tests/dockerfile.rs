@@ -6,8 +6,8 @@ use std::path::Path;
 use aitk_detect::Machine;
 use aitk_export::{Export, ExportError, Source, TargetList};
 use aitk_plan::{
-    AcceleratorChoice, Action, Catalog, Choices, Language, Layer, Lock, Locked, Locks, Manager,
-    NO_FRAMEWORK, Package, Plan, Profile, Status, Target, plan,
+    AcceleratorChoice, Action, Catalog, Choices, Language, Lock, LockTarget, Locked, LockedLayer,
+    Locks, Manager, NO_FRAMEWORK, Package, Plan, Profile, Status, plan,
 };
 
 const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
@@ -18,7 +18,7 @@ fn machine(name: &str) -> Machine {
 }
 
 /// A layer with one package, which is called as its step is.
-fn layer(step: &str) -> Layer {
+fn layer(step: &str) -> LockedLayer {
     let package = Package {
         name: step.to_owned(),
         version: "1".to_owned(),
@@ -26,7 +26,7 @@ fn layer(step: &str) -> Layer {
         url: Some(format!("https://index.example/{step}-1-py3-none-any.whl")),
         ..Package::default()
     };
-    Layer { step: step.to_owned(), packages: vec![Locked { package, ..Locked::default() }] }
+    LockedLayer { step: step.to_owned(), packages: vec![Locked { package, ..Locked::default() }] }
 }
 
 /// The export of a plan whose layers have one package each.
@@ -58,7 +58,7 @@ fn exported(
     }
     change(&mut plan);
     let python = "3.12".to_owned();
-    let target_of = Target { python, arch: machine.arch.clone(), glibc: None };
+    let target_of = LockTarget { python, arch: machine.arch.clone(), glibc: None };
     let environment = Lock {
         manager: Manager::Venv,
         target: target_of,

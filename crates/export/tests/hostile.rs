@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 use aitk_detect::{Libc, Machine};
 use aitk_export::{Export, PublicKey, Source, TargetList};
 use aitk_plan::{
-    Action, Catalog, Choices, Language, Layer, Lock, Locked, Locks, Manager, NO_FRAMEWORK, Package,
-    Plan, Profile, Status, Target, plan,
+    Action, Catalog, Choices, Language, Lock, LockTarget, Locked, LockedLayer, Locks, Manager,
+    NO_FRAMEWORK, Package, Plan, Profile, Status, plan,
 };
 use serde_json::json;
 use serde_yaml::Value;
@@ -106,7 +106,11 @@ impl Case {
         let noted = ["record", "receipt"].map(|name| json!({ name: said("a", HOSTILE) }));
         let environment = Lock {
             manager,
-            target: Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None },
+            target: LockTarget {
+                python: "3.12".to_owned(),
+                arch: "x86_64".to_owned(),
+                glibc: None,
+            },
             build: Some(said("cpu", "END_OF_TEXT\n}\ntouch PWNED\n")),
             layers,
         };
@@ -135,7 +139,7 @@ impl Case {
     }
 }
 
-fn layer(step: &str, name: &str, address: &str) -> Layer {
+fn layer(step: &str, name: &str, address: &str) -> LockedLayer {
     let package = Package {
         name: name.to_owned(),
         version: "1.0".to_owned(),
@@ -143,10 +147,10 @@ fn layer(step: &str, name: &str, address: &str) -> Layer {
         url: Some(address.to_owned()),
         ..Package::default()
     };
-    Layer { step: step.to_owned(), packages: vec![Locked { package, ..Locked::default() }] }
+    LockedLayer { step: step.to_owned(), packages: vec![Locked { package, ..Locked::default() }] }
 }
 
-fn conda_layer(step: &str, name: &str) -> Layer {
+fn conda_layer(step: &str, name: &str) -> LockedLayer {
     let file = format!("{name}-1.0-py_0.conda");
     let address = format!("https://p.example/linux-64/{file}");
     let record = json!({

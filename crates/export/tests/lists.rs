@@ -5,7 +5,9 @@ use std::path::Path;
 
 use aitk_detect::{Libc, Machine};
 use aitk_export::{Export, Source, TargetList};
-use aitk_plan::{Catalog, Language, Layer, Lock, Locked, Locks, Manager, Plan, Profile, Target};
+use aitk_plan::{
+    Catalog, Language, Lock, LockTarget, Locked, LockedLayer, Locks, Manager, Plan, Profile,
+};
 use insta::assert_snapshot;
 use serde_json::{Value, json};
 
@@ -75,8 +77,9 @@ fn locks(manager: Manager) -> Locks {
             "channel": "https://channels.example/conda-forge/",
         });
         let package: Locked = serde_json::from_value(package).unwrap();
-        let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
-        let layers = vec![Layer { step: "libraries".to_owned(), packages: vec![package] }];
+        let target =
+            LockTarget { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+        let layers = vec![LockedLayer { step: "libraries".to_owned(), packages: vec![package] }];
         Lock { manager, target, build: None, layers }
     };
     Locks { environment: lock("numpy"), base: (manager == Manager::Conda).then(|| lock("conda")) }

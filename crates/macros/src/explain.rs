@@ -12,14 +12,14 @@ use syn::{Attribute, Data, DeriveInput, Expr, Fields, LitStr, Token, Variant, pa
 struct Row {
     transparent: bool,
     code: Option<LitStr>,
-    exit: Option<Exit>,
+    exit: Option<ExitAttribute>,
     say: Option<TokenStream>,
     hint: Option<TokenStream>,
     hint_if: Option<TokenStream>,
 }
 
 /// The exit code: one of `aitk_system::Exit`, or what an expression over the fields gives.
-enum Exit {
+enum ExitAttribute {
     Always(Ident),
     From(Box<Expr>),
 }
@@ -28,16 +28,16 @@ impl Row {
     fn of(variant: &Variant) -> syn::Result<Self> {
         let mut row = Self::default();
         for attribute in variant.attrs.iter().filter(|a| a.path().is_ident("explain")) {
-            let parts =
-                attribute.parse_args_with(Punctuated::<Part, Token![,]>::parse_terminated)?;
+            let parts = attribute
+                .parse_args_with(Punctuated::<MessagePart, Token![,]>::parse_terminated)?;
             for part in parts {
                 match part {
-                    Part::Transparent => row.transparent = true,
-                    Part::Code(code) => row.code = Some(code),
-                    Part::Exit(exit) => row.exit = Some(exit),
-                    Part::Say(say) => row.say = Some(say),
-                    Part::Hint(hint) => row.hint = Some(hint),
-                    Part::HintIf(hint) => row.hint_if = Some(hint),
+                    MessagePart::Transparent => row.transparent = true,
+                    MessagePart::Code(code) => row.code = Some(code),
+                    MessagePart::Exit(exit) => row.exit = Some(exit),
+                    MessagePart::Say(say) => row.say = Some(say),
+                    MessagePart::Hint(hint) => row.hint = Some(hint),
+                    MessagePart::HintIf(hint) => row.hint_if = Some(hint),
                 }
             }
         }
@@ -49,16 +49,16 @@ impl Row {
     }
 }
 
-enum Part {
+enum MessagePart {
     Transparent,
     Code(LitStr),
-    Exit(Exit),
+    Exit(ExitAttribute),
     Say(TokenStream),
     Hint(TokenStream),
     HintIf(TokenStream),
 }
 
-impl Parse for Part {
+impl Parse for MessagePart {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let name: Ident = input.parse()?;
         let inside = |input: ParseStream<'_>| {
@@ -74,11 +74,10 @@ impl Parse for Part {
             }
             "exit" if input.peek(Token![=]) => {
                 input.parse::<Token![=]>()?;
-                input.parse().map(|exit| Self::Exit(Exit::Always(exit)))
+                input.parse().map(|exit| Self::Exit(ExitAttribute::Always(exit)))
             }
-            "exit" => {
-                syn::parse2(inside(input)?).map(|exit| Self::Exit(Exit::From(Box::new(exit))))
-            }
+            "exit" => syn::parse2(inside(input)?)
+                .map(|exit| Self::Exit(ExitAttribute::From(Box::new(exit)))),
             "say" => inside(input).map(Self::Say),
             "hint" => inside(input).map(Self::Hint),
             "hint_if" => inside(input).map(Self::HintIf),
@@ -128,7 +127,7 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
                 ::std::fmt::Display::fmt(&::aitk_system::Explain::message(self), f)
             }
         }
-        impl ::aitk_system::Told for #name {
+        impl ::aitk_system::ToMessage for #name {
             fn told(&self) -> ::aitk_system::Message { ::aitk_system::Explain::message(self) }
         }
         #[allow(unused_variables, reason = "each takes what it needs")]
@@ -179,11 +178,11 @@ impl Arms {
                 quote!(::aitk_system::Exit::Failed),
                 quote!(::std::option::Option::Some(::aitk_system::Exit::Failed)),
             ),
-            Some(Exit::Always(exit)) => (
+            Some(ExitAttribute::Always(exit)) => (
                 quote!(::aitk_system::Exit::#exit),
                 quote!(::std::option::Option::Some(::aitk_system::Exit::#exit)),
             ),
-            Some(Exit::From(exit)) => (quote!(#exit), quote!(::std::option::Option::None)),
+            Some(ExitAttribute::From(exit)) => (quote!(#exit), quote!(::std::option::Option::None)),
         };
         self.exit.extend(quote!(#pattern => #exit,));
         let hint = match (&row.hint, &row.hint_if) {

@@ -14,7 +14,7 @@ use syn::parse_macro_input;
 ///
 /// It is written as `format!` is: `message!("{path} is there already")`, `message!("{} of {total}", done)`,
 /// `message!("{rate:.1} GFLOP/s")`. What stands in a hole is a message in turn where its type is one or can tell one
-/// (`aitk_system::Told`); anything else stays in every language what it is.
+/// (`aitk_system::ToMessage`); anything else stays in every language what it is.
 #[proc_macro]
 pub fn message(input: TokenStream) -> TokenStream {
     let sentence = parse_macro_input!(input as message::Sentence);

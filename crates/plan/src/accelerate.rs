@@ -13,7 +13,7 @@ use crate::model::Accelerator;
 
 /// What is asked.
 #[derive(Clone, Copy)]
-pub(crate) struct Question<'a> {
+pub(crate) struct SelectionInput<'a> {
     pub machine: &'a Machine,
     pub catalog: &'a Catalog,
     pub choices: &'a Choices,
@@ -27,7 +27,7 @@ pub(crate) struct Question<'a> {
 }
 
 /// What fits.
-pub(crate) struct Answer {
+pub(crate) struct Selection {
     /// The build, and those that stand in for it where its source does not answer.
     pub builds: Vec<Build>,
     pub accelerator: Accelerator,
@@ -39,7 +39,7 @@ pub(crate) struct Answer {
 const KINDS: [&str; 5] = ["cuda", "rocm", "jetson", "xpu", "none"];
 
 /// A build that fits, with the devices that it computes on.
-struct Fit<'a> {
+struct Candidate<'a> {
     build: &'a Build,
     gpus: Vec<usize>,
 }
@@ -48,11 +48,12 @@ struct Fit<'a> {
 ///
 /// # Errors
 /// The reasons, where none does.
-pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<Message>> {
+pub(crate) fn choose(question: SelectionInput<'_>) -> Result<Selection, Vec<Message>> {
     let mut refusals = Refusals::default();
     let rows = question.catalog.builds(question.framework, question.manager);
-    let fits: Vec<Fit<'_>> = rows.filter_map(|build| question.fit(build, &mut refusals)).collect();
-    let rank = |fit: &&Fit<'_>| {
+    let fits: Vec<Candidate<'_>> =
+        rows.filter_map(|build| question.fit(build, &mut refusals)).collect();
+    let rank = |fit: &&Candidate<'_>| {
         let kind = KINDS.iter().position(|kind| *kind == fit.build.kind);
         // Another build of the same framework is no reason to build an environment anew.
         let has = question.choices.build.as_ref() == Some(&fit.build.name);
@@ -60,7 +61,7 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<Message>> {
         (kind.unwrap_or(KINDS.len()), fit.build.older, Reverse(fit.gpus.len()), is_new)
     };
     let Some(best) = fits.iter().min_by_key(rank) else { return Err(refusals.all()) };
-    let stands_in = |fit: &&Fit<'_>| {
+    let stands_in = |fit: &&Candidate<'_>| {
         fit.build.note.is_some()
             && (&fit.build.kind, &fit.build.cuda) == (&best.build.kind, &best.build.cuda)
             && fit.gpus == best.gpus
@@ -68,7 +69,7 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<Message>> {
             && (&fit.build.index, &fit.build.torch_backend) != (&best.build.index, &best.build.torch_backend)
     };
     // A channel may not have the build that fits best, and have another one that computes on the same devices.
-    let is_next = |fit: &&Fit<'_>| {
+    let is_next = |fit: &&Candidate<'_>| {
         !fit.build.holds.is_empty()
             && fit.build.name != best.build.name
             && fit.build.kind == best.build.kind
@@ -78,7 +79,7 @@ pub(crate) fn choose(question: Question<'_>) -> Result<Answer, Vec<Message>> {
     let builds = std::iter::once(best).chain(others);
     let builds = builds.map(|fit| question.filled(fit)).collect();
     let idle = question.idle(best, &refusals);
-    Ok(Answer { builds, accelerator: question.accelerator(best, &refusals, &idle), idle })
+    Ok(Selection { builds, accelerator: question.accelerator(best, &refusals, &idle), idle })
 }
 
 /// Why a build was not taken: for the device that it was looked at for, if for any.
@@ -109,9 +110,9 @@ impl Refusals {
     }
 }
 
-impl<'a> Question<'a> {
+impl<'a> SelectionInput<'a> {
     /// Whether a build fits, and the devices that it computes on.
-    fn fit(self, build: &'a Build, refusals: &mut Refusals) -> Option<Fit<'a>> {
+    fn fit(self, build: &'a Build, refusals: &mut Refusals) -> Option<Candidate<'a>> {
         if !build.arch.contains(&self.machine.arch) || !self.wants(&build.kind) {
             return None;
         }
@@ -121,7 +122,7 @@ impl<'a> Question<'a> {
                     refusals.note(build, None, why);
                     None
                 },
-                |()| Some(Fit { build, gpus: Vec::new() }),
+                |()| Some(Candidate { build, gpus: Vec::new() }),
             );
         }
         let mut gpus = Vec::new();
@@ -145,7 +146,7 @@ impl<'a> Question<'a> {
             refusals.note(build, None, why);
             return None;
         }
-        (blind && build.kind != "jetson" || !gpus.is_empty()).then_some(Fit { build, gpus })
+        (blind && build.kind != "jetson" || !gpus.is_empty()).then_some(Candidate { build, gpus })
     }
 
     /// Whether the user's choice leaves room for a kind.
@@ -226,10 +227,10 @@ impl<'a> Question<'a> {
         usable(gpu)?;
         let jetpack = self.machine.jetson.as_ref().and_then(|jetson| jetson.jetpack.as_deref());
         let jetpack = jetpack.unwrap_or_default();
-        let is_it = |own: &String| {
+        let is_match = |own: &String| {
             jetpack == own || jetpack.strip_prefix(own.as_str()).is_some_and(|r| r.starts_with('.'))
         };
-        if !build.jetpack.iter().any(is_it) {
+        if !build.jetpack.iter().any(is_match) {
             let made_for = build.jetpack.join(" and ");
             return Err(message!("{} is made for JetPack {made_for}", build.name));
         }
@@ -345,7 +346,7 @@ impl<'a> Question<'a> {
     }
 
     /// The build with the device's target in its requirements.
-    fn filled(self, fit: &Fit<'_>) -> Build {
+    fn filled(self, fit: &Candidate<'_>) -> Build {
         let gfx = fit.gpus.first().and_then(|index| self.machine.gpus[*index].gfx.clone());
         let mut build = fit.build.clone();
         for requirement in &mut build.requirements {
@@ -357,11 +358,11 @@ impl<'a> Question<'a> {
     /// What computes with a build.
     fn accelerator(
         self,
-        fit: &Fit<'_>,
+        fit: &Candidate<'_>,
         refusals: &Refusals,
         idle: &[(usize, Message)],
     ) -> Accelerator {
-        let Fit { build, gpus } = fit;
+        let Candidate { build, gpus } = fit;
         let devices = gpus.iter().map(|index| &self.machine.gpus[*index]);
         let capability = devices
             .clone()
@@ -406,7 +407,7 @@ impl<'a> Question<'a> {
     }
 
     /// Devices that do not compute, with the reasons.
-    fn idle(self, best: &Fit<'_>, refusals: &Refusals) -> Vec<(usize, Message)> {
+    fn idle(self, best: &Candidate<'_>, refusals: &Refusals) -> Vec<(usize, Message)> {
         if self.choices.accelerator == AcceleratorChoice::Cpu {
             return Vec::new();
         }

@@ -14,14 +14,14 @@ use crate::names::version_pair;
 pub(crate) struct Basics {
     pub python: Pythons,
     pub age: Age,
-    pub gpu_groups: GpuGroups,
-    pub kernels: Kernels,
+    pub gpu_groups: GpuGroupTable,
+    pub kernels: KernelFlavours,
 }
 
 /// Who may use the devices of AMD and Intel.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct GpuGroups {
+pub(crate) struct GpuGroupTable {
     names: Vec<String>,
     source: String,
     as_of: String,
@@ -30,7 +30,7 @@ pub(crate) struct GpuGroups {
 /// How packages of modules are called after the flavour of a kernel.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Kernels {
+pub(crate) struct KernelFlavours {
     named: BTreeMap<String, String>,
     newer: BTreeMap<String, String>,
     source: String,
@@ -71,14 +71,14 @@ pub fn gpu_groups() -> &'static [String] {
     &basics().gpu_groups.names
 }
 
-impl GpuGroups {
+impl GpuGroupTable {
     /// The row, as one that has decided.
     pub fn ground(&self) -> Ground {
         Ground::new("groups", self.names.join(" "), &self.source, &self.as_of)
     }
 }
 
-impl Kernels {
+impl KernelFlavours {
     /// What packages are called after for a flavour in a release, whose kernel is the one that it shipped or a newer one.
     pub fn called(&self, flavour: &str, release: &str, is_shipped: bool) -> String {
         let newer = self.newer.get(flavour).filter(|_| !is_shipped);

@@ -1,6 +1,6 @@
 //! The dated tables: what frameworks need, which uv is pinned, which Python a distribution brings.
 
-use aitk_system::{Message, Told, builtin, maybe_sentence, sentence};
+use aitk_system::{Message, ToMessage, builtin, maybe_sentence, sentence};
 use std::collections::BTreeMap;
 
 use aitk_detect::{Distro, Tables};
@@ -268,7 +268,7 @@ pub struct Images {
     /// One row a release of a distribution.
     pub image: Vec<Image>,
     /// One row a kind of accelerator.
-    pub accelerator: Vec<ContainerGpu>,
+    pub accelerator: Vec<ContainerGpuRow>,
 }
 
 /// The image that a distribution publishes of one release.
@@ -290,7 +290,7 @@ pub struct Image {
 /// How a container comes to compute on a kind of accelerator.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct ContainerGpu {
+pub struct ContainerGpuRow {
     /// `cuda`.
     pub kind: String,
     /// What `docker run` is told.

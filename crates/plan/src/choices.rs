@@ -49,9 +49,9 @@ pub struct Choice {
     /// What hosted notebooks make of it.
     pub hosted: Hosted,
     /// Its place, to look at.
-    get: fn(&Request) -> &dyn Value,
+    get: fn(&Request) -> &dyn ChoiceValue,
     /// Its place, to write to.
-    get_mut: fn(&mut Request) -> &mut dyn Value,
+    get_mut: fn(&mut Request) -> &mut dyn ChoiceValue,
 }
 
 /// What a choice takes.
@@ -87,8 +87,8 @@ impl Choice {
         flag: &'static str,
         value: &'static str,
         takes: Takes,
-        get: fn(&Request) -> &dyn Value,
-        get_mut: fn(&mut Request) -> &mut dyn Value,
+        get: fn(&Request) -> &dyn ChoiceValue,
+        get_mut: fn(&mut Request) -> &mut dyn ChoiceValue,
     ) -> Self {
         Self {
             flag,
@@ -192,14 +192,14 @@ impl Choice {
 }
 
 /// A place for what is chosen.
-pub trait Value {
+pub trait ChoiceValue {
     /// What is chosen, as it is typed; nothing where nothing is.
     fn values(&self) -> Vec<String>;
     /// Chooses.
     fn take(&mut self, given: &[String]);
 }
 
-impl Value for bool {
+impl ChoiceValue for bool {
     fn values(&self) -> Vec<String> {
         self.then(|| "true".to_owned()).into_iter().collect()
     }
@@ -210,7 +210,7 @@ impl Value for bool {
     }
 }
 
-impl Value for String {
+impl ChoiceValue for String {
     fn values(&self) -> Vec<String> {
         (!self.is_empty()).then(|| self.clone()).into_iter().collect()
     }
@@ -220,7 +220,7 @@ impl Value for String {
     }
 }
 
-impl Value for Option<String> {
+impl ChoiceValue for Option<String> {
     fn values(&self) -> Vec<String> {
         self.iter().cloned().collect()
     }
@@ -230,7 +230,7 @@ impl Value for Option<String> {
     }
 }
 
-impl Value for Vec<String> {
+impl ChoiceValue for Vec<String> {
     fn values(&self) -> Vec<String> {
         self.clone()
     }
@@ -240,7 +240,7 @@ impl Value for Vec<String> {
     }
 }
 
-impl Value for BTreeMap<String, String> {
+impl ChoiceValue for BTreeMap<String, String> {
     fn values(&self) -> Vec<String> {
         self.iter().map(|(key, value)| format!("{key}={value}")).collect()
     }
@@ -271,7 +271,7 @@ macro_rules! words {
             }
         }
 
-        impl Value for $type {
+        impl ChoiceValue for $type {
             fn values(&self) -> Vec<String> {
                 vec![self.to_string()]
             }

@@ -10,7 +10,7 @@ use crate::names;
 use crate::step::AptSource;
 
 /// What is to be done about the driver.
-pub(crate) enum Driver<'a> {
+pub(crate) enum DriverAction<'a> {
     /// Nothing.
     Fine,
     /// Something that aitk cannot do: why, and what a person can.
@@ -25,7 +25,7 @@ pub(crate) enum Driver<'a> {
 }
 
 /// Looks at the devices that no driver of NVIDIA's serves, or one that is too old for today's frameworks.
-pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> {
+pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> DriverAction<'a> {
     let gpus: Vec<&Gpu> = machine
         .gpus
         .iter()
@@ -40,19 +40,19 @@ pub(crate) fn driver<'a>(machine: &Machine, catalog: &'a Catalog) -> Driver<'a> 
     let drivers = catalog.apt.driver.iter().map(|row| row.version.as_str());
     let Some(least) = drivers.reduce(|one, next| if is_newer(one, next) { next } else { one })
     else {
-        return Driver::Fine;
+        return DriverAction::Fine;
     };
     let Some((gpu, lack)) = gpus.iter().find_map(|gpu| Some((gpu, lack(gpu, least)?))) else {
-        return Driver::Fine;
+        return DriverAction::Fine;
     };
     let why = Message::about(called(gpu), lack);
     let series = least.split('.').next().unwrap_or_default();
     let remedy = elsewhere(machine, series).or_else(|| beside(gpu, machine, series));
     match remedy.map_or_else(|| Installed::of(machine, catalog, &gpus, series), Err) {
         Ok(Installed { row, source, packages }) => {
-            Driver::Install { why, row, source: source.map(Box::new), packages }
+            DriverAction::Install { why, row, source: source.map(Box::new), packages }
         }
-        Err(remedy) => Driver::Person { why, remedy },
+        Err(remedy) => DriverAction::Person { why, remedy },
     }
 }
 

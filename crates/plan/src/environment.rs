@@ -4,7 +4,7 @@ use serde::de::{Deserializer, IgnoredAny};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
 
-use crate::lock::{Lock, Target, name_of};
+use crate::lock::{Lock, LockTarget, name_of};
 use crate::request::{EnvironmentRequest, LayerRequest, LayerRole};
 
 /// An environment of a plan, the user's or conda's own. Steps refer to it by its name.
@@ -28,7 +28,7 @@ struct Short<'a> {
     generation: String,
     /// What it is for.
     #[serde(flatten)]
-    target: &'a Target,
+    target: &'a LockTarget,
     /// The framework's build.
     build: Option<&'a str>,
 }

@@ -3,7 +3,7 @@
 use aitk_detect::Machine;
 use aitk_system::{Message, message};
 
-use crate::accelerate::{self, Answer, Question};
+use crate::accelerate::{self, Selection, SelectionInput};
 use crate::catalog::{Build, Catalog, DriverRow, Framework};
 use crate::choices::Choices;
 use crate::manager::Manager;
@@ -126,7 +126,7 @@ pub(crate) fn choose_framework(
             message!("choose another --framework, or none"),
         );
     }
-    let question = Question {
+    let question = SelectionInput {
         machine,
         catalog,
         choices,
@@ -136,7 +136,7 @@ pub(crate) fn choose_framework(
         driver,
     };
     match accelerate::choose(question) {
-        Ok(Answer { builds, accelerator, idle }) => Decision::Take {
+        Ok(Selection { builds, accelerator, idle }) => Decision::Take {
             framework: Box::new(framework.clone()),
             builds,
             accelerator: Box::new(accelerator),

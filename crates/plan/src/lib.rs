@@ -39,13 +39,13 @@ mod warn;
 pub mod warnings;
 
 pub use advice::{
-    Advice, AdviceError, Answer, Answers, Dialogue, HOURS, Heard, Kind, Need, Offer, OfferTold,
-    Per, Place, Question, State, Tree, advise, compare, describe, price,
+    Advice, AdviceError, Answer, Answers, Dialogue, DialogueInput, HOURS, Need, Offer, OfferKind,
+    OfferStatus, OfferTold, Per, Place, Question, Tree, advise, compare, describe, price,
 };
 pub use basics::{Ground, days_until, gpu_groups, is_old, old_after};
 pub use catalog::{
-    AptSourceRow, AptTable, Build, Catalog, ContainerGpu, DriverRow, Fit, Framework, Guest, Image,
-    Images, MemoryFit, NO_FRAMEWORK, Targets, Unpacks, UvPin, VramFit, Weights, Wheel,
+    AptSourceRow, AptTable, Build, Catalog, ContainerGpuRow, DriverRow, Fit, Framework, Guest,
+    Image, Images, MemoryFit, NO_FRAMEWORK, Targets, Unpacks, UvPin, VramFit, Weights, Wheel,
 };
 pub use checks::CHECKS;
 pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Request, Takes};
@@ -54,7 +54,7 @@ pub use digest::{digest_of, machine_digest};
 pub use environment::EnvironmentPlan;
 pub use framework::manager_for_device;
 pub use judges::{JudgeTool, judges};
-pub use lock::{Layer, Lock, LockError, Locked, Locks, Package, Target};
+pub use lock::{Lock, LockError, LockTarget, Locked, LockedLayer, Locks, Package};
 pub use manager::{BASE, Manager};
 pub use messages::{Messages, holes};
 pub use model::{Accelerator, FrameworkPlan, Phase, Plan, Status, Step, Totals, Warning, Write};
@@ -63,7 +63,7 @@ pub use profile::{
     Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile, ProfileError,
     ProfileStep, Requirements, STEP, nearest, parse as parse_toml,
 };
-pub use project::{Client, Cost, Deed, Project, Secret, Service};
+pub use project::{Client, Cost, Deed, Project, Secret, ServiceSpec};
 pub use request::{BuildRequest, Cuda, EnvironmentRequest, LayerRequest, LayerRole};
 pub use requirement::{check_own, match_spec, normalized, project, settled};
 pub use room::{Charge, charges};

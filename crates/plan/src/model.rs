@@ -1,6 +1,6 @@
 //! The plan as a value: what `aitk plan --json` prints, what `-o` saves and what `apply` carries out.
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -317,7 +317,7 @@ pub enum Phase {
     Check,
 }
 
-impl Told for Phase {
+impl ToMessage for Phase {
     fn told(&self) -> Message {
         match self {
             Self::System => message!("System"),
@@ -347,7 +347,7 @@ pub enum Status {
     Skipped,
 }
 
-impl Told for Totals {
+impl ToMessage for Totals {
     fn told(&self) -> Message {
         let steps = match self.steps {
             1 => message!("1 step"),

@@ -13,7 +13,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use serde::Deserializer;
 use serde_json::Value;
 
@@ -26,7 +26,7 @@ pub struct Unfit {
     pub text: String,
 }
 
-impl Told for Unfit {
+impl ToMessage for Unfit {
     fn told(&self) -> Message {
         let form = Message::said(self.form, Vec::new());
         message!("{text} is no {form}", text = format!("{:?}", self.text))
@@ -46,7 +46,7 @@ thread_local! {
 }
 
 /// An error of serde's. It knows texts alone, so the message is kept beside it.
-pub(crate) fn refuse<E: serde::de::Error>(unfit: impl Told) -> E {
+pub(crate) fn refuse<E: serde::de::Error>(unfit: impl ToMessage) -> E {
     let message = unfit.told();
     let error = E::custom(&message);
     REFUSED.set(Some(message));

@@ -1,7 +1,7 @@
 //! What a saved plan shows, beside the plan that its choices and locks give here. The picture is a stranger's and nothing
 //! of it is carried out; where it differs from what would be done, somebody was shown something else.
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use std::fmt;
 
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ pub enum Difference {
     Plan(&'static str),
 }
 
-impl Told for Difference {
+impl ToMessage for Difference {
     fn told(&self) -> Message {
         match self {
             Self::More(id) => message!("`{id}` is not in it"),

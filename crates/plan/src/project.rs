@@ -41,13 +41,13 @@ pub struct Project {
     pub down: Vec<Deed>,
     /// What runs on this machine as long as it is on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub services: Vec<Service>,
+    pub services: Vec<ServiceSpec>,
 }
 
 /// A service of systemd's on this machine. Its unit is called `aitk-NAME.service`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Service {
+pub struct ServiceSpec {
     /// Its name: `mlflow`.
     pub name: String,
     /// What it is, in English.
@@ -71,7 +71,7 @@ pub struct Service {
     pub seconds: u64,
 }
 
-impl Service {
+impl ServiceSpec {
     /// The name of its unit.
     pub fn unit(&self) -> String {
         format!("aitk-{}.service", self.name)

@@ -1,6 +1,6 @@
 //! What requirements of PEP 508 name.
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use pep508_rs::{PackageName, Requirement, VerbatimUrl};
 
 use crate::names;

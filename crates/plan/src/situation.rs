@@ -7,7 +7,7 @@ use aitk_detect::{Machine, VirtualizationKind};
 use crate::basics::{Ground, basics};
 use crate::catalog::Catalog;
 use crate::choices::Choices;
-use crate::driver::Driver;
+use crate::driver::DriverAction;
 use crate::framework::Decision;
 use crate::manager::Manager;
 use crate::profile::{Profile, ProfileStep};
@@ -23,7 +23,7 @@ pub(crate) struct Situation<'a> {
     pub catalog: &'a Catalog,
     pub python: &'a PythonChoice,
     pub framework: &'a Decision,
-    pub driver: &'a Driver<'a>,
+    pub driver: &'a DriverAction<'a>,
 }
 
 /// Where a swap file goes.
@@ -81,7 +81,7 @@ impl Situation<'_> {
             let row = gpu.gfx.as_deref().and_then(|gfx| catalog.tables.amd().target(gfx));
             all.extend(row.map(|row| Ground::new("target", &row.gfx, &row.source, &row.as_of)));
         }
-        if let Driver::Install { row, .. } = self.driver {
+        if let DriverAction::Install { row, .. } = self.driver {
             all.push(Ground::new("driver", &row.version, &row.source, &row.as_of));
             all.push(basics().kernels.ground());
         }
@@ -108,7 +108,7 @@ impl Situation<'_> {
 
     /// Whether the plan installs a driver: where one is needed, and asked for by name.
     pub fn installs_driver(&self) -> bool {
-        matches!(self.driver, Driver::Install { .. }) && may_install(self.choices)
+        matches!(self.driver, DriverAction::Install { .. }) && may_install(self.choices)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Amounts of bytes, as people write them.
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, de};
@@ -47,7 +47,7 @@ impl Bytes {
 }
 
 /// In decimal units, as networks and disks are sold: `147 MB`.
-impl Told for Bytes {
+impl ToMessage for Bytes {
     fn told(&self) -> Message {
         let (number, unit) = scaled(self.0, 1000.0, &["B", "kB", "MB", "GB", "TB"]);
         Message::amount(number, unit)

@@ -3,10 +3,10 @@
 use aitk_detect::{Disk, Gpu, Machine, VirtualizationKind};
 use aitk_system::{Message, message};
 
-use crate::accelerate::{self, Question};
+use crate::accelerate::{self, SelectionInput};
 use crate::basics::{Age, Ground, basics};
 use crate::catalog::Build;
-use crate::driver::Driver;
+use crate::driver::DriverAction;
 use crate::framework::Decision;
 use crate::model::{Plan, Warning};
 use crate::python::choose_python;
@@ -123,8 +123,8 @@ impl Situation<'_> {
     /// What can be done about the driver.
     fn driver_remedy(&self) -> Option<Message> {
         match self.driver {
-            Driver::Person { remedy, .. } => Some(remedy.clone()),
-            Driver::Install { .. } if !self.installs_driver() => {
+            DriverAction::Person { remedy, .. } => Some(remedy.clone()),
+            DriverAction::Install { .. } if !self.installs_driver() => {
                 Some(message!("add --drivers, and the plan installs the driver that it takes"))
             }
             _ => None,
@@ -138,7 +138,7 @@ impl Situation<'_> {
         };
         let manager = self.manager.other();
         let python = choose_python(self.machine, self.choices, manager, self.catalog);
-        let other = accelerate::choose(Question {
+        let other = accelerate::choose(SelectionInput {
             machine: self.machine,
             catalog: self.catalog,
             choices: self.choices,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use aitk_detect::{Gpu, Machine};
 use aitk_plan::{
-    AdviceError, Answers, Catalog, Dialogue, Heard, Language, Messages, Need, Place, Texts, Tree,
-    advise, compare,
+    AdviceError, Answers, Catalog, Dialogue, DialogueInput, Language, Messages, Need, Place, Texts,
+    Tree, advise, compare,
 };
 
 fn answers(given: &[(&str, &str)]) -> Answers {
@@ -164,25 +164,25 @@ fn a_talk_takes_numbers_words_and_defaults_explains_and_goes_back() {
     let mut talk = Dialogue::new(&tree, &machine, (&texts, said), Answers::new());
     let mut open = "goal";
     for (line, heard, then) in [
-        ("?", Heard::Explain, "goal"),
-        ("b", Heard::First, "goal"),
-        ("perhaps", Heard::Unknown, "goal"),
-        ("0", Heard::Unknown, "goal"),
-        ("4", Heard::Unknown, "goal"),
+        ("?", DialogueInput::Explain, "goal"),
+        ("b", DialogueInput::First, "goal"),
+        ("perhaps", DialogueInput::Unknown, "goal"),
+        ("0", DialogueInput::Unknown, "goal"),
+        ("4", DialogueInput::Unknown, "goal"),
         // `scale` and `ship` both begin so.
-        ("s", Heard::Unknown, "goal"),
-        ("2", Heard::Answer, "team"),
-        ("b", Heard::Back, "goal"),
-        (" Scale ", Heard::Answer, "data"),
-        ("back", Heard::Back, "goal"),
-        ("", Heard::Answer, "local"),
+        ("s", DialogueInput::Unknown, "goal"),
+        ("2", DialogueInput::Answer, "team"),
+        ("b", DialogueInput::Back, "goal"),
+        (" Scale ", DialogueInput::Answer, "data"),
+        ("back", DialogueInput::Back, "goal"),
+        ("", DialogueInput::Answer, "local"),
     ] {
         assert_eq!(talk.hear(tree.question(open).unwrap(), line), heard, "{line:?}");
         open = &talk.question().unwrap().unwrap().id;
         assert_eq!(open, then, "after {line:?}");
     }
     // The default is what this machine suggests.
-    assert_eq!(talk.hear(tree.question("local").unwrap(), ""), Heard::Answer);
+    assert_eq!(talk.hear(tree.question("local").unwrap(), ""), DialogueInput::Answer);
     assert_eq!(talk.question().unwrap(), None);
     assert_eq!(talk.answers(), answers(&[("goal", "learn"), ("local", "yes")]));
 }
@@ -195,8 +195,8 @@ fn a_talk_in_french_understands_french_and_leaves_flags_alone() {
     let mut talk = Dialogue::new(&tree, &machine, (&texts, french), answers(&[("goal", "learn")]));
     let local = talk.question().unwrap().unwrap();
     assert_eq!(local.id, "local", "what a flag says is not asked");
-    assert_eq!(talk.hear(local, "r"), Heard::First, "nor gone back to");
-    assert_eq!(talk.hear(local, "NON"), Heard::Answer);
+    assert_eq!(talk.hear(local, "r"), DialogueInput::First, "nor gone back to");
+    assert_eq!(talk.hear(local, "NON"), DialogueInput::Answer);
     assert_eq!(talk.answers()["local"], "no");
 }
 
@@ -206,7 +206,7 @@ fn a_flag_that_an_answer_does_not_lead_to_ends_the_talk() {
     let said = Messages::default();
     let mut talk = Dialogue::new(&tree, &machine, (&texts, said), answers(&[("team", "none")]));
     let goal = talk.question().unwrap().unwrap();
-    assert_eq!(talk.hear(goal, "learn"), Heard::Answer);
+    assert_eq!(talk.hear(goal, "learn"), DialogueInput::Answer);
     assert!(talk.question().is_err());
 }
 

@@ -3,8 +3,8 @@
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Catalog, Choices, Difference, Layer, Lock, Manager, Plan, Profile, Status, Target, Write,
-    differences, plan,
+    Catalog, Choices, Difference, Lock, LockTarget, LockedLayer, Manager, Plan, Profile, Status,
+    Write, differences, plan,
 };
 use serde_json::{Value, json};
 
@@ -144,8 +144,8 @@ fn small(choices: Choices) -> Plan {
 }
 
 fn lock(build: &str) -> Lock {
-    let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
-    let layers = vec![Layer { step: "libraries".to_owned(), packages: Vec::new() }];
+    let target = LockTarget { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+    let layers = vec![LockedLayer { step: "libraries".to_owned(), packages: Vec::new() }];
     Lock { manager: Manager::Conda, target, build: Some(build.to_owned()), layers }
 }
 

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command as Process;
 use std::sync::OnceLock;
 
-use crate::command::{Command, Effect, Privilege};
+use crate::command::{Command, Effect, RunAs};
 use crate::{private, programs};
 
 /// Variables that every command gets, where the program has them itself.
@@ -80,9 +80,9 @@ pub fn children_start_in(folder: PathBuf) {
 pub(crate) fn surround(process: &mut Process, command: &Command) {
     process.env_clear().env("PATH", programs::path());
     // What root's command gets stands among its words, or on its standard input.
-    let pass = if command.privilege == Privilege::User { &command.pass[..] } else { &[] };
+    let pass = if command.privilege == RunAs::User { &command.pass[..] } else { &[] };
     process.envs(variables(std::env::vars_os(), pass));
-    if command.privilege == Privilege::User {
+    if command.privilege == RunAs::User {
         for (name, value) in &command.env {
             match value.as_str() {
                 "" => process.env_remove(name),
@@ -119,7 +119,7 @@ fn folder(command: &Command) -> PathBuf {
     if let Some(folder) = &command.cwd {
         return folder.clone();
     }
-    let own = EMPTY.get().filter(|_| command.privilege == Privilege::User);
+    let own = EMPTY.get().filter(|_| command.privilege == RunAs::User);
     let usable = |folder: &&PathBuf| {
         is_empty(folder) || command.effect == Effect::Changes && make_empty(folder).is_ok()
     };

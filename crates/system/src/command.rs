@@ -10,13 +10,13 @@ use serde::{Deserialize, Serialize};
 use crate::explain::Exit;
 use crate::fault::Fault;
 use crate::message;
-use crate::message::{Message, Told};
+use crate::message::{Message, ToMessage};
 use crate::quote::quote;
 
 /// With whose rights a command runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Privilege {
+pub enum RunAs {
     /// As whoever runs the program.
     User,
     /// As root, through `sudo` where the program does not run as root.
@@ -68,7 +68,7 @@ pub struct Command {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
     /// With whose rights it runs.
-    pub privilege: Privilege,
+    pub privilege: RunAs,
     /// Whether it changes the machine.
     pub effect: Effect,
     /// A file that everything it prints is added to.
@@ -87,7 +87,7 @@ impl Command {
             input: None,
             cwd: None,
             timeout: None,
-            privilege: Privilege::User,
+            privilege: RunAs::User,
             effect: Effect::Reads,
             log: None,
         }
@@ -100,7 +100,7 @@ impl Command {
 
     /// A command that changes the system and needs root.
     pub fn as_root<S: Into<String>>(argv: impl IntoIterator<Item = S>) -> Self {
-        Self { effect: Effect::Changes, privilege: Privilege::Root, ..Self::reads(argv) }
+        Self { effect: Effect::Changes, privilege: RunAs::Root, ..Self::reads(argv) }
     }
 
     /// Adds an argument.
@@ -171,7 +171,7 @@ impl Command {
     /// The command as a person would type it; root types no `sudo`.
     pub fn typed(&self, as_root: bool) -> String {
         let mut parts = Vec::new();
-        if self.privilege == Privilege::Root && !as_root {
+        if self.privilege == RunAs::Root && !as_root {
             parts.push("sudo".to_owned());
             parts.extend(self.preserved());
             if !self.env.is_empty() {
@@ -280,7 +280,7 @@ pub enum RunError {
     },
 }
 
-impl Told for RunError {
+impl ToMessage for RunError {
     fn told(&self) -> Message {
         match self {
             Self::NotFound { program } => message!("`{program}` is not there"),

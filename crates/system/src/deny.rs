@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Command, Effect, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit,
+    Command, Effect, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit,
     RunError, Space, Stat, System, Timestamp, message,
 };
 
@@ -45,7 +45,7 @@ impl<S: System> System for Deny<S> {
     fn which(&self, program: &str) -> Option<PathBuf> {
         self.0.which(program)
     }
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         self.0.memory()
     }
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -70,7 +70,7 @@ mod tests {
     use std::path::PathBuf;
 
     use super::{Exit, Explain};
-    use crate::{Fault, Message, Told, message};
+    use crate::{Fault, Message, ToMessage, message};
 
     /// One of every kind that the derive knows.
     #[derive(Debug, crate::Explain)]

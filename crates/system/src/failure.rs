@@ -7,7 +7,7 @@ use crate::Explain;
 use crate::command::RunError;
 use crate::explain::Exit;
 use crate::fault::Fault;
-use crate::message::{Message, Told};
+use crate::message::{Message, ToMessage};
 
 /// A file, a program, room, or the user's own wish to stop.
 #[derive(Debug, Explain)]

@@ -43,7 +43,7 @@ pub enum Fault {
 
 /// Where on the way to a path what is the user's ends.
 #[derive(Debug, PartialEq, Eq)]
-enum Taken<'a> {
+enum Reached<'a> {
     /// From here on it is somebody else's, within a folder of the user's.
     Here(&'a Path),
     /// What is there of it is the user's; the last such.
@@ -53,16 +53,18 @@ enum Taken<'a> {
 }
 
 /// Looks from a path upwards for the user's own, by the number of whom each place belongs to, if it is there.
-fn taken<'a>(path: &'a Path, user: u32, owner: impl Fn(&Path) -> Option<u32>) -> Taken<'a> {
+fn taken<'a>(path: &'a Path, user: u32, owner: impl Fn(&Path) -> Option<u32>) -> Reached<'a> {
     let mut others = None;
     for place in path.ancestors() {
         match owner(place) {
-            Some(uid) if uid == user => return others.map_or(Taken::Nowhere(place), Taken::Here),
+            Some(uid) if uid == user => {
+                return others.map_or(Reached::Nowhere(place), Reached::Here);
+            }
             Some(_) => others = Some(place),
             None => {}
         }
     }
-    Taken::Everywhere
+    Reached::Everywhere
 }
 
 impl Fault {
@@ -230,7 +232,7 @@ impl Fault {
     }
 }
 
-impl Taken<'_> {
+impl Reached<'_> {
     /// What opens the way.
     fn hint(self) -> Message {
         match self {
@@ -265,10 +267,10 @@ mod tests {
             }
         };
         let cache = owners(&[("/", 0), ("/home", 0), ("/home/me", 7), ("/home/me/.cache", 0)]);
-        assert_eq!(taken(path, 7, cache), Taken::Here(Path::new("/home/me/.cache")));
+        assert_eq!(taken(path, 7, cache), Reached::Here(Path::new("/home/me/.cache")));
         let closed = owners(&[("/", 0), ("/home", 0), ("/home/me", 7)]);
-        assert_eq!(taken(path, 7, closed), Taken::Nowhere(Path::new("/home/me")));
-        assert_eq!(taken(path, 7, owners(&[("/", 0), ("/home", 0)])), Taken::Everywhere);
+        assert_eq!(taken(path, 7, closed), Reached::Nowhere(Path::new("/home/me")));
+        assert_eq!(taken(path, 7, owners(&[("/", 0), ("/home", 0)])), Reached::Everywhere);
     }
 
     #[test]
@@ -309,7 +311,7 @@ mod tests {
 
     #[test]
     fn a_remedy_names_the_path_as_a_shell_takes_it() {
-        let hint = Taken::Here(Path::new("/home/me/my file")).hint().to_string();
+        let hint = Reached::Here(Path::new("/home/me/my file")).hint().to_string();
         assert!(hint.contains("chown -R \"$USER\": '/home/me/my file'"), "{hint}");
     }
 }

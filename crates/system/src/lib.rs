@@ -47,7 +47,7 @@ pub use aitk_macros::{Explain, message};
 pub use beside::{Beside, beside, with_each};
 pub use builtin::{builtin, builtin_below};
 pub use children::children_start_in;
-pub use command::{Command, Effect, Hidden, Line, Output, Privilege, RunError};
+pub use command::{Command, Effect, Hidden, Line, Output, RunAs, RunError};
 pub use deny::Deny;
 pub use elevate::{KeepAlive, authenticate, can_ask};
 pub use exec::{
@@ -61,7 +61,8 @@ pub use inside::{inside, is_plain};
 pub use interrupt::{asked_to_stop, interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
 pub use message::{
-    Held, HeldAsItIs, HeldMessage, Message, Told, Translate, maybe_sentence, sentence, sentences,
+    Held, HeldAsItIs, HeldMessage, Message, ToMessage, Translate, maybe_sentence, sentence,
+    sentences,
 };
 pub use nvml::child::answers_for_nvml;
 pub use nvml::{Nvml, NvmlDevice, NvmlFailure};
@@ -117,7 +118,7 @@ pub enum FileKind {
 
 /// Main memory and swap, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
+pub struct MemoryInfo {
     /// All memory that the kernel has.
     pub total: u64,
     /// What can be used without swapping.
@@ -193,7 +194,7 @@ pub trait System: Send + Sync {
     /// The program that a name on `PATH` stands for; elements of it that depend on the current folder do not count.
     fn which(&self, program: &str) -> Option<PathBuf>;
     /// Memory and swap.
-    fn memory(&self) -> io::Result<Memory>;
+    fn memory(&self) -> io::Result<MemoryInfo>;
     /// Room on the file system of a path, which must exist.
     fn space(&self, path: &Path) -> io::Result<Space>;
     /// What NVIDIA's management library says.
@@ -306,7 +307,7 @@ impl<S: System + ?Sized> System for Arc<S> {
     fn which(&self, program: &str) -> Option<PathBuf> {
         (**self).which(program)
     }
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         (**self).memory()
     }
     fn space(&self, path: &Path) -> io::Result<Space> {

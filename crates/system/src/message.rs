@@ -9,10 +9,10 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// A text for a person. It shows, compares and serializes as its English; see [`Message::told`].
 #[derive(Clone)]
-pub struct Message(Box<Kind>);
+pub struct Message(Box<MessageShape>);
 
 #[derive(Clone)]
-enum Kind {
+enum MessageShape {
     /// A sentence with holes such as `{path}`.
     Said { id: Cow<'static, str>, held: Vec<(Cow<'static, str>, Message)> },
     /// The same in every language: a name, a command, what others say.
@@ -28,18 +28,18 @@ pub type Translate<'a> = &'a dyn Fn(&str) -> Option<&'a str>;
 
 impl Message {
     /// Errors hold several, and stay small enough to be handed on at no cost.
-    fn of(kind: Kind) -> Self {
+    fn of(kind: MessageShape) -> Self {
         Self(Box::new(kind))
     }
 
     /// A sentence and what stands in its holes; `message!` checks the one against the other.
     pub fn said(id: impl Into<Cow<'static, str>>, held: Vec<(Cow<'static, str>, Self)>) -> Self {
-        Self::of(Kind::Said { id: id.into(), held })
+        Self::of(MessageShape::Said { id: id.into(), held })
     }
 
     /// What is the same in every language.
     pub fn plain(text: impl Display) -> Self {
-        Self::of(Kind::Plain(text.to_string()))
+        Self::of(MessageShape::Plain(text.to_string()))
     }
 
     /// A number as it was formatted; anything else stays as it is.
@@ -47,19 +47,19 @@ impl Message {
         let text = text.into();
         match text.parse::<f64>() {
             Ok(_) => Self::amount(text, ""),
-            Err(_) => Self::of(Kind::Plain(text)),
+            Err(_) => Self::of(MessageShape::Plain(text)),
         }
     }
 
     /// A number and its unit: `7.7`, `GiB`.
     pub fn amount(number: impl Into<String>, unit: &'static str) -> Self {
-        Self::of(Kind::Amount { number: number.into(), unit })
+        Self::of(MessageShape::Amount { number: number.into(), unit })
     }
 
     /// The same sentence with this in its holes; for one that is read from a table.
     #[must_use]
     pub fn with(mut self, values: Vec<(Cow<'static, str>, Self)>) -> Self {
-        if let Kind::Said { held, .. } = &mut *self.0 {
+        if let MessageShape::Said { held, .. } = &mut *self.0 {
             *held = values;
         }
         self
@@ -68,14 +68,16 @@ impl Message {
     /// What comes from outside in it is made to act on nothing; see [`crate::plain`].
     pub fn make_plain(&mut self) {
         match &mut *self.0 {
-            Kind::Plain(text) => {
+            MessageShape::Plain(text) => {
                 if let Cow::Owned(plain) = crate::plain(text) {
                     *text = plain;
                 }
             }
-            Kind::Said { held, .. } => held.iter_mut().for_each(|(_, held)| held.make_plain()),
-            Kind::Joined { all, .. } => all.iter_mut().for_each(Self::make_plain),
-            Kind::Amount { .. } => {}
+            MessageShape::Said { held, .. } => {
+                held.iter_mut().for_each(|(_, held)| held.make_plain())
+            }
+            MessageShape::Joined { all, .. } => all.iter_mut().for_each(Self::make_plain),
+            MessageShape::Amount { .. } => {}
         }
     }
 
@@ -126,13 +128,13 @@ impl Message {
     }
 
     fn joined<M: Into<Self>>(between: &'static str, all: impl IntoIterator<Item = M>) -> Self {
-        Self::of(Kind::Joined { between, all: all.into_iter().map(Into::into).collect() })
+        Self::of(MessageShape::Joined { between, all: all.into_iter().map(Into::into).collect() })
     }
 
     /// The message in English.
     fn english(&self) -> Cow<'_, str> {
         match &*self.0 {
-            Kind::Plain(text) => Cow::Borrowed(text),
+            MessageShape::Plain(text) => Cow::Borrowed(text),
             _ => Cow::Owned(self.told(&|_| None)),
         }
     }
@@ -146,8 +148,8 @@ impl Message {
 
     fn tell(&self, translate: Translate<'_>, text: &mut String) {
         match &*self.0 {
-            Kind::Plain(own) => *text += own,
-            Kind::Amount { number, unit } => {
+            MessageShape::Plain(own) => *text += own,
+            MessageShape::Amount { number, unit } => {
                 match translate(".") {
                     Some(point) => *text += &number.replace('.', point),
                     None => *text += number,
@@ -157,7 +159,7 @@ impl Message {
                     *text += translate(unit).unwrap_or(unit);
                 }
             }
-            Kind::Joined { between, all } => {
+            MessageShape::Joined { between, all } => {
                 for (place, message) in all.iter().enumerate() {
                     if place > 0 {
                         *text += translate(between).unwrap_or(between);
@@ -165,7 +167,7 @@ impl Message {
                     message.tell(translate, text);
                 }
             }
-            Kind::Said { id, held } => {
+            MessageShape::Said { id, held } => {
                 for (place, line) in id.split('\n').enumerate() {
                     if place > 0 {
                         text.push('\n');
@@ -317,18 +319,18 @@ pub fn maybe_sentence<'de, D: Deserializer<'de>>(
 }
 
 /// What can stand in the hole of a message, and is itself told in the language of whoever reads it.
-pub trait Told {
+pub trait ToMessage {
     /// As a message.
     fn told(&self) -> Message;
 }
 
-impl Told for Message {
+impl ToMessage for Message {
     fn told(&self) -> Message {
         self.clone()
     }
 }
 
-impl<T: Told + ?Sized> Told for &T {
+impl<T: ToMessage + ?Sized> ToMessage for &T {
     fn told(&self) -> Message {
         (**self).told()
     }
@@ -337,7 +339,7 @@ impl<T: Told + ?Sized> Told for &T {
 /// A reason of ours may travel in an error of the operating system's.
 impl std::error::Error for Message {}
 
-impl Told for std::io::Error {
+impl ToMessage for std::io::Error {
     fn told(&self) -> Message {
         if let Some(own) = self.get_ref().and_then(|inner| inner.downcast_ref::<Message>()) {
             return own.clone();
@@ -354,37 +356,37 @@ impl Told for std::io::Error {
     }
 }
 
-impl Told for Path {
+impl ToMessage for Path {
     fn told(&self) -> Message {
         Message::plain(self.display())
     }
 }
 
-impl Told for PathBuf {
+impl ToMessage for PathBuf {
     fn told(&self) -> Message {
         self.as_path().told()
     }
 }
 
-impl Told for str {
+impl ToMessage for str {
     fn told(&self) -> Message {
         Message::plain(self)
     }
 }
 
-impl Told for String {
+impl ToMessage for String {
     fn told(&self) -> Message {
         self.as_str().told()
     }
 }
 
-impl<T: Told> Told for [T] {
+impl<T: ToMessage> ToMessage for [T] {
     fn told(&self) -> Message {
-        Message::commas(self.iter().map(Told::told))
+        Message::commas(self.iter().map(ToMessage::told))
     }
 }
 
-impl<T: Told> Told for Vec<T> {
+impl<T: ToMessage> ToMessage for Vec<T> {
     fn told(&self) -> Message {
         self.as_slice().told()
     }
@@ -400,7 +402,7 @@ pub trait HeldMessage {
     fn message(&self) -> Message;
 }
 
-impl<T: Told + ?Sized> HeldMessage for Held<'_, T> {
+impl<T: ToMessage + ?Sized> HeldMessage for Held<'_, T> {
     fn message(&self) -> Message {
         self.0.told()
     }

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::message;
-use crate::message::{Message, Told};
+use crate::message::{Message, ToMessage};
 
 /// What the driver of NVIDIA says of itself and its devices.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ pub enum NvmlFailure {
     Other(String),
 }
 
-impl Told for NvmlFailure {
+impl ToMessage for NvmlFailure {
     fn told(&self) -> Message {
         match self {
             Self::Missing => message!("NVIDIA's management library is not there"),

@@ -15,13 +15,13 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::process::{Pid, Signal};
 
 use crate::{
-    Command, FileKind, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit,
-    Privilege, READ_LIMIT, RunError, Space, Stat, System, Timestamp, children, elevate,
-    interrupted, message, nvml, private, programs,
+    Command, FileKind, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit,
+    READ_LIMIT, RunAs, RunError, Space, Stat, System, Timestamp, children, elevate, interrupted,
+    message, nvml, private, programs,
 };
 
 /// How often a running command is looked after.
-const BEAT: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long the kernel has to answer what may depend on a server or a driver.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a command that was asked to end has before it is killed.
@@ -88,10 +88,10 @@ impl System for Real {
         programs::find(program)
     }
 
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         let mut system = sysinfo::System::new().map_err(io::Error::other)?;
         system.refresh_memory();
-        Ok(Memory {
+        Ok(MemoryInfo {
             total: system.total_memory(),
             available: system.available_memory(),
             swap_total: system.total_swap(),
@@ -332,7 +332,7 @@ fn run(command: &Command, uid: u32, watch: &mut dyn FnMut(Line<'_>)) -> Result<O
         failed(source)
     })?;
 
-    let mut run = Running {
+    let mut run = RunningCommand {
         child,
         command,
         started: Instant::now(),
@@ -343,7 +343,7 @@ fn run(command: &Command, uid: u32, watch: &mut dyn FnMut(Line<'_>)) -> Result<O
     let mut output = Output::default();
     let mut log = log;
     loop {
-        match lines.recv_timeout(BEAT) {
+        match lines.recv_timeout(POLL_INTERVAL) {
             Ok((is_err, text)) => {
                 if let Some(log) = &mut log {
                     log.line(&text);
@@ -409,7 +409,7 @@ fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
 
 /// The words that run, the first of which is a program named whole.
 fn words(command: &Command, uid: u32) -> Result<Vec<String>, RunError> {
-    if command.privilege == Privilege::Root {
+    if command.privilege == RunAs::Root {
         return elevate::words(command, uid);
     }
     let program = &command.argv[0];
@@ -425,8 +425,8 @@ fn words(command: &Command, uid: u32) -> Result<Vec<String>, RunError> {
 /// What a command reads.
 fn input(command: &Command) -> Option<Vec<u8>> {
     match command.privilege {
-        Privilege::User => command.input.clone(),
-        Privilege::Root => elevate::input(command, |name| Real.env(name)),
+        RunAs::User => command.input.clone(),
+        RunAs::Root => elevate::input(command, |name| Real.env(name)),
     }
 }
 
@@ -438,7 +438,7 @@ fn hand_over(mut pipe: ChildStdin, input: Vec<u8>) -> io::Result<()> {
 }
 
 /// A command under way, with what was asked of it.
-struct Running<'a> {
+struct RunningCommand<'a> {
     child: Child,
     command: &'a Command,
     started: Instant,
@@ -447,7 +447,7 @@ struct Running<'a> {
     outcome: Option<RunError>,
 }
 
-impl Running<'_> {
+impl RunningCommand<'_> {
     /// Ends the command where its time is up or the user wants to stop; true when nothing more is to come.
     fn look_after(&mut self) -> io::Result<bool> {
         if let Some(ended) = self.ended {
@@ -468,7 +468,7 @@ impl Running<'_> {
     fn end_where_due(&mut self) {
         let program = self.command.argv[0].clone();
         // A package manager that is stopped halfway leaves a broken system, so root's commands run to their end.
-        if interrupted() && self.command.privilege == Privilege::User {
+        if interrupted() && self.command.privilege == RunAs::User {
             self.outcome = Some(RunError::Interrupted { program });
             self.signal(Signal::INT);
         } else if let Some(limit) = self.command.timeout
@@ -480,7 +480,7 @@ impl Running<'_> {
     }
 }
 
-impl Running<'_> {
+impl RunningCommand<'_> {
     fn signal(&mut self, signal: Signal) {
         self.asked_to_end.get_or_insert_with(Instant::now);
         let group = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw);

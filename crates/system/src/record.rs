@@ -9,8 +9,8 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    Command, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit, RunError, Scrub,
-    Space, Stat, System, Timestamp,
+    Command, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit, RunError,
+    Scrub, Space, Stat, System, Timestamp,
 };
 
 /// The file of a recording that holds everything but the contents of files.
@@ -21,13 +21,13 @@ pub(crate) const ROOT: &str = "root";
 /// What a machine answered, but for the contents of files.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Answers {
+pub(crate) struct RecordedAnswers {
     /// Version of this format.
     pub schema: u32,
     /// When the recording was made.
     pub now: Option<Timestamp>,
     pub host: Host,
-    pub memory: Memory,
+    pub memory: MemoryInfo,
     pub env: BTreeMap<String, String>,
     pub which: BTreeMap<String, PathBuf>,
     pub space: BTreeMap<PathBuf, Space>,
@@ -46,15 +46,19 @@ pub(crate) struct Answers {
 #[derive(Debug)]
 pub struct Record<S> {
     inner: S,
-    answers: Mutex<Answers>,
+    answers: Mutex<RecordedAnswers>,
     files: Mutex<BTreeMap<PathBuf, Vec<u8>>>,
 }
 
 impl<S: System> Record<S> {
     /// Records what `inner` answers.
     pub fn new(inner: S) -> Self {
-        let answers =
-            Answers { schema: 1, now: Some(inner.now()), host: inner.host(), ..Answers::default() };
+        let answers = RecordedAnswers {
+            schema: 1,
+            now: Some(inner.now()),
+            host: inner.host(),
+            ..RecordedAnswers::default()
+        };
         Self { inner, answers: Mutex::new(answers), files: Mutex::default() }
     }
 
@@ -85,7 +89,7 @@ impl<S: System> Record<S> {
         fs::write(folder.join(ANSWERS), scrub.text(ANSWERS, &json) + "\n")
     }
 
-    fn note(&self, keep: impl FnOnce(&mut Answers)) {
+    fn note(&self, keep: impl FnOnce(&mut RecordedAnswers)) {
         keep(&mut self.answers.lock().unwrap_or_else(PoisonError::into_inner));
     }
 }
@@ -131,7 +135,7 @@ impl<S: System> System for Record<S> {
         self.note(|answers| _ = answers.which.insert(program.to_owned(), path.clone()));
         Some(path)
     }
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         let memory = self.inner.memory()?;
         self.note(|answers| answers.memory = memory);
         Ok(memory)

@@ -5,10 +5,10 @@ use std::fs;
 use std::io;
 use std::path::{Component, Path, PathBuf};
 
-use crate::record::{ANSWERS, Answers, ROOT};
+use crate::record::{ANSWERS, ROOT, RecordedAnswers};
 use crate::{
-    Command, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit, Real, RunError,
-    Space, Stat, System, Timestamp, message,
+    Command, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit, Real,
+    RunError, Space, Stat, System, Timestamp, message,
 };
 
 /// As many symbolic links as the kernel follows before it gives up.
@@ -20,7 +20,7 @@ const LONGEST: usize = 32 << 20;
 /// Answers as the recorded machine did; what the recording does not hold is not there.
 #[derive(Debug)]
 pub struct Replay {
-    answers: Answers,
+    answers: RecordedAnswers,
     root: PathBuf,
 }
 
@@ -35,7 +35,7 @@ impl Replay {
         if json.len() > LONGEST {
             return Err(invalid(message!("{ANSWERS} is too long for a recording")));
         }
-        let answers: Answers = serde_json::from_slice(&json)
+        let answers: RecordedAnswers = serde_json::from_slice(&json)
             .map_err(|error| invalid(Message::about(ANSWERS, Message::plain(error))))?;
         if answers.schema != 1 {
             return Err(invalid(message!(
@@ -55,7 +55,7 @@ impl Replay {
 
     /// Reads a plain file tree, such as a mounted image, as if it were `/`. No command runs there.
     pub fn tree(root: &Path) -> Self {
-        Self { answers: Answers::default(), root: root.to_owned() }
+        Self { answers: RecordedAnswers::default(), root: root.to_owned() }
     }
 
     /// Where a path of the machine lies in the folder, with every link followed as the machine itself would: one to
@@ -155,7 +155,7 @@ impl System for Replay {
     fn which(&self, program: &str) -> Option<PathBuf> {
         self.answers.which.get(program).cloned()
     }
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         match self.answers.memory {
             memory if memory.total > 0 => Ok(memory),
             _ => Err(missing()),

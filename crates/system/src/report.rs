@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::{
-    Command, Effect, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit,
+    Command, Effect, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit,
     RunError, Space, Stat, System, Timestamp, message,
 };
 
@@ -52,7 +52,7 @@ impl<S: System, F: Fn(&Message) + Send + Sync> System for Report<S, F> {
     fn which(&self, program: &str) -> Option<PathBuf> {
         self.inner.which(program)
     }
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         self.inner.memory()
     }
     fn space(&self, path: &Path) -> io::Result<Space> {

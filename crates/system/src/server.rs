@@ -16,7 +16,7 @@ use crate::{Real, System, private, real};
 /// How long it has to end in good order.
 const GRACE: Duration = Duration::from_secs(10);
 /// How often it is looked after.
-const BEAT: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How long it has to answer one question.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -86,7 +86,7 @@ impl Server {
                 let _ = kill_process_group(group, Signal::KILL);
                 let _ = self.child.wait();
             }
-            thread::sleep(BEAT);
+            thread::sleep(POLL_INTERVAL);
         }
     }
 }
@@ -134,7 +134,7 @@ mod tests {
         let mut server = Server::start(&command, folder.path(), &log).unwrap();
         let said = || String::from_utf8(Real.read(&log).unwrap()).unwrap();
         while said().is_empty() {
-            thread::sleep(BEAT);
+            thread::sleep(POLL_INTERVAL);
         }
         assert_eq!(server.ended().unwrap(), None);
         server.stop();
@@ -152,13 +152,13 @@ mod tests {
         let command = Command::changes(["/bin/sh", "-c", script]);
         let mut server = Server::start(&command, folder.path(), &log).unwrap();
         while Real.read(&log).unwrap().is_empty() {
-            thread::sleep(BEAT);
+            thread::sleep(POLL_INTERVAL);
         }
         assert_eq!(server.ended().unwrap(), None);
         // All that is left of a killed program is that its pipes are closed.
         drop(server.child.stdin.take());
         while server.ended().unwrap().is_none() {
-            thread::sleep(BEAT);
+            thread::sleep(POLL_INTERVAL);
         }
         assert_eq!(server.ended().unwrap(), Some(Some(3)));
         let missing = Command::changes(["/nowhere/server"]);

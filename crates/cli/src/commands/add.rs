@@ -9,12 +9,12 @@ use crate::commands::apply;
 use crate::error::CliError;
 use crate::folder::FolderFile;
 use crate::given::Given;
-use crate::output::Output;
+use crate::output::Console;
 use crate::session::{Local, take_out};
 
 /// What is done with the packages.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     /// They come in.
     In,
     /// They go.
@@ -26,8 +26,8 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Add,
-    way: Way,
-    output: &Output,
+    way: Direction,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     if let Some(file) = &common.folder {
         return in_folder(local, common, args, (way, file), output);
@@ -35,8 +35,8 @@ pub fn run(
     let mut given = Given::default();
     given.add("env", &args.which.env);
     let (packages, drop) = match way {
-        Way::In => (args.packages.as_slice(), Vec::new()),
-        Way::Out => (Default::default(), args.packages.clone()),
+        Direction::In => (args.packages.as_slice(), Vec::new()),
+        Direction::Out => (Default::default(), args.packages.clone()),
     };
     given.add_all("package", packages);
     let choices = ChoiceArgs { given, drop, allow_system_changes: false };
@@ -53,13 +53,13 @@ fn in_folder(
     local: &Local,
     common: &Common,
     args: &Add,
-    (way, file): (Way, &FolderFile),
-    output: &Output,
+    (way, file): (Direction, &FolderFile),
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let mut packages = file.packages();
     match way {
-        Way::In => packages = settled(packages, &args.packages),
-        Way::Out => take_out(&args.packages, &mut packages)?,
+        Direction::In => packages = settled(packages, &args.packages),
+        Direction::Out => take_out(&args.packages, &mut packages)?,
     }
     let file = file.with_packages(&packages)?;
     let mut given = Given::default();

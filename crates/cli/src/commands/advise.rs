@@ -4,17 +4,17 @@ use std::process::ExitCode;
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Advice, Answers, Dialogue, HOURS, Heard, Need, OfferTold, Per, Place, Question, State, Texts,
-    Tree, compare, describe, price,
+    Advice, Answers, Dialogue, DialogueInput, HOURS, Need, OfferStatus, OfferTold, Per, Place,
+    Question, Texts, Tree, compare, describe, price,
 };
-use aitk_system::{Failure, Message, Told, is_terminal, message, quote, read_line};
+use aitk_system::{Failure, Message, ToMessage, is_terminal, message, quote, read_line};
 use serde_json::json;
 
 use crate::args::{Advise, Common};
 use crate::commands::model::Model;
 use crate::error::CliError;
 use crate::output::{
-    self, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, indented, page_width, styled, wrapping,
+    self, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, indented, page_width, styled, wrapping,
 };
 use crate::session::{Local, Session};
 use crate::typed::command_as_typed;
@@ -24,7 +24,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Advise,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
     let texts = Texts::told()?;
@@ -81,12 +81,12 @@ fn ask(tree: &Tree, machine: &Machine, texts: &Texts, given: Answers) -> Result<
             output::ask("> ");
             let line = read_line().map_err(CliError::io_of(message!("the terminal")))?;
             match dialogue.hear(question, &line.ok_or(Failure::Interrupted)?) {
-                Heard::Answer | Heard::Back => break,
-                Heard::Explain => {
+                DialogueInput::Answer | DialogueInput::Back => break,
+                DialogueInput::Explain => {
                     say(texts.get(&format!("question.{}.explain", question.id)));
                 }
-                Heard::First => say(texts.get("word.first")),
-                Heard::Unknown => say(texts.get("word.unknown")),
+                DialogueInput::First => say(texts.get("word.first")),
+                DialogueInput::Unknown => say(texts.get("word.unknown")),
             }
         }
         output::say("");
@@ -116,7 +116,7 @@ fn put(question: &Question, machine: &Machine, texts: &Texts) -> String {
 }
 
 impl Page {
-    fn head(&mut self, text: impl Told) {
+    fn head(&mut self, text: impl ToMessage) {
         self.text += &format!("\n{}\n", styled(HEAD, said(text)));
     }
 
@@ -134,10 +134,10 @@ impl Page {
 /// What one should know of a row before one relies on it.
 fn marks(offer: &OfferTold, texts: &Texts) -> String {
     let status = match offer.status {
-        State::Alive => None,
-        State::Renamed => Some("status.renamed"),
-        State::Uncertain => Some("status.uncertain"),
-        State::Retired => Some("status.retired"),
+        OfferStatus::Alive => None,
+        OfferStatus::Renamed => Some("status.renamed"),
+        OfferStatus::Uncertain => Some("status.uncertain"),
+        OfferStatus::Retired => Some("status.retired"),
     };
     let status = status.map(|key| said(texts.get(key)));
     let doubts = Some(doubts(offer.sure, offer.stale, texts)).filter(|doubts| !doubts.is_empty());

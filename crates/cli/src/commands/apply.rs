@@ -17,7 +17,7 @@ use crate::commands::plan::show;
 use crate::config;
 use crate::error::{CliError, HostedError};
 use crate::given::Given;
-use crate::output::{DIM, Diagnostic, GOOD, Output, say, styled};
+use crate::output::{Console, DIM, Diagnostic, GOOD, say, styled};
 use crate::places;
 use crate::program;
 use crate::progress::Progress;
@@ -31,7 +31,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Apply,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(message!(
@@ -70,7 +70,7 @@ impl Ran {
 }
 
 /// Plans, shows, asks and does, once.
-fn once(local: &Local, common: &Common, args: &Apply, output: &Output) -> Result<Ran, CliError> {
+fn once(local: &Local, common: &Common, args: &Apply, output: &Console) -> Result<Ran, CliError> {
     let since = local.now();
     let session = Session::open(local, common)?.meant(&args.choices, args.push)?;
     let decided = Decided::read(&session, common, args, output)?;
@@ -82,7 +82,7 @@ fn once(local: &Local, common: &Common, args: &Apply, output: &Output) -> Result
     }
     let progress = Progress::new(common.progress, output).asking(args.yes, args.allow_larger);
     let (lock, saved) = (decided.lock.as_ref(), decided.saved.as_ref());
-    let run = Run { prepared, lock, saved, args, output, progress };
+    let run = ApplyRun { prepared, lock, saved, args, output, progress };
     let _hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     run.through(plan, since)
 }
@@ -99,7 +99,7 @@ impl Decided {
         session: &Session,
         common: &Common,
         args: &Apply,
-        output: &Output,
+        output: &Console,
     ) -> Result<Self, CliError> {
         let Some(path) = &args.plan else {
             let asked = session.asked(&args.choices)?;
@@ -127,16 +127,16 @@ impl Decided {
 }
 
 /// A run, before it begins: nothing of it changes any more.
-struct Run<'a> {
+struct ApplyRun<'a> {
     prepared: Prepared<'a>,
     lock: Option<&'a Locks>,
     saved: Option<&'a Saved>,
     args: &'a Apply,
-    output: &'a Output,
+    output: &'a Console,
     progress: Progress,
 }
 
-impl Run<'_> {
+impl ApplyRun<'_> {
     /// Looks, shows, asks and does.
     fn through(&self, mut plan: Plan, since: Timestamp) -> Result<Ran, CliError> {
         let Session { local, machine, .. } = self.prepared.session;
@@ -271,7 +271,7 @@ fn request_in(
     Ok(request)
 }
 
-fn nothing_to_do(plan: &Plan, seconds: f64, output: &Output) -> ExitCode {
+fn nothing_to_do(plan: &Plan, seconds: f64, output: &Console) -> ExitCode {
     let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
     output.result("run", &data, diagnostics, || {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use aitk_env::{Client, Wrapped, backend, fetch_all, write_bundle};
+use aitk_env::{HttpClient, Wrapped, backend, fetch_all, write_bundle};
 use aitk_exec::{Event, Incoming, Reporter};
 use aitk_plan::{Bytes, Choices, Locked, Plan, Request};
 use aitk_system::{Deny, Message, message};
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
-use crate::output::{HEAD, Output, styled};
+use crate::output::{Console, HEAD, styled};
 use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Local, Session, locked};
@@ -20,8 +20,8 @@ use crate::sources;
 pub fn run(
     local: &Local,
     common: &Common,
-    args: &args::Bundle,
-    output: &Output,
+    args: &args::BundleArgs,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
     let asked = session.asked(&args.choices)?;
@@ -56,7 +56,7 @@ pub fn run(
         root: false,
     });
     let installer = backend.fetch_installer(&**local, &session.catalog, settings, &bar)?;
-    fetch_all(&Client::new(settings)?, &packages, &folder, settings.offline, &bar)?;
+    fetch_all(&HttpClient::new(settings)?, &packages, &folder, settings.offline, &bar)?;
     let mut files: Vec<PathBuf> =
         packages.iter().map(|locked| folder.join(locked.filename())).collect();
     files.sort();
@@ -90,7 +90,7 @@ fn without_sources(request: &Request, plan: &Plan) -> serde_json::Value {
     serde_json::to_value(Request { choices, ..request.clone() }).unwrap_or_default()
 }
 
-fn written(args: &args::Bundle, count: usize, size: u64) -> Message {
+fn written(args: &args::BundleArgs, count: usize, size: u64) -> Message {
     message!(
         "{} packages, {}, in {}\nOn the other machine: {}\n(aitk itself is in it: {})",
         count,

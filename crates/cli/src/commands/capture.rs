@@ -7,10 +7,10 @@ use aitk_plan::Catalog;
 use aitk_system::{Deny, Message, Real, Record, Replay, Scrub, System, message};
 
 use crate::error::CliError;
-use crate::output::{CARE, Output, styled};
+use crate::output::{CARE, Console, styled};
 
 /// Records what detection and planning look at, without what identifies a person or a machine.
-pub fn capture(folder: &Path, catalog: &Catalog, output: &Output) -> Result<Detection, CliError> {
+pub fn capture(folder: &Path, catalog: &Catalog, output: &Console) -> Result<Detection, CliError> {
     let record = Record::new(Deny(Real));
     let detection = detect(&record, &catalog.tables);
     // What a plan looks at besides.
@@ -57,7 +57,7 @@ fn replayed(
     machine: &Machine,
     catalog: &Catalog,
     scrub: &mut Scrub,
-    output: &Output,
+    output: &Console,
 ) -> Result<(), CliError> {
     let replay = Replay::open(folder).map_err(CliError::io(folder))?;
     let again = detect(&replay, &catalog.tables).machine;

@@ -10,7 +10,7 @@ use serde_json::json;
 use crate::args::{Clean, Common};
 use crate::commands::remove::{places, taken};
 use crate::error::CliError;
-use crate::output::{BAD, CARE, GOOD, Output, one_line, styled};
+use crate::output::{BAD, CARE, Console, GOOD, one_line, styled};
 use crate::run::{confirm, take_turn};
 use crate::session::{Local, Session};
 use crate::words::said;
@@ -19,7 +19,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Clean,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(message!("`clean` works on this machine only")));
@@ -72,7 +72,7 @@ pub fn run(
 }
 
 /// What goes, by the folder where there are many, and what stays and why.
-fn show(cleaning: &Cleaning, output: &Output) {
+fn show(cleaning: &Cleaning, output: &Console) {
     for goes in &cleaning.generations {
         output.say(format!("  {} {}", styled(BAD, "-"), one_line(goes.path.display())));
     }

@@ -4,13 +4,13 @@ use std::process::ExitCode;
 
 use aitk_detect::{Detection, Disk, Gpu, Machine, Python, Sudo, detect, folders};
 use aitk_plan::{Bytes, Catalog, VramFit};
-use aitk_system::{Message, Replay, Told, message};
+use aitk_system::{Message, Replay, ToMessage, message};
 
 use super::capture::capture;
 use crate::args::{Common, Detect};
 use crate::config::catalog;
 use crate::error::CliError;
-use crate::output::{CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled, wrapping};
+use crate::output::{CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, styled, wrapping};
 use crate::session::{Local, Session};
 use crate::typed::command_as_typed;
 use crate::words::said;
@@ -24,7 +24,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Detect,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let catalog = catalog(&**local, &folders(&**local))?;
     let detection = match (&args.root, &args.capture, &common.machine) {
@@ -59,7 +59,7 @@ pub fn run(
 
 impl Page {
     /// A fact: a label, and what it is about.
-    fn fact(&mut self, label: impl Told, text: impl Told) {
+    fn fact(&mut self, label: impl ToMessage, text: impl ToMessage) {
         let (label, text) = (&said(label), &said(text));
         if self.width < NARROW {
             if !label.is_empty() {
@@ -76,7 +76,7 @@ impl Page {
     }
 
     /// What a fact means, below it.
-    fn means(&mut self, text: impl Told) {
+    fn means(&mut self, text: impl ToMessage) {
         let indent = " ".repeat(if self.width < NARROW { 2 } else { INDENT });
         self.dim(text, &indent);
     }

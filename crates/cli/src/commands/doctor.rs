@@ -16,7 +16,7 @@ use serde_json::json;
 
 use crate::args::{Common, Doctor};
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, Page, styled};
+use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, styled};
 use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::typed::command_as_typed;
@@ -30,7 +30,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Doctor,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
     let system = &*session.system;

@@ -8,12 +8,12 @@ use aitk_env::channels_of;
 use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, PublicKey, Source, Target, TargetList};
 use aitk_plan::{Language, Locks, Plan, Texts};
-use aitk_system::{Deny, Message, System, Told, message};
+use aitk_system::{Deny, Message, System, ToMessage, message};
 use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
-use crate::output::{self, Diagnostic, HEAD, Output, page_width, styled, wrapping};
+use crate::output::{self, Console, Diagnostic, HEAD, page_width, styled, wrapping};
 use crate::progress::Progress;
 use crate::run::refuse_blocked;
 use crate::session::{Ask, Local, Prepared, Session, locked, profile_text};
@@ -24,8 +24,8 @@ use crate::words::{language, said};
 pub fn run(
     local: &Local,
     common: &Common,
-    args: &args::Export,
-    output: &Output,
+    args: &args::ExportArgs,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let (texts, targets) = (Texts::told()?, targets(&**local)?);
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
@@ -88,8 +88,8 @@ fn exported(
     common: &Common,
     targets: &TargetList,
     target: &Target,
-    args: &args::Export,
-    output: &Output,
+    args: &args::ExportArgs,
+    output: &Console,
 ) -> Result<(Export, Vec<aitk_plan::Warning>), CliError> {
     let ssh_key = args.ssh_key.as_deref().map(|path| public_key(&**local, path)).transpose()?;
     let session = Session::open(local, common)?.elsewhere();
@@ -127,7 +127,7 @@ pub fn resolved<R>(
     common: &Common,
     mut plan: Plan,
     lock: Option<&Locks>,
-    output: &Output,
+    output: &Console,
     render: impl FnOnce(&Source<'_>) -> R,
 ) -> Result<R, CliError> {
     let (session, request) = (prepared.session, &prepared.request);
@@ -185,7 +185,7 @@ fn public_key(local: &dyn System, path: &Path) -> Result<PublicKey, CliError> {
 fn place(
     local: &dyn System,
     target: &Target,
-    args: &args::Export,
+    args: &args::ExportArgs,
 ) -> Result<Option<PathBuf>, CliError> {
     let path = match &args.output {
         None if target.is_one_file() => return Ok(None),

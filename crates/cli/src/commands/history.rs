@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aitk_env::{Environments, Generation, Record, Running, State, Switch, Usage, running};
+use aitk_env::{
+    Environments, Generation, GenerationRecord, Running, State, Switch, Usage, running,
+};
 use aitk_exec::ExecError;
 use aitk_plan::Bytes;
-use aitk_system::{Message, System, Told, message};
+use aitk_system::{Message, System, ToMessage, message};
 use serde_json::{Value, json};
 
-use crate::changes::Change;
+use crate::changes::PackageChange;
 use crate::error::CliError;
 use crate::output::{BAD, CARE, DIM, GOOD, HEAD, styled};
 use crate::words::said;
@@ -19,7 +21,7 @@ const NAMED: usize = 12;
 
 /// What stands of an environment, and how it came to be.
 pub struct History {
-    switches: Vec<(Switch, Vec<Change>)>,
+    switches: Vec<(Switch, Vec<PackageChange>)>,
     generations: Vec<Stands>,
     /// Where the link was last to lead, where it leads elsewhere.
     moved: Option<String>,
@@ -28,7 +30,7 @@ pub struct History {
 /// One generation.
 struct Stands {
     generation: Generation,
-    record: Option<Record>,
+    record: Option<GenerationRecord>,
     state: State,
     usage: Usage,
     running: Vec<Running>,
@@ -68,7 +70,7 @@ impl History {
                 if from == Some(None) {
                     Vec::new()
                 } else {
-                    Change::of_records(env, from.flatten(), to)
+                    PackageChange::of_records(env, from.flatten(), to)
                 }
             }
             None => Vec::new(),
@@ -80,9 +82,9 @@ impl History {
     }
 
     pub fn json(&self) -> Value {
-        let switch = |(switch, changes): &(Switch, Vec<Change>)| {
+        let switch = |(switch, changes): &(Switch, Vec<PackageChange>)| {
             let mut one = serde_json::to_value(switch).unwrap_or_default();
-            one["changes"] = changes.iter().map(Change::json).collect();
+            one["changes"] = changes.iter().map(PackageChange::json).collect();
             one
         };
         json!({
@@ -122,7 +124,7 @@ impl History {
 }
 
 /// A switch, with what differs.
-fn page_of(switch: &Switch, changes: &[Change]) -> String {
+fn page_of(switch: &Switch, changes: &[PackageChange]) -> String {
     let Switch { when, from, to, reason, .. } = switch;
     let when = when.split('.').next().unwrap_or(when);
     let reason = reason.name();
@@ -148,7 +150,7 @@ impl Stands {
     fn json(&self) -> Value {
         let record = self.record.as_ref();
         let faults: Vec<_> = match &self.state {
-            State::Damaged(faults) => faults.iter().map(Told::told).collect(),
+            State::Damaged(faults) => faults.iter().map(ToMessage::told).collect(),
             _ => Vec::new(),
         };
         json!({

@@ -14,7 +14,7 @@ use crate::error::CliError;
 use crate::folder::{FILE, FolderFile};
 use crate::follow::need_confirmed;
 use crate::given::Given;
-use crate::output::{GOOD, HEAD, Output, styled};
+use crate::output::{Console, GOOD, HEAD, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Local, Session};
 use crate::typed::typed;
@@ -37,7 +37,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Init,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let here = here()?;
     let path = here.join(FILE);
@@ -71,7 +71,7 @@ pub fn run(
 }
 
 /// Confirms a folder's file, or takes that back.
-pub fn trust(local: &Local, args: &Trust, output: &Output) -> Result<ExitCode, CliError> {
+pub fn trust(local: &Local, args: &Trust, output: &Console) -> Result<ExitCode, CliError> {
     let here = here()?;
     let folder = args.folder.as_ref().map(|folder| here.join(folder));
     let file = match &folder {
@@ -122,7 +122,7 @@ fn lock(
     local: &Local,
     common: &Common,
     file: &FolderFile,
-    output: &Output,
+    output: &Console,
 ) -> Result<usize, CliError> {
     let mut choices =
         ChoiceArgs { given: Given::default(), drop: Vec::new(), allow_system_changes: false };

@@ -14,22 +14,22 @@ use aitk_system::{
 use serde::Deserialize;
 
 use crate::args::{Common, Lab};
-use crate::commands::work::{Environment, may_start};
+use crate::commands::work::{OpenEnvironment, may_start};
 use crate::error::CliError;
-use crate::output::{CARE, DIM, HEAD, Output, show, styled};
+use crate::output::{CARE, Console, DIM, HEAD, show, styled};
 use crate::session::Local;
 use crate::words::said;
 
 /// How often the server is looked after.
-const BEAT: Duration = Duration::from_millis(100);
+const POLL_INTERVAL: Duration = Duration::from_millis(100);
 /// How long it has until it answers.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// How many of its last lines tell why it has ended.
 const LAST_LINES: usize = 8;
 
-pub fn lab(local: &Local, _: &Common, args: &Lab, output: &Output) -> Result<ExitCode, CliError> {
+pub fn lab(local: &Local, _: &Common, args: &Lab, output: &Console) -> Result<ExitCode, CliError> {
     let local = &**local;
-    let environment = Environment::open(local, &args.which)?;
+    let environment = OpenEnvironment::open(local, &args.which)?;
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let folders = folders(local);
     let folder = begins_in(local, args, &folders)?;
@@ -65,7 +65,7 @@ pub fn lab(local: &Local, _: &Common, args: &Lab, output: &Output) -> Result<Exi
                 _ => Err(ended(local, &log)),
             };
         }
-        thread::sleep(BEAT);
+        thread::sleep(POLL_INTERVAL);
     }
     server.stop();
     Ok(ExitCode::SUCCESS)
@@ -100,7 +100,7 @@ impl Seat {
     }
 
     /// What to do first, before the address is opened.
-    fn guide(&self, port: u16, output: &Output) {
+    fn guide(&self, port: u16, output: &Console) {
         if let Some(ssh) = &self.ssh {
             output.say(message!("This computer is reached by SSH. On the one in front of you, type this, then open the address there:"));
             output.say(format!("  {}", ssh.tunnel(port)));
@@ -163,7 +163,7 @@ fn token() -> Result<String, CliError> {
 fn words(
     local: &dyn System,
     args: &Lab,
-    environment: &Environment<'_>,
+    environment: &OpenEnvironment<'_>,
     folder: &Path,
     port: u16,
     seat: &Seat,
@@ -227,7 +227,7 @@ impl Info {
 }
 
 /// A server that answers.
-struct Running {
+struct RunningServer {
     info: Info,
     status: u16,
 }
@@ -238,7 +238,7 @@ fn wait(
     server: &mut Server,
     runtime: &Path,
     log: &Path,
-) -> Result<Option<Running>, CliError> {
+) -> Result<Option<RunningServer>, CliError> {
     let file = runtime.join(format!("jpserver-{}.json", server.id()));
     let since = Instant::now();
     loop {
@@ -254,9 +254,9 @@ fn wait(
         if let Some(info) = info(local, &file)
             && let Some(status) = info.status().filter(|status| *status < 500)
         {
-            return Ok(Some(Running { info, status }));
+            return Ok(Some(RunningServer { info, status }));
         }
-        thread::sleep(BEAT);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 
@@ -274,7 +274,7 @@ fn ended(local: &dyn System, log: &Path) -> CliError {
 }
 
 /// What a configuration of the user's makes different.
-fn notes(local: &dyn System, running: &Running, log: &Path, output: &Output) {
+fn notes(local: &dyn System, running: &RunningServer, log: &Path, output: &Console) {
     let care = |text: Message| output.say(format!("{} {}", styled(CARE, "!"), said(text)));
     if running.info.token.is_empty() {
         care(message!(

@@ -7,15 +7,15 @@ use serde_json::json;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
-use crate::output::{Diagnostic, Output, data};
+use crate::output::{Console, Diagnostic, data};
 use crate::progress::Progress;
 use crate::session::{Ask, Local, Session, locked};
 
 pub fn run(
     local: &Local,
     common: &Common,
-    args: &args::Lock,
-    output: &Output,
+    args: &args::LockArgs,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
     let asked = session.asked(&args.choices)?;

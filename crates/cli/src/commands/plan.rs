@@ -3,13 +3,13 @@
 use std::process::ExitCode;
 
 use aitk_plan::{Bytes, Locks, Phase, Plan, Project, Status, Step, Write};
-use aitk_system::{Deny, Message, Told, message};
+use aitk_system::{Deny, Message, ToMessage, message};
 
 use crate::args::{self, Common};
 use crate::config;
 use crate::error::{CliError, HostedError};
 use crate::output::{
-    BAD, CARE, DIM, Diagnostic, GOOD, HEAD, Output, indented, one_line, page_width, styled,
+    BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, indented, one_line, page_width, styled,
     wrapping,
 };
 use crate::places;
@@ -25,8 +25,8 @@ const WIDTH: usize = 94;
 pub fn run(
     local: &Local,
     common: &Common,
-    args: &args::Plan,
-    output: &Output,
+    args: &args::PlanArgs,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?.meant(&args.choices, args.push)?;
     if args.output.is_some() && !session.is_remembered() {
@@ -245,7 +245,7 @@ fn commands(step: &Step, verbose: bool) -> String {
 }
 
 /// A message below a step, on lines of the page.
-fn note(text: impl Told) -> String {
+fn note(text: impl ToMessage) -> String {
     listed(&said(text))
 }
 

@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::args::Profiles;
 use crate::error::CliError;
-use crate::output::{DIM, HEAD, Output, page_width, styled, wrapping};
+use crate::output::{Console, DIM, HEAD, page_width, styled, wrapping};
 use crate::session::Local;
 use crate::targets::targets;
 use crate::words::{language, said};
 
-pub fn run(local: &Local, args: &Profiles, output: &Output) -> Result<ExitCode, CliError> {
+pub fn run(local: &Local, args: &Profiles, output: &Console) -> Result<ExitCode, CliError> {
     let targets = targets(&**local)?;
     let profiles = match &args.name {
         Some(name) => vec![Profile::builtin(name)?],

@@ -15,7 +15,7 @@ use serde_json::json;
 
 use crate::args::{Common, Remove};
 use crate::error::CliError;
-use crate::output::{BAD, CARE, DIM, GOOD, Output, one_line, styled};
+use crate::output::{BAD, CARE, Console, DIM, GOOD, one_line, styled};
 use crate::places::{TAG, here};
 use crate::run::{agrees, confirm, elevate, take_turn};
 use crate::session::{Local, Session};
@@ -25,7 +25,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Remove,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(message!("`remove` works on this machine only")));
@@ -128,7 +128,7 @@ fn remove_project_here(
     folder: &Path,
     removal: &ProjectRemoval,
     args: &Remove,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let data = json!({
         "project": folder,
@@ -168,7 +168,7 @@ fn cache(
     local: &Local,
     session: &Session,
     args: &Remove,
-    output: &Output,
+    output: &Console,
 ) -> Result<Vec<PathBuf>, CliError> {
     let all = whole_cache(&**local, &session.settings.cache);
     if all.is_empty() || args.all {
@@ -216,7 +216,7 @@ pub fn places(session: &Session, receipt: &Receipt) -> Places {
 }
 
 /// What goes, and what stays and why.
-fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, output: &Output) {
+fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, output: &Console) {
     let as_root = session.machine.privilege.root;
     for goes in &removal.goes {
         let what = if goes.lines_only { said(message!(" (aitk's lines)")) } else { String::new() };

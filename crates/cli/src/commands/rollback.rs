@@ -3,16 +3,16 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_env::{Environments, Generation, Record, add_again};
+use aitk_env::{Environments, Generation, GenerationRecord, add_again};
 use aitk_exec::{Back, Journal, Receipt, back, env_flag};
 use aitk_plan::{Plan, Request, Warning};
 use aitk_system::{Deny, System, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Common, Rollback};
-use crate::changes::Change;
+use crate::changes::PackageChange;
 use crate::error::CliError;
-use crate::output::{DIM, Diagnostic, GOOD, Output, styled};
+use crate::output::{Console, DIM, Diagnostic, GOOD, styled};
 use crate::progress::Progress;
 use crate::run::{confirm, finish, refuse_blocked, take_turn};
 use crate::session::{Ask, Local, Prepared, Session};
@@ -22,7 +22,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Rollback,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     if common.machine.is_some() {
         return Err(CliError::Other(message!("`rollback` works on this machine only")));
@@ -47,12 +47,13 @@ pub fn run(
     let mut context = prepared.context(&deny, None);
     context.back = Some(&back);
     aitk_exec::survey(&context, &mut plan, true)?;
-    let changes = Change::of_records(env, current.as_ref().map(|(_, record)| record), &back.record);
+    let changes =
+        PackageChange::of_records(env, current.as_ref().map(|(_, record)| record), &back.record);
     let data = json!({
         "env": env,
         "from": current.as_ref().map(|(generation, _)| generation.folder()),
         "to": back.generation.folder(),
-        "changes": changes.iter().map(Change::json).collect::<Vec<_>>(),
+        "changes": changes.iter().map(PackageChange::json).collect::<Vec<_>>(),
         "added": back.generation.added(&**local).iter().map(ToString::to_string).collect::<Vec<_>>(),
         "dry_run": args.dry_run,
     });
@@ -81,7 +82,12 @@ pub fn run(
 }
 
 /// Says what is in use now, and what goes forward again.
-fn in_use(back: &Back, before: Option<&(Generation, Record)>, env: &str, output: &Output) {
+fn in_use(
+    back: &Back,
+    before: Option<&(Generation, GenerationRecord)>,
+    env: &str,
+    output: &Console,
+) {
     let to = back.generation.folder();
     output.say(message!("{} {to} is in use.", styled(GOOD, "✓")));
     if let Some((before, _)) = before {
@@ -90,7 +96,7 @@ fn in_use(back: &Back, before: Option<&(Generation, Record)>, env: &str, output:
     }
 }
 
-fn already(env: &str, output: &Output) -> ExitCode {
+fn already(env: &str, output: &Console) -> ExitCode {
     let data = json!({ "env": env, "from": null, "to": null, "changes": [], "added": [], "dry_run": false });
     let text = message!("{} Nothing to do: that is the one in use.", styled(GOOD, "✓"));
     output.result("rollback", &data, Vec::new(), || text);
@@ -118,7 +124,12 @@ fn take_the_wish_along(prepared: &Prepared<'_>) -> Result<Receipt, CliError> {
 }
 
 /// What a person should know before going back.
-fn warn(back: &Back, current: Option<&(Generation, Record)>, plan: &mut Plan, system: &dyn System) {
+fn warn(
+    back: &Back,
+    current: Option<&(Generation, GenerationRecord)>,
+    plan: &mut Plan,
+    system: &dyn System,
+) {
     let lost = current.map_or_else(Vec::new, |(current, _)| {
         current.lost(system, &back.record.versions(), &back.record.added)
     });
@@ -146,7 +157,13 @@ fn warn(back: &Back, current: Option<&(Generation, Record)>, plan: &mut Plan, sy
     }
 }
 
-fn show(back: &Back, changes: &[Change], plan: &Plan, system: &dyn System, output: &Output) {
+fn show(
+    back: &Back,
+    changes: &[PackageChange],
+    plan: &Plan,
+    system: &dyn System,
+    output: &Console,
+) {
     let Back { generation, record, base } = back;
     let built = record.when.as_deref().and_then(|when| when.split('.').next());
     output.say(match built {
@@ -155,7 +172,7 @@ fn show(back: &Back, changes: &[Change], plan: &Plan, system: &dyn System, outpu
     });
     match changes.is_empty() {
         true => output.say(message!("  the same packages in the same versions")),
-        false => output.say(changes.iter().map(Change::show).collect::<String>().trim_end()),
+        false => output.say(changes.iter().map(PackageChange::show).collect::<String>().trim_end()),
     }
     let added = generation.added(system);
     if !added.is_empty() {

@@ -4,19 +4,19 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_env::{Environments, Generation, Record};
+use aitk_env::{Environments, Generation, GenerationRecord};
 use aitk_exec::{
     Interrupted, ProjectState, ServiceState, brought, env_flag, interrupted_run, project_state,
     service_states,
 };
 use aitk_plan::{FrameworkPlan, Language};
-use aitk_system::{Message, System, Told, message};
+use aitk_system::{Message, System, ToMessage, message};
 use serde_json::json;
 
-use crate::args::{Common, Status};
+use crate::args::{Common, StatusArgs};
 use crate::commands::history::History;
 use crate::error::{CliError, making};
-use crate::output::{BAD, CARE, DIM, GOOD, HEAD, Output, one_line, styled};
+use crate::output::{BAD, CARE, Console, DIM, GOOD, HEAD, one_line, styled};
 use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::upkeep::Upkeep;
@@ -25,8 +25,8 @@ use crate::words::{language, said};
 pub fn run(
     local: &Local,
     common: &Common,
-    args: &Status,
-    output: &Output,
+    args: &StatusArgs,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
     let system = Arc::clone(&session.system);
@@ -46,9 +46,9 @@ pub fn run(
     let project = plan.as_ref().and_then(|plan| plan.project.as_ref());
     let services = project.map(|project| service_states(project, &session.receipt, system));
     let services = services.unwrap_or_default();
-    let shown = current.as_ref().map(|(generation, record)| Shown {
+    let shown = current.as_ref().map(|(generation, record)| ShownEnvironment {
         framework,
-        ..Shown::of(env, &environments, (generation, record), system)
+        ..ShownEnvironment::of(env, &environments, (generation, record), system)
     });
     let history = match args.history {
         true => Some(History::read(system, &session.settings.data, env)?),
@@ -61,7 +61,7 @@ pub fn run(
     let upkeep = upkeep.transpose()?.unwrap_or_default();
     let data = json!({
         "project": project.as_ref().map(|project| project_json(project, &here, &upkeep)),
-        "environment": shown.as_ref().map(Shown::json),
+        "environment": shown.as_ref().map(ShownEnvironment::json),
         "services": services.iter().map(service_json).collect::<Vec<_>>(),
         "wish": request,
         "system_packages": brought.len(),
@@ -185,22 +185,22 @@ fn service_line(state: &ServiceState) -> String {
 }
 
 /// The environment as it is shown.
-struct Shown<'a> {
+struct ShownEnvironment<'a> {
     name: &'a str,
     path: PathBuf,
     generation: String,
-    record: &'a Record,
+    record: &'a GenerationRecord,
     framework: Option<Message>,
     packages: usize,
     /// What the user has put into it, as they would ask for it.
     added: Vec<String>,
 }
 
-impl<'a> Shown<'a> {
+impl<'a> ShownEnvironment<'a> {
     fn of(
         name: &'a str,
         environments: &Environments,
-        (generation, record): (&Generation, &'a Record),
+        (generation, record): (&Generation, &'a GenerationRecord),
         system: &dyn System,
     ) -> Self {
         Self {
@@ -253,7 +253,7 @@ impl<'a> Shown<'a> {
 /// The framework that stands in a generation, with its version and build; `None` where its package is not in it.
 fn framework(
     generation: &Generation,
-    record: &Record,
+    record: &GenerationRecord,
     wanted: &FrameworkPlan,
     system: &dyn System,
 ) -> Option<Message> {

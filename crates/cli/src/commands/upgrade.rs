@@ -11,9 +11,9 @@ use aitk_system::{Deny, listen_for_interrupts, message};
 use serde_json::json;
 
 use crate::args::{Common, Upgrade};
-use crate::changes::{Change, Version};
+use crate::changes::{PackageChange, Version};
 use crate::error::CliError;
-use crate::output::{CARE, Diagnostic, GOOD, HEAD, Output, styled};
+use crate::output::{CARE, Console, Diagnostic, GOOD, HEAD, styled};
 use crate::progress::Progress;
 use crate::run::{confirm, finish, refuse_blocked, remember, take_turn};
 use crate::session::{Ask, Local, Session};
@@ -26,7 +26,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Upgrade,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let session = Session::open(local, common)?.anew();
@@ -47,7 +47,7 @@ pub fn run(
     plan.add_up();
     let changes = changes(&session, &plan, &args.which.env);
     let system = waiting(&*session.system);
-    let data = json!({ "env": args.which.env, "manager": plan.manager, "changes": changes.iter().map(Change::json).collect::<Vec<_>>(),
+    let data = json!({ "env": args.which.env, "manager": plan.manager, "changes": changes.iter().map(PackageChange::json).collect::<Vec<_>>(),
         "system": system.iter().map(of_system).collect::<Vec<_>>(), "totals": plan.totals, "dry_run": args.dry_run });
     if !output.json {
         show_system(&system, output);
@@ -82,8 +82,8 @@ pub fn run(
     finish(summary, output)
 }
 
-fn show_changes(changes: &[Change], plan: &Plan, output: &Output) {
-    output.say(changes.iter().map(Change::show).collect::<String>().trim_end());
+fn show_changes(changes: &[PackageChange], plan: &Plan, output: &Console) {
+    output.say(changes.iter().map(PackageChange::show).collect::<String>().trim_end());
     let to_do = styled(HEAD, said(message!("To do:")));
     output.say(format!("{to_do} {}", said(plan.totals.to_string())));
     output.warn(&plan.warnings);
@@ -96,7 +96,7 @@ fn of_system(one: &Waiting) -> serde_json::Value {
 }
 
 /// What the system itself has waiting, which `apply` brings; fixes for security first.
-fn show_system(system: &[Waiting], output: &Output) {
+fn show_system(system: &[Waiting], output: &Console) {
     if system.is_empty() {
         return;
     }
@@ -119,7 +119,7 @@ fn show_system(system: &[Waiting], output: &Output) {
 }
 
 /// The difference between what is there and what the plan has found, in both environments.
-fn changes(session: &Session, plan: &Plan, env: &str) -> Vec<Change> {
+fn changes(session: &Session, plan: &Plan, env: &str) -> Vec<PackageChange> {
     let mut all = differences(session, plan, env, Part::is_content);
     all.extend(differences(session, plan, "base", |part| part == Part::Manager));
     all
@@ -130,7 +130,7 @@ fn differences(
     plan: &Plan,
     env: &str,
     is_of_it: impl Fn(Part) -> bool,
-) -> Vec<Change> {
+) -> Vec<PackageChange> {
     let steps = || plan.steps.iter().filter(|step| is_of_it(step.part()));
     let current = Environments::new(&session.settings.data, env).current(&*session.system);
     let lock: Option<Lock> =
@@ -149,5 +149,5 @@ fn differences(
     let before = lock.iter().flat_map(Lock::packages).map(|one| version(&one.package, None));
     let after = steps().flat_map(|step| &step.packages).map(|one| version(one, one.size));
     let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) = (before.collect(), after.collect());
-    Change::between(env, &before, &after)
+    PackageChange::between(env, &before, &after)
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_exec::{Finding, Remedy};
+use aitk_exec::{Remedy, VerifyFinding};
 use aitk_plan::{Part, Plan};
 use aitk_system::{Deny, Message, System, message};
 use serde_json::json;
@@ -13,7 +13,7 @@ use serde_json::json;
 use crate::args::{Common, Verify};
 use crate::commands::capture::scrub;
 use crate::error::CliError;
-use crate::output::{BAD, DIM, GOOD, Output, styled};
+use crate::output::{BAD, Console, DIM, GOOD, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Local, Session};
 use crate::words::said;
@@ -22,7 +22,7 @@ pub fn run(
     local: &Local,
     common: &Common,
     args: &Verify,
-    output: &Output,
+    output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
     let request = session.applied(&args.which.env)?;
@@ -38,7 +38,7 @@ pub fn run(
     let list: Vec<_> = findings
         .iter()
         .map(|found| {
-            let Finding { step, title, message, remedy, .. } = found;
+            let VerifyFinding { step, title, message, remedy, .. } = found;
             json!({ "step": step, "title": title, "message": message, "remedy": remedy.text() })
         })
         .collect();
@@ -51,7 +51,7 @@ pub fn run(
 fn report(
     session: &Session,
     plan: &Plan,
-    findings: &[Finding],
+    findings: &[VerifyFinding],
     said: &BTreeMap<String, Message>,
 ) -> serde_json::Value {
     let checks = plan.steps.iter().filter(|step| step.part() == Part::Proof);
@@ -83,7 +83,7 @@ fn write_report(
     local: &dyn System,
     path: &Path,
     report: &serde_json::Value,
-    output: &Output,
+    output: &Console,
 ) -> Result<(), CliError> {
     if local.stat(path).is_ok() {
         let there = std::io::Error::from(std::io::ErrorKind::AlreadyExists);
@@ -98,7 +98,7 @@ fn write_report(
     Ok(())
 }
 
-fn show(findings: &[Finding], deep: bool) -> String {
+fn show(findings: &[VerifyFinding], deep: bool) -> String {
     if findings.is_empty() {
         let all = match deep {
             true => message!("everything is as it was installed, and works"),

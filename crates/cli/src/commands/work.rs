@@ -4,23 +4,23 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_detect::folders;
-use aitk_env::{Environments, Fault, Inside, backend};
+use aitk_env::{EnvironmentFault, Environments, Inside, backend};
 use aitk_exec::{ExecError, Receipt};
 use aitk_system::{Command, Permit, System, message, quote, replace};
 
-use crate::args::{Common, Run};
+use crate::args::{Common, RunArgs};
 use crate::error::CliError;
 use crate::given::Which;
 use crate::session::Local;
 
 /// An environment that is there.
-pub(super) struct Environment<'a> {
+pub(super) struct OpenEnvironment<'a> {
     local: &'a dyn System,
     pub(super) path: PathBuf,
     inside: Inside,
 }
 
-impl<'a> Environment<'a> {
+impl<'a> OpenEnvironment<'a> {
     pub(super) fn open(local: &'a dyn System, which: &Which) -> Result<Self, CliError> {
         let folders = folders(local);
         let environments = Environments::new(&folders.data, &which.env);
@@ -31,7 +31,7 @@ impl<'a> Environment<'a> {
             return Err(ExecError::Foreign { path: environments.current_path() }.into());
         }
         let generation = environments.linked(local).ok_or_else(missing)?;
-        let stops = generation.faults(local).into_iter().find(Fault::stops_programs);
+        let stops = generation.faults(local).into_iter().find(EnvironmentFault::stops_programs);
         if let Some(fault) = stops {
             return Err(CliError::Broken { name: which.env.clone(), fault });
         }
@@ -68,8 +68,8 @@ fn become_it(local: &dyn System, command: &Command) -> Result<ExitCode, CliError
     Err(CliError::Other(message!("`{}` could not be started: {error}", command.argv[0])))
 }
 
-pub fn run(local: &Local, _: &Common, args: &Run) -> Result<ExitCode, CliError> {
-    let environment = Environment::open(&**local, &args.which)?;
+pub fn run(local: &Local, _: &Common, args: &RunArgs) -> Result<ExitCode, CliError> {
+    let environment = OpenEnvironment::open(&**local, &args.which)?;
     let mut words = args.command.clone();
     // The search for the program happens on this program's PATH, so what is in the environment is named by its place.
     let folders = environment.inside.folders.iter();
@@ -82,7 +82,7 @@ pub fn run(local: &Local, _: &Common, args: &Run) -> Result<ExitCode, CliError> 
 }
 
 pub fn shell(local: &Local, _: &Common, args: &Which) -> Result<ExitCode, CliError> {
-    let environment = Environment::open(&**local, args)?;
+    let environment = OpenEnvironment::open(&**local, args)?;
     let shell = local.env("SHELL").unwrap_or_else(|| "/bin/sh".to_owned());
     let name = Path::new(&shell).file_name().map(|name| name.to_string_lossy().into_owned());
     let starts = Starts {

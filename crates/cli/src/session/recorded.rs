@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aitk_detect::Machine;
 use aitk_plan::names;
-use aitk_system::{FileKind, Message, Replay, System, Told};
+use aitk_system::{FileKind, Message, Replay, System, ToMessage};
 use serde_json::Value;
 
 use crate::error::CliError;

@@ -8,7 +8,7 @@ use clap::Parser;
 use super::*;
 use crate::args::{Args, Verb};
 use crate::commands::{lab, plan, remove, work};
-use crate::output::Output;
+use crate::output::Console;
 
 /// A recorded machine that says what would be changed on it.
 fn reporting() -> (Local, Arc<Mutex<Vec<String>>>) {
@@ -33,7 +33,7 @@ fn a_command_is_about_the_system_that_it_is_given() {
     let (local, said) = reporting();
     let args = typed("aitk plan --quiet --budget low --no-resolve -o /srv/nobody/plan.json");
     let Verb::Plan(plan) = &args.verb else { panic!("it is plan") };
-    plan::run(&local, &args.common, plan, &Output::new(&args.common)).unwrap();
+    plan::run(&local, &args.common, plan, &Console::new(&args.common)).unwrap();
     assert_eq!(*said.lock().unwrap(), ["write /srv/nobody/plan.json"]);
     let session = Session::open(&local, &args.common).unwrap();
     assert_eq!(session.machine.os.version.as_deref(), Some("24.04"));
@@ -45,7 +45,7 @@ fn nothing_is_removed_where_nothing_was_made() {
     let (local, said) = reporting();
     let args = typed("aitk remove --quiet --yes");
     let Verb::Remove(remove) = &args.verb else { panic!("it is remove") };
-    remove::run(&local, &args.common, remove, &Output::new(&args.common)).unwrap();
+    remove::run(&local, &args.common, remove, &Console::new(&args.common)).unwrap();
     assert_eq!(*said.lock().unwrap(), [""; 0]);
 }
 
@@ -113,7 +113,7 @@ fn work_in_an_environment_is_started_on_the_system_that_is_given() {
         let machine = with_environment(shell);
         let (local, said) = reporting_on(machine.path());
         let args = typed(words);
-        let output = Output::new(&args.common);
+        let output = Console::new(&args.common);
         let code = match &args.verb {
             Verb::Run(run) => work::run(&local, &args.common, run),
             Verb::Shell(which) => work::shell(&local, &args.common, which),

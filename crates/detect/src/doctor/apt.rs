@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 
 use aitk_system::{Message, message};
 
-use super::Case;
+use super::ProbeContext;
 
 const SOURCES: &str = "/etc/apt/sources.list";
 const PARTS: &str = "/etc/apt/sources.list.d";
 
 /// A source as a file names it.
 #[derive(Debug, PartialEq, Eq)]
-struct Entry {
+struct SourceEntry {
     /// Its address and its suite.
     name: String,
     /// The key that it is believed by.
@@ -20,7 +20,7 @@ struct Entry {
 }
 
 /// Sources that apt cannot read, or that are named twice with different keys.
-pub(super) fn sources(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn sources(case: &ProbeContext<'_>) -> Vec<Message> {
     let parts = case.system.list(Path::new(PARTS)).unwrap_or_default().into_iter();
     let parts = parts.map(|name| Path::new(PARTS).join(name));
     let mut seen = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn sources(case: &Case<'_>) -> Vec<Message> {
             seen.push(message!("{} has a line that is no source: {line}", file.display()));
             Vec::new()
         });
-        for Entry { name, key } in entries {
+        for SourceEntry { name, key } in entries {
             match named.get(&name) {
                 // To apt a source without a key takes the one that is named later, but not the other way round.
                 Some((known, other)) if !known.is_empty() && *known != key => seen.push(message!(
@@ -53,7 +53,7 @@ pub(super) fn sources(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The sources of a file with one in each line; the line that is none.
-fn lines(text: &str) -> Result<Vec<Entry>, String> {
+fn lines(text: &str) -> Result<Vec<SourceEntry>, String> {
     let mut found = Vec::new();
     for line in text.lines().map(|line| line.split('#').next().unwrap_or_default().trim()) {
         if line.is_empty() {
@@ -75,13 +75,13 @@ fn lines(text: &str) -> Result<Vec<Entry>, String> {
         };
         let option = |word: &str| word.strip_prefix("signed-by=").map(str::to_owned);
         let key = options.split_whitespace().find_map(option).unwrap_or_default();
-        found.push(Entry { name: named(uri, suite), key });
+        found.push(SourceEntry { name: named(uri, suite), key });
     }
     Ok(found)
 }
 
 /// The sources of a file in paragraphs of fields.
-fn stanzas(text: &str) -> Result<Vec<Entry>, String> {
+fn stanzas(text: &str) -> Result<Vec<SourceEntry>, String> {
     let own: Vec<_> = text.lines().filter(|line| !line.starts_with('#')).collect();
     let mut found = Vec::new();
     for stanza in own.join("\n").split("\n\n") {
@@ -101,7 +101,9 @@ fn stanzas(text: &str) -> Result<Vec<Entry>, String> {
         }
         for uri in uris.split_whitespace() {
             let each = suites.split_whitespace();
-            found.extend(each.map(|suite| Entry { name: named(uri, suite), key: key.clone() }));
+            found.extend(
+                each.map(|suite| SourceEntry { name: named(uri, suite), key: key.clone() }),
+            );
         }
     }
     Ok(found)
@@ -115,8 +117,8 @@ fn named(uri: &str, suite: &str) -> String {
 mod tests {
     use super::*;
 
-    fn entry(name: &str, key: &str) -> Entry {
-        Entry { name: name.to_owned(), key: key.to_owned() }
+    fn entry(name: &str, key: &str) -> SourceEntry {
+        SourceEntry { name: name.to_owned(), key: key.to_owned() }
     }
 
     #[test]

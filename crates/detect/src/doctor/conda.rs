@@ -3,7 +3,7 @@
 use aitk_system::{Message, message};
 use std::path::PathBuf;
 
-use super::Case;
+use super::ProbeContext;
 use super::prefix::minor;
 
 /// Names of the channels that Anaconda asks agreement to its terms for.
@@ -24,7 +24,7 @@ struct Condarc {
 }
 
 impl Condarc {
-    fn read(case: &Case<'_>, base: Option<&PathBuf>) -> Self {
+    fn read(case: &ProbeContext<'_>, base: Option<&PathBuf>) -> Self {
         let mut files = vec![
             "/etc/conda/condarc".into(),
             "/etc/conda/.condarc".into(),
@@ -77,7 +77,7 @@ impl Condarc {
 }
 
 /// Channels whose terms have to be agreed to, without which every command fails.
-pub(super) fn default_channels(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn default_channels(case: &ProbeContext<'_>) -> Vec<Message> {
     if case.system.env("CONDA_PLUGINS_AUTO_ACCEPT_TOS").is_some() {
         return Vec::new();
     }
@@ -101,7 +101,7 @@ pub(super) fn default_channels(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// What makes conda search for minutes, or find nothing.
-pub(super) fn slow_solver(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn slow_solver(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     for conda in &case.machine.conda {
         let (path, condarc) = (conda.path.display(), Condarc::read(case, Some(&conda.path)));
@@ -126,7 +126,7 @@ pub(super) fn slow_solver(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Shells that are told of conda more than once, or that it takes over whether asked for or not.
-pub(super) fn shell_fights(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn shell_fights(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     let mut all = 0;
     for name in SHELLS {

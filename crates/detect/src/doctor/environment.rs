@@ -4,7 +4,7 @@ use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::Case;
+use super::ProbeContext;
 use super::prefix::{Prefix, minor, normal};
 use crate::installers::{ASTRAY, Setting, astray, pip_variable};
 use crate::paths;
@@ -15,7 +15,7 @@ const SCRIPT: u64 = 1 << 16;
 const VARIABLES: [&str; 2] = ["PYTHONPATH", "PYTHONHOME"];
 
 /// The interpreter is gone, or what it stands on.
-pub(super) fn no_python(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_python(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(prefix) = case.prefix.as_ref().filter(|_| case.own.is_none()) else {
         return Vec::new();
     };
@@ -58,14 +58,14 @@ fn another(prefix: &Prefix, program: &Path) -> Option<Message> {
 }
 
 /// A line of `pyvenv.cfg`.
-fn setting(case: &Case<'_>, prefix: &Prefix, key: &str) -> Option<String> {
+fn setting(case: &ProbeContext<'_>, prefix: &Prefix, key: &str) -> Option<String> {
     let text = case.system.text(prefix.path.join("pyvenv.cfg")).ok()?;
     let mut lines = text.lines().filter_map(|line| line.split_once('='));
     lines.find(|(own, _)| own.trim() == key).map(|(_, value)| value.trim().to_owned())
 }
 
 /// Programs of the environment start a Python at another place: its folder was moved or copied.
-pub(super) fn moved(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn moved(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(prefix) = case.prefix.as_ref().filter(|_| case.own.is_none()) else {
         return Vec::new();
     };
@@ -88,7 +88,7 @@ pub(super) fn moved(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Packages that are there in part, or twice, or of which nobody knows any more.
-pub(super) fn partly_there(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn partly_there(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let mut seen = Vec::new();
     // Which files there are to be in its own, aitk knows better.
@@ -134,7 +134,7 @@ pub(super) fn partly_there(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The first file of a package beside its own metadata.
-fn first_file(case: &Case<'_>, site: &Path, metadata: &Path) -> Option<PathBuf> {
+fn first_file(case: &ProbeContext<'_>, site: &Path, metadata: &Path) -> Option<PathBuf> {
     let record = case.system.text(metadata.join("RECORD")).ok()?;
     let own = metadata.file_name()?.to_string_lossy().into_owned();
     let file = record.lines().filter_map(|line| line.split(',').next()).find(|file| {
@@ -144,7 +144,7 @@ fn first_file(case: &Case<'_>, site: &Path, metadata: &Path) -> Option<PathBuf> 
 }
 
 /// Variables and settings that mix something from outside into every environment.
-pub(super) fn variables(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn variables(case: &ProbeContext<'_>) -> Vec<Message> {
     let names = VARIABLES.map(str::to_owned).into_iter();
     let names = names.chain(ASTRAY.iter().map(|option| pip_variable(option)));
     let set = names.filter(|name| case.system.env(name).is_some());

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use aitk_system::{Command, Message, Output, message};
 
-use super::prefix::{Build, Prefix, Torch, kernels, minor};
-use super::{BOOK, Case};
+use super::prefix::{Prefix, Torch, TorchBuild, kernels, minor};
+use super::{BOOK, ProbeContext};
 use crate::machine::Gpu;
 use crate::paths;
 use crate::tables::is_newer;
@@ -26,7 +26,7 @@ const ROCM_ROWS: &str = "7.1";
 /// Packages for science that are worth naming.
 const SCIENCE: [&str; 6] = ["numpy", "scipy", "pandas", "scikit-learn", "matplotlib", "torch"];
 
-impl Case<'_> {
+impl ProbeContext<'_> {
     fn torch(&self) -> Option<(&Prefix, &Torch)> {
         let prefix = self.prefix.as_ref()?;
         Some((prefix, prefix.torch.as_ref()?))
@@ -49,19 +49,20 @@ pub(super) fn name(gpu: &Gpu) -> Message {
 }
 
 /// A GPU could compute, and this PyTorch cannot use it.
-pub(super) fn no_gpu_build(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_gpu_build(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some((_, torch)) = case.torch() else { return Vec::new() };
     let nvidia = case.nvidia().find(|gpu| gpu.usable);
     let amd = case.amd().find(|gpu| gpu.usable);
     match (&torch.build, nvidia, amd) {
-        (Build::Cpu, Some(gpu), _) | (Build::Cpu | Build::Cuda(_), None, Some(gpu)) => {
+        (TorchBuild::Cpu, Some(gpu), _)
+        | (TorchBuild::Cpu | TorchBuild::Cuda(_), None, Some(gpu)) => {
             // An own device of NVIDIA's that is out of order is another matter.
             if case.nvidia().next().is_some() && gpu.vendor == "amd" {
                 return Vec::new();
             }
             vec![message!("{}, and {} could compute", torch.told(), name(gpu))]
         }
-        (Build::Cuda(_), None, None) => case
+        (TorchBuild::Cuda(_), None, None) => case
             .nvidia()
             .take(1)
             .map(|gpu| message!("{}, and {} cannot be used: {}", torch.told(), name(gpu), gpu.why))
@@ -71,7 +72,7 @@ pub(super) fn no_gpu_build(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The driver serves an older CUDA than the builds are for.
-pub(super) fn driver_too_old(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn driver_too_old(case: &ProbeContext<'_>) -> Vec<Message> {
     let (Some(prefix), Some(nvidia)) = (&case.prefix, &case.machine.nvidia) else {
         return Vec::new();
     };
@@ -134,7 +135,7 @@ fn built(prefix: &Prefix) -> Vec<Built> {
 }
 
 /// A build holds no code for one of the GPUs.
-pub(super) fn no_kernels(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_kernels(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let table = case.tables.nvidia();
     let mut seen = Vec::new();
@@ -156,9 +157,9 @@ pub(super) fn no_kernels(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The same of AMD's devices, by PyTorch's wheels.
-fn no_rocm_kernels(case: &Case<'_>) -> Vec<Message> {
+fn no_rocm_kernels(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some((_, torch)) = case.torch() else { return Vec::new() };
-    if !matches!(&torch.build, Build::Rocm(rocm) if is_newer(rocm, ROCM_ROWS)) {
+    if !matches!(&torch.build, TorchBuild::Rocm(rocm) if is_newer(rocm, ROCM_ROWS)) {
         return Vec::new();
     }
     let unserved = case.amd().filter_map(|gpu| {
@@ -171,7 +172,7 @@ fn no_rocm_kernels(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// A cuDNN of the system, which gets in front of the one that PyTorch brings.
-pub(super) fn foreign_cudnn(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn foreign_cudnn(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(prefix) = case.prefix.as_ref().filter(|_| case.machine.jetson.is_none()) else {
         return Vec::new();
     };
@@ -189,7 +190,7 @@ pub(super) fn foreign_cudnn(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// What the loader finds by itself.
-fn cached_libraries(case: &Case<'_>) -> Option<String> {
+fn cached_libraries(case: &ProbeContext<'_>) -> Option<String> {
     let programs = ["/usr/sbin/ldconfig", "/sbin/ldconfig"];
     let program = programs.into_iter().find(|path| case.system.exists(path))?;
     let command = Command::reads([program, "-p"]).timeout(PATIENCE);
@@ -203,7 +204,7 @@ fn cudnn_in(list: &str) -> Option<String> {
 }
 
 /// TensorFlow without the libraries that it computes with.
-pub(super) fn tensorflow_without_cuda(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn tensorflow_without_cuda(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let Some(gpu) = case.nvidia().find(|gpu| gpu.usable && gpu.integrated != Some(true)) else {
         return Vec::new();
@@ -229,7 +230,7 @@ pub(super) fn tensorflow_without_cuda(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Gigabytes of CUDA where nothing can use it.
-pub(super) fn cuda_without_gpu(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn cuda_without_gpu(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some((_, torch)) = case.torch() else { return Vec::new() };
     let any = case.nvidia().next().is_some() || case.amd().next().is_some();
     let lent = case.machine.wsl.as_ref().is_some_and(|wsl| wsl.gpu);
@@ -240,7 +241,7 @@ pub(super) fn cuda_without_gpu(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// A processor that current builds of NumPy refuse.
-pub(super) fn numpy_baseline(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn numpy_baseline(case: &ProbeContext<'_>) -> Vec<Message> {
     let cpu = &case.machine.cpu;
     if cpu.level.as_deref() != Some("x86-64-v1") {
         return Vec::new();
@@ -256,7 +257,7 @@ pub(super) fn numpy_baseline(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Instructions that builds use and the processor does not have.
-pub(super) fn illegal_instruction(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn illegal_instruction(case: &ProbeContext<'_>) -> Vec<Message> {
     let features = &case.machine.cpu.features;
     let Some(prefix) = case.prefix.as_ref().filter(|_| case.machine.arch == "x86_64") else {
         return Vec::new();
@@ -278,7 +279,7 @@ pub(super) fn illegal_instruction(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// A Python that frameworks have no builds for, or only old ones.
-pub(super) fn python_out_of_range(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn python_out_of_range(case: &ProbeContext<'_>) -> Vec<Message> {
     let version = match &case.prefix {
         Some(prefix) => prefix.python,
         None => case.machine.python.first().and_then(crate::Python::minor),
@@ -298,7 +299,7 @@ pub(super) fn python_out_of_range(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Packages that were not made for each other: over one another, of two generations of NumPy, from outside.
-pub(super) fn mixed_packages(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn mixed_packages(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(prefix) = &case.prefix else { return Vec::new() };
     let mut seen = Vec::new();
     if let Some(conda) = &prefix.conda {
@@ -323,7 +324,7 @@ pub(super) fn mixed_packages(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Packages in the user's own folder, which an environment of conda's sees as well.
-fn users_own(case: &Case<'_>, prefix: &Prefix) -> Option<Message> {
+fn users_own(case: &ProbeContext<'_>, prefix: &Prefix) -> Option<Message> {
     let (major, minor) = prefix.python.filter(|_| case.system.env("PYTHONNOUSERSITE").is_none())?;
     let folder = case.home(&format!(".local/lib/python{major}.{minor}/site-packages"));
     let names = case.system.list(&folder).ok()?;
@@ -332,7 +333,7 @@ fn users_own(case: &Case<'_>, prefix: &Prefix) -> Option<Message> {
 }
 
 /// Kernels of Jupyter's that start another Python than their name says, or none.
-pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn foreign_kernel(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     let there = |program: &Path| paths::resolve(case.system, program).is_some();
     let inside = |prefix: &Prefix, program: &Path| {
@@ -371,7 +372,7 @@ pub(super) fn foreign_kernel(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Builds for other arm64 machines on a Jetson, whose CUDA is its own up to JetPack 6.
-pub(super) fn wrong_wheel_on_jetson(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn wrong_wheel_on_jetson(case: &ProbeContext<'_>) -> Vec<Message> {
     let (Some(prefix), Some(jetson)) = (&case.prefix, &case.machine.jetson) else {
         return Vec::new();
     };

@@ -5,7 +5,7 @@ use std::path::Path;
 use aitk_system::{FileKind, Message, message};
 use serde::Deserialize;
 
-use super::Case;
+use super::ProbeContext;
 use crate::machine::{Gpu, Obstacle, VirtualizationKind};
 use crate::tables::{Outgrown, is_newer};
 
@@ -20,7 +20,7 @@ const CDI: [&str; 4] = [
 ];
 
 /// The module that runs and the libraries are of different versions.
-pub(super) fn mismatch(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn mismatch(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(nvidia) = &case.machine.nvidia else { return Vec::new() };
     match (&nvidia.version, &nvidia.library) {
         (Some(module), Some(library)) if module != library => {
@@ -31,7 +31,7 @@ pub(super) fn mismatch(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// A Linux driver lies in front of the one that Windows lends.
-pub(super) fn shadowed(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn shadowed(case: &ProbeContext<'_>) -> Vec<Message> {
     let shadow = case.machine.wsl.as_ref().and_then(|wsl| wsl.shadowed_by.as_ref());
     shadow
         .map(|path| message!("{} is found before {WSL_CUDA}", path.display()))
@@ -40,7 +40,7 @@ pub(super) fn shadowed(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Windows copies its library three times instead of linking it.
-pub(super) fn no_symbolic_link(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_symbolic_link(case: &ProbeContext<'_>) -> Vec<Message> {
     let is_file =
         || case.system.stat(Path::new(WSL_CUDA)).is_ok_and(|stat| stat.kind == FileKind::File);
     match case.machine.wsl {
@@ -50,7 +50,7 @@ pub(super) fn no_symbolic_link(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Secure Boot refuses a module that nobody signed.
-pub(super) fn unsigned(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn unsigned(case: &ProbeContext<'_>) -> Vec<Message> {
     let signer = case.machine.nvidia.as_ref().and_then(|nvidia| nvidia.signer.as_deref());
     match (case.machine.secure_boot, signer) {
         (Some(true), Some("")) => {
@@ -61,7 +61,7 @@ pub(super) fn unsigned(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// No driver serves a device that programs could compute with: nothing is bound to it, or one that only shows pictures.
-pub(super) fn without_driver(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn without_driver(case: &ProbeContext<'_>) -> Vec<Message> {
     // A container has no drivers of its own; a card that no framework computes on has the driver that it can have.
     let own_kernel = case.machine.virtualization.kind != VirtualizationKind::Container;
     let amd = case.tables.amd();
@@ -91,7 +91,7 @@ pub(super) fn without_driver(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The driver has no module for the kernel that runs.
-pub(super) fn without_module(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn without_module(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = case.behind(&[Obstacle::OtherKernel, Obstacle::NotBuilt]);
     if let Some((row, version)) = outgrown(case).filter(|_| !seen.is_empty()) {
         let Outgrown { kernel, first, .. } = row;
@@ -103,20 +103,20 @@ pub(super) fn without_module(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// What says that the installed driver is older than what can be built for the kernel that runs, with its version.
-fn outgrown<'a>(case: &Case<'a>) -> Option<(&'a Outgrown, &'a str)> {
+fn outgrown<'a>(case: &ProbeContext<'a>) -> Option<(&'a Outgrown, &'a str)> {
     let version = case.machine.nvidia.as_ref()?.library.as_deref()?;
     let kernel = case.machine.kernel.as_deref()?.split('-').next()?;
-    let is_it = |row: &&Outgrown| {
+    let is_match = |row: &&Outgrown| {
         version.split('.').next() == Some(row.branch.as_str())
             && is_newer(&row.first, version)
             && !is_newer(&row.kernel, kernel)
     };
-    case.tables.nvidia().outgrown.iter().find(is_it).map(|row| (row, version))
+    case.tables.nvidia().outgrown.iter().find(is_match).map(|row| (row, version))
 }
 
 /// How the NVIDIA driver that is installed came here: built by `dkms`, as Ubuntu's signed `modules`, by NVIDIA's own
 /// `installer`; or whether the kernel has `outgrown` it.
-pub(super) fn came_by(case: &Case<'_>, way: &str) -> bool {
+pub(super) fn came_by(case: &ProbeContext<'_>, way: &str) -> bool {
     let packages = case.machine.nvidia.as_ref().map(|nvidia| nvidia.packages.as_slice());
     let packages = packages.unwrap_or_default();
     match way {
@@ -130,12 +130,12 @@ pub(super) fn came_by(case: &Case<'_>, way: &str) -> bool {
     }
 }
 
-fn names_in(case: &Case<'_>, folder: &str) -> Vec<String> {
+fn names_in(case: &ProbeContext<'_>, folder: &str) -> Vec<String> {
     case.system.list(Path::new(folder)).unwrap_or_default()
 }
 
 /// What the packages of the installed driver are called after: `580-open`, `580-server`; `NNN` where nothing tells.
-pub(super) fn installed(case: &Case<'_>) -> String {
+pub(super) fn installed(case: &ProbeContext<'_>) -> String {
     let nvidia = case.machine.nvidia.as_ref();
     let of_package = |name: &String| {
         let mut words = name.split('-').skip_while(|word| word.parse::<u32>().is_err());
@@ -152,7 +152,7 @@ pub(super) fn installed(case: &Case<'_>) -> String {
 }
 
 /// A driver is built for each kernel anew, and cannot be without the kernel's headers.
-pub(super) fn no_headers(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_headers(case: &ProbeContext<'_>) -> Vec<Message> {
     let system = case.system;
     let Some(kernel) = case.machine.kernel.as_deref() else { return Vec::new() };
     let own_kernel = matches!(
@@ -194,7 +194,7 @@ struct Daemon {
 }
 
 /// Docker hands devices over in a way that `systemctl daemon-reload` takes back.
-pub(super) fn lost_in_containers(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn lost_in_containers(case: &ProbeContext<'_>) -> Vec<Message> {
     let machine = case.machine;
     let serves = machine.gpus.iter().any(|gpu| gpu.vendor == "nvidia" && gpu.usable)
         && machine.systemd
@@ -215,7 +215,7 @@ pub(super) fn lost_in_containers(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// A variable that makes ROCm take a device for another one, on a machine whose devices are served as they are.
-pub(super) fn override_left_over(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn override_left_over(case: &ProbeContext<'_>) -> Vec<Message> {
     const VARIABLE: &str = "HSA_OVERRIDE_GFX_VERSION";
     let Some(value) = case.system.env(VARIABLE) else { return Vec::new() };
     let served = case.machine.gpus.iter().find(|gpu| gpu.vendor == "amd" && gpu.usable);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_system::{Message, message};
 
-use super::Case;
+use super::ProbeContext;
 use crate::paths;
 
 /// Where Jupyter looks for configurations beside the user's folder.
@@ -16,7 +16,7 @@ const FILES: [&str; 3] =
 const ALL: [&str; 4] = ["", "*", "0.0.0.0", "::"];
 
 /// A server that is not where it is looked for, that lets others in, or whose settings lead nowhere.
-pub(super) fn configurations(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn configurations(case: &ProbeContext<'_>) -> Vec<Message> {
     let named = case.system.env("JUPYTER_CONFIG_DIR").map(PathBuf::from);
     let own = named.unwrap_or_else(|| case.home(".jupyter"));
     let folders = [own].into_iter().chain(MACHINES.iter().map(PathBuf::from));

@@ -111,9 +111,9 @@ impl OwnKind {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Book {
-    uv_first: Vec<Line>,
+    uv_first: Vec<RemedyLine>,
     administrator: String,
-    finding: Vec<Words>,
+    finding: Vec<FindingText>,
     numpy2: Vec<Numpy2>,
     python: Vec<PythonRange>,
 }
@@ -121,14 +121,14 @@ struct Book {
 /// What a finding means, and what to do.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Words {
+struct FindingText {
     code: String,
     severity: Severity,
     #[serde(deserialize_with = "sentence")]
     title: Message,
     #[serde(deserialize_with = "sentence")]
     explains: Message,
-    remedy: Vec<Line>,
+    remedy: Vec<RemedyLine>,
     aitk: Option<String>,
     #[serde(rename = "source")]
     _source: String,
@@ -139,12 +139,12 @@ struct Words {
 /// A line of a remedy, for every machine or only for some.
 #[derive(Debug, Deserialize)]
 #[serde(untagged, deny_unknown_fields)]
-enum Line {
+enum RemedyLine {
     Always(String),
     Where { line: String, on: String },
 }
 
-impl Line {
+impl RemedyLine {
     fn text(&self) -> &str {
         match self {
             Self::Always(line) | Self::Where { line, .. } => line,
@@ -187,7 +187,7 @@ struct PythonRange {
 }
 
 /// What the probes look at.
-struct Case<'a> {
+struct ProbeContext<'a> {
     system: &'a dyn System,
     machine: &'a Machine,
     tables: &'a Tables,
@@ -196,7 +196,7 @@ struct Case<'a> {
 }
 
 /// Says what it saw; nothing where all is well or nothing is known.
-type Probe = fn(&Case<'_>) -> Vec<Message>;
+type Probe = fn(&ProbeContext<'_>) -> Vec<Message>;
 
 /// Every probe by the code of its finding.
 const PROBES: [(&str, Probe); 63] = [
@@ -299,7 +299,7 @@ pub fn project_finding(
     kind: ProjectKind,
     evidence: Vec<Message>,
 ) -> Option<Finding> {
-    let case = Case { system, machine, tables, prefix: None, own: None };
+    let case = ProbeContext { system, machine, tables, prefix: None, own: None };
     let finding = case.finding(kind.code(), evidence);
     finding.filter(|finding| !finding.evidence.is_empty()).map(said_plainly)
 }
@@ -333,7 +333,7 @@ pub fn examine(
         Some(env) => Prefix::read(system, env),
         None => Prefix::read(system, &own_environment(machine)),
     };
-    let case = Case { system, machine, tables, prefix, own };
+    let case = ProbeContext { system, machine, tables, prefix, own };
     let found = PROBES.iter().map(|(code, probe)| (*code, probe(&case)));
     found
         .map(|(code, mut evidence)| {
@@ -352,7 +352,7 @@ fn said_plainly(mut finding: Finding) -> Finding {
     finding
 }
 
-impl Case<'_> {
+impl ProbeContext<'_> {
     /// The words for a code, with what was seen.
     fn finding(&self, code: &str, evidence: Vec<Message>) -> Option<Finding> {
         let words = BOOK.finding.iter().find(|words| words.code == code)?;
@@ -374,7 +374,7 @@ impl Case<'_> {
     }
 
     /// The command of aitk that takes the finding away here. It changes no environment of somebody else's.
-    fn mended_by(&self, code: &str, words: &Words) -> Option<String> {
+    fn mended_by(&self, code: &str, words: &FindingText) -> Option<String> {
         let by_aitk = self.own_faults(code).filter(|fault| fault.by_aitk);
         // The longer one does what the shorter one does, and more.
         let commands = by_aitk.map(|fault| fault.remedy.to_string());
@@ -395,7 +395,7 @@ impl Case<'_> {
     }
 
     /// What to do, with what is known of this machine put in; of its own environment aitk knows that itself.
-    fn remedy(&self, code: &str, words: &Words) -> Vec<Message> {
+    fn remedy(&self, code: &str, words: &FindingText) -> Vec<Message> {
         if self.own_faults(code).next().is_some() {
             let by_hand = self.own_faults(code).filter(|fault| !fault.by_aitk);
             let mut lines: Vec<_> = by_hand.map(|fault| fault.remedy.clone()).collect();
@@ -403,11 +403,11 @@ impl Case<'_> {
             return lines;
         }
         let fitting = words.remedy.iter().filter(|line| line.is_for(|word| self.is(word)));
-        let fitting: Vec<&str> = fitting.map(Line::text).collect();
+        let fitting: Vec<&str> = fitting.map(RemedyLine::text).collect();
         let uses_uv = fitting.iter().any(|line| line.starts_with("uv "));
         let uv = (uses_uv && !self.machine.tools.contains_key("uv")).then_some(&BOOK.uv_first);
         let uv = uv.into_iter().flatten().filter(|line| line.is_for(|word| self.is(word)));
-        let mut lines: Vec<&str> = uv.map(Line::text).chain(fitting).collect();
+        let mut lines: Vec<&str> = uv.map(RemedyLine::text).chain(fitting).collect();
         let elevates = lines.iter().any(|line| line.contains("sudo "));
         // Who may not use it can show the lines to somebody who may; for root it is one word too many.
         if elevates && !self.is("root") && !self.is("sudo") {
@@ -535,7 +535,7 @@ mod tests {
                 let filled = ["{kernel}", "{env}", "{driver}", "${"];
                 filled.iter().fold(line.to_owned(), |line, word| line.replace(word, ""))
             };
-            for line in words.remedy.iter().map(Line::text) {
+            for line in words.remedy.iter().map(RemedyLine::text) {
                 let mut after =
                     open(line).split('{').skip(1).map(str::to_owned).collect::<Vec<_>>();
                 after.retain(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()));

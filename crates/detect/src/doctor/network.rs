@@ -3,13 +3,13 @@
 use aitk_system::{Message, message};
 use std::path::Path;
 
-use super::Case;
+use super::ProbeContext;
 
 /// Where Debian and Ubuntu keep certificates that an administrator adds.
 const ADDED: &str = "/usr/local/share/ca-certificates";
 
 /// Certificates that some programs are told of and others are not.
-pub(super) fn certificates(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn certificates(case: &ProbeContext<'_>) -> Vec<Message> {
     let system = case.system;
     let set = |name: &str| system.env(name);
     let mut seen = Vec::new();
@@ -42,7 +42,7 @@ pub(super) fn certificates(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Programs of this machine talk to each other by the name `localhost`, as Jupyter does with its kernels.
-pub(super) fn no_localhost(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_localhost(case: &ProbeContext<'_>) -> Vec<Message> {
     let Ok(hosts) = case.system.text("/etc/hosts") else { return Vec::new() };
     let names = |line: &str| {
         let mut words = line.split('#').next().unwrap_or_default().split_whitespace();
@@ -62,13 +62,13 @@ pub(super) fn no_localhost(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The certificates that pip alone was told of.
-fn of_pip(case: &Case<'_>) -> Option<Message> {
+fn of_pip(case: &ProbeContext<'_>) -> Option<Message> {
     let cert = case.pip("install").into_iter().find(|setting| setting.key == "cert")?;
     Some(message!("{} names {} for pip alone", cert.file.display(), cert.value))
 }
 
 /// Proxies that only some programs see. Their values may hold a password and are never shown.
-pub(super) fn proxies(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn proxies(case: &ProbeContext<'_>) -> Vec<Message> {
     let set = |name: &str| case.system.env(name);
     let mut seen = Vec::new();
     let mut any = false;
@@ -91,7 +91,7 @@ pub(super) fn proxies(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// An address of the public IPv6 network and no way out.
-pub(super) fn broken_ipv6(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn broken_ipv6(case: &ProbeContext<'_>) -> Vec<Message> {
     let (Ok(addresses), Ok(routes)) =
         (case.system.text("/proc/net/if_inet6"), case.system.text("/proc/net/ipv6_route"))
     else {

@@ -20,7 +20,7 @@ pub(super) struct Prefix {
     /// The folder of Python's packages.
     pub(super) site: Option<PathBuf>,
     /// Packages of Python's by their normalized names.
-    pub(super) packages: BTreeMap<String, Package>,
+    pub(super) packages: BTreeMap<String, PythonPackage>,
     /// Packages of conda's by their names; `None` where it is no environment of conda's.
     pub(super) conda: Option<BTreeMap<String, String>>,
     /// The PyTorch in it.
@@ -29,7 +29,7 @@ pub(super) struct Prefix {
 
 /// A package of Python's.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Package {
+pub(super) struct PythonPackage {
     /// Its version.
     pub(super) version: String,
     /// The folder of its metadata.
@@ -42,12 +42,12 @@ pub(super) struct Torch {
     /// `2.15.0+cpu`
     pub(super) version: String,
     /// What it computes on.
-    pub(super) build: Build,
+    pub(super) build: TorchBuild,
 }
 
 /// What a build of PyTorch computes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Build {
+pub(super) enum TorchBuild {
     /// The processor only.
     Cpu,
     /// NVIDIA's devices, with this version of CUDA.
@@ -62,7 +62,7 @@ impl Torch {
     /// The version of CUDA that it is built for.
     pub(super) fn cuda(&self) -> Option<&str> {
         match &self.build {
-            Build::Cuda(version) => Some(version),
+            TorchBuild::Cuda(version) => Some(version),
             _ => None,
         }
     }
@@ -71,10 +71,10 @@ impl Torch {
     pub(super) fn told(&self) -> Message {
         let version = self.version.split('+').next().unwrap_or_default();
         match &self.build {
-            Build::Cpu => message!("torch {version}, built for the processor only"),
-            Build::Cuda(cuda) => message!("torch {version}, built for CUDA {cuda}"),
-            Build::Rocm(_) => message!("torch {version}, built for ROCm"),
-            Build::Other => Message::plain(format!("torch {version}")),
+            TorchBuild::Cpu => message!("torch {version}, built for the processor only"),
+            TorchBuild::Cuda(cuda) => message!("torch {version}, built for CUDA {cuda}"),
+            TorchBuild::Rocm(_) => message!("torch {version}, built for ROCm"),
+            TorchBuild::Other => Message::plain(format!("torch {version}")),
         }
     }
 }
@@ -139,11 +139,11 @@ fn conda(system: &dyn System, path: &Path) -> Option<BTreeMap<String, String>> {
 }
 
 /// Packages by their metadata: `numpy-2.3.4.dist-info`.
-fn packages(system: &dyn System, site: &Path) -> BTreeMap<String, Package> {
+fn packages(system: &dyn System, site: &Path) -> BTreeMap<String, PythonPackage> {
     let names = system.list(site).unwrap_or_default();
     let found = names.iter().filter_map(|folder| {
         let (name, version) = folder.strip_suffix(".dist-info")?.rsplit_once('-')?;
-        let package = Package { version: version.to_owned(), metadata: site.join(folder) };
+        let package = PythonPackage { version: version.to_owned(), metadata: site.join(folder) };
         Some((normal(name), package))
     });
     found.collect()
@@ -155,7 +155,11 @@ pub(super) fn normal(name: &str) -> String {
     name.split('-').filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
-fn torch(system: &dyn System, site: &Path, packages: &BTreeMap<String, Package>) -> Option<Torch> {
+fn torch(
+    system: &dyn System,
+    site: &Path,
+    packages: &BTreeMap<String, PythonPackage>,
+) -> Option<Torch> {
     let listed = || packages.get("torch").and_then(|package| torch_named(&package.version));
     match system.text(site.join("torch/version.py")) {
         Ok(text) => torch_in(&text).or_else(listed),
@@ -176,11 +180,11 @@ fn torch_in(text: &str) -> Option<Torch> {
     let is = |name: &str| fields.get(name).copied().filter(|value| !["", "None"].contains(value));
     let version = is("__version__")?.to_owned();
     let build = match (is("cuda"), is("hip"), is("xpu")) {
-        (Some(cuda), ..) => Build::Cuda(cuda.to_owned()),
-        (None, Some(hip), _) => Build::Rocm(hip.to_owned()),
-        (None, None, Some(_)) => Build::Other,
+        (Some(cuda), ..) => TorchBuild::Cuda(cuda.to_owned()),
+        (None, Some(hip), _) => TorchBuild::Rocm(hip.to_owned()),
+        (None, None, Some(_)) => TorchBuild::Other,
         // Without this line it is not known what it computes on.
-        (None, None, None) if fields.contains_key("cuda") => Build::Cpu,
+        (None, None, None) if fields.contains_key("cuda") => TorchBuild::Cpu,
         _ => return None,
     };
     Some(Torch { version, build })
@@ -190,13 +194,13 @@ fn torch_in(text: &str) -> Option<Torch> {
 fn torch_named(version: &str) -> Option<Torch> {
     let local = version.split_once('+')?.1;
     let build = match local {
-        "cpu" => Build::Cpu,
-        _ if local.starts_with("rocm") => Build::Rocm(local["rocm".len()..].to_owned()),
+        "cpu" => TorchBuild::Cpu,
+        _ if local.starts_with("rocm") => TorchBuild::Rocm(local["rocm".len()..].to_owned()),
         _ => {
             let digits = local.strip_prefix("cu")?;
             let (major, minor) = digits.split_at_checked(digits.len().checked_sub(1)?)?;
             major.parse::<u32>().ok()?;
-            Build::Cuda(format!("{major}.{minor}"))
+            TorchBuild::Cuda(format!("{major}.{minor}"))
         }
     };
     Some(Torch { version: version.to_owned(), build })
@@ -232,15 +236,18 @@ mod tests {
         let of = |text: &str| torch_in(text).map(|torch| torch.build);
         let new = "from typing import Optional\n__version__ = '2.15.0+cu132'\ndebug = False\n\
                    cuda: Optional[str] = '13.2'\ngit_version = 'x'\nhip: Optional[str] = None\n";
-        assert_eq!(of(new), Some(Build::Cuda("13.2".to_owned())));
-        assert_eq!(of("__version__ = '2.2.0+cpu'\ncuda = None\nhip = None\n"), Some(Build::Cpu));
+        assert_eq!(of(new), Some(TorchBuild::Cuda("13.2".to_owned())));
+        assert_eq!(
+            of("__version__ = '2.2.0+cpu'\ncuda = None\nhip = None\n"),
+            Some(TorchBuild::Cpu)
+        );
         assert_eq!(
             of("__version__ = '2.9.0'\ncuda = None\nhip = '6.4'\n"),
-            Some(Build::Rocm("6.4".into()))
+            Some(TorchBuild::Rocm("6.4".into()))
         );
         assert_eq!(
             of("__version__ = '2.9.0'\ncuda = None\nxpu = '20250300'\n"),
-            Some(Build::Other)
+            Some(TorchBuild::Other)
         );
         assert_eq!(of("__version__ = '2.9.0'\n"), None);
         assert_eq!(of("\0\u{fffd}= =\n==\n"), None);
@@ -249,9 +256,9 @@ mod tests {
     #[test]
     fn the_version_alone_says_it_too() {
         let of = |version: &str| torch_named(version).map(|torch| torch.build);
-        assert_eq!(of("2.14.1+cu126"), Some(Build::Cuda("12.6".to_owned())));
-        assert_eq!(of("2.15.0+cpu"), Some(Build::Cpu));
-        assert_eq!(of("2.9.1+rocm6.4"), Some(Build::Rocm("6.4".into())));
+        assert_eq!(of("2.14.1+cu126"), Some(TorchBuild::Cuda("12.6".to_owned())));
+        assert_eq!(of("2.15.0+cpu"), Some(TorchBuild::Cpu));
+        assert_eq!(of("2.9.1+rocm6.4"), Some(TorchBuild::Rocm("6.4".into())));
         for other in ["2.15.0", "2.15.0+", "2.15.0+cu", "2.15.0+cué", "2.0+xpu"] {
             assert_eq!(of(other), None, "{other}");
         }

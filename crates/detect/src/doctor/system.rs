@@ -4,7 +4,7 @@ use aitk_system::{FileKind, Message, System, message};
 use std::io::ErrorKind;
 use std::path::Path;
 
-use super::Case;
+use super::ProbeContext;
 use crate::installers::Setting;
 use crate::machine::{Disk, VirtualizationKind};
 use crate::tables::is_newer;
@@ -33,7 +33,7 @@ const OPEN_FILES: u64 = 256;
 const PROCESSES: u64 = 100;
 
 /// A process holds a lock of apt or dpkg.
-pub(super) fn locked(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn locked(case: &ProbeContext<'_>) -> Vec<Message> {
     let system = case.system;
     let Ok(table) = system.text("/proc/locks") else { return Vec::new() };
     let held = LOCKS.iter().find_map(|lock| {
@@ -56,7 +56,7 @@ fn holder(line: &str, inode: u64) -> Option<u32> {
 }
 
 /// An installation of packages came to no end. While one is under way that is as it should be.
-pub(super) fn interrupted(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn interrupted(case: &ProbeContext<'_>) -> Vec<Message> {
     if !locked(case).is_empty() {
         return Vec::new();
     }
@@ -101,7 +101,7 @@ fn unfinished(status: &str) -> Vec<(&str, &str)> {
 }
 
 /// The folder for temporary files is on a small file system of its own.
-pub(super) fn small_tmp(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn small_tmp(case: &ProbeContext<'_>) -> Vec<Message> {
     let has = |disk: &Disk, purpose: &str| disk.uses.iter().any(|own| own == purpose);
     let tmp = case.machine.disks.iter().find(|disk| has(disk, "tmp") && !has(disk, "data"));
     match tmp {
@@ -117,7 +117,7 @@ pub(super) fn small_tmp(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// No room for an environment: neither bytes nor files may run out.
-pub(super) fn full_disk(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn full_disk(case: &ProbeContext<'_>) -> Vec<Message> {
     let disks = case.machine.disks.iter();
     let data = disks.filter(|disk| disk.uses.iter().any(|own| own == "data"));
     data.flat_map(|disk| {
@@ -133,7 +133,7 @@ pub(super) fn full_disk(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Too little memory without a swap space to fall back on.
-pub(super) fn little_memory(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn little_memory(case: &ProbeContext<'_>) -> Vec<Message> {
     let memory = &case.machine.memory;
     let (Some(available), Some(usable)) = (memory.available, memory.usable()) else {
         return Vec::new();
@@ -156,7 +156,7 @@ pub(super) fn little_memory(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The C library is not one that builds of frameworks are made for.
-pub(super) fn old_libc(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn old_libc(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some(libc) = &case.machine.libc else { return Vec::new() };
     match (libc.family.as_str(), libc.version.as_deref()) {
         ("musl", _) => vec![message!("the C library is musl")],
@@ -168,7 +168,7 @@ pub(super) fn old_libc(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Python belongs to the distribution, and pip may not install into it.
-pub(super) fn externally_managed(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn externally_managed(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = told_to_break(case);
     // Who has an environment has no need of the system's Python.
     if case.prefix.is_none()
@@ -181,11 +181,11 @@ pub(super) fn externally_managed(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Whether pip is told to write into the distribution's Python.
-pub(super) fn breaks_the_system(case: &Case<'_>) -> bool {
+pub(super) fn breaks_the_system(case: &ProbeContext<'_>) -> bool {
     !told_to_break(case).is_empty()
 }
 
-fn told_to_break(case: &Case<'_>) -> Vec<Message> {
+fn told_to_break(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     let told = case.pip("install").into_iter().filter(breaks);
     seen.extend(told.map(|told| message!("{} says break-system-packages", told.file.display())));
@@ -203,7 +203,7 @@ fn breaks(setting: &Setting) -> bool {
 }
 
 /// What apt fetched last is from the future.
-pub(super) fn clock_behind(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn clock_behind(case: &ProbeContext<'_>) -> Vec<Message> {
     let folder = Path::new("/var/lib/apt/lists");
     let names = case.system.list(folder).unwrap_or_default();
     let lists = names.iter().filter(|name| name.ends_with("Release"));
@@ -225,7 +225,7 @@ pub(super) fn clock_behind(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Folders on file systems that are slow, lock badly or start no programs.
-pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn unfit_folders(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     for disk in &case.machine.disks {
         let uses = |purposes: &[&str]| {
@@ -252,7 +252,7 @@ pub(super) fn unfit_folders(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// Folders of the user's that belong to somebody else, as `sudo` leaves them.
-pub(super) fn foreign_owner(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn foreign_owner(case: &ProbeContext<'_>) -> Vec<Message> {
     let uid = case.system.host().uid;
     let folders = &case.machine.folders;
     let ours = [&folders.data, &folders.cache, &folders.state, &folders.config, &folders.jupyter];
@@ -284,7 +284,7 @@ fn is_no_folder(system: &dyn System, path: &Path) -> bool {
 }
 
 /// Temporary files have no place.
-pub(super) fn no_temporary(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_temporary(case: &ProbeContext<'_>) -> Vec<Message> {
     let system = case.system;
     match system.env("TMPDIR") {
         Some(named)
@@ -310,7 +310,7 @@ pub(super) fn no_temporary(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// So few open files and processes that ordinary work fails.
-pub(super) fn limits(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn limits(case: &ProbeContext<'_>) -> Vec<Message> {
     let Ok(limits) = case.system.text("/proc/self/limits") else { return Vec::new() };
     let soft = |name: &str| {
         let line = limits.lines().find_map(|line| line.strip_prefix(name))?;
@@ -326,7 +326,7 @@ pub(super) fn limits(case: &Case<'_>) -> Vec<Message> {
 }
 
 /// The language of the environment is not written in UTF-8.
-pub(super) fn no_utf8(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn no_utf8(case: &ProbeContext<'_>) -> Vec<Message> {
     let locale = case.machine.locale.as_deref();
     let is_utf8 = |locale: &str| {
         let locale = locale.to_ascii_lowercase();
@@ -356,7 +356,7 @@ fn size(bytes: u64) -> Message {
 }
 
 /// Programs for 32 bits under a kernel for 64: packages for what the kernel says do not run.
-pub(super) fn narrow_userland(case: &Case<'_>) -> Vec<Message> {
+pub(super) fn narrow_userland(case: &ProbeContext<'_>) -> Vec<Message> {
     let narrow = case.machine.userland.as_deref();
     narrow
         .map(|name| {
@@ -377,9 +377,9 @@ mod tests {
     use crate::machine::{Libc, Machine};
     use crate::tables::Tables;
 
-    fn of(machine: &Machine, probe: fn(&Case<'_>) -> Vec<Message>) -> Vec<Message> {
+    fn of(machine: &Machine, probe: fn(&ProbeContext<'_>) -> Vec<Message>) -> Vec<Message> {
         let system = Replay::tree(Path::new("/nonexistent"));
-        probe(&Case {
+        probe(&ProbeContext {
             system: &system,
             machine,
             tables: &Tables::default(),

@@ -10,7 +10,7 @@ use crate::probes::mounts::Mounts;
 
 /// The folders of the process's groups in the tree that controls something, its own first. The version of the tree decides
 /// which files limit what.
-pub(crate) struct Groups {
+pub(crate) struct ControlGroups {
     /// Whether the tree is of version 2, which has one tree for all.
     pub(crate) unified: bool,
     /// From the process's group up to where the tree is mounted.
@@ -18,7 +18,7 @@ pub(crate) struct Groups {
 }
 
 /// The groups that control `controller` (`memory`, `cpu`). On a hybrid machine there may be two trees.
-pub(crate) fn groups(system: &dyn System, mounts: &Mounts, controller: &str) -> Vec<Groups> {
+pub(crate) fn groups(system: &dyn System, mounts: &Mounts, controller: &str) -> Vec<ControlGroups> {
     let text = system.read("/proc/self/cgroup".as_ref()).unwrap_or_default();
     let Ok(all) = ProcessCGroups::from_buf_read(text.as_slice()) else { return Vec::new() };
     // A line for version 2 is there on machines with version 1 as well, so the mounts decide.
@@ -29,7 +29,7 @@ pub(crate) fn groups(system: &dyn System, mounts: &Mounts, controller: &str) -> 
             true => group.controllers.is_empty(),
             false => group.controllers.iter().any(|name| name == controller),
         })?;
-        Some(Groups { unified, folders: folders(mount, Path::new(&group.pathname))? })
+        Some(ControlGroups { unified, folders: folders(mount, Path::new(&group.pathname))? })
     });
     trees.collect()
 }

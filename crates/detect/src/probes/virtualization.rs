@@ -211,10 +211,10 @@ fn is_metal(system: &dyn System) -> bool {
 }
 
 /// A hypervisor's name, and what told it.
-type Told = (&'static str, &'static str);
+type HypervisorHint = (&'static str, &'static str);
 
 /// The hypervisor's name, in systemd's order of belief.
-fn hypervisor(system: &dyn System, cpuinfo: &CpuInfo) -> Option<Told> {
+fn hypervisor(system: &dyn System, cpuinfo: &CpuInfo) -> Option<HypervisorHint> {
     let maker = maker(system);
     maker
         .filter(|(maker, _)| BUILDERS.contains(maker))
@@ -231,14 +231,14 @@ fn hypervisor(system: &dyn System, cpuinfo: &CpuInfo) -> Option<Told> {
         .or_else(|| device_tree(system))
 }
 
-fn maker(system: &dyn System) -> Option<Told> {
+fn maker(system: &dyn System) -> Option<HypervisorHint> {
     DMI.iter().find_map(|path| {
         let text = line(system, path)?;
         MAKERS.iter().find(|(start, _)| text.starts_with(start)).map(|(_, name)| (*name, *path))
     })
 }
 
-fn clock(system: &dyn System) -> Option<Told> {
+fn clock(system: &dyn System) -> Option<HypervisorHint> {
     let path = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
     let clocks = line(system, path)?;
     let offered = |start: &str| clocks.split_whitespace().any(|clock| clock.starts_with(start));
@@ -246,7 +246,7 @@ fn clock(system: &dyn System) -> Option<Told> {
 }
 
 /// What ARM's firmware says; a `fw-cfg` node is QEMU's own, and so is the case that it says to sit in.
-fn device_tree(system: &dyn System) -> Option<Told> {
+fn device_tree(system: &dyn System) -> Option<HypervisorHint> {
     let case = "/sys/class/dmi/id/chassis_vendor";
     if line(system, case).is_some_and(|text| text.starts_with("QEMU")) {
         return Some(("qemu", case));

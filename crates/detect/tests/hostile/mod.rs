@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use aitk_system::{
-    Command, FileKind, Hold, Host, Line, Memory, Message, Nvml, NvmlDevice, NvmlFailure, Output,
-    Permit, RunError, Space, Stat, System, Timestamp,
+    Command, FileKind, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlDevice, NvmlFailure,
+    Output, Permit, RunError, Space, Stat, System, Timestamp,
 };
 
 /// Damages what another system answers, the same way each time for the same seed.
@@ -136,16 +136,16 @@ impl<S: System> System for Hostile<S> {
             _ => None,
         }
     }
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         match self.damage("memory", Path::new("")) {
             Damage::None => self.inner.memory(),
-            Damage::Long => Ok(Memory {
+            Damage::Long => Ok(MemoryInfo {
                 total: u64::MAX,
                 available: u64::MAX,
                 swap_total: u64::MAX,
                 swap_free: u64::MAX,
             }),
-            _ => Ok(Memory::default()),
+            _ => Ok(MemoryInfo::default()),
         }
     }
     fn space(&self, path: &Path) -> io::Result<Space> {

@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, EnvironmentRequest, Layer, Lock, Locked, Manager, Target,
+    Accelerator, BuildRequest, Catalog, EnvironmentRequest, Lock, LockTarget, Locked, LockedLayer,
+    Manager,
 };
 use aitk_system::{Message, Real, System, message};
 
@@ -39,7 +40,7 @@ pub struct Site<'a> {
 
 /// The framework's build that a lock has.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Taken<'a> {
+pub struct ChosenBuild<'a> {
     /// The request that it answers.
     pub request: &'a BuildRequest,
     /// Its name.
@@ -131,7 +132,7 @@ pub trait Backend: Sync + fmt::Debug {
     ) -> Result<Option<PathBuf>, EnvError>;
 
     /// What a lock with this Python is resolved for on a machine.
-    fn target(&self, machine: &Machine, python: &str) -> Target;
+    fn target(&self, machine: &Machine, python: &str) -> LockTarget;
 
     /// Resolves everything that is asked for, together, once.
     ///
@@ -151,7 +152,7 @@ pub trait Backend: Sync + fmt::Debug {
     ) -> Result<(), EnvError>;
 
     /// The build of the framework that a lock has, out of those that were asked for.
-    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>>;
+    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>>;
 
     /// What computes with this build of the framework, which answers one of these requests or none; `None` where it is what
     /// was planned, for the plan named the build.
@@ -197,7 +198,7 @@ pub trait Backend: Sync + fmt::Debug {
         &self,
         site: &Site<'_>,
         root: &Path,
-        layer: &Layer,
+        layer: &LockedLayer,
         files: &[PathBuf],
     ) -> Result<(), EnvError>;
 
@@ -211,7 +212,7 @@ pub trait Backend: Sync + fmt::Debug {
     ) -> Vec<Message>;
 
     /// What [`Backend::install`] does, as a person would type it.
-    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message>;
+    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &LockedLayer) -> Vec<Message>;
 
     /// What a package takes once it is installed.
     fn footprint(&self, site: &Site<'_>, locked: &Locked) -> Footprint;
@@ -223,13 +224,18 @@ pub trait Backend: Sync + fmt::Debug {
     fn notes(&self, system: &dyn System, root: &Path) -> Vec<PathBuf>;
 
     /// Every package, with the user's own.
-    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed>;
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<InstalledPackage>;
 
     /// What was asked for when a package was installed by hand; empty where it only came along, or cannot be told.
-    fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
+    fn requested(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        installed: &InstalledPackage,
+    ) -> Vec<String>;
 
     /// The files of a package that stands there, whoever installed it.
-    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String>;
+    fn paths(&self, system: &dyn System, root: &Path, installed: &InstalledPackage) -> Vec<String>;
 
     /// The files of a package with their hashes, as [`crate::files::digest`] makes them, where they have one.
     ///
@@ -243,7 +249,7 @@ pub trait Backend: Sync + fmt::Debug {
     ) -> Result<Vec<(String, Option<String>)>, EnvError>;
 
     /// The compiled files that a package brings, with their hashes in the same form.
-    fn bytecode(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<(String, String)> {
+    fn bytecode(&self, _: &dyn System, _: &Path, _: &InstalledPackage) -> Vec<(String, String)> {
         Vec::new()
     }
 }
@@ -267,7 +273,7 @@ pub struct Own {
 
 /// A package that stands in an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Installed {
+pub struct InstalledPackage {
     /// As [`Locked::key`] has it.
     pub name: String,
     /// As [`Locked::exact_version`] has it.

@@ -6,7 +6,7 @@ use aitk_plan::{Locked, Manager as Kind, normalized};
 use aitk_system::{FileKind, System};
 use pep440_rs::Version;
 
-use super::common::{Installed, Own};
+use super::common::{InstalledPackage, Own};
 use crate::error::EnvError;
 use crate::files::digest;
 use crate::text;
@@ -37,14 +37,14 @@ pub(crate) fn notes(system: &dyn System, root: &Path) -> Vec<PathBuf> {
 }
 
 /// Every package.
-pub(crate) fn installed(system: &dyn System, root: &Path) -> Vec<Installed> {
+pub(crate) fn installed(system: &dyn System, root: &Path) -> Vec<InstalledPackage> {
     let Some(site) = site_packages(system, root) else { return Vec::new() };
     let names = system.list(&root.join(&site)).unwrap_or_default();
     names
         .into_iter()
         .filter_map(|folder| {
             let (name, version) = folder.strip_suffix(".dist-info")?.split_once('-')?;
-            Some(Installed {
+            Some(InstalledPackage {
                 name: normalized(name),
                 version: version.to_owned(),
                 by: Kind::Venv,
@@ -55,7 +55,7 @@ pub(crate) fn installed(system: &dyn System, root: &Path) -> Vec<Installed> {
 }
 
 /// The files of a package.
-pub(crate) fn paths(system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+pub(crate) fn paths(system: &dyn System, root: &Path, installed: &InstalledPackage) -> Vec<String> {
     let site = site_packages(system, root).unwrap_or_default();
     let record = system.text(root.join(&installed.record)).unwrap_or_default();
     record_lines(&record).map(|(file, _)| text(&flattened(&site.join(file)))).collect()

@@ -7,18 +7,18 @@ mod venv;
 
 use aitk_plan::Manager;
 
-pub(crate) use common::Installed;
-pub use common::{Backend, Footprint, Site, Taken};
+pub(crate) use common::InstalledPackage;
+pub use common::{Backend, ChosenBuild, Footprint, Site};
 pub use conda::{channel_answers, channels_of};
 pub(crate) use dist_info::same_version;
 pub use venv::{
-    Uv, UvSources, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
+    UvProgram, UvSources, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
 };
 
 /// The one of a kind.
 pub fn backend(kind: Manager) -> &'static dyn Backend {
     match kind {
-        Manager::Conda => &conda::Conda,
+        Manager::Conda => &conda::CondaBackend,
         Manager::Venv => &venv::Venv,
     }
 }

@@ -6,8 +6,8 @@ use aitk_plan::Manager;
 use aitk_system::System;
 
 use super::place::Generation;
-use super::record::Record;
-use crate::backend::{Installed, backend, same_version};
+use super::record::GenerationRecord;
+use crate::backend::{InstalledPackage, backend, same_version};
 
 /// A package that the user has put into an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Generation {
         specs
     }
 
-    fn installed_by_hand(&self, system: &dyn System) -> Vec<Installed> {
+    fn installed_by_hand(&self, system: &dyn System) -> Vec<InstalledPackage> {
         let Some(record) = self.record(system) else { return Vec::new() };
         let known = record.versions();
         let mut all = backend(record.manager).installed(system, &self.path);
@@ -113,10 +113,14 @@ impl Generation {
     }
 
     /// What the user has installed: in place of a package of ours, and not beside it.
-    pub(super) fn of_the_user(&self, system: &dyn System, record: &Record) -> Vec<Installed> {
+    pub(super) fn of_the_user(
+        &self,
+        system: &dyn System,
+        record: &GenerationRecord,
+    ) -> Vec<InstalledPackage> {
         let known = record.versions();
         let all = backend(record.manager).installed(system, &self.path);
-        let is_ours = |one: &Installed| {
+        let is_ours = |one: &InstalledPackage| {
             known.get(&one.name).is_some_and(|known| same_version(&one.version, known))
         };
         let ours: BTreeSet<_> =

@@ -8,7 +8,7 @@ use aitk_plan::normalized;
 use aitk_system::{Message, System, message};
 
 use super::place::Generation;
-use super::record::Record;
+use super::record::GenerationRecord;
 use crate::backend::backend;
 use crate::error::EnvError;
 use crate::text;
@@ -36,7 +36,7 @@ impl Generation {
     /// Where the list of files cannot be read.
     pub fn additions(&self, system: &dyn System) -> Result<Vec<Addition>, EnvError> {
         let Some(record) = self.record(system) else { return Ok(Vec::new()) };
-        let look = Look { system, root: self.path(), owned: self.owned(system, &record)? };
+        let look = AdditionScan { system, root: self.path(), owned: self.owned(system, &record)? };
         let mut found = Vec::new();
         for folder in look.searched_by_python(record.manager.brings_python()) {
             look.beside_modules(&folder, &mut found);
@@ -56,7 +56,11 @@ impl Generation {
     }
 
     /// Every file that belongs to a package, to one of the user's own, or to the environment itself.
-    fn owned(&self, system: &dyn System, record: &Record) -> Result<BTreeSet<String>, EnvError> {
+    fn owned(
+        &self,
+        system: &dyn System,
+        record: &GenerationRecord,
+    ) -> Result<BTreeSet<String>, EnvError> {
         let groups = self.groups(system)?;
         let ours = groups.into_iter().flat_map(|group| group.files).map(|note| note.path);
         let backend = backend(record.manager);
@@ -66,13 +70,13 @@ impl Generation {
     }
 }
 
-struct Look<'a> {
+struct AdditionScan<'a> {
     system: &'a dyn System,
     root: &'a Path,
     owned: BTreeSet<String>,
 }
 
-impl Look<'_> {
+impl AdditionScan<'_> {
     /// The folders that Python imports from, relative to the environment.
     fn searched_by_python(&self, own_library: bool) -> Vec<String> {
         let names = self.system.list(&self.root.join("lib")).unwrap_or_default().into_iter();

@@ -2,13 +2,13 @@
 
 use std::io;
 
-use aitk_plan::{Layer, Lock};
+use aitk_plan::{Lock, LockedLayer};
 use aitk_system::{System, inside, message};
 
 use super::environments::Environments;
 use super::mend::Mender;
 use super::place::Generation;
-use super::record::Record;
+use super::record::GenerationRecord;
 use crate::error::EnvError;
 use crate::files::Depth;
 
@@ -19,7 +19,7 @@ pub struct Builder<'a> {
     /// What it is to hold.
     pub lock: &'a Lock,
     /// What it will say of itself.
-    pub record: Record,
+    pub record: GenerationRecord,
 }
 
 impl Builder<'_> {
@@ -59,7 +59,7 @@ impl Builder<'_> {
     }
 
     /// The layers that a broken run, or somebody, has left incomplete.
-    pub fn missing(&self) -> Vec<Layer> {
+    pub fn missing(&self) -> Vec<LockedLayer> {
         let Mender { backend, site, generation, .. } = &self.mender;
         let missing = |layer| generation.missing(site.system, *backend, layer);
         let all = self.lock.layers.iter().map(missing);
@@ -76,7 +76,12 @@ impl Builder<'_> {
             return Ok(());
         }
         let when = Some(site.system.now().to_string());
-        generation.note(site.system, self.lock, Record { when, ..self.record.clone() }, &[])
+        generation.note(
+            site.system,
+            self.lock,
+            GenerationRecord { when, ..self.record.clone() },
+            &[],
+        )
     }
 
     /// The steps of a finished generation of which files are not there, or are cut: it is not what the lock says yet.
@@ -86,7 +91,7 @@ impl Builder<'_> {
     pub fn prove(&self) -> Result<Vec<String>, EnvError> {
         let Mender { site, generation, .. } = &self.mender;
         let mut lost = Vec::new();
-        for Layer { step, .. } in &self.lock.layers {
+        for LockedLayer { step, .. } in &self.lock.layers {
             if !generation.damage(site.system, Some(step), Depth::Sizes)?.is_empty() {
                 lost.push(step.clone());
             }

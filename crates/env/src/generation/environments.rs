@@ -8,7 +8,7 @@ use aitk_system::{System, message};
 
 use super::history::{self, Occasion, Switch};
 use super::place::Generation;
-use super::record::Record;
+use super::record::GenerationRecord;
 use crate::error::EnvError;
 
 /// The link beside the generations.
@@ -67,7 +67,7 @@ impl Environments {
     }
 
     /// The generation in use, if the link leads to one that is whole.
-    pub fn current(&self, system: &dyn System) -> Option<(Generation, Record)> {
+    pub fn current(&self, system: &dyn System) -> Option<(Generation, GenerationRecord)> {
         let target = system.read_link(&self.current_path()).ok()?;
         let generation = Generation { path: self.root.join(target) };
         let record = generation.record(system)?;
@@ -102,8 +102,12 @@ impl Environments {
     }
 
     /// The whole generation that was built for a request, the current one first: what a cut link leaves behind.
-    pub fn find(&self, system: &dyn System, request: &str) -> Option<(Generation, Record)> {
-        let built_for = |(generation, record): &(Generation, Record)| {
+    pub fn find(
+        &self,
+        system: &dyn System,
+        request: &str,
+    ) -> Option<(Generation, GenerationRecord)> {
+        let built_for = |(generation, record): &(Generation, GenerationRecord)| {
             record.request == request && generation.spoilt(system, record).is_none()
         };
         self.current(system).filter(built_for).or_else(|| {

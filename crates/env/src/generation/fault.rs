@@ -4,19 +4,19 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{FileKind, Message, System, Told, message, quote};
+use aitk_system::{FileKind, Message, System, ToMessage, message, quote};
 
 use super::additions::Addition;
 use super::files::Damage;
 use super::place::Generation;
-use super::record::{Record, SCHEMA};
+use super::record::{GenerationRecord, SCHEMA};
 use crate::backend::backend;
 use crate::error::EnvError;
 use crate::files::Depth;
 
 /// What is wrong with an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
+pub enum EnvironmentFault {
     /// What aitk noted of it is gone, or cannot be read.
     Unrecorded {
         /// Its folder.
@@ -73,10 +73,10 @@ pub enum Cure {
     Person(Message),
 }
 
-impl Fault {
+impl EnvironmentFault {
     /// Whether programs do not start any more, or start something else.
     pub fn stops_programs(&self) -> bool {
-        use Fault::{Moved, NoPython, OtherPython, Unrecorded};
+        use EnvironmentFault::{Moved, NoPython, OtherPython, Unrecorded};
         matches!(self, Unrecorded { .. } | Moved { .. } | NoPython { .. } | OtherPython { .. })
     }
 
@@ -111,7 +111,7 @@ pub fn foreign_place(system: &dyn System, file: &Path) -> Option<PathBuf> {
     (user != 0 && stat.uid != user && stat.kind == FileKind::Dir).then(|| path.to_owned())
 }
 
-impl Told for Fault {
+impl ToMessage for EnvironmentFault {
     fn told(&self) -> Message {
         match self {
             Self::Unrecorded { path } => {
@@ -135,7 +135,7 @@ impl Told for Fault {
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for EnvironmentFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.told().fmt(f)
     }
@@ -143,9 +143,9 @@ impl fmt::Display for Fault {
 
 impl Generation {
     /// What is wrong with it as a whole.
-    pub fn faults(&self, system: &dyn System) -> Vec<Fault> {
+    pub fn faults(&self, system: &dyn System) -> Vec<EnvironmentFault> {
         let Some(record) = self.record(system) else {
-            return vec![Fault::Unrecorded { path: self.path.clone() }];
+            return vec![EnvironmentFault::Unrecorded { path: self.path.clone() }];
         };
         let all = [
             self.spoilt(system, &record),
@@ -165,26 +165,26 @@ impl Generation {
         system: &dyn System,
         step: Option<&str>,
         depth: Depth,
-    ) -> Result<Vec<Fault>, EnvError> {
-        let damage = self.damage(system, step, depth)?.into_iter().map(Fault::Damaged);
+    ) -> Result<Vec<EnvironmentFault>, EnvError> {
+        let damage = self.damage(system, step, depth)?.into_iter().map(EnvironmentFault::Damaged);
         let mut found: Vec<_> = damage.collect();
         if step.is_none() && depth > Depth::Folders {
             found.extend(self.unreadable_lock(system));
         }
         if step.is_none() && depth == Depth::Content {
-            found.extend(self.additions(system)?.into_iter().map(Fault::Added));
+            found.extend(self.additions(system)?.into_iter().map(EnvironmentFault::Added));
         }
         Ok(found)
     }
 
     /// That its lock cannot be read, which reading it tells.
-    pub fn unreadable_lock(&self, system: &dyn System) -> Option<Fault> {
+    pub fn unreadable_lock(&self, system: &dyn System) -> Option<EnvironmentFault> {
         let path = self.lock_path(&self.record(system)?);
-        self.kept_lock(system).is_none().then_some(Fault::NoLock { path })
+        self.kept_lock(system).is_none().then_some(EnvironmentFault::NoLock { path })
     }
 
     /// What takes one of its faults away.
-    pub fn cure(&self, system: &dyn System, fault: &Fault) -> Cure {
+    pub fn cure(&self, system: &dyn System, fault: &EnvironmentFault) -> Cure {
         if self.record(system).is_some_and(|record| record.schema > SCHEMA) {
             return Cure::Person(message!(
                 "use that version of aitk; this one changes nothing here"
@@ -194,7 +194,7 @@ impl Generation {
         let foreign = places.any(|place| foreign_place(system, &place).is_some());
         match fault {
             _ if foreign || self.foreign(system).is_some() => Cure::Person(give_back(&self.path)),
-            Fault::Added(addition) => Cure::Remove(addition.path.clone()),
+            EnvironmentFault::Added(addition) => Cure::Remove(addition.path.clone()),
             _ => Cure::Build,
         }
     }
@@ -205,53 +205,67 @@ impl Generation {
     }
 
     /// Why it has to be built anew. Other faults are mended in place.
-    pub(crate) fn spoilt(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+    pub(crate) fn spoilt(
+        &self,
+        system: &dyn System,
+        record: &GenerationRecord,
+    ) -> Option<EnvironmentFault> {
         self.moved(system, record).or_else(|| self.linked(system, record))
     }
 
     /// That it is damaged, [`Generation::unreadable_lock`] tells.
-    fn without_lock(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+    fn without_lock(
+        &self,
+        system: &dyn System,
+        record: &GenerationRecord,
+    ) -> Option<EnvironmentFault> {
         let path = self.lock_path(record);
-        (!system.exists(&path)).then_some(Fault::NoLock { path })
+        (!system.exists(&path)).then_some(EnvironmentFault::NoLock { path })
     }
 
-    fn moved(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+    fn moved(&self, system: &dyn System, record: &GenerationRecord) -> Option<EnvironmentFault> {
         let from = record.place.clone().filter(|place| place != self.path())?;
         // A home folder may be reached by several names.
         let identity = |path: &Path| system.stat(path).ok().map(|stat| (stat.dev, stat.ino));
-        (identity(&from) != identity(self.path())).then_some(Fault::Moved { from })
+        (identity(&from) != identity(self.path())).then_some(EnvironmentFault::Moved { from })
     }
 
     /// A part of it that belongs to another user.
-    pub fn foreign(&self, system: &dyn System) -> Option<Fault> {
+    pub fn foreign(&self, system: &dyn System) -> Option<EnvironmentFault> {
         let user = system.host().uid;
         let parts = ["", "bin", "bin/python", "lib", "pyvenv.cfg", "conda-meta"];
         let others = |path: &PathBuf| system.stat(path).is_ok_and(|stat| stat.uid != user);
         let path = parts.iter().map(|part| self.path().join(part)).find(others)?;
-        Some(Fault::Foreign { path })
+        Some(EnvironmentFault::Foreign { path })
     }
 
     /// A manager links all files or none, so what it notes of a few packages tells.
-    fn linked(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+    fn linked(&self, system: &dyn System, record: &GenerationRecord) -> Option<EnvironmentFault> {
         const ENOUGH: usize = 3;
         let notes = backend(record.manager).notes(system, self.path());
         notes.into_iter().take(ENOUGH).find_map(|note| {
             let file = self.path().join(note);
             let to = system.read_link(&file).ok()?;
-            Some(Fault::Linked { file, to })
+            Some(EnvironmentFault::Linked { file, to })
         })
     }
 
-    fn without_python(&self, system: &dyn System, record: &Record) -> Option<Fault> {
+    fn without_python(
+        &self,
+        system: &dyn System,
+        record: &GenerationRecord,
+    ) -> Option<EnvironmentFault> {
         let python = match interpreter(system, &self.python()) {
             Ok(python) => python,
-            Err(python) => return Some(Fault::NoPython { python }),
+            Err(python) => return Some(EnvironmentFault::NoPython { python }),
         };
         let name = python.file_name()?.to_string_lossy().into_owned();
         // Every distribution and conda call the program itself so; another name tells nothing.
         let now = name.strip_prefix("python").filter(|version| version.contains('.'))?;
-        (now != record.python && !record.python.is_empty())
-            .then(|| Fault::OtherPython { built: record.python.clone(), now: now.to_owned() })
+        (now != record.python && !record.python.is_empty()).then(|| EnvironmentFault::OtherPython {
+            built: record.python.clone(),
+            now: now.to_owned(),
+        })
     }
 }
 
@@ -274,14 +288,15 @@ fn interpreter(system: &dyn System, name: &Path) -> Result<PathBuf, PathBuf> {
 
 #[cfg(test)]
 mod tests {
-    use aitk_plan::{Lock, Manager, Target};
+    use aitk_plan::{Lock, LockTarget, Manager};
     use aitk_system::Real;
 
     use super::*;
     use crate::generation::{Environments, Occasion};
 
     fn lock() -> Lock {
-        let target = Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+        let target =
+            LockTarget { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
         Lock { manager: Manager::Venv, target, build: None, layers: Vec::new() }
     }
 
@@ -301,7 +316,9 @@ mod tests {
         Real.create_dir(&generation.path().join("bin")).unwrap();
         Real.symlink(&folder.join("python3"), &generation.python()).unwrap();
         generation.keep_lock(&Real, &lock()).unwrap();
-        generation.note(&Real, &lock(), Record::of(&lock(), "request", &[]), &[]).unwrap();
+        generation
+            .note(&Real, &lock(), GenerationRecord::of(&lock(), "request", &[]), &[])
+            .unwrap();
         (environments, generation)
     }
 
@@ -334,7 +351,10 @@ mod tests {
             .arg(folder.path().join("moved").to_string_lossy());
         assert!((&Real as &dyn System).run(&copy).unwrap().success());
         elsewhere.activate(&Real, &moved, None, Occasion::Apply).unwrap();
-        assert_eq!(moved.faults(&Real), [Fault::Moved { from: generation.path().to_owned() }]);
+        assert_eq!(
+            moved.faults(&Real),
+            [EnvironmentFault::Moved { from: generation.path().to_owned() }]
+        );
         let anew = elsewhere.instance(&Real, &generation.name());
         assert_eq!((anew.name(), anew.folder()), (moved.name(), format!("{}.1", moved.name())));
         assert_eq!(elsewhere.find(&Real, "request"), None, "what is spoilt serves nobody");
@@ -347,11 +367,11 @@ mod tests {
         let (_, generation) = built(folder.path());
         let gone = folder.path().join("python3.12");
         Real.remove(&gone).unwrap();
-        assert_eq!(generation.faults(&Real), [Fault::NoPython { python: gone }]);
+        assert_eq!(generation.faults(&Real), [EnvironmentFault::NoPython { python: gone }]);
         put(&folder.path().join("python3.13"), "");
         Real.symlink(Path::new("python3.13"), &folder.path().join("python3")).unwrap();
         let (built, now) = ("3.12".to_owned(), "3.13".to_owned());
-        assert_eq!(generation.faults(&Real), [Fault::OtherPython { built, now }]);
+        assert_eq!(generation.faults(&Real), [EnvironmentFault::OtherPython { built, now }]);
         assert!(!generation.is_spoilt(&Real), "it can be given its interpreter back");
     }
 
@@ -362,7 +382,7 @@ mod tests {
         let note = generation.path().join("lib/python3.12/site-packages/six-1.0.dist-info/RECORD");
         put(&folder.path().join("cache"), "");
         Real.symlink(&folder.path().join("cache"), &note).unwrap();
-        let [Fault::Linked { to, .. }] = &generation.faults(&Real)[..] else { panic!() };
+        let [EnvironmentFault::Linked { to, .. }] = &generation.faults(&Real)[..] else { panic!() };
         assert_eq!(*to, folder.path().join("cache"));
     }
 

@@ -9,11 +9,11 @@ use aitk_plan::lock::name_of;
 use aitk_system::{Message, System, message};
 
 use super::place::Generation;
-use super::record::{Record, SCHEMA};
+use super::record::{GenerationRecord, SCHEMA};
 use crate::backend::backend;
 use crate::bytecode::{Compiled, is_cut, other_than_source};
 use crate::error::EnvError;
-use crate::files::{self, Depth, Differs, Group, Note};
+use crate::files::{self, Depth, Differs, FileGroup, InventoryEntry};
 
 /// Every file of every package, as [`crate::files`] notes them.
 const FILES: &str = "aitk-files.txt";
@@ -57,7 +57,7 @@ impl Generation {
     /// # Errors
     /// Where the lock cannot be read, or the note not written.
     pub fn inventory(&self, system: &dyn System) -> Result<Option<String>, EnvError> {
-        let noted = |record: Record| record.inventory;
+        let noted = |record: GenerationRecord| record.inventory;
         match self.record(system) {
             Some(record) if record.inventory.is_none() => {
                 self.note_anew(system, &[])?;
@@ -71,13 +71,13 @@ impl Generation {
         &self,
         system: &dyn System,
         lock: &Lock,
-        record: Record,
+        record: GenerationRecord,
         anew: &[&str],
     ) -> Result<(), EnvError> {
         let path = self.path.join(FILES);
         let list = files::write(&self.take_notes(system, lock, anew)?);
         system.write(&path, list.as_bytes(), 0o644).map_err(EnvError::io(&path))?;
-        let record = Record {
+        let record = GenerationRecord {
             inventory: Some(files::digest(list.as_bytes())),
             place: record.place.clone().or_else(|| Some(self.path.clone())),
             schema: SCHEMA,
@@ -100,7 +100,8 @@ impl Generation {
         let groups = self.groups(system)?;
         let replaced = self.replaced(system);
         let owner = step.unwrap_or(ITSELF);
-        let looked_at = |group: &&Group| group.step == owner && !replaced.contains(&group.package);
+        let looked_at =
+            |group: &&FileGroup| group.step == owner && !replaced.contains(&group.package);
         let mut found: Vec<_> = groups
             .iter()
             .filter(looked_at)
@@ -114,7 +115,7 @@ impl Generation {
         Ok(found)
     }
 
-    fn damage_of(&self, system: &dyn System, group: &Group, depth: Depth) -> Damage {
+    fn damage_of(&self, system: &dyn System, group: &FileGroup, depth: Depth) -> Damage {
         let mut damage = Damage { package: group.package.clone(), ..Damage::default() };
         for note in &group.files {
             match note.differs(system, &self.path, depth) {
@@ -128,7 +129,7 @@ impl Generation {
 
     /// Compiled files that Python would take and that are not what their sources compile to. What a package brings
     /// compiled is known by its hash.
-    fn spoilt_bytecode(&self, system: &dyn System, groups: &[Group]) -> Vec<String> {
+    fn spoilt_bytecode(&self, system: &dyn System, groups: &[FileGroup]) -> Vec<String> {
         let files = groups.iter().flat_map(|group| &group.files);
         let sources = files.filter(|note| note.path.ends_with(".py"));
         let folders: BTreeSet<_> =
@@ -166,12 +167,14 @@ impl Generation {
     }
 
     /// The compiled files that packages bring, with their hashes.
-    fn brought_bytecode(&self, system: &dyn System) -> BTreeMap<String, Note> {
+    fn brought_bytecode(&self, system: &dyn System) -> BTreeMap<String, InventoryEntry> {
         let Some(record) = self.record(system) else { return BTreeMap::new() };
         let backend = backend(record.manager);
         let all = backend.installed(system, &self.path).into_iter();
         all.flat_map(|one| backend.bytecode(system, &self.path, &one))
-            .map(|(path, hash)| (path.clone(), Note { path, seal: Some(hash), stamp: None }))
+            .map(|(path, hash)| {
+                (path.clone(), InventoryEntry { path, seal: Some(hash), stamp: None })
+            })
             .collect()
     }
 
@@ -184,7 +187,7 @@ impl Generation {
         let there = backend(record.manager).installed(system, &self.path);
         let one = there.into_iter().find(|one| one.name == name)?;
         let group = self.groups(system).ok()?.into_iter().find(|group| group.package == name)?;
-        let is_there = |note: &Note| system.exists(self.path.join(&note.path));
+        let is_there = |note: &InventoryEntry| system.exists(self.path.join(&note.path));
         let (there, gone): (Vec<_>, Vec<_>) = group.files.iter().partition(|note| is_there(note));
         let version = one.version.split('=').next().unwrap_or_default().to_owned();
         (!there.is_empty()).then_some((version, gone.is_empty()))
@@ -192,7 +195,7 @@ impl Generation {
 
     /// The files as they were noted; noted anew where another program has built the generation from an export, and left
     /// that to us, or where the note names files elsewhere.
-    pub(super) fn groups(&self, system: &dyn System) -> Result<Vec<Group>, EnvError> {
+    pub(super) fn groups(&self, system: &dyn System) -> Result<Vec<FileGroup>, EnvError> {
         if let Some(groups) = self.noted(system)? {
             return Ok(groups);
         }
@@ -201,23 +204,23 @@ impl Generation {
         for layer in &lock.layers {
             // What has lost its own record tells no files any more, and is gone as a whole.
             for locked in self.missing(system, backend(lock.manager), layer).packages {
-                let files = vec![Note::unsealed(locked.filename())];
-                groups.push(Group { step: layer.step.clone(), package: locked.key(), files });
+                let files = vec![InventoryEntry::unsealed(locked.filename())];
+                groups.push(FileGroup { step: layer.step.clone(), package: locked.key(), files });
             }
         }
         Ok(groups)
     }
 
     /// The files as they were noted when the generation was finished; a list that was cut or changed is as good as none.
-    fn noted(&self, system: &dyn System) -> Result<Option<Vec<Group>>, EnvError> {
+    fn noted(&self, system: &dyn System) -> Result<Option<Vec<FileGroup>>, EnvError> {
         let path = self.path.join(FILES);
         let list = match system.text(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
             list => list.map_err(EnvError::io(&path))?,
         };
         let inventory = self.record(system).and_then(|record| record.inventory);
-        let is_it = inventory.is_none_or(|noted| noted == files::digest(list.as_bytes()));
-        Ok(is_it.then(|| files::read(&list)).flatten())
+        let is_match = inventory.is_none_or(|noted| noted == files::digest(list.as_bytes()));
+        Ok(is_match.then(|| files::read(&list)).flatten())
     }
 
     /// Notes all files. What was noted before stays as it was noted, with the time of now where it is the same; the
@@ -227,26 +230,26 @@ impl Generation {
         system: &dyn System,
         lock: &Lock,
         anew: &[&str],
-    ) -> Result<Vec<Group>, EnvError> {
+    ) -> Result<Vec<FileGroup>, EnvError> {
         // Notes of old have no sizes: they are taken anew.
         let before = self.noted(system)?.unwrap_or_default();
         let sized = before.iter().flat_map(|group| &group.files).any(|note| note.stamp.is_some());
         let before = if sized { before } else { Vec::new() };
         let kept = |step: &str, package: &str| {
-            let is_it = |old: &&Group| old.step == step && old.package == package;
-            let kept = before.iter().find(is_it).filter(|_| !anew.contains(&package))?;
+            let is_match = |old: &&FileGroup| old.step == step && old.package == package;
+            let kept = before.iter().find(is_match).filter(|_| !anew.contains(&package))?;
             let files = kept.files.iter().cloned();
             let files = files.map(|note| note.renewed(system, &self.path)).collect();
-            Some(Group { files, ..kept.clone() })
+            Some(FileGroup { files, ..kept.clone() })
         };
         let backend = backend(lock.manager);
-        let own = || Group {
+        let own = || FileGroup {
             step: ITSELF.to_owned(),
             package: ITSELF.to_owned(),
             files: (backend.own_files(system, &self.path).into_iter())
                 .map(|own| match own.stays {
-                    true => Note::taken(system, &self.path, own.path, None),
-                    false => Note::unsealed(own.path),
+                    true => InventoryEntry::taken(system, &self.path, own.path, None),
+                    false => InventoryEntry::unsealed(own.path),
                 })
                 .collect(),
         };
@@ -259,9 +262,10 @@ impl Generation {
                     continue;
                 }
                 let files = backend.files(system, &self.path, locked)?.into_iter();
-                let files =
-                    files.map(|(file, hash)| Note::taken(system, &self.path, file, hash)).collect();
-                groups.push(Group { step: layer.step.clone(), package: key, files });
+                let files = files
+                    .map(|(file, hash)| InventoryEntry::taken(system, &self.path, file, hash))
+                    .collect();
+                groups.push(FileGroup { step: layer.step.clone(), package: key, files });
             }
         }
         self.settle(system, &mut groups);
@@ -270,10 +274,11 @@ impl Generation {
 
     /// A file that several packages name is noted for those that it is as they say: the last one to be installed has written
     /// over the others.
-    fn settle(&self, system: &dyn System, groups: &mut [Group]) {
+    fn settle(&self, system: &dyn System, groups: &mut [FileGroup]) {
         let mut named: Vec<_> = groups.iter().flat_map(|group| &group.files).collect();
         named.sort_by(|a, b| a.path.cmp(&b.path));
-        let fits = |note: &Note| note.differs(system, &self.path, Depth::Content).is_none();
+        let fits =
+            |note: &InventoryEntry| note.differs(system, &self.path, Depth::Content).is_none();
         let several = named.chunk_by(|a, b| a.path == b.path).filter(|notes| notes.len() > 1);
         let whole = several.filter(|notes| notes.iter().any(|note| fits(note)));
         let whole: BTreeSet<_> = whole.map(|notes| notes[0].path.clone()).collect();

@@ -1,6 +1,6 @@
 //! Mending a generation in place: only what is damaged is made again, and what the user has added stays.
 
-use aitk_plan::{EnvironmentRequest, Layer, Locked};
+use aitk_plan::{EnvironmentRequest, Locked, LockedLayer};
 use aitk_system::System;
 
 use super::files::ITSELF;
@@ -57,21 +57,21 @@ impl Mender<'_> {
     ///
     /// # Errors
     /// Where the list of files or the lock cannot be read.
-    pub fn damaged(&self, step: &str) -> Result<Layer, EnvError> {
+    pub fn damaged(&self, step: &str) -> Result<LockedLayer, EnvError> {
         let Self { site, generation, .. } = self;
         let damage = generation.damage(site.system, Some(step), Depth::Content)?;
         let names: Vec<_> = damage.into_iter().map(|damage| damage.package).collect();
         let lock = generation.lock(site.system)?;
         let packages = lock.layer(step).into_iter().flat_map(|layer| &layer.packages);
         let packages = packages.filter(|locked| names.contains(&locked.key())).cloned().collect();
-        Ok(Layer { step: step.to_owned(), packages })
+        Ok(LockedLayer { step: step.to_owned(), packages })
     }
 
     /// Installs packages again, and notes their files as they are now where the generation is whole.
     ///
     /// # Errors
     /// [`EnvError::Newer`]; what the manager's tool or the operating system says.
-    pub fn layer(&self, layer: &Layer) -> Result<(), EnvError> {
+    pub fn layer(&self, layer: &LockedLayer) -> Result<(), EnvError> {
         let Self { backend, site, generation, .. } = self;
         generation.may_change(site.system)?;
         let names: Vec<_> = layer.packages.iter().map(Locked::key).collect();
@@ -100,8 +100,8 @@ impl Generation {
         &self,
         system: &dyn System,
         backend: &dyn Backend,
-        layer: &Layer,
-    ) -> Layer {
+        layer: &LockedLayer,
+    ) -> LockedLayer {
         let there = backend.installed(system, &self.path);
         let has = |locked: &Locked| {
             there.iter().any(|one| {
@@ -111,7 +111,7 @@ impl Generation {
             })
         };
         let packages = layer.packages.iter().filter(|locked| !has(locked)).cloned().collect();
-        Layer { step: layer.step.clone(), packages }
+        LockedLayer { step: layer.step.clone(), packages }
     }
 
     /// Notes the files anew; those of `anew` count as they are.

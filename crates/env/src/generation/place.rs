@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Lock, LockError, Manager};
-use aitk_system::{FileKind, System, Told, message};
+use aitk_system::{FileKind, System, ToMessage, message};
 use serde_json::Value;
 
-use super::record::{RECORD, Record, SCHEMA};
+use super::record::{GenerationRecord, RECORD, SCHEMA};
 use crate::error::EnvError;
 use crate::lock::read_for;
 
@@ -58,15 +58,19 @@ impl Generation {
     }
 
     /// What it says of itself; `None` unless it is whole.
-    pub fn record(&self, system: &dyn System) -> Option<Record> {
-        Record::read(&system.read(&self.path.join(RECORD)).ok()?)
+    pub fn record(&self, system: &dyn System) -> Option<GenerationRecord> {
+        GenerationRecord::read(&system.read(&self.path.join(RECORD)).ok()?)
     }
 
     /// Writes what it says of itself.
     ///
     /// # Errors
     /// [`EnvError::Newer`] where a newer aitk has said something; what the operating system says.
-    pub(super) fn write(&self, system: &dyn System, record: &Record) -> Result<(), EnvError> {
+    pub(super) fn write(
+        &self,
+        system: &dyn System,
+        record: &GenerationRecord,
+    ) -> Result<(), EnvError> {
         self.may_change(system)?;
         let path = self.path.join(RECORD);
         system.write(&path, record.to_text().as_bytes(), 0o644).map_err(EnvError::io(&path))
@@ -80,7 +84,7 @@ impl Generation {
         match self.record(system) {
             Some(record) if record.wish.as_ref() != Some(wish) => {
                 let wish = Some(wish.clone());
-                self.write(system, &Record { schema: SCHEMA, wish, ..record })
+                self.write(system, &GenerationRecord { schema: SCHEMA, wish, ..record })
             }
             _ => Ok(()),
         }
@@ -100,7 +104,7 @@ impl Generation {
     }
 
     /// Where the lock is that it is built from.
-    pub(super) fn lock_path(&self, record: &Record) -> PathBuf {
+    pub(super) fn lock_path(&self, record: &GenerationRecord) -> PathBuf {
         self.path.join(record.manager.lock_file())
     }
 

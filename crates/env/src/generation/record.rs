@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use aitk_plan::lock::key_of;
-use aitk_plan::{Layer, Lock, Manager, names};
+use aitk_plan::{Lock, LockedLayer, Manager, names};
 use aitk_system::message;
 use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
@@ -17,7 +17,7 @@ pub(super) const SCHEMA: u32 = 2;
 
 /// What a whole generation says of itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
+pub struct GenerationRecord {
     /// Version of this form.
     pub schema: u32,
     /// What installed it.
@@ -140,10 +140,10 @@ fn layers<'de, D: Deserializer<'de>>(
     Ok(layers)
 }
 
-impl Record {
+impl GenerationRecord {
     /// That of a generation which is built from a lock, for a request.
     pub fn of(lock: &Lock, request: &str, added: &[String]) -> Self {
-        let names = |layer: &Layer| {
+        let names = |layer: &LockedLayer| {
             layer
                 .packages
                 .iter()

@@ -3,7 +3,7 @@
 use aitk_system::System;
 
 use super::environments::Environments;
-use super::fault::Fault;
+use super::fault::EnvironmentFault;
 use super::place::Generation;
 use crate::error::EnvError;
 use crate::files::Depth;
@@ -16,7 +16,7 @@ pub enum State {
     /// It was not built to its end.
     Half,
     /// Something of it is not as it was built.
-    Damaged(Vec<Fault>),
+    Damaged(Vec<EnvironmentFault>),
 }
 
 impl State {

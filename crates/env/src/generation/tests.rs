@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use aitk_plan::{Layer, Lock, Locked, Manager};
+use aitk_plan::{Lock, Locked, LockedLayer, Manager};
 use aitk_system::{Real, System};
 
 use super::record::RECORD;
@@ -39,9 +39,9 @@ fn lock_of_both() -> Lock {
         ..Locked::default()
     };
     let packages = ["a", "b"].map(locked).into();
-    let layers = vec![Layer { step: "libraries".to_owned(), packages }];
+    let layers = vec![LockedLayer { step: "libraries".to_owned(), packages }];
     let target =
-        aitk_plan::Target { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
+        aitk_plan::LockTarget { python: "3.12".to_owned(), arch: "x86_64".to_owned(), glibc: None };
     Lock { manager: Manager::Venv, target, build: None, layers }
 }
 

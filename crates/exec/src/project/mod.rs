@@ -11,7 +11,7 @@ use aitk_system::{FileKind, System, inside};
 
 pub use age::{ProjectAge, client_lack, credentials_lack, project_age};
 pub use record::{ProjectRecord, RecordedFile};
-pub(crate) use update::{Change, changes, write};
+pub(crate) use update::{PlannedFile, changes, write};
 
 use crate::error::ExecError;
 

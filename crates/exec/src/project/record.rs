@@ -113,7 +113,7 @@ impl ProjectRecord {
         }
         let text = system.foreign_text(&path, LONGEST).map_err(ExecError::io(&path))?;
         #[derive(Deserialize)]
-        struct Form {
+        struct SchemaOnly {
             schema: u32,
         }
         let file = path.to_string_lossy();
@@ -124,7 +124,7 @@ impl ProjectRecord {
             }
             error => bad(aitk_system::Explain::message(&error)),
         };
-        let form: Form = parse_toml(&file, &text).map_err(told)?;
+        let form: SchemaOnly = parse_toml(&file, &text).map_err(told)?;
         if form.schema > 1 {
             return Err(bad(message!("it was written by a newer version of aitk")));
         }
@@ -134,7 +134,7 @@ impl ProjectRecord {
 
     /// Whether every name in it is one, and every path leads into the folder.
     fn fits(&self) -> Result<(), Message> {
-        let told = |unfit: names::Unfit| aitk_system::Told::told(&unfit);
+        let told = |unfit: names::Unfit| aitk_system::ToMessage::told(&unfit);
         names::step_id::check(&self.platform).map_err(told)?;
         self.parts.iter().try_for_each(|part| names::step_id::check(part)).map_err(told)?;
         let lines = self.written.iter().chain([&self.aitk]);

@@ -11,7 +11,7 @@ use crate::error::ExecError;
 
 /// What becomes of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Change {
+pub(crate) struct PlannedFile {
     /// Where it lies in the folder.
     pub path: String,
     /// What becomes of it.
@@ -32,7 +32,7 @@ pub(crate) fn changes(
     new: &[aitk_export::File],
     force: bool,
     system: &dyn System,
-) -> Result<Vec<Change>, ExecError> {
+) -> Result<Vec<PlannedFile>, ExecError> {
     let base = made.map(|made| made.base(folder, system)).transpose()?.unwrap_or_default();
     let known: BTreeMap<_, _> =
         made.iter().flat_map(|made| &made.file).map(|file| (file.path.as_str(), file)).collect();
@@ -41,12 +41,14 @@ pub(crate) fn changes(
         let there = There::at(system, folder, &file.path)?;
         let bytes = file.content.as_bytes();
         let before = match known.get(file.path.as_str()) {
-            None if force => Before::Given,
-            None => Before::Unknown,
-            Some(_) => base.get(&file.path).map_or(Before::Lost, |bytes| Before::Known(bytes)),
+            None if force => PreviousFile::Given,
+            None => PreviousFile::Unknown,
+            Some(_) => {
+                base.get(&file.path).map_or(PreviousFile::Lost, |bytes| PreviousFile::Known(bytes))
+            }
         };
         let (what, bytes) = becomes(&before, &there, bytes, file.yours);
-        all.push(Change { path: file.path.clone(), what, bytes, executable: file.executable });
+        all.push(PlannedFile { path: file.path.clone(), what, bytes, executable: file.executable });
     }
     let named: BTreeSet<_> = new.iter().map(|file| file.path.as_str()).collect();
     for (path, file) in known.into_iter().filter(|(path, _)| !named.contains(path)) {
@@ -57,13 +59,13 @@ pub(crate) fn changes(
             }
             There::File(_) | There::Other => FileChange::Leave,
         };
-        all.push(Change { path: path.to_owned(), what, bytes: Vec::new(), executable: false });
+        all.push(PlannedFile { path: path.to_owned(), what, bytes: Vec::new(), executable: false });
     }
     Ok(all)
 }
 
 /// What was written before.
-enum Before<'a> {
+enum PreviousFile<'a> {
     /// Nothing, as far as is known.
     Unknown,
     /// Nothing, as far as is known; and what is there is given up.
@@ -75,11 +77,16 @@ enum Before<'a> {
 }
 
 /// What becomes of a file, and what is written.
-fn becomes(before: &Before<'_>, there: &There, new: &[u8], yours: bool) -> (FileChange, Vec<u8>) {
+fn becomes(
+    before: &PreviousFile<'_>,
+    there: &There,
+    new: &[u8],
+    yours: bool,
+) -> (FileChange, Vec<u8>) {
     use FileChange::{Away, Conflict, Keep, Merge, Replace, Write, Yours};
     let user = match there {
         There::File(bytes) => bytes.as_slice(),
-        There::Nothing if matches!(before, Before::Unknown | Before::Given) => {
+        There::Nothing if matches!(before, PreviousFile::Unknown | PreviousFile::Given) => {
             return (Write, new.to_vec());
         }
         There::Nothing => return (Away, Vec::new()),
@@ -87,17 +94,17 @@ fn becomes(before: &Before<'_>, there: &There, new: &[u8], yours: bool) -> (File
     };
     match before {
         _ if user == new => (Keep, Vec::new()),
-        Before::Known(base) if *base == new => (Keep, Vec::new()),
+        PreviousFile::Known(base) if *base == new => (Keep, Vec::new()),
         _ if yours => (Yours, Vec::new()),
-        Before::Known(base) if *base == user => (Replace, new.to_vec()),
-        Before::Known(base) => match merged(base, user, new) {
+        PreviousFile::Known(base) if *base == user => (Replace, new.to_vec()),
+        PreviousFile::Known(base) => match merged(base, user, new) {
             Ok(bytes) if bytes == user => (Keep, Vec::new()),
             Ok(bytes) => (Merge, bytes),
             Err(bytes) => (Conflict, bytes),
         },
-        Before::Given => (Write, new.to_vec()),
+        PreviousFile::Given => (Write, new.to_vec()),
         // Nothing tells what of it is whose.
-        Before::Unknown | Before::Lost => (Conflict, new.to_vec()),
+        PreviousFile::Unknown | PreviousFile::Lost => (Conflict, new.to_vec()),
     }
 }
 
@@ -122,7 +129,7 @@ fn ended(text: &[u8]) -> Vec<u8> {
 /// What the operating system says.
 pub(crate) fn write(
     folder: &Path,
-    changes: &[Change],
+    changes: &[PlannedFile],
     system: &dyn System,
 ) -> Result<(), ExecError> {
     for change in changes {
@@ -156,9 +163,9 @@ mod tests {
     /// `b`, `u` and `n` are what was written before, what is there and what is new; `-` is nothing, `!` what is given up.
     fn of(base: &str, user: &str, new: &str, yours: bool) -> (FileChange, String) {
         let before = match base {
-            "-" => Before::Unknown,
-            "!" => Before::Given,
-            base => Before::Known(base.as_bytes()),
+            "-" => PreviousFile::Unknown,
+            "!" => PreviousFile::Given,
+            base => PreviousFile::Known(base.as_bytes()),
         };
         let there = match user {
             "-" => There::Nothing,

@@ -6,15 +6,15 @@ use aitk_plan::{BASE, Part, Plan, Step, Warning};
 use aitk_system::{Message, message};
 
 use super::environment::list;
-use super::{Check, Ensure, Exact, Made, Work, in_the_way, not_ours, own};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, in_the_way, not_ours, own};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::journal::{Journal, interrupted_run};
 use crate::report::Event;
 
 impl Ensure for Activate {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let Some(wanted) = plan.environment() else { return Ok(Check::Holds) };
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
+        let Some(wanted) = plan.environment() else { return Ok(CheckOutcome::Holds) };
         let environments = cx.environments(wanted);
         let current = environments.current(cx.system);
         let fits = current.is_some_and(|(generation, record)| {
@@ -24,7 +24,7 @@ impl Ensure for Activate {
                 && cx.back.is_none_or(|back| back.generation == generation)
         });
         if fits && base(cx).is_none() {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
         let link = environments.current_path();
         let remedy = match environments.is_taken(cx.system) {
@@ -32,7 +32,7 @@ impl Ensure for Activate {
             false => not_ours(cx, &link),
         };
         let other = message!("{} does not lead to it", link.display());
-        Ok(Check::missing(other).helped_by(remedy))
+        Ok(CheckOutcome::missing(other).helped_by(remedy))
     }
 
     /// Where a generation is to be built, the environment's step knows its name once it is resolved.
@@ -54,7 +54,7 @@ impl Ensure for Activate {
         Ok(Exact { warnings, ..Exact::one(Step { commands, ..step.clone() }) })
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let Some(wanted) = work.plan.environment() else { return Ok(Vec::new()) };
         let environments = cx.environments(wanted);
         let before = environments.current(cx.system);
@@ -80,10 +80,10 @@ impl Ensure for Activate {
         {
             work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
         }
-        Ok(vec![Made::path(&environments.current_path(), Some(generation.name()))])
+        Ok(vec![ReceiptEntry::path(&environments.current_path(), Some(generation.name()))])
     }
 
-    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         plan.environment().map_or_else(Vec::new, |wanted| own::link(cx, &cx.environments(wanted)))
     }
 }

@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 use aitk_plan::step::AptLists;
 use aitk_plan::{Plan, Status, Step};
 
-use super::{Made, Work};
-use crate::apt::{self, Change, Changes, Installed, Simulation};
+use super::{ReceiptEntry, Work};
+use crate::apt::{self, Changes, DpkgPackage, PackageUpgrade, Simulation};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::receipt::Provenance;
 
-pub(super) fn is_installed(packages: &BTreeMap<String, Installed>, name: &str) -> bool {
+pub(super) fn is_installed(packages: &BTreeMap<String, DpkgPackage>, name: &str) -> bool {
     packages.get(name).is_some_and(|package| package.state == "installed")
 }
 
@@ -58,7 +58,7 @@ pub(super) fn carry_out(
     cx: &Context<'_>,
     work: &Work<'_>,
     words: &[String],
-) -> Result<Vec<Made>, ExecError> {
+) -> Result<Vec<ReceiptEntry>, ExecError> {
     let Work { step, reporter, log, .. } = work;
     let command = apt::command(cx.system, &guarded(words, &step.removes));
     let run = || apt::run(cx.system, &command, cx.lock_wait, &step.id, *reporter, log);
@@ -91,15 +91,15 @@ fn key(name: &str) -> String {
     format!("apt:{name}")
 }
 
-fn made(name: &str, version: Option<String>) -> Made {
-    Made { key: key(name), provenance: Provenance::Created, detail: version }
+fn made(name: &str, version: Option<String>) -> ReceiptEntry {
+    ReceiptEntry { key: key(name), provenance: Provenance::Created, detail: version }
 }
 
 /// A package that was there before.
-pub(super) fn found(name: &str, packages: &BTreeMap<String, Installed>) -> Option<Made> {
+pub(super) fn found(name: &str, packages: &BTreeMap<String, DpkgPackage>) -> Option<ReceiptEntry> {
     let package = packages.get(name).filter(|package| package.state == "installed")?;
     let detail = Some(package.version.clone());
-    Some(Made { key: key(name), provenance: Provenance::Found, detail })
+    Some(ReceiptEntry { key: key(name), provenance: Provenance::Found, detail })
 }
 
 /// apt must do just what the plan shows. The root lane has changed the system since the plan was made, so what an
@@ -112,7 +112,7 @@ fn as_planned(step: &Step, changes: &Changes) -> Result<(), ExecError> {
     if let Some(name) = changes.removes.iter().find(|name| !step.removes.contains(name)) {
         return refuse(message!("remove {name}"));
     }
-    let planned = |change: &&Change| {
+    let planned = |change: &&PackageUpgrade| {
         step.packages.iter().any(|p| p.name == change.name && p.version == change.version)
     };
     match changes.installs.iter().find(|change| !planned(change)) {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     fn changes(installs: &[(&str, &str)], removes: &[&str]) -> Changes {
-        let change = |(name, version): &(&str, &str)| Change {
+        let change = |(name, version): &(&str, &str)| PackageUpgrade {
             name: (*name).to_owned(),
             version: (*version).to_owned(),
         };

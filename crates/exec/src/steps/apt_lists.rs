@@ -5,7 +5,7 @@ use aitk_plan::step::AptLists;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Command, message};
 
-use super::{Check, Ensure, Exact, Made, Work};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
@@ -17,16 +17,16 @@ fn command(cx: &Context<'_>) -> Command {
 }
 
 impl Ensure for AptLists {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let Some(found) = apt::lists_refreshed(cx.system) else {
-            return Ok(Check::missing(message!("there are no package lists")));
+            return Ok(CheckOutcome::missing(message!("there are no package lists")));
         };
         let refreshed = cx.memo().receipt.lists_refreshed.map_or(found, |ours| ours.max(found));
         let hours = (cx.system.now().as_second() - refreshed).max(0) / 3600;
         Ok(if hours.unsigned_abs() < self.max_age_hours.into() {
-            Check::Holds
+            CheckOutcome::Holds
         } else {
-            Check::missing(message!("the package lists are {hours} hours old"))
+            CheckOutcome::missing(message!("the package lists are {hours} hours old"))
         })
     }
 
@@ -36,7 +36,7 @@ impl Ensure for AptLists {
         Ok(Exact::one(Step { commands, estimated: true, ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let command = command(cx);
         let ran =
             apt::run(cx.system, &command, cx.lock_wait, &work.step.id, work.reporter, &work.log);
@@ -59,7 +59,13 @@ impl Ensure for AptLists {
     }
 
     /// Lists grow old by themselves: that is no damage.
-    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: Depth) -> Result<Check, ExecError> {
-        Ok(Check::Holds)
+    fn verify(
+        &self,
+        _: &Context<'_>,
+        _: &Plan,
+        _: &Step,
+        _: Depth,
+    ) -> Result<CheckOutcome, ExecError> {
+        Ok(CheckOutcome::Holds)
     }
 }

@@ -8,8 +8,8 @@ use aitk_plan::{Package, Plan, Step};
 use aitk_system::{Failure, RunError, message};
 
 use super::apt_change::{self, is_installed};
-use super::{Check, Ensure, Exact, Made, Work};
-use crate::apt::{self, Installed, Simulation};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work};
+use crate::apt::{self, DpkgPackage, Simulation};
 use crate::context::Context;
 use crate::error::ExecError;
 
@@ -25,7 +25,7 @@ fn words(step: &Step, missing: &[&String]) -> Vec<String> {
 }
 
 impl Ensure for AptPackages {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let installed = cx.apt.installed(cx.system)?;
         let missing: Vec<_> = self
             .packages
@@ -33,7 +33,7 @@ impl Ensure for AptPackages {
             .filter(|name| !is_installed(&installed, name))
             .map(|name| message!("{name} is not installed"))
             .collect();
-        Ok(Check::of(missing))
+        Ok(CheckOutcome::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -70,7 +70,7 @@ impl Ensure for AptPackages {
         Ok(Exact::one(apt_change::exact(cx, &pinned, own, step)))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let before = apt::installed(cx.system)?;
         let missing: Vec<_> =
             self.packages.iter().filter(|name| !is_installed(&before, name)).collect();
@@ -80,7 +80,7 @@ impl Ensure for AptPackages {
     }
 
     /// What a run that was killed had brought is in the receipt already.
-    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let installed = cx.apt.installed(cx.system).unwrap_or_default();
         self.packages.iter().filter_map(|name| apt_change::found(name, &installed)).collect()
     }
@@ -99,7 +99,7 @@ impl Ensure for AptPackages {
 fn missing_before<'a>(
     plan: &'a Plan,
     step: &Step,
-    installed: &BTreeMap<String, Installed>,
+    installed: &BTreeMap<String, DpkgPackage>,
 ) -> Vec<&'a String> {
     plan.steps
         .iter()
@@ -115,7 +115,7 @@ fn earlier(
     cx: &Context<'_>,
     plan: &Plan,
     step: &Step,
-    installed: &BTreeMap<String, Installed>,
+    installed: &BTreeMap<String, DpkgPackage>,
 ) -> Result<Simulation, ExecError> {
     let missing = missing_before(plan, step, installed);
     if missing.is_empty() {

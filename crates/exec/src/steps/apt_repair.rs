@@ -4,7 +4,7 @@ use aitk_plan::step::AptRepair;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Command, Failure, RunError};
 
-use super::{Check, Ensure, Exact, Made, Work, apt_change};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, apt_change};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
@@ -22,20 +22,22 @@ fn fix() -> [String; 2] {
 }
 
 impl Ensure for AptRepair {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let unfinished = cx.apt.unfinished(cx.system)?;
         if !unfinished.is_empty() {
-            return Ok(Check::of(unfinished));
+            return Ok(CheckOutcome::of(unfinished));
         }
         // dpkg has done all that it was asked to; whether it fits together only apt tells.
         let now = apt::fingerprint(cx.system);
         if now.is_none() || now == cx.memo().receipt.whole {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
         match apt::changes(cx.system, &["check".to_owned()]) {
-            Err(ExecError::AptBroken { reason }) => Ok(Check::missing(reason)),
-            Err(ExecError::System(Failure::Run(RunError::NotRecorded { .. }))) => Ok(Check::Holds),
-            looked => looked.map(|_| Check::Holds),
+            Err(ExecError::AptBroken { reason }) => Ok(CheckOutcome::missing(reason)),
+            Err(ExecError::System(Failure::Run(RunError::NotRecorded { .. }))) => {
+                Ok(CheckOutcome::Holds)
+            }
+            looked => looked.map(|_| CheckOutcome::Holds),
         }
     }
 
@@ -53,7 +55,7 @@ impl Ensure for AptRepair {
         Ok(Exact::one(exact))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let Work { step, reporter, log, .. } = work;
         // What lacks another package cannot be configured before that one is there.
         match apt::run(cx.system, &configure(), cx.lock_wait, &step.id, *reporter, log) {

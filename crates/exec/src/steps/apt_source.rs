@@ -5,14 +5,16 @@ use std::path::{Path, PathBuf};
 use aitk_env::fetch_small;
 use aitk_plan::step::AptSource;
 use aitk_plan::{Plan, Step, Write};
-use aitk_system::{Command, Failure, Message, Permit, System, Told, message};
+use aitk_system::{Command, Failure, Message, Permit, System, ToMessage, message};
 
-use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work, help_where_refused, may_change};
+use super::root::{self, RootAction};
+use super::{
+    CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, help_where_refused, may_change,
+};
 use crate::apt;
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::openpgp::{Key, keys};
+use crate::openpgp::{PgpKey, keys};
 use crate::places::Thing;
 use crate::report::Event;
 
@@ -156,7 +158,7 @@ fn names_it(path: &Path, text: &str, source: &AptSource) -> bool {
 }
 
 /// The key of the catalog among those in a file.
-fn the_key(file: &[u8], source: &AptSource) -> Option<Key> {
+fn the_key(file: &[u8], source: &AptSource) -> Option<PgpKey> {
     keys(file).into_iter().find(|key| key.fingerprint.eq_ignore_ascii_case(&source.fingerprint))
 }
 
@@ -205,14 +207,14 @@ fn update(cx: &Context<'_>, source: &AptSource) -> Command {
 }
 
 /// The files that root writes.
-fn puts(source: &AptSource, key: String) -> Vec<Deed> {
-    let key = Deed::put(&Files::of(&source.name).key, key);
-    let texts = texts(source).into_iter().map(|(path, text)| Deed::put(&path, text));
+fn puts(source: &AptSource, key: String) -> Vec<RootAction> {
+    let key = RootAction::put(&Files::of(&source.name).key, key);
+    let texts = texts(source).into_iter().map(|(path, text)| RootAction::put(&path, text));
     std::iter::once(key).chain(texts).collect()
 }
 
-fn made(name: &str) -> Made {
-    Made::created(format!("source:{name}"), None)
+fn made(name: &str) -> ReceiptEntry {
+    ReceiptEntry::created(format!("source:{name}"), None)
 }
 
 /// What takes a source away again. Its lists go with apt's next update.
@@ -240,9 +242,9 @@ pub(crate) fn own_sources(system: &dyn System) -> Vec<String> {
 }
 
 impl Ensure for AptSource {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         if is_listed(cx, self) && named_elsewhere(cx, self).is_some() {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
         let mut missing = Vec::new();
         for (path, text) in texts(self) {
@@ -258,9 +260,9 @@ impl Ensure for AptSource {
             missing.push(message!("apt has no lists of {}", self.uri));
         }
         if missing.is_empty() {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
-        Ok(Check::of(missing).helped_by(help_where_refused(refuse_foreign(cx, self))?))
+        Ok(CheckOutcome::of(missing).helped_by(help_where_refused(refuse_foreign(cx, self))?))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -283,11 +285,11 @@ impl Ensure for AptSource {
             let key = deeds.remove(0);
             deeds.insert(0, key.later(later));
         }
-        deeds.push(Deed::Run(update(cx, self)));
+        deeds.push(RootAction::Run(update(cx, self)));
         Ok(Exact::one(root::shown(cx, step, &deeds)))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         refuse_foreign(cx, self)?;
         let files = Files::of(&self.name);
         let key = match may_change(cx, &message!("download {}", self.key))? {
@@ -308,7 +310,7 @@ impl Ensure for AptSource {
                 // A source that apt does not take would disturb every later update.
                 Err(error) => {
                     let delete: Vec<_> =
-                        files.delete(cx.system).into_iter().map(Deed::Run).collect();
+                        files.delete(cx.system).into_iter().map(RootAction::Run).collect();
                     Err(match root::carry_out(cx, work, &delete) {
                         Ok(()) => taken_back(work, self, error),
                         // They are noted, so the next run or `aitk remove` takes them away.
@@ -321,7 +323,7 @@ impl Ensure for AptSource {
     }
 
     /// Files of these names are aitk's.
-    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let there = !Files::of(&self.name).delete(cx.system).is_empty();
         there.then(|| made(&self.name)).into_iter().collect()
     }
@@ -417,8 +419,8 @@ mod tests {
         let machine = Machine::new("{}");
         let step = step(source());
         let faults = |machine: &Machine| match machine.check(&step).unwrap() {
-            Check::Holds => 0,
-            Check::Missing(faults) => faults.len(),
+            CheckOutcome::Holds => 0,
+            CheckOutcome::Missing(faults) => faults.len(),
         };
         assert_eq!(faults(&machine), 4);
         for (path, text) in texts(&source()) {
@@ -448,9 +450,9 @@ mod tests {
         assert!(matches!(refused, Err(ExecError::Foreign { path }) if path == Path::new(own)));
         let list = "/var/lib/apt/lists/repo.vendor.example:8443_debian%5f12_InRelease";
         machine.file(list, "signed");
-        assert_eq!(machine.check(&step).unwrap(), Check::Holds);
+        assert_eq!(machine.check(&step).unwrap(), CheckOutcome::Holds);
         machine.file(own, "# deb https://repo.vendor.example:8443/debian_12 /\n");
-        assert_ne!(machine.check(&step).unwrap(), Check::Holds);
+        assert_ne!(machine.check(&step).unwrap(), CheckOutcome::Holds);
     }
 
     #[test]

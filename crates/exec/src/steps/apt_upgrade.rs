@@ -5,7 +5,7 @@ use aitk_plan::step::AptUpgrade;
 use aitk_plan::{Plan, Step};
 use aitk_system::message;
 
-use super::{Check, Ensure, Exact, Made, Work, apt_change};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, apt_change};
 use crate::apt;
 use crate::apt_failure::held;
 use crate::context::Context;
@@ -17,16 +17,16 @@ fn words() -> [String; 2] {
 }
 
 impl Ensure for AptUpgrade {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let now = apt::fingerprint(cx.system);
         if now.is_some() && now == cx.memo().receipt.upgraded {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
         let waiting = apt::changes(cx.system, &words())?;
         Ok(match waiting.installs.as_slice() {
-            [] => Check::Holds,
-            [one] => Check::missing(message!("an upgrade is waiting: {}", one.name)),
-            [one, rest @ ..] => Check::missing(message!(
+            [] => CheckOutcome::Holds,
+            [one] => CheckOutcome::missing(message!("an upgrade is waiting: {}", one.name)),
+            [one, rest @ ..] => CheckOutcome::missing(message!(
                 "upgrades are waiting: {} and {} more packages",
                 one.name,
                 rest.len()
@@ -44,13 +44,19 @@ impl Ensure for AptUpgrade {
         Ok(Exact::one(exact))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         apt_change::carry_out(cx, work, &words())
     }
 
     /// An upgrade that came out since is no damage.
-    fn verify(&self, _: &Context<'_>, _: &Plan, _: &Step, _: Depth) -> Result<Check, ExecError> {
-        Ok(Check::Holds)
+    fn verify(
+        &self,
+        _: &Context<'_>,
+        _: &Plan,
+        _: &Step,
+        _: Depth,
+    ) -> Result<CheckOutcome, ExecError> {
+        Ok(CheckOutcome::Holds)
     }
 
     fn guesses(&self, plan: &Plan) -> bool {

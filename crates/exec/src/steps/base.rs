@@ -12,7 +12,8 @@ use super::building::{builder, ensure, with_lock};
 use super::environment::{Resolved, ahead, does_not_go, solve};
 use super::layer::filled;
 use super::{
-    Check, Ensure, Exact, Lack, Made, Remedy, Work, in_the_way, lacks_as_a_whole, lacks_of, own,
+    CheckOutcome, Ensure, Exact, Lack, ReceiptEntry, Remedy, Work, in_the_way, lacks_as_a_whole,
+    lacks_of, own,
 };
 use crate::context::{Context, backend_of};
 use crate::error::ExecError;
@@ -32,7 +33,7 @@ pub(super) fn folder(cx: &Context<'_>, plan: &Plan) -> PathBuf {
 }
 
 impl Ensure for Base {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         Ok(self.verify(cx, plan, step, cx.depth())?.for_apply())
     }
 
@@ -41,12 +42,12 @@ impl Ensure for Base {
         let known =
             Message::plain(format!("ln -s {} {}", current(cx, plan).display(), link.display()));
         let there = match judged(cx, plan, (step, self), Depth::Content)?.for_apply() {
-            Check::Holds => None,
+            CheckOutcome::Holds => None,
             // Nothing that aitk does brings a conda there, so the plan is not even shown, nor kept as a wish.
-            Check::Missing(lacks) if self.adopt.is_some() && cx.is_local => {
+            CheckOutcome::Missing(lacks) if self.adopt.is_some() && cx.is_local => {
                 return Err(still_missing(lacks));
             }
-            Check::Missing(_) => resolved(cx, plan)?,
+            CheckOutcome::Missing(_) => resolved(cx, plan)?,
         };
         let Some((wanted, Resolved { lock, left_out, .. })) = plan.base().zip(there) else {
             let none = Step {
@@ -69,7 +70,7 @@ impl Ensure for Base {
         Ok(Exact { environment, warnings, ..Exact::one(step) })
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let (plan, step) = (work.plan, work.step);
         let mut made = Vec::new();
         let lacks = judged(cx, plan, (step, self), Depth::Content)?.for_apply().lacks();
@@ -89,7 +90,7 @@ impl Ensure for Base {
             }
             match cx.system.symlink(&target, &link) {
                 Ok(()) => {
-                    made.push(Made::path(&link, None));
+                    made.push(ReceiptEntry::path(&link, None));
                     return Ok(made);
                 }
                 Err(error) => failed = Some(ExecError::io(&link)(error)),
@@ -104,9 +105,9 @@ impl Ensure for Base {
         plan: &Plan,
         step: &Step,
         depth: Depth,
-    ) -> Result<Check, ExecError> {
+    ) -> Result<CheckOutcome, ExecError> {
         let check = judged(cx, plan, (step, self), depth)?;
-        if check.clone().for_apply() != Check::Holds {
+        if check.clone().for_apply() != CheckOutcome::Holds {
             return Ok(check);
         }
         let (target, links) = (current(cx, plan), links(cx, self));
@@ -118,11 +119,14 @@ impl Ensure for Base {
             .iter()
             .all(|link| is_foreign(cx, link))
             .then(|| links.first().map(|link| in_the_way(link)));
-        let unknown = Check::missing(message!("conda does not know `{}` by its name", self.env));
-        Ok(Check::of(check.lacks().into_iter().chain(unknown.helped_by(taken.flatten()).lacks())))
+        let unknown =
+            CheckOutcome::missing(message!("conda does not know `{}` by its name", self.env));
+        Ok(CheckOutcome::of(
+            check.lacks().into_iter().chain(unknown.helped_by(taken.flatten()).lacks()),
+        ))
     }
 
-    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let target = current(cx, plan);
         let adopted = self.adopt.as_deref().map(|conda| Path::new(conda).join("envs"));
         let places =
@@ -131,7 +135,7 @@ impl Ensure for Base {
         // A link of this name that leads elsewhere is somebody else's.
         let ours = names
             .filter(|link| cx.system.read_link(link).is_ok_and(|leads| leads == target))
-            .map(|link| Made::path(&link, None));
+            .map(|link| ReceiptEntry::path(&link, None));
         let base = environments(cx);
         ours.chain(own::generations(cx, &base)).chain(own::link(cx, &base)).collect()
     }
@@ -148,13 +152,13 @@ fn judged(
     plan: &Plan,
     (step, base): (&Step, &Base),
     depth: Depth,
-) -> Result<Check, ExecError> {
-    let one = |fault: Message| Ok(Check::missing(fault));
+) -> Result<CheckOutcome, ExecError> {
+    let one = |fault: Message| Ok(CheckOutcome::missing(fault));
     if let Some(adopt) = &base.adopt {
         if cx.system.exists(Path::new(adopt).join("bin/conda")) {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
-        let none = Check::missing(message!("there is no conda in {}", adopt));
+        let none = CheckOutcome::missing(message!("there is no conda in {}", adopt));
         return Ok(none.helped_by(Remedy::Do(message!(
             "name the folder of a conda with --conda-base, or apply anew without it"
         ))));
@@ -177,8 +181,8 @@ fn judged(
     let Some((generation, record)) = there else {
         let lost = environments(cx).linked(cx.system);
         let lacks = lost.map_or_else(Vec::new, |it| lacks_as_a_whole(cx, &it));
-        let none = || Check::missing(message!("there is no conda of aitk's"));
-        return Ok(if lacks.is_empty() { none() } else { Check::of(lacks) });
+        let none = || CheckOutcome::missing(message!("there is no conda of aitk's"));
+        return Ok(if lacks.is_empty() { none() } else { CheckOutcome::of(lacks) });
     };
     let for_this = wanted.is_some_and(|wanted| record.request == wanted.request.digest);
     let fits = match of_lock {
@@ -190,7 +194,7 @@ fn judged(
     if !fits {
         return one(message!("the conda that is there is another one"));
     }
-    Ok(Check::of(lacks_of(cx, &generation, Some(&step.id), depth)?))
+    Ok(CheckOutcome::of(lacks_of(cx, &generation, Some(&step.id), depth)?))
 }
 
 /// What the name of the environment leads to.
@@ -256,7 +260,7 @@ fn build(
     work: &Work<'_>,
     wanted: &EnvironmentPlan,
     lock: &Lock,
-) -> Result<Vec<Made>, ExecError> {
+) -> Result<Vec<ReceiptEntry>, ExecError> {
     let environments = environments(cx);
     let before = environments.current(cx.system);
     // What is carried over is carried over again next time.
@@ -275,6 +279,9 @@ fn build(
     {
         work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
     }
-    let made = |path: &Path| Made { provenance: Provenance::Created, ..Made::path(path, None) };
+    let made = |path: &Path| ReceiptEntry {
+        provenance: Provenance::Created,
+        ..ReceiptEntry::path(path, None)
+    };
     Ok(vec![made(generation.path()), made(&environments.current_path())])
 }

@@ -3,11 +3,14 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aitk_env::{Builder, Environments, Fault, Generation, Mender, Reason, Record, give_back};
-use aitk_plan::{BASE, EnvironmentPlan, Layer, Lock};
+use aitk_env::{
+    Builder, EnvironmentFault, Environments, Generation, GenerationRecord, Mender, Reason,
+    give_back,
+};
+use aitk_plan::{BASE, EnvironmentPlan, Lock, LockedLayer};
 use aitk_system::{Message, message};
 
-use super::{Made, Work, may_download};
+use super::{ReceiptEntry, Work, may_download};
 use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 use crate::journal::Journal;
@@ -53,13 +56,13 @@ pub(super) fn builder<'a>(
     };
     let before = before.map(|(before, _)| before).filter(|before| *before != generation);
     let base = name_of_base(cx, work, wanted);
-    let record = Record {
+    let record = GenerationRecord {
         wish: cx.wish(&work.plan.choices.env),
         run: Journal::run_of(&work.log),
         before: before.map(|before| before.folder()),
         base,
         reason: Some(reason),
-        ..Record::of(lock, digest, added)
+        ..GenerationRecord::of(lock, digest, added)
     };
     Builder { mender: mender(cx, wanted, generation, &work.log), lock, record }
 }
@@ -77,13 +80,13 @@ pub(super) fn ensure(
     cx: &Context<'_>,
     work: &Work<'_>,
     builder: &Builder<'_>,
-    wanted: &[Layer],
-) -> Result<Vec<Made>, ExecError> {
+    wanted: &[LockedLayer],
+) -> Result<Vec<ReceiptEntry>, ExecError> {
     let Builder { mender, lock, record } = builder;
     let generation = &mender.generation;
     let id = &work.step.id;
     if let Some(there) = generation.record(cx.system) {
-        if let Some(Fault::Foreign { path }) = generation.foreign(cx.system) {
+        if let Some(EnvironmentFault::Foreign { path }) = generation.foreign(cx.system) {
             let remedy = give_back(generation.path());
             let why = Message::list([message!("it belongs to another user"), remedy]);
             return Err(ExecError::io(path)(std::io::Error::other(why)));
@@ -129,7 +132,7 @@ pub(super) fn ensure(
     }
     cx.memo().built = BTreeSet::from([id.clone()]);
     finish(cx, work, builder)?;
-    Ok(vec![Made::path(generation.path(), Some(lock.digest()))])
+    Ok(vec![ReceiptEntry::path(generation.path(), Some(lock.digest()))])
 }
 
 /// Notes that a generation is whole, once every layer is in it: it can be proven now. What a cache that has lost files did
@@ -170,7 +173,7 @@ pub(super) fn install_again(
     cx: &Context<'_>,
     work: &Work<'_>,
     mender: &Mender<'_>,
-    layer: &Layer,
+    layer: &LockedLayer,
 ) -> Result<(), ExecError> {
     if may_download(cx, &message!("download {} packages again", layer.packages.len()))? {
         cx.downloads.begin(cx.settings, mender.backend, std::slice::from_ref(layer));

@@ -10,7 +10,7 @@ use aitk_plan::{CHECKS, Plan, Step, digest_of};
 use aitk_system::{Command, Failure, Message, message};
 
 use super::kernelspec::content;
-use super::{Check, Ensure, Exact, Made, Remedy, Work, base};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, base};
 use serde::Deserialize;
 
 use crate::context::{Context, backend_of, no_log};
@@ -128,7 +128,7 @@ fn kernel(
 ) -> Result<Vec<(&'static str, String)>, ExecError> {
     let Some((step, kernel)) = plan.find::<Kernelspec>() else { return Ok(Vec::new()) };
     let mut told = vec![("AITK_KERNEL", kernel.name.clone())];
-    if !in_use || kernel.check(cx, plan, step)? != Check::Holds {
+    if !in_use || kernel.check(cx, plan, step)? != CheckOutcome::Holds {
         let content = content(cx, plan, kernel, prefix).unwrap_or_default();
         told.push(("AITK_KERNELSPEC", String::from_utf8_lossy(&content).into_owned()));
     }
@@ -145,22 +145,22 @@ fn chosen_devices(cx: &Context<'_>, plan: &Plan) -> Vec<(&'static str, String)> 
     // Both are in the order of the PCI bus.
     let gpus = cx.machine.gpus.iter().enumerate().filter(|(_, gpu)| gpu.vendor == maker);
     let chosen: Vec<bool> = gpus.map(|(index, _)| plan.accelerator.gpus.contains(&index)).collect();
-    if chosen.iter().all(|is_it| *is_it) || !chosen.contains(&true) {
+    if chosen.iter().all(|is_match| *is_match) || !chosen.contains(&true) {
         return Vec::new();
     }
-    let numbers = chosen.iter().enumerate().filter(|(_, is_it)| **is_it);
+    let numbers = chosen.iter().enumerate().filter(|(_, is_match)| **is_match);
     let numbers: Vec<_> = numbers.map(|(number, _)| number.to_string()).collect();
     vec![("CUDA_DEVICE_ORDER", "PCI_BUS_ID".to_owned()), (variable, numbers.join(","))]
 }
 
 impl Ensure for step::Check {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         let claim = claim(cx, plan, self);
         let proven = cx.memo().receipt.proofs.get(&step.id).cloned();
         Ok(if claim.is_some() && claim == proven {
-            Check::Holds
+            CheckOutcome::Holds
         } else {
-            Check::missing(message!("it has not been proven for this environment"))
+            CheckOutcome::missing(message!("it has not been proven for this environment"))
         })
     }
 
@@ -169,7 +169,7 @@ impl Ensure for step::Check {
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         if cx.dry {
             return Ok(Vec::new());
         }
@@ -188,14 +188,14 @@ impl Ensure for step::Check {
         plan: &Plan,
         step: &Step,
         _: Depth,
-    ) -> Result<Check, ExecError> {
+    ) -> Result<CheckOutcome, ExecError> {
         let failed = match prove(cx, plan, (step, self), no_log(), false) {
-            Ok(_) => return Ok(Check::Holds),
+            Ok(_) => return Ok(CheckOutcome::Holds),
             Err(ExecError::CheckFailed { reason, .. }) => reason,
             Err(ExecError::System(Failure::Run(error))) => Message::plain(error),
             Err(error) => return Err(error),
         };
         // Everything stands as it was installed, and still does not work.
-        Ok(Check::missing(failed).helped_by(Remedy::Doctor))
+        Ok(CheckOutcome::missing(failed).helped_by(Remedy::Doctor))
     }
 }

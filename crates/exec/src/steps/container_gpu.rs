@@ -9,8 +9,8 @@ use aitk_plan::{Plan, Step};
 use aitk_system::{Command, Message, Permit, System, message};
 use serde_json::{Value, json};
 
-use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work, may_change};
+use super::root::{self, RootAction};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, may_change};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::{CDI, Thing};
@@ -26,17 +26,17 @@ const DESCRIBE: [&str; 3] = ["/usr/bin/nvidia-ctk", "cdi", "generate"];
 /// How long that may take.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-struct State {
+struct DockerState {
     /// Docker's configuration, where there is any.
     daemon: Option<Vec<u8>>,
     runtime: bool,
     described: bool,
 }
 
-fn state(cx: &Context<'_>) -> Result<State, ExecError> {
+fn state(cx: &Context<'_>) -> Result<DockerState, ExecError> {
     let daemon = root::content_of(cx, Path::new(DAEMON))?;
     let json = daemon.as_deref().and_then(|json| serde_json::from_slice::<Value>(json).ok());
-    Ok(State {
+    Ok(DockerState {
         runtime: json.is_some_and(|json| json.pointer("/runtimes/nvidia").is_some()),
         described: cx.system.exists(CDI) || cx.system.exists(OTHER_CDI),
         daemon,
@@ -68,30 +68,34 @@ fn with_runtime(daemon: Option<&[u8]>) -> Result<String, ExecError> {
 }
 
 /// What root does, where the devices are described so.
-fn deeds(cx: &Context<'_>, state: &State, description: String) -> Result<Vec<Deed>, ExecError> {
+fn deeds(
+    cx: &Context<'_>,
+    state: &DockerState,
+    description: String,
+) -> Result<Vec<RootAction>, ExecError> {
     let mut deeds = Vec::new();
     if !state.runtime {
         let mode = cx.system.stat(Path::new(DAEMON)).map_or(root::MODE, |stat| stat.mode);
         let daemon = with_runtime(state.daemon.as_deref())?;
-        deeds.push(Deed::put_as(Path::new(DAEMON), daemon, mode));
+        deeds.push(RootAction::put_as(Path::new(DAEMON), daemon, mode));
     }
     if !state.described {
-        deeds.push(Deed::put(Path::new(CDI), description));
+        deeds.push(RootAction::put(Path::new(CDI), description));
     }
     // Docker reads its configuration when it starts.
     if !state.runtime && cx.machine.systemd {
-        deeds.push(Deed::Run(Command::as_root(["systemctl", "restart", "docker"])));
+        deeds.push(RootAction::Run(Command::as_root(["systemctl", "restart", "docker"])));
     }
     Ok(deeds)
 }
 
 /// The same as it is shown. What else Docker is told may be a password for a proxy, and is kept out of plans.
-fn shown(state: &State, deed: Deed) -> Deed {
+fn shown(state: &DockerState, deed: RootAction) -> RootAction {
     match &deed {
-        Deed::Put(write, _) if write.path == CDI => {
+        RootAction::Put(write, _) if write.path == CDI => {
             deed.later(message!("what `{}` says of the devices here", DESCRIBE.join(" ")))
         }
-        Deed::Put(write, _) if write.path == DAEMON && state.daemon.is_some() => {
+        RootAction::Put(write, _) if write.path == DAEMON && state.daemon.is_some() => {
             let told = json!({ "runtimes": { "nvidia": runtime() } });
             deed.later(message!("what it says now, and with it {told}"))
         }
@@ -138,8 +142,8 @@ fn stays(system: &dyn System) -> Option<Message> {
 }
 
 impl Ensure for ContainerGpu {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let State { runtime, described, .. } = state(cx)?;
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
+        let DockerState { runtime, described, .. } = state(cx)?;
         let mut missing = Vec::new();
         if !runtime {
             missing.push(message!("{DAEMON} does not name the runtime `nvidia`"));
@@ -147,7 +151,7 @@ impl Ensure for ContainerGpu {
         if !described {
             missing.push(message!("there is no {CDI}"));
         }
-        Ok(Check::of(missing))
+        Ok(CheckOutcome::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -157,15 +161,15 @@ impl Ensure for ContainerGpu {
         Ok(Exact::one(root::shown(cx, step, &deeds)))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let before = state(cx)?;
         let mut made = Vec::new();
         if !before.runtime {
             let detail = before.daemon.is_none().then(|| WHOLE.to_owned());
-            made.push(Made::created(RUNTIME.to_owned(), detail));
+            made.push(ReceiptEntry::created(RUNTIME.to_owned(), detail));
         }
         if !before.described {
-            made.push(Made::created(format!("file:{CDI}"), None));
+            made.push(ReceiptEntry::created(format!("file:{CDI}"), None));
         }
         let there = || state(cx).is_ok_and(|now| now.runtime || now.described);
         let description = match before.described {
@@ -178,10 +182,10 @@ impl Ensure for ContainerGpu {
     }
 
     /// What aitk has made is noted before it is there, so the rest was there before.
-    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let runtime = state(cx).is_ok_and(|state| state.runtime);
-        let runtime = runtime.then(|| Made::found(RUNTIME.to_owned(), None));
-        let cdi = cx.system.exists(CDI).then(|| Made::found(format!("file:{CDI}"), None));
+        let runtime = runtime.then(|| ReceiptEntry::found(RUNTIME.to_owned(), None));
+        let cdi = cx.system.exists(CDI).then(|| ReceiptEntry::found(format!("file:{CDI}"), None));
         runtime.into_iter().chain(cdi).collect()
     }
 
@@ -234,7 +238,7 @@ mod tests {
         assert_eq!(commands(&machine), [describe.as_str()]);
         machine.file(OTHER_CDI, "");
         let step = step(ContainerGpu {});
-        assert_eq!(machine.check(&step).unwrap(), Check::Holds);
+        assert_eq!(machine.check(&step).unwrap(), CheckOutcome::Holds);
     }
 
     #[test]

@@ -2,24 +2,27 @@
 
 use aitk_system::{Message, message};
 
-use aitk_env::{Added, Depth, EnvError, Generation, Record, Taken, add_again, backend, get_python};
+use aitk_env::{
+    Added, ChosenBuild, Depth, EnvError, Generation, GenerationRecord, add_again, backend,
+    get_python,
+};
 use aitk_plan::step::{AptPackages, Environment};
 use aitk_plan::{
-    Accelerator, Bytes, EnvironmentPlan, EnvironmentRequest, FrameworkPlan, Layer, Lock, Part,
-    Plan, Status, Step, Warning,
+    Accelerator, Bytes, EnvironmentPlan, EnvironmentRequest, FrameworkPlan, Lock, LockedLayer,
+    Part, Plan, Status, Step, Warning,
 };
 
 use super::building::{builder, ensure, with_lock};
 use super::layer::filled;
 use super::{
-    Check, Ensure, Exact, Made, Remedy, Work, behaviour, comes_later, lacks_as_a_whole, lacks_of,
-    own,
+    CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, behaviour, comes_later,
+    lacks_as_a_whole, lacks_of, own,
 };
 use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 
 impl Ensure for Environment {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         Ok(self.verify(cx, plan, step, cx.depth())?.for_apply())
     }
 
@@ -36,7 +39,7 @@ impl Ensure for Environment {
         Ok(exact(cx, plan, step, wanted, &resolved))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let (wanted, lock) = with_lock(work.plan.environment())?;
         let builder = builder(cx, work, wanted, lock, &wanted.request.added);
         ensure(cx, work, &builder, &lock.layers)
@@ -48,19 +51,19 @@ impl Ensure for Environment {
         plan: &Plan,
         step: &Step,
         depth: Depth,
-    ) -> Result<Check, ExecError> {
-        let Some(wanted) = plan.environment() else { return Ok(Check::Holds) };
+    ) -> Result<CheckOutcome, ExecError> {
+        let Some(wanted) = plan.environment() else { return Ok(CheckOutcome::Holds) };
         if cx.memo().built.contains(&step.id) {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
         accept(cx, wanted)?;
         let check = judged(cx, wanted, step, depth)?;
-        let needs_one =
-            check.clone().for_apply() != Check::Holds && without_python(cx, plan, &wanted.request);
+        let needs_one = check.clone().for_apply() != CheckOutcome::Holds
+            && without_python(cx, plan, &wanted.request);
         Ok(check.helped_by(needs_one.then(|| Remedy::Do(get_python()))))
     }
 
-    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         plan.environment()
             .map_or_else(Vec::new, |wanted| own::generations(cx, &cx.environments(wanted)))
     }
@@ -72,25 +75,26 @@ fn judged(
     wanted: &EnvironmentPlan,
     step: &Step,
     depth: Depth,
-) -> Result<Check, ExecError> {
+) -> Result<CheckOutcome, ExecError> {
     let EnvironmentRequest { digest, python, .. } = &wanted.request;
     if cx.fresh && wanted.lock.is_none() {
-        return Ok(Check::missing(message!("it is resolved anew")));
+        return Ok(CheckOutcome::missing(message!("it is resolved anew")));
     }
     let Some((generation, record)) = cx.built(wanted) else {
         let asked =
             |it: &Generation| it.record(cx.system).is_none_or(|record| record.request == *digest);
         let there = cx.environments(wanted).linked(cx.system).filter(asked);
         let lacks = there.map_or_else(Vec::new, |it| lacks_as_a_whole(cx, &it));
-        let none =
-            || Check::missing(message!("there is no environment `{}` like this", wanted.name));
-        return Ok(if lacks.is_empty() { none() } else { Check::of(lacks) });
+        let none = || {
+            CheckOutcome::missing(message!("there is no environment `{}` like this", wanted.name))
+        };
+        return Ok(if lacks.is_empty() { none() } else { CheckOutcome::of(lacks) });
     };
     if python.as_ref().is_some_and(|python| *python != record.python) {
-        return Ok(Check::missing(message!("the environment has Python {}", record.python)));
+        return Ok(CheckOutcome::missing(message!("the environment has Python {}", record.python)));
     }
     let own = record.layers.contains_key(&step.id).then_some(step.id.as_str());
-    Ok(Check::of(lacks_of(cx, &generation, own, depth)?))
+    Ok(CheckOutcome::of(lacks_of(cx, &generation, own, depth)?))
 }
 
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
@@ -102,18 +106,21 @@ fn without_python(cx: &Context<'_>, plan: &Plan, request: &EnvironmentRequest) -
         && cx.machine_now().python.is_empty()
         && plan.steps.iter().filter(comes).all(|step| {
             step.status == Status::Blocked
-                || matches!(behaviour(&step.action).check(cx, plan, step), Ok(Check::Holds))
+                || matches!(behaviour(&step.action).check(cx, plan, step), Ok(CheckOutcome::Holds))
         })
 }
 
 /// The generation in use, if it was built for the same wishes, whether or not it still works.
-fn in_use_for(cx: &Context<'_>, wanted: &EnvironmentPlan) -> Option<(Generation, Record)> {
+fn in_use_for(
+    cx: &Context<'_>,
+    wanted: &EnvironmentPlan,
+) -> Option<(Generation, GenerationRecord)> {
     let current = cx.environments(wanted).current(cx.system);
     current.filter(|(_, record)| record.request == wanted.request.digest)
 }
 
 /// The layers of an environment that is to be built and is exactly known: they can come in ahead of its step.
-pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<Layer> {
+pub(super) fn ahead(cx: &Context<'_>, plan: &Plan) -> Vec<LockedLayer> {
     let needed = plan.needs(|part| part == Part::Whole);
     let Ok((wanted, lock)) = with_lock(plan.environment()) else { return Vec::new() };
     let environments = cx.environments(wanted);
@@ -228,8 +235,8 @@ fn exact(
     let accelerator = accelerator(plan, wanted, lock.build.as_deref());
     warnings.extend(on_the_cpu(accelerator.as_ref()));
     let of_framework = wanted.request.framework();
-    let is_it = |step: &&mut Step| of_framework.is_some_and(|layer| layer.step == step.id);
-    if let (Some(step), Some((_, taken))) = (steps.iter_mut().find(is_it), taken) {
+    let is_match = |step: &&mut Step| of_framework.is_some_and(|layer| layer.step == step.id);
+    if let (Some(step), Some((_, taken))) = (steps.iter_mut().find(is_match), taken) {
         step.why.extend(taken.why);
     }
     let carried: Vec<_> = resolved.added.iter().chain(&resolved.left_out).cloned().collect();
@@ -319,7 +326,7 @@ pub(super) fn list(added: &[Added]) -> String {
 }
 
 /// What a person should know of the build of the framework that was taken.
-fn noted(taken: &Taken<'_>, lock: &Lock) -> Option<Warning> {
+fn noted(taken: &ChosenBuild<'_>, lock: &Lock) -> Option<Warning> {
     let note = taken.request.note.as_ref()?;
     let layer = lock.layers.last();
     let sizes = layer.into_iter().flat_map(|l| &l.packages).filter_map(|l| l.package.size);

@@ -4,8 +4,8 @@ use aitk_plan::step::Groups;
 use aitk_plan::{Plan, Status, Step};
 use aitk_system::{Command, System, message};
 
-use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work};
+use super::root::{self, RootAction};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::Thing;
@@ -42,21 +42,21 @@ fn user(cx: &Context<'_>) -> Result<String, ExecError> {
 
 /// How the user stands to the groups that a step wants.
 #[derive(Default)]
-struct State {
+struct GroupState {
     user: String,
     belongs: Vec<String>,
     lacks: Vec<String>,
     absent: Vec<String>,
 }
 
-fn state(cx: &Context<'_>, wanted: &Groups) -> Result<State, ExecError> {
+fn state(cx: &Context<'_>, wanted: &Groups) -> Result<GroupState, ExecError> {
     let host = cx.system.host();
     // Root may do everything without them.
     if host.uid == 0 {
-        return Ok(State::default());
+        return Ok(GroupState::default());
     }
     let text = root::text(cx, GROUPS)?;
-    let mut state = State { user: user(cx)?, ..State::default() };
+    let mut state = GroupState { user: user(cx)?, ..GroupState::default() };
     for name in &wanted.groups {
         let place = match groups(&text).find(|group| group.name == name) {
             None => &mut state.absent,
@@ -97,42 +97,44 @@ fn undo(group: &str, user: &str, system: &dyn System) -> Vec<Command> {
 }
 
 impl Ensure for Groups {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let State { user, lacks, .. } = state(cx, self)?;
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
+        let GroupState { user, lacks, .. } = state(cx, self)?;
         let missing: Vec<_> =
             lacks.iter().map(|group| message!("{user} does not belong to {group}")).collect();
-        Ok(Check::of(missing))
+        Ok(CheckOutcome::of(missing))
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let estimated = self.reopens(cx, plan, step)?;
-        let State { user, mut lacks, absent, .. } = state(cx, self)?;
+        let GroupState { user, mut lacks, absent, .. } = state(cx, self)?;
         if estimated {
             lacks.extend(absent);
         }
-        let add = (!lacks.is_empty()).then(|| Deed::Run(command(&lacks, &user)));
+        let add = (!lacks.is_empty()).then(|| RootAction::Run(command(&lacks, &user)));
         let shown = root::shown(cx, step, add.as_slice());
         Ok(Exact::one(Step { estimated, ..shown }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let State { user, lacks, .. } = state(cx, self)?;
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
+        let GroupState { user, lacks, .. } = state(cx, self)?;
         if lacks.is_empty() {
             return Ok(Vec::new());
         }
-        let made: Vec<_> =
-            lacks.iter().map(|group| Made::created(key(group), Some(user.clone()))).collect();
+        let made: Vec<_> = lacks
+            .iter()
+            .map(|group| ReceiptEntry::created(key(group), Some(user.clone())))
+            .collect();
         let there =
-            || self.check(cx, work.plan, work.step).is_ok_and(|check| check == Check::Holds);
+            || self.check(cx, work.plan, work.step).is_ok_and(|check| check == CheckOutcome::Holds);
         let add = command(&lacks, &user);
         cx.about_to(&work.step.id, &made, there, || root::run(cx, work, &add))?;
         Ok(made)
     }
 
     /// What aitk has made is noted before it is there, so the rest was there before.
-    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
-        let State { user, belongs, .. } = state(cx, self).unwrap_or_default();
-        belongs.iter().map(|group| Made::found(key(group), Some(user.clone()))).collect()
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
+        let GroupState { user, belongs, .. } = state(cx, self).unwrap_or_default();
+        belongs.iter().map(|group| ReceiptEntry::found(key(group), Some(user.clone()))).collect()
     }
 
     /// An earlier step of the plan may bring a group that is not there yet.
@@ -174,7 +176,7 @@ mod tests {
     #[test]
     fn groups_that_are_not_there_are_left_out() {
         let machine = machine(HOST, "broken\nrender:x:105:\nvideo:x:44:joe,kim\n");
-        let lacks = Check::missing("kim does not belong to render");
+        let lacks = CheckOutcome::missing("kim does not belong to render");
         assert_eq!(machine.check(&step(action())).unwrap(), lacks);
         let ran = machine.apply(action(), Receipt::default()).unwrap();
         assert_eq!(ran.shown.commands, ["sudo usermod -aG render kim"]);
@@ -185,11 +187,11 @@ mod tests {
     #[test]
     fn members_and_root_need_nothing() {
         let member = machine(HOST, "render:x:1000:\nvideo:x:44:joe,kim\n");
-        assert_eq!(member.check(&step(action())).unwrap(), Check::Holds);
+        assert_eq!(member.check(&step(action())).unwrap(), CheckOutcome::Holds);
         let near = machine(HOST, "video:x:44:kimberly\n");
-        assert_ne!(near.check(&step(action())).unwrap(), Check::Holds);
+        assert_ne!(near.check(&step(action())).unwrap(), CheckOutcome::Holds);
         let root = machine(ROOT, "render:x:105:\nvideo:x:44:\n");
-        assert_eq!(root.check(&step(action())).unwrap(), Check::Holds);
+        assert_eq!(root.check(&step(action())).unwrap(), CheckOutcome::Holds);
     }
 
     #[test]

@@ -3,8 +3,8 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Cure, Depth, Fault, Generation, foreign_place, give_back};
-use aitk_system::{Message, Told, message, quote};
+use aitk_env::{Cure, Depth, EnvironmentFault, Generation, foreign_place, give_back};
+use aitk_system::{Message, ToMessage, message, quote};
 
 use crate::context::Context;
 use crate::error::ExecError;
@@ -12,7 +12,7 @@ use crate::flag::env_flag;
 
 /// Whether a step holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Check {
+pub(crate) enum CheckOutcome {
     /// It does.
     Holds,
     /// It does not: this is wrong.
@@ -26,7 +26,7 @@ pub(crate) struct Lack {
     /// `None` where that is `aitk apply`.
     pub remedy: Option<Remedy>,
     /// What is wrong with an environment, where it is that.
-    pub fault: Option<Fault>,
+    pub fault: Option<EnvironmentFault>,
 }
 
 impl From<Message> for Lack {
@@ -37,7 +37,7 @@ impl From<Message> for Lack {
 
 impl Lack {
     /// A fault of an environment, with what takes it away.
-    fn of(cx: &Context<'_>, generation: &Generation, fault: Fault) -> Self {
+    fn of(cx: &Context<'_>, generation: &Generation, fault: EnvironmentFault) -> Self {
         let remedy = match generation.cure(cx.system, &fault) {
             Cure::Build => None,
             Cure::Remove(path) => Some(Remedy::Remove(path)),
@@ -47,7 +47,7 @@ impl Lack {
     }
 }
 
-impl Check {
+impl CheckOutcome {
     pub fn missing(what: impl Into<Message>) -> Self {
         Self::Missing(vec![what.into().into()])
     }

@@ -12,7 +12,7 @@ use aitk_plan::{
 use aitk_system::{Command, DEFAULT_PATH, Message, message};
 
 use super::check::proven;
-use super::{Check, Ensure, Exact, Made, Work, hash, may_download};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, hash, may_download};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::project::ProjectRecord;
@@ -28,7 +28,7 @@ const WHOLE: &str = ".whole";
 const UNPACKED: u64 = 3;
 
 /// A tool with the files that it judges.
-struct Case<'a> {
+struct JudgeRun<'a> {
     tool: &'static JudgeTool,
     judge: &'a Judge,
 }
@@ -37,7 +37,11 @@ fn missing() -> ExecError {
     ExecError::StillMissing { reason: message!("the plan has no project") }
 }
 
-fn cases<'a>(judges: &Judges, cx: &Context<'a>, plan: &Plan) -> Result<Vec<Case<'a>>, ExecError> {
+fn cases<'a>(
+    judges: &Judges,
+    cx: &Context<'a>,
+    plan: &Plan,
+) -> Result<Vec<JudgeRun<'a>>, ExecError> {
     let project: &Project = plan.project.as_ref().ok_or_else(missing)?;
     let level = if judges.prove { Level::Prove } else { Level::Check };
     let rows = cx.targets.ok_or_else(missing)?.judges(project, level)?;
@@ -45,7 +49,7 @@ fn cases<'a>(judges: &Judges, cx: &Context<'a>, plan: &Plan) -> Result<Vec<Case<
         let tool = JudgeTool::named(&judge.tool).ok_or_else(|| ExecError::StillMissing {
             reason: message!("there is no judge `{}`", judge.tool),
         })?;
-        Ok(Case { tool, judge })
+        Ok(JudgeRun { tool, judge })
     };
     rows.into_iter().map(case).collect()
 }
@@ -60,7 +64,7 @@ fn claim(judges: &Judges, cx: &Context<'_>, plan: &Plan) -> Result<Option<String
     Ok(Some(digest_of(&(tools, files.collect::<Vec<_>>()))))
 }
 
-impl Case<'_> {
+impl JudgeRun<'_> {
     /// What is missing of it here: the packages of the system that bring it.
     fn lacks(&self, cx: &Context<'_>) -> Option<Message> {
         let absent =
@@ -142,12 +146,14 @@ impl Case<'_> {
 }
 
 impl Ensure for Judges {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         let claim = claim(self, cx, plan)?;
         let proven = cx.memo().receipt.proofs.get(&step.id).cloned();
         Ok(match claim.is_some() && claim == proven {
-            true => Check::Holds,
-            false => Check::missing(message!("the project has not been judged as it stands")),
+            true => CheckOutcome::Holds,
+            false => {
+                CheckOutcome::missing(message!("the project has not been judged as it stands"))
+            }
         })
     }
 
@@ -176,7 +182,7 @@ impl Ensure for Judges {
         Ok(Exact::one(step))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         if cx.dry {
             return Ok(Vec::new());
         }

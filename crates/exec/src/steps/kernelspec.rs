@@ -8,7 +8,7 @@ use aitk_plan::step::Kernelspec;
 use aitk_plan::{Plan, Step};
 use serde_json::json;
 
-use super::{Check, Ensure, Exact, Made, Remedy, Work, base, hash_of, not_ours};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, base, hash_of, not_ours};
 use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 
@@ -73,8 +73,8 @@ fn whose(cx: &Context<'_>, path: &Path, wanted: &[u8]) -> Result<Whose, ExecErro
         Err(error) => return Err(ExecError::io(path)(error)),
     };
     let receipt = cx.receipt();
-    let made = receipt.made(&Made::path(path, None).key);
-    let noted = receipt.objects.get(&Made::path(path, None).key);
+    let made = receipt.made(&ReceiptEntry::path(path, None).key);
+    let noted = receipt.objects.get(&ReceiptEntry::path(path, None).key);
     let noted = noted.and_then(|object| object.detail.as_deref()).filter(|_| made);
     let is_link = cx.system.read_link(path).is_ok();
     Ok(match is_ours(&there, wanted) {
@@ -101,23 +101,27 @@ fn way_out() -> Message {
 }
 
 impl Ensure for Kernelspec {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let Some((path, bytes)) = wanted(cx, plan, self) else { return Ok(Check::Holds) };
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
+        let Some((path, bytes)) = wanted(cx, plan, self) else { return Ok(CheckOutcome::Holds) };
         let whose = match (whose(cx, &path, &bytes), not_ours(cx, &path)) {
             (Err(error), Some(remedy)) => {
-                return Ok(Check::missing(error.message()).helped_by(remedy));
+                return Ok(CheckOutcome::missing(error.message()).helped_by(remedy));
             }
             (whose, _) => whose?,
         };
         Ok(match whose {
-            Whose::Ours | Whose::Edited => Check::Holds,
-            Whose::Nobodys => Check::missing(message!("{} is not there", path.display()))
+            Whose::Ours | Whose::Edited => CheckOutcome::Holds,
+            Whose::Nobodys => CheckOutcome::missing(message!("{} is not there", path.display()))
                 .helped_by(not_ours(cx, &path)),
-            Whose::Stale => Check::missing(message!("{} says something else", path.display()))
-                .helped_by(not_ours(cx, &path)),
+            Whose::Stale => {
+                CheckOutcome::missing(message!("{} says something else", path.display()))
+                    .helped_by(not_ours(cx, &path))
+            }
             // It would not be written over.
-            Whose::Foreign => Check::missing(message!("{} says something else", path.display()))
-                .helped_by(Remedy::Do(way_out())),
+            Whose::Foreign => {
+                CheckOutcome::missing(message!("{} says something else", path.display()))
+                    .helped_by(Remedy::Do(way_out()))
+            }
         })
     }
 
@@ -127,7 +131,7 @@ impl Ensure for Kernelspec {
         Ok(Exact::one(Step { commands: commands.into_iter().collect(), ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let Some((path, bytes)) = wanted(cx, work.plan, self) else { return Ok(Vec::new()) };
         if let Whose::Foreign = whose(cx, &path, &bytes)? {
             return Err(ExecError::Yours {
@@ -137,15 +141,15 @@ impl Ensure for Kernelspec {
             });
         }
         cx.system.write(&path, &bytes, 0o644).map_err(ExecError::io(&path))?;
-        Ok(vec![Made::path(&path, Some(hash_of(&bytes)))])
+        Ok(vec![ReceiptEntry::path(&path, Some(hash_of(&bytes)))])
     }
 
-    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let Some((path, bytes)) = wanted(cx, plan, self) else { return Vec::new() };
         let found = cx.system.read(&path).unwrap_or_default();
         // What it was when aitk wrote it is known only where nobody has changed it since.
         let detail = (found == bytes).then(|| hash_of(&bytes));
-        is_ours(&found, &bytes).then(|| Made::path(&path, detail)).into_iter().collect()
+        is_ours(&found, &bytes).then(|| ReceiptEntry::path(&path, detail)).into_iter().collect()
     }
 }
 
@@ -182,8 +186,8 @@ mod tests {
         machine.with(receipt, |cx| {
             let step = &plan.steps[1];
             match kernel.check(cx, &plan, step)? {
-                Check::Holds => Ok(false),
-                Check::Missing(_) => {
+                CheckOutcome::Holds => Ok(false),
+                CheckOutcome::Missing(_) => {
                     let (path, bytes) = wanted(cx, &plan, &kernel).unwrap();
                     match whose(cx, &path, &bytes)? {
                         Whose::Foreign => Err(ExecError::System(Failure::Interrupted)),

@@ -6,12 +6,12 @@ use aitk_plan::{Locked, Part, Plan, Step};
 use aitk_system::message;
 
 use super::building::{builder, finish, mend, mender, with_lock};
-use super::{Check, Ensure, Exact, Made, Work, lacks_in};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, lacks_in};
 use crate::context::{Context, backend_of, no_log};
 use crate::error::ExecError;
 
 impl Ensure for Layer {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         self.verify(cx, plan, step, cx.depth())
     }
 
@@ -26,7 +26,7 @@ impl Ensure for Layer {
         Ok(Exact::one(filled(cx, backend_of(wanted), &generation, step, &damaged)))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let Some(wanted) = work.plan.environment() else { return Ok(Vec::new()) };
         let id = &work.step.id;
         let whole = cx.built(wanted).filter(|_| !being_built(cx, work.plan));
@@ -50,21 +50,21 @@ impl Ensure for Layer {
         plan: &Plan,
         step: &Step,
         depth: Depth,
-    ) -> Result<Check, ExecError> {
-        let Some(wanted) = plan.environment() else { return Ok(Check::Holds) };
+    ) -> Result<CheckOutcome, ExecError> {
+        let Some(wanted) = plan.environment() else { return Ok(CheckOutcome::Holds) };
         if being_built(cx, plan) {
             return Ok(match cx.memo().built.contains(&step.id) {
-                true => Check::Holds,
-                false => Check::missing(message!("it is not installed yet")),
+                true => CheckOutcome::Holds,
+                false => CheckOutcome::missing(message!("it is not installed yet")),
             });
         }
         let Some((generation, record)) = cx.built(wanted) else {
-            return Ok(Check::missing(message!("its environment is not there")));
+            return Ok(CheckOutcome::missing(message!("its environment is not there")));
         };
         if !record.layers.contains_key(&step.id) {
-            return Ok(Check::missing(message!("it is not in the environment")));
+            return Ok(CheckOutcome::missing(message!("it is not in the environment")));
         }
-        Ok(Check::of(lacks_in(cx, &generation, Some(&step.id), depth)?))
+        Ok(CheckOutcome::of(lacks_in(cx, &generation, Some(&step.id), depth)?))
     }
 }
 
@@ -74,7 +74,7 @@ pub(super) fn filled(
     backend: &dyn Backend,
     generation: &Generation,
     step: &Step,
-    layer: &aitk_plan::Layer,
+    layer: &aitk_plan::LockedLayer,
 ) -> Step {
     let (packages, site) = (&layer.packages, cx.looking());
     let folder = backend.packages(cx.settings);

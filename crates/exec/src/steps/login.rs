@@ -5,7 +5,7 @@ use aitk_plan::{Plan, Status, Step};
 use aitk_system::{Permit, message};
 
 use super::groups::groups;
-use super::{Check, Ensure, Exact, Made, Remedy, Work, may_change, root};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, may_change, root};
 use crate::context::Context;
 use crate::error::ExecError;
 
@@ -29,12 +29,12 @@ fn help() -> Remedy {
 }
 
 impl Ensure for Login {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let missing: Vec<_> = lacking(cx, &self.groups)?
             .iter()
             .map(|group| message!("this session does not belong to {group}"))
             .collect();
-        Ok(Check::of(missing).helped_by(help()))
+        Ok(CheckOutcome::of(missing).helped_by(help()))
     }
 
     /// Nothing is run.
@@ -42,7 +42,7 @@ impl Ensure for Login {
         Ok(Exact::one(Step { commands: Vec::new(), estimated: false, ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, _: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, _: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         match may_change(cx, &message!("log out and in again"))? {
             Permit::Reported => Ok(Vec::new()),
             Permit::Granted => Err(ExecError::LogIn { groups: lacking(cx, &self.groups)? }),
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
     use crate::steps::testing::{Machine, step};
 
-    fn check(groups: &str, uid: u32) -> Check {
+    fn check(groups: &str, uid: u32) -> CheckOutcome {
         let host = format!(r#"{{"host": {{"uid": {uid}, "gid": 7, "groups": [44], "arch": ""}}}}"#);
         let machine = Machine::new(&host);
         machine.file("/etc/group", groups);
@@ -71,10 +71,11 @@ mod tests {
 
     #[test]
     fn the_session_counts_and_not_the_list_of_members() {
-        let lacks = Check::missing("this session does not belong to render").helped_by(help());
+        let lacks =
+            CheckOutcome::missing("this session does not belong to render").helped_by(help());
         assert_eq!(check("render:x:105:kim\nvideo:x:44:\n", 1000), lacks);
-        assert_eq!(check("render:x:7:\nvideo:x:44:\n", 1000), Check::Holds);
-        assert_eq!(check("video:x:44:\n", 1000), Check::Holds);
-        assert_eq!(check("render:x:105:kim\n", 0), Check::Holds);
+        assert_eq!(check("render:x:7:\nvideo:x:44:\n", 1000), CheckOutcome::Holds);
+        assert_eq!(check("video:x:44:\n", 1000), CheckOutcome::Holds);
+        assert_eq!(check("render:x:105:kim\n", 0), CheckOutcome::Holds);
     }
 }

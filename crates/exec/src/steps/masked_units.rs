@@ -6,8 +6,8 @@ use aitk_plan::step::MaskedUnits;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Command, System, message};
 
-use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work};
+use super::root::{self, RootAction};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::{Thing, UNITS};
@@ -38,24 +38,24 @@ fn open<'a>(masked: &'a MaskedUnits, system: &dyn System) -> Vec<&'a String> {
     masked.units.iter().filter(open).collect()
 }
 
-fn deeds(masked: &MaskedUnits, system: &dyn System) -> Vec<Deed> {
+fn deeds(masked: &MaskedUnits, system: &dyn System) -> Vec<RootAction> {
     let command = Command::as_root(["systemctl", "mask"]);
-    vec![Deed::Run(command.args(open(masked, system).into_iter().cloned()))]
+    vec![RootAction::Run(command.args(open(masked, system).into_iter().cloned()))]
 }
 
 impl Ensure for MaskedUnits {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let open = open(self, cx.system).into_iter();
-        Ok(Check::of(open.map(|unit| message!("{unit} would start as soon as it comes"))))
+        Ok(CheckOutcome::of(open.map(|unit| message!("{unit} would start as soon as it comes"))))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         Ok(Exact::one(root::shown(cx, step, &deeds(self, cx.system))))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let open = open(self, cx.system).into_iter();
-        let made: Vec<_> = open.map(|unit| Made::created(key(unit), None)).collect();
+        let made: Vec<_> = open.map(|unit| ReceiptEntry::created(key(unit), None)).collect();
         let there = || self.units.iter().any(|unit| is_masked(unit, cx.system));
         let all = deeds(self, cx.system);
         cx.about_to(&work.step.id, &made, there, || root::carry_out(cx, work, &all))?;
@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(ran.shown.commands, ["sudo systemctl mask b.service"]);
         assert!(ran.receipt.made("mask:b.service") && !ran.receipt.made("mask:a.service"));
         machine.link("/etc/systemd/system/b.service", "/dev/null");
-        assert_eq!(machine.check(&step(action())).unwrap(), Check::Holds);
+        assert_eq!(machine.check(&step(action())).unwrap(), CheckOutcome::Holds);
     }
 
     #[test]

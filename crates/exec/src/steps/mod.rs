@@ -51,7 +51,8 @@ pub(crate) use building::with_lock;
 pub(crate) use environment::{as_built, resolve as resolve_environment};
 pub use judgement::Remedy;
 pub(crate) use judgement::{
-    Check, Lack, help_where_refused, in_the_way, lacks_as_a_whole, lacks_in, lacks_of, not_ours,
+    CheckOutcome, Lack, help_where_refused, in_the_way, lacks_as_a_whole, lacks_in, lacks_of,
+    not_ours,
 };
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use masked_units::is_masked;
@@ -66,7 +67,7 @@ pub(crate) use undo::undo;
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::Thing;
-use crate::receipt::{Made, Receipt};
+use crate::receipt::{Receipt, ReceiptEntry};
 use crate::report::Reporter;
 
 /// What resolving a step makes known: steps to put in place of those with the same ids, and what came with it.
@@ -121,7 +122,7 @@ pub(crate) struct Work<'a> {
 /// What a kind of step can do; its payload can.
 pub(crate) trait Ensure: Sync {
     /// Whether the step holds: quick, without privileges, changing nothing.
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError>;
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError>;
 
     /// What it will do, exactly: commands, packages, sizes. Asks sources, changes nothing but caches.
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError>;
@@ -132,11 +133,11 @@ pub(crate) trait Ensure: Sync {
     }
 
     /// Makes it true.
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError>;
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError>;
 
     /// What of its own is there once it holds, as far as it can be told to be aitk's: a run that was killed may have
     /// made it and not noted it.
-    fn own(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         Vec::new()
     }
 
@@ -147,7 +148,7 @@ pub(crate) trait Ensure: Sync {
         plan: &Plan,
         step: &Step,
         _depth: Depth,
-    ) -> Result<Check, ExecError> {
+    ) -> Result<CheckOutcome, ExecError> {
         self.check(cx, plan, step)
     }
 
@@ -236,9 +237,9 @@ pub(crate) fn hash_of(bytes: &[u8]) -> String {
 }
 
 /// What is noted of files until all is done: they may still say what was noted of them before.
-pub(crate) fn with_what_was(cx: &Context<'_>, made: Vec<Made>) -> Vec<Made> {
+pub(crate) fn with_what_was(cx: &Context<'_>, made: Vec<ReceiptEntry>) -> Vec<ReceiptEntry> {
     let known = cx.receipt().objects;
-    let both = |mut made: Made| {
+    let both = |mut made: ReceiptEntry| {
         let before = known.get(&made.key).and_then(|object| object.detail.clone());
         if let (true, Some(before), Some(new)) =
             (made.key.starts_with("file:"), before, &made.detail)

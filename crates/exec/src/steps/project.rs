@@ -6,10 +6,10 @@ use aitk_plan::step::{FileChange, ProjectFile, ProjectFiles};
 use aitk_plan::{Action, EnvironmentPlan, Plan, Project, Step};
 use aitk_system::{Command, Message, message};
 
-use super::{Check, Ensure, Exact, Made, Work, hash_of, resolve_environment};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, hash_of, resolve_environment};
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::project::{self, Change, changes};
+use crate::project::{self, PlannedFile, changes};
 
 /// The plan of a hosted notebook with the packages of its session.
 fn with_packages(cx: &Context<'_>, plan: &Plan) -> Result<Exact, ExecError> {
@@ -27,7 +27,7 @@ fn with_packages(cx: &Context<'_>, plan: &Plan) -> Result<Exact, ExecError> {
 }
 
 /// What a project is to be, and what it is.
-struct Wanted<'a> {
+struct WantedProject<'a> {
     folder: &'a Path,
     files: Vec<aitk_export::File>,
     /// What is to be noted of it.
@@ -36,7 +36,7 @@ struct Wanted<'a> {
     before: Option<project::ProjectRecord>,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> WantedProject<'a> {
     fn of(cx: &Context<'_>, plan: &'a Plan) -> Result<Self, ExecError> {
         let missing = || ExecError::StillMissing { reason: message!("the plan has no project") };
         let project: &Project = plan.project.as_ref().ok_or_else(missing)?;
@@ -55,7 +55,7 @@ impl<'a> Wanted<'a> {
         self.before.as_ref().is_some_and(|before| before.says_the_same(&self.made))
     }
 
-    fn changes(&self, cx: &Context<'_>) -> Result<Vec<Change>, ExecError> {
+    fn changes(&self, cx: &Context<'_>) -> Result<Vec<PlannedFile>, ExecError> {
         changes(self.folder, self.before.as_ref(), &self.files, cx.force, cx.system)
     }
 
@@ -95,7 +95,7 @@ fn planned(
 ) -> Result<Exact, ExecError> {
     let mut plan = plan.clone();
     exact.clone().fill(&mut plan);
-    let (wanted, mut step) = (Wanted::of(cx, &plan)?, step.clone());
+    let (wanted, mut step) = (WantedProject::of(cx, &plan)?, step.clone());
     let is_exact = has_packages(&plan);
     if is_exact && wanted.holds() {
         step.done();
@@ -114,8 +114,8 @@ fn has_packages(plan: &Plan) -> bool {
 }
 
 /// Writes into a step what becomes of the files; their sizes are known where all is that they say.
-fn fill(step: &mut Step, changes: &[Change], is_exact: bool) {
-    let file = |change: &Change| ProjectFile {
+fn fill(step: &mut Step, changes: &[PlannedFile], is_exact: bool) {
+    let file = |change: &PlannedFile| ProjectFile {
         path: change.path.clone(),
         sha256: hash_of(&change.bytes),
         size: change.bytes.len() as u64,
@@ -146,7 +146,7 @@ fn uncommitted(cx: &Context<'_>, folder: &Path) -> bool {
 }
 
 /// What is done with a file, for people.
-fn told(change: &Change, is_exact: bool) -> Option<Message> {
+fn told(change: &PlannedFile, is_exact: bool) -> Option<Message> {
     let path = &change.path;
     Some(match change.what {
         FileChange::Write if is_exact => message!("write {path} ({} bytes)", change.bytes.len()),
@@ -169,17 +169,22 @@ fn told(change: &Change, is_exact: bool) -> Option<Message> {
 }
 
 impl Ensure for ProjectFiles {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         if !has_packages(plan) {
-            return Ok(Check::missing(message!("the packages of its session are not resolved")));
+            return Ok(CheckOutcome::missing(message!(
+                "the packages of its session are not resolved"
+            )));
         }
-        let wanted = Wanted::of(cx, plan)?;
+        let wanted = WantedProject::of(cx, plan)?;
         Ok(match (wanted.holds(), &wanted.before) {
-            (true, _) => Check::Holds,
-            (false, None) => Check::missing(message!("there is no project in {}", self.folder)),
-            (false, Some(_)) => {
-                Check::missing(message!("the project in {} was written otherwise", self.folder))
+            (true, _) => CheckOutcome::Holds,
+            (false, None) => {
+                CheckOutcome::missing(message!("there is no project in {}", self.folder))
             }
+            (false, Some(_)) => CheckOutcome::missing(message!(
+                "the project in {} was written otherwise",
+                self.folder
+            )),
         })
     }
 
@@ -191,13 +196,13 @@ impl Ensure for ProjectFiles {
         planned(cx, plan, step, Exact::default())
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let wanted = Wanted::of(cx, work.plan)?;
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
+        let wanted = WantedProject::of(cx, work.plan)?;
         if let Some((reason, remedy)) = wanted.refusal(cx) {
             return Err(ExecError::Yours { path: wanted.folder.to_owned(), reason, remedy });
         }
         let changes = wanted.changes(cx)?;
-        let made = vec![Made::created(format!("project:{}", self.folder), None)];
+        let made = vec![ReceiptEntry::created(format!("project:{}", self.folder), None)];
         let there = || cx.system.exists(wanted.folder);
         cx.about_to(&work.step.id, &made, there, || {
             let begun = project::ProjectRecord::begun(wanted.folder);
@@ -253,7 +258,7 @@ when = "parts.ab"
 "#;
 
     /// A folder for a project, and what it is written from.
-    struct Place {
+    struct ProjectPlace {
         folder: tempfile::TempDir,
         budget: &'static str,
         platform: String,
@@ -262,7 +267,7 @@ when = "parts.ab"
         parts: Vec<String>,
     }
 
-    impl Place {
+    impl ProjectPlace {
         fn new() -> Self {
             Self {
                 folder: tempfile::tempdir().unwrap(),
@@ -319,7 +324,7 @@ when = "parts.ab"
         fn holds(&self) -> bool {
             self.with(|cx, plan| {
                 let step = &plan.steps[0];
-                behaviour(&step.action).check(cx, plan, step).unwrap() == Check::Holds
+                behaviour(&step.action).check(cx, plan, step).unwrap() == CheckOutcome::Holds
             })
         }
 
@@ -346,7 +351,7 @@ when = "parts.ab"
 
     #[test]
     fn a_project_is_written_once_and_then_holds() {
-        let mut place = Place::new();
+        let mut place = ProjectPlace::new();
         assert!(!place.holds());
         let shown = place.shown();
         assert_eq!(shown.commands, ["write README.md (19 bytes)", "write src/data.py (6 bytes)"]);
@@ -367,7 +372,7 @@ when = "parts.ab"
 
     #[test]
     fn what_is_new_goes_beside_what_the_user_has_changed() {
-        let mut place = Place::new();
+        let mut place = ProjectPlace::new();
         place.written().unwrap();
         place.put("README.md", "# cellar\n\none of mine\n\ntwo\n");
         place.put("src/data.py", "X = 2\n");
@@ -388,7 +393,7 @@ when = "parts.ab"
 
     #[test]
     fn where_both_have_changed_the_same_the_users_stays_and_the_other_lies_beside() {
-        let mut place = Place::new();
+        let mut place = ProjectPlace::new();
         place.written().unwrap();
         let mine = "# cellar\n\nmine\n\ntwo\n";
         place.put("README.md", mine);
@@ -408,7 +413,7 @@ when = "parts.ab"
 
     #[test]
     fn a_folder_of_somebody_elses_is_left_alone() {
-        let place = Place::new();
+        let place = ProjectPlace::new();
         place.put("thesis.txt", "mine");
         let shown = place.shown();
         assert_eq!(shown.status, Status::Blocked);
@@ -421,7 +426,7 @@ when = "parts.ab"
     fn a_run_that_was_killed_anywhere_is_gone_on_with() {
         // After the mark, and after each file; a file is written whole or not at all.
         for written in 0..3 {
-            let place = Place::new();
+            let place = ProjectPlace::new();
             place.put(".aitk/begun", "");
             let files = [("README.md", "# cellar\n\none\n\ntwo\n"), ("src/data.py", "X = 1\n")];
             files.into_iter().take(written).for_each(|(path, text)| place.put(path, text));
@@ -442,7 +447,7 @@ when = "parts.ab"
             ),
             ("«% macro again() %»«{ again() }»«% endmacro %»«again()»", "README.md"),
         ] {
-            let mut place = Place::new();
+            let mut place = ProjectPlace::new();
             place.readme = bad.to_owned();
             let error = place.with(|cx, plan| {
                 behaviour(&plan.steps[0].action).resolve(cx, plan, &plan.steps[0]).unwrap_err()
@@ -453,7 +458,7 @@ when = "parts.ab"
             assert!(place.written().is_err());
             assert!(Real.stat(&place.project()).is_err(), "{why}");
             // The same where there is a project already: it stays as it was, whole.
-            let mut place = Place::new();
+            let mut place = ProjectPlace::new();
             place.written().unwrap();
             let before = place.text(".aitk/made.toml");
             (place.readme, place.data) = (bad.to_owned(), "X = 2\n".to_owned());
@@ -466,7 +471,7 @@ when = "parts.ab"
 
     #[test]
     fn links_of_the_users_lead_nothing_out_of_the_folder() {
-        let mut place = Place::new();
+        let mut place = ProjectPlace::new();
         place.written().unwrap();
         let outside = place.folder.path().join("outside");
         Real.write(&outside.join("data.py"), b"precious", 0o644).unwrap();
@@ -481,7 +486,7 @@ when = "parts.ab"
 
     #[test]
     fn only_what_nobody_touched_is_taken_away() {
-        let mut place = Place::new();
+        let mut place = ProjectPlace::new();
         place.parts = vec!["ab".to_owned()];
         place.written().unwrap();
         place.put("README.md", "mine\n");
@@ -495,7 +500,7 @@ when = "parts.ab"
 
     #[test]
     fn what_is_the_users_alone_and_untouched_is_not_told_as_changed() {
-        let mut place = Place::new();
+        let mut place = ProjectPlace::new();
         place.written().unwrap();
         for new in ["X = 3\n", "X = 4\n"] {
             place.data = new.to_owned();
@@ -517,7 +522,7 @@ when = "parts.ab"
 
     #[test]
     fn a_notebook_becomes_a_product_by_the_command_in_its_own_words() {
-        let mut place = Place::new();
+        let mut place = ProjectPlace::new();
         for platform in ["kaggle", "colab", "studio-lab"] {
             place.folder = tempfile::tempdir().unwrap();
             (place.budget, place.platform) = ("free", platform.to_owned());
@@ -557,7 +562,7 @@ when = "parts.ab"
 
     #[test]
     fn what_a_folder_says_of_itself_is_a_strangers_claim() {
-        let place = Place::new();
+        let place = ProjectPlace::new();
         place.written().unwrap();
         let made = place.text(".aitk/made.toml").unwrap();
         for (from, to) in [

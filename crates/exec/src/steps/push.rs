@@ -6,7 +6,7 @@ use aitk_plan::step::Push;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Message, Permit, message, quote};
 
-use super::{Check, Ensure, Exact, Made, Work, may_change};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, may_change};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::kaggle::Kaggle;
@@ -14,10 +14,10 @@ use crate::report::Event;
 
 impl Ensure for Push {
     /// What stands on the platform nobody asks: it is sent each time that somebody says so.
-    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         Ok(match cx.memo().sent.contains(&step.id) {
-            true => Check::Holds,
-            false => Check::missing(message!("this run has not sent it")),
+            true => CheckOutcome::Holds,
+            false => CheckOutcome::missing(message!("this run has not sent it")),
         })
     }
 
@@ -26,7 +26,7 @@ impl Ensure for Push {
         Ok(Exact::one(Step { commands: vec![Message::plain(words.join(" "))], ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let client = Kaggle::find(cx.system)?;
         if may_change(cx, &message!("send {} to {}", self.folder, self.client))? == Permit::Granted
         {

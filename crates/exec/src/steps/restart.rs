@@ -4,7 +4,7 @@ use aitk_plan::step::Restart;
 use aitk_plan::{Plan, Status, Step};
 use aitk_system::{Message, Permit, System, message};
 
-use super::{Check, Ensure, Exact, Made, Remedy, Work, may_change};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, may_change};
 use crate::context::Context;
 use crate::error::ExecError;
 
@@ -30,12 +30,12 @@ fn help() -> Remedy {
 }
 
 impl Ensure for Restart {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let missing: Vec<_> = fresh(cx, plan, &self.after)
             .iter()
             .map(|title| message!("the machine was not restarted since: {title}"))
             .collect();
-        Ok(Check::of(missing).helped_by(help()))
+        Ok(CheckOutcome::of(missing).helped_by(help()))
     }
 
     /// Nothing is run.
@@ -43,7 +43,7 @@ impl Ensure for Restart {
         Ok(Exact::one(Step { commands: Vec::new(), estimated: false, ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         match may_change(cx, &message!("restart the machine"))? {
             Permit::Reported => Ok(Vec::new()),
             Permit::Granted => Err(ExecError::Restart { after: fresh(cx, work.plan, &self.after) }),
@@ -77,11 +77,11 @@ mod tests {
         };
         machine.file("/proc/sys/kernel/random/boot_id", "one\n");
         let missing =
-            Check::missing("the machine was not restarted since: driver").helped_by(help());
+            CheckOutcome::missing("the machine was not restarted since: driver").helped_by(help());
         assert_eq!(check(&[("driver", "one")]), missing);
-        assert_eq!(check(&[]), Check::Holds);
-        assert_eq!(check(&[("other", "one")]), Check::Holds);
+        assert_eq!(check(&[]), CheckOutcome::Holds);
+        assert_eq!(check(&[("other", "one")]), CheckOutcome::Holds);
         machine.file("/proc/sys/kernel/random/boot_id", "two\n");
-        assert_eq!(check(&[("driver", "one")]), Check::Holds);
+        assert_eq!(check(&[("driver", "one")]), CheckOutcome::Holds);
     }
 }

@@ -19,7 +19,7 @@ pub(super) const MODE: u32 = 0o644;
 
 /// One thing that root does.
 #[derive(Debug)]
-pub(super) enum Deed {
+pub(super) enum RootAction {
     /// It runs a command.
     Run(Command),
     /// It writes a whole file with these rights.
@@ -28,7 +28,7 @@ pub(super) enum Deed {
     Add(Write),
 }
 
-impl Deed {
+impl RootAction {
     /// Writes a whole file.
     pub fn put(path: &Path, content: impl Into<String>) -> Self {
         Self::put_as(path, content, MODE)
@@ -83,10 +83,10 @@ fn write(path: &Path, content: impl Into<String>) -> Write {
 }
 
 /// A step with what root will do, whole.
-pub(super) fn shown(cx: &Context<'_>, step: &Step, deeds: &[Deed]) -> Step {
+pub(super) fn shown(cx: &Context<'_>, step: &Step, deeds: &[RootAction]) -> Step {
     Step {
         commands: deeds.iter().map(|deed| cx.typed(&deed.command())).collect(),
-        writes: deeds.iter().filter_map(Deed::write).cloned().collect(),
+        writes: deeds.iter().filter_map(RootAction::write).cloned().collect(),
         estimated: false,
         ..step.clone()
     }
@@ -96,7 +96,7 @@ pub(super) fn shown(cx: &Context<'_>, step: &Step, deeds: &[Deed]) -> Step {
 pub(super) fn carry_out(
     cx: &Context<'_>,
     work: &Work<'_>,
-    deeds: &[Deed],
+    deeds: &[RootAction],
 ) -> Result<(), ExecError> {
     for deed in deeds {
         let Some(Write { path, content, .. }) = deed.write() else {
@@ -107,11 +107,13 @@ pub(super) fn carry_out(
         only_roots(cx.system, path)?;
         let before = content_of(cx, path)?;
         let wanted = match deed {
-            Deed::Add(_) => [before.as_deref().unwrap_or_default(), content.as_bytes()].concat(),
+            RootAction::Add(_) => {
+                [before.as_deref().unwrap_or_default(), content.as_bytes()].concat()
+            }
             _ => content.as_bytes().to_vec(),
         };
         let done = run(cx, work, &deed.command()).and_then(|()| stands(cx, deed, &wanted));
-        if let (Err(_), Deed::Put(_, mode)) = (&done, deed) {
+        if let (Err(_), RootAction::Put(_, mode)) = (&done, deed) {
             match before.map(String::from_utf8) {
                 Some(Ok(before)) => put_back(cx, work, path, before, *mode),
                 _ => take_back(cx, work, path, &wanted),
@@ -202,7 +204,7 @@ fn others_may_write(stat: &Stat) -> bool {
 }
 
 /// Looks whether a file stands there as it was to be written.
-fn stands(cx: &Context<'_>, deed: &Deed, content: &[u8]) -> Result<(), ExecError> {
+fn stands(cx: &Context<'_>, deed: &RootAction, content: &[u8]) -> Result<(), ExecError> {
     let Some(path) = deed.write().map(|write| Path::new(&write.path)) else { return Ok(()) };
     let look = message!("look whether {} says what it should", path.display());
     if may_change(cx, &look)? == Permit::Reported {
@@ -211,7 +213,7 @@ fn stands(cx: &Context<'_>, deed: &Deed, content: &[u8]) -> Result<(), ExecError
     only_roots(cx.system, path)?;
     let missing = |reason: Message| Err(ExecError::StillMissing { reason });
     let stat = cx.system.stat(path).map_err(ExecError::io(path))?;
-    if matches!(deed, Deed::Put(_, mode) if stat.mode != *mode) {
+    if matches!(deed, RootAction::Put(_, mode) if stat.mode != *mode) {
         return missing(message!("{} has other rights than it should", path.display()));
     }
     match content_of(cx, path)? {
@@ -224,7 +226,7 @@ fn stands(cx: &Context<'_>, deed: &Deed, content: &[u8]) -> Result<(), ExecError
 fn put_back(cx: &Context<'_>, work: &Work<'_>, path: &Path, before: String, mode: u32) {
     let as_before = content_of(cx, path)
         .is_ok_and(|there| there.is_some_and(|there| there == before.as_bytes()));
-    if !as_before && run(cx, work, &Deed::put_as(path, before, mode).command()).is_ok() {
+    if !as_before && run(cx, work, &RootAction::put_as(path, before, mode).command()).is_ok() {
         let text = message!("{} says again what it said before", path.display());
         work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
     }
@@ -264,9 +266,9 @@ mod tests {
     use super::*;
 
     /// A file tree, and what is said of a path in it.
-    struct Tree(tempfile::TempDir);
+    struct FileTree(tempfile::TempDir);
 
-    impl Tree {
+    impl FileTree {
         fn refusal(&self, path: &str) -> Option<String> {
             let system = Replay::tree(self.0.path());
             only_roots(&system, Path::new(path)).err().map(|error| error.to_string())
@@ -282,7 +284,7 @@ mod tests {
 
     #[test]
     fn only_where_nobody_else_can_write_is_written() {
-        let tree = Tree(tempfile::tempdir().unwrap());
+        let tree = FileTree(tempfile::tempdir().unwrap());
         tree.folder("etc/apt", 0o755);
         assert_eq!(tree.refusal("/etc/apt/apt.conf.d/52aitk"), None);
         tree.folder("etc/open", 0o777);
@@ -296,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_link_in_the_way_is_followed_and_one_in_its_place_refused() {
-        let tree = Tree(tempfile::tempdir().unwrap());
+        let tree = FileTree(tempfile::tempdir().unwrap());
         tree.folder("usr/etc", 0o755);
         tree.folder("home", 0o777);
         symlink("usr/etc", tree.0.path().join("etc")).unwrap();

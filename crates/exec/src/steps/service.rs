@@ -8,12 +8,12 @@ use aitk_env::{backend, is_fetched};
 use aitk_export::{File, ServicePlace};
 use aitk_plan::{
     EnvironmentRequest, LayerRequest, LayerRole, Lock, Locked, Manager, Package, Plan, Project,
-    Service, Step, digest_of, project, step,
+    ServiceSpec, Step, digest_of, project, step,
 };
 use aitk_system::{Command, Message, System, message};
 
-use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work, comes_later, hash_of};
+use super::root::{self, RootAction};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, comes_later, hash_of};
 use super::{help_where_refused, may_download, with_what_was};
 use crate::context::Context;
 use crate::error::ExecError;
@@ -58,17 +58,18 @@ fn note(name: &str, files: &[File]) -> File {
 }
 
 /// The services that are aitk's by these notes, with their files: a receipt may be lost.
-pub(crate) fn by_notes(system: &dyn System) -> Vec<Made> {
+pub(crate) fn by_notes(system: &dyn System) -> Vec<ReceiptEntry> {
     let of = |place: &ServicePlace| {
         let path = PathBuf::from(note_path(&place.name));
         let text = system.text(&path).ok().filter(|_| root::only_roots(system, &path).is_ok())?;
         let lines = text.lines().filter_map(|line| line.split_once("  "));
         let known = lines.filter(|(_, path)| place.files.iter().any(|file| file == path));
-        let file =
-            |path: &str, hash: &str| Made::created(format!("file:{path}"), Some(hash.to_owned()));
+        let file = |path: &str, hash: &str| {
+            ReceiptEntry::created(format!("file:{path}"), Some(hash.to_owned()))
+        };
         let mut made: Vec<_> = known.map(|(hash, path)| file(path, hash)).collect();
         made.push(file(&path.to_string_lossy(), &hash_of(text.as_bytes())));
-        made.push(Made::created(key(&place.name), None));
+        made.push(ReceiptEntry::created(key(&place.name), None));
         Some(made)
     };
     services().iter().filter_map(of).flatten().collect()
@@ -88,8 +89,8 @@ fn wants_path(unit: &str) -> PathBuf {
     Path::new(UNITS).join("multi-user.target.wants").join(unit)
 }
 
-fn systemctl(words: &[&str]) -> Deed {
-    Deed::Run(Command::as_root(["systemctl"]).args(words.iter().copied()))
+fn systemctl(words: &[&str]) -> RootAction {
+    RootAction::Run(Command::as_root(["systemctl"]).args(words.iter().copied()))
 }
 
 fn is_active(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
@@ -104,7 +105,7 @@ fn is_stale(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
 }
 
 /// Asks a service whether it is well, within so many seconds: by curl, or by a program where its first word is a path.
-fn ask(service: &Service, patience: u64) -> Command {
+fn ask(service: &ServiceSpec, patience: u64) -> Command {
     let patience = patience.to_string();
     if service.health.first().is_some_and(|word| word.starts_with('/')) {
         let words = ["sh", "-c", PATIENT, &patience];
@@ -121,14 +122,14 @@ fn ask(service: &Service, patience: u64) -> Command {
 }
 
 /// A service as it is to be.
-struct Wanted<'a> {
-    service: &'a Service,
+struct WantedService<'a> {
+    service: &'a ServiceSpec,
     /// Its unit comes last: it is there once the others are.
     files: Vec<File>,
     unit: String,
 }
 
-impl<'a> Wanted<'a> {
+impl<'a> WantedService<'a> {
     fn of(cx: &Context<'_>, plan: &'a Plan, step: &step::Service) -> Result<Self, ExecError> {
         let missing = || ExecError::StillMissing { reason: message!("the plan has no project") };
         let project: &Project = plan.project.as_ref().ok_or_else(missing)?;
@@ -217,7 +218,7 @@ impl<'a> Wanted<'a> {
     }
 
     /// What makes its environment in the place that is not in use: of these packages, with a line for each.
-    fn build(&self, system: &dyn System, wheels: Vec<u8>, lines: String) -> Vec<Deed> {
+    fn build(&self, system: &dyn System, wheels: Vec<u8>, lines: String) -> Vec<RootAction> {
         let slot = self.home().join(self.slot(system)).to_string_lossy().into_owned();
         let wheels_in = format!("{slot}/wheels");
         let python = format!("{slot}/bin/python");
@@ -241,8 +242,9 @@ impl<'a> Wanted<'a> {
         ];
         let lock = digest_of(&lines);
         let marks = [(LOCK, lock), (WISH, self.wish(system))];
-        let marks = marks.map(|(name, text)| Deed::put(&slot_file(name), format!("{text}\n")));
-        commands.into_iter().map(Deed::Run).chain(marks).collect()
+        let marks =
+            marks.map(|(name, text)| RootAction::put(&slot_file(name), format!("{text}\n")));
+        commands.into_iter().map(RootAction::Run).chain(marks).collect()
     }
 
     /// What was kept is copied before a newer program sees it.
@@ -253,13 +255,13 @@ impl<'a> Wanted<'a> {
         there.then(|| format!("{BACKUPS}/{}-{short}.tar.gz", self.service.name))
     }
 
-    fn link(&self, slot: &str) -> Deed {
+    fn link(&self, slot: &str) -> RootAction {
         let current = self.current().to_string_lossy().into_owned();
-        Deed::Run(Command::as_root(["ln", "-sfn", slot, &current]))
+        RootAction::Run(Command::as_root(["ln", "-sfn", slot, &current]))
     }
 
     /// What makes it run as it should, once its environment is there.
-    fn settle(&self, cx: &Context<'_>) -> Result<Vec<Deed>, ExecError> {
+    fn settle(&self, cx: &Context<'_>) -> Result<Vec<RootAction>, ExecError> {
         let (system, unit) = (cx.system, self.unit.as_str());
         let switches = self.lacks_environment(system);
         let differing = self.differing(cx)?;
@@ -277,18 +279,22 @@ impl<'a> Wanted<'a> {
                 let pack = Command::as_root(pack);
                 let pack = pack.args(["--directory", states(&state, system), &state]);
                 let place = ["mv", "--backup=numbered", "-T", &new, &backup];
-                deeds.push(Deed::Run(Command::as_root(["install", "-d", "-m", "700", BACKUPS])));
-                deeds.push(Deed::Run(pack));
-                deeds.push(Deed::Run(Command::as_root(place)));
+                deeds.push(RootAction::Run(Command::as_root([
+                    "install", "-d", "-m", "700", BACKUPS,
+                ])));
+                deeds.push(RootAction::Run(pack));
+                deeds.push(RootAction::Run(Command::as_root(place)));
             }
             deeds.push(self.link(self.slot(system)));
         }
         for secret in self.service.secrets.iter().filter(|secret| !system.exists(&secret.path)) {
             let mask = if secret.public { "022" } else { "077" };
             let make = Command::as_root(["sh", "-c", MAKE, mask, &secret.path]);
-            deeds.push(Deed::Run(make.args(secret.command.iter().cloned())));
+            deeds.push(RootAction::Run(make.args(secret.command.iter().cloned())));
         }
-        deeds.extend(differing.iter().map(|file| Deed::put(Path::new(&file.path), &*file.content)));
+        deeds.extend(
+            differing.iter().map(|file| RootAction::put(Path::new(&file.path), &*file.content)),
+        );
         deeds.push(systemctl(&["daemon-reload"]));
         if !anew && is_active(unit, system).unwrap_or_default() {
             // It runs and is not as it should be.
@@ -299,17 +305,17 @@ impl<'a> Wanted<'a> {
     }
 
     /// What lets it run again as it did, where nothing was switched yet.
-    fn again(&self, backup: Option<&str>) -> Vec<Deed> {
-        let half = backup.map(|backup| Deed::Run(root::delete([format!("{backup}.new")])));
+    fn again(&self, backup: Option<&str>) -> Vec<RootAction> {
+        let half = backup.map(|backup| RootAction::Run(root::delete([format!("{backup}.new")])));
         half.into_iter().chain([systemctl(&["start", &self.unit])]).collect()
     }
 
     /// What brings back what ran before, with what it had kept.
-    fn back(&self, slot: &str, backup: Option<&str>, system: &dyn System) -> Vec<Deed> {
+    fn back(&self, slot: &str, backup: Option<&str>, system: &dyn System) -> Vec<RootAction> {
         let mut deeds = vec![systemctl(&["stop", &self.unit]), self.link(slot)];
         if let Some(backup) = backup {
             let state = format!("{}/{}", states(&self.state(), system), self.state());
-            deeds.push(Deed::Run(Command::as_root(["sh", "-c", RESTORE, backup, &state])));
+            deeds.push(RootAction::Run(Command::as_root(["sh", "-c", RESTORE, backup, &state])));
         }
         deeds.push(systemctl(&["start", &self.unit]));
         deeds
@@ -364,14 +370,17 @@ impl<'a> Wanted<'a> {
     }
 
     /// What is noted of it.
-    fn made(&self, step: &Step) -> Vec<Made> {
+    fn made(&self, step: &Step) -> Vec<ReceiptEntry> {
         let named = self.service.python.first().map(|wish| project(wish));
         let version = step.packages.iter().find(|package| Some(&package.name) == named.as_ref());
         let version = version.map(|package| package.version.clone());
         let file = |file: &File| {
-            Made::created(format!("file:{}", file.path), Some(hash_of(file.content.as_bytes())))
+            ReceiptEntry::created(
+                format!("file:{}", file.path),
+                Some(hash_of(file.content.as_bytes())),
+            )
         };
-        let service = Made::created(key(&self.service.name), version);
+        let service = ReceiptEntry::created(key(&self.service.name), version);
         self.files.iter().map(file).chain([service]).collect()
     }
 }
@@ -390,8 +399,8 @@ fn lines(packages: &[Package]) -> String {
 }
 
 impl Ensure for step::Service {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let wanted = Wanted::of(cx, plan, self)?;
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
+        let wanted = WantedService::of(cx, plan, self)?;
         let (name, unit) = (&self.name, wanted.unit.as_str());
         let mut missing = Vec::new();
         if wanted.lacks_environment(cx.system) {
@@ -418,11 +427,11 @@ impl Ensure for step::Service {
             }
         }
         let help = help_where_refused(wanted.refuse_foreign(cx))?;
-        Ok(Check::of(missing).helped_by(help))
+        Ok(CheckOutcome::of(missing).helped_by(help))
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let wanted = Wanted::of(cx, plan, self)?;
+        let wanted = WantedService::of(cx, plan, self)?;
         wanted.refuse_foreign(cx)?;
         wanted.only_roots(cx.system)?;
         let mut step = step.clone();
@@ -451,8 +460,8 @@ impl Ensure for step::Service {
         Ok(Exact::one(shown))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
-        let wanted = Wanted::of(cx, work.plan, self)?;
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
+        let wanted = WantedService::of(cx, work.plan, self)?;
         wanted.refuse_foreign(cx)?;
         wanted.only_roots(cx.system)?;
         let switches = wanted.lacks_environment(cx.system);
@@ -482,8 +491,8 @@ impl Ensure for step::Service {
     }
 
     /// Its names are aitk's alone.
-    fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<Made> {
-        let Ok(wanted) = Wanted::of(cx, plan, self) else { return Vec::new() };
+    fn own(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Vec<ReceiptEntry> {
+        let Ok(wanted) = WantedService::of(cx, plan, self) else { return Vec::new() };
         // What stands there otherwise is as it was noted, or somebody's.
         let holds = wanted.differing(cx).is_ok_and(|differing| differing.is_empty());
         if holds { wanted.made(step) } else { Vec::new() }
@@ -560,7 +569,7 @@ fn take_in(cx: &Context<'_>, step: &mut Step, lock: &Lock) {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceState {
     /// What it is.
-    pub service: Service,
+    pub service: ServiceSpec,
     /// Its version; `None` where nobody can tell.
     pub version: Option<String>,
     /// Whether systemd runs it.
@@ -576,7 +585,7 @@ pub fn service_states(
     system: &dyn System,
 ) -> Vec<ServiceState> {
     let made = project.services.iter().filter(|service| receipt.made(&key(&service.name)));
-    let state = |service: &Service| ServiceState {
+    let state = |service: &ServiceSpec| ServiceState {
         version: version_of(service, receipt, system),
         runs: is_active(&service.unit(), system).unwrap_or_default(),
         answers: system.run(&ask(service, 0)).is_ok_and(|said| said.success()),
@@ -585,7 +594,7 @@ pub fn service_states(
     made.map(state).collect()
 }
 
-fn version_of(service: &Service, receipt: &Receipt, system: &dyn System) -> Option<String> {
+fn version_of(service: &ServiceSpec, receipt: &Receipt, system: &dyn System) -> Option<String> {
     if !service.python.is_empty() {
         return receipt.objects.get(&key(&service.name))?.detail.clone();
     }
@@ -603,19 +612,19 @@ mod tests {
     const CONF: &str = "/etc/aitk/mlflow/start.sh";
     const UNIT: &str = "/etc/systemd/system/aitk-mlflow.service";
 
-    fn service() -> Service {
+    fn service() -> ServiceSpec {
         let secret = aitk_plan::Secret {
             path: "/etc/aitk/mlflow/admin".to_owned(),
             command: ["openssl", "rand", "-hex", "24"].map(str::to_owned).to_vec(),
             public: false,
         };
-        Service {
+        ServiceSpec {
             name: "mlflow".to_owned(),
             python: vec!["mlflow[auth]==3.17.2".to_owned()],
             secrets: vec![secret],
             health: vec!["http://127.0.0.1:5000/health".to_owned()],
             seconds: 300,
-            ..Service::default()
+            ..ServiceSpec::default()
         }
     }
 
@@ -627,11 +636,11 @@ mod tests {
     fn on<T>(
         machine: &Machine,
         receipt: Receipt,
-        look: impl FnOnce(&Context<'_>, &Wanted<'_>) -> T,
+        look: impl FnOnce(&Context<'_>, &WantedService<'_>) -> T,
     ) -> T {
         let service = service();
         let files = vec![file(CONF), file(UNIT)];
-        let wanted = Wanted { unit: service.unit(), service: &service, files };
+        let wanted = WantedService { unit: service.unit(), service: &service, files };
         machine.with(receipt, |cx| look(cx, &wanted))
     }
 
@@ -713,7 +722,7 @@ mod tests {
         let deeds = on(&machine, Receipt::default(), |cx, wanted| {
             wanted.build(cx.system, b"wheels".to_vec(), lines(&[package]))
         });
-        let pip = deeds.iter().map(Deed::command).find(|one| one.argv[0].ends_with("python"));
+        let pip = deeds.iter().map(RootAction::command).find(|one| one.argv[0].ends_with("python"));
         let pip = pip.unwrap();
         assert_eq!(pip.input.as_deref(), Some(&b"six==1 --hash=sha256:ab\n"[..]));
         for word in ["--require-hashes", "--no-index", "-I", "/dev/stdin"] {
@@ -730,7 +739,8 @@ mod tests {
         assert!(!refused(&machine, Receipt::default()));
         machine.file(CONF, "as aitk wrote it\n");
         assert!(refused(&machine, Receipt::default()));
-        let noted = Made::created(format!("file:{CONF}"), Some(hash_of(b"as aitk wrote it\n")));
+        let noted =
+            ReceiptEntry::created(format!("file:{CONF}"), Some(hash_of(b"as aitk wrote it\n")));
         let receipt = machine.with(Receipt::default(), |cx| {
             cx.note("service.mlflow", [noted]);
             cx.receipt()
@@ -758,7 +768,7 @@ mod tests {
     #[test]
     fn a_program_of_its_own_may_ask_for_a_while() {
         let health = ["/usr/bin/pg_isready", "-h", "/run/aitk-postgresql"].map(str::to_owned);
-        let service = Service { health: health.to_vec(), ..Service::default() };
+        let service = ServiceSpec { health: health.to_vec(), ..ServiceSpec::default() };
         let argv = ask(&service, 3).argv;
         assert_eq!(argv[..2], ["sh", "-c"]);
         assert_eq!(argv[3..], ["3", "/usr/bin/pg_isready", "-h", "/run/aitk-postgresql"]);

@@ -4,7 +4,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{FileKind, Message, System, Told, message};
+use aitk_system::{FileKind, Message, System, ToMessage, message};
 
 /// What stands around the lines that are aitk's.
 pub(super) const BEGIN: &str = "# >>> aitk >>>";

@@ -4,10 +4,10 @@ use std::path::PathBuf;
 
 use aitk_plan::step::ShellInit;
 use aitk_plan::{Plan, Step};
-use aitk_system::{FileKind, Message, System, Told, message, quote};
+use aitk_system::{FileKind, Message, System, ToMessage, message, quote};
 
 use super::shell_file::{self, BEGIN, Changed, END, Unclear, behind_links, closed};
-use super::{Check, Ensure, Exact, Made, Work, base, help_where_refused};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, base, help_where_refused};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::shell_files;
@@ -19,12 +19,12 @@ const NEW: &str = "new";
 const CUT: &str = "cut";
 
 /// The file that new shells read, and the lines that it shall have.
-struct Wanted {
+struct WantedLines {
     file: PathBuf,
     lines: String,
 }
 
-fn wanted(cx: &Context<'_>, plan: &Plan) -> Wanted {
+fn wanted(cx: &Context<'_>, plan: &Plan) -> WantedLines {
     let [bash, zsh, fish] = shell_files(&cx.machine.folders.home);
     let shell = cx.system.env("SHELL").unwrap_or_default();
     let quoted = |path: PathBuf| quote(&path.to_string_lossy());
@@ -32,7 +32,7 @@ fn wanted(cx: &Context<'_>, plan: &Plan) -> Wanted {
     match shell.rsplit('/').next() {
         Some("fish") => {
             let script = quoted(conda.join("etc/fish/conf.d/conda.fish"));
-            Wanted { file: fish, lines: format!("test -r {script}; and source {script}\n") }
+            WantedLines { file: fish, lines: format!("test -r {script}; and source {script}\n") }
         }
         name => {
             let script = |tool: &str| {
@@ -40,12 +40,12 @@ fn wanted(cx: &Context<'_>, plan: &Plan) -> Wanted {
                 format!("[ -r {script} ] && . {script}\n")
             };
             let file = if name == Some("zsh") { zsh } else { bash };
-            Wanted { file, lines: script("conda") + &script("mamba") }
+            WantedLines { file, lines: script("conda") + &script("mamba") }
         }
     }
 }
 
-impl Wanted {
+impl WantedLines {
     /// The file behind the links, what it says now, and what it shall say; [`ExecError::Yours`] where it stays as it is.
     fn changed(&self, cx: &Context<'_>) -> Result<(PathBuf, Option<Vec<u8>>, Changed), ExecError> {
         let place = behind_links(&self.file, cx.system).map_err(ExecError::io(&self.file))?;
@@ -97,23 +97,23 @@ fn read(file: &PathBuf, system: &dyn System) -> Result<Option<Vec<u8>>, ExecErro
 }
 
 impl Ensure for ShellInit {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<Check, ExecError> {
-        let Wanted { file, lines } = wanted(cx, plan);
+    fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
+        let WantedLines { file, lines } = wanted(cx, plan);
         let place = behind_links(&file, cx.system).map_err(ExecError::io(&file))?;
         let is_file = cx.system.stat(&place).is_ok_and(|stat| stat.kind == FileKind::File);
         let bytes = if is_file { read(&place, cx.system)? } else { None };
         let bytes = bytes.unwrap_or_default();
         let check = match shell_file::has(&bytes, &lines) {
-            Ok(true) => return Ok(Check::Holds),
-            Ok(false) => Check::missing(message!("{} does not load conda", file.display())),
-            Err(Unclear) => Check::missing(Message::about(file.told(), unclear())),
+            Ok(true) => return Ok(CheckOutcome::Holds),
+            Ok(false) => CheckOutcome::missing(message!("{} does not load conda", file.display())),
+            Err(Unclear) => CheckOutcome::missing(Message::about(file.told(), unclear())),
         };
         let changed = wanted(cx, plan).changed(cx).map(|_| ());
         Ok(check.helped_by(help_where_refused(changed)?))
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
-        let Wanted { file, lines } = wanted(cx, plan);
+        let WantedLines { file, lines } = wanted(cx, plan);
         let commands = lines
             .lines()
             .map(|line| Message::plain(format!("echo \"{line}\" >> {}", file.display())));
@@ -121,7 +121,7 @@ impl Ensure for ShellInit {
         Ok(Exact::one(Step { commands, ..step.clone() }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let wanted = wanted(cx, work.plan);
         let file = &wanted.file;
         let (place, there, Changed { bytes, kept }) = wanted.changed(cx)?;
@@ -145,14 +145,14 @@ impl Ensure for ShellInit {
         Ok(made)
     }
 
-    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let file = wanted(cx, plan).file;
         is_marked(&file, cx.system).then(|| made(&file, None)).into_iter().collect()
     }
 }
 
-fn made(file: &std::path::Path, detail: Option<&str>) -> Made {
-    Made::created(format!("init:{}", file.display()), detail.map(str::to_owned))
+fn made(file: &std::path::Path, detail: Option<&str>) -> ReceiptEntry {
+    ReceiptEntry::created(format!("init:{}", file.display()), detail.map(str::to_owned))
 }
 
 /// Whether a shell's file has lines of aitk's.

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use aitk_detect::VirtualizationKind;
 use aitk_plan::step::SwapFile;
 use aitk_plan::{Bytes, Plan, SWAP_FILE, Step};
-use aitk_system::{Command, Message, System, Told, message};
+use aitk_system::{Command, Message, System, ToMessage, message};
 
-use super::root::{self, Deed};
-use super::{Check, Ensure, Exact, Made, TakenBack, Work, help_where_refused};
+use super::root::{self, RootAction};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, help_where_refused};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::Thing;
@@ -23,7 +23,7 @@ fn key(path: &str) -> String {
 }
 
 /// How things stand with a swap file.
-struct State {
+struct SwapState {
     there: bool,
     active: bool,
     /// Whether it is used after a restart.
@@ -31,8 +31,8 @@ struct State {
     ours: bool,
 }
 
-fn state(cx: &Context<'_>, path: &str) -> Result<State, ExecError> {
-    Ok(State {
+fn state(cx: &Context<'_>, path: &str) -> Result<SwapState, ExecError> {
+    Ok(SwapState {
         there: cx.system.exists(path),
         active: is_active(&root::text(cx, "/proc/swaps")?, path),
         lasting: is_lasting(&root::text(cx, FSTAB)?, path),
@@ -122,15 +122,15 @@ fn refuse(cx: &Context<'_>, swap: &SwapFile) -> Result<(), ExecError> {
         });
     }
     root::only_file(cx.system, Path::new(path))?;
-    let State { there, ours, .. } = state(cx, path)?;
+    let SwapState { there, ours, .. } = state(cx, path)?;
     if there && !ours { Err(ExecError::Foreign { path: path.into() }) } else { Ok(()) }
 }
 
 /// What is still to be done.
-fn deeds(cx: &Context<'_>, swap: &SwapFile) -> Result<Vec<Deed>, ExecError> {
+fn deeds(cx: &Context<'_>, swap: &SwapFile) -> Result<Vec<RootAction>, ExecError> {
     refuse(cx, swap)?;
     let (path, size) = (swap.path.as_str(), swap.size);
-    let State { there, active, lasting, .. } = state(cx, path)?;
+    let SwapState { there, active, lasting, .. } = state(cx, path)?;
     let mut commands = Vec::new();
     if !active {
         // It comes last into fstab: before that it may be half made.
@@ -140,12 +140,12 @@ fn deeds(cx: &Context<'_>, swap: &SwapFile) -> Result<Vec<Deed>, ExecError> {
         }
         commands.push(Command::as_root(["swapon", path]));
     }
-    let mut deeds: Vec<_> = commands.into_iter().map(Deed::Run).collect();
+    let mut deeds: Vec<_> = commands.into_iter().map(RootAction::Run).collect();
     if !lasting {
         let fstab = root::text(cx, FSTAB)?;
         // A last line without an end would be continued.
         let end = if fstab.is_empty() || fstab.ends_with('\n') { "" } else { "\n" };
-        deeds.push(Deed::add(FSTAB, format!("{end}{path} none swap sw 0 0 {MARK}\n")));
+        deeds.push(RootAction::add(FSTAB, format!("{end}{path} none swap sw 0 0 {MARK}\n")));
     }
     Ok(deeds)
 }
@@ -207,9 +207,9 @@ fn enough_room(cx: &Context<'_>, path: &str, size: u64) -> Result<(), ExecError>
 }
 
 impl Ensure for SwapFile {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let path = self.path.as_str();
-        let State { active, lasting, ours, .. } = state(cx, path)?;
+        let SwapState { active, lasting, ours, .. } = state(cx, path)?;
         let mut missing = Vec::new();
         if !active {
             missing.push(message!("{path} is not in use"));
@@ -219,9 +219,9 @@ impl Ensure for SwapFile {
             missing.push(message!("{FSTAB} does not name {path}"));
         }
         if missing.is_empty() {
-            return Ok(Check::Holds);
+            return Ok(CheckOutcome::Holds);
         }
-        Ok(Check::of(missing).helped_by(help_where_refused(refuse(cx, self))?))
+        Ok(CheckOutcome::of(missing).helped_by(help_where_refused(refuse(cx, self))?))
     }
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
@@ -229,20 +229,20 @@ impl Ensure for SwapFile {
         Ok(Exact::one(Step { disk, ..root::shown(cx, step, &deeds(cx, self)?) }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let (path, size) = (self.path.as_str(), self.size);
         let deeds = deeds(cx, self)?;
         enough_room(cx, path, size)?;
-        let made = vec![Made::created(key(path), None)];
+        let made = vec![ReceiptEntry::created(key(path), None)];
         let there = || cx.system.exists(path);
         cx.about_to(&work.step.id, &made, there, || root::carry_out(cx, work, &deeds))?;
         Ok(made)
     }
 
     /// What aitk has made is noted before it is there, so the rest was there before.
-    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let path = self.path.as_str();
-        cx.system.exists(path).then(|| Made::found(key(path), None)).into_iter().collect()
+        cx.system.exists(path).then(|| ReceiptEntry::found(key(path), None)).into_iter().collect()
     }
 
     fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
@@ -332,7 +332,7 @@ mod tests {
         let refused = commands(&machine, Receipt::default()).unwrap_err();
         assert!(matches!(refused, ExecError::Foreign { .. }), "{refused}");
         machine.file("/proc/swaps", SWAPS);
-        assert_eq!(machine.check(&step(action())).unwrap(), Check::Holds);
+        assert_eq!(machine.check(&step(action())).unwrap(), CheckOutcome::Holds);
     }
 
     #[test]
@@ -343,12 +343,12 @@ mod tests {
         let again = commands(&machine, ours()).unwrap();
         assert_eq!((again[0].as_str(), again.len()), ("sudo rm -f -- /swapfile", 6));
         machine.file("/proc/swaps", SWAPS);
-        let missing = Check::missing("/etc/fstab does not name /swapfile");
+        let missing = CheckOutcome::missing("/etc/fstab does not name /swapfile");
         assert_eq!(machine.check_with(&step(action()), ours()).unwrap(), missing);
         assert_eq!(commands(&machine, ours()).unwrap().len(), 1);
         machine.file(FSTAB, &format!("/dev/vda1 / ext4 defaults 0 1\n{LINE}\n"));
         let holds = machine.check_with(&step(action()), ours()).unwrap();
-        assert_eq!(holds, Check::Holds);
+        assert_eq!(holds, CheckOutcome::Holds);
         machine.file("/proc/swaps", "Filename\n");
         assert_eq!(commands(&machine, ours()).unwrap(), ["sudo swapon /swapfile"]);
     }

@@ -6,9 +6,10 @@ use std::path::Path;
 use aitk_plan::step::SystemFile;
 use aitk_plan::{Plan, Step};
 
-use super::root::{self, Deed};
+use super::root::{self, RootAction};
 use super::{
-    Check, Ensure, Exact, Made, TakenBack, Work, hash, hash_of, help_where_refused, with_what_was,
+    CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, hash, hash_of, help_where_refused,
+    with_what_was,
 };
 use crate::context::Context;
 use crate::error::ExecError;
@@ -32,14 +33,14 @@ fn key(path: &Path) -> String {
 }
 
 impl Ensure for SystemFile {
-    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let path = Path::new(&self.path);
         let there = root::only_file(cx.system, path).and_then(|()| root::content_of(cx, path));
         let check = match there {
-            Ok(Some(there)) if there == self.content.as_bytes() => return Ok(Check::Holds),
-            Ok(None) => Check::missing(message!("there is no {}", path.display())),
+            Ok(Some(there)) if there == self.content.as_bytes() => return Ok(CheckOutcome::Holds),
+            Ok(None) => CheckOutcome::missing(message!("there is no {}", path.display())),
             Ok(Some(_)) | Err(ExecError::Foreign { .. }) => {
-                Check::missing(message!("{} says something else", path.display()))
+                CheckOutcome::missing(message!("{} says something else", path.display()))
             }
             Err(error) => return Err(error),
         };
@@ -48,17 +49,17 @@ impl Ensure for SystemFile {
 
     fn resolve(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         refuse_foreign(cx, self)?;
-        let put = Deed::put(Path::new(&self.path), &self.content);
+        let put = RootAction::put(Path::new(&self.path), &self.content);
         Ok(Exact::one(root::shown(cx, step, &[put])))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         refuse_foreign(cx, self)?;
         let path = Path::new(&self.path);
-        let made = vec![Made::created(key(path), Some(hash_of(self.content.as_bytes())))];
+        let made = vec![ReceiptEntry::created(key(path), Some(hash_of(self.content.as_bytes())))];
         let there =
-            || self.check(cx, work.plan, work.step).is_ok_and(|check| check == Check::Holds);
-        let put = [Deed::put(path, &self.content)];
+            || self.check(cx, work.plan, work.step).is_ok_and(|check| check == CheckOutcome::Holds);
+        let put = [RootAction::put(path, &self.content)];
         // Until it is done it may say what it said before.
         let about = with_what_was(cx, made.clone());
         cx.about_to(&work.step.id, &about, there, || root::carry_out(cx, work, &put))?;
@@ -66,11 +67,11 @@ impl Ensure for SystemFile {
     }
 
     /// What aitk has made is noted before it is there, so the rest was there before.
-    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let path = Path::new(&self.path);
         let there = root::content_of(cx, path).ok().flatten();
         let there = there.is_some_and(|there| there == self.content.as_bytes());
-        there.then(|| Made::found(key(path), None)).into_iter().collect()
+        there.then(|| ReceiptEntry::found(key(path), None)).into_iter().collect()
     }
 
     /// It goes where it says what aitk has written.
@@ -112,11 +113,11 @@ mod tests {
     fn it_holds_where_the_file_says_just_that() {
         let machine = Machine::new("{}");
         let holds = |machine: &Machine| machine.check(&step(action())).unwrap();
-        assert_eq!(holds(&machine), Check::missing(format!("there is no {PATH}")));
+        assert_eq!(holds(&machine), CheckOutcome::missing(format!("there is no {PATH}")));
         machine.file(PATH, "blacklist nouveau\n");
-        assert_eq!(holds(&machine), Check::Holds);
+        assert_eq!(holds(&machine), CheckOutcome::Holds);
         machine.file(PATH, "blacklist nouveau\nblacklist other\n");
-        let other = || Check::missing(format!("{PATH} says something else"));
+        let other = || CheckOutcome::missing(format!("{PATH} says something else"));
         assert_eq!(
             holds(&machine),
             other().helped_by(in_the_way(Path::new(PATH))),

@@ -11,7 +11,7 @@ use aitk_system::{Deny, Message, Real, Replay, Report, System};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Check, Work, behaviour};
+use super::{CheckOutcome, Work, behaviour};
 use crate::context::{Context, no_log};
 use crate::error::ExecError;
 use crate::receipt::Receipt;
@@ -83,7 +83,7 @@ impl Machine {
     /// A receipt that says that aitk made these.
     pub fn made(&self, keys: &[&str]) -> Receipt {
         self.with(Receipt::default(), |cx| {
-            let made = |key: &&str| super::Made::created((*key).to_owned(), None);
+            let made = |key: &&str| super::ReceiptEntry::created((*key).to_owned(), None);
             cx.note("a step", keys.iter().map(made));
             cx.receipt()
         })
@@ -125,11 +125,11 @@ impl Machine {
         look(&cx)
     }
 
-    pub fn check(&self, step: &Step) -> Result<Check, ExecError> {
+    pub fn check(&self, step: &Step) -> Result<CheckOutcome, ExecError> {
         self.check_with(step, Receipt::default())
     }
 
-    pub fn check_with(&self, step: &Step, receipt: Receipt) -> Result<Check, ExecError> {
+    pub fn check_with(&self, step: &Step, receipt: Receipt) -> Result<CheckOutcome, ExecError> {
         self.with(receipt, |cx| behaviour(&step.action).check(cx, &plan(vec![step.clone()]), step))
     }
 

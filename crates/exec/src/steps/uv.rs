@@ -5,13 +5,13 @@ use aitk_plan::step::Uv;
 use aitk_plan::{Package, Plan, Step};
 use aitk_system::{Message, message};
 
-use super::{Check, Ensure, Exact, Made, Remedy, Work, hash, not_ours};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, hash, not_ours};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::Incoming;
 
 impl Ensure for Uv {
-    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Check, ExecError> {
+    fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         self.verify(cx, plan, step, cx.depth())
     }
 
@@ -21,14 +21,18 @@ impl Ensure for Uv {
         _: &Plan,
         _: &Step,
         depth: Depth,
-    ) -> Result<Check, ExecError> {
+    ) -> Result<CheckOutcome, ExecError> {
         let found = find_uv(cx.system, cx.catalog, cx.settings, depth == Depth::Content);
         Ok(match (found, &cx.settings.uv) {
-            (Some(_), _) => Check::Holds,
-            (None, Some(named)) => Check::missing(message!("{} is not there", named.display()))
-                .helped_by(Remedy::Do(message!("name a uv that is there with --uv, or none"))),
-            (None, None) => Check::missing(message!("there is no uv {}", cx.catalog.uv.version))
-                .helped_by(not_ours(cx, &own_uv(&cx.settings.data, cx.catalog))),
+            (Some(_), _) => CheckOutcome::Holds,
+            (None, Some(named)) => {
+                CheckOutcome::missing(message!("{} is not there", named.display()))
+                    .helped_by(Remedy::Do(message!("name a uv that is there with --uv, or none")))
+            }
+            (None, None) => {
+                CheckOutcome::missing(message!("there is no uv {}", cx.catalog.uv.version))
+                    .helped_by(not_ours(cx, &own_uv(&cx.settings.data, cx.catalog)))
+            }
         })
     }
 
@@ -61,7 +65,7 @@ impl Ensure for Uv {
         }))
     }
 
-    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<Made>, ExecError> {
+    fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
         let machine = cx.machine_now();
         let total = work.step.download.unwrap_or(0);
         let progress = Incoming::new(&work.step.id, total, work.reporter);
@@ -70,17 +74,17 @@ impl Ensure for Uv {
         // The one that the user names stays the user's.
         let ours = cx.settings.uv.is_none().then(|| [path.clone(), note_of(&path)]);
         let ours = ours.into_iter().flatten();
-        Ok(ours.map(|path| Made::path(&path, hash(&path, cx.system))).collect())
+        Ok(ours.map(|path| ReceiptEntry::path(&path, hash(&path, cx.system))).collect())
     }
 
     /// Whatever is among aitk's tools.
-    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<Made> {
+    fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let tools = cx.settings.data.join("tools");
         let names = cx.system.list(&tools).unwrap_or_default().into_iter();
         let uvs = names.filter(|name| name.starts_with("uv-"));
         let programs = uvs.map(|name| tools.join(name).join("uv"));
         let files = programs.flat_map(|uv| [note_of(&uv), uv]);
         let there = files.filter(|path| cx.system.exists(path));
-        there.map(|path| Made::path(&path, None)).collect()
+        there.map(|path| ReceiptEntry::path(&path, None)).collect()
     }
 }

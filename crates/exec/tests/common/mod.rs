@@ -15,8 +15,8 @@ use std::thread;
 use aitk_detect::{Machine, detect, examine};
 use aitk_env::{Environments, Generation, Settings};
 use aitk_exec::{
-    Context, Event, ExecError, Finding, Journal, Receipt, Reporter, Summary, back, judge, survey,
-    verify,
+    Context, Event, ExecError, Journal, Receipt, Reporter, Summary, VerifyFinding, back, judge,
+    survey, verify,
 };
 use aitk_plan::{Catalog, Choices, Manager, Plan, Profile, Status, Wheel};
 use aitk_system::{Deny, Explain, Real, System};
@@ -214,7 +214,7 @@ impl Home {
     }
 
     /// What is found, by those who change nothing.
-    pub fn verify(&self, deep: bool) -> Vec<Finding> {
+    pub fn verify(&self, deep: bool) -> Vec<VerifyFinding> {
         let system = Deny(Arc::new(Real));
         self.with(&system, false, |cx, plan| verify(cx, &plan, deep, &Silent).unwrap())
     }

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use aitk_system::{
-    Command, Hold, Host, Line, Memory, Message, Nvml, NvmlFailure, Output, Permit, Privilege, Real,
+    Command, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit, Real, RunAs,
     RunError, Space, Stat, System, Timestamp,
 };
 
@@ -39,7 +39,7 @@ impl Elsewhere {
                     words.map(|word| self.at(Path::new(word)).to_string_lossy().into_owned());
                 let path = ["env", "PATH=/usr/sbin:/usr/bin:/sbin:/bin"].map(str::to_owned);
                 let argv = path.into_iter().chain(words).collect();
-                let privilege = Privilege::User;
+                let privilege = RunAs::User;
                 return (&Real as &dyn System).run(&Command { argv, privilege, ..command.clone() });
             }
         }
@@ -87,7 +87,7 @@ impl System for Elsewhere {
     fn which(&self, program: &str) -> Option<PathBuf> {
         Real.which(program)
     }
-    fn memory(&self) -> io::Result<Memory> {
+    fn memory(&self) -> io::Result<MemoryInfo> {
         Real.memory()
     }
     fn space(&self, path: &Path) -> io::Result<Space> {
@@ -108,8 +108,8 @@ impl System for Elsewhere {
         watch: &mut dyn FnMut(Line<'_>),
     ) -> Result<Output, RunError> {
         match command.privilege {
-            Privilege::User => Real.run_watched(command, watch),
-            Privilege::Root => self.as_root(command),
+            RunAs::User => Real.run_watched(command, watch),
+            RunAs::Root => self.as_root(command),
         }
     }
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use aitk_detect::{Machine, detect, examine};
 use aitk_env::{Environments, Generation, Settings};
-use aitk_exec::{Context, Event, Finding, Journal, Receipt, Reporter, judge, survey, verify};
+use aitk_exec::{Context, Event, Journal, Receipt, Reporter, VerifyFinding, judge, survey, verify};
 use aitk_plan::{Catalog, Choices, Manager, Plan, Profile, Status, Step, Wheel};
 use aitk_system::{Deny, Explain, Real, System};
 
@@ -121,7 +121,7 @@ impl Home {
     }
 
     /// What is found, by those who change nothing.
-    pub fn verify(&self, deep: bool) -> Vec<Finding> {
+    pub fn verify(&self, deep: bool) -> Vec<VerifyFinding> {
         let system = Deny(Arc::clone(&self.system));
         self.with(&system, false, |cx, plan| verify(cx, &plan, deep, &Silent).unwrap())
     }

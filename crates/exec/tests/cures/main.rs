@@ -24,19 +24,19 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use aitk_env::Depth;
-use aitk_exec::{Finding, Remedy};
+use aitk_exec::{Remedy, VerifyFinding};
 use aitk_plan::Manager;
 use aitk_system::{Message, Real};
 use broken::{Case, Helps, case, remove};
 use home::Home;
 
-fn of(found: &[Finding]) -> BTreeSet<(String, String)> {
-    let pair = |found: &Finding| (found.message.to_string(), found.remedy.text().to_string());
+fn of(found: &[VerifyFinding]) -> BTreeSet<(String, String)> {
+    let pair = |found: &VerifyFinding| (found.message.to_string(), found.remedy.text().to_string());
     found.iter().map(pair).collect()
 }
 
 /// Does what is said to help, as a person does.
-fn follow(home: &Home, case: &Case, found: &[Finding]) {
+fn follow(home: &Home, case: &Case, found: &[VerifyFinding]) {
     let mut applies = BTreeSet::new();
     for finding in found {
         match &finding.remedy {

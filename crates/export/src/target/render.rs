@@ -8,7 +8,7 @@ use aitk_system::is_plain;
 use minijinja::value::{Serde, Value};
 
 use super::list::TargetList;
-use super::rows::{FileRow, Mode, Owner, Part, Target, Without, damaged};
+use super::rows::{FileRow, Mode, Owner, PartTarget, Target, Without, damaged};
 use crate::engine::refused;
 use crate::view::View;
 use crate::{Export, ExportError, File, Left, Source};
@@ -83,7 +83,7 @@ struct Rendering<'a> {
 }
 
 impl Rendering<'_> {
-    fn target(&mut self, target: &Target, part: Option<&Part>) -> Result<(), ExportError> {
+    fn target(&mut self, target: &Target, part: Option<&PartTarget>) -> Result<(), ExportError> {
         let list = self.list;
         let mut parts = Vec::new();
         for part in &target.part {
@@ -131,7 +131,7 @@ impl Rendering<'_> {
         &mut self,
         target: &Target,
         row: &FileRow,
-        part: Option<&Part>,
+        part: Option<&PartTarget>,
     ) -> Result<(), ExportError> {
         if !self.holds(target, row.when.as_deref())? {
             return Ok(());
@@ -213,7 +213,7 @@ impl Rendering<'_> {
 }
 
 /// Where a file of a part goes, unless that is left out.
-fn place(part: Option<&Part>, path: &str) -> Option<String> {
+fn place(part: Option<&PartTarget>, path: &str) -> Option<String> {
     let Some(part) = part else { return Some(path.to_owned()) };
     let is_left_out = part.except.iter().any(|except| except == path);
     let below = part.below.as_ref().map_or_else(String::new, |below| format!("{below}/"));

@@ -64,11 +64,11 @@ pub struct Target {
     /// Where it stands in the list; a part of others without one is not listed.
     pub(super) rank: Option<u32>,
     #[serde(default)]
-    pub(super) refuse: Vec<Refusal>,
+    pub(super) refuse: Vec<RefusalRow>,
     #[serde(default)]
     pub(super) file: Vec<FileRow>,
     #[serde(default)]
-    pub(super) part: Vec<Part>,
+    pub(super) part: Vec<PartTarget>,
     #[serde(default)]
     pub(super) without: Vec<Without>,
     #[serde(skip)]
@@ -210,7 +210,7 @@ pub enum Level {
 /// When a plan cannot be exported, and why: a name that the program knows, or one of the target's texts below `refuse`.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Refusal {
+pub(super) struct RefusalRow {
     pub(super) why: String,
     pub(super) when: String,
 }
@@ -259,7 +259,7 @@ pub(super) enum Mode {
 /// Another target that belongs to it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Part {
+pub(super) struct PartTarget {
     pub(super) target: String,
     /// Whether its files are files of this target, too; else they only stand in one.
     #[serde(default = "yes")]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aitk_plan::{Language, Project, Secret, Service};
+use aitk_plan::{Language, Project, Secret, ServiceSpec};
 
 use super::list::TargetList;
 use super::rows::{Target, damaged};
@@ -16,7 +16,7 @@ impl TargetList {
         target: &Target,
         parts: &[String],
         parameters: &BTreeMap<String, String>,
-    ) -> Result<Vec<Service>, ExportError> {
+    ) -> Result<Vec<ServiceSpec>, ExportError> {
         let view =
             minijinja::context! { parameters => parameters.clone(), parts => target.chosen(parts) };
         let filled = |text: &String| {
@@ -38,7 +38,7 @@ impl TargetList {
                 }
             }
             let text = |language| target.text(language, &["service", &row.name]).to_owned();
-            services.push(Service {
+            services.push(ServiceSpec {
                 name: row.name.clone(),
                 what: text(Language::English),
                 french: text(Language::French),

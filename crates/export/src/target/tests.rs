@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use aitk_detect::Machine;
 use aitk_plan::{
     Action, Catalog, Choices, Language, LayerRequest, Lock, Locked, Locks, Manager, Package, Plan,
-    Profile, Project, Service, Status, plan,
+    Profile, Project, ServiceSpec, Status, plan,
 };
 use aitk_system::builtin_below;
 use serde::Deserialize;
@@ -198,10 +198,10 @@ fn planned(machine: &Machine, budget: &str, framework: &str, manager: Manager) -
             requirements.iter().map(name).filter(|name| !name.is_empty()).map(package).collect();
         let locked = |package: &Package| Locked { package: package.clone(), ..Locked::default() };
         let packages = step.packages.iter().map(locked).collect();
-        layers.push(aitk_plan::Layer { step: step.id.clone(), packages });
+        layers.push(aitk_plan::LockedLayer { step: step.id.clone(), packages });
     }
     let python = "3.12".to_owned();
-    let target = aitk_plan::Target { python, arch: "x86_64".to_owned(), glibc: None };
+    let target = aitk_plan::LockTarget { python, arch: "x86_64".to_owned(), glibc: None };
     (plan, Locks { environment: Lock { manager, target, build: None, layers }, base: None })
 }
 
@@ -307,7 +307,7 @@ fn files_of_services(list: &TargetList, target: &Target, parts: &[String]) -> Ve
         ..Choices::default()
     };
     let project = list.project(budget, &choices).unwrap();
-    let files = |service: &Service| list.service_files(&project, &service.name).unwrap();
+    let files = |service: &ServiceSpec| list.service_files(&project, &service.name).unwrap();
     project.services.iter().flat_map(files).collect()
 }
 

@@ -19,7 +19,7 @@ pub struct Dialogue<'t> {
 
 /// What a line that was typed meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Heard {
+pub enum DialogueInput {
     /// An answer.
     Answer,
     /// The question is to be explained.
@@ -55,20 +55,20 @@ impl<'t> Dialogue<'t> {
     }
 
     /// Takes a line to heart: a number, an answer or its beginning, nothing for the default, `?`, or the word for back.
-    pub fn hear(&mut self, question: &Question, line: &str) -> Heard {
+    pub fn hear(&mut self, question: &Question, line: &str) -> DialogueInput {
         let line = line.trim().to_lowercase();
         if line == "?" {
-            return Heard::Explain;
+            return DialogueInput::Explain;
         }
         if line == self.word("word.back") || ["back", "retour"].contains(&line.as_str()) {
-            let Some(last) = self.asked.pop() else { return Heard::First };
+            let Some(last) = self.asked.pop() else { return DialogueInput::First };
             self.answers.remove(&last);
-            return Heard::Back;
+            return DialogueInput::Back;
         }
-        let Some(answer) = self.meant(question, &line) else { return Heard::Unknown };
+        let Some(answer) = self.meant(question, &line) else { return DialogueInput::Unknown };
         self.answers.insert(question.id.clone(), answer);
         self.asked.push(question.id.clone());
-        Heard::Answer
+        DialogueInput::Answer
     }
 
     fn meant(&self, question: &Question, line: &str) -> Option<String> {

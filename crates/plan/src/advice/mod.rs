@@ -14,8 +14,8 @@ use crate::basics::basics;
 use crate::size::Bytes;
 use crate::texts::Texts;
 
-pub use dialogue::{Dialogue, Heard};
-pub use offers::{HOURS, Kind, Need, Offer, OfferTold, Per, State, compare, price};
+pub use dialogue::{Dialogue, DialogueInput};
+pub use offers::{HOURS, Need, Offer, OfferKind, OfferStatus, OfferTold, Per, compare, price};
 pub use tree::{AdviceError, Answer, Answers, Place, Question, Tree};
 
 use tree::{Leaf, gpu_of};
@@ -36,7 +36,7 @@ pub struct Advice {
     /// Why it fits.
     pub why: Vec<Message>,
     /// What it costs.
-    pub cost: Cost,
+    pub cost: CostEstimate,
     /// What was asked for besides.
     pub need: Need,
     /// What there is for it, and what of that does not fit.
@@ -53,7 +53,7 @@ pub struct Advice {
 
 /// The order of a cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Cost {
+pub struct CostEstimate {
     /// In words.
     pub text: Message,
     /// Where it comes from.
@@ -126,7 +126,7 @@ pub fn advise(
         title: say("title"),
         what: what.split(" · ").map(|part| Message::said(part.to_owned(), Vec::new())).collect(),
         why,
-        cost: Cost {
+        cost: CostEstimate {
             text: say("cost"),
             source: say("source"),
             as_of: leaf.as_of.clone(),

@@ -19,11 +19,11 @@ pub struct Offer {
     /// Stable name.
     pub id: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: OfferKind,
     /// What its maker calls it.
     pub name: String,
     /// Whether it is still there.
-    pub status: State,
+    pub status: OfferStatus,
     /// The least that it costs, in US dollars.
     pub usd: Option<f64>,
     /// What that is for.
@@ -71,7 +71,7 @@ pub struct Size {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the words are in the texts, under `kind`")]
-pub enum Kind {
+pub enum OfferKind {
     Notebook,
     Trial,
     Vps,
@@ -85,7 +85,7 @@ pub enum Kind {
 /// Whether an offer is still there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum OfferStatus {
     /// As it ever was.
     Alive,
     /// Under another name than the one that people know.
@@ -137,7 +137,7 @@ impl Need {
 /// Why an offer does not fit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Unfit {
+pub enum OfferMismatch {
     /// It is gone.
     Retired,
     /// Too little memory of a GPU.
@@ -179,7 +179,7 @@ impl Offer {
     }
 
     /// Why it does not fit a need; `None` where it does, as far as that is known.
-    pub fn unfit(&self, need: &Need) -> Option<Unfit> {
+    pub fn unfit(&self, need: &Need) -> Option<OfferMismatch> {
         let small = |wanted: u32| match self.sizes.is_empty() {
             true => self.vram.is_some_and(|has| has < wanted),
             false => self.size(need).is_none(),
@@ -187,14 +187,14 @@ impl Offer {
         let gpu = |wanted: u32| !self.gpu || small(wanted);
         // What use decides costs something.
         let dear = |spend: f64| self.month_usd(need).map_or(spend == 0.0, |usd| usd > spend);
-        if self.status == State::Retired {
-            Some(Unfit::Retired)
+        if self.status == OfferStatus::Retired {
+            Some(OfferMismatch::Retired)
         } else if need.vram.is_some_and(gpu) {
-            Some(Unfit::Vram)
+            Some(OfferMismatch::Vram)
         } else if self.hours.is_some_and(|has| need.hours.is_some_and(|wanted| has < wanted)) {
-            Some(Unfit::Hours)
+            Some(OfferMismatch::Hours)
         } else if need.spend.is_some_and(dear) {
-            Some(Unfit::Spend)
+            Some(OfferMismatch::Spend)
         } else {
             None
         }
@@ -209,11 +209,11 @@ pub struct OfferTold {
     /// What its maker calls it.
     pub name: String,
     /// What it is.
-    pub kind: Kind,
+    pub kind: OfferKind,
     /// The GPU that is meant, where it has several.
     pub size: Option<String>,
     /// Whether it is still there.
-    pub status: State,
+    pub status: OfferStatus,
     /// What it gives.
     pub gives: Message,
     /// What it does not give.
@@ -239,7 +239,7 @@ pub struct OfferTold {
     /// Whether that is long ago.
     pub stale: bool,
     /// Why it does not fit, in one word.
-    pub unfit: Option<Unfit>,
+    pub unfit: Option<OfferMismatch>,
     /// Why it does not fit.
     pub why: Option<Message>,
 }
@@ -264,30 +264,36 @@ pub fn compare(
     }
     // Where software is the way, the machine is one's own; in a comparison of everything it brings no GPU.
     let brings_none = |offer: &Offer| {
-        let asked = leaf.is_none() && need.vram.is_some() && offer.kind == Kind::Stack;
-        asked.then_some(Unfit::Software)
+        let asked = leaf.is_none() && need.vram.is_some() && offer.kind == OfferKind::Stack;
+        asked.then_some(OfferMismatch::Software)
     };
     let tell = |offer: &Offer| {
         tell(offer, offer.unfit(need).or_else(|| brings_none(offer)), need, texts, today)
     };
     let mut told: Vec<_> = all.into_iter().map(tell).collect();
-    told.sort_by_key(|offer| (offer.unfit.is_some(), offer.status == State::Uncertain));
+    told.sort_by_key(|offer| (offer.unfit.is_some(), offer.status == OfferStatus::Uncertain));
     told
 }
 
-fn tell(offer: &Offer, unfit: Option<Unfit>, need: &Need, texts: &Texts, today: &str) -> OfferTold {
+fn tell(
+    offer: &Offer,
+    unfit: Option<OfferMismatch>,
+    need: &Need,
+    texts: &Texts,
+    today: &str,
+) -> OfferTold {
     let words = |own: &Option<String>, what: &str| {
         let built_in = || texts.get(&format!("offer.{}.{what}", offer.id));
         own.as_ref().map_or_else(built_in, Message::plain)
     };
     let count = |number: Option<u32>| Message::plain(number.unwrap_or_default());
     let why = unfit.map(|unfit| match unfit {
-        Unfit::Retired => texts.get("reason.retired"),
-        Unfit::Vram => texts.fill("reason.vram", vec![("vram", count(need.vram))]),
-        Unfit::Software => texts.get("reason.software"),
-        Unfit::Hours => texts
+        OfferMismatch::Retired => texts.get("reason.retired"),
+        OfferMismatch::Vram => texts.fill("reason.vram", vec![("vram", count(need.vram))]),
+        OfferMismatch::Software => texts.get("reason.software"),
+        OfferMismatch::Hours => texts
             .fill("reason.hours", vec![("has", count(offer.hours)), ("hours", count(need.hours))]),
-        Unfit::Spend => {
+        OfferMismatch::Spend => {
             texts.fill("reason.spend", vec![("spend", price(need.spend.unwrap_or_default()))])
         }
     });

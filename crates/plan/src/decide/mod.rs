@@ -13,7 +13,7 @@ use crate::basics::basics;
 use crate::catalog::Catalog;
 use crate::choices::Choices;
 use crate::digest::machine_digest;
-use crate::driver::{Driver, driver};
+use crate::driver::{DriverAction, driver};
 use crate::framework::choose_framework;
 use crate::manager::Manager;
 use crate::model::{Plan, Status, Step, Totals};
@@ -40,7 +40,7 @@ pub fn plan(
     let python = choose_python(machine, choices, manager, catalog);
     let driver = driver(machine, catalog);
     let arriving = match &driver {
-        Driver::Install { row, .. } if may_install(choices) => Some(*row),
+        DriverAction::Install { row, .. } if may_install(choices) => Some(*row),
         _ => None,
     };
     let framework = choose_framework(machine, choices, manager, catalog, &python, arriving);

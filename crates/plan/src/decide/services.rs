@@ -6,13 +6,13 @@ use aitk_system::message;
 
 use super::recipe::Recipe;
 use crate::model::Step;
-use crate::project::Service;
+use crate::project::ServiceSpec;
 use crate::situation::Situation;
 use crate::step::form::{EachService, ServiceMasks, ServicePackages};
 use crate::step::{self, Action, AptPackages, MaskedUnits};
 
 /// Something of all services, each once; `None` where there is nothing.
-fn of_all(on: &Situation<'_>, of: impl Fn(&Service) -> &Vec<String>) -> Option<Vec<String>> {
+fn of_all(on: &Situation<'_>, of: impl Fn(&ServiceSpec) -> &Vec<String>) -> Option<Vec<String>> {
     let services = on.profile.project.iter().flat_map(|project| &project.services);
     let all: BTreeSet<_> = services.flat_map(of).cloned().collect();
     (!all.is_empty()).then(|| all.into_iter().collect())

@@ -4,7 +4,7 @@ use aitk_system::{Message, message};
 
 use super::recipe::Recipe;
 use crate::basics::gpu_groups;
-use crate::driver::Driver;
+use crate::driver::DriverAction;
 use crate::framework::Decision;
 use crate::model::Step;
 use crate::profile::{Estimate, ProfileStep};
@@ -54,7 +54,7 @@ impl Recipe for VendorSource {
 impl Recipe for DriverSource {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         match on.driver {
-            Driver::Install { source, .. } if on.installs_driver() => {
+            DriverAction::Install { source, .. } if on.installs_driver() => {
                 source.as_deref().cloned().map(Action::from)
             }
             _ => None,
@@ -65,9 +65,9 @@ impl Recipe for DriverSource {
 impl Recipe for GpuDriver {
     fn action(&self, on: &Situation<'_>) -> Option<Action> {
         match on.driver {
-            Driver::Fine => None,
-            Driver::Person { .. } => Some(Unavailable {}.into()),
-            Driver::Install { packages, .. } => {
+            DriverAction::Fine => None,
+            DriverAction::Person { .. } => Some(Unavailable {}.into()),
+            DriverAction::Install { packages, .. } => {
                 Some(AptPackages { packages: packages.clone() }.into())
             }
         }
@@ -75,19 +75,19 @@ impl Recipe for GpuDriver {
 
     fn estimate(&self, on: &Situation<'_>, _: Estimate) -> Estimate {
         match on.driver {
-            Driver::Install { row, .. } => row.estimate,
+            DriverAction::Install { row, .. } => row.estimate,
             _ => Estimate::default(),
         }
     }
 
     fn judge(&self, on: &Situation<'_>, step: &mut Step) {
         match on.driver {
-            Driver::Fine => {}
-            Driver::Person { why, remedy } => {
+            DriverAction::Fine => {}
+            DriverAction::Person { why, remedy } => {
                 step.skip(why.clone());
                 step.remedy = Some(remedy.clone());
             }
-            Driver::Install { why, .. } => {
+            DriverAction::Install { why, .. } => {
                 step.why.push(why.clone());
                 if !on.choices.drivers {
                     step.skip(message!(

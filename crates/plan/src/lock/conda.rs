@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use rattler_conda_types::version_spec::{LogicalOperator, RangeOperator};
 use rattler_conda_types::{
     MatchSpec, PackageName, ParseMatchSpecOptions, RepoDataRecord, Subdir, VersionSpec,
@@ -13,7 +13,7 @@ use rattler_lock::{
 };
 
 use super::error::LockError;
-use super::locked::{Layer, Lock, Locked, Locks, Target};
+use super::locked::{Lock, LockTarget, Locked, LockedLayer, Locks};
 pub use super::record::{locked, record};
 use crate::manager::{BASE, Manager};
 
@@ -87,7 +87,7 @@ pub fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks, LockE
             .map_err(|error| bad(Message::plain(error)))?
             .unwrap_or_default();
         let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
-        let layers = vec![Layer { step: String::new(), packages }];
+        let layers = vec![LockedLayer { step: String::new(), packages }];
         Ok(Some(Lock {
             manager: Manager::Conda,
             target: target(&python(&records), arch),
@@ -146,8 +146,8 @@ pub fn subdir(arch: &str) -> Option<Subdir> {
 }
 
 /// What is for this Python on this architecture; packages of conda name the glibc that they need themselves.
-pub fn target(python: &str, arch: &str) -> Target {
-    Target { python: python.to_owned(), arch: arch.to_owned(), glibc: None }
+pub fn target(python: &str, arch: &str) -> LockTarget {
+    LockTarget { python: python.to_owned(), arch: arch.to_owned(), glibc: None }
 }
 
 /// The version of the Python among these records, `3.12`.
@@ -238,8 +238,8 @@ mod tests {
         read
     }
 
-    fn layer(step: &str, packages: Vec<Locked>) -> Layer {
-        Layer { step: step.to_owned(), packages }
+    fn layer(step: &str, packages: Vec<Locked>) -> LockedLayer {
+        LockedLayer { step: step.to_owned(), packages }
     }
 
     #[test]
@@ -278,7 +278,7 @@ mod tests {
         let layered = read.environment.layered(&wishes);
         assert_eq!(layered.digest(), lock.digest());
         let names = |lock: &Lock| -> Vec<(String, Vec<String>)> {
-            let names = |layer: &Layer| layer.packages.iter().map(Locked::key).collect();
+            let names = |layer: &LockedLayer| layer.packages.iter().map(Locked::key).collect();
             lock.layers.iter().map(|layer| (layer.step.clone(), names(layer))).collect()
         };
         assert_eq!(names(&layered), names(&lock));

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::locked::{Layer, Locked};
+use super::locked::{Locked, LockedLayer};
 
 /// Each package goes to the first layer that asks for it, itself or through others; the last layer takes the rest.
 /// `name_of` is what a requirement names, `needs_of` what a package needs.
@@ -11,7 +11,7 @@ pub fn into_layers(
     packages: Vec<Locked>,
     name_of: impl Fn(&str) -> String,
     needs_of: impl Fn(&Locked) -> Vec<String>,
-) -> Vec<Layer> {
+) -> Vec<LockedLayer> {
     let mut left = packages;
     let mut layers = Vec::new();
     for (index, (step, requirements)) in wishes.iter().enumerate() {
@@ -20,7 +20,7 @@ pub fn into_layers(
         let is_last = index + 1 == wishes.len();
         let (here, rest) =
             left.into_iter().partition(|locked| is_last || reached.contains(&locked.key()));
-        layers.push(Layer { step: (*step).clone(), packages: here });
+        layers.push(LockedLayer { step: (*step).clone(), packages: here });
         left = rest;
     }
     layers

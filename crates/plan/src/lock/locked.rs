@@ -18,11 +18,11 @@ pub struct Lock {
     /// The manager that installs it.
     pub manager: Manager,
     /// What it is resolved for.
-    pub target: Target,
+    pub target: LockTarget,
     /// The framework's build that was taken, `cpu`; `None` without a framework.
     pub build: Option<String>,
     /// Packages by the step that installs them.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LockedLayer>,
 }
 
 /// The locks of a plan.
@@ -36,7 +36,7 @@ pub struct Locks {
 
 /// What a lock is resolved for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Target {
+pub struct LockTarget {
     /// `3.12`.
     pub python: String,
     /// As `uname -m` says it.
@@ -47,7 +47,7 @@ pub struct Target {
 
 /// The packages that one step installs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Layer {
+pub struct LockedLayer {
     /// The step.
     pub step: String,
     /// Its packages, by name.
@@ -161,7 +161,7 @@ impl Lock {
     }
 
     /// The layer of a step.
-    pub fn layer(&self, step: &str) -> Option<&Layer> {
+    pub fn layer(&self, step: &str) -> Option<&LockedLayer> {
         self.layers.iter().find(|layer| layer.step == step)
     }
 }

@@ -16,7 +16,7 @@ use aitk_system::{Message, message};
 
 pub use error::LockError;
 pub use layers::{into_layers, reached};
-pub use locked::{LARGEST, Layer, Lock, Locked, Locks, Package, Target, host_of};
+pub use locked::{LARGEST, Lock, LockTarget, Locked, LockedLayer, Locks, Package, host_of};
 
 use crate::manager::Manager;
 use crate::request::LayerRequest;
@@ -122,10 +122,13 @@ impl Lock {
         if self.manager == Manager::Venv {
             return self;
         }
-        let mut layers: Vec<Layer> =
-            noted.keys().map(|step| Layer { step: step.clone(), packages: Vec::new() }).collect();
+        let mut layers: Vec<LockedLayer> = noted
+            .keys()
+            .map(|step| LockedLayer { step: step.clone(), packages: Vec::new() })
+            .collect();
         for locked in self.layers.into_iter().flat_map(|layer| layer.packages) {
-            let has = |layer: &&mut Layer| noted[&layer.step].contains_key(&locked.package.name);
+            let has =
+                |layer: &&mut LockedLayer| noted[&layer.step].contains_key(&locked.package.name);
             if let Some(layer) = layers.iter_mut().find(has) {
                 layer.packages.push(locked);
             }

@@ -2,12 +2,12 @@
 
 use std::path::Path;
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::error::LockError;
-use super::locked::{Layer, Lock, Locked, Package, Target};
+use super::locked::{Lock, LockTarget, Locked, LockedLayer, Package};
 use crate::manager::Manager;
 use crate::names;
 use crate::requirement::normalized;
@@ -45,8 +45,11 @@ pub fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
     if file.packages.len() > MOST {
         return Err(bad(message!("it has {} packages", file.packages.len())));
     }
-    let mut layers: Vec<Layer> =
-        note.layers.iter().map(|step| Layer { step: step.clone(), packages: Vec::new() }).collect();
+    let mut layers: Vec<LockedLayer> = note
+        .layers
+        .iter()
+        .map(|step| LockedLayer { step: step.clone(), packages: Vec::new() })
+        .collect();
     for package in file.packages {
         let note = package.tool.and_then(|tool| tool.aitk);
         let note = note.ok_or_else(|| bad(message!("{} has no layer", package.name)))?;
@@ -185,12 +188,12 @@ struct FileTool {
 struct FileNote {
     build: Option<String>,
     layers: Vec<String>,
-    target: Target,
+    target: LockTarget,
 }
 
 impl FileNote {
     fn check(&self) -> Result<(), names::Unfit> {
-        let Target { python, arch, glibc } = &self.target;
+        let LockTarget { python, arch, glibc } = &self.target;
         self.layers.iter().try_for_each(|step| names::step_id::check(step))?;
         self.build.iter().try_for_each(|build| names::build_string::check(build))?;
         names::python_version::check(python)?;
@@ -268,13 +271,13 @@ mod tests {
         };
         Lock {
             manager: Manager::Venv,
-            target: Target {
+            target: LockTarget {
                 python: "3.12".to_owned(),
                 arch: "x86_64".to_owned(),
                 glibc: Some("2.39".to_owned()),
             },
             build: Some("cpu".to_owned()),
-            layers: vec![Layer {
+            layers: vec![LockedLayer {
                 step: "libraries".to_owned(),
                 packages: vec![locked("a"), locked("b")],
             }],

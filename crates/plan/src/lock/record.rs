@@ -3,7 +3,7 @@
 //! Records that are never chosen are of no concern; one that is chosen passes here before it gets into a lock, and
 //! again whenever it is taken out of one.
 
-use aitk_system::{Message, Told, message};
+use aitk_system::{Message, ToMessage, message};
 use rattler_conda_types::{RepoDataRecord, Subdir};
 use serde::Deserialize;
 use serde_json::Value;

@@ -13,7 +13,7 @@ pub use self::read::{LONGEST, PROFILE, STEP, parse};
 use crate::manager::Manager;
 use crate::model::Phase;
 use crate::names;
-use crate::project::{Project, Service};
+use crate::project::{Project, ServiceSpec};
 use crate::size::Bytes;
 use crate::step::StepKind;
 use crate::step::form::EachService;
@@ -187,7 +187,7 @@ impl Profile {
     pub fn with_project(self, project: Project) -> Self {
         let each = |step: ProfileStep| match &step.kind {
             StepKind::EachService(EachService { name: None }) => {
-                let one = |Service { name, .. }: &Service| ProfileStep {
+                let one = |ServiceSpec { name, .. }: &ServiceSpec| ProfileStep {
                     id: format!("{}.{name}", step.id),
                     title: message!("Run the service {name}"),
                     kind: StepKind::EachService(EachService { name: Some(name.clone()) }),

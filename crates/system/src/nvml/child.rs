@@ -19,7 +19,7 @@ const NAME: &str = "aitk-nvml";
 /// The program itself, also where its file was replaced or deleted meanwhile.
 const ITSELF: &str = "/proc/self/exe";
 /// How often it is looked whether the process has ended.
-const BEAT: Duration = Duration::from_millis(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(1);
 
 /// Whether this program answers where it is started so.
 static ANSWERS: OnceLock<()> = OnceLock::new();
@@ -97,7 +97,7 @@ fn end_of(mut child: Child, patience: Duration) -> NvmlFailure {
     loop {
         match child.try_wait() {
             Ok(Some(status)) => return NvmlFailure::Crashed(status.signal()),
-            Ok(None) if since.elapsed() < patience => thread::sleep(BEAT),
+            Ok(None) if since.elapsed() < patience => thread::sleep(POLL_INTERVAL),
             _ => return NvmlFailure::TimedOut,
         }
     }

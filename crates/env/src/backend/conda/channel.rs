@@ -9,7 +9,7 @@ use url::Url;
 
 use crate::Settings;
 use crate::error::EnvError;
-use crate::http::Client;
+use crate::http::HttpClient;
 use crate::runtime::block_on;
 
 /// The channel that is used where none is named.
@@ -63,7 +63,7 @@ pub fn channel_answers(settings: &Settings) -> Result<(), EnvError> {
             Err(unreachable(message!("there is no {}", path.display())))
         };
     }
-    let client = Client::asking(settings)?;
+    let client = HttpClient::asking(settings)?;
     block_on(async {
         let asking = async {
             let mut wait = Duration::from_millis(200);

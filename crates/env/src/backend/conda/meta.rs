@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 
-use crate::backend::common::{Installed, Own};
+use crate::backend::common::{InstalledPackage, Own};
 use crate::backend::dist_info;
 use crate::error::EnvError;
 use crate::files::digest;
@@ -19,7 +19,7 @@ pub(super) const HISTORY: &str = "conda-meta/history";
 const CONDARC: &str = ".condarc";
 
 #[derive(Deserialize)]
-struct Record {
+struct CondaRecord {
     #[serde(default)]
     paths_data: Paths,
     #[serde(default)]
@@ -30,11 +30,11 @@ struct Record {
 #[derive(Default, Deserialize)]
 struct Paths {
     #[serde(default)]
-    paths: Vec<Entry>,
+    paths: Vec<MetaEntry>,
 }
 
 #[derive(Deserialize)]
-struct Entry {
+struct MetaEntry {
     #[serde(rename = "_path")]
     path: String,
     path_type: Option<String>,
@@ -58,9 +58,9 @@ pub(super) fn notes(system: &dyn System, root: &Path) -> Vec<PathBuf> {
 }
 
 /// Conda's packages, and those that pip has put beside them.
-pub(super) fn installed(system: &dyn System, root: &Path) -> Vec<Installed> {
+pub(super) fn installed(system: &dyn System, root: &Path) -> Vec<InstalledPackage> {
     let names = system.list(&root.join("conda-meta")).unwrap_or_default();
-    let mut all: Vec<Installed> = names
+    let mut all: Vec<InstalledPackage> = names
         .iter()
         .filter_map(|file| {
             let mut parts = file.strip_suffix(".json")?.rsplitn(3, '-');
@@ -68,7 +68,7 @@ pub(super) fn installed(system: &dyn System, root: &Path) -> Vec<Installed> {
                 return None;
             }
             let (build, version, name) = (parts.next()?, parts.next()?, parts.next()?);
-            Some(Installed {
+            Some(InstalledPackage {
                 name: name.to_owned(),
                 version: format!("{version}={build}"),
                 by: Kind::Conda,
@@ -76,7 +76,7 @@ pub(super) fn installed(system: &dyn System, root: &Path) -> Vec<Installed> {
             })
         })
         .collect();
-    let by_pip = |one: &Installed| {
+    let by_pip = |one: &InstalledPackage| {
         let installer = root.join(&one.record).with_file_name("INSTALLER");
         system.text(installer).is_ok_and(|installer| installer.trim() != "conda")
     };
@@ -85,9 +85,13 @@ pub(super) fn installed(system: &dyn System, root: &Path) -> Vec<Installed> {
 }
 
 /// What was asked for when a package was installed by hand.
-pub(super) fn requested(system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+pub(super) fn requested(
+    system: &dyn System,
+    root: &Path,
+    installed: &InstalledPackage,
+) -> Vec<String> {
     let record = system.read(&root.join(&installed.record)).ok();
-    let record: Option<Record> = record.and_then(|json| serde_json::from_slice(&json).ok());
+    let record: Option<CondaRecord> = record.and_then(|json| serde_json::from_slice(&json).ok());
     let Some(record) = record else { return vec![installed.name.clone()] };
     let asked = record.requested_specs.into_iter().chain(record.requested_spec);
     // What was installed from a file or from one channel by name: wherever it comes from next time.
@@ -101,12 +105,12 @@ pub(super) fn requested(system: &dyn System, root: &Path, installed: &Installed)
 }
 
 /// The files of a package.
-pub(super) fn paths(system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+pub(super) fn paths(system: &dyn System, root: &Path, installed: &InstalledPackage) -> Vec<String> {
     if installed.by != Kind::Conda {
         return dist_info::paths(system, root, installed);
     }
     let record = system.read(&root.join(&installed.record)).ok();
-    let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    let record = record.and_then(|bytes| serde_json::from_slice::<CondaRecord>(&bytes).ok());
     let paths = record.map(|record| record.paths_data.paths).unwrap_or_default();
     paths.into_iter().map(|entry| entry.path).collect()
 }
@@ -122,14 +126,14 @@ pub(super) fn files(
     let file = format!("conda-meta/{}-{}-{build}.json", package.name, package.version);
     let path = root.join(&file);
     let bytes = system.read(&path).map_err(EnvError::io(&path))?;
-    let record: Record = serde_json::from_slice(&bytes)
+    let record: CondaRecord = serde_json::from_slice(&bytes)
         .map_err(|error| EnvError::bad_package(package.name.clone(), Message::plain(error)))?;
-    let entry = |entry: Entry| {
+    let entry = |entry: MetaEntry| {
         let is_file = entry.path_type.as_deref() != Some("softlink");
         let hash = entry.sha256_in_prefix.or(entry.sha256).filter(|_| is_file);
         (entry.path, hash.and_then(|hash| from_hex(&hash)))
     };
-    let is_file = |entry: &Entry| {
+    let is_file = |entry: &MetaEntry| {
         // Bytecode comes and goes with use.
         entry.path_type.as_deref() != Some("directory") && !entry.path.ends_with(".pyc")
     };
@@ -141,10 +145,10 @@ pub(super) fn files(
 pub(super) fn bytecode(
     system: &dyn System,
     root: &Path,
-    installed: &Installed,
+    installed: &InstalledPackage,
 ) -> Vec<(String, String)> {
     let record = system.read(&root.join(&installed.record)).ok();
-    let record = record.and_then(|bytes| serde_json::from_slice::<Record>(&bytes).ok());
+    let record = record.and_then(|bytes| serde_json::from_slice::<CondaRecord>(&bytes).ok());
     let paths = record.map(|record| record.paths_data.paths).unwrap_or_default().into_iter();
     let compiled = paths.filter(|entry| entry.path.ends_with(".pyc"));
     compiled

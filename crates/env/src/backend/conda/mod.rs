@@ -16,8 +16,8 @@ use aitk_plan::lock::conda::{
 };
 use aitk_plan::lock::{into_layers, reached};
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, Cuda, EnvironmentRequest, Layer, Lock, Locked,
-    Manager as Kind, Target, Unpacks,
+    Accelerator, BuildRequest, Catalog, Cuda, EnvironmentRequest, Lock, LockTarget, Locked,
+    LockedLayer, Manager as Kind, Unpacks,
 };
 use aitk_system::{Message, Permit, System, message, quote};
 
@@ -25,7 +25,7 @@ pub use channel::channel_answers;
 use packages::Linking;
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
 
-use super::common::{Backend, Footprint, Installed, Own, Site, Taken, lacks};
+use super::common::{Backend, ChosenBuild, Footprint, InstalledPackage, Own, Site, lacks};
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::inside::Inside;
@@ -33,9 +33,9 @@ use crate::{Settings, text};
 
 /// The manager `conda`.
 #[derive(Debug)]
-pub(super) struct Conda;
+pub(super) struct CondaBackend;
 
-impl Backend for Conda {
+impl Backend for CondaBackend {
     fn kind(&self) -> Kind {
         Kind::Conda
     }
@@ -99,7 +99,7 @@ impl Backend for Conda {
         Ok(None)
     }
 
-    fn target(&self, machine: &Machine, python: &str) -> Target {
+    fn target(&self, machine: &Machine, python: &str) -> LockTarget {
         target(python, &machine.arch)
     }
 
@@ -108,11 +108,11 @@ impl Backend for Conda {
     fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
         let cuda = request.cuda.as_ref();
         let Some(first) = request.builds.first() else {
-            return attempt(site, request, &Held { build: None, cuda, specs: Vec::new() });
+            return attempt(site, request, &SolverPins { build: None, cuda, specs: Vec::new() });
         };
-        let whole = |build| Held { build: Some(build), cuda, specs: build.holds.clone() };
+        let whole = |build| SolverPins { build: Some(build), cuda, specs: build.holds.clone() };
         let held = request.builds.iter().map(whole);
-        let any = [None, cuda].map(|cuda| Held {
+        let any = [None, cuda].map(|cuda| SolverPins {
             cuda,
             specs: first.holds[1.min(first.holds.len())..].to_vec(),
             ..whole(first)
@@ -175,7 +175,7 @@ impl Backend for Conda {
         }
     }
 
-    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>> {
+    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>> {
         let build = lock.build.as_deref();
         let answered = builds.iter().find(|one| build.is_some_and(|build| answers(one, build)));
         let request = answered.or_else(|| builds.first())?;
@@ -193,7 +193,7 @@ impl Backend for Conda {
             }
         );
         let name = lock.build.clone().unwrap_or_else(|| request.name.clone());
-        Some(Taken { request, name, why: Some(why) })
+        Some(ChosenBuild { request, name, why: Some(why) })
     }
 
     /// Builds are called after what they are for: one that none of the requests is held to has no code for the devices, as
@@ -261,7 +261,7 @@ impl Backend for Conda {
         &self,
         site: &Site<'_>,
         root: &Path,
-        layer: &Layer,
+        layer: &LockedLayer,
         files: &[PathBuf],
     ) -> Result<(), EnvError> {
         let what = message!("link {} packages again", layer.packages.len());
@@ -281,7 +281,7 @@ impl Backend for Conda {
         vec![Message::plain(format!("mkdir {}", root.display()))]
     }
 
-    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message> {
+    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &LockedLayer) -> Vec<Message> {
         let link = message!(
             "link {} packages from {} into {}",
             layer.packages.len(),
@@ -316,15 +316,20 @@ impl Backend for Conda {
         meta::notes(system, root)
     }
 
-    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<InstalledPackage> {
         meta::installed(system, root)
     }
 
-    fn requested(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+    fn requested(
+        &self,
+        system: &dyn System,
+        root: &Path,
+        installed: &InstalledPackage,
+    ) -> Vec<String> {
         meta::requested(system, root, installed)
     }
 
-    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+    fn paths(&self, system: &dyn System, root: &Path, installed: &InstalledPackage) -> Vec<String> {
         meta::paths(system, root, installed)
     }
 
@@ -341,7 +346,7 @@ impl Backend for Conda {
         &self,
         system: &dyn System,
         root: &Path,
-        installed: &Installed,
+        installed: &InstalledPackage,
     ) -> Vec<(String, String)> {
         meta::bytecode(system, root, installed)
     }
@@ -363,7 +368,7 @@ fn virtual_packages(site: &Site<'_>, cuda: Option<&Cuda>) -> Vec<(&'static str, 
 }
 
 /// What one attempt holds the solver to.
-struct Held<'a> {
+struct SolverPins<'a> {
     build: Option<&'a BuildRequest>,
     /// What a GPU offers; `None` where none shall compute.
     cuda: Option<&'a Cuda>,
@@ -396,7 +401,7 @@ fn build_in(text: &str) -> &str {
 fn attempt(
     site: &Site<'_>,
     request: &EnvironmentRequest,
-    held: &Held<'_>,
+    held: &SolverPins<'_>,
 ) -> Result<Lock, EnvError> {
     if !site.local_settings.offline {
         channel_answers(site.local_settings)?;
@@ -431,7 +436,7 @@ fn attempt(
 fn no_newer_cuda(
     site: &Site<'_>,
     request: &EnvironmentRequest,
-    held: &Held<'_>,
+    held: &SolverPins<'_>,
     lock: Lock,
 ) -> Lock {
     let version = |name: &str| {
@@ -448,7 +453,7 @@ fn no_newer_cuda(
     let build = package.build.as_deref().unwrap_or_default();
     let same = format!("{name} =={} {build}", package.version);
     let specs = [&held.specs[..], &[same, format!("cuda-version <={}", cuda.version)]].concat();
-    attempt(site, request, &Held { specs, ..*held }).unwrap_or(lock)
+    attempt(site, request, &SolverPins { specs, ..*held }).unwrap_or(lock)
 }
 
 /// A program out of a package of the channels, at exactly this version; `None` where they have none. The archive is

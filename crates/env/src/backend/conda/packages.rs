@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aitk_plan::lock::conda::{self as form, record};
-use aitk_plan::{Layer, Locked, Package, names};
-use aitk_system::{Failure, Message, Real, System, Told, inside, message};
+use aitk_plan::{Locked, LockedLayer, Package, names};
+use aitk_system::{Failure, Message, Real, System, ToMessage, inside, message};
 use futures_util::stream::{self, StreamExt, TryStreamExt};
 use rattler::install::link_script::{
     LinkScriptError, LinkScriptType, PrePostLinkResult, run_link_scripts,
@@ -29,7 +29,7 @@ use crate::Settings;
 use crate::archive::unpack_conda;
 use crate::error::EnvError;
 use crate::fetch::{self, FetchProgress, Quiet, fetch_each, hash_of};
-use crate::http::Client;
+use crate::http::HttpClient;
 use crate::runtime::block_on_threads;
 
 /// Where archives are kept as they were downloaded.
@@ -54,7 +54,7 @@ pub(crate) fn fetch(
     packages: &[&Locked],
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
-    let client = Client::new(settings)?;
+    let client = HttpClient::new(settings)?;
     let folder = archives(settings);
     let cache = cache(settings, ValidationMode::Fast);
     let room = Semaphore::new(PARALLEL);
@@ -77,7 +77,7 @@ pub(super) struct Linking<'a> {
 }
 
 /// Links the layers into a prefix that has all but the last of them, and what a broken run has left out.
-pub(super) fn link(linking: &Linking<'_>, layers: &[Layer]) -> Result<(), EnvError> {
+pub(super) fn link(linking: &Linking<'_>, layers: &[LockedLayer]) -> Result<(), EnvError> {
     let all = || layers.iter().flat_map(|layer| &layer.packages);
     let records = records(all())?;
     let installed = installed(linking.prefix, &[])?;
@@ -93,7 +93,7 @@ pub(super) fn link(linking: &Linking<'_>, layers: &[Layer]) -> Result<(), EnvErr
 /// files are only laid aside: damaged ones are better than none.
 pub(super) fn link_again(
     linking: &Linking<'_>,
-    layer: &Layer,
+    layer: &LockedLayer,
     files: &[PathBuf],
 ) -> Result<(), EnvError> {
     let settings = linking.settings;
@@ -205,7 +205,7 @@ async fn make_ready(
             if settings.offline {
                 return Err(EnvError::Offline { what: file.into() });
             }
-            fetch::fetch(&Client::new(settings)?, locked, &folder, &Quiet).await?;
+            fetch::fetch(&HttpClient::new(settings)?, locked, &folder, &Quiet).await?;
             unpack(settings, cache, locked).await
         }
         unpacked => unpacked,
@@ -232,7 +232,7 @@ async fn unpack(
     if touched {
         discard(settings, &folder)?;
     }
-    let source = Arc::new(Source {
+    let source = Arc::new(PendingArchive {
         archive: archives(settings).join(locked.filename()),
         file: locked.filename(),
         sha256: locked.package.sha256.clone().unwrap_or_default(),
@@ -261,7 +261,7 @@ async fn unpack(
 }
 
 /// An archive that the cache wants unpacked.
-struct Source {
+struct PendingArchive {
     archive: PathBuf,
     /// Its name, for messages.
     file: String,
@@ -270,7 +270,7 @@ struct Source {
     failure: Mutex<Option<EnvError>>,
 }
 
-impl Source {
+impl PendingArchive {
     fn unpack(&self, to: &Path) -> io::Result<()> {
         self.checked(to).map_err(|error| {
             let told = io::Error::other(error.to_string());
@@ -379,7 +379,7 @@ async fn install(
     // What somebody takes out of the cache meanwhile is not fetched past our checks. A client that it makes by itself
     // wants certificates at once, and ends the program on a machine that has none.
     let result = Installer::new()
-        .with_download_client(LazyClient::new(Client::closed))
+        .with_download_client(LazyClient::new(HttpClient::closed))
         .with_package_cache(cache(settings, ValidationMode::Skip))
         .with_target_platform(Subdir::current().unwrap_or(Subdir::Linux64))
         .with_installed_packages(installed)
@@ -540,7 +540,7 @@ mod tests {
             ..Package::default()
         };
         let locked = Locked { package, ..Locked::default() };
-        let layer = Layer { step: "libraries".to_owned(), packages: vec![locked] };
+        let layer = LockedLayer { step: "libraries".to_owned(), packages: vec![locked] };
         let files = [file.clone(), prefix.join("bin/gone")];
         let log = folder.path().join("log");
         // Its archive is not there.
@@ -630,7 +630,7 @@ mod tests {
 
         fn link(&self, packages: &[&Locked], scripts: &[&str]) -> Result<(), EnvError> {
             let packages = packages.iter().map(|locked| (*locked).clone()).collect();
-            let layers = [Layer { step: "environment".to_owned(), packages }];
+            let layers = [LockedLayer { step: "environment".to_owned(), packages }];
             let scripts: Vec<_> = scripts.iter().map(|name| (*name).to_owned()).collect();
             let (prefix, log) = (self.path("prefix"), self.path("log"));
             let linking =

@@ -27,7 +27,7 @@ use aitk_plan::lock::conda::subdir;
 use super::channel::channels;
 use crate::Settings;
 use crate::error::EnvError;
-use crate::http::{Client, HESITATION};
+use crate::http::{HESITATION, HttpClient};
 use crate::runtime::{block_on, once_interrupted};
 
 /// How many questions are asked of the channels at a time.
@@ -139,7 +139,7 @@ struct Watch {
     beats: AtomicU32,
 }
 
-const BEAT: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 impl Watch {
     fn sign(&self) {
@@ -148,8 +148,8 @@ impl Watch {
 
     /// Ends when open downloads have brought nothing for too long.
     async fn silence(&self) {
-        while BEAT * self.beats.load(Ordering::Relaxed) < HESITATION {
-            tokio::time::sleep(BEAT).await;
+        while POLL_INTERVAL * self.beats.load(Ordering::Relaxed) < HESITATION {
+            tokio::time::sleep(POLL_INTERVAL).await;
             if self.open.load(Ordering::Relaxed) > 0 {
                 self.beats.fetch_add(1, Ordering::Relaxed);
             }
@@ -189,7 +189,7 @@ fn gateway(settings: &Settings) -> Result<Gateway, EnvError> {
         ..ChannelConfig::default()
     };
     Ok(Gateway::builder()
-        .with_client(Client::asking(settings)?.into_http())
+        .with_client(HttpClient::asking(settings)?.into_http())
         .with_cache_dir(settings.cache.join("repodata"))
         .with_channel_config(config)
         .with_max_concurrent_requests(PARALLEL)

@@ -8,7 +8,7 @@ use reqwest::Url;
 use serde::Deserialize;
 
 use crate::error::EnvError;
-use crate::http::{Client, start_of};
+use crate::http::{HttpClient, start_of};
 
 const JSON: &str = "application/vnd.pypi.simple.v1+json";
 /// As much as the page of a project may have, in bytes.
@@ -20,7 +20,7 @@ const ACCEPT: &str = "application/vnd.pypi.simple.v1+json, text/html;q=0.1";
 /// # Errors
 /// [`EnvError::Unreachable`] where the index does not answer.
 pub(crate) async fn find_file(
-    client: &Client,
+    client: &HttpClient,
     index_url: &str,
     project: &str,
     filename: &str,
@@ -53,7 +53,7 @@ fn resolved(base: &Url, link: &str) -> Option<String> {
 }
 
 #[derive(Deserialize)]
-struct Page {
+struct IndexPage {
     files: Vec<PageFile>,
 }
 
@@ -64,7 +64,7 @@ struct PageFile {
 }
 
 fn from_json(body: &str) -> BTreeMap<String, String> {
-    let page: Page = serde_json::from_str(body).unwrap_or(Page { files: Vec::new() });
+    let page: IndexPage = serde_json::from_str(body).unwrap_or(IndexPage { files: Vec::new() });
     page.files.into_iter().map(|file| (file.filename, file.url)).collect()
 }
 

@@ -13,20 +13,20 @@ use std::time::Duration;
 use aitk_detect::{Machine, Python, Tables, detect};
 use aitk_plan::lock::host_of;
 use aitk_plan::{
-    Accelerator, BuildRequest, Catalog, EnvironmentRequest, Layer, Lock, Locked, Manager as Kind,
-    Target,
+    Accelerator, BuildRequest, Catalog, EnvironmentRequest, Lock, LockTarget, Locked, LockedLayer,
+    Manager as Kind,
 };
 use aitk_system::{Command, Message, System, message, quote};
 
 pub use sources::UvSources;
 use uv::fetch_uv_wheel;
-pub use uv::{Uv, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
+pub use uv::{UvProgram, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
-use super::common::{Backend, Footprint, Installed, Own, Site, Taken, lacks};
+use super::common::{Backend, ChosenBuild, Footprint, InstalledPackage, Own, Site, lacks};
 use super::dist_info::{self, flattened, site_packages, sized_lines};
 use crate::error::EnvError;
 use crate::fetch::{FetchProgress, Quiet, fetch_all, hash_of};
-use crate::http::Client;
+use crate::http::HttpClient;
 use crate::inside::Inside;
 use crate::{Settings, text};
 
@@ -74,7 +74,7 @@ impl Backend for Venv {
         packages: &[&Locked],
         progress: &dyn FetchProgress,
     ) -> Result<(), EnvError> {
-        let client = Client::new(settings)?;
+        let client = HttpClient::new(settings)?;
         fetch_all(&client, packages, &settings.wheels(), settings.offline, progress)
     }
 
@@ -89,9 +89,9 @@ impl Backend for Venv {
         Ok(Some(fetch_uv_wheel(system, &here, catalog, settings, progress)?.0))
     }
 
-    fn target(&self, machine: &Machine, python: &str) -> Target {
+    fn target(&self, machine: &Machine, python: &str) -> LockTarget {
         let glibc = machine.libc.as_ref().filter(|libc| libc.family == "glibc");
-        Target {
+        LockTarget {
             python: python.to_owned(),
             arch: machine.arch.clone(),
             glibc: glibc.and_then(|libc| libc.version.clone()),
@@ -112,7 +112,11 @@ impl Backend for Venv {
             site.local,
             &uv_of(site)?,
             site.local_settings,
-            resolve::Wishes { request, target: &target, interpreter: interpreter.as_deref() },
+            resolve::ResolveRequest {
+                request,
+                target: &target,
+                interpreter: interpreter.as_deref(),
+            },
         )
     }
 
@@ -154,9 +158,9 @@ impl Backend for Venv {
         Ok(())
     }
 
-    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<Taken<'r>> {
+    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>> {
         let request = builds.iter().find(|build| Some(&build.name) == lock.build.as_ref())?;
-        Some(Taken { request, name: request.name.clone(), why: None })
+        Some(ChosenBuild { request, name: request.name.clone(), why: None })
     }
 
     fn accelerator(&self, _: &Accelerator, _: &[BuildRequest], _: &str) -> Option<Accelerator> {
@@ -218,7 +222,7 @@ impl Backend for Venv {
         &self,
         site: &Site<'_>,
         root: &Path,
-        layer: &Layer,
+        layer: &LockedLayer,
         _: &[PathBuf],
     ) -> Result<(), EnvError> {
         let names: Vec<_> = layer.packages.iter().map(Locked::key).collect();
@@ -238,7 +242,7 @@ impl Backend for Venv {
         vec![Message::plain(create_command(&uv_path(site), name, request, root))]
     }
 
-    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &Layer) -> Vec<Message> {
+    fn install_commands(&self, site: &Site<'_>, root: &Path, layer: &LockedLayer) -> Vec<Message> {
         vec![Message::plain(install_command(site, &uv_path(site), root, &layer.step))]
     }
 
@@ -256,15 +260,15 @@ impl Backend for Venv {
         dist_info::notes(system, root)
     }
 
-    fn installed(&self, system: &dyn System, root: &Path) -> Vec<Installed> {
+    fn installed(&self, system: &dyn System, root: &Path) -> Vec<InstalledPackage> {
         dist_info::installed(system, root)
     }
 
-    fn requested(&self, _: &dyn System, _: &Path, _: &Installed) -> Vec<String> {
+    fn requested(&self, _: &dyn System, _: &Path, _: &InstalledPackage) -> Vec<String> {
         Vec::new()
     }
 
-    fn paths(&self, system: &dyn System, root: &Path, installed: &Installed) -> Vec<String> {
+    fn paths(&self, system: &dyn System, root: &Path, installed: &InstalledPackage) -> Vec<String> {
         dist_info::paths(system, root, installed)
     }
 
@@ -284,8 +288,8 @@ const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 /// The interpreter that is asked for, if it is there by now: a step of this run may have brought it.
 fn interpreter(system: &dyn System, request: &EnvironmentRequest) -> Option<Python> {
     let wanted = request.interpreter.as_deref().unwrap_or(SYSTEM_PYTHON);
-    let is_it = |python: &Python| python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON;
-    let found = detect(system, &Tables::default()).machine.python.into_iter().find(is_it);
+    let is_match = |python: &Python| python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON;
+    let found = detect(system, &Tables::default()).machine.python.into_iter().find(is_match);
     // That of an environment is none of the machine's; whoever names it knows its version.
     found.or_else(|| {
         let version = request.python.clone().filter(|_| system.exists(wanted))?;
@@ -311,7 +315,7 @@ fn is_as_planned(system: &dyn System, request: &EnvironmentRequest) -> Result<()
 }
 
 /// An installed uv, or at least one in the cache.
-fn uv_of(site: &Site<'_>) -> Result<Uv, EnvError> {
+fn uv_of(site: &Site<'_>) -> Result<UvProgram, EnvError> {
     let machine = detect(site.local, &Tables::default()).machine;
     fetch_uv(site.local, &machine, site.catalog, site.local_settings, &Quiet)
 }
@@ -347,7 +351,7 @@ fn wanted(site: &Site<'_>, root: &Path, step: &str) -> PathBuf {
 fn install_layer(
     site: &Site<'_>,
     root: &Path,
-    layer: &Layer,
+    layer: &LockedLayer,
     again: &[String],
 ) -> Result<(), EnvError> {
     let wanted = wanted(site, root, &layer.step);
@@ -369,7 +373,7 @@ fn install_layer(
 }
 
 /// Downloads the wheels again that are not what their lock names.
-fn replace_damaged(site: &Site<'_>, layer: &Layer) -> Result<(), EnvError> {
+fn replace_damaged(site: &Site<'_>, layer: &LockedLayer) -> Result<(), EnvError> {
     let folder = site.settings.wheels();
     let is_damaged = |locked: &&Locked| {
         let found = hash_of(&folder.join(locked.filename())).ok();
@@ -384,12 +388,12 @@ fn replace_damaged(site: &Site<'_>, layer: &Layer) -> Result<(), EnvError> {
         return Ok(());
     }
     let settings = site.local_settings;
-    fetch_all(&Client::new(settings)?, &damaged, &folder, settings.offline, &Quiet)
+    fetch_all(&HttpClient::new(settings)?, &damaged, &folder, settings.offline, &Quiet)
 }
 
 /// The packages of a layer that lack files, or have cut ones: uv's cache may have lost some, and what is shared with
 /// it is not looked at while it is installed.
-fn incomplete(system: &dyn System, root: &Path, layer: &Layer) -> Layer {
+fn incomplete(system: &dyn System, root: &Path, layer: &LockedLayer) -> LockedLayer {
     let there = dist_info::installed(system, root);
     let site = site_packages(system, root).unwrap_or_default();
     // Some packages bring the same file, each another one, as those of dbt do: it is that of whichever came last.
@@ -405,12 +409,12 @@ fn incomplete(system: &dyn System, root: &Path, layer: &Layer) -> Layer {
         let mut lines = sized_lines(&record);
         lines.all(|(file, size)| {
             let stat = system.stat(&root.join(flattened(&site.join(&file))));
-            let is_it = |has: u64| size.is_none_or(|size| size == has) || of_another(&file, has);
-            stat.is_ok_and(|stat| is_it(stat.size))
+            let is_match = |has: u64| size.is_none_or(|size| size == has) || of_another(&file, has);
+            stat.is_ok_and(|stat| is_match(stat.size))
         })
     };
     let packages = layer.packages.iter().filter(|locked| !is_whole(locked)).cloned().collect();
-    Layer { step: layer.step.clone(), packages }
+    LockedLayer { step: layer.step.clone(), packages }
 }
 
 fn run(site: &Site<'_>, command: Command) -> Result<(), EnvError> {
@@ -475,7 +479,8 @@ mod tests {
             },
             ..Locked::default()
         };
-        let layer = Layer { step: "a".to_owned(), packages: ["core", "duckdb"].map(locked).into() };
+        let layer =
+            LockedLayer { step: "a".to_owned(), packages: ["core", "duckdb"].map(locked).into() };
         let lost = || {
             let lost = incomplete(&Real, folder.path(), &layer).packages;
             lost.iter().map(Locked::key).collect::<Vec<_>>().join(" ")

@@ -8,19 +8,19 @@ use std::time::Duration;
 
 use aitk_plan::lock::{into_layers, pylock};
 use aitk_plan::{
-    BuildRequest, EnvironmentRequest, Lock, LockError, Locked, Manager, Package, Target, digest_of,
-    names, normalized, project,
+    BuildRequest, EnvironmentRequest, Lock, LockError, LockTarget, Locked, Manager, Package,
+    digest_of, names, normalized, project,
 };
 use aitk_system::{Command, Failure, Message, RunError, System, beside, message};
 use serde::{Deserialize, Serialize};
 
 use super::sources::WAYS_OF_UV;
 use super::stand_in;
-use super::uv::Uv;
+use super::uv::UvProgram;
 use super::wheel::measure;
 use crate::certificates::{file_for_children, has_certificates};
 use crate::error::EnvError;
-use crate::http::Client;
+use crate::http::HttpClient;
 use crate::{Settings, text};
 
 /// How long uv waits for a source, in seconds: twice this and the pause between are still within the 10 s after which
@@ -29,11 +29,11 @@ const PATIENCE: &str = "3";
 
 /// What is resolved.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Wishes<'a> {
+pub(super) struct ResolveRequest<'a> {
     /// What is asked for.
     pub request: &'a EnvironmentRequest,
     /// What it is for.
-    pub target: &'a Target,
+    pub target: &'a LockTarget,
     /// The interpreter, where it is on this machine; one stands in for it elsewhere.
     pub interpreter: Option<&'a str>,
 }
@@ -49,9 +49,9 @@ pub(super) struct Wishes<'a> {
 /// [`EnvError::Unsolvable`], …
 pub(super) fn resolve(
     system: &dyn System,
-    uv: &Uv,
+    uv: &UvProgram,
     settings: &Settings,
-    asked: Wishes<'_>,
+    asked: ResolveRequest<'_>,
 ) -> Result<Lock, EnvError> {
     if asked.request.builds.is_empty() {
         attempt(system, uv, settings, asked, None)
@@ -83,9 +83,9 @@ pub(super) fn resolve(
 /// Resolves with one build of the framework, or with none.
 fn attempt(
     system: &dyn System,
-    uv: &Uv,
+    uv: &UvProgram,
     settings: &Settings,
-    asked: Wishes<'_>,
+    asked: ResolveRequest<'_>,
     build: Option<&BuildRequest>,
 ) -> Result<Lock, EnvError> {
     let layers = asked.request.layers_with(build);
@@ -119,7 +119,7 @@ fn attempt(
     let (sizes, via) = thread::scope(|scope| {
         let sizes = beside(scope, || match settings.offline {
             true => Ok(()),
-            false => measure(&Client::asking(settings)?, &mut packages),
+            false => measure(&HttpClient::asking(settings)?, &mut packages),
         });
         let via = run(&via, &source);
         (sizes.join().unwrap_or_else(|panic| resume_unwind(panic)), via)
@@ -163,7 +163,7 @@ fn write_wishes<'r>(
 }
 
 /// The packages of uv's answer, by their names.
-fn packages_of(pylock: &str, target: &Target) -> Result<Vec<Locked>, EnvError> {
+fn packages_of(pylock: &str, target: &LockTarget) -> Result<Vec<Locked>, EnvError> {
     let bad = |reason: Message| LockError::BadLock { path: message!("uv's answer"), reason };
     let file: UvLock =
         toml::from_str(pylock).map_err(|error| bad(Message::plain(error.message())))?;
@@ -285,7 +285,7 @@ fn comes_from(annotated: &str, build: &BuildRequest, index: &str) -> Result<(), 
 
 fn compile(
     system: &dyn System,
-    uv: &Uv,
+    uv: &UvProgram,
     settings: &Settings,
     (version, python): (&str, &str),
     origin: &Origin,
@@ -398,7 +398,7 @@ struct UvWheel {
 }
 
 impl UvPackage {
-    fn locked(self, target: &Target) -> Result<Locked, EnvError> {
+    fn locked(self, target: &LockTarget) -> Result<Locked, EnvError> {
         let Self { name, version, wheels } = self;
         let wheel = wheels
             .into_iter()
@@ -425,7 +425,7 @@ impl UvPackage {
 
 /// How well a wheel fits, better is greater; `None` where it does not. The order is that of PEP 425: the most
 /// specific Python first, then the newest platform.
-pub(super) fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
+pub(super) fn rank(url: &str, target: &LockTarget) -> Option<(u32, u32, u32)> {
     let file = url.split(['#', '?']).next()?.rsplit('/').next()?;
     // One of the variants of a wheel has a label at its end (PEP 825, a draft): which of them fits, only a provider knows.
     if pylock::variant(file).is_some() {
@@ -457,7 +457,7 @@ pub(super) fn rank(url: &str, target: &Target) -> Option<(u32, u32, u32)> {
     abi_fits.then_some((python.0, python.1, platform))
 }
 
-fn platform_rank(tag: &str, target: &Target) -> Option<u32> {
+fn platform_rank(tag: &str, target: &LockTarget) -> Option<u32> {
     if tag == "any" {
         return Some(0);
     }
@@ -477,8 +477,8 @@ fn platform_rank(tag: &str, target: &Target) -> Option<u32> {
 mod tests {
     use super::*;
 
-    fn target() -> Target {
-        Target {
+    fn target() -> LockTarget {
+        LockTarget {
             python: "3.11".to_owned(),
             arch: "x86_64".to_owned(),
             glibc: Some("2.36".to_owned()),

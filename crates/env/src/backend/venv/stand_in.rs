@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_plan::Target;
+use aitk_plan::LockTarget;
 use aitk_system::{Command, System, quote};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ const OLDEST_GLIBC: u32 = 17;
 pub(super) fn write(
     system: &dyn System,
     folder: &Path,
-    target: &Target,
+    target: &LockTarget,
 ) -> Result<PathBuf, EnvError> {
     let path = folder.join("python");
     let program = format!("#!/bin/sh\necho {}\n", quote(&answer(target)));
@@ -35,8 +35,8 @@ pub(super) fn write(
 
 /// What uv's own script says of an interpreter that it is run by, of CPython on Linux. Paths are of no use to what only
 /// resolves, and what would tell this machine from others of its kind is left out.
-fn answer(target: &Target) -> String {
-    let Target { python, arch, glibc } = target;
+fn answer(target: &LockTarget) -> String {
+    let LockTarget { python, arch, glibc } = target;
     let minor = glibc.as_deref().and_then(|glibc| glibc.strip_prefix("2.")?.parse().ok());
     let minor: u32 = minor.unwrap_or(OLDEST_GLIBC);
     let first = format!("{python}.0");
@@ -90,7 +90,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let says = |glibc: Option<&str>| -> Value {
             let (python, arch) = ("3.13".to_owned(), "aarch64".to_owned());
-            let target = Target { python, arch, glibc: glibc.map(str::to_owned) };
+            let target = LockTarget { python, arch, glibc: glibc.map(str::to_owned) };
             let program = text(&write(&Real, folder.path(), &target).unwrap());
             let command = Command::reads([program.as_str(), "-I", "-c", "import sys"]);
             let said = (&Real as &dyn System).run(&command).unwrap();

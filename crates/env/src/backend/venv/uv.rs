@@ -8,7 +8,7 @@ use aitk_detect::Machine;
 use aitk_detect::installers::{pip_settings, pip_variable};
 use aitk_plan::{Catalog, Locked, Package, Wheel};
 use aitk_system::{
-    Command, Fault, FileKind, Message, Permit, RunError, System, Told, inside, message,
+    Command, Fault, FileKind, Message, Permit, RunError, System, ToMessage, inside, message,
 };
 use semver::Version;
 
@@ -18,7 +18,7 @@ use crate::backend::conda::fetch_program;
 use crate::certificates::file_for_children;
 use crate::error::EnvError;
 use crate::fetch::{FetchProgress, fetch_all, hash_of, place, unpack};
-use crate::http::{Client, HESITATION};
+use crate::http::{HESITATION, HttpClient};
 use crate::runtime::block_on;
 use crate::{Settings, text};
 
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A uv that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Uv {
+pub struct UvProgram {
     /// The program.
     pub path: PathBuf,
     /// Where it was found, in words.
@@ -72,13 +72,13 @@ pub fn find_uv(
     catalog: &Catalog,
     settings: &Settings,
     deep: bool,
-) -> Option<Uv> {
+) -> Option<UvProgram> {
     if let Some(path) = &settings.uv {
-        let named = Uv { path: path.clone(), origin: message!("named with --uv") };
+        let named = UvProgram { path: path.clone(), origin: message!("named with --uv") };
         return system.exists(path).then_some(named);
     }
     let path = own_uv(&settings.data, catalog);
-    is_sound(system, &path, deep).then(|| Uv { path, origin: message!("aitk's own") })
+    is_sound(system, &path, deep).then(|| UvProgram { path, origin: message!("aitk's own") })
 }
 
 /// The pinned uv in the cache, which is read to the last byte with `deep`.
@@ -87,9 +87,9 @@ pub fn cached_uv(
     catalog: &Catalog,
     settings: &Settings,
     deep: bool,
-) -> Option<Uv> {
+) -> Option<UvProgram> {
     let path = own_uv(&settings.cache, catalog);
-    is_sound(system, &path, deep).then(|| Uv { path, origin: message!("aitk's cache") })
+    is_sound(system, &path, deep).then(|| UvProgram { path, origin: message!("aitk's cache") })
 }
 
 /// A uv that can be run now: an installed one, else one fetched into the cache. One that is damaged is fetched anew.
@@ -103,7 +103,7 @@ pub fn fetch_uv(
     catalog: &Catalog,
     settings: &Settings,
     progress: &dyn FetchProgress,
-) -> Result<Uv, EnvError> {
+) -> Result<UvProgram, EnvError> {
     if let Some(path) = &settings.uv {
         return named_uv(system, catalog, path);
     }
@@ -117,16 +117,16 @@ pub fn fetch_uv(
     let path = own_uv(&settings.cache, catalog);
     let permitted = system.permit(&message!("download uv {version}"));
     if permitted.map_err(EnvError::io(&path))? == Permit::Reported {
-        return Ok(Uv { path, origin: message!("to be fetched") });
+        return Ok(UvProgram { path, origin: message!("to be fetched") });
     }
     inside(system, &settings.cache, &path).map_err(EnvError::io(&path))?;
     let origin = fetch_anew(system, machine, catalog, settings, progress, &path)?;
     note(system, &path)?;
-    Ok(Uv { path, origin })
+    Ok(UvProgram { path, origin })
 }
 
 /// The uv that the user names, which must be new enough to read and write what aitk does.
-fn named_uv(system: &dyn System, catalog: &Catalog, path: &Path) -> Result<Uv, EnvError> {
+fn named_uv(system: &dyn System, catalog: &Catalog, path: &Path) -> Result<UvProgram, EnvError> {
     let accept = &catalog.uv.accept;
     let refused = |output: Message| EnvError::Uv { output };
     let said = system.run(&Command::reads([&text(path), "--version"]).timeout(PATIENCE));
@@ -138,7 +138,7 @@ fn named_uv(system: &dyn System, catalog: &Catalog, path: &Path) -> Result<Uv, E
         Some(have) if Some(&have) < Version::parse(accept).ok().as_ref() => {
             Err(refused(message!("{name} is {have}, and {accept} is the oldest that can be used")))
         }
-        Some(_) => Ok(Uv { path: path.to_owned(), origin: message!("named with --uv") }),
+        Some(_) => Ok(UvProgram { path: path.to_owned(), origin: message!("named with --uv") }),
     }
 }
 
@@ -195,11 +195,11 @@ fn from_channel(
         return Ok(false);
     };
     let said = system.run(&Command::reads([&text(&program), "--version"]).timeout(PATIENCE))?;
-    let is_it = said.success() && said.stdout.split_whitespace().nth(1) == Some(version);
-    if is_it {
+    let is_match = said.success() && said.stdout.split_whitespace().nth(1) == Some(version);
+    if is_match {
         place(&program, path)?;
     }
-    Ok(is_it)
+    Ok(is_match)
 }
 
 /// The wheel of the pinned uv in the cache of wheels, downloaded if need be, and where it came from. It is what a bundle
@@ -253,7 +253,7 @@ pub(super) fn fetch_uv_wheel(
 /// Where it is not in the cache, or cannot be copied.
 pub fn install_uv(
     system: &dyn System,
-    fetched: &Uv,
+    fetched: &UvProgram,
     catalog: &Catalog,
     settings: &Settings,
 ) -> Result<PathBuf, EnvError> {
@@ -287,7 +287,7 @@ fn from_index(
     settings: &Settings,
     progress: &dyn FetchProgress,
 ) -> Result<(), EnvError> {
-    let asking = Client::asking(settings)?;
+    let asking = HttpClient::asking(settings)?;
     let url = block_on(find_file(&asking, index, "uv", &wheel.filename))??;
     let none = || no_uv(version, message!("the index has no {}", wheel.filename), an_index());
     let locked = Locked {
@@ -301,7 +301,7 @@ fn from_index(
         },
         ..Locked::default()
     };
-    fetch_all(&Client::new(settings)?, &[&locked], &settings.wheels(), false, progress)
+    fetch_all(&HttpClient::new(settings)?, &[&locked], &settings.wheels(), false, progress)
 }
 
 /// Lets a pip download the wheel: it knows the default index, and the one that the user has configured for it. Each

@@ -11,7 +11,7 @@ use zip::ZipArchive;
 use zip::result::ZipError;
 
 use crate::error::EnvError;
-use crate::http::{Client, start_of, total_of};
+use crate::http::{HttpClient, start_of, total_of};
 use crate::runtime::block_on;
 
 /// How much of a wheel's end is asked for first; most tables of contents fit.
@@ -24,7 +24,7 @@ const PARALLEL: usize = 8;
 const BLOCK: u64 = 4096;
 
 /// Asks the sources for the sizes that the lock does not know yet. What cannot be had stays unknown.
-pub(crate) fn measure(client: &Client, packages: &mut [Locked]) -> Result<(), EnvError> {
+pub(crate) fn measure(client: &HttpClient, packages: &mut [Locked]) -> Result<(), EnvError> {
     block_on(async {
         stream::iter(packages.iter_mut().filter(|locked| locked.unpacked.is_none()))
             .for_each_concurrent(PARALLEL, |locked| async move {
@@ -52,7 +52,7 @@ struct Contents {
     files: u64,
 }
 
-async fn contents(client: &Client, url: &str) -> Result<Contents, EnvError> {
+async fn contents(client: &HttpClient, url: &str) -> Result<Contents, EnvError> {
     let mut wanted = TAIL;
     loop {
         let range = format!("bytes=-{wanted}");

@@ -30,7 +30,7 @@ const KEYS: [&str; 2] = ["/var/lib/shim-signed/mok/MOK.der", "/var/lib/dkms/mok.
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Installed {
+pub(super) struct InstalledDriver {
     pub(super) packages: Vec<String>,
     pub(super) kernels: Vec<String>,
     pub(super) kept_out: Option<PathBuf>,
@@ -38,7 +38,7 @@ pub(super) struct Installed {
     pub(super) unenrolled: Option<PathBuf>,
 }
 
-impl Installed {
+impl InstalledDriver {
     pub(super) fn look(around: &Surroundings<'_>) -> Self {
         let system = around.system;
         let kernel = line(system, "/proc/sys/kernel/osrelease").unwrap_or_default();

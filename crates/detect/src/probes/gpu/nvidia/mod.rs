@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use aitk_system::{Command, Nvml, NvmlDevice, System, message};
 
-use self::installed::Installed;
+use self::installed::InstalledDriver;
 use self::verdict::Known;
 use super::device::Surroundings;
 use super::jetson;
@@ -114,7 +114,7 @@ fn driver(
     // What is installed and does not run is the host's matter in a container, and Windows' in WSL.
     let of_its_own = around.virtualization.kind != VirtualizationKind::Container && !lent;
     let look = of_its_own && module.is_none() && around.jetson.is_none();
-    let installed = if look { Installed::look(around) } else { Installed::default() };
+    let installed = if look { InstalledDriver::look(around) } else { InstalledDriver::default() };
     let switches = if of_its_own { pci::switches(system) } else { 0 };
     let fabric_manager = (switches > 0).then(|| installed::fabric_manager(system)).flatten();
     Nvidia {

@@ -17,7 +17,7 @@ const LASTS: i64 = 24 * 3600;
 
 /// An answer with everything that it depends on.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Kept {
+struct CachedAnswer {
     boot: String,
     driver: Option<String>,
     devices: Vec<String>,
@@ -35,7 +35,7 @@ pub(crate) fn ask(
     let system = around.system;
     let path = around.cache.join("nvml.json");
     let boot = line(system, "/proc/sys/kernel/random/boot_id").unwrap_or_default();
-    let key = Kept {
+    let key = CachedAnswer {
         boot,
         driver: driver.map(str::to_owned),
         devices: devices.iter().map(|device| format!("{} {}", device.address, device.id)).collect(),
@@ -48,20 +48,20 @@ pub(crate) fn ask(
     let since = system.now();
     let answer = system.nvml()?;
     if system.now().duration_since(since).unsigned_abs() > SLOW && !key.boot.is_empty() {
-        keep(system, &path, Kept { answer: answer.clone(), ..key });
+        keep(system, &path, CachedAnswer { answer: answer.clone(), ..key });
     }
     Ok((answer, "libnvidia-ml.so.1 (NVML)".to_owned()))
 }
 
-fn kept(system: &dyn System, path: &Path, key: &Kept) -> Option<Nvml> {
-    let kept: Kept = serde_json::from_slice(&system.read(path).ok()?).ok()?;
+fn kept(system: &dyn System, path: &Path, key: &CachedAnswer) -> Option<Nvml> {
+    let kept: CachedAnswer = serde_json::from_slice(&system.read(path).ok()?).ok()?;
     let fresh = (0..LASTS).contains(&key.asked.saturating_sub(kept.asked));
     let same = kept.boot == key.boot && kept.driver == key.driver && kept.devices == key.devices;
     (fresh && same && !key.boot.is_empty()).then_some(kept.answer)
 }
 
 /// Keeps an answer where that is allowed; it is no loss where it is not.
-fn keep(system: &dyn System, path: &Path, kept: Kept) {
+fn keep(system: &dyn System, path: &Path, kept: CachedAnswer) {
     if let Ok(json) = serde_json::to_vec(&kept) {
         let _ = system.write(path, &json, 0o644);
     }
