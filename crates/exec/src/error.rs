@@ -420,6 +420,22 @@ pub enum ExecError {
         /// What was said when it was asked.
         output: String,
     },
+    /// A service does not run as it should, and what ran before has not come back either.
+    #[explain(
+        code = "AITK-X41",
+        say("{error}; nor did all come back that was there before: {failed}"),
+        hint(
+            "`journalctl --unit {unit} --lines 50` says why; copies of what was kept are in /var/backups/aitk"
+        )
+    )]
+    NotBack {
+        /// Its unit.
+        unit: String,
+        /// Why it does not run.
+        error: Message,
+        /// What failed on the way back.
+        failed: Vec<Message>,
+    },
     /// Another run of aitk is under way.
     #[explain(
         code = "AITK-X02",

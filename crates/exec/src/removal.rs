@@ -14,7 +14,7 @@ use crate::places::{Places, Thing, UNITS, services, shell_files, system_files};
 use crate::receipt::{Object, Provenance, Receipt, ReceiptEntry};
 use crate::steps::{
     Cleared, Undo, cleared, hash, is_marked, is_masked, kept_kernel, kernel_python, own_sources,
-    service_notes, swap_is_marked, undo,
+    service_notes, services_of_others, swap_is_marked, undo,
 };
 
 /// What is to be taken away, and what is not.
@@ -139,6 +139,15 @@ fn unproven(receipt: &Receipt, is_lost: bool, places: &Places, system: &dyn Syst
         let command = Command::changes(["rm", &program.to_string_lossy()]);
         all.push(may_be(program, command.to_string()));
     }
+    let others = services_of_others(system).into_iter();
+    let others =
+        others.filter(|(name, _)| !receipt.objects.contains_key(&format!("service:{name}")));
+    all.extend(others.map(|(name, path)| {
+        let reason = message!(
+            "somebody else has installed the service {name}; `aitk remove` of theirs takes it away, or of root's"
+        );
+        Kept { path, reason }
+    }));
     // What is there of others tells nothing where the receipt is whole, or never was.
     if !is_lost {
         return all;

@@ -41,7 +41,7 @@ systemd_run /opt/aitk/mlflow/a/bin/pip install -q --no-deps "mlflow==$OLDER" "ml
 systemd_run systemctl start aitk-mlflow
 wait_for answers -k https://127.0.0.1:8443/health
 experiment cellar
-runs_older() { [[ $(systemd_run curl -s -u "admin:$password" http://127.0.0.1:5000/version) == "$OLDER" ]]; }
+runs_older() { [[ $(systemd_run curl -s -u "admin:$password" http://127.0.0.1:720/version) == "$OLDER" ]]; }
 runs_older || die "it is not $OLDER that runs"
 
 step "the new one spoils what was kept and does not start: the one before is back, with all it had"
@@ -50,6 +50,7 @@ cat >"$ROOT/etc/systemd/system/aitk-mlflow.service.d/spoil.conf" <<'END'
 [Service]
 ExecStartPre=/bin/sh -c '[ "$(readlink /opt/aitk/mlflow/current)" = a ] || { echo spoiled >mlflow.db; exit 1; }'
 END
+mkdir -p "$ROOT/var/lib/private/aitk-mlflow.failed/of-another-time"
 aitk user -- apply "${WISH[@]}"
 expect_code 1
 [[ $(readlink "$ROOT/opt/aitk/mlflow/current") == a ]] || die "the older environment is not in use"
@@ -126,14 +127,14 @@ hub start ann "$ann"
 
 step "the hub is killed and comes back, and the notebook goes on"
 systemd_run systemctl kill --signal=KILL aitk-jupyterhub
-wait_for answers http://127.0.0.1:5010/hub/health
+wait_for answers http://127.0.0.1:721/hub/health
 [[ $(hub ask ann "$ann" /api/status) == 200 ]] || die "the notebook is gone"
 
 step "after a restart all is there"
 systemd_stop
 systemd_start
 wait_for answers -k https://127.0.0.1:8443/health
-wait_for answers http://127.0.0.1:5010/hub/health
+wait_for answers http://127.0.0.1:721/hub/health
 are_well postgresql mlflow front hub-proxy jupyterhub
 has_experiment attic
 hub start ann "$ann"
@@ -146,6 +147,7 @@ rm "$(home_of user)/.local/state/aitk/receipt.json"
 aitk user -- remove --yes
 expect_code 0
 expect_said 'systemctl unmask nginx.service'
+expect_said 'their locks.*/etc/aitk/jupyterhub/groups'
 for unit in aitk-postgresql aitk-mlflow aitk-front aitk-hub-proxy aitk-jupyterhub jupyter-ann-singleuser; do
     [[ $(systemd_run systemctl is-active $unit) != active ]] || die "$unit still runs"
 done

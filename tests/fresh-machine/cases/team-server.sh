@@ -29,7 +29,7 @@ say "installed in $SECONDS_TAKEN s; memory in MB: $(ps -eo rss,args | awk '/aitk
 
 step "only the door is open to others"
 systemd_run sh -c 'cat /proc/net/tcp /proc/net/tcp6' >"$WORK/tcp"
-for port in 5000 9090 9093 9100; do
+for port in 720 9090 9093 9100; do
     hex=$(printf '%04X' "$port")
     grep -qE "0100007F:$hex [0-9A-F]+:0000 0A" "$WORK/tcp" || die "nothing listens on 127.0.0.1:$port"
     ! grep -E "(00000000|0{32}):$hex [0-9A-F]+:0000 0A" "$WORK/tcp" || die "$port is open to everybody"

@@ -10,7 +10,7 @@ use aitk_plan::{
     EnvironmentRequest, LayerRequest, LayerRole, Lock, Locked, Manager, Package, Plan, Project,
     ServiceSpec, Step, digest_of, project, step,
 };
-use aitk_system::{Command, Message, System, message};
+use aitk_system::{Command, Explain as _, Message, System, message};
 
 use super::root::{self, RootAction};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, comes_later, hash_of};
@@ -37,12 +37,19 @@ const STATES: [&str; 2] = ["/var/lib", "/var/lib/private"];
 const BACKUPS: &str = "/var/backups/aitk";
 /// Brings back what was kept, from its copy: unpacked beside first, so that nothing goes before there is something better.
 const RESTORE: &str = r#"rm -rf "$1.back" && mkdir -m 700 "$1.back" && tar --extract --gzip --file "$0" --directory "$1.back" &&
-mv -T "$1" "$1.failed" && mv -T "$1.back/${1##*/}" "$1" && rm -rf "$1.failed" "$1.back""#;
+if [ -e "$1" ]; then rm -rf "$1.failed" && mv -T "$1" "$1.failed"; fi && mv -T "$1.back/${1##*/}" "$1" && rm -rf "$1.failed" "$1.back""#;
+/// The service of which groups have environments, and where.
+const HUB: &str = "jupyterhub";
+const HUB_GROUPS: &str = "/opt/aitk/jupyterhub/groups";
+/// The locks that an administrator has put there, one for the environment of each group.
+const GROUP_LOCKS: &str = "/etc/aitk/jupyterhub/groups";
 /// Asks once a second, and this often more than once.
 const PATIENT: &str =
     r#"left=$0; until "$@"; do [ "$left" -gt 0 ] || exit 1; left=$((left - 1)); sleep 1; done"#;
 /// As much of a digest as a name has.
 const SHORT: usize = 8;
+/// Before the id of the user whose run has installed a service.
+const INSTALLER: &str = "# installed by the user ";
 /// Prints a file that is root's alone, or everybody's, where there was none.
 const MAKE: &str = r#"mkdir -p "${1%/*}" && umask "$0" && path=$1 && shift && "$@" >"$path.new" && mv "$path.new" "$path""#;
 
@@ -50,18 +57,45 @@ fn key(name: &str) -> String {
     format!("service:{name}")
 }
 
-/// The note, as `sha256sum --check` reads it.
-fn note(name: &str, files: &[File]) -> File {
+/// The note, as `sha256sum --check` reads it: what begins with `#` it passes over.
+fn note(name: &str, installer: u32, files: &[File]) -> File {
     let line = |file: &File| format!("{}  {}\n", hash_of(file.content.as_bytes()), file.path);
-    let content = files.iter().map(line).collect();
+    let first = format!("{INSTALLER}{installer}\n");
+    let content = std::iter::once(first).chain(files.iter().map(line)).collect();
     File { path: note_path(name), content, executable: false, yours: false }
 }
 
-/// The services that are aitk's by these notes, with their files: a receipt may be lost.
+/// Whose run has installed what is noted there.
+fn installer(note: &str) -> Option<u32> {
+    note.lines().find_map(|line| line.strip_prefix(INSTALLER)?.parse().ok())
+}
+
+/// What root has noted of a service that is aitk's.
+fn noted(name: &str, system: &dyn System) -> Option<(PathBuf, String)> {
+    let path = PathBuf::from(note_path(name));
+    let text = system.text(&path).ok().filter(|_| root::only_roots(system, &path).is_ok())?;
+    Some((path, text))
+}
+
+/// Whether whoever runs aitk may take what is noted there for their own: they have installed it, or are root.
+fn is_own(note: &str, system: &dyn System) -> bool {
+    let user = system.host().uid;
+    user == 0 || installer(note) == Some(user)
+}
+
+/// The services that others have installed: their names, and the notes.
+pub(crate) fn of_others(system: &dyn System) -> Vec<(String, PathBuf)> {
+    let of = |place: &ServicePlace| {
+        let (path, text) = noted(&place.name, system)?;
+        (!is_own(&text, system)).then(|| (place.name.clone(), path))
+    };
+    services().iter().filter_map(of).collect()
+}
+
+/// The services that are by these notes what this user's aitk has installed, with their files: a receipt may be lost.
 pub(crate) fn by_notes(system: &dyn System) -> Vec<ReceiptEntry> {
     let of = |place: &ServicePlace| {
-        let path = PathBuf::from(note_path(&place.name));
-        let text = system.text(&path).ok().filter(|_| root::only_roots(system, &path).is_ok())?;
+        let (path, text) = noted(&place.name, system).filter(|(_, text)| is_own(text, system))?;
         let lines = text.lines().filter_map(|line| line.split_once("  "));
         let known = lines.filter(|(_, path)| place.files.iter().any(|file| file == path));
         let file = |path: &str, hash: &str| {
@@ -136,7 +170,9 @@ impl<'a> WantedService<'a> {
         let service = project.services.iter().find(|service| service.name == step.name);
         let service = service.ok_or_else(missing)?;
         let mut files = cx.targets.ok_or_else(missing)?.service_files(project, &step.name)?;
-        files.insert(0, note(&step.name, &files));
+        let there = cx.system.text(note_path(&step.name)).unwrap_or_default();
+        let installer = installer(&there).unwrap_or_else(|| cx.system.host().uid);
+        files.insert(0, note(&step.name, installer, &files));
         Ok(Self { service, files, unit: service.unit() })
     }
 
@@ -295,6 +331,10 @@ impl<'a> WantedService<'a> {
         deeds.extend(
             differing.iter().map(|file| RootAction::put(Path::new(&file.path), &*file.content)),
         );
+        if self.service.name == HUB && !system.exists(HUB_GROUPS) {
+            // All that the unit which fills it may write to; systemd wants it there.
+            deeds.push(RootAction::Run(Command::as_root(["mkdir", "-p", HUB_GROUPS])));
+        }
         deeds.push(systemctl(&["daemon-reload"]));
         if !anew && is_active(unit, system).unwrap_or_default() {
             // It runs and is not as it should be.
@@ -382,6 +422,25 @@ impl<'a> WantedService<'a> {
         };
         let service = ReceiptEntry::created(key(&self.service.name), version);
         self.files.iter().map(file).chain([service]).collect()
+    }
+}
+
+/// Lets run what ran before, whatever of it fails: how the first attempt went, and what did not come back.
+fn came_back(
+    cx: &Context<'_>,
+    work: &Work<'_>,
+    unit: &str,
+    done: Result<(), ExecError>,
+    back: &[RootAction],
+) -> Result<(), ExecError> {
+    let carry = |deed| root::carry_out(cx, work, std::slice::from_ref(deed)).err();
+    let failed: Vec<_> = back.iter().filter_map(carry).map(|error| error.message()).collect();
+    match done {
+        Err(error) if !failed.is_empty() => {
+            let (unit, error) = (unit.to_owned(), error.message());
+            Err(ExecError::NotBack { unit, error, failed })
+        }
+        done => done,
     }
 }
 
@@ -483,7 +542,7 @@ impl Ensure for step::Service {
                     true => wanted.back(&slot.to_string_lossy(), backup.as_deref(), cx.system),
                     false => wanted.again(backup.as_deref()),
                 };
-                root::carry_out(cx, work, &back)?;
+                return came_back(cx, work, &wanted.unit, done, &back);
             }
             done
         })?;
@@ -495,7 +554,8 @@ impl Ensure for step::Service {
         let Ok(wanted) = WantedService::of(cx, plan, self) else { return Vec::new() };
         // What stands there otherwise is as it was noted, or somebody's.
         let holds = wanted.differing(cx).is_ok_and(|differing| differing.is_empty());
-        if holds { wanted.made(step) } else { Vec::new() }
+        let own = noted(&self.name, cx.system).is_some_and(|(_, text)| is_own(&text, cx.system));
+        if holds && own { wanted.made(step) } else { Vec::new() }
     }
 
     fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
@@ -536,14 +596,21 @@ fn kept(name: &str, system: &dyn System) -> Option<Message> {
     folders.dedup();
     let there = system.exists(Path::new(STATES[0]).join(&state));
     let state = there.then(|| folders.into_iter().map(|folder| format!("{folder}/{state}")));
+    let locks = (name == HUB && system.exists(GROUP_LOCKS)).then(|| GROUP_LOCKS.to_owned());
     let copies = system.exists(BACKUPS).then(|| format!("{BACKUPS}/{name}-*"));
     let paths: Vec<_> = secrets
         .filter(|path| system.exists(path))
         .cloned()
         .chain(state.into_iter().flatten())
         .chain(copies)
+        .chain(locks.clone())
         .collect();
     let paths = paths.join(" ");
+    if locks.is_some() {
+        return Some(message!(
+            "the environments of groups go; their locks, and what {name} keeps, stay; `sudo rm -r {paths}` takes them away"
+        ));
+    }
     (!paths.is_empty()).then(|| {
         message!("what {name} keeps, and its secrets, stay; `sudo rm -r {paths}` takes them away")
     })
@@ -679,6 +746,21 @@ mod tests {
     }
 
     #[test]
+    fn the_folder_of_the_environments_of_groups_is_there_before_the_hub_runs() {
+        let hub = |machine: &Machine| {
+            let service = ServiceSpec { name: HUB.to_owned(), ..ServiceSpec::default() };
+            let wanted =
+                WantedService { unit: service.unit(), service: &service, files: Vec::new() };
+            let deeds = machine.with(Receipt::default(), |cx| wanted.settle(cx).unwrap());
+            deeds.iter().map(|deed| deed.command().to_string()).collect::<Vec<_>>()
+        };
+        let machine = Machine::new("{}");
+        assert_eq!(hub(&machine)[0], format!("sudo mkdir -p {HUB_GROUPS}"));
+        machine.file(&format!("{HUB_GROUPS}/research/current"), "");
+        assert!(hub(&machine).iter().all(|command| !command.contains("mkdir")));
+    }
+
+    #[test]
     fn what_is_there_stays_and_what_differs_stops_the_service_first() {
         let machine = machine();
         assert_eq!(settled(&machine).len(), 2, "{:?}", settled(&machine));
@@ -756,8 +838,14 @@ mod tests {
         assert_eq!(by_notes(machine.system()), []);
         let start = file("/etc/aitk/mlflow/start.sh");
         let others = file("/etc/passwd");
-        let note = note("mlflow", &[start.clone(), others]);
+        let foreign = note("mlflow", 1001, std::slice::from_ref(&start));
+        machine.file(&foreign.path, &foreign.content);
+        assert_eq!(by_notes(machine.system()), []);
+        let path = PathBuf::from("/etc/aitk/mlflow/made");
+        assert_eq!(of_others(machine.system()), [("mlflow".to_owned(), path)]);
+        let note = note("mlflow", 1000, &[start.clone(), others]);
         machine.file(&note.path, &note.content);
+        assert_eq!(of_others(machine.system()), []);
         let made = by_notes(machine.system());
         let keys: Vec<_> = made.iter().map(|made| made.key.as_str()).collect();
         let files = ["file:/etc/aitk/mlflow/start.sh", "file:/etc/aitk/mlflow/made"];

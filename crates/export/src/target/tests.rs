@@ -343,7 +343,10 @@ fn every_service_has_a_unit_with_little_rights_that_comes_last() {
                 }
                 assert!(has("Restart=on-failure") || has("Type=oneshot"), "{}", file.path);
                 // What starts processes of others, or builds below /opt, is root, and may not do what root may.
-                let few = ["CapabilityBoundingSet=", "CapabilityBoundingSet=CAP_AUDIT_WRITE"];
+                let few = [
+                    "CapabilityBoundingSet=",
+                    "CapabilityBoundingSet=CAP_AUDIT_WRITE CAP_NET_BIND_SERVICE",
+                ];
                 let is_roots = ROOTS.contains(&file.path.as_str());
                 assert_eq!(has("DynamicUser=yes"), !is_roots, "{}", file.path);
                 assert!(!is_roots || few.into_iter().any(has), "{}", file.path);

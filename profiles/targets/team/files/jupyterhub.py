@@ -80,22 +80,21 @@ class TeamSpawner(SystemdSpawner):
 
 
 c = get_config()  # noqa: F821 # JupyterHub gives it
-c.JupyterHub.bind_url = "http://127.0.0.1:5010"
-c.JupyterHub.hub_bind_url = "http://127.0.0.1:5012"
+c.JupyterHub.bind_url = "http://127.0.0.1:721"
+c.JupyterHub.hub_bind_url = "http://127.0.0.1:723"
 c.JupyterHub.db_url = "sqlite:///jupyterhub.sqlite"
 c.JupyterHub.upgrade_db = True
 # Notebooks go on while the hub is started anew.
 c.JupyterHub.cleanup_servers = False
 c.JupyterHub.cleanup_proxy = False
 c.ConfigurableHTTPProxy.should_start = False
-c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:5011"
+c.ConfigurableHTTPProxy.api_url = "http://127.0.0.1:722"
 c.ConfigurableHTTPProxy.auth_token = Path(os.environ["CREDENTIALS_DIRECTORY"], "proxy").read_text().strip()
 
 # The accounts and passwords of the machine.
 c.JupyterHub.authenticator_class = "pam"
 c.PAMAuthenticator.open_sessions = False
 c.Authenticator.blocked_users = {"root"}
-c.LocalAuthenticator.admin_groups = {"sudo"}
 if GROUP:
     c.LocalAuthenticator.allowed_groups = {GROUP}
 else:

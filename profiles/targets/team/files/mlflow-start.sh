@@ -20,20 +20,28 @@ PGHOST=/run/aitk-postgresql PGUSER=mlflow
 PGPASSWORD=$(cat "$CREDENTIALS_DIRECTORY/database")
 export PGHOST PGUSER PGPASSWORD
 database=mlflow_$(cut -c 1-8 "$MLFLOW/lock")
-store="postgresql+psycopg2://mlflow@/$database?host=$PGHOST"
 before=$(cat database 2>/dev/null || true)
 if [ "$before" != "$database" ]; then
-    psql --quiet --dbname=postgres --command="DROP DATABASE IF EXISTS $database" \
-        --command="CREATE DATABASE $database${before:+ TEMPLATE $before}"
+    # Beside, then in its place: what stands there may have runs, and stays under another name.
+    store="postgresql+psycopg2://mlflow@/${database}_new?host=$PGHOST"
+    psql --quiet --dbname=postgres --command="DROP DATABASE IF EXISTS ${database}_new" \
+        --command="CREATE DATABASE ${database}_new${before:+ TEMPLATE $before}"
     if [ -n "$before" ]; then
         "$MLFLOW/bin/mlflow" db upgrade "$store"
     elif [ -e mlflow.db ]; then
         "$MLFLOW/bin/mlflow" db upgrade sqlite:///mlflow.db
         "$MLFLOW/bin/python" /etc/aitk/mlflow/move.py sqlite:///mlflow.db "$store"
     fi
-    printf '%s\n' "$database" >database
+    there=$(psql --dbname=postgres --tuples-only --no-align --command="SELECT 1 FROM pg_database WHERE datname = '$database'")
+    if [ -n "$there" ]; then
+        psql --quiet --dbname=postgres --command="ALTER DATABASE $database RENAME TO ${database}_before_$(date +%Y%m%d%H%M%S)"
+    fi
+    psql --quiet --dbname=postgres --command="ALTER DATABASE ${database}_new RENAME TO $database"
+    printf '%s\n' "$database" >database.new
+    mv database.new database
 fi
 if [ -e mlflow.db ]; then mv mlflow.db mlflow.db.moved; fi
+store="postgresql+psycopg2://mlflow@/$database?host=$PGHOST"
 «% else %»
 if [ -e database ]; then
     echo "the runs are in PostgreSQL: apply with --part postgresql as well" >&2
@@ -47,5 +55,5 @@ if [ -e mlflow.db ] && [ "$(cat version 2>/dev/null || true)" != "$version" ]; t
 fi
 printf '%s\n' "$version" >version
 «% endif %»
-exec "$MLFLOW/bin/mlflow" server --app-name basic-auth --host 127.0.0.1 --port 5000 --workers «parameters.mlflow_workers» \
+exec "$MLFLOW/bin/mlflow" server --app-name basic-auth --host 127.0.0.1 --port 720 --workers «parameters.mlflow_workers» \
     --backend-store-uri "$store" --serve-artifacts --artifacts-destination ./artifacts
