@@ -255,7 +255,13 @@ impl FolderFile {
         let receipt = Receipt::load(&folders.state, system)?;
         let wish = receipt.wish(&self.env(), Some(&record)).cloned();
         let wish = wish.and_then(|wish| serde_json::from_value::<Request>(wish).ok());
-        let Some(wish) = wish.filter(|wish| self.is_all_of(wish)) else { return Ok(None) };
+        let Some(wish) = wish else { return Ok(None) };
+        if !self.is_all_of(&wish) {
+            return Ok(Some(message!(
+                "{} asks for something else than what is in use now; the next `aitk apply` here follows that file.",
+                self.path()
+            )));
+        }
         let base = match (record.manager, &wish.choices.base) {
             (Manager::Conda, None) => lock_in_use(system, &folders.data, BASE)?,
             _ => None,

@@ -36,6 +36,8 @@ pub fn settled(mut all: Vec<String>, given: &[String]) -> Vec<String> {
         !given.contains(one) && given.iter().any(|given| project(given) == project(one))
     };
     all.retain(|one| !replaced(one));
+    let new: Vec<_> = given.iter().filter(|one| !all.contains(one)).cloned().collect();
+    all.extend(new);
     all
 }
 
@@ -89,5 +91,6 @@ mod tests {
         let all = |given: &[&str]| given.iter().map(|one| (*one).to_owned()).collect::<Vec<_>>();
         let settled = settled(all(&["duckdb", "polars", "polars==1.9"]), &all(&["polars==1.9"]));
         assert_eq!(settled, ["duckdb", "polars==1.9"]);
+        assert_eq!(super::settled(all(&["duckdb"]), &all(&["polars"])), ["duckdb", "polars"]);
     }
 }

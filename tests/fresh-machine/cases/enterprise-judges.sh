@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What runs whole on one machine does so: the modular stack, the lakehouse, and what governs both; each judge refuses its bad file.
-# On: trixie; about 540 s
+# On: trixie; about 1500 s
 
 # shellcheck source=tests/fresh-machine/platforms.sh
 source "$HERE/platforms.sh"
