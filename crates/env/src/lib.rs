@@ -44,7 +44,7 @@ pub use received::{note_received, received};
 pub use secrets::{Credential, Proxy, without_secrets};
 pub use strangers::strangers;
 pub use sweep::{CACHE, unneeded};
-pub use usage::Usage;
+pub use usage::{Usage, on_disk};
 
 /// Sources and folders: everything about the surroundings that resolving and building need to know.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

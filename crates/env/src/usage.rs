@@ -9,6 +9,11 @@ use aitk_system::{FileKind, Stat, System};
 /// What a file system hands out at once, nearly everywhere.
 const BLOCK: u64 = 4096;
 
+/// What a file of so many bytes takes on the disk, in bytes.
+pub fn on_disk(bytes: u64) -> u64 {
+    bytes.div_ceil(BLOCK) * BLOCK
+}
+
 /// What some folders take together.
 #[derive(Debug, Default)]
 pub struct Usage {
@@ -49,7 +54,7 @@ impl Usage {
     }
 
     fn count(&mut self, stat: &Stat) {
-        let bytes = stat.size.div_ceil(BLOCK) * BLOCK;
+        let bytes = on_disk(stat.size);
         match stat.kind {
             FileKind::File if stat.links > 1 => {
                 self.linked.entry((stat.dev, stat.ino)).or_insert((bytes, stat.links, 0)).2 += 1;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Environments, Generation, strangers};
+use aitk_env::{Environments, Generation, on_disk, strangers};
 use aitk_plan::{Manager, SWAP_FILE, gpu_groups};
 use aitk_system::{Command, FileKind, Message, System, inside, message};
 
@@ -199,11 +199,15 @@ impl Removal {
         self.goes.is_empty() && self.root.iter().all(|undo| undo.commands.is_empty())
     }
 
-    /// How many bytes the files take that go; what a cache shares with them is counted as well.
-    pub fn bytes(&self, system: &dyn System) -> u64 {
+    /// How many bytes the files take that go, and what of the cache goes with them; what a cache that stays shares with
+    /// them is counted as well.
+    pub fn bytes(&self, cache: &[PathBuf], system: &dyn System) -> u64 {
         let mut counted = BTreeSet::new();
         let whole = self.goes.iter().filter(|goes| !goes.lines_only);
-        whole.map(|goes| bytes_below(&goes.path, &goes.keeps, &mut counted, system)).sum()
+        let whole = whole.map(|goes| (&goes.path, &goes.keeps));
+        let nothing = BTreeSet::new();
+        let all = whole.chain(cache.iter().map(|path| (path, &nothing)));
+        all.map(|(path, keeps)| bytes_below(path, keeps, &mut counted, system)).sum()
     }
 
     /// Names what may be aitk's besides, and bears no mark: where a receipt was lost that had told of it.
@@ -529,7 +533,7 @@ fn bytes_below(
             let names = system.list(path).unwrap_or_default().into_iter();
             names.map(|name| bytes_below(&path.join(name), keeps, counted, system)).sum()
         }
-        _ if counted.insert((stat.dev, stat.ino)) => stat.size,
+        _ if counted.insert((stat.dev, stat.ino)) => on_disk(stat.size),
         _ => 0,
     }
 }

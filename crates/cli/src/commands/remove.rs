@@ -48,7 +48,9 @@ pub fn run(
     let as_root = session.machine.privilege.root;
     let commands = removal.root.iter().flat_map(|undo| &undo.commands);
     let commands: Vec<_> = commands.map(|command| command.typed(as_root)).collect();
-    let bytes = removal.bytes(&**local);
+    let with_cache =
+        if args.all { whole_cache(&**local, &session.settings.cache) } else { Vec::new() };
+    let bytes = removal.bytes(&with_cache, &**local);
     let mut data = removal_json(&removal, &commands, &system, args.dry_run);
     data["bytes"] = bytes.into();
     if !output.json {
