@@ -10,7 +10,7 @@ use aitk_plan::{
     BASE, CHOICES, Choice, Lock, Locks, Manager, Profile, Request, Takes, digest_of, names,
     nearest, parse_toml,
 };
-use aitk_system::{Message, System, ToMessage, message};
+use aitk_system::{Message, System, ToMessage, message, quote};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -27,6 +27,8 @@ const LONGEST: usize = 1 << 20;
 const LONGEST_LOCK: usize = 64 << 20;
 /// What begins the line of a lock that says for which choices it is.
 const FOR: &str = "# For aitk.toml with the choices ";
+/// Choices that lead to files which may change without a question: a lock elsewhere, and a conda whose files a shell reads.
+const ELSEWHERE: [&str; 2] = ["conda-base", "locked"];
 /// As much of a folder's name as the name of its environment has.
 const NAMED: usize = 28;
 
@@ -45,6 +47,9 @@ struct Confirmed {
     folder: PathBuf,
     text: String,
     lock: Option<String>,
+    /// The profile of the user's own that the file names, if it names one.
+    #[serde(default)]
+    profile: Option<String>,
 }
 
 /// Whether a file may be followed.
@@ -66,7 +71,9 @@ impl FolderFile {
     pub fn find(system: &dyn System) -> Result<Option<Self>, CliError> {
         // Where the current folder is gone, whoever needs it says so.
         let Ok(here) = std::path::absolute(".") else { return Ok(None) };
-        let there = here.ancestors().find(|folder| system.exists(folder.join(FILE)));
+        let there = here
+            .ancestors()
+            .find(|folder| system.exists(folder.join(FILE)) && !is_anybodys(folder, system));
         there.map(|folder| Self::open(system, folder)).transpose()
     }
 
@@ -101,6 +108,7 @@ impl FolderFile {
             })?;
             given.add_all(flag, &values);
         }
+        given.clone().opened()?;
         Ok(Self { folder: folder.to_owned(), text, lock, given })
     }
 
@@ -148,19 +156,26 @@ impl FolderFile {
         self.given.values("package").unwrap_or_default().to_vec()
     }
 
-    /// Writes the file, and the lock where there is one; whoever writes them has confirmed them.
+    /// Writes the file; what was confirmed before it was changed so stays confirmed.
     ///
     /// # Errors
     /// Where that cannot be written.
-    pub fn write(&self, system: &dyn System) -> Result<(), CliError> {
-        let write = |path: PathBuf, text: &str| {
-            system.write(&path, text.as_bytes(), 0o644).map_err(CliError::io(path))
-        };
-        write(self.path(), &self.text)?;
-        if let Some(lock) = &self.lock {
-            write(self.lock_path(), lock)?;
-        }
-        self.confirm(system)
+    pub fn write(&self, system: &dyn System, was_confirmed: bool) -> Result<(), CliError> {
+        let path = self.path();
+        system.write(&path, self.text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+        if was_confirmed { self.confirm(system) } else { Ok(()) }
+    }
+
+    /// Writes the lock, and nothing else: the file may have been edited meanwhile, and then it asks to be confirmed anew.
+    ///
+    /// # Errors
+    /// Where that cannot be written.
+    pub fn write_lock(&self, system: &dyn System) -> Result<(), CliError> {
+        let path = self.lock_path();
+        let text = self.lock.as_deref().unwrap_or_default();
+        system.write(&path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+        let is_same = Self::open(system, &self.folder).is_ok_and(|there| there.text == self.text);
+        if is_same { self.confirm(system) } else { Ok(()) }
     }
 
     /// The same with a lock.
@@ -178,7 +193,7 @@ impl FolderFile {
     /// Where the note cannot be written.
     pub fn confirm(&self, system: &dyn System) -> Result<(), CliError> {
         let path = note(&self.folder, &folders(system));
-        let text = serde_json::to_string(&self.as_confirmed()).unwrap_or_default();
+        let text = serde_json::to_string(&self.as_confirmed(system)).unwrap_or_default();
         system.write(&path, text.as_bytes(), 0o600).map_err(CliError::io(path))
     }
 
@@ -200,17 +215,20 @@ impl FolderFile {
         let known = system.text(&note).ok();
         match known.and_then(|text| serde_json::from_str::<Confirmed>(&text).ok()) {
             None => Standing::New,
-            Some(known) if known == self.as_confirmed() => Standing::Confirmed,
+            Some(known) if known == self.as_confirmed(system) => Standing::Confirmed,
             Some(_) => Standing::Changed,
         }
     }
 
-    /// What it asks for, as it would be typed.
+    /// What it asks for, as it would be typed: each value in quotes where it needs them, so that none reads as another flag.
     pub fn asks(&self) -> Message {
-        let mut request = Request::default();
-        self.given.merge(&mut request);
-        let of_file = |row: &&Choice| self.given.values(row.flag).is_some();
-        let typed = CHOICES.iter().filter(of_file).filter_map(|row| row.typed(&request));
+        let shown = self.shown();
+        let typed = shown.0.iter().flat_map(|one| {
+            one.values.iter().map(|value| match one.row.takes {
+                Takes::Switch => format!("--{}", one.row.flag),
+                _ => format!("--{} {}", one.row.flag, quote(value)),
+            })
+        });
         let typed = typed.collect::<Vec<_>>().join(" ");
         let lock = self.locks(None).map(|locks| locks.environment.packages().count());
         match lock {
@@ -281,25 +299,32 @@ impl FolderFile {
         if kept.lock == self.lock {
             return Ok(None);
         }
-        kept.write(system)?;
+        kept.write_lock(system)?;
         Ok(Some(message!("{} has what is installed now.", self.lock_path())))
     }
 
-    fn as_confirmed(&self) -> Confirmed {
+    fn as_confirmed(&self, system: &dyn System) -> Confirmed {
         let Self { folder, text, lock, .. } = self.clone();
-        Confirmed { folder, text, lock }
+        let profile = self.given.value("profile").map(Path::new);
+        let profile = profile.and_then(|path| system.foreign_text(path, LONGEST).ok());
+        Confirmed { folder, text, lock, profile }
+    }
+
+    /// What is given, without what opens a source.
+    fn shown(&self) -> Given {
+        self.given.clone().opened().map(|(given, _)| given).unwrap_or_default()
     }
 
     /// Whether a wish asks for what the file says, and no more.
     fn is_all_of(&self, wish: &Request) -> bool {
-        let mut asked = Request::default();
-        self.given.merge(&mut asked);
+        let (mut asked, given) = (Request::default(), self.shown());
+        given.merge(&mut asked);
         let more = |row: &Choice| row.adds && row.values(wish) != row.values(&asked);
-        self.given.changes(wish).is_empty() && !CHOICES.iter().any(more)
+        given.changes(wish).is_empty() && !CHOICES.iter().any(more)
     }
 
     /// The lock as it is read for an architecture.
-    fn locks(&self, arch: Option<&str>) -> Option<Locks> {
+    pub fn locks(&self, arch: Option<&str>) -> Option<Locks> {
         let text = self.lock.as_ref()?;
         Locks::parse(text, &self.lock_path(), Locks::manager_of(text), arch).ok()
     }
@@ -311,6 +336,11 @@ impl FolderFile {
 
 /// A line of the file as it would be given by a flag.
 fn chosen(key: &str, value: &Value, folder: &Path) -> Result<(&'static str, Vec<String>), Message> {
+    if ELSEWHERE.contains(&key) {
+        return Err(message!(
+            "a folder's file cannot ask for it: it leads to what nobody has confirmed"
+        ));
+    }
     let Some(row) = CHOICES.iter().find(|row| row.flag == key) else {
         let near = nearest(key, CHOICES.iter().map(|row| row.flag));
         return Err(near.map_or_else(
@@ -339,6 +369,13 @@ fn chosen(key: &str, value: &Value, folder: &Path) -> Result<(&'static str, Vec<
     Ok((row.flag, values))
 }
 
+/// Whether a folder is one in which everybody may put files, as `/tmp` is, and the file in it is neither the user's nor root's.
+fn is_anybodys(folder: &Path, system: &dyn System) -> bool {
+    let own = system.host().uid;
+    let is_open = system.stat(folder).is_ok_and(|stat| stat.mode & 0o002 != 0);
+    is_open && system.stat(&folder.join(FILE)).is_ok_and(|stat| ![0, own].contains(&stat.uid))
+}
+
 /// The name of the environment of a folder: what the folder is called, and what makes two of that name differ.
 fn own_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
@@ -352,6 +389,7 @@ fn own_name(folder: &Path) -> String {
 /// What is decided by choices: two that have the same can have the same lock.
 fn digest(given: &Given) -> String {
     let without = ["env", "locked", "user-only", "no-upgrade", "init-shell", "folder"];
+    let given = given.clone().opened().map(|(given, _)| given).unwrap_or_default();
     let mut rows: Vec<_> = given.0.iter().map(|one| (one.row.flag, &one.values)).collect();
     rows.retain(|(flag, _)| !without.contains(flag));
     rows.sort();
@@ -367,6 +405,16 @@ fn said_for(lock: &str) -> Option<&str> {
 fn same_kind(one: &Lock, other: &Lock) -> bool {
     let computes = |lock: &Lock| lock.build.as_deref().map(|build| build == "cpu");
     one.target.arch == other.target.arch && computes(one) == computes(other)
+}
+
+/// The environments of the folders whose files the person has confirmed: what those ask for, a file has decided.
+pub fn environments(system: &dyn System) -> Vec<String> {
+    let notes = folders(system).state.join("confirmed");
+    let names = system.list(&notes).unwrap_or_default().into_iter();
+    let known = names.filter_map(|name| system.text(notes.join(name)).ok());
+    let known = known.filter_map(|text| serde_json::from_str::<Confirmed>(&text).ok());
+    let files = known.filter_map(|known| FolderFile::of(&known.folder, known.text, None).ok());
+    files.map(|file| file.env()).collect()
 }
 
 /// The lock of the generation of an environment that is in use.
@@ -408,6 +456,22 @@ mod tests {
 
     fn file(text: &str) -> Result<FolderFile, CliError> {
         FolderFile::of(Path::new("/home/ann/thesis"), text.to_owned(), None)
+    }
+
+    #[test]
+    fn what_is_asked_reads_as_it_is_meant_and_shows_no_password() {
+        let text = "budget = \"low\"\nindex-url = \"https://me:s3cret@pypi.example/simple\"\nset = { host = \"x --user-only\" }\n";
+        let asks = file(text).unwrap().asks().to_string();
+        assert!(asks.contains("'host=x --user-only'"), "{asks}");
+        assert!(asks.contains("pypi.example") && !asks.contains("s3cret"), "{asks}");
+    }
+
+    #[test]
+    fn what_leads_to_files_that_nobody_confirmed_is_no_choice_of_a_folder() {
+        for key in ["locked", "conda-base"] {
+            let error = file(&format!("{key} = \"below\"")).unwrap_err().to_string();
+            assert!(error.contains("nobody has confirmed"), "{error}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use aitk_env::{Credential, without_secrets};
-use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes, settled};
+use aitk_plan::{CHOICES, Catalog, Choice, Request, Takes, project, settled};
 use aitk_system::{Message, ToMessage, message};
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::parser::ValueSource;
@@ -272,4 +272,20 @@ impl TypedValueParser for FrameworkParser {
         let names = Catalog::builtin().map(|catalog| catalog.framework_names()).unwrap_or_default();
         Some(Box::new(names.into_iter().map(PossibleValue::new)))
     }
+}
+
+/// Takes packages of the user's own out again.
+///
+/// # Errors
+/// [`CliError::NotAdded`] where one is not among them.
+pub fn take_out(names: &[String], packages: &mut Vec<String>) -> Result<(), CliError> {
+    for name in names {
+        let there = packages.iter().position(|one| project(one) == project(name));
+        let Some(at) = there else {
+            let added = packages.join(", ");
+            return Err(CliError::NotAdded { name: name.clone(), added });
+        };
+        packages.remove(at);
+    }
+    Ok(())
 }

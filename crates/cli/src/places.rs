@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_detect::{Folders, folders};
+use aitk_env::CACHE;
 use aitk_exec::is_own_cache;
 use aitk_plan::warnings::UNFIT_FOLDER;
 use aitk_plan::{Warning, names};
@@ -78,11 +79,17 @@ pub fn look_after(verb: &Verb, output: &Console) -> Result<(), CliError> {
 /// The name of the mark of a cache.
 pub const TAG: &str = "CACHEDIR.TAG";
 
-/// Marks the cache, where there is one that is aitk's alone, for whoever makes backups: it can be had again.
+/// Marks the cache for whoever makes backups, since it can be had again: where it is this user's, and holds nothing but what
+/// aitk puts there.
 pub fn tag_cache(system: &dyn System) {
     let cache = folders(system).cache;
-    let tag = cache.join(TAG);
-    if is_own_cache(&cache) && system.exists(&cache) && !system.exists(&tag) {
+    let is_plain = system
+        .stat(&cache)
+        .is_ok_and(|stat| stat.kind == FileKind::Dir && stat.uid == system.host().uid);
+    let names = system.list(&cache).unwrap_or_default();
+    let is_ours = !names.is_empty() && names.iter().all(|name| CACHE.contains(&name.as_str()));
+    if is_plain && is_ours && is_own_cache(&cache) {
+        let tag = cache.join(TAG);
         // A backup that takes it along is larger, and that is all.
         let _ = system.write(&tag, CACHE_TAG, 0o644);
     }

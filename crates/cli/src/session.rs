@@ -13,7 +13,7 @@ use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner
 use aitk_export::TargetList;
 use aitk_plan::{
     Catalog, Choices, LONGEST_PROFILE, Locks, Manager, ManagerChoice, Plan, Profile, ProfileError,
-    Project, Request, Warning, manager_for_device, match_spec, project,
+    Project, Request, Warning, manager_for_device, match_spec,
 };
 use aitk_system::{Explain, Message, System, message};
 use serde_json::Value;
@@ -22,6 +22,7 @@ use crate::args::{ChoiceArgs, Common};
 use crate::config::{Config, catalog};
 use crate::error::{CliError, HostedError};
 use crate::folder::FolderFile;
+use crate::given::take_out;
 use crate::projects;
 use crate::targets::targets;
 use crate::words::{said, what};
@@ -595,22 +596,11 @@ pub fn profile_text(local: &dyn System, path: &Path) -> Result<String, ProfileEr
 
 /// The locks in the file that the user names, for a machine.
 pub fn locked(session: &Session, request: &Request) -> Result<Option<Locks>, CliError> {
-    let read = |path: &String| read_locks(Path::new(path), &*session.local, &session.machine);
-    Ok(request.locked.as_ref().map(read).transpose()?)
-}
-
-/// Takes packages of the user's own out again.
-///
-/// # Errors
-/// [`CliError::NotAdded`] where one is not among them.
-pub fn take_out(names: &[String], packages: &mut Vec<String>) -> Result<(), CliError> {
-    for name in names {
-        let there = packages.iter().position(|one| project(one) == project(name));
-        let Some(at) = there else {
-            let added = packages.join(", ");
-            return Err(CliError::NotAdded { name: name.clone(), added });
-        };
-        packages.remove(at);
+    let Some(path) = request.locked.as_ref().map(Path::new) else { return Ok(None) };
+    // The lock of the folder's file is the one that was confirmed, whatever stands there by now.
+    let confirmed = session.folder.as_ref().filter(|file| file.lock_path() == path);
+    if let Some(locks) = confirmed.and_then(|file| file.locks(Some(&session.machine.arch))) {
+        return Ok(Some(locks.here(&session.machine)));
     }
-    Ok(())
+    Ok(Some(read_locks(path, &*session.local, &session.machine)?))
 }

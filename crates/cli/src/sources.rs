@@ -10,6 +10,7 @@ use aitk_system::{Deny, is_terminal, message};
 
 use crate::args::{Accept, Apply};
 use crate::error::CliError;
+use crate::folder;
 use crate::output::{CARE, Console, HEAD, styled};
 use crate::run::agrees;
 use crate::session::{Asked, Prepared, Session, SourceOverrides};
@@ -32,7 +33,10 @@ pub fn of_file(
     let mut asked =
         Asked { request, sources: SourceOverrides { secrets, ..SourceOverrides::default() } };
     let Asked { request: Request { choices, .. }, sources: own } = &mut asked;
-    let before: Vec<Choices> = session.all_applied().map(|wish| wish.choices).collect();
+    // What a folder's file has asked for is not the user's own word.
+    let of_files = folder::environments(&*session.local);
+    let before = session.all_applied().map(|wish| wish.choices);
+    let before: Vec<Choices> = before.filter(|wish| !of_files.contains(&wish.env)).collect();
     if let Some(foreign) = &choices.base
         && given.value("conda-base") != Some(foreign)
         && !before.iter().any(|choices| choices.base.as_ref() == Some(foreign))

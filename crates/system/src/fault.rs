@@ -137,18 +137,14 @@ impl Fault {
     /// What helps where a file could not be read or written.
     pub fn hint(self, path: &Path) -> Message {
         match self {
-            Self::NoSpace => {
-                message!(
-                    "free some space (`df -h` and `df -i` show what is left), or set AITK_DATA_DIR, AITK_CACHE_DIR and \
+            Self::NoSpace => message!(
+                "free some space (`df -h` and `df -i` show what is left), or set AITK_DATA_DIR, AITK_CACHE_DIR and \
                  AITK_STATE_DIR to a larger disk; then run the same command again: it continues"
-                )
-            }
-            Self::Quota => {
-                message!(
-                    "your share of this disk is used up (`quota -s` shows it): free some, or set AITK_DATA_DIR and \
+            ),
+            Self::Quota => message!(
+                "your share of this disk is used up (`quota -s` shows it): free some, or set AITK_DATA_DIR and \
                  AITK_CACHE_DIR to another disk; then run the same command again: it continues"
-                )
-            }
+            ),
             Self::ReadOnly => {
                 message!(
                     "this file system can only be read (`mount` and `dmesg` may say why): set AITK_DATA_DIR, AITK_CACHE_DIR, \

@@ -7,10 +7,10 @@ use aitk_plan::settled;
 use crate::args::{Add, Apply, ChoiceArgs, Common};
 use crate::commands::apply;
 use crate::error::CliError;
-use crate::folder::FolderFile;
-use crate::given::Given;
+use crate::folder::{FolderFile, Standing};
+use crate::given::{Given, take_out};
 use crate::output::Console;
-use crate::session::{Local, take_out};
+use crate::session::Local;
 
 /// What is done with the packages.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -56,12 +56,16 @@ fn in_folder(
     (way, file): (Direction, &FolderFile),
     output: &Console,
 ) -> Result<ExitCode, CliError> {
-    let mut packages = file.packages();
-    match way {
-        Direction::In => packages = settled(packages, &args.packages),
-        Direction::Out => take_out(&args.packages, &mut packages)?,
-    }
-    let file = file.with_packages(&packages)?;
+    let changed = |file: &FolderFile| {
+        let mut packages = file.packages();
+        match way {
+            Direction::In => packages = settled(packages, &args.packages),
+            Direction::Out => take_out(&args.packages, &mut packages)?,
+        }
+        file.with_packages(&packages)
+    };
+    let before = file;
+    let file = changed(before)?;
     let mut given = Given::default();
     file.under(&mut given);
     let choices = ChoiceArgs { given, drop: Vec::new(), allow_system_changes: false };
@@ -69,7 +73,10 @@ fn in_folder(
     let apply = Apply::of(choices, args.yes, args.dry_run);
     let ran = apply::run(local, &common, &apply, output)?;
     if ran == ExitCode::SUCCESS && !args.dry_run {
-        file.write(&**local)?;
+        // It may have been edited meanwhile.
+        let now = FolderFile::open(&**local, before.folder())?;
+        let was_confirmed = now.standing(&**local) == Standing::Confirmed;
+        changed(&now)?.write(&**local, was_confirmed)?;
         file.keep(&**local)?.into_iter().for_each(|told| output.say(told));
     }
     Ok(ran)

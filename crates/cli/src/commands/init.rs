@@ -52,7 +52,7 @@ pub fn run(
         false => {
             let given = with_budget(local, common, &args.choices.given)?;
             let file = FolderFile::of(&here, text(&given)?, None)?;
-            file.write(&**local)?;
+            file.write(&**local, true)?;
             file
         }
     };
@@ -137,7 +137,7 @@ fn lock(
     let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
     output.warn(&plan.warnings);
-    file.with_lock(&locks)?.write(&**local)?;
+    file.with_lock(&locks)?.write_lock(&**local)?;
     Ok(locks.environment.packages().count())
 }
 

@@ -10,7 +10,7 @@ use aitk_exec::{
     project_removal, prune_empty, removal, remove_project, take_all_away, take_file, whole_cache,
 };
 use aitk_plan::{Bytes, SWAP_FILE};
-use aitk_system::{System, is_terminal, message};
+use aitk_system::{Message, System, is_terminal, message};
 use serde_json::json;
 
 use crate::args::{Common, Remove};
@@ -46,11 +46,10 @@ pub fn run(
     removal.name_unproven(&told, &places, &**local);
     let system = brought(&receipt, &**local);
     let as_root = session.machine.privilege.root;
-    let commands = removal.root.iter().flat_map(|undo| &undo.commands);
-    let commands: Vec<_> = commands.map(|command| command.typed(as_root)).collect();
-    let with_cache =
-        if args.all { whole_cache(&**local, &session.settings.cache) } else { Vec::new() };
-    let bytes = removal.bytes(&with_cache, &**local);
+    let commands = of_root(&removal, as_root);
+    let besides = Some(&session.settings.cache).filter(|_| args.all);
+    let besides = besides.map(|cache| whole_cache(&**local, cache)).unwrap_or_default();
+    let bytes = removal.bytes(&besides, &**local);
     let mut data = removal_json(&removal, &commands, &system, args.dry_run);
     data["bytes"] = bytes.into();
     if !output.json {
@@ -60,10 +59,7 @@ pub fn run(
         prune_empty(&places, &**local)?;
     }
     if args.dry_run || (removal.is_empty() && !args.all) {
-        output.result("removal", &data, Vec::new(), || match removal.is_empty() {
-            true => message!("There is nothing of aitk's here."),
-            false => message!("Nothing was removed: this was a dry run."),
-        });
+        output.result("removal", &data, Vec::new(), || nothing_done(&removal));
         return Ok(ExitCode::SUCCESS);
     }
     // What is taken away does not come back, so silence means no.
@@ -82,11 +78,25 @@ pub fn run(
     data["freed"] = freed.into();
     data["cache"] = cache.iter().map(|path| path.display().to_string()).collect();
     CliError::remains(&failed)?;
+    let (sign, freed) = (styled(GOOD, "✓"), Bytes(freed));
     output.result("removal", &data, Vec::new(), || {
-        let sign = styled(GOOD, "✓");
-        message!("{sign} What aitk had made here is gone; {} came free.", Bytes(freed))
+        message!("{sign} What aitk had made here is gone; {} came free.", freed)
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The commands of root's, as they are typed.
+fn of_root(removal: &Removal, as_root: bool) -> Vec<String> {
+    let commands = removal.root.iter().flat_map(|undo| &undo.commands);
+    commands.map(|command| command.typed(as_root)).collect()
+}
+
+/// What is said where nothing goes.
+fn nothing_done(removal: &Removal) -> Message {
+    match removal.is_empty() {
+        true => message!("There is nothing of aitk's here."),
+        false => message!("Nothing was removed: this was a dry run."),
+    }
 }
 
 /// Takes away what goes, and the files of the cache; what could not be.
@@ -194,7 +204,7 @@ fn cache(
 /// What aitk has noted goes at the very end, and folders of its own that are empty then.
 fn forget_all(local: &Local, session: &Session) -> Result<(), CliError> {
     let (state, cache) = (&session.machine.folders.state, &session.settings.cache);
-    for name in ["runs", "seen", "receipt.json", "lock"] {
+    for name in ["confirmed", "runs", "seen", "receipt.json", "lock"] {
         take_file(&**local, [cache, state], &state.join(name))?;
     }
     if local.list(cache).is_ok_and(|names| names.iter().all(|name| name == TAG)) {

@@ -47,8 +47,8 @@ pub fn run(
     let mut context = prepared.context(&deny, None);
     context.back = Some(&back);
     aitk_exec::survey(&context, &mut plan, true)?;
-    let changes =
-        PackageChange::of_records(env, current.as_ref().map(|(_, record)| record), &back.record);
+    let before = current.as_ref().map(|(_, record)| record);
+    let changes = PackageChange::of_records(env, before, &back.record);
     let data = json!({
         "env": env,
         "from": current.as_ref().map(|(generation, _)| generation.folder()),
@@ -62,8 +62,9 @@ pub fn run(
     }
     if args.dry_run {
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
-        let text = message!("Nothing was changed: this was a dry run.");
-        output.result("rollback", &data, diagnostics, || text);
+        output.result("rollback", &data, diagnostics, || {
+            message!("Nothing was changed: this was a dry run.")
+        });
         return Ok(ExitCode::SUCCESS);
     }
     refuse_blocked(&plan, &session.machine)?;

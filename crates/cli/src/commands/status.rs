@@ -69,15 +69,12 @@ pub fn run(
         "history": history.as_ref().map(History::json),
     });
     let make = making(env, request.is_some());
+    let none =
+        || said(message!("There is no environment `{}` here. Make it with `{make}`.\n", env));
     output.result("status", &data, Vec::new(), || {
         let mut text =
             project.as_ref().map(|project| page_of(project, &upkeep)).unwrap_or_default();
-        text += &match &shown {
-            Some(shown) => shown.page(brought.len()),
-            None => {
-                said(message!("There is no environment `{}` here. Make it with `{make}`.\n", env))
-            }
-        };
+        text += &shown.as_ref().map_or_else(none, |shown| shown.page(brought.len()));
         text += &services.iter().map(service_line).collect::<String>();
         text += &history.as_ref().map(History::page).unwrap_or_default();
         text += &interrupted.as_ref().map(|run| unfinished(run, env)).unwrap_or_default();

@@ -18,7 +18,6 @@ use super::{help_where_refused, may_download, with_what_was};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::places::{Thing, UNITS, note_path, services};
-use crate::receipt::Receipt;
 use crate::report::Incoming;
 
 /// The interpreter that environments of services are built on: it is root's.
@@ -53,7 +52,7 @@ const INSTALLER: &str = "# installed by the user ";
 /// Prints a file that is root's alone, or everybody's, where there was none.
 const MAKE: &str = r#"mkdir -p "${1%/*}" && umask "$0" && path=$1 && shift && "$@" >"$path.new" && mv "$path.new" "$path""#;
 
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     format!("service:{name}")
 }
 
@@ -127,7 +126,7 @@ fn systemctl(words: &[&str]) -> RootAction {
     RootAction::Run(Command::as_root(["systemctl"]).args(words.iter().copied()))
 }
 
-fn is_active(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
+pub(super) fn is_active(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
     let command = Command::reads(["systemctl", "is-active", "--quiet", unit]);
     Ok(system.run(&command)?.success())
 }
@@ -139,7 +138,7 @@ fn is_stale(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
 }
 
 /// Asks a service whether it is well, within so many seconds: by curl, or by a program where its first word is a path.
-fn ask(service: &ServiceSpec, patience: u64) -> Command {
+pub(super) fn ask(service: &ServiceSpec, patience: u64) -> Command {
     let patience = patience.to_string();
     if service.health.first().is_some_and(|word| word.starts_with('/')) {
         let words = ["sh", "-c", PATIENT, &patience];
@@ -632,48 +631,10 @@ fn take_in(cx: &Context<'_>, step: &mut Step, lock: &Lock) {
     step.rough = true;
 }
 
-/// How a service stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServiceState {
-    /// What it is.
-    pub service: ServiceSpec,
-    /// Its version; `None` where nobody can tell.
-    pub version: Option<String>,
-    /// Whether systemd runs it.
-    pub runs: bool,
-    /// Whether it answers as it should.
-    pub answers: bool,
-}
-
-/// How the services of a project stand that aitk has set up here.
-pub fn service_states(
-    project: &Project,
-    receipt: &Receipt,
-    system: &dyn System,
-) -> Vec<ServiceState> {
-    let made = project.services.iter().filter(|service| receipt.made(&key(&service.name)));
-    let state = |service: &ServiceSpec| ServiceState {
-        version: version_of(service, receipt, system),
-        runs: is_active(&service.unit(), system).unwrap_or_default(),
-        answers: system.run(&ask(service, 0)).is_ok_and(|said| said.success()),
-        service: service.clone(),
-    };
-    made.map(state).collect()
-}
-
-fn version_of(service: &ServiceSpec, receipt: &Receipt, system: &dyn System) -> Option<String> {
-    if !service.python.is_empty() {
-        return receipt.objects.get(&key(&service.name))?.detail.clone();
-    }
-    let package = service.apt.first()?;
-    let said = Command::reads(["dpkg-query", "--show", "--showformat", "${Version}", package]);
-    let said = system.run(&said).ok().filter(|said| said.success())?;
-    Some(said.stdout.trim().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::receipt::Receipt;
     use crate::steps::testing::Machine;
 
     const CONF: &str = "/etc/aitk/mlflow/start.sh";

@@ -159,6 +159,21 @@ fn lent() -> Gpu {
     }
 }
 
+/// Whether the kernel's own driver is bound to it, the only one that frameworks can use.
+fn has_amdgpu(gpu: &Gpu) -> Result<(), (Obstacle, Message)> {
+    match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
+        Some("amdgpu") => Ok(()),
+        Some(other) => Err((
+            Obstacle::OtherDriver,
+            message!("its driver is {other}, which frameworks cannot use"),
+        )),
+        None => Err((
+            Obstacle::NoDriver,
+            message!("no driver is bound to it: the kernel's own amdgpu is needed"),
+        )),
+    }
+}
+
 /// Whether frameworks can use a device as it stands, and why.
 fn judge(
     around: &Surroundings<'_>,
@@ -168,21 +183,7 @@ fn judge(
 ) -> Result<Message, (Obstacle, Message)> {
     device::elsewhere(gpu.driver.as_ref())?;
     let contained = around.virtualization.kind == VirtualizationKind::Container;
-    match gpu.driver.as_ref().map(|driver| driver.name.as_str()) {
-        Some("amdgpu") => {}
-        Some(other) => {
-            return Err((
-                Obstacle::OtherDriver,
-                message!("its driver is {other}, which frameworks cannot use"),
-            ));
-        }
-        None => {
-            return Err((
-                Obstacle::NoDriver,
-                message!("no driver is bound to it: the kernel's own amdgpu is needed"),
-            ));
-        }
-    }
+    has_amdgpu(gpu)?;
     if contained && served && rocm.access.is_none() {
         return Err((
             Obstacle::ShutOut,

@@ -1,0 +1,46 @@
+//! How services stand: what `status` says of them.
+
+use aitk_plan::{Project, ServiceSpec};
+use aitk_system::{Command, System};
+
+use super::service::{ask, is_active, key};
+use crate::receipt::Receipt;
+
+/// How a service stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServiceState {
+    /// What it is.
+    pub service: ServiceSpec,
+    /// Its version; `None` where nobody can tell.
+    pub version: Option<String>,
+    /// Whether systemd runs it.
+    pub runs: bool,
+    /// Whether it answers as it should.
+    pub answers: bool,
+}
+
+/// How the services of a project stand that aitk has set up here.
+pub fn service_states(
+    project: &Project,
+    receipt: &Receipt,
+    system: &dyn System,
+) -> Vec<ServiceState> {
+    let made = project.services.iter().filter(|service| receipt.made(&key(&service.name)));
+    let state = |service: &ServiceSpec| ServiceState {
+        version: version_of(service, receipt, system),
+        runs: is_active(&service.unit(), system).unwrap_or_default(),
+        answers: system.run(&ask(service, 0)).is_ok_and(|said| said.success()),
+        service: service.clone(),
+    };
+    made.map(state).collect()
+}
+
+fn version_of(service: &ServiceSpec, receipt: &Receipt, system: &dyn System) -> Option<String> {
+    if !service.python.is_empty() {
+        return receipt.objects.get(&key(&service.name))?.detail.clone();
+    }
+    let package = service.apt.first()?;
+    let said = Command::reads(["dpkg-query", "--show", "--showformat", "${Version}", package]);
+    let said = system.run(&said).ok().filter(|said| said.success())?;
+    Some(said.stdout.trim().to_owned())
+}
