@@ -156,13 +156,17 @@ impl FolderFile {
         self.given.values("package").unwrap_or_default().to_vec()
     }
 
-    /// Writes the file; what was confirmed before it was changed so stays confirmed.
+    /// Writes the file, and takes a lock away that is not this file's; what was confirmed before stays confirmed.
     ///
     /// # Errors
     /// Where that cannot be written.
     pub fn write(&self, system: &dyn System, was_confirmed: bool) -> Result<(), CliError> {
         let path = self.path();
         system.write(&path, self.text.as_bytes(), 0o644).map_err(CliError::io(path))?;
+        let lock = self.lock_path();
+        if self.lock.is_none() && system.exists(&lock) {
+            system.remove(&lock).map_err(CliError::io(lock))?;
+        }
         if was_confirmed { self.confirm(system) } else { Ok(()) }
     }
 

@@ -278,8 +278,10 @@ impl Session {
             let choices = &request.choices;
             let plan = aitk_plan::plan(&self.machine, &profile, choices, manager, &self.catalog);
             let builds = plan.environment().map(|wanted| wanted.request.builds.clone());
-            let first = builds.unwrap_or_default().first().map(|build| build.name == "cpu");
-            first == locks.environment.build.as_ref().map(|build| build == "cpu")
+            let (builds, build) = (builds.unwrap_or_default(), locks.environment.build.as_ref());
+            let first = builds.first().map(|build| build.name == "cpu");
+            first == build.map(|build| build == "cpu")
+                || builds.iter().any(|known| Some(&known.name) == build)
         };
         match folder.usable(&args.given, &self.machine.arch, fits) {
             Some(Ok(path)) => request.locked = Some(path.to_string_lossy().into_owned()),

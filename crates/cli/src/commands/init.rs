@@ -52,6 +52,8 @@ pub fn run(
         false => {
             let given = with_budget(local, common, &args.choices.given)?;
             let file = FolderFile::of(&here, text(&given)?, None)?;
+            // What nothing can be made of is not written down.
+            Session::open(local, common)?.anew().asked(&choices_of(&file))?;
             file.write(&**local, true)?;
             file
         }
@@ -117,6 +119,13 @@ fn with_budget(local: &Local, common: &Common, given: &Given) -> Result<Given, C
     Ok(given)
 }
 
+/// What a file asks for, as if it were given.
+fn choices_of(file: &FolderFile) -> ChoiceArgs {
+    let mut given = Given::default();
+    file.under(&mut given);
+    ChoiceArgs { given, drop: Vec::new(), allow_system_changes: false }
+}
+
 /// Resolves what the file asks for, writes its lock, and says how many packages it has.
 fn lock(
     local: &Local,
@@ -124,11 +133,8 @@ fn lock(
     file: &FolderFile,
     output: &Console,
 ) -> Result<usize, CliError> {
-    let mut choices =
-        ChoiceArgs { given: Given::default(), drop: Vec::new(), allow_system_changes: false };
-    file.under(&mut choices.given);
     let session = Session::open(local, common)?.anew();
-    let asked = session.asked(&choices)?;
+    let asked = session.asked(&choices_of(file))?;
     let (prepared, plan) = session.prepare(asked, None, Ask::Sources)?;
     let system = Deny(Arc::clone(&session.system));
     let context = prepared.context(&system, None);
@@ -235,7 +241,7 @@ mod tests {
         given.0.retain(|one| one.row.flag != "package");
         let text = super::text(&given).unwrap();
         let file = FolderFile::of(Path::new("/x"), text.clone(), None).unwrap();
-        assert_eq!(file.asks().to_string(), "--budget=low --set=name=my \"thing\" --user-only");
+        assert_eq!(file.asks().to_string(), "--budget low --set 'name=my \"thing\"' --user-only");
         assert!(text.lines().all(|line| line.chars().count() <= WIDTH + 1), "{text}");
         // Every line that is shown can be taken as it stands.
         let all: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("# ")).collect();

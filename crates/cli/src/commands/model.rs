@@ -16,6 +16,8 @@ pub struct Model {
     /// What it takes while it runs.
     needs: Vec<Need>,
     devices: Vec<Device>,
+    /// GPUs that cannot be used as they stand.
+    idle: Vec<String>,
     source: String,
     as_of: String,
 }
@@ -47,8 +49,12 @@ impl Model {
         };
         let usable = machine.gpus.iter().filter(|gpu| gpu.usable);
         let cards = usable.filter_map(|gpu| {
-            let memory = gpu.parts.iter().max().copied().or(gpu.vram)?;
-            Some(device("gpu", gpu.name.as_deref().unwrap_or(gpu.vendor.as_str()), memory, memory))
+            let name = gpu.name.as_deref().unwrap_or(gpu.vendor.as_str());
+            match gpu.parts.iter().max().copied().or(gpu.vram) {
+                Some(memory) => Some(device("gpu", name, memory, memory)),
+                // It shares the memory of the machine.
+                None => machine.memory.usable().map(|all| device("gpu", name, all, all / 4 * 3)),
+            }
         });
         let mut devices: Vec<_> = cards.collect();
         // The system and what else runs there keep a part of it.
@@ -58,7 +64,11 @@ impl Model {
         }));
         let needs = needs.into_iter().map(|(bits, bytes)| Need { bits, bytes }).collect();
         let (source, as_of) = (weights.source.clone(), weights.as_of.clone());
-        Self { billions, needs, devices, source, as_of }
+        let idle = machine.gpus.iter().filter(|gpu| !gpu.usable);
+        let mut idle: Vec<_> =
+            idle.map(|gpu| gpu.name.clone().unwrap_or_else(|| gpu.vendor.to_string())).collect();
+        idle.dedup();
+        Self { billions, needs, devices, idle, source, as_of }
     }
 
     /// The same for people.
@@ -75,8 +85,14 @@ impl Model {
         for device in &self.devices {
             page.wrapped(told(device), "  • ", "    ");
         }
+        for name in &self.idle {
+            let why = message!("cannot be used as it stands; `aitk doctor` says why");
+            let sign = styled(CARE, "✗");
+            let text = said(Message::about(message!("GPU {name}"), why));
+            page.wrapped(format!("{sign} {text}"), "  • ", "    ");
+        }
         let on_gpu = self.devices.iter().any(|one| one.kind == "gpu" && !one.bits.is_empty());
-        if !on_gpu {
+        if !on_gpu && self.idle.is_empty() {
             let least = self.needs.first().map_or(0, |need| need.bytes.div_ceil(1_000_000_000));
             let command = format!("aitk advise --compare --vram {least}");
             page.wrapped(message!("What can be rented for it: {command}"), "  ", "  ");
