@@ -8,9 +8,7 @@ use common::{Home, machine, repository, text};
 /// What is said in French: results, then everything else.
 fn said(home: &Home, args: &[&str]) -> String {
     let output = home.aitk(&[&["--lang", "fr"], args].concat());
-    let said = text(&output.stdout) + &text(&output.stderr);
-    // It is typed by its path where no shell finds it.
-    said.replace(env!("CARGO_BIN_EXE_aitk"), "aitk")
+    text(&output.stdout) + &text(&output.stderr)
 }
 
 fn snapshot(name: &str, said: &str) {

@@ -52,12 +52,21 @@ impl Home {
         self.program(args).current_dir(folder).output().unwrap()
     }
 
+    /// Where no shell finds the program.
+    pub fn aitk_off_path(&self, args: &[&str]) -> Output {
+        assert!(!args.contains(&"apply"), "never on the machine that runs the tests");
+        self.program(args).env("PATH", "/usr/bin:/bin").output().unwrap()
+    }
+
+    /// On PATH, so that it is typed by its name and a page wraps alike wherever the checkout is.
     fn program(&self, args: &[&str]) -> assert_cmd::Command {
-        let mut program = assert_cmd::Command::cargo_bin("aitk").unwrap();
+        let built = assert_cmd::cargo::cargo_bin("aitk");
+        let path = format!("{}:/usr/bin:/bin", built.parent().unwrap().display());
+        let mut program = assert_cmd::Command::new(&built);
         program
             .env_clear()
             .env("HOME", self.path())
-            .env("PATH", "/usr/bin:/bin")
+            .env("PATH", path)
             // A source that refuses at once: no test of the command line needs one.
             .env("UV_DEFAULT_INDEX", "http://127.0.0.1:9/simple")
             .args(args);
