@@ -286,7 +286,8 @@ pub struct Advise {
     #[arg(long, value_name = "HOURS", value_parser = whole::<u32>(1..=744), env = "AITK_HOURS")]
     pub hours: Option<u32>,
     /// Say on what here a language model of this size runs, instead of advice: `8b`, `0.6b`
-    #[arg(long, value_name = "SIZE", value_parser = billions, env = "AITK_MODEL", conflicts_with = "compare")]
+    #[arg(long, value_name = "SIZE", value_parser = billions, env = "AITK_MODEL",
+        conflicts_with_all = ["goal", "local", "team", "data", "spend", "vram", "hours", "compare"])]
     pub model: Option<f64>,
     /// Compare what there is for a need, instead of advice: everything, or what belongs to the answers
     #[arg(long, env = "AITK_COMPARE")]

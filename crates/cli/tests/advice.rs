@@ -281,6 +281,24 @@ fn a_model_of_a_size_is_told_on_what_it_runs() {
     // What fits in more bits fits in fewer.
     let tiny = of("debian-13-vps-1gb", "70b");
     assert!(tiny["needs"][0]["bytes"].as_u64() > small["needs"][2]["bytes"].as_u64());
+    // 8 × 80 GB hold together what none of them holds alone; two cards of which one is small, no more than they have.
+    let bits = |told: &Value, kind: &str| {
+        let devices = told["devices"].as_array().unwrap();
+        devices.iter().find(|one| one["kind"] == kind).map(|one| one["bits"].clone())
+    };
+    let large = of("server-8xh100", "180b");
+    assert_eq!(bits(&large, "gpu"), Some(json!([])));
+    assert_eq!(bits(&large, "gpus"), Some(json!([4, 8, 16])));
+    let two = of("two-gpus-3090-1060", "50b");
+    assert_eq!((bits(&two, "gpus"), bits(&two, "gpu")), (Some(json!([])), Some(json!([]))));
+    assert_eq!(bits(&of("two-gpus-3090-1060", "45b"), "gpus"), Some(json!([4])));
+    assert_eq!(bits(&small, "gpus"), None);
+    // What says nothing of it is not swallowed.
+    for more in [["--spend", "5"], ["--vram", "24"], ["--hours", "9"], ["--goal", "learn"]] {
+        let output = home.aitk(&[&["advise", "--model", "8b"], &more[..]].concat());
+        assert_eq!(output.status.code(), Some(64), "{more:?}");
+        assert!(text(&output.stderr).contains(more[0]), "{}", text(&output.stderr));
+    }
     for wrong in ["large", "0", "-1b", "b"] {
         let output = home.aitk(&["advise", "--model", wrong]);
         assert_eq!(output.status.code(), Some(64), "{wrong}");

@@ -40,7 +40,8 @@ pub mod warnings;
 
 pub use advice::{
     Advice, AdviceError, Answer, Answers, Dialogue, DialogueInput, HOURS, Need, Offer, OfferKind,
-    OfferStatus, OfferTold, Per, Place, Question, Tree, advise, compare, describe, price,
+    OfferMismatch, OfferStatus, OfferTold, Per, Place, Question, Tree, advise, compare, describe,
+    price,
 };
 pub use basics::{Ground, days_until, gpu_groups, is_old, old_after};
 pub use catalog::{
@@ -63,7 +64,7 @@ pub use profile::{
     Estimate, LONGEST as LONGEST_PROFILE, MemoryThresholds, PROFILE, Profile, ProfileError,
     ProfileStep, Requirements, STEP, nearest, parse as parse_toml,
 };
-pub use project::{Client, Cost, Deed, Project, Secret, ServiceSpec};
+pub use project::{Client, Cost, Deed, Guard, GuardKind, Project, Secret, ServiceSpec};
 pub use request::{BuildRequest, Cuda, EnvironmentRequest, LayerRequest, LayerRole};
 pub use requirement::{check_own, match_spec, normalized, project, settled};
 pub use room::{Charge, charges};

@@ -33,6 +33,9 @@ pub struct Project {
     /// What costs money in somebody's cloud once it is started: what always runs comes first. aitk starts none of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub costs: Vec<Cost>,
+    /// What guards that money: an alarm before it, an end, and what becomes of machines that nobody uses.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guards: Vec<Guard>,
     /// What a person does with the project, in this order.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub next: Vec<Deed>,
@@ -135,6 +138,31 @@ pub struct Cost {
     pub french: String,
     /// When it was true, `YYYY-MM-DD`.
     pub as_of: String,
+}
+
+/// What guards the money of a project that costs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Guard {
+    /// What it is against.
+    pub kind: GuardKind,
+    /// What it is, in English.
+    pub what: String,
+    /// The same in French.
+    #[serde(skip)]
+    pub french: String,
+}
+
+/// What money has to be guarded against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum GuardKind {
+    /// Somebody hears before it is too much.
+    Alarm,
+    /// It does not run for ever.
+    End,
+    /// What nobody uses stops, as far as it does.
+    Idle,
 }
 
 /// Something that a person does with a project.

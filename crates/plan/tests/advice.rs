@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 
 use aitk_detect::{Gpu, Machine};
 use aitk_plan::{
-    AdviceError, Answers, Catalog, Dialogue, DialogueInput, Language, Messages, Need, Place, Texts,
-    Tree, advise, compare,
+    AdviceError, Answers, Catalog, Dialogue, DialogueInput, Language, Messages, Need,
+    OfferMismatch, Place, Texts, Tree, advise, compare,
 };
 
 fn answers(given: &[(&str, &str)]) -> Answers {
@@ -232,6 +232,14 @@ fn a_need_sets_aside_what_does_not_meet_it_and_old_rows_are_marked() {
     assert!(has(&long, "kaggle") && !has(&long, "colab"));
     let large = fit(Need { vram: Some(24), ..Need::default() });
     assert!(!has(&large, "rtx-12gb") && !has(&large, "vps-vultr") && has(&large, "gpu-droplet"));
+    // What nobody knows is said, and neither counts as enough nor as too little.
+    let small = compare(&offers, None, &Need { vram: Some(8), ..Need::default() }, &texts, "");
+    let why = |id: &str| small.iter().find(|offer| offer.id == id).unwrap().unfit;
+    for id in ["lightning", "databricks"] {
+        assert_eq!(why(id), Some(OfferMismatch::Unknown), "{id}");
+    }
+    assert_eq!((why("kaggle"), why("vps-vultr")), (None, Some(OfferMismatch::Vram)));
+    assert_eq!(why("slurm"), Some(OfferMismatch::Software));
     let month = |id: &str, hours| {
         let need = Need { hours, ..Need::default() };
         offers.iter().find(|offer| offer.id == id).unwrap().month_usd(&need)

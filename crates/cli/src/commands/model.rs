@@ -1,6 +1,8 @@
 //! `aitk advise --model`: on what of this machine a language model runs.
 
-use aitk_detect::Machine;
+use std::collections::BTreeMap;
+
+use aitk_detect::{Gpu, Machine};
 use aitk_plan::{Bytes, Weights};
 use aitk_system::{Message, message};
 use serde::Serialize;
@@ -31,7 +33,9 @@ struct Need {
 /// What computes, and has memory for a model.
 #[derive(Serialize)]
 struct Device {
+    /// `gpu`, `gpus` (several that hold it together), `cpu`.
     kind: &'static str,
+    /// What it is called; of several, how many they are.
     name: String,
     memory: u64,
     /// The bits of the weights with which the model fits, the fewest first.
@@ -47,6 +51,11 @@ impl Model {
             let bits = fits.map(|(bits, _)| *bits).collect();
             Device { kind, name: name.to_owned(), memory, bits }
         };
+        let together = |cards: Vec<&Gpu>| {
+            let memory = cards.iter().filter_map(|gpu| gpu.vram).sum();
+            let runtimes = (weights.runtime * 1e9) as u64 * (cards.len() as u64 - 1);
+            device("gpus", &cards.len().to_string(), memory, memory.saturating_sub(runtimes))
+        };
         let usable = machine.gpus.iter().filter(|gpu| gpu.usable);
         let cards = usable.filter_map(|gpu| {
             let name = gpu.name.as_deref().unwrap_or(gpu.vendor.as_str());
@@ -57,6 +66,7 @@ impl Model {
             }
         });
         let mut devices: Vec<_> = cards.collect();
+        devices.extend(whole(machine).into_iter().map(together));
         // The system and what else runs there keep a part of it.
         devices.extend(machine.memory.usable().map(|memory| {
             let name = machine.cpu.model.as_deref().unwrap_or_default();
@@ -91,7 +101,7 @@ impl Model {
             let text = said(Message::about(message!("GPU {name}"), why));
             page.wrapped(format!("{sign} {text}"), "  • ", "    ");
         }
-        let on_gpu = self.devices.iter().any(|one| one.kind == "gpu" && !one.bits.is_empty());
+        let on_gpu = self.devices.iter().any(|one| one.kind != "cpu" && !one.bits.is_empty());
         if !on_gpu && self.idle.is_empty() {
             let least = self.needs.first().map_or(0, |need| need.bytes.div_ceil(1_000_000_000));
             let command = format!("aitk advise --compare --vram {least}");
@@ -106,16 +116,32 @@ impl Model {
     }
 }
 
+/// The GPUs of each maker that can hold a model together: whole ones with a memory of their own, where there are several.
+fn whole(machine: &Machine) -> Vec<Vec<&Gpu>> {
+    let mut makers: BTreeMap<_, Vec<_>> = BTreeMap::new();
+    let is_whole = |gpu: &&Gpu| gpu.usable && gpu.parts.is_empty() && gpu.vram.is_some();
+    for gpu in machine.gpus.iter().filter(is_whole) {
+        makers.entry(gpu.vendor.as_str()).or_default().push(gpu);
+    }
+    makers.into_values().filter(|cards| cards.len() > 1).collect()
+}
+
 /// What a device means for the model.
 fn told(device: &Device) -> String {
     let name = match device.kind {
         "gpu" => message!("GPU {}, {}", device.name, Bytes(device.memory).binary()),
+        "gpus" => {
+            message!("{} GPUs together, {}", device.name, Bytes(device.memory).binary())
+        }
         _ => message!("the processor, {} of memory", Bytes(device.memory).binary()),
     };
     let bits: Vec<_> = device.bits.iter().map(|bits| message!("in {bits} bits")).collect();
     let verdict = match (bits.is_empty(), device.kind) {
         (true, _) => message!("too little"),
         (false, "gpu") => message!("fits {}", Message::commas(bits)),
+        (false, "gpus") => {
+            message!("fits {}, where the runtime spreads it over them", Message::commas(bits))
+        }
         (false, _) => {
             message!("fits {}; processors are slow at it", Message::commas(bits))
         }

@@ -18,7 +18,7 @@ use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use aitk_system::{Message, System, builtin, message, sentence};
+use aitk_system::{Message, System, builtin, sentence};
 use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
@@ -457,7 +457,7 @@ impl ProbeContext<'_> {
             |gpu: &&Gpu| gpu.vendor == "nvidia" || gpu.obstacle == Some(Obstacle::ShutOut);
         let gpus = self.machine.gpus.iter().filter(concerns);
         let met = gpus.filter(|gpu| gpu.obstacle.is_some_and(|one| obstacles.contains(&one)));
-        Message::counted(met.map(|gpu| message!("{}: {}", frameworks::name(gpu), gpu.why)))
+        Message::counted(met.map(|gpu| Message::about(frameworks::name(gpu), gpu.why.clone())))
     }
 
     /// What a command of pip's takes from its files.

@@ -15,7 +15,9 @@ use crate::size::Bytes;
 use crate::texts::Texts;
 
 pub use dialogue::{Dialogue, DialogueInput};
-pub use offers::{HOURS, Need, Offer, OfferKind, OfferStatus, OfferTold, Per, compare, price};
+pub use offers::{
+    HOURS, Need, Offer, OfferKind, OfferMismatch, OfferStatus, OfferTold, Per, compare, price,
+};
 pub use tree::{AdviceError, Answer, Answers, Place, Question, Tree};
 
 use tree::{Leaf, gpu_of};

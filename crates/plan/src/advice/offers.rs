@@ -142,6 +142,8 @@ pub enum OfferMismatch {
     Retired,
     /// Too little memory of a GPU.
     Vram,
+    /// Nobody knows how much memory its GPU has.
+    Unknown,
     /// It brings no GPU of its own.
     Software,
     /// Too few hours.
@@ -178,25 +180,32 @@ impl Offer {
         Some((month * 100.0).round() / 100.0)
     }
 
+    /// Whether a GPU of it is known to have so much memory; `None` where nobody knows. Where software is the way, the machine is
+    /// one's own.
+    fn has_vram(&self, wanted: u32) -> Option<bool> {
+        match self.kind {
+            _ if !self.gpu => Some(false),
+            OfferKind::Stack => Some(true),
+            _ if !self.sizes.is_empty() => Some(self.sizes.iter().any(|size| size.vram >= wanted)),
+            _ => self.vram.map(|has| has >= wanted),
+        }
+    }
+
     /// Why it does not fit a need; `None` where it does, as far as that is known.
     pub fn unfit(&self, need: &Need) -> Option<OfferMismatch> {
-        let small = |wanted: u32| match self.sizes.is_empty() {
-            true => self.vram.is_some_and(|has| has < wanted),
-            false => self.size(need).is_none(),
-        };
-        let gpu = |wanted: u32| !self.gpu || small(wanted);
+        let vram = need.vram.map(|wanted| self.has_vram(wanted));
         // What use decides costs something.
         let dear = |spend: f64| self.month_usd(need).map_or(spend == 0.0, |usd| usd > spend);
         if self.status == OfferStatus::Retired {
             Some(OfferMismatch::Retired)
-        } else if need.vram.is_some_and(gpu) {
+        } else if vram == Some(Some(false)) {
             Some(OfferMismatch::Vram)
         } else if self.hours.is_some_and(|has| need.hours.is_some_and(|wanted| has < wanted)) {
             Some(OfferMismatch::Hours)
         } else if need.spend.is_some_and(dear) {
             Some(OfferMismatch::Spend)
         } else {
-            None
+            (vram == Some(None)).then_some(OfferMismatch::Unknown)
         }
     }
 }
@@ -290,6 +299,7 @@ fn tell(
     let why = unfit.map(|unfit| match unfit {
         OfferMismatch::Retired => texts.get("reason.retired"),
         OfferMismatch::Vram => texts.fill("reason.vram", vec![("vram", count(need.vram))]),
+        OfferMismatch::Unknown => texts.fill("reason.unknown", vec![("vram", count(need.vram))]),
         OfferMismatch::Software => texts.get("reason.software"),
         OfferMismatch::Hours => texts
             .fill("reason.hours", vec![("has", count(offer.hours)), ("hours", count(need.hours))]),
