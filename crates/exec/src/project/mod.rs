@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use aitk_system::{FileKind, System, inside};
 
 pub use age::{ProjectAge, client_lack, credentials_lack, project_age};
+pub(crate) use record::merge_note;
 pub use record::{ProjectRecord, RecordedFile};
 pub(crate) use update::{PlannedFile, changes, write};
 

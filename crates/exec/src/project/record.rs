@@ -101,6 +101,11 @@ impl ProjectRecord {
         folder.join(OWN).join("begun")
     }
 
+    /// What a run that has not come to its end has noted of the files that it merges, each as [`merge_note`] says it.
+    pub(crate) fn merges(folder: &Path, system: &dyn System) -> String {
+        system.foreign_text(Self::begun(folder), LONGEST).unwrap_or_default()
+    }
+
     /// What is known of a folder; `None` where no project was written there.
     ///
     /// # Errors
@@ -241,6 +246,11 @@ impl ProjectRecord {
         }
         Ok(())
     }
+}
+
+/// What is new in a file and what became of it: by that the run after a kill knows what is merged already.
+pub(crate) fn merge_note(new: &[u8], merged: &[u8]) -> String {
+    format!("{} {}\n", hash_of(new), hash_of(merged))
 }
 
 /// The files in an archive; the same files give the same bytes.

@@ -6,7 +6,7 @@ use std::path::Path;
 use aitk_plan::step::FileChange;
 use aitk_system::{System, inside};
 
-use super::{CONFLICTS, OWN, ProjectRecord, There};
+use super::{CONFLICTS, OWN, ProjectRecord, There, merge_note};
 use crate::error::ExecError;
 
 /// What becomes of a file.
@@ -36,6 +36,7 @@ pub(crate) fn changes(
     let base = made.map(|made| made.base(folder, system)).transpose()?.unwrap_or_default();
     let known: BTreeMap<_, _> =
         made.iter().flat_map(|made| &made.file).map(|file| (file.path.as_str(), file)).collect();
+    let merges = ProjectRecord::merges(folder, system);
     let mut all = Vec::new();
     for file in new {
         let there = There::at(system, folder, &file.path)?;
@@ -47,7 +48,12 @@ pub(crate) fn changes(
                 base.get(&file.path).map_or(PreviousFile::Lost, |bytes| PreviousFile::Known(bytes))
             }
         };
-        let (what, bytes) = becomes(&before, &there, bytes, file.yours);
+        let (what, bytes) = match &there {
+            There::File(user) if merges.contains(&merge_note(bytes, user)) => {
+                (FileChange::Keep, Vec::new())
+            }
+            _ => becomes(&before, &there, bytes, file.yours),
+        };
         all.push(PlannedFile { path: file.path.clone(), what, bytes, executable: file.executable });
     }
     let named: BTreeSet<_> = new.iter().map(|file| file.path.as_str()).collect();

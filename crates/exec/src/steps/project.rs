@@ -34,6 +34,8 @@ struct WantedProject<'a> {
     made: project::ProjectRecord,
     /// What was noted.
     before: Option<project::ProjectRecord>,
+    /// Whether a run has begun to write, and has not come to its end.
+    is_begun: bool,
 }
 
 impl<'a> WantedProject<'a> {
@@ -46,35 +48,49 @@ impl<'a> WantedProject<'a> {
         Ok(Self {
             before: project::ProjectRecord::read(folder, cx.system)?,
             made: project::ProjectRecord::of(project, &files),
+            is_begun: cx.system.exists(project::ProjectRecord::begun(folder)),
             folder,
             files,
         })
     }
 
     fn holds(&self) -> bool {
-        self.before.as_ref().is_some_and(|before| before.says_the_same(&self.made))
+        let same = |before: &project::ProjectRecord| before.says_the_same(&self.made);
+        !self.is_begun && self.before.as_ref().is_some_and(same)
     }
 
     fn changes(&self, cx: &Context<'_>) -> Result<Vec<PlannedFile>, ExecError> {
         changes(self.folder, self.before.as_ref(), &self.files, cx.force, cx.system)
     }
 
+    /// What is noted before the first file is written: of those that are merged what comes out, with what a run that was
+    /// killed has noted.
+    fn merge_notes(&self, cx: &Context<'_>, changes: &[PlannedFile]) -> String {
+        let merged = changes.iter().filter(|change| change.what == FileChange::Merge);
+        let note = |change: &PlannedFile| {
+            let new = self.files.iter().find(|file| file.path == change.path)?;
+            Some(project::merge_note(new.content.as_bytes(), &change.bytes))
+        };
+        let notes = merged.filter_map(note).collect::<String>();
+        project::ProjectRecord::merges(self.folder, cx.system) + &notes
+    }
+
     /// Why nothing may be written there, and what to do.
     fn refusal(&self, cx: &Context<'_>) -> Option<(Message, Message)> {
         let folder = self.folder.display();
         if self.before.is_some() {
-            return uncommitted(cx, self.folder).then(|| {
+            // What a run that was killed has written is not committed, and is no reason to stay half-way.
+            return (!self.is_begun && uncommitted(cx, self.folder)).then(|| {
                 (
                     message!("{folder} has changes that are not committed"),
                     message!("commit them, so that what comes new can be told from them"),
                 )
             });
         }
-        let is_ours = cx.system.exists(project::ProjectRecord::begun(self.folder));
         let names = cx.system.list(self.folder);
         let is_free = match (&names, cx.system.stat(self.folder)) {
             (_, Err(_)) => true,
-            (Ok(names), _) => is_ours || cx.force || names.iter().all(|name| name == ".git"),
+            (Ok(names), _) => self.is_begun || cx.force || names.iter().all(|name| name == ".git"),
             (Err(_), Ok(_)) => false,
         };
         (!is_free).then(|| {
@@ -206,7 +222,8 @@ impl Ensure for ProjectFiles {
         let there = || cx.system.exists(wanted.folder);
         cx.about_to(&work.step.id, &made, there, || {
             let begun = project::ProjectRecord::begun(wanted.folder);
-            cx.system.write(&begun, b"", 0o644).map_err(ExecError::io(&begun))?;
+            let notes = wanted.merge_notes(cx, &changes);
+            cx.system.write(&begun, notes.as_bytes(), 0o644).map_err(ExecError::io(&begun))?;
             project::write(wanted.folder, &changes, cx.system)?;
             let newer = changes.iter().filter(|change| change.what == FileChange::Yours);
             let newer: Vec<_> = newer.map(|change| change.path.as_str()).collect();
@@ -224,6 +241,7 @@ impl Ensure for ProjectFiles {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::path::PathBuf;
 
     use aitk_env::Settings;
@@ -233,10 +251,10 @@ mod tests {
 
     use super::*;
     use crate::context::no_log;
-    use crate::project::{conflicts, project_removal, project_state, remove_project};
+    use crate::project::{project_removal, project_state, remove_project};
     use crate::receipt::Receipt;
     use crate::steps::behaviour;
-    use crate::steps::testing::{self, Silent, step};
+    use crate::steps::testing::{self, Dying, Silent, step};
 
     const TARGET: &str = r#"
 schema = 1
@@ -293,6 +311,14 @@ when = "parts.ab"
         }
 
         fn with<T>(&self, look: impl FnOnce(&Context<'_>, &Plan) -> T) -> T {
+            self.with_on(&Real, look)
+        }
+
+        fn with_on<T>(
+            &self,
+            system: &dyn System,
+            look: impl FnOnce(&Context<'_>, &Plan) -> T,
+        ) -> T {
             let own = [
                 ("tiny/target.toml", TARGET),
                 ("tiny/files/README.md", &self.readme),
@@ -316,7 +342,7 @@ when = "parts.ab"
             machine.folders.state = self.folder.path().join("state");
             let settings = Settings::default();
             let receipt = Receipt::load(&machine.folders.state, &Real).unwrap();
-            let mut cx = Context::new(&Real, &Real, &machine, &catalog, &settings, receipt);
+            let mut cx = Context::new(system, system, &machine, &catalog, &settings, receipt);
             cx.targets = Some(&targets);
             look(&cx, &plan)
         }
@@ -341,7 +367,11 @@ when = "parts.ab"
         }
 
         fn written(&self) -> Result<(), ExecError> {
-            self.with(|cx, plan| {
+            self.written_on(&Real)
+        }
+
+        fn written_on(&self, system: &dyn System) -> Result<(), ExecError> {
+            self.with_on(system, |cx, plan| {
                 let step = &plan.steps[0];
                 let work = Work { plan, step, reporter: &Silent, log: no_log() };
                 behaviour(&step.action).apply(cx, &work).map(|_| ())
@@ -422,19 +452,127 @@ when = "parts.ab"
         assert_eq!(Real.list(&place.project()).unwrap(), ["thesis.txt"]);
     }
 
+    /// Every file below a folder, but for the day on which it was written.
+    fn tree(folder: &Path) -> BTreeMap<PathBuf, String> {
+        let (mut found, mut open) = (BTreeMap::new(), vec![folder.to_owned()]);
+        while let Some(path) = open.pop() {
+            match Real.stat(&path).map(|stat| stat.kind) {
+                Ok(FileKind::Dir) => {
+                    open.extend(Real.list(&path).unwrap().iter().map(|name| path.join(name)));
+                }
+                Ok(_) => {
+                    let bytes = Real.read(&path).unwrap();
+                    let text = String::from_utf8_lossy(&bytes).into_owned();
+                    let lines = text.lines().filter(|line| !line.starts_with("written = "));
+                    let name = path.strip_prefix(folder).unwrap().to_owned();
+                    found.insert(name, lines.collect::<Vec<_>>().join("\n"));
+                }
+                Err(_) => {}
+            }
+        }
+        found
+    }
+
+    const MERGES: &str = "# cellar\n\none of mine\n\ntwo\n";
+    const CLASHES: &str = "# cellar\n\none\n\nmine too\n";
+
+    /// A project that the user has changed, with everything committed, and what is newer than it.
+    fn changed_place(readme: &str, was: &[&str], becomes: &[&str]) -> ProjectPlace {
+        let words = |parts: &[&str]| parts.iter().map(|part| (*part).to_owned()).collect();
+        let mut place = ProjectPlace::new();
+        place.parts = words(was);
+        place.written().unwrap();
+        Real.create_dir(&place.project().join(".git")).unwrap();
+        for (path, text) in
+            [("README.md", readme), ("src/data.py", "MINE = 2\n"), ("notes.txt", "mine\n")]
+        {
+            place.put(path, text);
+        }
+        place.readme = "# «parameters.name»\n\none\n\ntwo, newer\n\nthree\n".to_owned();
+        place.data = "X = 3\n".to_owned();
+        place.parts = words(becomes);
+        place
+    }
+
     #[test]
-    fn a_run_that_was_killed_anywhere_is_gone_on_with() {
-        // After the mark, and after each file; a file is written whole or not at all.
-        for written in 0..3 {
+    fn an_update_that_is_killed_at_any_write_is_gone_on_with_and_no_edit_is_lost() {
+        for (readme, was, becomes) in
+            [(MERGES, &[][..], &["ab"][..]), (MERGES, &["ab"], &[]), (CLASHES, &[], &["ab"])]
+        {
+            let whole = changed_place(readme, was, becomes);
+            assert_eq!(whole.written().is_err(), readme == CLASHES);
+            let whole = tree(&whole.project());
+            for writes in 0.. {
+                let place = changed_place(readme, was, becomes);
+                let before = tree(&place.project());
+                let dying = Dying::after(writes);
+                let _ = place.written_on(&dying);
+                let left = tree(&place.project());
+                let mine = |path: &str| left[Path::new(path)].clone();
+                assert_eq!((&*mine("src/data.py"), &*mine("notes.txt")), ("MINE = 2", "mine"));
+                assert!(mine("README.md").contains("mine"), "{writes}: {left:?}");
+                // The same command, where git sees what the killed one has written.
+                let dirty = before.iter().any(|(path, text)| left.get(path) != Some(text));
+                if !place.holds() {
+                    let again = place.written_on(&Dying::with_git(dirty));
+                    let is_told = matches!(again, Err(ExecError::Conflicts { .. }));
+                    assert_eq!(is_told, readme == CLASHES, "{writes}: {again:?}");
+                    assert!(is_told || again.is_ok(), "{writes}: {again:?}");
+                }
+                assert!(place.holds(), "{writes}");
+                assert_eq!(tree(&place.project()), whole, "{writes}");
+                if !dying.is_dead() {
+                    assert!(writes > 5, "{writes}");
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_killed_while_it_is_written_first_or_taken_away_is_gone_on_with() {
+        let whole = ProjectPlace::new();
+        whole.written().unwrap();
+        let whole = tree(&whole.project());
+        for writes in 0.. {
             let place = ProjectPlace::new();
-            place.put(".aitk/begun", "");
-            let files = [("README.md", "# cellar\n\none\n\ntwo\n"), ("src/data.py", "X = 1\n")];
-            files.into_iter().take(written).for_each(|(path, text)| place.put(path, text));
+            let dying = Dying::after(writes);
+            let _ = place.written_on(&dying);
             place.written().unwrap();
             assert!(place.holds());
-            assert_eq!(conflicts(&place.project(), &Real), [""; 0].map(PathBuf::from));
-            assert_eq!(place.text(".aitk/begun"), None);
+            assert_eq!(tree(&place.project()), whole, "{writes}");
+            if !dying.is_dead() {
+                assert!(writes > 4, "{writes}");
+                break;
+            }
         }
+        for writes in 0.. {
+            let place = changed_place(MERGES, &["ab"], &[]);
+            let folder = place.project();
+            let dying = Dying::after(writes);
+            for system in [&dying as &dyn System, &Real] {
+                if let Some(removal) = project_removal(&folder, &Real).unwrap() {
+                    let _ = remove_project(&folder, &removal, system);
+                }
+            }
+            let left: Vec<_> = tree(&folder).into_keys().collect();
+            assert_eq!(left, ["README.md", "notes.txt", "src/data.py"].map(PathBuf::from));
+            if !dying.is_dead() {
+                assert!(writes > 0);
+                break;
+            }
+        }
+    }
+
+    #[test]
+    fn a_tree_of_gits_with_changes_is_written_only_once_they_are_committed() {
+        let place = changed_place(MERGES, &[], &["ab"]);
+        let before = tree(&place.project());
+        let error = place.written_on(&Dying::with_git(true)).unwrap_err();
+        let told = aitk_system::Explain::message(&error).to_string();
+        assert!(told.contains("not committed"), "{told}");
+        assert_eq!(tree(&place.project()), before);
+        place.written_on(&Dying::with_git(false)).unwrap();
     }
 
     #[test]

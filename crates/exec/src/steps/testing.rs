@@ -1,13 +1,18 @@
 //! A machine for the tests of steps: its files are put into a folder, and what would change it is reported.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aitk_detect::detect;
 use aitk_env::Settings;
 use aitk_plan::{Accelerator, Action, Catalog, Phase, Plan, Status, Step, Totals};
-use aitk_system::{Deny, Message, Real, Replay, Report, System};
+use aitk_system::{
+    Command, Deny, Effect, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output,
+    Permit, Real, Replay, Report, RunError, Space, Stat, System, Timestamp,
+};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -213,5 +218,110 @@ pub(crate) fn step(action: impl Into<Action>) -> Step {
         files: None,
         rough: false,
         estimated: false,
+    }
+}
+
+/// This machine, for a program that is killed after so many writes: from then on nothing of it reaches the disk.
+pub(crate) struct Dying {
+    left: AtomicUsize,
+    is_dead: AtomicBool,
+    /// Whether git says that there are changes.
+    dirty: bool,
+}
+
+impl Dying {
+    /// One that lives, where git says that there are changes, or none.
+    pub fn with_git(dirty: bool) -> Self {
+        Self { dirty, ..Self::after(usize::MAX) }
+    }
+
+    pub fn after(writes: usize) -> Self {
+        Self { left: AtomicUsize::new(writes), is_dead: AtomicBool::new(false), dirty: false }
+    }
+
+    pub fn is_dead(&self) -> bool {
+        self.is_dead.load(Ordering::SeqCst)
+    }
+
+    fn writes(&self) -> io::Result<()> {
+        let left =
+            self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1));
+        left.map(|_| ()).map_err(|_| {
+            self.is_dead.store(true, Ordering::SeqCst);
+            io::Error::other("killed")
+        })
+    }
+}
+
+impl System for Dying {
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        Real.read(path)
+    }
+    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
+        Real.open(path)
+    }
+    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
+        Real.list(path)
+    }
+    fn stat(&self, path: &Path) -> io::Result<Stat> {
+        Real.stat(path)
+    }
+    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
+        Real.read_link(path)
+    }
+    fn access(&self, path: &Path) -> io::Result<()> {
+        Real.access(path)
+    }
+    fn env(&self, name: &str) -> Option<String> {
+        Real.env(name)
+    }
+    fn which(&self, program: &str) -> Option<PathBuf> {
+        Real.which(program)
+    }
+    fn memory(&self) -> io::Result<MemoryInfo> {
+        Real.memory()
+    }
+    fn space(&self, path: &Path) -> io::Result<Space> {
+        Real.space(path)
+    }
+    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
+        Real.nvml()
+    }
+    fn host(&self) -> Host {
+        Real.host()
+    }
+    fn now(&self) -> Timestamp {
+        Real.now()
+    }
+    /// Git is asked, and nothing else.
+    fn run_watched(
+        &self,
+        command: &Command,
+        _: &mut dyn FnMut(Line<'_>),
+    ) -> Result<Output, RunError> {
+        assert_eq!((command.argv[0].as_str(), command.effect), ("git", Effect::Reads));
+        let stdout = if self.dirty { " M README.md\n".to_owned() } else { String::new() };
+        Ok(Output { status: Some(0), stdout, ..Output::default() })
+    }
+    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+        self.writes().and_then(|()| Real.write(path, bytes, mode))
+    }
+    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.writes().and_then(|()| Real.append(path, bytes))
+    }
+    fn create_dir(&self, path: &Path) -> io::Result<()> {
+        self.writes().and_then(|()| Real.create_dir(path))
+    }
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.writes().and_then(|()| Real.remove(path))
+    }
+    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
+        self.writes().and_then(|()| Real.symlink(target, link))
+    }
+    fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
+        Real.hold(path, note)
+    }
+    fn permit(&self, change: &Message) -> io::Result<Permit> {
+        Real.permit(change)
     }
 }
