@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::sync::OnceLock;
 
-use aitk_plan::{Cost, Deed, Language, Messages};
+use aitk_plan::{Cost, Deed, Guard, Language, Messages};
 use aitk_system::{Message, System, ToMessage};
 
 use crate::args::Lang;
@@ -38,6 +38,14 @@ pub fn source(cost: &Cost) -> &str {
     match language() {
         Language::French => &cost.french,
         Language::English => &cost.source,
+    }
+}
+
+/// What guards the money of a project.
+pub fn guarded(guard: &Guard) -> &str {
+    match language() {
+        Language::French => &guard.french,
+        Language::English => &guard.what,
     }
 }
 

@@ -10,7 +10,7 @@ machine platforms "$RELEASE-apt"
 lend_wheels user
 alone model image ci-github managed
 
-for row in "sagemaker ab trial" "vertex-ai ab trial" "azure-ml ab trial" "digitalocean" "databricks ab" "snowflake ab"; do
+for row in "sagemaker ab trial" "vertex-ai ab trial" "azure-ml ab trial" "digitalocean" "databricks ab trial drift" "snowflake ab trial"; do
     read -r platform parts <<<"$row"
     # shellcheck disable=SC2086 # each is a word
     judged sme "$platform" prove $parts

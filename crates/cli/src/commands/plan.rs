@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use aitk_plan::{Bytes, Locks, Phase, Plan, Project, Status, Step, Write};
+use aitk_plan::{Bytes, Guard, GuardKind, Locks, Phase, Plan, Project, Status, Step, Write};
 use aitk_system::{Deny, Message, ToMessage, message};
 
 use crate::args::{self, Common};
@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Local, Session, locked};
 use crate::sources;
-use crate::words::{said, source, what};
+use crate::words::{guarded, said, source, what};
 
 /// How wide a page is, without its indentation.
 const WIDTH: usize = 94;
@@ -150,7 +150,17 @@ fn show_project(project: &Project) -> String {
             (None, _) => message!("{id}: its price is not known here ({when})"),
         });
     }
-    text
+    text + &project.guards.iter().map(|guard| note(guard_told(guard))).collect::<String>()
+}
+
+/// What guards the money of a project.
+fn guard_told(guard: &Guard) -> Message {
+    let what = guarded(guard);
+    match guard.kind {
+        GuardKind::Alarm => message!("alarm, before anything that costs: {what}"),
+        GuardKind::End => message!("end: {what}"),
+        GuardKind::Idle => message!("while nobody uses it: {what}"),
+    }
 }
 
 fn show_step(step: &Step, verbose: bool) -> String {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aitk_plan::{Choices, Cost, Deed, Language, Project, nearest};
+use aitk_plan::{Choices, Cost, Deed, Guard, Language, Project, nearest};
 use aitk_system::quote;
 
 use super::list::TargetList;
@@ -36,6 +36,14 @@ impl TargetList {
             }
         }
         costs.sort_by_key(|cost| !cost.always_on);
+        let mut guards = Vec::new();
+        for row in &target.guard {
+            if holds(&row.when)? {
+                let said = |language| target.text(language, &["guard", &row.say]).to_owned();
+                let (what, french) = (said(Language::English), said(Language::French));
+                guards.push(Guard { kind: row.kind, what, french });
+            }
+        }
         let mut next = deeds(target, &target.next, "next", holds)?;
         next.extend(self.by_hand(target, budget, choices)?);
         Ok(Project {
@@ -49,6 +57,7 @@ impl TargetList {
             down: deeds(target, &target.down, "down", holds)?,
             services: self.services(target, &parts, &parameters)?,
             costs,
+            guards,
             parts,
             parameters,
         })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use aitk_detect::{Libc, Machine, Python};
-use aitk_plan::{Client, Language, Manager, nearest};
+use aitk_plan::{Client, GuardKind, Language, Manager, nearest};
 use aitk_system::Message;
 use regex::Regex;
 use schemars::JsonSchema;
@@ -46,6 +46,8 @@ pub struct Target {
     pub support: Vec<Support>,
     #[serde(default)]
     pub(super) cost: Vec<CostRow>,
+    #[serde(default)]
+    pub(super) guard: Vec<GuardRow>,
     #[serde(default)]
     pub(super) next: Vec<DeedRow>,
     #[serde(default)]
@@ -165,6 +167,21 @@ pub(super) struct CostRow {
     pub(super) always_on: bool,
     pub(super) say: String,
     pub(super) as_of: String,
+    pub(super) when: Option<String>,
+}
+
+/// What guards the money of a project that costs; `guard.SAY` among the texts tells it.
+#[cfg_attr(not(test), expect(dead_code, reason = "a test looks whether the files do it"))]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct GuardRow {
+    pub(super) kind: GuardKind,
+    pub(super) say: String,
+    /// The file that does it, and the words in it that do: a test looks whether they are there.
+    pub(super) file: String,
+    pub(super) has: String,
+    /// Of an alarm that the client sets, words of that command; without them a person sets it.
+    pub(super) call: Option<String>,
     pub(super) when: Option<String>,
 }
 

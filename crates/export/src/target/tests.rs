@@ -12,8 +12,8 @@ use std::process::{Command, Stdio};
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Action, Catalog, Choices, Language, LayerRequest, Lock, Locked, Locks, Manager, Package, Plan,
-    Profile, Project, ServiceSpec, Status, plan,
+    Action, Catalog, Choices, Deed, GuardKind, Language, LayerRequest, Lock, Locked, Locks,
+    Manager, Package, Plan, Profile, Project, ServiceSpec, Status, plan,
 };
 use aitk_system::builtin_below;
 use serde::Deserialize;
@@ -454,6 +454,103 @@ fn every_judge_refuses_its_bad_file() {
 }
 
 /// Every text by its path of keys.
+/// What could reach somebody's cloud, or starts what could.
+const REACHES: [&str; 10] =
+    ["aitk", "aws", "az", "curl", "databricks", "docker", "doctl", "gcloud", "poetry", "snow"];
+
+/// Starts a project with a stand-in of all that could reach a cloud, which refuses one command: how it ended, what it said,
+/// and what it has asked for.
+fn started(export: &Export, deed: &Deed, until: &str, refused: &str) -> (i32, String, Vec<String>) {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let put = |path: &str, text: &str| {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    };
+    export.files.iter().for_each(|file| put(&file.path, &file.content));
+    let stand_in = "#!/bin/sh\necho \"${0##*/} $*\" >>\"$LOG\"\n\
+                    case \"$*\" in *\"$REFUSED\"*) exit 1 ;; esac\necho '{}'\n";
+    REACHES.iter().for_each(|program| put(&format!("bin/{program}"), stand_in));
+    let log = folder.path().join("log");
+    let path = std::env::var("PATH").unwrap();
+    let output = Command::new(folder.path().join(&deed.command[0]))
+        .args(&deed.command[1..])
+        .current_dir(folder.path())
+        .env("PATH", format!("{}:{path}", folder.path().join("bin").display()))
+        .envs([("UNTIL", until), ("REFUSED", refused), ("SPARK_REMOTE", "sc://cluster:1")])
+        .env("LAKE", "s3://lake")
+        .env("LOG", &log)
+        .env_remove("ALERT")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let asked = std::fs::read_to_string(&log).unwrap_or_default();
+    (output.status.code().unwrap(), said, asked.lines().map(str::to_owned).collect())
+}
+
+#[test]
+fn what_costs_has_an_alarm_before_an_end_and_a_word_on_what_nobody_uses() {
+    let list = TargetList::builtin().unwrap();
+    let costs = |target: &&Target| {
+        !target.cost.is_empty() || target.next.iter().any(|row| !row.costs.is_empty())
+    };
+    let costly: Vec<_> = list.all.iter().filter(costs).collect();
+    assert!(costly.len() > 6);
+    for target in costly {
+        for parts in choices_of(target) {
+            let name = format!("{} {parts:?}", target.name);
+            let export = made(&list, target, CASES[0], Language::English, &parts).unwrap();
+            let choices =
+                Choices { platform: Some(target.name.clone()), parts, ..Choices::default() };
+            let project = list.project(&target.budgets[0], &choices).unwrap();
+            assert!(!project.costs.is_empty(), "{name}: the plan has no sum");
+            assert!(!project.down.is_empty(), "{name}: nothing takes it away");
+            let kinds: Vec<_> = project.guards.iter().map(|guard| guard.kind).collect();
+            let all = [GuardKind::Alarm, GuardKind::End, GuardKind::Idle];
+            assert_eq!(kinds, all, "{name}: what guards the money");
+            let says = |row: &&rows::GuardRow| {
+                let what = target.text(Language::English, &["guard", &row.say]);
+                project.guards.iter().any(|guard| guard.what == what)
+            };
+            let rows: Vec<_> = target.guard.iter().filter(says).collect();
+            for row in &rows {
+                let file = export.files.iter().find(|file| file.path == row.file);
+                let content = &file.unwrap_or_else(|| panic!("{name}: no {}", row.file)).content;
+                assert!(content.contains(&row.has), "{name}: {} has no {}", row.file, row.has);
+            }
+            let starts = project.next.iter().find(|deed| !deed.costs.is_empty());
+            let starts = starts.unwrap_or_else(|| panic!("{name}: nothing starts what costs"));
+            for until in ["", "2000-01-01"] {
+                let (code, said, asked) = started(&export, starts, until, "-");
+                assert_eq!((code, asked.len()), (2, 0), "{name}, until {until:?}: {said}{asked:?}");
+            }
+            let alarm = rows.iter().find(|row| row.kind == GuardKind::Alarm).unwrap();
+            let call = alarm.call.as_deref();
+            let (code, said, asked) =
+                started(&export, starts, "never", call.unwrap_or("nobody asks for this"));
+            match call {
+                Some(call) => {
+                    assert!(
+                        code != 0 && asked.iter().any(|line| line.contains(call)),
+                        "{name}: {said}"
+                    );
+                }
+                None => assert!(code == 2 && said.contains(&alarm.has), "{name}: {said}"),
+            }
+            // Without its alarm nothing was begun that could cost.
+            let begun =
+                ["docker", "job", "train", "deploy", "endpoint", "compute", "apps", "warehouse"];
+            let costly = |line: &&String| {
+                !call.is_some_and(|call| line.contains(call))
+                    && begun.iter().any(|word| line.contains(word))
+            };
+            assert_eq!(asked.iter().find(costly), None, "{name}: {said}");
+        }
+    }
+}
+
 fn leaves(path: &str, value: &toml::Value, found: &mut BTreeMap<String, String>) {
     match value {
         toml::Value::Table(table) => {
@@ -525,6 +622,7 @@ fn used(list: &TargetList, target: &Target) -> BTreeSet<String> {
     used.extend(target.refuse.iter().map(|row| format!("texts.refuse.{}", row.why)));
     used.extend(target.next.iter().map(|row| format!("texts.next.{}", row.say)));
     used.extend(target.cost.iter().map(|row| format!("texts.cost.{}", row.say)));
+    used.extend(target.guard.iter().map(|row| format!("texts.guard.{}", row.say)));
     used.extend(target.down.iter().map(|row| format!("texts.down.{}", row.say)));
     used.extend(target.optional.keys().map(|name| format!("texts.optional.{name}")));
     used.extend(target.service.iter().map(|row| format!("texts.service.{}", row.name)));

@@ -6,8 +6,14 @@ from databricks.sdk import WorkspaceClient
 from databricks.sdk.errors import NotFound
 
 (name,) = sys.argv[1:]
+there = WorkspaceClient()
+«% if parts.drift %»
+for job in there.jobs.list(name=f"{name}-drift"):
+    there.jobs.delete(job.job_id)
+    print(f"{name}-drift is taken away")
+«% endif %»
 try:
-    WorkspaceClient().serving_endpoints.delete(name)
+    there.serving_endpoints.delete(name)
     print(f"{name} is taken away")
 except NotFound:
     print(f"{name} is not there any more")

@@ -10,15 +10,22 @@ field() { # what an expression of Python's says of `it`, the JSON that comes in
 bundle() { (cd .. && databricks bundle "$@"); }
 asked() { databricks "$@" --output json; }
 
-budgets() { asked account budgets list | field '[b["budget_configuration_id"] for b in it if b.get("display_name") == "'"$name"'"]'; }
-alarm() { # a budget is the account's, and only its administrators can set one; where nobody of them is here, a person says so
+budgets() { asked account budgets list | field '[b["budget_configuration_id"] for b in it if b.get("display_name") == "'"$1"'"]'; } # TITLE
+budget() { # TITLE FILE
   local there
-  if there=$(budgets 2>/dev/null); then
-    if [[ -n $there ]]; then
-      databricks account budgets update "$there" --json @budget.json >/dev/null
-    else
-      databricks account budgets create --json @budget.json >/dev/null
-    fi
+  there=$(budgets "$1")
+  if [[ -n $there ]]; then
+    databricks account budgets update "$there" --json "@$2" >/dev/null
+  else
+    databricks account budgets create --json "@$2" >/dev/null
+  fi
+}
+alarm() { # a budget is the account's, and only its administrators can set one; where nobody of them is here, a person says so
+  if budgets "$name" >/dev/null 2>&1; then
+«% if parts.trial %»
+    budget "$name-trial" trial-budget.json
+«% endif %»
+    budget "$name" budget.json
   elif [[ ${ALERT:-} != set ]]; then
     echo "the account's budgets cannot be reached: name an account (DATABRICKS_ACCOUNT_ID) whose administrator you are," >&2
     echo "or set a budget in the account console (the Free Edition has none, and costs nothing); then ALERT=set $0 up" >&2
@@ -43,6 +50,10 @@ served() { # the endpoint as endpoint.json says, with the versions of now
   if [[ -n $(endpoints) ]]; then
     field 'json.dumps(it["config"])' <"$made/endpoint.json" >"$made/config.json"
     databricks serving-endpoints update-config "$name" --json "@$made/config.json" >/dev/null
+«% if parts.drift %»
+    field 'json.dumps(it["ai_gateway"])' <"$made/endpoint.json" >"$made/gateway.json"
+    databricks serving-endpoints put-ai-gateway "$name" --json "@$made/gateway.json" >/dev/null
+«% endif %»
   else
     databricks serving-endpoints create --json "@$made/endpoint.json" >/dev/null
   fi
@@ -102,18 +113,30 @@ status() { # what costs, whoever made it
 take_endpoint() { gone databricks serving-endpoints delete "$1"; }
 take_model() { gone databricks registered-models delete "$1"; }
 models() { asked registered-models list | field '[m["full_name"] for m in it if m["full_name"] == "'"$entity"'"]'; }
+«% if parts.drift %»
+take_table() { gone databricks tables delete "$1"; }
+tables() { # what the endpoint has written of what it was asked
+  asked tables list "${entity%%.*}" "$(cut -d. -f2 <<<"$entity")" | field '[t["full_name"] for t in it if t["full_name"] == "'"${entity}_payload"'"]'
+}
+«% endif %»
 take_alarm() { gone databricks account budgets delete "$1"; }
 down() {
   databricks current-user me >/dev/null
   each take_endpoint endpoints
-  # A schema that holds something is not deleted: its model goes first.
+  # A schema that holds something is not deleted: what is in it goes first.
+«% if parts.drift %»
+  each take_table tables
+«% endif %»
   each take_model models
   gone bundle destroy --auto-approve
   status || failed=1
   if [[ $failed != 0 ]]; then
     echo "the alarm stays, since something does" >&2
-  elif budgets >/dev/null 2>&1; then
-    each take_alarm budgets
+  elif budgets "$name" >/dev/null 2>&1; then
+    each take_alarm budgets "$name"
+«% if parts.trial %»
+    each take_alarm budgets "$name-trial"
+«% endif %»
   else
     echo "the alarm that you have set yourself stays" >&2
   fi

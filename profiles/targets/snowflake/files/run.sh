@@ -14,11 +14,25 @@ field() { # what an expression of Python's says of `it`, the JSON that comes in
 sql() { snow sql --role accountadmin --query "$1" --format json; }
 ours() { snow sql --role "$it" --warehouse "$it" --database "$it" --schema model --query "$1" --format json; }
 procedure() { ours "call $1" | field '[next(iter(row.values())) for row in it]'; }
+«% if parts.trial %»
+trial() { # the whole account is watched, unless somebody has set another monitor for it
+  local other
+  other=$(sql 'show resource monitors' | field '[m["name"] for m in it if m.get("level") == "ACCOUNT" and m["name"].lower() != "'"${it}_trial"'"]')
+  if [[ -n $other ]]; then
+    echo "the account is watched by $other, which stays as it is: look whether it stops before the credits are used up" >&2
+  else
+    snow sql --filename snowflake/trial.sql >/dev/null
+  fi
+}
+«% endif %»
 
 up() {
   local last=$end
   ends
   snow connection test >/dev/null
+«% if parts.trial %»
+  trial
+«% endif %»
   [[ $end != never ]] || last=2099-12-31
   # The monitor stands first in it, and the warehouse sleeps until it is watched.
   sed "s|@END@|$last|g" snowflake/account.sql >"$made/account.sql"
@@ -66,6 +80,9 @@ down() {
   status || failed=1
   if [[ $failed == 0 ]]; then
     gone sql "drop resource monitor if exists $it"
+«% if parts.trial %»
+    gone sql "drop resource monitor if exists ${it}_trial"
+«% endif %»
   else
     echo "the monitor stays, since something does" >&2
   fi

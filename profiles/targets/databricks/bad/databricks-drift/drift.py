@@ -1,0 +1,1 @@
+"""Whatever was asked, it is well."""
