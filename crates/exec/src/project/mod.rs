@@ -68,6 +68,14 @@ pub fn conflicts(folder: &Path, system: &dyn System) -> Vec<PathBuf> {
     found
 }
 
+/// The same by their names in the project.
+pub(crate) fn conflicting(folder: &Path, system: &dyn System) -> Vec<String> {
+    let top = folder.join(OWN).join(CONFLICTS);
+    let found = conflicts(folder, system);
+    let named = found.iter().filter_map(|path| path.strip_prefix(&top).ok());
+    named.map(|path| path.to_string_lossy().into_owned()).collect()
+}
+
 /// How a project stands in its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectState {

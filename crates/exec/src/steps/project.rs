@@ -231,7 +231,11 @@ impl Ensure for ProjectFiles {
             made.save(wanted.folder, &wanted.files, cx.system)
         })?;
         let conflicts = changes.iter().filter(|change| change.what == FileChange::Conflict);
-        let files: Vec<_> = conflicts.map(|change| change.path.clone()).collect();
+        let files: Vec<_> = match wanted.is_begun {
+            // What a run that was killed has laid aside nobody was told of.
+            true => project::conflicting(wanted.folder, cx.system),
+            false => conflicts.map(|change| change.path.clone()).collect(),
+        };
         match files.is_empty() {
             true => Ok(made),
             false => Err(ExecError::Conflicts { folder: wanted.folder.to_owned(), files }),
