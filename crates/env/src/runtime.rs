@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use aitk_system::{Failure, interrupted, message};
 use futures_util::future::{Either, select};
+use tokio::runtime::Builder;
 
 use crate::error::EnvError;
 
@@ -15,19 +16,16 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 
 /// Runs asynchronous work to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(EnvError::io_of(message!("the runtime")))?;
-    runtime.block_on(unless_interrupted(work))
+    block_in(Builder::new_current_thread(), work)
 }
 
 /// Runs asynchronous work that computes as well, on all processors, to its end.
 pub(crate) fn block_on_threads<T>(work: impl Future<Output = T>) -> Result<T, EnvError> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(EnvError::io_of(message!("the runtime")))?;
+    block_in(Builder::new_multi_thread(), work)
+}
+
+fn block_in<T>(mut runtime: Builder, work: impl Future<Output = T>) -> Result<T, EnvError> {
+    let runtime = runtime.enable_all().build().map_err(EnvError::io_of(message!("the runtime")))?;
     runtime.block_on(unless_interrupted(work))
 }
 

@@ -225,6 +225,30 @@ pub struct Step {
 }
 
 impl Step {
+    /// A step that is to be done, of which nothing more is known yet.
+    pub fn new(id: &str, phase: Phase, title: impl Into<Message>, action: Action) -> Self {
+        Self {
+            id: id.to_owned(),
+            phase,
+            title: title.into(),
+            root: action.facts().root,
+            action,
+            status: Status::Needed,
+            why: Vec::new(),
+            remedy: None,
+            needs: Vec::new(),
+            commands: Vec::new(),
+            writes: Vec::new(),
+            packages: Vec::new(),
+            removes: Vec::new(),
+            download: None,
+            disk: None,
+            rough: false,
+            files: None,
+            estimated: false,
+        }
+    }
+
     /// Whether its kind is this one.
     pub fn is<T: Payload>(&self) -> bool {
         T::of(&self.action).is_some()

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::hand_on::hand_on;
 use crate::{
     Command, Effect, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit,
     RunError, Space, Stat, System, Timestamp, message,
@@ -18,48 +19,7 @@ fn denied(change: &Message) -> io::Error {
 }
 
 impl<S: System> System for Deny<S> {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.0.read(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
-        self.0.open(path)
-    }
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.0.list(path)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Stat> {
-        self.0.stat(path)
-    }
-    fn stat_all(&self, folder: &Path, below: &[&str]) -> Vec<io::Result<Stat>> {
-        self.0.stat_all(folder, below)
-    }
-    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        self.0.read_link(path)
-    }
-    fn access(&self, path: &Path) -> io::Result<()> {
-        self.0.access(path)
-    }
-    fn env(&self, name: &str) -> Option<String> {
-        self.0.env(name)
-    }
-    fn which(&self, program: &str) -> Option<PathBuf> {
-        self.0.which(program)
-    }
-    fn memory(&self) -> io::Result<MemoryInfo> {
-        self.0.memory()
-    }
-    fn space(&self, path: &Path) -> io::Result<Space> {
-        self.0.space(path)
-    }
-    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
-        self.0.nvml()
-    }
-    fn host(&self) -> Host {
-        self.0.host()
-    }
-    fn now(&self) -> Timestamp {
-        self.0.now()
-    }
+    hand_on!(looks: self => self.0);
     fn run_watched(
         &self,
         command: &Command,

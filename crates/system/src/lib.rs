@@ -23,6 +23,7 @@ mod exec;
 mod explain;
 mod failure;
 mod fault;
+mod hand_on;
 mod inside;
 mod interrupt;
 mod message;
@@ -57,6 +58,7 @@ pub use exec::{
 pub use explain::{Diagnosed, Exit, Explain};
 pub use failure::Failure;
 pub use fault::Fault;
+use hand_on::hand_on;
 pub use inside::{inside, is_plain};
 pub use interrupt::{asked_to_stop, interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
@@ -280,74 +282,13 @@ impl dyn System + '_ {
 }
 
 impl<S: System + ?Sized> System for Arc<S> {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        (**self).read(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
-        (**self).open(path)
-    }
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        (**self).list(path)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Stat> {
-        (**self).stat(path)
-    }
-    fn stat_all(&self, folder: &Path, below: &[&str]) -> Vec<io::Result<Stat>> {
-        (**self).stat_all(folder, below)
-    }
-    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        (**self).read_link(path)
-    }
-    fn access(&self, path: &Path) -> io::Result<()> {
-        (**self).access(path)
-    }
-    fn env(&self, name: &str) -> Option<String> {
-        (**self).env(name)
-    }
-    fn which(&self, program: &str) -> Option<PathBuf> {
-        (**self).which(program)
-    }
-    fn memory(&self) -> io::Result<MemoryInfo> {
-        (**self).memory()
-    }
-    fn space(&self, path: &Path) -> io::Result<Space> {
-        (**self).space(path)
-    }
-    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
-        (**self).nvml()
-    }
-    fn host(&self) -> Host {
-        (**self).host()
-    }
-    fn now(&self) -> Timestamp {
-        (**self).now()
-    }
+    hand_on!(looks: self => (**self));
+    hand_on!(changes: self => (**self));
     fn run_watched(
         &self,
         command: &Command,
         watch: &mut dyn FnMut(Line<'_>),
     ) -> Result<Output, RunError> {
         (**self).run_watched(command, watch)
-    }
-    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        (**self).write(path, bytes, mode)
-    }
-    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        (**self).append(path, bytes)
-    }
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        (**self).create_dir(path)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        (**self).remove(path)
-    }
-    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
-        (**self).symlink(target, link)
-    }
-    fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
-        (**self).hold(path, note)
-    }
-    fn permit(&self, change: &Message) -> io::Result<Permit> {
-        (**self).permit(change)
     }
 }

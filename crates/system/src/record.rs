@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::hand_on::hand_on;
 use crate::{
     Command, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit, RunError,
     Scrub, Space, Stat, System, Timestamp,
@@ -95,6 +96,7 @@ impl<S: System> Record<S> {
 }
 
 impl<S: System> System for Record<S> {
+    hand_on!(changes: self => self.inner);
     fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
         let bytes = self.inner.read(path)?;
         let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
@@ -164,26 +166,5 @@ impl<S: System> System for Record<S> {
         let output = self.inner.run_watched(command, watch)?;
         self.note(|answers| _ = answers.commands.insert(command.to_string(), output.clone()));
         Ok(output)
-    }
-    fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-        self.inner.write(path, bytes, mode)
-    }
-    fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        self.inner.append(path, bytes)
-    }
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        self.inner.create_dir(path)
-    }
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        self.inner.remove(path)
-    }
-    fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
-        self.inner.symlink(target, link)
-    }
-    fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
-        self.inner.hold(path, note)
-    }
-    fn permit(&self, change: &Message) -> io::Result<Permit> {
-        self.inner.permit(change)
     }
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::hand_on::hand_on;
 use crate::{
     Command, Effect, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit,
     RunError, Space, Stat, System, Timestamp, message,
@@ -28,45 +29,7 @@ impl<S: System, F: Fn(&Message) + Send + Sync> Report<S, F> {
 }
 
 impl<S: System, F: Fn(&Message) + Send + Sync> System for Report<S, F> {
-    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        self.inner.read(path)
-    }
-    fn open(&self, path: &Path) -> io::Result<Box<dyn io::Read>> {
-        self.inner.open(path)
-    }
-    fn list(&self, path: &Path) -> io::Result<Vec<String>> {
-        self.inner.list(path)
-    }
-    fn stat(&self, path: &Path) -> io::Result<Stat> {
-        self.inner.stat(path)
-    }
-    fn read_link(&self, path: &Path) -> io::Result<PathBuf> {
-        self.inner.read_link(path)
-    }
-    fn access(&self, path: &Path) -> io::Result<()> {
-        self.inner.access(path)
-    }
-    fn env(&self, name: &str) -> Option<String> {
-        self.inner.env(name)
-    }
-    fn which(&self, program: &str) -> Option<PathBuf> {
-        self.inner.which(program)
-    }
-    fn memory(&self) -> io::Result<MemoryInfo> {
-        self.inner.memory()
-    }
-    fn space(&self, path: &Path) -> io::Result<Space> {
-        self.inner.space(path)
-    }
-    fn nvml(&self) -> Result<Nvml, NvmlFailure> {
-        self.inner.nvml()
-    }
-    fn host(&self) -> Host {
-        self.inner.host()
-    }
-    fn now(&self) -> Timestamp {
-        self.inner.now()
-    }
+    hand_on!(looks: self => self.inner);
     fn run_watched(
         &self,
         command: &Command,

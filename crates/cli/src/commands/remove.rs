@@ -47,9 +47,7 @@ pub fn run(
     let system = brought(&receipt, &**local);
     let as_root = session.machine.privilege.root;
     let commands = of_root(&removal, as_root);
-    let besides = Some(&session.settings.cache).filter(|_| args.all);
-    let besides = besides.map(|cache| whole_cache(&**local, cache)).unwrap_or_default();
-    let bytes = removal.bytes(&besides, &**local);
+    let bytes = room(&removal, &session, args.all);
     let mut data = removal_json(&removal, &commands, &system, args.dry_run);
     data["bytes"] = bytes.into();
     if !output.json {
@@ -83,6 +81,13 @@ pub fn run(
         message!("{sign} What aitk had made here is gone; {} came free.", freed)
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The bytes that come free, with those of the cache where `all` of that goes.
+fn room(removal: &Removal, session: &Session, all: bool) -> u64 {
+    let cache = Some(&session.settings.cache).filter(|_| all);
+    let cache = cache.map(|cache| whole_cache(&*session.local, cache)).unwrap_or_default();
+    removal.bytes(&cache, &*session.local)
 }
 
 /// The commands of root's, as they are typed.

@@ -49,18 +49,11 @@ pub fn run(
     aitk_exec::survey(&context, &mut plan, true)?;
     let before = current.as_ref().map(|(_, record)| record);
     let changes = PackageChange::of_records(env, before, &back.record);
-    let data = json!({
-        "env": env,
-        "from": current.as_ref().map(|(generation, _)| generation.folder()),
-        "to": back.generation.folder(),
-        "changes": changes.iter().map(PackageChange::json).collect::<Vec<_>>(),
-        "added": back.generation.added(&**local).iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "dry_run": args.dry_run,
-    });
     if !output.json {
         show(&back, &changes, &plan, &**local, output);
     }
     if args.dry_run {
+        let data = planned(&back, current.as_ref(), &changes, env, &**local);
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
         output.result("rollback", &data, diagnostics, || {
             message!("Nothing was changed: this was a dry run.")
@@ -80,6 +73,24 @@ pub fn run(
         in_use(&back, current.as_ref(), env, output);
     }
     finish(summary, output)
+}
+
+/// What would be done, for programs.
+fn planned(
+    back: &Back,
+    before: Option<&(Generation, GenerationRecord)>,
+    changes: &[PackageChange],
+    env: &str,
+    system: &dyn System,
+) -> serde_json::Value {
+    json!({
+        "env": env,
+        "from": before.map(|(generation, _)| generation.folder()),
+        "to": back.generation.folder(),
+        "changes": changes.iter().map(PackageChange::json).collect::<Vec<_>>(),
+        "added": back.generation.added(system).iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "dry_run": true,
+    })
 }
 
 /// Says what is in use now, and what goes forward again.

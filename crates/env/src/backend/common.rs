@@ -254,6 +254,18 @@ pub trait Backend: Sync + fmt::Debug {
     }
 }
 
+/// Whether a lock is for this kind of machine and the Python that is asked for.
+pub(crate) fn suits(
+    site: &Site<'_>,
+    lock: &Lock,
+    request: &EnvironmentRequest,
+) -> Result<(), EnvError> {
+    let python = &lock.target.python;
+    let help = || message!("choose that version with --python {python}");
+    lock.suits(&site.machine.arch, request.python.as_deref())
+        .map_err(|reason| EnvError::unfit(reason, help()))
+}
+
 /// A lock without something that is asked for.
 pub(crate) fn lacks(name: &str, step: &str) -> EnvError {
     EnvError::unfit(

@@ -138,24 +138,9 @@ mod tests {
             ..Package::default()
         };
         Step {
-            id: "system.tools".to_owned(),
-            phase: Phase::System,
-            title: "".into(),
-            action: AptUpgrade {}.into(),
-            status: Status::Needed,
-            why: Vec::new(),
-            remedy: None,
-            needs: Vec::new(),
-            root: true,
-            commands: Vec::new(),
-            writes: Vec::new(),
             packages: packages.iter().map(package).collect(),
             removes: removes.iter().map(|name| (*name).to_owned()).collect(),
-            download: None,
-            disk: None,
-            files: None,
-            rough: false,
-            estimated: false,
+            ..Step::new("system.tools", Phase::System, "", AptUpgrade {}.into())
         }
     }
 

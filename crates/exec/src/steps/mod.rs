@@ -25,7 +25,6 @@ mod push;
 mod restart;
 mod root;
 mod service;
-mod service_state;
 mod shell_file;
 mod shell_init;
 mod swap_file;
@@ -58,9 +57,8 @@ pub(crate) use judgement::{
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use masked_units::is_masked;
 pub(crate) use restart::boot_id;
-pub use service::ENVIRONMENTS;
+pub use service::{ENVIRONMENTS, ServiceState, service_states};
 pub(crate) use service::{by_notes as service_notes, of_others as services_of_others};
-pub use service_state::{ServiceState, service_states};
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
 pub(crate) use swap_file::is_marked as swap_is_marked;
 pub use undo::Undo;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aitk_detect::detect;
 use aitk_env::Settings;
-use aitk_plan::{Accelerator, Action, Catalog, Phase, Plan, Status, Step, Totals};
+use aitk_plan::{Accelerator, Action, Catalog, Phase, Plan, Step, Totals};
 use aitk_system::{
     Command, Deny, Effect, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output,
     Permit, Real, Replay, Report, RunError, Space, Stat, System, Timestamp,
@@ -199,26 +199,7 @@ pub(crate) fn plan(steps: Vec<Step>) -> Plan {
 
 /// A step that does this and is to be done.
 pub(crate) fn step(action: impl Into<Action>) -> Step {
-    Step {
-        id: "step".to_owned(),
-        phase: Phase::System,
-        title: "".into(),
-        action: action.into(),
-        status: Status::Needed,
-        why: Vec::new(),
-        remedy: None,
-        needs: Vec::new(),
-        root: true,
-        commands: Vec::new(),
-        writes: Vec::new(),
-        packages: Vec::new(),
-        removes: Vec::new(),
-        download: None,
-        disk: None,
-        files: None,
-        rough: false,
-        estimated: false,
-    }
+    Step { root: true, ..Step::new("step", Phase::System, "", action.into()) }
 }
 
 /// This machine, for a program that is killed after so many writes: from then on nothing of it reaches the disk.

@@ -1,8 +1,8 @@
-//! A home folder with real environments in it, built from wheels of an index on loopback; only uv is a stand-in.
+//! A home folder with real environments of either manager, built from packages of an index or a channel on loopback, and
+//! those who judge it; only uv is a stand-in, and conda's Python starts the one of this machine.
 #![allow(dead_code, reason = "not every test uses all of it")]
 
-#[path = "../cures/sources.rs"]
-mod sources;
+pub mod sources;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -18,14 +18,14 @@ use aitk_exec::{
     Context, Event, ExecError, Journal, Receipt, Reporter, Summary, VerifyFinding, back, judge,
     survey, verify,
 };
-use aitk_plan::{Catalog, Choices, Manager, Plan, Profile, Status, Wheel};
+use aitk_plan::{Catalog, Choices, Manager, Plan, Profile, Status, Step, Wheel};
 use aitk_system::{Deny, Explain, Real, System};
 
-use sources::{sha256, wheel};
+use sources::{Host, channel, sha256, wheel};
 
 /// The smallest profile that does something, with one package more.
 const PROFILE: &str = include_str!("../../../../tests/support/tiny.toml");
-const UV: &[u8] = include_bytes!("../cures/uv.py");
+const UV: &[u8] = include_bytes!("uv.py");
 
 /// Nobody listens.
 pub struct Silent;
@@ -123,11 +123,16 @@ fn uv() -> (String, Vec<u8>) {
     wheel("uv-9.9.9", &[("uv-9.9.9.data/scripts/uv", UV)])
 }
 
+/// The source of a package's module.
+fn module(version: &str) -> String {
+    format!(
+        "VERSION = '{version}'\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 'two' + str(one())\n"
+    )
+}
+
 /// A package in a version.
 pub fn package(name: &str, version: &str) -> (String, Vec<u8>) {
-    let module = format!(
-        "VERSION = '{version}'\n\n\ndef one():\n    return 1\n\n\ndef two():\n    return 'two' + str(one())\n"
-    );
+    let module = module(version);
     let info = |file: &str| format!("{name}-{version}.dist-info/{file}");
     let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
     wheel(
@@ -143,11 +148,16 @@ pub fn package(name: &str, version: &str) -> (String, Vec<u8>) {
 /// A home folder, and all that aitk is told of it.
 pub struct Home {
     pub folder: PathBuf,
+    manager: Manager,
     pub machine: Machine,
     pub catalog: Catalog,
     pub settings: Settings,
     pub profile: Profile,
     pub choices: Choices,
+    /// What is to be ensured besides.
+    pub steps: Vec<Step>,
+    /// What is looked at and changed.
+    pub system: Arc<dyn System>,
     pub wheels: Wheels,
     pub health: Health,
 }
@@ -159,6 +169,34 @@ impl Home {
         let health = Health::default();
         let address = index(Arc::clone(&wheels), Arc::clone(&health));
         Self { wheels, health, ..Self::joined(folder, &address) }
+    }
+
+    /// One whose packages are conda's, with a channel that has them and a Python: in the version of this machine's, which
+    /// it starts.
+    pub fn with_conda(folder: &Path) -> Self {
+        let mut home = Self::joined(folder, "");
+        let python = &home.machine.python[0];
+        let (major, minor) = python.minor().unwrap();
+        let host = Host {
+            python: python.path.to_string_lossy().into_owned(),
+            minor: format!("{major}.{minor}"),
+            arch: home.machine.arch.clone(),
+        };
+        let module = module("1.0");
+        let modules = ["six", "toolz"].map(|name| (name, module.as_bytes()));
+        home.settings.channels = vec![channel(&host, &modules)];
+        home.settings.index_url = None;
+        home.choices.python = Some(host.minor);
+        home.manager = Manager::Conda;
+        home
+    }
+
+    /// One of this manager's.
+    pub fn of(folder: &Path, manager: Manager) -> Self {
+        match manager {
+            Manager::Venv => Self::new(folder),
+            Manager::Conda => Self::with_conda(folder),
+        }
     }
 
     /// The same home as another process has it, with that one's index.
@@ -188,8 +226,21 @@ impl Home {
         let profile = Profile::from_toml("tiny.toml", &profile).unwrap();
         let choices = Choices::default();
         let (wheels, health) = (Wheels::default(), Health::default());
-        let folder = folder.to_owned();
-        Self { folder, machine, catalog, settings, profile, choices, wheels, health }
+        let (folder, manager) = (folder.to_owned(), Manager::Venv);
+        let (steps, system) = (Vec::new(), Arc::new(Real));
+        Self {
+            folder,
+            manager,
+            machine,
+            catalog,
+            settings,
+            profile,
+            choices,
+            steps,
+            system,
+            wheels,
+            health,
+        }
     }
 
     pub fn with<T>(
@@ -208,23 +259,29 @@ impl Home {
 
     /// What is asked for, with the packages of the user's own, as the command line makes it.
     fn plan(&self) -> Plan {
-        let Self { machine, catalog, profile, choices, .. } = self;
+        let Self { machine, catalog, profile, choices, manager, .. } = self;
         let profile = profile.clone().with_packages(&choices.packages);
-        aitk_plan::plan(machine, &profile, choices, Manager::Venv, catalog)
+        let mut plan = aitk_plan::plan(machine, &profile, choices, *manager, catalog);
+        plan.steps.extend(self.steps.clone());
+        plan
     }
 
     /// What is found, by those who change nothing.
     pub fn verify(&self, deep: bool) -> Vec<VerifyFinding> {
-        let system = Deny(Arc::new(Real));
+        let system = Deny(Arc::clone(&self.system));
         self.with(&system, false, |cx, plan| verify(cx, &plan, deep, &Silent).unwrap())
     }
 
     /// What the doctor says of it: what was seen, and what helps.
     pub fn doctor(&self) -> BTreeSet<(String, String)> {
-        let own = self.with(&Deny(Arc::new(Real)), false, |cx, plan| judge(cx, &plan));
+        self.said(&["AITK-H36", "AITK-H37", "AITK-H57"])
+    }
+
+    /// The same of these findings.
+    pub fn said(&self, codes: &[&str]) -> BTreeSet<(String, String)> {
+        let own = self.with(&Deny(Arc::clone(&self.system)), false, |cx, plan| judge(cx, &plan));
         let (env, tables) = (self.environments().current_path(), &self.catalog.tables);
         let found = examine(&Real, &self.machine, tables, Some(&env), Some(&own));
-        let codes = ["AITK-H36", "AITK-H37", "AITK-H57"];
         let found = found.into_iter().filter(|one| codes.contains(&one.code.as_str()));
         let mut said = BTreeSet::new();
         for finding in found {
@@ -239,7 +296,7 @@ impl Home {
 
     /// Whether `apply` finds something to do.
     pub fn has_to_do(&self, deep: bool) -> bool {
-        self.with(&Real, deep, |cx, mut plan| {
+        self.with(&*self.system, deep, |cx, mut plan| {
             survey(cx, &mut plan, false).unwrap();
             plan.steps.iter().any(|step| step.status == Status::Needed)
         })
@@ -268,7 +325,7 @@ impl Home {
     pub fn attempt(&self, set: impl FnOnce(&mut Context<'_>)) -> Result<Summary, ExecError> {
         let Self { machine, catalog, settings, .. } = self;
         let receipt = self.receipt();
-        let mut cx = Context::new(&Real, &Real, machine, catalog, settings, receipt);
+        let mut cx = Context::new(&*self.system, &Real, machine, catalog, settings, receipt);
         set(&mut cx);
         let mut plan = self.plan();
         survey(&cx, &mut plan, true)?;
@@ -323,8 +380,13 @@ impl Home {
 
     /// A file of its packages.
     pub fn site(&self, file: &str) -> PathBuf {
+        self.library("site-packages").join(file)
+    }
+
+    /// A file of its Python's library.
+    pub fn library(&self, file: &str) -> PathBuf {
         let python = fs::read_dir(self.at("lib")).unwrap().next().unwrap().unwrap().path();
-        python.join("site-packages").join(file)
+        python.join(file)
     }
 
     pub fn link(&self) -> PathBuf {

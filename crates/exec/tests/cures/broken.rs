@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use crate::home::Home;
+use crate::common::Home;
 
 /// What is said to help.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::broken::Helps::{Apply, Deep, GiveBack, Move, Remove};
 use crate::broken::{Case, case, cut, hide_a_change, relink, remove, write};
-use crate::home::Home;
+use crate::common::Home;
 
 /// The record of a package.
 fn meta(home: &Home, package: &str) -> std::path::PathBuf {

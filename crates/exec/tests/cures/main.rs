@@ -10,11 +10,11 @@
 )]
 
 mod broken;
+#[path = "../common/mod.rs"]
+mod common;
 mod conda;
 mod elsewhere;
-mod home;
 mod outside;
-mod sources;
 mod venv;
 
 use std::collections::BTreeSet;
@@ -28,7 +28,7 @@ use aitk_exec::{Remedy, VerifyFinding};
 use aitk_plan::Manager;
 use aitk_system::{Message, Real};
 use broken::{Case, Helps, case, remove};
-use home::Home;
+use common::Home;
 
 fn of(found: &[VerifyFinding]) -> BTreeSet<(String, String)> {
     let pair = |found: &VerifyFinding| (found.message.to_string(), found.remedy.text().to_string());
@@ -129,7 +129,7 @@ fn heal(home: &Home, case: &Case) {
 
 fn cure_all(manager: Manager, cases: &[Case]) {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::new(folder.path(), manager);
+    let home = Home::of(folder.path(), manager);
     home.apply(false);
     assert_eq!(of(&home.verify(true)), BTreeSet::new());
     assert!(!home.has_to_do(true));
@@ -179,7 +179,7 @@ fn what_belongs_to_another_user_is_cured_as_it_is_said() {
 fn an_environment_that_was_moved_is_built_anew_as_it_is_said() {
     for manager in [Manager::Venv, Manager::Conda] {
         let folder = tempfile::tempdir().unwrap();
-        let mut home = Home::new(folder.path(), manager);
+        let mut home = Home::of(folder.path(), manager);
         home.apply(false);
         let data = folder.path().join("elsewhere");
         fs::rename(&home.settings.data, &data).unwrap();
@@ -192,7 +192,7 @@ fn an_environment_that_was_moved_is_built_anew_as_it_is_said() {
 #[test]
 fn a_folder_of_environments_that_leads_to_another_disk_is_no_fault() {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::new(folder.path(), Manager::Venv);
+    let home = Home::new(folder.path());
     home.apply(false);
     let (there, disk) = (home.settings.data.join("envs/ai"), folder.path().join("disk"));
     fs::rename(&there, &disk).unwrap();
@@ -204,7 +204,7 @@ fn a_folder_of_environments_that_leads_to_another_disk_is_no_fault() {
 #[test]
 fn what_a_newer_aitk_has_built_is_left_to_it() {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::new(folder.path(), Manager::Venv);
+    let home = Home::new(folder.path());
     home.apply(false);
     let path = home.at("aitk-generation.json");
     let noted = fs::read_to_string(&path).unwrap();
@@ -226,7 +226,7 @@ fn what_a_newer_aitk_has_built_is_left_to_it() {
 #[test]
 fn an_edited_kernel_is_no_fault() {
     let folder = tempfile::tempdir().unwrap();
-    let home = Home::new(folder.path(), Manager::Venv);
+    let home = Home::new(folder.path());
     home.apply(false);
     let text = fs::read_to_string(home.kernel()).unwrap();
     fs::write(home.kernel(), text.replace("\"language\": \"python\"", "\"language\": \"Python\""))

@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use aitk_detect::{Machine, VirtualizationKind};
 use aitk_plan::step::{AptSource, ShellInit, SwapFile, SystemFile};
-use aitk_plan::{Action, Manager, Phase, Profile, Status, Step};
+use aitk_plan::{Action, Phase, Profile, Step};
 
 use crate::broken::Helps::{Apply, Edit, Move};
 use crate::broken::{Case, case, cut, relink, remove, write};
+use crate::common::sources::{file, wheel};
+use crate::common::{Health, Home, Wheels, index};
 use crate::elsewhere::Elsewhere;
-use crate::home::Home;
-use crate::sources::{file, index, wheel};
 
 const HOLD: &str = "/etc/apt/apt.conf.d/60aitk-test";
 const SWAP: &str = "/swapfile";
@@ -46,7 +46,7 @@ fn replace(path: PathBuf, from: &str, to: &str) {
 
 /// A home with steps of root's, whose files lie in a folder of it.
 pub fn home(folder: &Path) -> Home {
-    let mut home = Home::new(folder, Manager::Venv);
+    let mut home = Home::new(folder);
     for (path, text) in [
         ("/etc/fstab", "/dev/vda1 / ext4 defaults 0 1\n"),
         ("/etc/apt/sources.list", "# nothing\n"),
@@ -82,26 +82,7 @@ pub fn home(folder: &Path) -> Home {
 
 fn step(id: &str, action: impl Into<Action>) -> Step {
     let action = action.into();
-    Step {
-        id: id.to_owned(),
-        phase: Phase::System,
-        title: "t".into(),
-        root: id != "shell",
-        action,
-        status: Status::Needed,
-        why: Vec::new(),
-        remedy: None,
-        needs: Vec::new(),
-        commands: Vec::new(),
-        writes: Vec::new(),
-        packages: Vec::new(),
-        removes: Vec::new(),
-        download: None,
-        disk: None,
-        files: None,
-        rough: false,
-        estimated: false,
-    }
+    Step { root: id != "shell", ..Step::new(id, Phase::System, "t", action) }
 }
 
 /// The build of a framework for one kind of device, as an index of its own has it.
@@ -116,12 +97,13 @@ fn torch(build: &str, cuda: &str) -> String {
         (&info("METADATA"), metadata.as_bytes()),
         (&info("WHEEL"), b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"),
     ];
-    index(vec![wheel(&format!("torch-{version}"), &files)])
+    let wheels = vec![wheel(&format!("torch-{version}"), &files)];
+    index(Wheels::new(wheels.into()), Health::default())
 }
 
 /// A home with a framework, on a machine that has a GPU.
 pub fn home_with_a_gpu(folder: &Path) -> Home {
-    let mut home = Home::new(folder, Manager::Venv);
+    let mut home = Home::new(folder);
     let other = include_str!("../../../../tests/machines/rtx5090-driver-595/expected.json");
     let other: Machine = serde_json::from_str(other).unwrap();
     (home.machine.gpus, home.machine.nvidia) = (other.gpus, other.nvidia);

@@ -111,25 +111,14 @@ impl Situation<'_> {
         let action = recipe.action(self)?;
         let estimate = recipe.estimate(self, from.estimate);
         let mut step = Step {
-            id: from.id.clone(),
-            phase: from.phase,
-            title: from.title.clone(),
-            action,
-            status: Status::Needed,
             why: vec![from.why.clone()],
-            remedy: None,
             needs: from.needs.clone(),
-            root: facts.root,
-            commands: Vec::new(),
-            writes: Vec::new(),
-            packages: Vec::new(),
-            removes: Vec::new(),
             download: Some(estimate.download.0),
             disk: Some(estimate.disk.0),
             files: (estimate.files > 0).then_some(estimate.files),
-            rough: false,
             // An environment is an estimate until it is resolved, though it takes nothing itself.
             estimated: estimate != Estimate::default() || facts.part == Part::Whole,
+            ..Step::new(&from.id, from.phase, from.title.clone(), action)
         };
         if step.root {
             self.judge_root(&mut step, facts.apt, recipe.left_out(self));

@@ -4,17 +4,9 @@
 «% include "managed/common.sh" %»
 cd ..
 export PYTHONPATH=src LAKE=${LAKE:-lake} MLFLOW_TRACKING_URI=${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db} MLFLOW_DISABLE_TELEMETRY=true
-lakehouse() { # in an environment of its own, which is made the first time; in another that has the packages: PYTHON=python
-  if [[ -z ${PYTHON:-} && ! -e .lake/whole ]]; then
-    python3 -m venv --clear .lake
-    # Nothing whose hash does not stand there, and nothing built but the one that has no wheel.
-    .lake/bin/pip install --quiet --require-hashes --only-binary=:all: --requirement spark/build.txt
-    .lake/bin/pip install --quiet --require-hashes --only-binary=:all: --no-binary=pyspark-client --no-build-isolation \
-      --requirement spark/requirements.txt
-    touch .lake/whole
-  fi
-  "${PYTHON:-.lake/bin/python}" spark/lakehouse.py "$@"
-}
+«% set folder = "spark" %»
+«% include "spark/lake.sh" %»
+lakehouse() { in_lake spark/lakehouse.py "$@"; }
 
 alarm() { # what runs here costs nothing; of somebody's cluster nobody but a person knows who watches it
   [[ -n ${SPARK_REMOTE:-} ]] || return 0

@@ -25,7 +25,7 @@ pub use channel::channel_answers;
 use packages::Linking;
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
 
-use super::common::{Backend, ChosenBuild, Footprint, InstalledPackage, Own, Site, lacks};
+use super::common::{Backend, ChosenBuild, Footprint, InstalledPackage, Own, Site, lacks, suits};
 use crate::error::EnvError;
 use crate::fetch::FetchProgress;
 use crate::inside::Inside;
@@ -134,12 +134,7 @@ impl Backend for CondaBackend {
         lock: &Lock,
         request: &EnvironmentRequest,
     ) -> Result<(), EnvError> {
-        lock.suits(&site.machine.arch, request.python.as_deref()).map_err(|reason| {
-            EnvError::unfit(
-                reason,
-                message!("choose that version with --python {}", lock.target.python),
-            )
-        })?;
+        suits(site, lock, request)?;
         let here = virtual_packages(site, request.cuda.as_ref());
         for locked in lock.packages() {
             if let Some(need) = needs(locked).find(|need| !virtual_packages::meet(&here, need)) {

@@ -22,7 +22,7 @@ pub use sources::UvSources;
 use uv::fetch_uv_wheel;
 pub use uv::{UvProgram, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
 
-use super::common::{Backend, ChosenBuild, Footprint, InstalledPackage, Own, Site, lacks};
+use super::common::{Backend, ChosenBuild, Footprint, InstalledPackage, Own, Site, lacks, suits};
 use super::dist_info::{self, flattened, site_packages, sized_lines};
 use crate::error::EnvError;
 use crate::fetch::{FetchProgress, Quiet, fetch_all, hash_of};
@@ -126,12 +126,7 @@ impl Backend for Venv {
         lock: &Lock,
         request: &EnvironmentRequest,
     ) -> Result<(), EnvError> {
-        lock.suits(&site.machine.arch, request.python.as_deref()).map_err(|reason| {
-            EnvError::unfit(
-                reason,
-                message!("choose that version with --python {}", lock.target.python),
-            )
-        })?;
+        suits(site, lock, request)?;
         let too_new = |locked: &&Locked| resolve::rank(&locked.filename(), &lock.target).is_none();
         if let Some(locked) = lock.packages().find(too_new) {
             let glibc = lock.target.glibc.as_ref().map_or_else(|| message!("none"), Message::plain);

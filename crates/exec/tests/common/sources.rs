@@ -77,25 +77,6 @@ pub fn file(name: &str, bytes: Vec<u8>) -> String {
     format!("{address}/{name}")
 }
 
-/// An index with these wheels; its address.
-pub fn index(wheels: Vec<(String, Vec<u8>)>) -> String {
-    let address = serve(|base| {
-        let mut answers = Answers::new();
-        for (file, bytes) in wheels {
-            let page = json!({ "files": [{
-                "filename": file, "url": format!("{base}/f/{file}"), "size": bytes.len(),
-                "hashes": { "sha256": sha256(&bytes) },
-            }] });
-            let name = file.split('-').next().unwrap();
-            let page = ("application/vnd.pypi.simple.v1+json", page.to_string().into_bytes());
-            answers.insert(format!("/simple/{name}"), page);
-            answers.insert(format!("/f/{file}"), ("application/zip", bytes));
-        }
-        answers
-    });
-    format!("{address}/simple")
-}
-
 /// A package of conda's: its files, those that can be run, and its links.
 #[derive(Default)]
 struct Package<'a> {

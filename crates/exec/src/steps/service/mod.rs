@@ -1,35 +1,32 @@
 //! A service runs: an environment of its own below `/opt/aitk`, files below `/etc/aitk`, a unit of systemd's, and what it
 //! keeps below `/var/lib`. All of it is root's, who is handed bytes: the packages with the hashes that pip compares.
 
+mod environment;
+mod note;
+mod state;
+mod unit;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_env::{backend, is_fetched};
-use aitk_export::{File, ServicePlace};
-use aitk_plan::{
-    EnvironmentRequest, LayerRequest, LayerRole, Lock, Locked, Manager, Package, Plan, Project,
-    ServiceSpec, Step, digest_of, project, step,
-};
+use aitk_export::File;
+use aitk_plan::{Plan, Project, ServiceSpec, Step, project, step};
 use aitk_system::{Command, Explain as _, Message, System, message};
+
+pub use environment::ENVIRONMENTS;
+use environment::{LOCK, ServiceEnvironment, WISH, lines, take_in};
+pub(crate) use note::{by_notes, of_others};
+use note::{installer, is_own, key, note, noted};
+pub use state::{ServiceState, service_states};
+use unit::{ask, is_active, is_stale, systemctl, unit_path, wants_path};
 
 use super::root::{self, RootAction};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, comes_later, hash_of};
-use super::{help_where_refused, may_download, with_what_was};
+use super::{help_where_refused, with_what_was};
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::places::{Thing, UNITS, note_path, services};
-use crate::report::Incoming;
+use crate::places::{Thing, note_path, services};
 
-/// The interpreter that environments of services are built on: it is root's.
-const PYTHON: &str = "/usr/bin/python3";
-/// Where services have their environments, one of two that is in use.
-pub const ENVIRONMENTS: &str = "/opt/aitk";
-const SLOTS: [&str; 2] = ["a", "b"];
-const CURRENT: &str = "current";
-/// Stands in such an environment once it is whole: what was asked for.
-const WISH: &str = "wish";
-/// Likewise: what stands there.
-const LOCK: &str = "lock";
 /// Where what services write is kept; of those without a user that stays there is a link alone, to a folder of systemd's.
 const STATES: [&str; 2] = ["/var/lib", "/var/lib/private"];
 /// Where it is copied to before a service is upgraded; root's alone.
@@ -42,116 +39,15 @@ const HUB: &str = "jupyterhub";
 const HUB_GROUPS: &str = "/opt/aitk/jupyterhub/groups";
 /// The locks that an administrator has put there, one for the environment of each group.
 const GROUP_LOCKS: &str = "/etc/aitk/jupyterhub/groups";
-/// Asks once a second, and this often more than once.
-const PATIENT: &str =
-    r#"left=$0; until "$@"; do [ "$left" -gt 0 ] || exit 1; left=$((left - 1)); sleep 1; done"#;
 /// As much of a digest as a name has.
 const SHORT: usize = 8;
-/// Before the id of the user whose run has installed a service.
-const INSTALLER: &str = "# installed by the user ";
 /// Prints a file that is root's alone, or everybody's, where there was none.
 const MAKE: &str = r#"mkdir -p "${1%/*}" && umask "$0" && path=$1 && shift && "$@" >"$path.new" && mv "$path.new" "$path""#;
-
-pub(super) fn key(name: &str) -> String {
-    format!("service:{name}")
-}
-
-/// The note, as `sha256sum --check` reads it: what begins with `#` it passes over.
-fn note(name: &str, installer: u32, files: &[File]) -> File {
-    let line = |file: &File| format!("{}  {}\n", hash_of(file.content.as_bytes()), file.path);
-    let first = format!("{INSTALLER}{installer}\n");
-    let content = std::iter::once(first).chain(files.iter().map(line)).collect();
-    File { path: note_path(name), content, executable: false, yours: false }
-}
-
-/// Whose run has installed what is noted there.
-fn installer(note: &str) -> Option<u32> {
-    note.lines().find_map(|line| line.strip_prefix(INSTALLER)?.parse().ok())
-}
-
-/// What root has noted of a service that is aitk's.
-fn noted(name: &str, system: &dyn System) -> Option<(PathBuf, String)> {
-    let path = PathBuf::from(note_path(name));
-    let text = system.text(&path).ok().filter(|_| root::only_roots(system, &path).is_ok())?;
-    Some((path, text))
-}
-
-/// Whether whoever runs aitk may take what is noted there for their own: they have installed it, or are root.
-fn is_own(note: &str, system: &dyn System) -> bool {
-    let user = system.host().uid;
-    user == 0 || installer(note) == Some(user)
-}
-
-/// The services that others have installed: their names, and the notes.
-pub(crate) fn of_others(system: &dyn System) -> Vec<(String, PathBuf)> {
-    let of = |place: &ServicePlace| {
-        let (path, text) = noted(&place.name, system)?;
-        (!is_own(&text, system)).then(|| (place.name.clone(), path))
-    };
-    services().iter().filter_map(of).collect()
-}
-
-/// The services that are by these notes what this user's aitk has installed, with their files: a receipt may be lost.
-pub(crate) fn by_notes(system: &dyn System) -> Vec<ReceiptEntry> {
-    let of = |place: &ServicePlace| {
-        let (path, text) = noted(&place.name, system).filter(|(_, text)| is_own(text, system))?;
-        let lines = text.lines().filter_map(|line| line.split_once("  "));
-        let known = lines.filter(|(_, path)| place.files.iter().any(|file| file == path));
-        let file = |path: &str, hash: &str| {
-            ReceiptEntry::created(format!("file:{path}"), Some(hash.to_owned()))
-        };
-        let mut made: Vec<_> = known.map(|(hash, path)| file(path, hash)).collect();
-        made.push(file(&path.to_string_lossy(), &hash_of(text.as_bytes())));
-        made.push(ReceiptEntry::created(key(&place.name), None));
-        Some(made)
-    };
-    services().iter().filter_map(of).flatten().collect()
-}
 
 /// Where a service's state is itself.
 fn states(state: &str, system: &dyn System) -> &'static str {
     let is_link = system.read_link(&Path::new(STATES[0]).join(state)).is_ok();
     STATES[usize::from(is_link)]
-}
-
-fn unit_path(unit: &str) -> PathBuf {
-    Path::new(UNITS).join(unit)
-}
-
-fn wants_path(unit: &str) -> PathBuf {
-    Path::new(UNITS).join("multi-user.target.wants").join(unit)
-}
-
-fn systemctl(words: &[&str]) -> RootAction {
-    RootAction::Run(Command::as_root(["systemctl"]).args(words.iter().copied()))
-}
-
-pub(super) fn is_active(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
-    let command = Command::reads(["systemctl", "is-active", "--quiet", unit]);
-    Ok(system.run(&command)?.success())
-}
-
-/// Whether systemd knows it otherwise than it stands in its file.
-fn is_stale(unit: &str, system: &dyn System) -> Result<bool, ExecError> {
-    let command = Command::reads(["systemctl", "show", "--property=NeedDaemonReload", unit]);
-    Ok(system.run(&command)?.stdout.contains("=yes"))
-}
-
-/// Asks a service whether it is well, within so many seconds: by curl, or by a program where its first word is a path.
-pub(super) fn ask(service: &ServiceSpec, patience: u64) -> Command {
-    let patience = patience.to_string();
-    if service.health.first().is_some_and(|word| word.starts_with('/')) {
-        let words = ["sh", "-c", PATIENT, &patience];
-        return Command::reads(words).args(service.health.iter().cloned());
-    }
-    let words = ["curl", "--fail", "--silent", "--show-error", "--output", "/dev/null"];
-    let command = Command::reads(words).args(["--noproxy", "*", "--max-time", "10"]);
-    let retry = ["--retry-delay", "1", "--retry-all-errors", "--retry-max-time", &patience];
-    let command = match patience.as_str() {
-        "0" => command,
-        _ => command.args(["--retry", &patience]).args(retry),
-    };
-    command.args(service.health.iter().cloned())
 }
 
 /// A service as it is to be.
@@ -175,48 +71,12 @@ impl<'a> WantedService<'a> {
         Ok(Self { service, files, unit: service.unit() })
     }
 
-    fn home(&self) -> PathBuf {
-        Path::new(ENVIRONMENTS).join(&self.service.name)
-    }
-
-    fn current(&self) -> PathBuf {
-        self.home().join(CURRENT)
+    fn environment(&self) -> ServiceEnvironment<'a> {
+        ServiceEnvironment(self.service)
     }
 
     fn state(&self) -> String {
         format!("aitk-{}", self.service.name)
-    }
-
-    /// What is asked of its environment, which holds for one Python.
-    fn wish(&self, system: &dyn System) -> String {
-        let python = system.read_link(Path::new(PYTHON)).unwrap_or_default();
-        digest_of(&(&self.service.python, python))
-    }
-
-    fn lacks_environment(&self, system: &dyn System) -> bool {
-        let there = || system.text(self.current().join(WISH)).unwrap_or_default();
-        !self.service.python.is_empty() && there().trim() != self.wish(system)
-    }
-
-    /// The one of both environments that is not in use.
-    fn slot(&self, system: &dyn System) -> &'static str {
-        let current = system.read_link(&self.current()).unwrap_or_default();
-        SLOTS.into_iter().find(|slot| current != Path::new(slot)).unwrap_or(SLOTS[0])
-    }
-
-    fn lock(&self, cx: &Context<'_>) -> Result<Lock, ExecError> {
-        let layer = LayerRequest {
-            step: self.service.name.clone(),
-            role: LayerRole::Libraries,
-            requirements: self.service.python.clone(),
-        };
-        let request = EnvironmentRequest {
-            manager: Manager::Venv,
-            interpreter: Some(PYTHON.to_owned()),
-            layers: vec![layer],
-            ..EnvironmentRequest::default()
-        };
-        Ok(backend(Manager::Venv).resolve(&cx.looking(), &request)?)
     }
 
     /// The files that do not say what they should.
@@ -252,53 +112,18 @@ impl<'a> WantedService<'a> {
         !runs && system.run(&ask(self.service, 0)).is_ok_and(|said| said.success())
     }
 
-    /// What makes its environment in the place that is not in use: of these packages, with a line for each.
-    fn build(&self, system: &dyn System, wheels: Vec<u8>, lines: String) -> Vec<RootAction> {
-        let slot = self.home().join(self.slot(system)).to_string_lossy().into_owned();
-        let wheels_in = format!("{slot}/wheels");
-        let python = format!("{slot}/bin/python");
-        let pip =
-            ["-I", "-m", "pip", "--isolated", "install", "--quiet", "--no-index", "--no-deps"];
-        let install = Command::as_root([python.as_str()])
-            .args(pip)
-            .args(["--require-hashes", "--no-cache-dir", "--disable-pip-version-check"])
-            .args(["--find-links", &wheels_in, "--requirement", "/dev/stdin"])
-            .env("PIP_CONFIG_FILE", "/dev/null")
-            .input(lines.as_bytes());
-        let unpack = ["tar", "--extract", "--no-same-owner", "--directory", &wheels_in, "--file=-"];
-        let slot_file = |name: &str| Path::new(&slot).join(name);
-        let commands = [
-            Command::as_root(["rm", "-rf", "--", &slot]),
-            Command::as_root(["mkdir", "-p", &wheels_in]),
-            Command::as_root(unpack).input(wheels),
-            Command::as_root([PYTHON, "-I", "-m", "venv", &slot]),
-            install,
-            Command::as_root(["rm", "-rf", "--", &wheels_in]),
-        ];
-        let lock = digest_of(&lines);
-        let marks = [(LOCK, lock), (WISH, self.wish(system))];
-        let marks =
-            marks.map(|(name, text)| RootAction::put(&slot_file(name), format!("{text}\n")));
-        commands.into_iter().map(RootAction::Run).chain(marks).collect()
-    }
-
     /// What was kept is copied before a newer program sees it.
     fn backup(&self, system: &dyn System) -> Option<String> {
-        let before = system.text(self.current().join(LOCK)).ok()?;
+        let before = system.text(self.environment().current().join(LOCK)).ok()?;
         let short: String = before.trim().chars().take(SHORT).collect();
         let there = system.exists(Path::new("/var/lib").join(self.state()));
         there.then(|| format!("{BACKUPS}/{}-{short}.tar.gz", self.service.name))
     }
 
-    fn link(&self, slot: &str) -> RootAction {
-        let current = self.current().to_string_lossy().into_owned();
-        RootAction::Run(Command::as_root(["ln", "-sfn", slot, &current]))
-    }
-
     /// What makes it run as it should, once its environment is there.
     fn settle(&self, cx: &Context<'_>) -> Result<Vec<RootAction>, ExecError> {
         let (system, unit) = (cx.system, self.unit.as_str());
-        let switches = self.lacks_environment(system);
+        let switches = self.environment().is_missing(system);
         let differing = self.differing(cx)?;
         let anew = switches || !differing.is_empty();
         let mut deeds = Vec::new();
@@ -320,7 +145,7 @@ impl<'a> WantedService<'a> {
                 deeds.push(RootAction::Run(pack));
                 deeds.push(RootAction::Run(Command::as_root(place)));
             }
-            deeds.push(self.link(self.slot(system)));
+            deeds.push(self.environment().link(self.environment().slot(system)));
         }
         for secret in self.service.secrets.iter().filter(|secret| !system.exists(&secret.path)) {
             let mask = if secret.public { "022" } else { "077" };
@@ -351,39 +176,13 @@ impl<'a> WantedService<'a> {
 
     /// What brings back what ran before, with what it had kept.
     fn back(&self, slot: &str, backup: Option<&str>, system: &dyn System) -> Vec<RootAction> {
-        let mut deeds = vec![systemctl(&["stop", &self.unit]), self.link(slot)];
+        let mut deeds = vec![systemctl(&["stop", &self.unit]), self.environment().link(slot)];
         if let Some(backup) = backup {
             let state = format!("{}/{}", states(&self.state(), system), self.state());
             deeds.push(RootAction::Run(Command::as_root(["sh", "-c", RESTORE, backup, &state])));
         }
         deeds.push(systemctl(&["start", &self.unit]));
         deeds
-    }
-
-    /// Fetches its packages, which pip is told of line by line.
-    fn fetched(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<(Vec<u8>, String), ExecError> {
-        let locked: Vec<_> = work.step.packages.iter().map(locked).collect();
-        let locked: Vec<_> = locked.iter().collect();
-        let total = locked.iter().filter_map(|locked| locked.package.size).sum();
-        let incoming = Incoming::new(&work.step.id, total, work.reporter);
-        if !may_download(cx, &message!("download {} packages", locked.len()))? {
-            return Ok((Vec::new(), lines(&work.step.packages)));
-        }
-        let venv = backend(Manager::Venv);
-        venv.fetch(cx.settings, &locked, &incoming)?;
-        let folder = venv.packages(cx.settings);
-        let mut archive = tar::Builder::new(Vec::new());
-        for locked in &locked {
-            let path = folder.join(locked.filename());
-            let bytes = cx.local.read(&path).map_err(ExecError::io(&path))?;
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o644);
-            let added = archive.append_data(&mut header, locked.filename(), bytes.as_slice());
-            added.map_err(ExecError::io(&path))?;
-        }
-        let archive = archive.into_inner().map_err(ExecError::io(&folder))?;
-        Ok((archive, lines(&work.step.packages)))
     }
 
     /// Waits until it answers.
@@ -404,7 +203,7 @@ impl<'a> WantedService<'a> {
     /// Root's programs run in folders that are root's alone, and what is taken away lies in such.
     fn only_roots(&self, system: &dyn System) -> Result<(), ExecError> {
         let secrets = self.service.secrets.iter().map(|secret| PathBuf::from(&secret.path));
-        let places = [self.home().join(WISH), Path::new(BACKUPS).join(WISH)];
+        let places = [self.environment().home().join(WISH), Path::new(BACKUPS).join(WISH)];
         places.into_iter().chain(secrets).try_for_each(|path| root::only_roots(system, &path))
     }
 
@@ -443,25 +242,12 @@ fn came_back(
     }
 }
 
-fn locked(package: &Package) -> Locked {
-    Locked { package: package.clone(), ..Locked::default() }
-}
-
-/// What pip installs, each with the hash that it has to have.
-fn lines(packages: &[Package]) -> String {
-    let line = |package: &Package| {
-        let hash = package.sha256.as_deref().unwrap_or_default();
-        format!("{}=={} --hash=sha256:{hash}\n", package.name, package.version)
-    };
-    packages.iter().map(line).collect()
-}
-
 impl Ensure for step::Service {
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let wanted = WantedService::of(cx, plan, self)?;
         let (name, unit) = (&self.name, wanted.unit.as_str());
         let mut missing = Vec::new();
-        if wanted.lacks_environment(cx.system) {
+        if wanted.environment().is_missing(cx.system) {
             missing.push(message!("{name} has not the environment that it should have"));
         }
         let secrets = wanted.service.secrets.iter().map(|secret| &secret.path);
@@ -503,13 +289,13 @@ impl Ensure for step::Service {
         }
         let mut deeds = Vec::new();
         let mut estimated = false;
-        if wanted.lacks_environment(cx.system) {
-            match wanted.lock(cx) {
+        if wanted.environment().is_missing(cx.system) {
+            match wanted.environment().lock(cx) {
                 Ok(lock) => take_in(cx, &mut step, &lock),
                 Err(error) if comes_later(plan, &error) => estimated = true,
                 Err(error) => return Err(error),
             }
-            deeds = wanted.build(cx.system, Vec::new(), lines(&step.packages));
+            deeds = wanted.environment().build(cx.system, Vec::new(), lines(&step.packages));
         }
         deeds.extend(wanted.settle(cx)?);
         let mut shown = root::shown(cx, &step, &deeds);
@@ -522,21 +308,24 @@ impl Ensure for step::Service {
         let wanted = WantedService::of(cx, work.plan, self)?;
         wanted.refuse_foreign(cx)?;
         wanted.only_roots(cx.system)?;
-        let switches = wanted.lacks_environment(cx.system);
-        let before = cx.system.read_link(&wanted.current()).ok().filter(|_| switches);
+        let switches = wanted.environment().is_missing(cx.system);
+        let before = cx.system.read_link(&wanted.environment().current()).ok().filter(|_| switches);
         let backup = wanted.backup(cx.system);
         let made = wanted.made(work.step);
         let there = || wanted.files.iter().any(|file| cx.system.exists(&file.path));
         let about = with_what_was(cx, made.clone());
         cx.about_to(&work.step.id, &about, there, || {
             if switches {
-                let (wheels, lines) = wanted.fetched(cx, work)?;
-                root::carry_out(cx, work, &wanted.build(cx.system, wheels, lines))?;
+                let (wheels, lines) = wanted.environment().fetched(cx, work)?;
+                root::carry_out(cx, work, &wanted.environment().build(cx.system, wheels, lines))?;
             }
             let deeds = wanted.settle(cx)?;
             let done = root::carry_out(cx, work, &deeds).and_then(|()| wanted.answers(cx, work));
             if let (Err(_), Some(slot)) = (&done, &before) {
-                let switched = cx.system.read_link(&wanted.current()).is_ok_and(|now| now != *slot);
+                let switched = cx
+                    .system
+                    .read_link(&wanted.environment().current())
+                    .is_ok_and(|now| now != *slot);
                 let back = match switched {
                     true => wanted.back(&slot.to_string_lossy(), backup.as_deref(), cx.system),
                     false => wanted.again(backup.as_deref()),
@@ -615,24 +404,10 @@ fn kept(name: &str, system: &dyn System) -> Option<Message> {
     })
 }
 
-/// What its packages take, as far as it is known.
-fn take_in(cx: &Context<'_>, step: &mut Step, lock: &Lock) {
-    let (venv, site) = (backend(Manager::Venv), cx.looking());
-    let folder = venv.packages(cx.settings);
-    let (mut download, mut disk) = (0_u64, 0_u64);
-    for locked in lock.packages() {
-        if !is_fetched(locked, &folder, cx.system) {
-            download = download.saturating_add(locked.package.size.unwrap_or(0));
-        }
-        disk = disk.saturating_add(venv.footprint(&site, locked).bytes);
-    }
-    step.packages = lock.packages().map(|locked| locked.package.clone()).collect();
-    (step.download, step.disk) = (Some(download), Some(download.saturating_add(disk)));
-    step.rough = true;
-}
-
 #[cfg(test)]
 mod tests {
+    use aitk_plan::Package;
+
     use super::*;
     use crate::receipt::Receipt;
     use crate::steps::testing::Machine;
@@ -684,7 +459,8 @@ mod tests {
         let machine = Machine::new("{}");
         machine.link("/usr/bin/python3", "python3.13");
         machine.link("/opt/aitk/mlflow/current", "a");
-        let wish = on(&machine, Receipt::default(), |cx, wanted| wanted.wish(cx.system));
+        let wish =
+            on(&machine, Receipt::default(), |cx, wanted| wanted.environment().wish(cx.system));
         machine.file("/opt/aitk/mlflow/a/wish", &format!("{wish}\n"));
         machine.file("/opt/aitk/mlflow/a/lock", "0123456789abcdef\n");
         machine.file("/etc/aitk/mlflow/admin", "");
@@ -763,7 +539,7 @@ mod tests {
             ..Package::default()
         };
         let deeds = on(&machine, Receipt::default(), |cx, wanted| {
-            wanted.build(cx.system, b"wheels".to_vec(), lines(&[package]))
+            wanted.environment().build(cx.system, b"wheels".to_vec(), lines(&[package]))
         });
         let pip = deeds.iter().map(RootAction::command).find(|one| one.argv[0].ends_with("python"));
         let pip = pip.unwrap();

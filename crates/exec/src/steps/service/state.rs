@@ -3,7 +3,8 @@
 use aitk_plan::{Project, ServiceSpec};
 use aitk_system::{Command, System};
 
-use super::service::{ask, is_active, key};
+use super::note::key;
+use super::unit::{ask, is_active};
 use crate::receipt::Receipt;
 
 /// How a service stands.
