@@ -22,7 +22,7 @@ pub struct Upkeep {
     pub aged: Vec<Message>,
     /// What this aitk would write otherwise; `None` where only the sources can tell.
     pub newer: Option<ProjectAge>,
-    /// The platform's client.
+    /// The platform's client, as long as it has one that is called.
     pub client: Option<Client>,
     /// The command, in the folder, that brings what is newer.
     pub command: Option<String>,

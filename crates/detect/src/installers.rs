@@ -32,7 +32,7 @@ const ASTRAY_OF_UV: [&str; 2] = ["system", "python-platform"];
 /// A setting in a file of pip's or uv's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// The file.
+    /// The file that it is set in.
     pub file: PathBuf,
     /// The option's name, as on the command line.
     pub key: String,

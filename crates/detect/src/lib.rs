@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// What [`detect`] finds.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Detection {
-    /// The facts.
+    /// What was found, each fact with its source.
     pub machine: Machine,
     /// Why a fact is missing, or what about it a person should know; the codes are in [`notes`].
     pub notes: Vec<Note>,

@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Machine {
-    /// The operating system.
+    /// The distribution and its release, from `os-release`.
     pub os: Os,
     /// As `uname -m` says it: `x86_64`, `aarch64`, ….
     pub arch: String,
     /// The architecture that the system's packages are for (`armhf`), where the kernel is for a wider one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub userland: Option<String>,
-    /// Kernel release.
+    /// Release of the kernel that runs, as `uname -r` says it.
     pub kernel: Option<String>,
-    /// The C library.
+    /// The C library that programs are linked against; it decides which wheels run.
     pub libc: Option<Libc>,
     /// Bare metal, virtual machine, container or WSL.
     pub virtualization: Virtualization,
-    /// The processor.
+    /// Model, cores, and how much of it a control group leaves.
     pub cpu: Cpu,
-    /// Main memory.
+    /// Main memory and swap, in bytes, and what a control group leaves of it.
     pub memory: Memory,
     /// The file systems that hold the folders that matter to `aitk`, each once.
     pub disks: Vec<Disk>,
@@ -85,7 +85,7 @@ pub struct Os {
     pub like: Vec<String>,
 }
 
-/// The C library.
+/// The C library: what dpkg notes of `libc6`, else the table of distributions, else `ldd`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Libc {
     /// `glibc` or `musl`.
@@ -98,7 +98,7 @@ pub struct Libc {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Virtualization {
-    /// Which kind.
+    /// What it is, without what that runs in.
     pub kind: VirtualizationKind,
     /// `kvm`, `vmware`, `docker`, `lxc`, … where known.
     pub name: Option<String>,
@@ -108,14 +108,14 @@ pub struct Virtualization {
     pub provider: Option<String>,
 }
 
-/// Kinds of surroundings.
+/// Kinds of surroundings; they decide what a driver, a reboot and swap can mean here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VirtualizationKind {
     /// The hardware itself.
     #[default]
     BareMetal,
-    /// A virtual machine.
+    /// A virtual machine: a GPU is there only where it is passed through.
     Vm,
     /// A container: its kernel and drivers belong to the host.
     Container,
@@ -125,13 +125,13 @@ pub enum VirtualizationKind {
     Wsl2,
 }
 
-/// The processor.
+/// The processor, and how much of it this process may use.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Cpu {
-    /// Model name.
+    /// Model, as the processor names itself.
     pub model: Option<String>,
-    /// Physical cores.
+    /// Physical cores of all sockets.
     pub cores: Option<u32>,
     /// Hardware threads that this process may use (its affinity).
     pub threads: Option<u32>,
@@ -169,7 +169,7 @@ impl Memory {
     }
 }
 
-/// A file system.
+/// A file system that holds a folder that matters to `aitk`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Disk {
@@ -179,7 +179,7 @@ pub struct Disk {
     pub filesystem: String,
     /// A disk of Windows, seen from WSL: slow, and without real permissions.
     pub windows: bool,
-    /// Bytes in all.
+    /// Size in bytes, free or not.
     pub total: u64,
     /// Bytes that an ordinary user can still write.
     pub free: u64,
@@ -207,7 +207,7 @@ impl Disk {
     }
 }
 
-/// A graphics processor.
+/// A GPU or another device that can compute, by its PCI address or its board.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Gpu {
@@ -229,7 +229,7 @@ pub struct Gpu {
     pub parts: Vec<u64>,
     /// NVIDIA's compute capability, `8.6`.
     pub compute_capability: Option<String>,
-    /// AMD's target, `gfx1100`.
+    /// The instruction set that ROCm compiles for, `gfx1100`; AMD alone.
     pub gfx: Option<String>,
     /// The kernel driver bound to it.
     pub driver: Option<Driver>,
@@ -312,13 +312,13 @@ pub enum Obstacle {
     Shadowed,
 }
 
-/// A driver.
+/// The kernel's driver of a device.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Driver {
     /// `nvidia`, `nouveau`, `amdgpu`, `vfio-pci`, …
     pub name: String,
-    /// Its version.
+    /// Its version, where the module or the vendor's library tells one.
     pub version: Option<String>,
     /// The newest CUDA that it can serve.
     pub cuda: Option<String>,
@@ -370,13 +370,13 @@ fn is_zero(number: &usize) -> bool {
     *number == 0
 }
 
-/// AMD's compute stack.
+/// AMD's compute stack: the kernel's interface and the libraries that are installed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Rocm {
     /// Version of the ROCm that is installed for the whole machine; wheels bring their own.
     pub version: Option<String>,
-    /// Where that is.
+    /// The folder that this one is installed in.
     pub path: Option<PathBuf>,
     /// Whether the user may use `/dev/kfd`; `None` where there is none.
     pub access: Option<bool>,
@@ -396,7 +396,7 @@ pub struct Wsl {
     pub shadowed_by: Option<PathBuf>,
 }
 
-/// An NVIDIA Jetson.
+/// A board of NVIDIA's whose GPU shares memory with the processor; JetPack brings its driver.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Jetson {
@@ -414,17 +414,17 @@ pub struct Jetson {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Conda {
-    /// Its folder.
+    /// The folder of the installation, `~/miniforge3`.
     pub path: PathBuf,
-    /// Version of conda.
+    /// The version of conda in it.
     pub version: String,
 }
 
-/// A Python interpreter.
+/// A Python interpreter that an environment could be built on.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Python {
-    /// The program.
+    /// Where its program lies.
     pub path: PathBuf,
     /// `3.11.2`.
     pub version: String,
@@ -440,11 +440,11 @@ impl Python {
     }
 }
 
-/// A program.
+/// A program on `PATH` that decides something in a plan or a finding.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Tool {
-    /// Where it is.
+    /// Where it was found on `PATH`.
     pub path: PathBuf,
     /// Its version, where asking is cheap.
     pub version: Option<String>,
@@ -456,7 +456,7 @@ pub struct Tool {
 pub struct Privilege {
     /// Whether the user is root.
     pub root: bool,
-    /// Whether `sudo` works.
+    /// Whether `sudo` gives root, and whether it asks for a password.
     pub sudo: Sudo,
     /// Why it does not work for what `aitk` does, where that is known.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -470,7 +470,7 @@ pub struct Privilege {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sudo {
-    /// Not at all.
+    /// It is not installed, or refuses this user.
     #[default]
     No,
     /// It asks for a password.
@@ -483,7 +483,7 @@ pub enum Sudo {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Folders {
-    /// The home folder.
+    /// The home folder by its own name, links followed: `HOME`, else the user's entry in the system's list.
     pub home: PathBuf,
     /// `aitk`'s configuration: `AITK_CONFIG_DIR`, else `$XDG_CONFIG_HOME/aitk`, else `~/.config/aitk`.
     pub config: PathBuf,

@@ -54,7 +54,6 @@ pub(crate) struct Notes {
 }
 
 impl Notes {
-    /// Takes a note.
     pub(crate) fn add(&mut self, code: &str, message: impl Into<Message>, hint: Option<Message>) {
         self.notes.push(Note { code: code.to_owned(), message: message.into(), hint });
     }

@@ -241,7 +241,7 @@ pub struct Architecture {
     pub name: String,
     /// Compute capability of these devices, `8.6`.
     pub compute_capability: String,
-    /// Its PCI devices.
+    /// Its devices' PCI ids, as ranges of hexadecimal numbers.
     pub devices: Vec<DeviceRange>,
     /// Whether any current framework has kernels for it.
     #[serde(default = "yes")]
@@ -437,7 +437,7 @@ pub struct GfxTarget {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AmdDevice {
-    /// PCI devices.
+    /// Ranges of PCI device ids, hexadecimal.
     pub devices: Vec<DeviceRange>,
     /// `gfx1100`.
     pub gfx: String,
@@ -552,7 +552,7 @@ pub struct Provider {
     pub name: String,
     /// The file of `/sys/class/dmi/id` that tells it.
     pub field: String,
-    /// How that begins.
+    /// What the firmware's text begins with on such machines.
     pub starts: String,
     /// Where the row comes from.
     pub source: String,

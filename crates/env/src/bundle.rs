@@ -42,7 +42,7 @@ pub struct Wrapped<'a> {
     pub wish: serde_json::Value,
     /// The plan, as it is saved.
     pub plan: String,
-    /// Who installs it.
+    /// The manager whose packages these are.
     pub manager: Manager,
     /// The text of the lock.
     pub lock: String,
@@ -50,7 +50,7 @@ pub struct Wrapped<'a> {
     pub packages: Vec<PathBuf>,
     /// The wheel of uv, for a virtual environment.
     pub uv: Option<PathBuf>,
-    /// This program.
+    /// The file of `aitk` itself, which goes along.
     pub program: &'a Path,
 }
 

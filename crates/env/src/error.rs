@@ -17,6 +17,7 @@ pub fn get_python() -> Message {
 
 /// Why an environment could not be resolved or built.
 #[derive(Debug, Explain)]
+#[allow(missing_docs, reason = "a field is what stands in the hole of its name in `say`")]
 pub enum EnvError {
     /// A lock, or a package of one, cannot be worked with.
     #[explain(transparent)]
@@ -46,9 +47,8 @@ pub enum EnvError {
     Gone {
         /// Which source, in words.
         source_name: Message,
-        /// Its answer.
+        /// The status of HTTP that it answers with.
         status: String,
-        /// The file's name.
         file: String,
     },
     /// Something is not in the cache, and `--offline` asks no source.
@@ -59,7 +59,7 @@ pub enum EnvError {
         hint("run once without --offline")
     )]
     Offline {
-        /// What is missing.
+        /// What is not in the cache, in words.
         what: Message,
     },
     /// No set of packages meets all wishes.
@@ -69,7 +69,7 @@ pub enum EnvError {
         hint("leave out or change one of the two wishes that clash")
     )]
     Unsolvable {
-        /// uv's explanation.
+        /// Why there is none, as uv explains it.
         reason: Message,
     },
     /// A download does not have the sha256 that the lock names; nothing of it was installed.
@@ -81,7 +81,6 @@ pub enum EnvError {
         )
     )]
     WrongHash {
-        /// The file's name.
         file: String,
         /// The hash in the lock.
         expected: String,
@@ -97,7 +96,6 @@ pub enum EnvError {
         )
     )]
     TooLong {
-        /// The file's name.
         file: String,
         /// The size in the lock, or that which no package has.
         most: u64,
@@ -105,11 +103,11 @@ pub enum EnvError {
     /// uv could not be had.
     #[explain(code = "AITK-E06", say("uv {version} could not be had: {reason}"), hint("{remedy}"))]
     NoUv {
-        /// The pinned version.
+        /// The version of uv that the tables pin.
         version: String,
         /// Why each way to it led nowhere.
         reason: Message,
-        /// What opens one.
+        /// What makes one of these ways work.
         remedy: Message,
     },
     /// The interpreter that a virtual environment is built on is not there yet: install python3, or choose `--manager
@@ -127,9 +125,9 @@ pub enum EnvError {
         hint("run the same command again: it plans for the Python that is here")
     )]
     OtherPython {
-        /// What is there.
+        /// The version of Python that is there now.
         found: String,
-        /// What was expected.
+        /// The version that the plan was made for.
         planned: String,
     },
     /// A conda channel answers, and what it says cannot be used.
@@ -153,7 +151,6 @@ pub enum EnvError {
         hint("make it again with `aitk bundle -o FILE`")
     )]
     BadBundle {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: Message,
@@ -184,10 +181,7 @@ pub enum EnvError {
         say("{path} was built by a newer version of aitk"),
         hint("use that version of aitk; this one changes nothing here")
     )]
-    Newer {
-        /// The environment's folder.
-        path: PathBuf,
-    },
+    Newer { path: PathBuf },
     /// What can fail anywhere.
     #[explain(transparent)]
     System(#[from] Failure),

@@ -51,7 +51,7 @@ pub use usage::{Usage, on_disk};
 pub struct Settings {
     /// Environments, conda and uv.
     pub data: PathBuf,
-    /// Downloads.
+    /// Downloads and answers of sources: all of it can be fetched again.
     pub cache: PathBuf,
     /// Index of Python packages; the default of pip and uv where `None`.
     pub index_url: Option<String>,
@@ -75,7 +75,7 @@ pub struct Settings {
     pub certificates: Vec<PathBuf>,
     /// The proxy that pip alone is told of.
     pub proxy: Option<Proxy>,
-    /// Ask no source.
+    /// No source is asked; what the cache lacks is an error.
     pub offline: bool,
     /// A source has been waited for in vain already: the next one is asked only once.
     pub waited: bool,

@@ -247,7 +247,7 @@ pub(crate) struct Changes {
 /// A package of the system that has an upgrade waiting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Its name.
+    /// The package's name, as apt prints it.
     pub name: String,
     /// The version that is installed; `None` where it comes along with another one.
     pub before: Option<String>,

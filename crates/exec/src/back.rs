@@ -12,7 +12,7 @@ use crate::flag::env_flag;
 /// What is gone back to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Back {
-    /// The generation.
+    /// The generation that is gone back to.
     pub generation: Generation,
     /// What it says of itself.
     pub record: GenerationRecord,

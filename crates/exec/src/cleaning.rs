@@ -18,7 +18,7 @@ use crate::removal::{Goes, Kept, generation_goes, prune, take_away};
 /// Days after which runs and answers of sources go, where nothing else is said.
 pub const OLD: u32 = 30;
 
-/// What shall stay.
+/// What shall stay, as `clean`'s flags say it.
 #[derive(Debug, Clone, Copy)]
 pub struct Keeps {
     /// So many generations of each environment.
@@ -32,13 +32,13 @@ pub struct Keeps {
 /// What goes and what stays.
 #[derive(Debug, Default)]
 pub struct Cleaning {
-    /// Generations.
+    /// Generations that go, with what each frees.
     pub generations: Vec<Goes>,
     /// What is in aitk's cache and among its notes.
     pub files: Vec<PathBuf>,
     /// Generations that would go by their age and stay for a reason.
     pub kept: Vec<Kept>,
-    /// What comes free.
+    /// Bytes that come free, without what others share with it.
     pub bytes: u64,
 }
 

@@ -94,7 +94,6 @@ type BuildKey = (String, String, Option<String>);
 /// of these is read once.
 #[derive(Debug, Default)]
 struct Sight {
-    /// What was built.
     built: BTreeMap<BuildKey, Option<(Generation, GenerationRecord)>>,
     /// What stands there, by folder.
     standing: BTreeMap<PathBuf, Option<String>>,

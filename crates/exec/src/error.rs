@@ -12,6 +12,7 @@ use crate::kaggle::PushError;
 
 /// Why a step could not be done.
 #[derive(Debug, Explain)]
+#[allow(missing_docs, reason = "a field is what stands in the hole of its name in `say`")]
 pub enum ExecError {
     /// Something about the environment.
     #[explain(transparent)]
@@ -32,7 +33,6 @@ pub enum ExecError {
     AptLocked {
         /// Which process, with its number.
         holder: Message,
-        /// Which lock.
         lock: String,
     },
     /// A package source of apt does not answer.
@@ -45,12 +45,7 @@ pub enum ExecError {
             None => message!("check the network, the proxy in /etc/apt/apt.conf.d and the sources in /etc/apt"),
         }))
     )]
-    AptUnreachable {
-        /// What apt says.
-        reason: Message,
-        /// Which they are.
-        sources: Sources,
-    },
+    AptUnreachable { reason: Message, sources: Sources },
     /// The proxy that apt is told of does not answer.
     #[explain(
         code = "AITK-A10",
@@ -59,7 +54,6 @@ pub enum ExecError {
         hint("set {named} to a proxy that answers, or take it out where none is needed, then try again")
     )]
     AptProxy {
-        /// Where it is.
         proxy: String,
         /// What names it: a variable or a file.
         named: String,
@@ -80,10 +74,7 @@ pub enum ExecError {
         say("apt does not have what the plan names: {reason}"),
         hint("make a new plan: the package lists have changed since")
     )]
-    AptMissing {
-        /// What apt says.
-        reason: Message,
-    },
+    AptMissing { reason: Message },
     /// apt does not trust a source: what it sends is not signed by the key that apt knows for it. Where aitk has just added
     /// the source, its files were taken away again.
     #[explain(
@@ -93,12 +84,7 @@ pub enum ExecError {
             "try again later; if it stays so, the source has a new key or something on the way changes what it delivers"
         )
     )]
-    AptUntrusted {
-        /// What apt says.
-        reason: Message,
-        /// Which they are.
-        sources: Sources,
-    },
+    AptUntrusted { reason: Message, sources: Sources },
     /// apt cannot read what its sources are, so it does nothing at all.
     #[explain(
         code = "AITK-A07",
@@ -110,7 +96,6 @@ pub enum ExecError {
         }))
     )]
     AptSources {
-        /// What apt says.
         reason: Message,
         /// What leaves one of them out.
         way: Option<Message>,
@@ -122,7 +107,6 @@ pub enum ExecError {
         hint("`sudo apt-mark unhold {held}` lets apt upgrade what is held here; or add --user-only, where Python is there", held = held.join(" "))
     )]
     AptHeld {
-        /// What apt says.
         reason: Message,
         /// The packages that are held.
         held: Vec<String>,
@@ -137,7 +121,6 @@ pub enum ExecError {
         }))
     )]
     AptScript {
-        /// The package.
         package: String,
         /// What the script said last.
         reason: String,
@@ -171,7 +154,6 @@ pub enum ExecError {
         })
     )]
     Failed {
-        /// The command.
         command: String,
         /// What it printed last.
         output: String,
@@ -188,17 +170,13 @@ pub enum ExecError {
         })
     )]
     CheckFailed {
-        /// What it found.
         reason: Message,
         /// Where everything that it printed is.
         log: Option<PathBuf>,
     },
     /// A step was carried out, and what it should ensure still does not hold. Please report it.
     #[explain(code = "AITK-X05", say("it was carried out, and still does not hold: {reason}"))]
-    StillMissing {
-        /// What is missing.
-        reason: Message,
-    },
+    StillMissing { reason: Message },
     /// There is no generation of an environment that was in use before the one that is.
     #[explain(
         code = "AITK-X17",
@@ -206,10 +184,7 @@ pub enum ExecError {
         say("there is nothing to go back to: no generation of `{env}` was in use before this one, or it is gone"),
         hint("`aitk status --history` shows which ones there are; name one of them")
     )]
-    NothingBefore {
-        /// The environment.
-        env: String,
-    },
+    NothingBefore { env: String },
     /// No generation has a name that begins so, or several have.
     #[explain(
         code = "AITK-X18",
@@ -218,7 +193,6 @@ pub enum ExecError {
         hint("there are: {there}")
     )]
     NoGeneration {
-        /// What was named.
         name: String,
         /// Those that there are.
         there: Message,
@@ -226,11 +200,9 @@ pub enum ExecError {
     /// What would be gone back to is not whole; what is in use stays in use.
     #[explain(code = "AITK-X19", say("{path} is not whole: {reason}"), hint("{remedy}"))]
     NotWhole {
-        /// Its folder.
         path: PathBuf,
         /// What is wrong with it.
         reason: Message,
-        /// What helps.
         remedy: Message,
     },
     /// sudo asks for a password, and there is nobody to ask.
@@ -247,14 +219,7 @@ pub enum ExecError {
         say("{path} has {free} left and {needed} are needed"),
         hint("free some space, then run the same command again: it continues")
     )]
-    NoSpace {
-        /// Where.
-        path: PathBuf,
-        /// What is free.
-        free: Message,
-        /// What is needed.
-        needed: Message,
-    },
+    NoSpace { path: PathBuf, free: Message, needed: Message },
     /// A lock is for the one manager, and the plan uses the other.
     #[explain(
         code = "AITK-X10",
@@ -262,22 +227,14 @@ pub enum ExecError {
         say("the lock is for the manager {lock}, and the plan uses {plan}"),
         hint("add --manager {lock}")
     )]
-    OtherManager {
-        /// The lock's.
-        lock: aitk_plan::Manager,
-        /// The plan's.
-        plan: aitk_plan::Manager,
-    },
+    OtherManager { lock: aitk_plan::Manager, plan: aitk_plan::Manager },
     /// A file stands where aitk would put one, and aitk has not made it.
     #[explain(
         code = "AITK-X13",
         say("{path} is there already, and aitk has not made it"),
         hint("look at it; move it away if it is not needed, then run the same command again")
     )]
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
+    Foreign { path: PathBuf },
     /// Root would write where others than root can put something else: a folder in the way does not belong to root or
     /// others may write there, or a link or a folder stands in the file's place.
     #[explain(
@@ -290,7 +247,6 @@ pub enum ExecError {
     UnsafePlace {
         /// The folder or file.
         path: PathBuf,
-        /// Why.
         reason: Message,
     },
     /// A step that was an estimate when the plan was agreed to is known now, and would remove packages of the system that
@@ -301,12 +257,7 @@ pub enum ExecError {
         say("{step}: this is more than was agreed to: {what}"),
         hint("run the same command again: what is known now stands in its plan before you agree to it")
     )]
-    NotAgreed {
-        /// The step's title.
-        step: Message,
-        /// What is more.
-        what: Message,
-    },
+    NotAgreed { step: Message, what: Message },
     /// The same where it makes the whole plan cost much more: more than half as much again, and more than 200 MB more, to
     /// download or on disk.
     #[explain(
@@ -316,23 +267,11 @@ pub enum ExecError {
         hint("add --allow-larger, or run it in a terminal without --yes, where you are asked; what was done so far stays, \
               and it continues from there")
     )]
-    MuchLarger {
-        /// The step's title.
-        step: Message,
-        /// What is more.
-        what: Message,
-    },
+    MuchLarger { step: Message, what: Message },
     /// Everything that could be done is done; a file of your own stays as it is: it can only be read, or aitk cannot tell
     /// what in it is whose.
     #[explain(code = "AITK-X20", exit = Resume, say("{path} stays as it is: {reason}"), hint("{remedy}"))]
-    Yours {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: Message,
-        /// What to do.
-        remedy: Message,
-    },
+    Yours { path: PathBuf, reason: Message, remedy: Message },
     /// Both you and the project's template have changed the same lines: your file stays as it is, and the other stands below
     /// `.aitk/conflicts` in the project's folder. All else is done.
     #[explain(
@@ -341,12 +280,7 @@ pub enum ExecError {
         say("{folder}: both sides have changed the same in {files}"),
         hint("compare each with the one of the same name in {folder}/.aitk/conflicts, take over what you want, then delete that")
     )]
-    Conflicts {
-        /// The project.
-        folder: PathBuf,
-        /// The files.
-        files: Vec<String>,
-    },
+    Conflicts { folder: PathBuf, files: Vec<String> },
     /// What a project's folder says of itself is damaged, or a newer aitk has written it.
     #[explain(
         code = "AITK-X25",
@@ -355,7 +289,6 @@ pub enum ExecError {
         hint("get it back from the project's history, or take the folder .aitk away: then nothing there is aitk's any more")
     )]
     BadProject {
-        /// The file.
         path: PathBuf,
         /// What is the matter with it.
         reason: Message,
@@ -363,11 +296,9 @@ pub enum ExecError {
     /// What aitk keeps of itself (the receipt) cannot be read: it is damaged, or a newer aitk has written it.
     #[explain(code = "AITK-X21", exit = Config, say("{path}: {reason}"), hint("{remedy}"))]
     BadState {
-        /// The file.
         path: PathBuf,
         /// What is wrong with it.
         reason: Message,
-        /// What to do.
         remedy: Message,
     },
     /// There can be no swap file: a container, a file system that has none (zfs, an older btrfs), or its name.
@@ -377,9 +308,7 @@ pub enum ExecError {
         hint("{remedy}")
     )]
     NoSwapFile {
-        /// The file.
         path: PathBuf,
-        /// Why.
         reason: Message,
         /// What to do instead.
         remedy: Message,
@@ -391,10 +320,7 @@ pub enum ExecError {
         say("this session does not belong to {groups} yet: a new one does"),
         hint("log out and in again, then run the same command again: it continues")
     )]
-    LogIn {
-        /// The groups.
-        groups: Vec<String>,
-    },
+    LogIn { groups: Vec<String> },
     /// Everything that could be done is done; a driver or the like counts once the machine has been restarted.
     #[explain(
         code = "AITK-X12",
@@ -413,9 +339,7 @@ pub enum ExecError {
         hint("`journalctl --unit {unit} --lines 50` says why; then run the same command again")
     )]
     Unwell {
-        /// The service.
         name: String,
-        /// Its unit.
         unit: String,
         /// What was said when it was asked.
         output: String,
@@ -429,7 +353,6 @@ pub enum ExecError {
         )
     )]
     NotBack {
-        /// Its unit.
         unit: String,
         /// Why it does not run.
         error: Message,

@@ -47,7 +47,7 @@ pub enum PushError {
         hint("the folder is written; `kaggle kernels push -p FOLDER` tries again")
     )]
     NotPushed {
-        /// What it says.
+        /// What the client printed, as it is.
         said: String,
     },
 }

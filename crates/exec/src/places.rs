@@ -20,9 +20,9 @@ pub(crate) const UNITS: &str = "/etc/systemd/system";
 pub struct Places {
     /// Environments, conda and uv.
     pub data: PathBuf,
-    /// Jupyter's kernels.
+    /// The folder of Jupyter's kernels, `~/.local/share/jupyter/kernels`.
     pub kernels: PathBuf,
-    /// The user's home.
+    /// The user's home: nothing outside of it is taken away without root.
     pub home: PathBuf,
     /// Folders where conda looks for environments by their names, beside aitk's own.
     pub named: Vec<PathBuf>,

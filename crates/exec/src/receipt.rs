@@ -55,9 +55,9 @@ pub struct Object {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Provenance {
-    /// Made by aitk.
+    /// aitk has made it, and may take it away.
     Created,
-    /// There before.
+    /// It was there before aitk, and stays.
     Found,
 }
 

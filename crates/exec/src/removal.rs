@@ -24,7 +24,7 @@ pub struct Removal {
     pub goes: Vec<Goes>,
     /// What root takes away.
     pub root: Vec<Undo>,
-    /// What stays.
+    /// What stays, each with the reason.
     pub kept: Vec<Kept>,
     /// What the receipt names and aitk cannot have made.
     pub refused: Vec<String>,

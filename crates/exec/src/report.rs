@@ -32,14 +32,14 @@ pub enum Event<'a> {
         step: &'a str,
         /// So much is done: bytes where `total` is large, else hundredths.
         done: u64,
-        /// Of so much.
+        /// So much there is in all, in the same unit.
         total: u64,
     },
     /// A step has something to say.
     Message {
         /// Its id.
         step: &'a str,
-        /// In words.
+        /// What a person should know of it, in one sentence.
         text: &'a Message,
     },
     /// What had been an estimate is now known, before it is done.
@@ -78,15 +78,15 @@ pub enum Event<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
-    /// It held already.
+    /// It held already: nothing was run.
     AlreadyDone,
-    /// It was done.
+    /// It was carried out, and its check holds now.
     Done,
     /// It would have been done: a dry run.
     Reported,
     /// It waits for the person to log in again or to restart the machine.
     Paused,
-    /// It failed.
+    /// It was tried and failed; what depends on it is not tried.
     Failed,
     /// The user interrupted it.
     Interrupted,
@@ -108,9 +108,9 @@ pub struct News<'a> {
 /// What a person says to news.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consent {
-    /// It goes on.
+    /// It goes on, with what is known now.
     Yes,
-    /// It stops.
+    /// It stops before anything of that is done.
     No,
     /// There is nobody who could be asked.
     Nobody,

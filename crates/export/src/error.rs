@@ -6,6 +6,7 @@ use aitk_system::{Explain, Message, message};
 
 /// Why a plan cannot be exported.
 #[derive(Debug, Explain)]
+#[allow(missing_docs, reason = "a field is what stands in the hole of its name in `say`")]
 pub enum ExportError {
     /// There is no such target to export to; the nearest one is said.
     #[explain(
@@ -31,7 +32,6 @@ pub enum ExportError {
         hint("leave out --manager, or say --manager {can}")
     )]
     OtherManager {
-        /// The target.
         target: String,
         /// The manager that was asked for.
         manager: Manager,
@@ -80,12 +80,7 @@ pub enum ExportError {
         say("the user-data are {size} bytes, and most clouds take {limit} at most"),
         hint("leave out some of --with, or copy what `aitk export script` writes to the server")
     )]
-    TooLarge {
-        /// Bytes.
-        size: usize,
-        /// Bytes.
-        limit: usize,
-    },
+    TooLarge { size: usize, limit: usize },
     /// There is no image of that system for the target.
     #[explain(
         code = "AITK-O15",
@@ -94,7 +89,6 @@ pub enum ExportError {
         hint("name a machine of another system with --machine; there are images of {known}")
     )]
     NoGuest {
-        /// The target.
         target: String,
         /// The system of the plan.
         system: String,
@@ -108,10 +102,7 @@ pub enum ExportError {
         say("the plan computes on a GPU, which the virtual machines of `{target}` do not have"),
         hint("add --accelerator cpu")
     )]
-    NoGpu {
-        /// The target.
-        target: String,
-    },
+    NoGpu { target: String },
     /// The catalog knows no container image for this system, or not how a container reaches this kind of GPU.
     #[explain(
         code = "AITK-O03",
@@ -127,9 +118,7 @@ pub enum ExportError {
     /// A target of a folder refuses the plan by a reason of its own.
     #[explain(code = "AITK-O18", exit = Usage, say("`{target}` cannot carry the plan: {why}"), hint("{hint}"))]
     Refused {
-        /// The target.
         target: String,
-        /// Its own reason.
         why: Message,
         /// What it says is to be done.
         hint: Message,
@@ -142,9 +131,7 @@ pub enum ExportError {
         hint("mend the file below targets/{target} in your folder of settings, or take it away")
     )]
     Damaged {
-        /// The target.
         target: String,
-        /// Its file.
         file: String,
         /// What is the matter with it.
         why: Message,
@@ -160,7 +147,6 @@ pub enum ExportError {
         }))
     )]
     NoProject {
-        /// The budget.
         budget: String,
         /// What was asked for.
         name: String,
@@ -181,7 +167,6 @@ pub enum ExportError {
         }))
     )]
     NoPart {
-        /// The target.
         target: String,
         /// What was asked for.
         name: String,
@@ -197,12 +182,7 @@ pub enum ExportError {
         say("`--part {one}` does not go with `--part {other}`"),
         hint("leave out one of them")
     )]
-    PartsExclude {
-        /// One.
-        one: String,
-        /// The other.
-        other: String,
-    },
+    PartsExclude { one: String, other: String },
     /// `--set` names what the target does not declare; the nearest one is said.
     #[explain(
         code = "AITK-O20",
@@ -214,9 +194,7 @@ pub enum ExportError {
         }))
     )]
     NoParameter {
-        /// The target.
         target: String,
-        /// What was named.
         name: String,
         /// What is nearest to it.
         nearest: Option<String>,
@@ -229,9 +207,7 @@ pub enum ExportError {
         hint("one that fits: `--set {name}={nearest}`")
     )]
     WrongParameter {
-        /// The parameter.
         name: String,
-        /// The value.
         value: String,
         /// A value that fits.
         nearest: String,

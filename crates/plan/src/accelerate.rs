@@ -11,14 +11,12 @@ use crate::choices::{AcceleratorChoice, Choices};
 use crate::manager::Manager;
 use crate::model::Accelerator;
 
-/// What is asked.
 #[derive(Clone, Copy)]
 pub(crate) struct SelectionInput<'a> {
     pub machine: &'a Machine,
     pub catalog: &'a Catalog,
     pub choices: &'a Choices,
     pub manager: Manager,
-    /// The framework's name.
     pub framework: &'a str,
     /// The environment's Python, where it is known.
     pub python: Option<(u32, u32)>,

@@ -383,7 +383,7 @@ pub struct LinkScript {
     pub as_of: String,
 }
 
-/// The pinned uv.
+/// The version of uv that builds environments, with the hashes of its wheels.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UvPin {
@@ -469,7 +469,7 @@ pub struct Build {
     pub arch: Vec<String>,
     /// The oldest Python that it is made for.
     pub python_min: Option<String>,
-    /// The newest.
+    /// The newest Python that the build has wheels for, `3.13`; open where there is none.
     pub python_max: Option<String>,
     /// The oldest NVIDIA driver that it runs on.
     pub driver: Option<String>,
@@ -562,7 +562,7 @@ pub struct AptSourceRow {
     pub arches: BTreeMap<String, String>,
     /// Address of the key that signs it.
     pub key: String,
-    /// That key's fingerprint.
+    /// The key's fingerprint, hexadecimal: another key is refused.
     pub fingerprint: String,
     /// What may come from it.
     pub packages: Vec<String>,

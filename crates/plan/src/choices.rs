@@ -36,7 +36,7 @@ pub struct Choice {
     pub value: &'static str,
     /// Its help.
     pub help: &'static str,
-    /// What it takes.
+    /// What its value may be; clap refuses others.
     pub takes: Takes,
     /// What counts as long as nothing is chosen, where help says so.
     pub default: Option<&'static str>,
@@ -195,7 +195,7 @@ impl Choice {
 pub trait ChoiceValue {
     /// What is chosen, as it is typed; nothing where nothing is.
     fn values(&self) -> Vec<String>;
-    /// Chooses.
+    /// Takes what was given, as it is typed.
     fn take(&mut self, given: &[String]);
 }
 

@@ -26,7 +26,7 @@ pub struct Plan {
     pub choices: Choices,
     /// The environment manager that is used.
     pub manager: Manager,
-    /// What computes.
+    /// On which devices the framework computes, and why not on the others.
     pub accelerator: Accelerator,
     /// The framework, `None` without one.
     pub framework: Option<FrameworkPlan>,
@@ -111,7 +111,7 @@ impl Plan {
     }
 }
 
-/// What computes.
+/// On which devices a framework computes, and why not on the others.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Accelerator {
     /// `none`, `cuda`, `rocm`, `xpu` or `jetson`.
@@ -189,7 +189,7 @@ pub struct Step {
     /// What to ensure: `kind` and, for kinds that have any, `spec`.
     #[serde(flatten)]
     pub action: Action,
-    /// Where it stands.
+    /// Whether it is to be done, holds already, is left out or cannot be done.
     pub status: Status,
     /// The reasons: why it is there, then why it is blocked or skipped.
     pub why: Vec<Message>,
@@ -361,7 +361,7 @@ impl ToMessage for Phase {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
-    /// It holds already.
+    /// It holds already: `apply` checks it and runs nothing.
     Done,
     /// It is to be done.
     Needed,

@@ -87,7 +87,7 @@ impl ServiceSpec {
 pub struct Secret {
     /// The file.
     pub path: String,
-    /// What prints it.
+    /// The command of root's that prints what it holds.
     pub command: Vec<String>,
     /// Whether everybody may read it.
     #[serde(default)]

@@ -9,7 +9,7 @@ use crate::manager::Manager;
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentRequest {
-    /// Who is asked.
+    /// The manager that resolves it.
     pub manager: Manager,
     /// Version of Python, `3.12`; what the interpreter is where `None`.
     pub python: Option<String>,

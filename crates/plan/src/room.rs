@@ -12,9 +12,9 @@ use crate::step::Uv;
 pub struct Charge {
     /// What the file system is used for: `var`, `data` or `cache`.
     pub purpose: &'static str,
-    /// Bytes.
+    /// Bytes that the step takes there.
     pub bytes: u64,
-    /// Files.
+    /// Files that it creates there: a file system can run out of inodes first.
     pub files: u64,
 }
 

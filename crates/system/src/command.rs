@@ -103,14 +103,14 @@ impl Command {
         Self { effect: Effect::Changes, privilege: RunAs::Root, ..Self::reads(argv) }
     }
 
-    /// Adds an argument.
+    /// Adds an argument: no shell reads it.
     #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.argv.push(arg.into());
         self
     }
 
-    /// Adds arguments.
+    /// Adds several, each as it is.
     #[must_use]
     pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.argv.extend(args.into_iter().map(Into::into));

@@ -9,13 +9,13 @@ pub enum Exit {
     Failed = 1,
     /// Changes are left that nobody has agreed to.
     Pending = 2,
-    /// Wrong usage.
+    /// The command line, or a file that it names, cannot be used as it is (`EX_USAGE`).
     Usage = 64,
     /// A source does not answer.
     Unavailable = 69,
     /// Another run or dpkg holds a lock; try again later.
     TryAgain = 75,
-    /// Not permitted.
+    /// The user may not do that, or did not agree to it (`EX_NOPERM`).
     NotPermitted = 77,
     /// Bad configuration or profile.
     Config = 78,
@@ -27,7 +27,7 @@ pub enum Exit {
 pub trait Explain: std::error::Error + Send + Sync + 'static {
     /// A code that never changes its meaning, `AITK-…`; `docs/diagnostics.md` lists them.
     fn code(&self) -> &'static str;
-    /// What happened.
+    /// What happened, in one sentence that names the file, the package or the source.
     fn message(&self) -> Message {
         Message::plain(self.to_string())
     }
@@ -40,7 +40,7 @@ pub trait Explain: std::error::Error + Send + Sync + 'static {
 /// What there is to say of one kind of error.
 #[derive(Debug, Clone, Copy)]
 pub struct Diagnosed {
-    /// Its code.
+    /// Its code, `AITK-E01`: it stays the same in all versions, and `docs/diagnostics.md` explains it.
     pub code: &'static str,
     /// The exit code; `None` where the reason decides that the error carries.
     pub exit: Option<Exit>,

@@ -89,9 +89,9 @@ pub struct Stat {
     pub size: u64,
     /// Permission bits, `0o7777`.
     pub mode: u32,
-    /// Owner.
+    /// Owner, as a number: names differ between machines.
     pub uid: u32,
-    /// Group.
+    /// Group, as a number.
     pub gid: u32,
     /// Last change of the content, in nanoseconds since 1970.
     pub mtime: i64,
@@ -108,7 +108,7 @@ pub struct Stat {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileKind {
-    /// A regular file.
+    /// A regular file, whatever names it has.
     File,
     /// A folder.
     Dir,
@@ -125,7 +125,7 @@ pub struct MemoryInfo {
     pub total: u64,
     /// What can be used without swapping.
     pub available: u64,
-    /// All swap space.
+    /// All swap space, in bytes, used or not.
     pub swap_total: u64,
     /// Swap space not in use.
     pub swap_free: u64,
@@ -145,9 +145,9 @@ pub struct Space {
 /// Who runs the program, and on what.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Host {
-    /// Effective user.
+    /// Effective user: 0 where aitk itself is root.
     pub uid: u32,
-    /// Effective group.
+    /// Effective group, which new files have.
     pub gid: u32,
     /// All groups of the user.
     pub groups: Vec<u32>,
@@ -167,7 +167,7 @@ pub struct Hold {
 /// Whether a change that happens outside of [`System`] (a download) may be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Permit {
-    /// Make it.
+    /// The change may be made.
     Granted,
     /// It has been reported instead; do not make it.
     Reported,
@@ -195,15 +195,15 @@ pub trait System: Send + Sync {
     fn env(&self, name: &str) -> Option<String>;
     /// The program that a name on `PATH` stands for; elements of it that depend on the current folder do not count.
     fn which(&self, program: &str) -> Option<PathBuf>;
-    /// Memory and swap.
+    /// Memory and swap of the whole machine, whatever a control group leaves.
     fn memory(&self) -> io::Result<MemoryInfo>;
     /// Room on the file system of a path, which must exist.
     fn space(&self, path: &Path) -> io::Result<Space>;
     /// What NVIDIA's management library says.
     fn nvml(&self) -> Result<Nvml, NvmlFailure>;
-    /// User and architecture.
+    /// Who runs this, in which groups, and on which architecture (`uname -m`).
     fn host(&self) -> Host;
-    /// The clock.
+    /// The time now; a recording answers with when it was made.
     fn now(&self) -> Timestamp;
     /// Runs a command to its end and hands over each line that it prints, as it comes.
     ///

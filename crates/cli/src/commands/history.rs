@@ -27,7 +27,7 @@ pub struct History {
     moved: Option<String>,
 }
 
-/// One generation.
+/// A generation with what differs from the one before, what it takes and what runs from it.
 struct Stands {
     generation: Generation,
     record: Option<GenerationRecord>,

@@ -27,7 +27,6 @@ pub(super) fn told(error: &Error, typed: &[String]) -> Message {
     Message::lines(parts)
 }
 
-/// What is wrong.
 fn wrong(error: &Error, typed: &[String]) -> Message {
     let of = |kind| error.get(kind).map(|value| variable(typed, text(value))).unwrap_or_default();
     let (arg, value) = (of(ContextKind::InvalidArg), of(ContextKind::InvalidValue));

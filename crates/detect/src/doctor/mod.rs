@@ -41,7 +41,7 @@ pub struct Finding {
     pub title: Message,
     /// What was seen here that says so.
     pub evidence: Vec<Message>,
-    /// What it means.
+    /// What follows from it for work with a GPU or an environment, from `profiles/doctor.toml`.
     pub explains: Message,
     /// What to do, line by line: commands to paste, and comments (`# …`) between them.
     pub remedy: Vec<Message>,
@@ -75,9 +75,9 @@ pub struct OwnEnvironment {
 /// Something that is wrong with an environment of aitk's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OwnFault {
-    /// Of which kind.
+    /// Which finding it becomes.
     pub kind: OwnKind,
-    /// What it is.
+    /// What is wrong, with the path that shows it.
     pub seen: Message,
     /// What takes it away.
     pub remedy: Message,
@@ -90,9 +90,9 @@ pub struct OwnFault {
 pub enum OwnKind {
     /// Its Python is gone, or another one.
     Python,
-    /// It was moved.
+    /// Its folder was moved or copied: the paths inside lead to the old place.
     Moved,
-    /// Anything else.
+    /// Anything else that `verify` would say as well.
     Other,
 }
 

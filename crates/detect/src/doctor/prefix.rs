@@ -30,7 +30,6 @@ pub(super) struct Prefix {
 /// A package of Python's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PythonPackage {
-    /// Its version.
     pub(super) version: String,
     /// The folder of its metadata.
     pub(super) metadata: PathBuf,

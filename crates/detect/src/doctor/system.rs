@@ -345,7 +345,6 @@ pub(super) fn no_utf8(case: &ProbeContext<'_>) -> Vec<Message> {
     }
 }
 
-/// For people.
 fn size(bytes: u64) -> Message {
     let gibibytes = bytes as f64 / f64::from(1_u32 << 30);
     if gibibytes < 1.0 {

@@ -73,7 +73,6 @@ impl CpuInfo {
     }
 }
 
-/// The processor.
 pub(crate) fn probe(
     system: &dyn System,
     arch: &str,

@@ -11,7 +11,6 @@ use crate::tables::Tables;
 /// Where it says what it is, by `os-release(5)`.
 const OS_RELEASE: [&str; 2] = ["/etc/os-release", "/usr/lib/os-release"];
 
-/// The operating system.
 pub(crate) fn probe(system: &dyn System, tables: &Tables, notes: &mut Notes) -> Os {
     let found = OS_RELEASE.iter().find_map(|path| Some((path, crate::text(system, path).ok()?)));
     match &found {

@@ -26,7 +26,7 @@ pub struct Site<'a> {
     pub is_local: bool,
     /// What is known of the machine that is changed.
     pub machine: &'a Machine,
-    /// The tables.
+    /// The tables, with the user's rows first.
     pub catalog: &'a Catalog,
     /// Sources and folders of environments on the machine that is changed.
     pub settings: &'a Settings,
@@ -43,7 +43,7 @@ pub struct Site<'a> {
 pub struct ChosenBuild<'a> {
     /// The request that it answers.
     pub request: &'a BuildRequest,
-    /// Its name.
+    /// The build's name, `cu132`.
     pub name: String,
     /// Why a solver took it.
     pub why: Option<Message>,
@@ -290,7 +290,7 @@ pub struct InstalledPackage {
     pub name: String,
     /// As [`Locked::exact_version`] has it.
     pub version: String,
-    /// What installed it.
+    /// Which manager's record names it; pip installs into conda's environments as well.
     pub by: Manager,
     /// Where its own record is, relative to the environment.
     pub record: PathBuf,

@@ -23,9 +23,9 @@ const READ_BY_SHELLS: [&str; 2] = ["etc/conda/activate.d", "etc/conda/deactivate
 /// A file or folder that belongs to no package.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Addition {
-    /// Where it is.
+    /// The file or folder that does it.
     pub path: PathBuf,
-    /// What it does.
+    /// What it does to every start of Python.
     pub message: Message,
 }
 

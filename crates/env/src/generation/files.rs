@@ -34,7 +34,7 @@ pub struct Damage {
 }
 
 impl Damage {
-    /// In one line.
+    /// The package, the first of its files that is gone or changed, and how many more.
     pub fn describe(&self) -> Message {
         let missing = match &self.missing[..] {
             [] => None,

@@ -9,11 +9,11 @@ use crate::backend::{Backend, Site, same_version};
 use crate::error::EnvError;
 use crate::files::Depth;
 
-/// Mends a generation.
+/// Installs again what of a generation is damaged, in place: the link stays where it is.
 pub struct Mender<'a> {
     /// What installs its packages.
     pub backend: &'static dyn Backend,
-    /// Where it works.
+    /// The machine that is mended, and the one that works for it.
     pub site: Site<'a>,
     /// The environment's name.
     pub name: &'a str,

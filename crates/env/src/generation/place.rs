@@ -17,7 +17,7 @@ pub struct Generation {
 }
 
 impl Generation {
-    /// Its folder.
+    /// Its folder, below the environment's in aitk's data.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -47,7 +47,7 @@ impl Generation {
         is_folder && (self.record(system).is_some() || self.kept_lock(system).is_some_and(locked))
     }
 
-    /// Its interpreter.
+    /// Its interpreter, `bin/python`.
     pub fn python(&self) -> PathBuf {
         self.path.join("bin/python")
     }

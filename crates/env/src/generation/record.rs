@@ -20,7 +20,7 @@ pub(super) const SCHEMA: u32 = 2;
 pub struct GenerationRecord {
     /// Version of this form.
     pub schema: u32,
-    /// What installed it.
+    /// The manager that built it; only that one mends it.
     pub manager: Manager,
     /// Digest of what was asked for; a generation serves every plan that asks the same.
     #[serde(deserialize_with = "names::line::one")]
@@ -94,7 +94,7 @@ pub struct GenerationRecord {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reason {
-    /// There was none.
+    /// There was no environment of this name before.
     First,
     /// Something else was asked for.
     Changed,

@@ -14,9 +14,9 @@ const MAX_LINKS: usize = 20;
 /// A program that runs from a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Running {
-    /// Its process.
+    /// Its number; another process may have it later.
     pub pid: u32,
-    /// Its name.
+    /// Its name, as the kernel keeps it (15 characters).
     pub name: String,
 }
 

@@ -35,7 +35,7 @@ pub struct ProjectRecord {
     base: String,
     /// The parts that were chosen.
     pub parts: Vec<String>,
-    /// What was set.
+    /// The parameters that are not as the target has them.
     pub parameters: BTreeMap<String, String>,
     /// The files.
     pub file: Vec<RecordedFile>,

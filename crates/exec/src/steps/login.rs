@@ -37,7 +37,6 @@ impl Ensure for Login {
         Ok(CheckOutcome::of(missing).helped_by(help()))
     }
 
-    /// Nothing is run.
     fn resolve(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         Ok(Exact::one(Step { commands: Vec::new(), estimated: false, ..step.clone() }))
     }

@@ -38,7 +38,6 @@ impl Ensure for Restart {
         Ok(CheckOutcome::of(missing).helped_by(help()))
     }
 
-    /// Nothing is run.
     fn resolve(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<Exact, ExecError> {
         Ok(Exact::one(Step { commands: Vec::new(), estimated: false, ..step.clone() }))
     }

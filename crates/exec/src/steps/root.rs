@@ -124,7 +124,6 @@ pub(super) fn carry_out(
     Ok(())
 }
 
-/// Takes files away.
 pub(crate) fn delete<P: AsRef<Path>>(paths: impl IntoIterator<Item = P>) -> Command {
     let paths = paths.into_iter().map(|path| path.as_ref().to_string_lossy().into_owned());
     Command::as_root(["rm", "-f", "--"]).args(paths)

@@ -31,13 +31,13 @@ pub struct Advice {
     pub budget: String,
     /// The answers that led to it.
     pub answers: Answers,
-    /// Its name.
+    /// The name of the leaf, for people.
     pub title: Message,
     /// What belongs to it.
     pub what: Vec<Message>,
-    /// Why it fits.
+    /// Why it fits these answers, each reason a sentence.
     pub why: Vec<Message>,
-    /// What it costs.
+    /// What it costs, by the order of magnitude.
     pub cost: CostEstimate,
     /// What was asked for besides.
     pub need: Need,
@@ -49,14 +49,14 @@ pub struct Advice {
     pub next_up: Option<NextUp>,
     /// What aitk does for it today.
     pub today: Message,
-    /// The next command.
+    /// The command to go on with, to be pasted.
     pub command: String,
 }
 
 /// The order of a cost.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CostEstimate {
-    /// In words.
+    /// The amount in words, as people are told.
     pub text: Message,
     /// Where it comes from.
     pub source: Message,
@@ -75,7 +75,7 @@ pub struct SetAside {
     pub question: String,
     /// The answer.
     pub answer: String,
-    /// Why.
+    /// Why that answer sets it aside.
     pub why: Message,
 }
 

@@ -38,7 +38,7 @@ pub struct Offer {
     pub sizes: Vec<Size>,
     /// Hours of a GPU that it gives in a month at most.
     pub hours: Option<u32>,
-    /// Its page.
+    /// Its page, where the price stands.
     pub link: String,
     /// Where the row comes from.
     pub source: String,
@@ -92,7 +92,7 @@ pub enum OfferStatus {
     Renamed,
     /// Alive, but nobody should count on it.
     Uncertain,
-    /// Gone.
+    /// It is not sold any more; the row stays for those who look for it.
     Retired,
 }
 
@@ -100,20 +100,20 @@ pub enum OfferStatus {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Per {
-    /// A month.
+    /// A calendar month, used or not.
     Month,
-    /// An hour.
+    /// An hour that it runs.
     Hour,
-    /// For ever.
+    /// Paid once, as hardware is.
     Once,
 }
 
-/// What somebody needs.
+/// What somebody needs besides their answers: `--vram`, `--hours`, `--spend`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Need {
     /// Memory of a GPU, in GB.
     pub vram: Option<u32>,
-    /// Hours a month.
+    /// Hours of a GPU in a month.
     pub hours: Option<u32>,
     /// US dollars a month.
     pub spend: Option<f64>,
@@ -138,7 +138,7 @@ impl Need {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OfferMismatch {
-    /// It is gone.
+    /// It is not sold any more.
     Retired,
     /// Too little memory of a GPU.
     Vram,
@@ -146,9 +146,9 @@ pub enum OfferMismatch {
     Unknown,
     /// It brings no GPU of its own.
     Software,
-    /// Too few hours.
+    /// Its quota has fewer hours a month than are needed.
     Hours,
-    /// Too dear.
+    /// The hours that are needed cost more a month than may be spent.
     Spend,
 }
 

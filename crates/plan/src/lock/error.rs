@@ -4,6 +4,7 @@ use aitk_system::{Explain, Message};
 
 /// Why a lock, or a package of one, cannot be worked with.
 #[derive(Debug, Explain)]
+#[allow(missing_docs, reason = "a field is what stands in the hole of its name in `say`")]
 pub enum LockError {
     /// A lock file cannot be used.
     #[explain(
@@ -24,10 +25,7 @@ pub enum LockError {
         say("the source names no sha256 for {file}, so it cannot be checked"),
         hint("use an index that publishes hashes")
     )]
-    NoHash {
-        /// The file's name.
-        file: String,
-    },
+    NoHash { file: String },
     /// A package is offered as source code only. None is built here: that would run what a stranger wrote.
     #[explain(
         code = "AITK-E16",
@@ -36,10 +34,7 @@ pub enum LockError {
         ),
         hint("leave it out, or use an index that has a wheel of it for this Python")
     )]
-    OnlySource {
-        /// The package.
-        package: String,
-    },
+    OnlySource { package: String },
     /// A package has the right hash and cannot be unpacked or linked (it would write outside, its links lead out, it
     /// unpacks to far too much), its record cannot be worked with, or its own script failed.
     #[explain(
@@ -49,10 +44,5 @@ pub enum LockError {
             "the environment in use was not touched; leave that package out, or choose another channel"
         )
     )]
-    BadPackage {
-        /// The package.
-        package: String,
-        /// What was wrong.
-        reason: Message,
-    },
+    BadPackage { package: String, reason: Message },
 }

@@ -28,7 +28,7 @@ pub struct Lock {
 /// The locks of a plan.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Locks {
-    /// The environment's.
+    /// The lock of the user's environment.
     pub environment: Lock,
     /// That of the conda that comes with it, if one does.
     pub base: Option<Lock>,

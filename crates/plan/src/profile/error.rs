@@ -6,6 +6,7 @@ use aitk_system::{Explain, Message, message};
 
 /// Why a profile cannot be used.
 #[derive(Debug, Explain)]
+#[allow(missing_docs, reason = "a field is what stands in the hole of its name in `say`")]
 pub enum ProfileError {
     /// There is no budget of this name; the nearest one is said.
     #[explain(
@@ -90,7 +91,6 @@ pub enum ProfileError {
         }))
     )]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// What the operating system said.
         source: std::io::Error,
@@ -102,16 +102,7 @@ pub enum ProfileError {
         say("{file}:{line}:{column}: {message}"),
         hint("correct the file at that place, then try again")
     )]
-    Invalid {
-        /// The file.
-        file: String,
-        /// Line, from 1.
-        line: usize,
-        /// Column, from 1.
-        column: usize,
-        /// What is wrong.
-        message: Message,
-    },
+    Invalid { file: String, line: usize, column: usize, message: Message },
     /// A profile of your own has steps that change more of the system than packages (files, groups, sources, swap,
     /// drivers), and that no profile of aitk's has word for word.
     #[explain(
@@ -121,10 +112,5 @@ pub enum ProfileError {
         hint("leave these out, for files, groups, sources, swap and drivers are those of aitk's own profiles; or read them, \
               then add --allow-system-changes")
     )]
-    SystemChanges {
-        /// The file.
-        file: String,
-        /// The steps.
-        steps: Vec<String>,
-    },
+    SystemChanges { file: String, steps: Vec<String> },
 }

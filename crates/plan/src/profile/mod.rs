@@ -47,7 +47,7 @@ pub struct Profile {
     pub project: Option<Project>,
 }
 
-/// Thresholds of memory.
+/// Main memory at which a plan warns, proposes swap or says nothing.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct MemoryThresholds {
@@ -98,7 +98,7 @@ pub struct ProfileStep {
     pub wsl: Option<Message>,
     /// Steps that come before it.
     pub needs: Vec<String>,
-    /// What it ensures.
+    /// What it ensures, as the keys of its kind say it.
     pub kind: StepKind,
     /// What the machine must have, else the step is blocked.
     pub requires: Requirements,
@@ -141,11 +141,11 @@ pub struct Requirements {
 #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Estimate {
-    /// To download.
+    /// Bytes to download, written `147 MB`.
     pub download: Bytes,
-    /// On disk.
+    /// Bytes on disk, likewise.
     pub disk: Bytes,
-    /// Files.
+    /// How many files: file systems run out of inodes as well.
     pub files: u64,
 }
 

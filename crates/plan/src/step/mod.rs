@@ -439,7 +439,7 @@ pub struct ProjectFile {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileChange {
-    /// It is new.
+    /// The file is not there yet.
     Write,
     /// It stays as it is.
     Keep,

@@ -5,7 +5,6 @@ use super::pci::Device;
 use crate::machine::{Gpu, Obstacle};
 use aitk_system::{Message, message};
 
-/// The devices.
 pub(crate) fn probe(around: &Surroundings<'_>, devices: &[&Device]) -> Vec<Gpu> {
     devices.iter().map(|device| own(around, device)).collect()
 }

@@ -31,7 +31,6 @@ use crate::fetch::FetchProgress;
 use crate::inside::Inside;
 use crate::{Settings, text};
 
-/// The manager `conda`.
 #[derive(Debug)]
 pub(super) struct CondaBackend;
 

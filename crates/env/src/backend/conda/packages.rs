@@ -68,7 +68,6 @@ pub(crate) fn fetch(
 /// What is linked into which environment.
 pub(super) struct Linking<'a> {
     pub settings: &'a Settings,
-    /// The environment.
     pub prefix: &'a Path,
     /// The packages whose own scripts are run.
     pub scripts: &'a [String],

@@ -30,7 +30,6 @@ use crate::http::HttpClient;
 use crate::inside::Inside;
 use crate::{Settings, text};
 
-/// The manager `venv`.
 #[derive(Debug)]
 pub(super) struct Venv;
 

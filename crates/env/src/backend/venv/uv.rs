@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// A uv that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UvProgram {
-    /// The program.
+    /// Where uv lies: of aitk's own tools, or the one that was named.
     pub path: PathBuf,
     /// Where it was found, in words.
     pub origin: Message,

@@ -10,7 +10,7 @@ use crate::receipt::Receipt;
 /// How a service stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceState {
-    /// What it is.
+    /// The service as the project of the plan describes it.
     pub service: ServiceSpec,
     /// Its version; `None` where nobody can tell.
     pub version: Option<String>,
