@@ -260,8 +260,7 @@ pub(crate) fn suits(
     lock: &Lock,
     request: &EnvironmentRequest,
 ) -> Result<(), EnvError> {
-    let python = &lock.target.python;
-    let help = || message!("choose that version with --python {python}");
+    let help = || message!("choose that version with --python {}", lock.target.python);
     lock.suits(&site.machine.arch, request.python.as_deref())
         .map_err(|reason| EnvError::unfit(reason, help()))
 }
