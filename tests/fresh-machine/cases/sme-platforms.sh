@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What the clouds and the data platforms get is judged by their makers' own tools and against stand-ins, and every judge refuses its
 # bad file. What all of them have is judged by sme-judges.
-# On: trixie; about 420 s
+# On: trixie; about 480 s
 
 # shellcheck source=tests/fresh-machine/platforms.sh
 source "$HERE/platforms.sh"
