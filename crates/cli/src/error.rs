@@ -94,7 +94,10 @@ pub enum CliError {
         code = "AITK-C49",
         exit = Config,
         say("{path}: {reason}"),
-        hint("a line is a choice as `aitk plan --help` lists them: budget = \"low\"")
+        hint("{help}", help = match path.ends_with("aitk.lock") {
+            true => message!("take it away; `aitk init` makes it anew"),
+            false => message!("a line is a choice as `aitk plan --help` lists them: budget = \"low\""),
+        })
     )]
     BadFolderFile { path: PathBuf, reason: Message },
     /// A folder's file was not confirmed as it stands, and nobody can be asked.

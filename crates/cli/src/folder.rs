@@ -1,6 +1,7 @@
 //! A folder's own file: `aitk.toml` has choices for whatever is done in that folder or below, and `aitk.lock` beside it
 //! the packages. Both are a stranger's until the person has confirmed them, as they stand: they come with a download too.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aitk_detect::{Folders, folders};
@@ -43,13 +44,27 @@ pub struct FolderFile {
 
 /// What a person has confirmed: these bytes, at this place.
 #[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Confirmed {
+pub struct Confirmed {
     folder: PathBuf,
     text: String,
     lock: Option<String>,
     /// The profile of the user's own that the file names, if it names one.
     #[serde(default)]
     profile: Option<String>,
+}
+
+impl Confirmed {
+    /// What was confirmed of a folder.
+    fn of(system: &dyn System, folder: &Path) -> Option<Self> {
+        let known = system.text(&note(folder, &folders(system))).ok()?;
+        serde_json::from_str(&known).ok()
+    }
+
+    fn note(&self, system: &dyn System) -> Result<(), CliError> {
+        let path = note(&self.folder, &folders(system));
+        let text = serde_json::to_string(self).unwrap_or_default();
+        system.write(&path, text.as_bytes(), 0o600).map_err(CliError::io(path))
+    }
 }
 
 /// Whether a file may be followed.
@@ -82,13 +97,17 @@ impl FolderFile {
     /// # Errors
     /// As for [`FolderFile::find`].
     pub fn open(system: &dyn System, folder: &Path) -> Result<Self, CliError> {
-        let path = folder.join(FILE);
-        let text = system.foreign_text(&path, LONGEST).map_err(CliError::io(&path))?;
-        let lock = folder.join(LOCK);
-        let lock = match system.exists(&lock) {
-            true => Some(system.foreign_text(&lock, LONGEST_LOCK).map_err(CliError::io(lock))?),
-            false => None,
+        let read = |path: PathBuf, longest| {
+            system.foreign_text(&path, longest).map_err(|error| match error.kind() {
+                ErrorKind::InvalidData | ErrorKind::FileTooLarge => {
+                    CliError::BadFolderFile { path, reason: error.told() }
+                }
+                _ => CliError::io(path)(error),
+            })
         };
+        let text = read(folder.join(FILE), LONGEST)?;
+        let lock = folder.join(LOCK);
+        let lock = system.exists(&lock).then(|| read(lock, LONGEST_LOCK)).transpose()?;
         Self::of(folder, text, lock)
     }
 
@@ -156,30 +175,43 @@ impl FolderFile {
         self.given.values("package").unwrap_or_default().to_vec()
     }
 
-    /// Writes the file, and takes a lock away that is not this file's; what was confirmed before stays confirmed.
+    /// Writes the file, and takes a lock away that is not this file's; where the one before it was confirmed, so is this.
     ///
     /// # Errors
     /// Where that cannot be written.
-    pub fn write(&self, system: &dyn System, was_confirmed: bool) -> Result<(), CliError> {
+    pub fn write(&self, system: &dyn System, before: Option<Confirmed>) -> Result<(), CliError> {
         let path = self.path();
         system.write(&path, self.text.as_bytes(), 0o644).map_err(CliError::io(path))?;
         let lock = self.lock_path();
         if self.lock.is_none() && system.exists(&lock) {
             system.remove(&lock).map_err(CliError::io(lock))?;
         }
-        if was_confirmed { self.confirm(system) } else { Ok(()) }
+        self.stay_confirmed(system, before)
     }
 
-    /// Writes the lock, and nothing else: the file may have been edited meanwhile, and then it asks to be confirmed anew.
+    /// Writes the lock, and nothing else. The file and the profile that it names may have been edited meanwhile, and then
+    /// they ask to be confirmed anew.
     ///
     /// # Errors
     /// Where that cannot be written.
     pub fn write_lock(&self, system: &dyn System) -> Result<(), CliError> {
+        let there = Self::open(system, &self.folder).ok().filter(|there| there.text == self.text);
+        let before = there.and_then(|there| there.confirmed(system));
         let path = self.lock_path();
         let text = self.lock.as_deref().unwrap_or_default();
         system.write(&path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
-        let is_same = Self::open(system, &self.folder).is_ok_and(|there| there.text == self.text);
-        if is_same { self.confirm(system) } else { Ok(()) }
+        self.stay_confirmed(system, before)
+    }
+
+    /// Carries what was confirmed over to these texts of the file and its lock; of the profile counts what was seen.
+    fn stay_confirmed(
+        &self,
+        system: &dyn System,
+        before: Option<Confirmed>,
+    ) -> Result<(), CliError> {
+        let Some(before) = before else { return Ok(()) };
+        let Self { text, lock, .. } = self.clone();
+        Confirmed { text, lock, ..before }.note(system)
     }
 
     /// The same with a lock.
@@ -196,9 +228,7 @@ impl FolderFile {
     /// # Errors
     /// Where the note cannot be written.
     pub fn confirm(&self, system: &dyn System) -> Result<(), CliError> {
-        let path = note(&self.folder, &folders(system));
-        let text = serde_json::to_string(&self.as_confirmed(system)).unwrap_or_default();
-        system.write(&path, text.as_bytes(), 0o600).map_err(CliError::io(path))
+        self.as_confirmed(system).note(system)
     }
 
     /// Takes that back.
@@ -213,11 +243,14 @@ impl FolderFile {
         }
     }
 
+    /// What the person has confirmed, where it is what stands there.
+    pub fn confirmed(&self, system: &dyn System) -> Option<Confirmed> {
+        Confirmed::of(system, &self.folder).filter(|known| *known == self.as_confirmed(system))
+    }
+
     /// Whether the person has confirmed the file as it stands.
     pub fn standing(&self, system: &dyn System) -> Standing {
-        let note = note(&self.folder, &folders(system));
-        let known = system.text(&note).ok();
-        match known.and_then(|text| serde_json::from_str::<Confirmed>(&text).ok()) {
+        match Confirmed::of(system, &self.folder) {
             None => Standing::New,
             Some(known) if known == self.as_confirmed(system) => Standing::Confirmed,
             Some(_) => Standing::Changed,

@@ -3,10 +3,12 @@
 
 mod common;
 
-use std::path::Path;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use common::{Home, Served, small_channel, text};
+use common::{Home, Served, repository, small_channel, text};
 use serde_json::Value;
 
 /// A folder with a file of its own, made in this home from a channel that is gone by then.
@@ -119,6 +121,69 @@ fn a_bad_line_is_named_and_a_file_is_not_written_over() {
     let bad = home.aitk_in(folder.path(), &["plan", "--json"]);
     assert_eq!(code(&bad), (Some(78), "AITK-C49".to_owned()));
     assert!(text(&bad.stdout).contains("yes: there is no such choice"), "{}", text(&bad.stdout));
+    // What is no text, or far too much of it, is no such file either.
+    let long = "#".repeat(2 << 20).into_bytes();
+    for content in [&b"# \0"[..], b"\xff", b"# \x1b[2J", &long] {
+        std::fs::write(folder.path().join("aitk.toml"), content).unwrap();
+        let bad = home.aitk_in(folder.path(), &["plan", "--json"]);
+        assert_eq!(code(&bad), (Some(78), "AITK-C49".to_owned()));
+    }
     let none = home.aitk_in(home.path(), &["trust", "--json"]);
     assert_eq!(code(&none), (Some(64), "AITK-C51".to_owned()));
+}
+
+/// A channel that does something before it answers for the first time: what happens while a command runs.
+fn channel_that_first(folder: PathBuf, does: impl FnOnce() + Send + 'static) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let place = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        let mut does = Some(does);
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let head: Vec<_> =
+                lines.map_while(Result::ok).take_while(|line| !line.is_empty()).collect();
+            if let Some(does) = does.take() {
+                does();
+            }
+            let path = head.first().and_then(|line| line.split(' ').nth(1)).unwrap_or("/");
+            let (status, body) = match std::fs::read(folder.join(&path[1..])) {
+                Ok(body) => ("200 OK", body),
+                Err(_) => ("404 Not Found", Vec::new()),
+            };
+            let size = body.len();
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {size}\r\nConnection: close\r\n\r\n");
+            let _ = stream.write_all(&[head.into_bytes(), body].concat());
+        }
+    });
+    format!("http://{place}/")
+}
+
+#[test]
+fn what_is_edited_while_a_command_runs_is_confirmed_by_nobody() {
+    let tiny = std::fs::read_to_string(repository().join("tests/support/tiny.toml")).unwrap();
+    let tiny = tiny.replace("\"six\"", "\"numpy\"");
+    let served = tempfile::tempdir().unwrap();
+    small_channel(served.path(), &[]);
+    for edited in [None, Some("own.toml"), Some("aitk.toml")] {
+        let (home, folder) = (Home::new(), tempfile::tempdir().unwrap());
+        std::fs::write(folder.path().join("own.toml"), &tiny).unwrap();
+        let file = edited.map(|name| folder.path().join(name));
+        let source = channel_that_first(served.path().to_owned(), move || {
+            if let Some(file) = file {
+                let before = std::fs::read_to_string(&file).unwrap();
+                std::fs::write(file, before + "# edited\n").unwrap();
+            }
+        });
+        let init = ["init", "--profile", "own.toml", "--manager", "conda", "--channel", &source];
+        let output = home.aitk_in(folder.path(), &init);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(folder.path().join("aitk.lock").exists());
+        let next = home.aitk_in(folder.path(), &["plan", "--no-resolve", "--json"]);
+        match edited {
+            None => assert!(next.status.success(), "{}", text(&next.stderr)),
+            Some(_) => assert_eq!(code(&next), (Some(77), "AITK-C50".to_owned()), "{edited:?}"),
+        }
+    }
 }

@@ -7,7 +7,7 @@ use aitk_plan::settled;
 use crate::args::{Add, Apply, ChoiceArgs, Common};
 use crate::commands::apply;
 use crate::error::CliError;
-use crate::folder::{FolderFile, Standing};
+use crate::folder::FolderFile;
 use crate::given::{Given, take_out};
 use crate::output::Console;
 use crate::session::Local;
@@ -75,8 +75,7 @@ fn in_folder(
     if ran == ExitCode::SUCCESS && !args.dry_run {
         // It may have been edited meanwhile.
         let now = FolderFile::open(&**local, before.folder())?;
-        let was_confirmed = now.standing(&**local) == Standing::Confirmed;
-        changed(&now)?.write(&**local, was_confirmed)?;
+        changed(&now)?.write(&**local, now.confirmed(&**local))?;
         file.keep(&**local)?.into_iter().for_each(|told| output.say(told));
     }
     Ok(ran)

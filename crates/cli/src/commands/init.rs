@@ -54,7 +54,8 @@ pub fn run(
             let file = FolderFile::of(&here, text(&given)?, None)?;
             // What nothing can be made of is not written down.
             Session::open(local, common)?.anew().asked(&choices_of(&file))?;
-            file.write(&**local, true)?;
+            file.write(&**local, None)?;
+            file.confirm(&**local)?;
             file
         }
     };
