@@ -1,6 +1,5 @@
 //! The package lists are recent.
 
-use aitk_env::Depth;
 use aitk_plan::step::AptLists;
 use aitk_plan::{Plan, Step};
 use aitk_system::{Command, message};
@@ -59,13 +58,7 @@ impl Ensure for AptLists {
     }
 
     /// Lists grow old by themselves: that is no damage.
-    fn verify(
-        &self,
-        _: &Context<'_>,
-        _: &Plan,
-        _: &Step,
-        _: Depth,
-    ) -> Result<CheckOutcome, ExecError> {
-        Ok(CheckOutcome::Holds)
+    fn ages(&self) -> bool {
+        true
     }
 }

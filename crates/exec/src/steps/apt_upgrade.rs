@@ -1,6 +1,5 @@
 //! No installed package has an upgrade waiting.
 
-use aitk_env::Depth;
 use aitk_plan::step::AptUpgrade;
 use aitk_plan::{Plan, Step};
 use aitk_system::message;
@@ -49,14 +48,8 @@ impl Ensure for AptUpgrade {
     }
 
     /// An upgrade that came out since is no damage.
-    fn verify(
-        &self,
-        _: &Context<'_>,
-        _: &Plan,
-        _: &Step,
-        _: Depth,
-    ) -> Result<CheckOutcome, ExecError> {
-        Ok(CheckOutcome::Holds)
+    fn ages(&self) -> bool {
+        true
     }
 
     fn guesses(&self, plan: &Plan) -> bool {

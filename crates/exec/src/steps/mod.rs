@@ -149,7 +149,12 @@ pub(crate) trait Ensure: Sync {
         step: &Step,
         _depth: Depth,
     ) -> Result<CheckOutcome, ExecError> {
-        self.check(cx, plan, step)
+        if self.ages() { Ok(CheckOutcome::Holds) } else { self.check(cx, plan, step) }
+    }
+
+    /// Whether it stops holding by itself, as time goes by: that is no damage.
+    fn ages(&self) -> bool {
+        false
     }
 
     /// Whether it may not hold any more, though it does now, once the steps before it are done.
