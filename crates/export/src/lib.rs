@@ -50,4 +50,6 @@ pub struct File {
     pub executable: bool,
     /// Whether it is the user's alone, once a project has it.
     pub yours: bool,
+    /// Whether others on the machine may not read it.
+    pub private: bool,
 }

@@ -41,6 +41,9 @@ pub(crate) struct SecretRow {
 pub(crate) struct ServiceFile {
     pub path: String,
     pub from: String,
+    /// For what may hold a secret that was given: root and whoever has it installed may read it.
+    #[serde(default)]
+    pub private: bool,
 }
 
 /// Where a service of aitk's own targets has its things, whatever is set of it.

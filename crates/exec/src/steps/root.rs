@@ -16,6 +16,15 @@ use crate::report::Event;
 const MAX_LINKS: usize = 20;
 /// The mode of what root writes: everybody may read it.
 pub(super) const MODE: u32 = 0o644;
+/// The mode of what others than root and a group may not read.
+const PRIVATE: u32 = 0o640;
+
+/// Who may do what with a file of root's.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rights {
+    mode: u32,
+    group: u32,
+}
 
 /// One thing that root does.
 #[derive(Debug)]
@@ -23,7 +32,7 @@ pub(super) enum RootAction {
     /// It runs a command.
     Run(Command),
     /// It writes a whole file with these rights.
-    Put(Write, u32),
+    Put(Write, Rights),
     /// It adds to a file of the system's.
     Add(Write),
 }
@@ -36,14 +45,19 @@ impl RootAction {
 
     /// Writes a whole file anew that is there with these rights.
     pub fn put_as(path: &Path, content: impl Into<String>, mode: u32) -> Self {
-        Self::Put(write(path, content), mode)
+        Self::Put(write(path, content), Rights { mode, group: 0 })
+    }
+
+    /// Writes a whole file that only root and a group may read.
+    pub fn put_for(path: &Path, content: impl Into<String>, group: u32) -> Self {
+        Self::Put(write(path, content), Rights { mode: PRIVATE, group })
     }
 
     /// The same, of which is only said what it will be: it is not at hand yet.
     pub fn later(self, what: Message) -> Self {
         match self {
-            Self::Put(write, mode) => {
-                Self::Put(Write { content: String::new(), later: Some(what), ..write }, mode)
+            Self::Put(write, rights) => {
+                Self::Put(Write { content: String::new(), later: Some(what), ..write }, rights)
             }
             other => other,
         }
@@ -65,9 +79,10 @@ impl RootAction {
         match self {
             Self::Run(command) => command.clone(),
             // `install` never writes through a link: it takes away what stands there and makes a new file.
-            Self::Put(Write { path, content, .. }, mode) => {
+            Self::Put(Write { path, content, .. }, Rights { mode, group }) => {
+                let group = if *group == 0 { "root".to_owned() } else { group.to_string() };
                 Command::as_root(["install", "-D", "-m", &format!("{mode:o}")])
-                    .args(["-o", "root", "-g", "root", "-T", "/dev/stdin", path])
+                    .args(["-o", "root", "-g", &group, "-T", "/dev/stdin", path])
                     .input(content.as_bytes())
             }
             Self::Add(Write { path, content, .. }) => {
@@ -113,9 +128,9 @@ pub(super) fn carry_out(
             _ => content.as_bytes().to_vec(),
         };
         let done = run(cx, work, &deed.command()).and_then(|()| stands(cx, deed, &wanted));
-        if let (Err(_), RootAction::Put(_, mode)) = (&done, deed) {
+        if let (Err(_), RootAction::Put(_, rights)) = (&done, deed) {
             match before.map(String::from_utf8) {
-                Some(Ok(before)) => put_back(cx, work, path, before, *mode),
+                Some(Ok(before)) => put_back(cx, work, path, before, *rights),
                 _ => take_back(cx, work, path, &wanted),
             }
         }
@@ -212,7 +227,8 @@ fn stands(cx: &Context<'_>, deed: &RootAction, content: &[u8]) -> Result<(), Exe
     only_roots(cx.system, path)?;
     let missing = |reason: Message| Err(ExecError::StillMissing { reason });
     let stat = cx.system.stat(path).map_err(ExecError::io(path))?;
-    if matches!(deed, RootAction::Put(_, mode) if stat.mode != *mode) {
+    if matches!(deed, RootAction::Put(_, rights) if (stat.mode, stat.gid) != (rights.mode, rights.group))
+    {
         return missing(message!("{} has other rights than it should", path.display()));
     }
     match content_of(cx, path)? {
@@ -222,10 +238,11 @@ fn stands(cx: &Context<'_>, deed: &RootAction, content: &[u8]) -> Result<(), Exe
 }
 
 /// Puts what stood in a file back.
-fn put_back(cx: &Context<'_>, work: &Work<'_>, path: &Path, before: String, mode: u32) {
+fn put_back(cx: &Context<'_>, work: &Work<'_>, path: &Path, before: String, rights: Rights) {
     let as_before = content_of(cx, path)
         .is_ok_and(|there| there.is_some_and(|there| there == before.as_bytes()));
-    if !as_before && run(cx, work, &RootAction::put_as(path, before, mode).command()).is_ok() {
+    let back = RootAction::Put(write(path, before), rights);
+    if !as_before && run(cx, work, &back.command()).is_ok() {
         let text = message!("{} says again what it said before", path.display());
         work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
     }

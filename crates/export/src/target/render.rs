@@ -158,7 +158,7 @@ impl Rendering<'_> {
             }
             self.sizes.insert(path.clone(), content.len());
             let (executable, yours) = (row.mode == Mode::Run, row.owner == Owner::Yours);
-            self.export.files.push(File { path, content, executable, yours });
+            self.export.files.push(File { path, content, executable, yours, private: false });
         }
         Ok(())
     }

@@ -68,7 +68,8 @@ impl TargetList {
             let template = self.engine.get_template(&format!("{}/{}", target.name, file.from));
             let content = template.and_then(|template| template.render(view.clone()));
             let content = content.map_err(damaged(&target.name, &file.from))?;
-            Ok(File { path: file.path.clone(), content, executable: false, yours: false })
+            let (path, private) = (file.path.clone(), file.private);
+            Ok(File { path, content, executable: false, yours: false, private })
         };
         row.file.iter().map(file).collect()
     }

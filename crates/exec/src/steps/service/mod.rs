@@ -79,12 +79,14 @@ impl<'a> WantedService<'a> {
         format!("aitk-{}", self.service.name)
     }
 
-    /// The files that do not say what they should.
+    /// The files that do not say what they should, or say it to others.
     fn differing(&self, cx: &Context<'_>) -> Result<Vec<&File>, ExecError> {
         let mut found = Vec::new();
         for file in &self.files {
-            let there = root::content_of(cx, Path::new(&file.path))?;
-            if there.as_deref() != Some(file.content.as_bytes()) {
+            let path = Path::new(&file.path);
+            let there = root::content_of(cx, path)?;
+            let told = || cx.system.stat(path).is_ok_and(|stat| stat.mode & 0o007 != 0);
+            if there.as_deref() != Some(file.content.as_bytes()) || file.private && told() {
                 found.push(file);
             }
         }
@@ -152,9 +154,11 @@ impl<'a> WantedService<'a> {
             let make = Command::as_root(["sh", "-c", MAKE, mask, &secret.path]);
             deeds.push(RootAction::Run(make.args(secret.command.iter().cloned())));
         }
-        deeds.extend(
-            differing.iter().map(|file| RootAction::put(Path::new(&file.path), &*file.content)),
-        );
+        let put = |file: &&File| match file.private {
+            true => RootAction::put_for(Path::new(&file.path), &*file.content, system.host().gid),
+            false => RootAction::put(Path::new(&file.path), &*file.content),
+        };
+        deeds.extend(differing.iter().map(put));
         if self.service.name == HUB && !system.exists(HUB_GROUPS) {
             // All that the unit which fills it may write to; systemd wants it there.
             deeds.push(RootAction::Run(Command::as_root(["mkdir", "-p", HUB_GROUPS])));
@@ -255,6 +259,9 @@ impl Ensure for step::Service {
         missing.extend(secrets.map(|path| message!("there is no {path}")));
         let differing = wanted.differing(cx)?;
         missing.extend(differing.iter().map(|file| match cx.system.exists(&file.path) {
+            true if file.private => {
+                message!("{} says something else, or says it to everybody", file.path)
+            }
             true => message!("{} says something else", file.path),
             false => message!("there is no {}", file.path),
         }));
@@ -407,6 +414,7 @@ fn kept(name: &str, system: &dyn System) -> Option<Message> {
 #[cfg(test)]
 mod tests {
     use aitk_plan::Package;
+    use aitk_system::Real;
 
     use super::*;
     use crate::receipt::Receipt;
@@ -433,7 +441,7 @@ mod tests {
 
     fn file(path: &str) -> File {
         let (path, content) = (path.to_owned(), "as it should be\n".to_owned());
-        File { path, content, executable: false, yours: false }
+        File { path, content, executable: false, yours: false, private: false }
     }
 
     fn on<T>(
@@ -505,6 +513,23 @@ mod tests {
         let commands = settled(&machine);
         assert_eq!(commands[0], "sudo systemctl stop aitk-mlflow.service");
         assert!(commands[1].ends_with(CONF) && commands.len() == 4, "{commands:?}");
+    }
+
+    #[test]
+    fn what_may_hold_a_secret_is_for_root_and_who_installs_it() {
+        let machine = machine();
+        let service = service();
+        let settled = || {
+            let files = vec![File { private: true, ..file(CONF) }, file(UNIT)];
+            let wanted = WantedService { unit: service.unit(), service: &service, files };
+            let deeds = machine.with(Receipt::default(), |cx| wanted.settle(cx).unwrap());
+            deeds.iter().map(|deed| deed.command().to_string()).collect::<Vec<_>>()
+        };
+        let put = format!("sudo install -D -m 640 -o root -g 1000 -T /dev/stdin {CONF}");
+        // Everybody may read it as it is, though it says what it should.
+        assert!(settled().contains(&put), "{:?}", settled());
+        Real.write(&machine.path(CONF), b"as it should be\n", 0o640).unwrap();
+        assert_eq!(settled().len(), 2, "{:?}", settled());
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub(super) fn note(name: &str, installer: u32, files: &[File]) -> File {
     let line = |file: &File| format!("{}  {}\n", hash_of(file.content.as_bytes()), file.path);
     let first = format!("{INSTALLER}{installer}\n");
     let content = std::iter::once(first).chain(files.iter().map(line)).collect();
-    File { path: note_path(name), content, executable: false, yours: false }
+    File { path: note_path(name), content, executable: false, yours: false, private: false }
 }
 
 /// Whose run has installed what is noted there.
