@@ -13,7 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aitk_plan::lock::LARGEST;
-use aitk_plan::{Manager, names};
+use aitk_plan::{Manager, Request, names};
 use aitk_system::{Failure, Message, interrupted, message};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -25,6 +25,8 @@ use crate::error::EnvError;
 use crate::fetch::{hash_of, hex, keep};
 
 const MANIFEST: &str = "manifest.json";
+/// What its manifest calls it.
+const KIND: &str = "bundle";
 const PLAN: &str = "plan.json";
 const PROGRAM: &str = "aitk";
 /// The largest manifest, in bytes: the largest lock has some hundred packages.
@@ -58,7 +60,7 @@ pub struct Wrapped<'a> {
 #[derive(Debug)]
 pub struct Bundle {
     /// What was asked for.
-    pub wish: serde_json::Value,
+    pub wish: Request,
     /// Where its lock is.
     pub lock: PathBuf,
 }
@@ -82,7 +84,7 @@ struct BundleMember {
 
 impl Manifest {
     /// Reads the manifest of a bundle: what it names are members as bundles have them.
-    fn read(member: impl Read) -> Result<Self, Message> {
+    fn read(member: impl Read) -> Result<(Self, Request), Message> {
         let mut text = String::new();
         let all = member.take(LARGEST_MANIFEST + 1).read_to_string(&mut text);
         all.map_err(|error| error.to_string())?;
@@ -93,6 +95,9 @@ impl Manifest {
         if manifest.schema != 1 {
             let schema = manifest.schema;
             return Err(message!("it has form {schema}, and this version reads form 1"));
+        }
+        if manifest.kind != KIND {
+            return Err(message!("it is no bundle"));
         }
         if manifest.files.len() > MEMBERS {
             return Err(message!("it has more than {MEMBERS} members"));
@@ -105,7 +110,9 @@ impl Manifest {
                 return Err(message!("{name:?} has {} bytes", member.size));
             }
         }
-        Ok(manifest)
+        let wish = serde_json::from_value(manifest.wish.clone())
+            .map_err(|error| message!("what it asks for cannot be read: {error}"))?;
+        Ok((manifest, wish))
     }
 }
 
@@ -155,7 +162,7 @@ pub fn write_bundle(path: &Path, wrapped: &Wrapped<'_>) -> Result<u64, EnvError>
     let members = files.iter().map(|(name, source)| Ok((name.clone(), source.member()?)));
     let manifest = Manifest {
         schema: 1,
-        kind: "bundle".to_owned(),
+        kind: KIND.to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         manager: wrapped.manager,
         wish: wrapped.wish.clone(),
@@ -247,13 +254,13 @@ pub fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle>, E
     let mut opening: Option<Opening<'_>> = None;
     read_members(file, size, bad, |member| {
         let Some(opening) = &mut opening else {
-            let manifest = Manifest::read(member).map_err(bad)?;
+            let (manifest, wish) = Manifest::read(member).map_err(bad)?;
             opening = Some(Opening {
                 path,
                 settings,
                 left: manifest.files,
                 manager: manifest.manager,
-                wish: manifest.wish,
+                wish,
                 lock: None,
             });
             return Ok(());
@@ -269,7 +276,7 @@ struct Opening<'a> {
     path: &'a Path,
     settings: &'a Settings,
     manager: Manager,
-    wish: serde_json::Value,
+    wish: Request,
     /// What is still to come.
     left: BTreeMap<String, BundleMember>,
     /// The lock and its place: it gets there when all the rest is.
@@ -400,6 +407,10 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
+    fn wish() -> serde_json::Value {
+        serde_json::to_value(Request { budget: "low".to_owned(), ..Request::default() }).unwrap()
+    }
+
     /// A bundle with one package, in a folder of its own.
     fn bundle(folder: &Path) -> PathBuf {
         let wheel = folder.join("a-1-py3-none-any.whl");
@@ -408,7 +419,7 @@ mod tests {
         fs::write(&program, "elf").unwrap();
         let path = folder.join("b.aitk");
         let wrapped = Wrapped {
-            wish: serde_json::json!({ "budget": "low" }),
+            wish: wish(),
             plan: "{}".to_owned(),
             manager: Manager::Venv,
             lock: "lock-version = \"1.0\"\n".to_owned(),
@@ -435,7 +446,7 @@ mod tests {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = bundle(here.path());
         let opened = open_bundle(&path, &settings(there.path())).unwrap().unwrap();
-        assert_eq!(opened.wish["budget"], "low");
+        assert_eq!(opened.wish.budget, "low");
         assert!(opened.lock.ends_with("pylock.toml"));
         let wheel = there.path().join("wheels/a-1-py3-none-any.whl");
         assert_eq!(fs::read(&wheel).unwrap(), content());
@@ -462,7 +473,7 @@ mod tests {
         let named: serde_json::Map<_, _> =
             files.iter().map(|(name, content)| ((*name).to_owned(), member(content))).collect();
         let mut manifest = serde_json::json!({
-            "schema": 1, "kind": "bundle", "version": "0", "manager": "venv", "wish": {}, "files": named,
+            "schema": 1, "kind": "bundle", "version": "0", "manager": "venv", "wish": wish(), "files": named,
         });
         change(&mut manifest);
         let manifest = manifest.to_string();
@@ -503,6 +514,17 @@ mod tests {
     #[test]
     fn a_forged_bundle_is_refused_and_leaves_nothing() {
         let as_is = |_: &mut serde_json::Value| {};
+        let folder = tempfile::tempdir().unwrap();
+        let whole = folder.path().join("b.aitk");
+        fs::write(&whole, forged(&[LOCK], as_is)).unwrap();
+        assert!(open_bundle(&whole, &settings(folder.path())).unwrap().is_some());
+        for (field, to) in [("env", "../../work"), ("env", "a\nb"), ("python", "3.12; x")] {
+            let said = refused(&forged(&[LOCK], |it| it["wish"]["choices"][field] = to.into()));
+            assert!(said.contains("what it asks for"), "{said}");
+        }
+        refused(&forged(&[LOCK], |it| it["wish"] = serde_json::json!({})));
+        refused(&forged(&[LOCK], |it| it["kind"] = "plan".into()));
+        refused(&forged(&[LOCK], |it| it["schema"] = 2.into()));
         for sha256 in
             ["../../../pwned00", &format!("{}é{}", "a".repeat(15), "b".repeat(40)), "", "ab"]
         {

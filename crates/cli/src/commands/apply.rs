@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aitk_env::{Bundle, EnvError, open_bundle, read_locks};
+use aitk_env::{EnvError, open_bundle, read_locks};
 use aitk_exec::{Context, Interrupted, Journal, Summary, interrupted_run};
 use aitk_plan::step::Push;
 use aitk_plan::{Catalog, Locks, Plan, Request, Status};
@@ -108,7 +108,7 @@ impl Decided {
         };
         let (request, lock, saved) = match open_bundle(path, &session.settings)? {
             Some(bundle) => {
-                let request = request_in(&bundle, path, common, &session.catalog)?;
+                let request = request_in(bundle.wish, path, common, &session.catalog)?;
                 (request, Some(bundle.lock), None)
             }
             None => {
@@ -252,7 +252,7 @@ fn refuse_flags(path: &Path, given: &Given, decided: &Request) -> Result<(), Cli
 
 /// What a bundle is for. Without a network the system's packages stay as they are.
 fn request_in(
-    bundle: &Bundle,
+    mut request: Request,
     path: &Path,
     common: &Common,
     catalog: &Catalog,
@@ -261,12 +261,7 @@ fn request_in(
         path: path.to_owned(),
         reason: message!("what it asks for cannot be read: {error}"),
     };
-    let read = serde_json::from_value(bundle.wish.clone());
-    let known = |request: Request| {
-        let known = catalog.has_framework(&request.choices.framework);
-        known.map(|()| request).map_err(|error| error.message())
-    };
-    let mut request = read.map_err(Message::plain).and_then(known).map_err(bad)?;
+    catalog.has_framework(&request.choices.framework).map_err(|error| bad(error.message()))?;
     request.choices.user_only |= common.offline;
     Ok(request)
 }
