@@ -107,7 +107,7 @@ pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliErr
     let values: serde_json::Value = parse_toml(&file, &text)?;
     names::lines_only(&values).map_err(|unfit| told(unfit.told()))?;
     let overlay = parse_toml(&file, &text)?;
-    let tables = Tables::with(overlay).map_err(|error| told(Message::plain(error.message())))?;
+    let tables = Tables::with(overlay).map_err(told)?;
     Ok(Catalog::with(tables)?)
 }
 

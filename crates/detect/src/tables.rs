@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use aitk_system::builtin;
+use aitk_system::{Message, builtin, builtin_below, message};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -24,23 +24,28 @@ const NAMES: &str = "catalog/pci-names.txt";
 /// Every table by its name in the user's file.
 const BUILTIN: [&str; 6] = ["distros", "nvidia", "amd", "intel", "jetson", "providers"];
 
+/// Tables to which nobody adds rows.
+const ALONE: [&str; 4] = ["basics", "fit", "judges", "uv"];
+
 impl Tables {
     /// The tables with rows of the user's own, which come first: `[[nvidia.card]]` in their file is a row of `card` in
     /// `nvidia.toml`.
     ///
     /// # Errors
     /// What is wrong with the first row that does not fit its table.
-    pub fn with(overlay: toml::Table) -> Result<Self, toml::de::Error> {
+    pub fn with(overlay: toml::Table) -> Result<Self, Message> {
+        in_form(&overlay)?;
         let tables = Self { overlay, ..Self::default() };
         for name in BUILTIN {
-            match name {
-                "distros" => _ = tables.load::<DistroTable>(name)?,
-                "nvidia" => _ = tables.load::<NvidiaTable>(name)?,
-                "amd" => _ = tables.load::<AmdTable>(name)?,
-                "intel" => _ = tables.load::<IntelTable>(name)?,
-                "jetson" => _ = tables.load::<JetsonTable>(name)?,
-                _ => _ = tables.load::<ProviderTable>(name)?,
-            }
+            let loaded = match name {
+                "distros" => tables.load::<DistroTable>(name).map(drop),
+                "nvidia" => tables.load::<NvidiaTable>(name).map(drop),
+                "amd" => tables.load::<AmdTable>(name).map(drop),
+                "intel" => tables.load::<IntelTable>(name).map(drop),
+                "jetson" => tables.load::<JetsonTable>(name).map(drop),
+                _ => tables.load::<ProviderTable>(name).map(drop),
+            };
+            loaded.map_err(|error| Message::plain(error.message()))?;
         }
         Ok(tables)
     }
@@ -107,6 +112,24 @@ impl Tables {
         }
         table.try_into()
     }
+}
+
+/// Looks whether all that the user's file says is rows of tables: what nobody reads would be taken for read.
+fn in_form(overlay: &toml::Table) -> Result<(), Message> {
+    for (name, kinds) in overlay {
+        let file = format!("{name}.toml");
+        if ALONE.contains(&name.as_str()) || !builtin_below("catalog").any(|(path, _)| path == file) {
+            return Err(message!("there is no table `{name}` that takes rows"));
+        }
+        let kinds = kinds.as_table().ok_or_else(|| message!("`{name}` has no rows"))?;
+        let are_rows = |rows: &toml::Value| {
+            rows.as_array().is_some_and(|rows| rows.iter().all(toml::Value::is_table))
+        };
+        if let Some((kind, _)) = kinds.iter().find(|(_, rows)| !are_rows(rows)) {
+            return Err(message!("a row is written [[{name}.{kind}]]"));
+        }
+    }
+    Ok(())
 }
 
 /// The name of a graphics processor by its `vendor:device`, without that of its maker.
@@ -671,5 +694,16 @@ mod tests {
         let wrong = Tables::with(overlay("[[nvidia.card]]\ndevices = ['zz']"));
         assert!(wrong.unwrap_err().to_string().contains("no range of PCI devices"));
         assert!(Tables::with(overlay("[[amd.cards]]\nname = 'x'")).is_err());
+        for (text, word) in [
+            ("[[nvdia.cuda]]\nversion = '14.0'", "no table `nvdia`"),
+            ("[[uv.pin]]\nversion = '1'", "no table `uv`"),
+            ("[nvidia.cuda]\nversion = '14.0'", "[[nvidia.cuda]]"),
+            ("nvidia = 1", "`nvidia` has no rows"),
+            ("[nvidia]\ncuda = ['14.0']", "[[nvidia.cuda]]"),
+            ("version = '14.0'", "no table `version`"),
+        ] {
+            let error = Tables::with(overlay(text)).unwrap_err().to_string();
+            assert!(error.contains(word), "{text}: {error}");
+        }
     }
 }
