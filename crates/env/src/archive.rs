@@ -393,10 +393,11 @@ pub(crate) fn check_wheel(archive: &Path) -> Result<(), ArchiveRefusal> {
 /// Names of programs that a wheel asks for are file names.
 fn check_scripts(text: &str) -> Result<(), ArchiveRefusal> {
     let mut makes_programs = false;
-    for line in text.lines().map(str::trim) {
-        if let Some(section) = line.strip_prefix('[') {
-            makes_programs =
-                matches!(section.trim_end_matches(']'), "console_scripts" | "gui_scripts");
+    // Whatever some reader takes for a line, or for the name of a group.
+    for line in text.split(['\n', '\r', '\u{feff}']).map(str::trim) {
+        if let Some(group) = line.strip_prefix('[') {
+            let group = group.split(']').next().unwrap_or(group).trim();
+            makes_programs = matches!(group, "console_scripts" | "gui_scripts");
         } else if makes_programs && let Some((name, _)) = line.split_once('=') {
             let name = name.trim();
             if !line.starts_with(['#', ';']) && !names::file_name::fits(name) {
@@ -593,6 +594,36 @@ mod tests {
         wheel(&[("/six.py", "")], false).unwrap_err();
         wheel(&[("six-1.data/data/../../x", "")], false).unwrap_err();
         wheel(&[("six.py", "/etc/passwd")], true).unwrap_err();
+        for name in [
+            "..\\six.py",
+            "a\\..\\..\\six.py",
+            "\\six.py",
+            "C:\\six.py",
+            "..",
+            "a/..",
+            "a/../../six.py",
+            "six-1.data/scripts/../../../six",
+            "six-1.data/headers/../../../../six.h",
+            "six\n.py",
+            "six\u{1b}[2J.py",
+            "six\0.py",
+            "~/../six.py",
+        ] {
+            assert!(wheel(&[(name, "")], false).is_err(), "{name:?}");
+        }
+        for script in ["../x", "a/b", "/usr/bin/x", "..", "x\u{1b}[2J"] {
+            for head in [
+                "[console_scripts]\n",
+                "[gui_scripts]\r",
+                "\u{feff}[ console_scripts ]\n",
+                "[console_scripts] # x\n",
+                "[console_scripts]]\n\u{a0}",
+            ] {
+                let scripts = format!("{head}{script} = six:main\n");
+                let found = wheel(&[("six-1.dist-info/entry_points.txt", &scripts)], false);
+                assert!(found.is_err(), "{script:?} behind {head:?}");
+            }
+        }
         let scripts = "[console_scripts]\n../../x = six:main\n";
         wheel(&[("six-1.dist-info/entry_points.txt", scripts)], false).unwrap_err();
         let bomb = "0".repeat(300 << 20);
