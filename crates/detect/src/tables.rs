@@ -118,7 +118,8 @@ impl Tables {
 fn in_form(overlay: &toml::Table) -> Result<(), Message> {
     for (name, kinds) in overlay {
         let file = format!("{name}.toml");
-        if ALONE.contains(&name.as_str()) || !builtin_below("catalog").any(|(path, _)| path == file) {
+        if ALONE.contains(&name.as_str()) || !builtin_below("catalog").any(|(path, _)| path == file)
+        {
             return Err(message!("there is no table `{name}` that takes rows"));
         }
         let kinds = kinds.as_table().ok_or_else(|| message!("`{name}` has no rows"))?;

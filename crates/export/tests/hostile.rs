@@ -457,6 +457,64 @@ fn what_names_folders_and_packages_is_refused_where_it_is_none() {
     }
 }
 
+/// Every project that a budget writes, with the name of the budget.
+fn projects(targets: &TargetList) -> Vec<(String, Choices)> {
+    let budgets = Profile::names().map(str::to_owned).collect::<Vec<_>>();
+    let of = |budget: &String| {
+        let platform =
+            |name: &str| Choices { platform: Some(name.to_owned()), ..Choices::default() };
+        let all = targets.projects(budget).map(|target| (budget.clone(), platform(&target.name)));
+        all.collect::<Vec<_>>()
+    };
+    let all: Vec<_> = budgets.iter().flat_map(of).collect();
+    assert!(all.len() > 15, "{all:?}");
+    all
+}
+
+#[test]
+fn a_project_says_nothing_of_a_strangers_machine_or_plan() {
+    let (targets, catalog) = (TargetList::builtin().unwrap(), Catalog::builtin().unwrap());
+    for (budget, choices) in projects(&targets) {
+        let project = targets.project(&budget, &choices).unwrap();
+        let files = |hostile| {
+            let Case { plan, machine, .. } = Case::new(Manager::Venv, hostile);
+            targets.project_files(&project, &plan, &machine, &catalog).unwrap()
+        };
+        for (calm, hostile) in files(false).iter().zip(&files(true)) {
+            assert_eq!(calm, hostile, "{} of {}", calm.path, project.platform);
+        }
+    }
+}
+
+#[test]
+fn what_is_set_of_a_project_ends_no_line_and_no_text_of_its_files() {
+    let targets = TargetList::builtin().unwrap();
+    let mut tried = 0;
+    for (budget, choices) in projects(&targets) {
+        let target = targets.for_platform(choices.platform.as_deref().unwrap()).unwrap();
+        for name in targets.declared(target).unwrap().keys() {
+            for value in [
+                HOSTILE,
+                LINE,
+                "a\nb",
+                "$(touch PWNED)",
+                "`x`",
+                "a\u{1b}[2J",
+                "'",
+                "\"",
+                "\u{202e}",
+            ] {
+                let set = [(name.clone(), value.to_owned())].into();
+                let choices = Choices { set, ..choices.clone() };
+                let project = targets.project(&budget, &choices);
+                assert!(project.is_err(), "{name} of {} takes {value:?}", target.name);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 500, "{tried}");
+}
+
 fn package(case: &mut Case) -> &mut Package {
     case.plan.steps.iter_mut().find_map(|step| step.packages.first_mut()).unwrap()
 }

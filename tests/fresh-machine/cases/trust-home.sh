@@ -84,6 +84,14 @@ expect_code 0
 [[ ! -e $data && ! -e $kernel/kernel.json ]] || die "something of aitk's is left: $(find "$data" 2>&1 | head)"
 [[ $(<"$home/.local/bin/aitk") == mine ]] || die "a file of the user's is gone"
 
+step "a folder that is named as aitk's keeps what is the user's in it"
+as user sh -c 'mkdir -p work/envs/ai/current work/tools && echo x | tee work/envs/ai/current/f work/tools/f work/f >/dev/null'
+SHOW=5 aitk user AITK_DATA_DIR=/home/user/work -- apply "${WISH[@]}" --yes
+[[ $CODE != 0 ]] || die "a folder of the user's was taken for an environment"
+expect_said 'work/envs/ai/current'
+SHOW=5 aitk user AITK_DATA_DIR=/home/user/work -- remove --yes
+for file in envs/ai/current/f tools/f f; do [[ $(<"$home/work/$file") == x ]] || die "$file is gone"; done
+
 step "a newer receipt is said by every command that needs it, and stays"
 echo '{"schema": 2}' >"$home/.local/state/aitk/receipt.json"
 for words in status verify "remove --yes" "apply ${WISH[*]} --yes" "plan ${WISH[*]}"; do

@@ -81,6 +81,21 @@ expect_code 0
 SHOW=3 aitk user -- apply "${WISH[@]}" --yes
 expect_said 'Nothing to do'
 
+step "sources that a saved plan names are used once they are agreed to, and not kept"
+# Somebody who has never named that index.
+new=(AITK_DATA_DIR=/home/user/new/data AITK_STATE_DIR=/home/user/new/state)
+SHOW=0 aitk user "${new[@]}" -- plan "${WISH[@]}" --env other -o saved.json
+expect_code 0
+SHOW=4 aitk user "${new[@]}" -- apply saved.json --yes
+expect_code 64
+expect_one_error 'AITK-C31'
+SHOW=5 aitk user "${new[@]}" -- apply saved.json --yes --accept-sources
+expect_code 0
+jq -e '.environments.other.choices | .index_url == null and .profile != null' "$home/new/state/receipt.json" >/dev/null ||
+    die "a source of a file's is kept: $(jq -c .environments.other "$home/new/state/receipt.json")"
+SHOW=0 aitk user "${new[@]}" -- remove --yes
+expect_code 0
+
 step "what is built anew, or added to, is proven anew"
 rm -rf "$envs"
 SHOW=5 aitk user -- apply "${WISH[@]}" --yes

@@ -141,6 +141,25 @@ expect_one_error 'AITK-X15.*others than root may write'
 [[ ! -e $ROOT$HOLD ]] || die "it was written where everybody can"
 chmod 755 "$ROOT/etc/apt/preferences.d"
 
+step "what root could not write whole is taken away again, and what stood there is put back"
+mv "$ROOT/usr/bin/install" "$ROOT/usr/bin/install.whole"
+# Half of it, and then no more, as on a disk that is full.
+cat >"$ROOT/usr/bin/install" <<'END'
+#!/bin/bash
+[[ $* == *"-T /dev/stdin"* ]] || exec /usr/bin/install.whole "$@"
+head -c 20 | /usr/bin/install.whole "$@"
+echo "install: error writing: No space left on device" >&2
+exit 1
+END
+chmod 755 "$ROOT/usr/bin/install"
+rm -f "$ROOT"/etc/apt/preferences.d/aitk-* "$ROOT"/etc/apt/sources.list.d/aitk-* "$ROOT"/etc/apt/keyrings/aitk-*
+apply hold
+expect_code 1
+expect_said 'was taken away again'
+left=$(find "$ROOT/etc/apt" -name 'aitk-*')
+[[ -z $left ]] || die "half of a file is left: $left"
+mv "$ROOT/usr/bin/install.whole" "$ROOT/usr/bin/install"
+
 step "root leaves nothing in the home of another"
 find "$home" -user root ! -name '*.toml' | sort >"$WORK/of-root.before"
 aitk root HOME=/home/user -- apply --profile /home/user/hold.toml --manager venv --yes
