@@ -56,7 +56,7 @@ pub struct Confirmed {
 impl Confirmed {
     /// What was confirmed of a folder.
     fn of(system: &dyn System, folder: &Path) -> Option<Self> {
-        let known = system.text(&note(folder, &folders(system))).ok()?;
+        let known = system.text(note(folder, &folders(system))).ok()?;
         serde_json::from_str(&known).ok()
     }
 
