@@ -4,19 +4,24 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aitk_env::GenerationRecord;
 use aitk_plan::Bytes;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::output::{BAD, CARE, GOOD, styled};
 use crate::words::said;
 
 /// What becomes of a package: its version before and after.
+#[derive(Serialize, JsonSchema)]
 pub struct PackageChange {
     /// The environment that it is in.
     env: String,
+    /// Its name.
     name: String,
+    /// The version that is there; null where it comes in.
     before: Option<String>,
+    /// The version that there will be; null where it goes.
     after: Option<String>,
-    /// What is to be downloaded for it.
+    /// What is to be downloaded for it, in bytes.
     size: Option<u64>,
 }
 
@@ -60,10 +65,6 @@ impl PackageChange {
             all.map(|(name, text)| (name, version(text))).collect()
         };
         Self::between(env, &before.map(versions).unwrap_or_default(), &versions(after))
-    }
-
-    pub fn json(&self) -> serde_json::Value {
-        json!({ "env": self.env, "name": self.name, "before": self.before, "after": self.after, "size": self.size })
     }
 
     pub fn show(&self) -> String {

@@ -9,6 +9,7 @@ mod folder;
 mod follow;
 mod given;
 mod help;
+mod json;
 mod output;
 mod places;
 mod program;

@@ -14,6 +14,7 @@ use aitk_detect::Note;
 use aitk_plan::Warning;
 use aitk_system::{Explain, Message, ToMessage, acts, message, stderr_width, stdout_width};
 use anstream::{AutoStream, ColorChoice};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::Common;
@@ -154,7 +155,7 @@ pub fn ask(text: &str) {
     }
     let text = printable(text, false);
     if !text.trim().is_empty() {
-        event(&serde_json::json!({ "event": "message", "text": text.trim() }));
+        event(&Line::Message { text: text.trim().to_owned() });
     }
 }
 
@@ -179,11 +180,15 @@ impl Write for LogWriter {
 }
 
 /// One entry of `diagnostics`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Diagnostic {
+    /// A stable code: `docs/diagnostics.md` explains it.
     pub code: String,
+    /// `error`, `warning` or `info`.
     pub severity: &'static str,
+    /// What is the matter.
     pub message: Message,
+    /// What can be done.
     pub hint: Option<Message>,
 }
 
@@ -209,13 +214,52 @@ impl From<&Warning> for Diagnostic {
     }
 }
 
-/// What `--json` prints.
-#[derive(Serialize)]
-pub struct Envelope<'a, T> {
+/// What a command prints by `--json`.
+pub trait Kind: Serialize + JsonSchema {
+    /// Its name: `docs/json/KIND.schema.json` says what it holds.
+    const KIND: &'static str;
+}
+
+/// What `--json` prints, as one object.
+#[derive(Serialize, JsonSchema)]
+pub struct Envelope<T> {
+    /// The form of this object: 1.
     pub schema: u32,
-    pub kind: &'a str,
+    /// What it is.
+    pub kind: &'static str,
+    /// What the command has to say.
     pub data: T,
+    /// What one should know besides; where the command has failed, why.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// A line of standard error by `--progress json`, beside what a run tells of its steps.
+#[derive(Serialize, JsonSchema)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Line {
+    /// Something is said.
+    Message {
+        /// In words.
+        text: String,
+    },
+    /// Something that a person should know.
+    Warning {
+        /// A stable code.
+        code: String,
+        /// What is the matter.
+        message: Message,
+        /// What can be done.
+        hint: Option<Message>,
+    },
+    /// The command has failed.
+    Error {
+        /// A stable code.
+        code: String,
+        /// What happened.
+        message: Message,
+        /// What to do.
+        hint: Option<Message>,
+    },
 }
 
 /// Where a command's results go.
@@ -232,18 +276,24 @@ impl Console {
     }
 
     /// Prints a result: as JSON where that is asked for, else as the text, in the person's language.
-    pub fn result<T: Serialize, M: ToMessage>(
+    pub fn result<T: Kind, M: ToMessage>(
         &self,
-        kind: &str,
         data: &T,
         diagnostics: Vec<Diagnostic>,
         text: impl FnOnce() -> M,
     ) {
         if self.json {
-            let envelope = Envelope { schema: 1, kind, data, diagnostics };
+            let envelope = Envelope { schema: 1, kind: T::KIND, data, diagnostics };
             print(&(json(&envelope) + "\n"));
-        } else if !self.quiet {
-            show(&(as_typed(said(text())).trim_end().to_owned() + "\n"));
+        } else {
+            self.page(text());
+        }
+    }
+
+    /// Prints a result for people.
+    pub fn page(&self, text: impl ToMessage) {
+        if !self.quiet {
+            show(&(as_typed(said(text)).trim_end().to_owned() + "\n"));
         }
     }
 
@@ -260,6 +310,11 @@ impl Console {
             return;
         }
         for warning in warnings {
+            if LINES_ARE_JSON.load(Ordering::Relaxed) {
+                let Warning { code, message, hint } = warning.clone();
+                event(&Line::Warning { code, message, hint });
+                continue;
+            }
             self.say(beside(&styled(CARE, "!"), &said(&warning.message), "    "));
             if let Some(hint) = &warning.hint {
                 self.say(beside(" ", &said(hint), "  "));
@@ -289,10 +344,8 @@ impl Console {
 /// An error: its code, what happened, what to do.
 pub fn print_error(error: &dyn Explain) {
     if LINES_ARE_JSON.load(Ordering::Relaxed) {
-        event(
-            &serde_json::json!({ "event": "error", "code": error.code(), "message": error.message(),
-            "hint": error.hint() }),
-        );
+        let (message, hint) = (error.message(), error.hint());
+        event(&Line::Error { code: error.code().to_owned(), message, hint });
         return;
     }
     // The code stands in front: what is behind it is often a command to be copied.

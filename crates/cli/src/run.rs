@@ -1,16 +1,18 @@
 //! What every command that changes something here needs, once the plan is known: whether it can be done, a turn of its own,
 //! consent, sudo, what was asked for noted, and the words at the end.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use aitk_detect::{Machine, Privilege, Sudo};
-use aitk_exec::{ExecError, Outcome, Receipt, Summary};
-use aitk_plan::{Bytes, Plan, Project, Request, Status};
+use aitk_exec::{ExecError, Measured, Outcome, Receipt, Summary};
+use aitk_plan::{Bytes, Plan, Project, Request, Status, Totals};
 use aitk_system::{
     Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, can_ask, interrupted,
     is_terminal, message, quote, read_line,
 };
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::error::{CliError, steps};
 use crate::output::{CARE, Console, Diagnostic, GOOD, HEAD, ask, page_width, styled, wrapping};
@@ -188,7 +190,7 @@ pub fn finish(summary: Summary, output: &Console) -> Result<ExitCode, CliError> 
             Err(error.into())
         }
         None => {
-            output.result("run", &(), Vec::new(), || all_done(&summary, done));
+            output.page(all_done(&summary, done));
             Ok(ExitCode::SUCCESS)
         }
     }
@@ -237,6 +239,25 @@ fn next_steps(project: &Project) -> String {
     text + "\n"
 }
 
+/// What became of a run: of `apply`, `add`, `drop`, `upgrade` and `rollback`.
+#[derive(Serialize, JsonSchema)]
+pub struct RunTold {
+    /// `done`, `already-done`, `reported` (a dry run), `paused` (it waits for the person), `interrupted` or `failed`.
+    pub outcome: &'static str,
+    /// How long it took; not said of a dry run.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+    /// What became of each step.
+    pub steps: BTreeMap<String, Outcome>,
+    /// The step that failed, or waits.
+    pub failed: Option<String>,
+    /// What the plan takes.
+    pub totals: Totals,
+    /// What it really took; only where something was done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub taken: Option<Measured>,
+}
+
 /// The same for a script.
 fn finish_json(summary: Summary, output: &Console) -> ExitCode {
     let failed = summary.failure.as_ref().map(|(step, error)| (step, error.code(), error.exit()));
@@ -246,14 +267,14 @@ fn finish_json(summary: Summary, output: &Console) -> ExitCode {
         Some((_, "AITK-X01", _)) => "interrupted",
         Some(_) => "failed",
     };
-    let data = json!({
-        "outcome": outcome,
-        "seconds": summary.seconds,
-        "steps": summary.outcomes,
-        "failed": failed.map(|(step, ..)| step),
-        "totals": summary.plan.totals,
-        "taken": summary.taken,
-    });
+    let data = RunTold {
+        outcome,
+        seconds: Some(summary.seconds),
+        steps: summary.outcomes.clone(),
+        failed: failed.map(|(step, ..)| step.clone()),
+        totals: summary.plan.totals,
+        taken: Some(summary.taken),
+    };
     let mut diagnostics: Vec<_> = summary.plan.warnings.iter().map(Diagnostic::from).collect();
     diagnostics.extend(summary.failure.as_ref().map(|(_, error)| Diagnostic {
         code: error.code().to_owned(),
@@ -261,7 +282,7 @@ fn finish_json(summary: Summary, output: &Console) -> ExitCode {
         message: error.message(),
         hint: error.hint(),
     }));
-    output.result("run", &data, diagnostics, Message::default);
+    output.result(&data, diagnostics, Message::default);
     ExitCode::from(summary.failure.map_or(0, |(_, error)| error.exit() as u8))
 }
 

@@ -4,11 +4,12 @@ use aitk_system::Message;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What `aitk` knows about a machine. Sizes are in bytes. A fact that could not be had is `None`, and a
 /// [`Note`] says why.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Machine {
     /// The distribution and its release, from `os-release`.
@@ -68,7 +69,7 @@ pub struct Machine {
 }
 
 /// The operating system, from `os-release`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Os {
     /// `ubuntu`, `debian`, `fedora`, …; `linux` where it is not said.
@@ -86,7 +87,7 @@ pub struct Os {
 }
 
 /// The C library: what dpkg notes of `libc6`, else the table of distributions, else `ldd`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Libc {
     /// `glibc` or `musl`.
     pub family: String,
@@ -95,7 +96,7 @@ pub struct Libc {
 }
 
 /// What the machine runs in.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Virtualization {
     /// What it is, without what that runs in.
@@ -109,7 +110,7 @@ pub struct Virtualization {
 }
 
 /// Kinds of surroundings; they decide what a driver, a reboot and swap can mean here.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum VirtualizationKind {
     /// The hardware itself.
@@ -126,7 +127,7 @@ pub enum VirtualizationKind {
 }
 
 /// The processor, and how much of it this process may use.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Cpu {
     /// Model, as the processor names itself.
@@ -144,7 +145,7 @@ pub struct Cpu {
 }
 
 /// Main memory, in bytes.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Memory {
     /// What the kernel has.
@@ -170,7 +171,7 @@ impl Memory {
 }
 
 /// A file system that holds a folder that matters to `aitk`.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Disk {
     /// Where it is mounted.
@@ -208,7 +209,7 @@ impl Disk {
 }
 
 /// A GPU or another device that can compute, by its PCI address or its board.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Gpu {
     /// `nvidia`, `amd`, `intel` or the PCI vendor's number.
@@ -253,7 +254,7 @@ impl Gpu {
 }
 
 /// What stands between a graphics processor and the programs that would compute on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Obstacle {
     /// No table knows what it is.
@@ -313,7 +314,7 @@ pub enum Obstacle {
 }
 
 /// The kernel's driver of a device.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Driver {
     /// `nvidia`, `nouveau`, `amdgpu`, `vfio-pci`, …
@@ -325,7 +326,7 @@ pub struct Driver {
 }
 
 /// NVIDIA's driver, which serves all of its devices.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Nvidia {
     /// Version of the loaded kernel module; on WSL that of Windows' driver.
@@ -371,7 +372,7 @@ fn is_zero(number: &usize) -> bool {
 }
 
 /// AMD's compute stack: the kernel's interface and the libraries that are installed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Rocm {
     /// Version of the ROCm that is installed for the whole machine; wheels bring their own.
@@ -385,7 +386,7 @@ pub struct Rocm {
 }
 
 /// Windows Subsystem for Linux.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Wsl {
     /// Whether Windows lends a GPU (`/dev/dxg`).
@@ -397,7 +398,7 @@ pub struct Wsl {
 }
 
 /// A board of NVIDIA's whose GPU shares memory with the processor; JetPack brings its driver.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Jetson {
     /// Model name from the device tree.
@@ -411,7 +412,7 @@ pub struct Jetson {
 }
 
 /// An installation of conda: Miniforge, Miniconda, Anaconda.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Conda {
     /// The folder of the installation, `~/miniforge3`.
@@ -421,7 +422,7 @@ pub struct Conda {
 }
 
 /// A Python interpreter that an environment could be built on.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Python {
     /// Where its program lies.
@@ -441,7 +442,7 @@ impl Python {
 }
 
 /// A program on `PATH` that decides something in a plan or a finding.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Tool {
     /// Where it was found on `PATH`.
@@ -451,7 +452,7 @@ pub struct Tool {
 }
 
 /// What the user may do.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Privilege {
     /// Whether the user is root.
@@ -467,7 +468,7 @@ pub struct Privilege {
 }
 
 /// Ways in which `sudo` works.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sudo {
     /// It is not installed, or refuses this user.
@@ -480,7 +481,7 @@ pub enum Sudo {
 }
 
 /// The user's own folders and `aitk`'s, following the XDG base directories.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Folders {
     /// The home folder by its own name, links followed: `HOME`, else the user's entry in the system's list.
@@ -501,7 +502,7 @@ pub struct Folders {
 }
 
 /// Why a fact is missing, or what about it a person should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Note {
     /// A stable code, `AITK-D…`.
     pub code: String,

@@ -11,6 +11,8 @@ use aitk_plan::Package;
 use aitk_system::{
     Command, Failure, Line, Message, Output, Stat, System, beside, interrupted, message,
 };
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::apt_failure::explain;
 use crate::error::ExecError;
@@ -245,7 +247,7 @@ pub(crate) struct Changes {
 }
 
 /// A package of the system that has an upgrade waiting.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Waiting {
     /// The package's name, as apt prints it.
     pub name: String,

@@ -12,6 +12,7 @@ use aitk_plan::{BASE, Bytes, Plan, Status, Step, Totals, charges};
 use aitk_system::{
     Exit, Explain, Failure, Message, RunError, ToMessage, asked_to_stop, interrupted, message,
 };
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::apt;
@@ -42,7 +43,7 @@ pub struct Summary {
 }
 
 /// What a run took, as measured.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Measured {
     /// Bytes that came from the network.
     pub download: u64,

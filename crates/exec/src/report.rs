@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use aitk_env::FetchProgress;
 use aitk_plan::{Step, Totals};
 use aitk_system::Message;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Something that happened. Serialized, it is a line of `--progress json`.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event<'a> {
     /// The run begins.
@@ -75,7 +76,7 @@ pub enum Event<'a> {
 }
 
 /// How a step or a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Outcome {
     /// It held already: nothing was run.

@@ -6,13 +6,14 @@ use aitk_system::{Message, message};
 use std::collections::BTreeMap;
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use crate::manager::Manager;
 use crate::names::{self, Unfit};
 
 /// What is asked of an environment, as the receipt, a saved plan and a bundle keep it.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The budget's name; a profile of the user's own stands among the choices.
@@ -256,7 +257,7 @@ impl ChoiceValue for BTreeMap<String, String> {
 macro_rules! words {
     ($(#[doc = $about:literal])+ $type:ident { $(#[doc = $means:literal] $(#[$default:ident])? $variant:ident = $word:literal,)+ }) => {
         $(#[doc = $about])+
-        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(rename_all = "kebab-case")]
         pub enum $type { $(#[doc = $means] $(#[$default])? $variant,)+ }
 
@@ -356,7 +357,7 @@ macro_rules! choices {
         { $(#[doc = $which:literal])+ $locked:ident $locked_row:tt; }
     ) => {
         /// The user's choices beyond the budget; everything has a default.
-        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
         #[serde(default, deny_unknown_fields)]
         pub struct Choices {
             $($(#[doc = $help])+ $(#[serde($($serde)+)])* pub $field: $type,)+

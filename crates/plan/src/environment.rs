@@ -1,5 +1,6 @@
 //! The environments of a plan: what is asked for, and what that was resolved to.
 
+use schemars::JsonSchema;
 use serde::de::{Deserializer, IgnoredAny};
 use serde::ser::Serializer;
 use serde::{Deserialize, Serialize};
@@ -8,7 +9,7 @@ use crate::lock::{Lock, LockTarget, name_of};
 use crate::request::{EnvironmentRequest, LayerRequest, LayerRole};
 
 /// An environment of a plan, the user's or conda's own. Steps refer to it by its name.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentPlan {
     /// Its name: `ai`, or [`crate::BASE`].
@@ -18,11 +19,12 @@ pub struct EnvironmentPlan {
     /// What that was resolved to; `None` until then, and where nothing is to be built. In JSON it is told in short, for its
     /// packages stand with the steps that install them, and it is not read again: a lock comes from a file of its own.
     #[serde(serialize_with = "in_short", deserialize_with = "not_read")]
+    #[schemars(with = "Option<Short<'static>>")]
     pub lock: Option<Lock>,
 }
 
 /// What is told of a lock in the JSON of a plan.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Short<'a> {
     /// The name of the generation that it makes.
     generation: String,

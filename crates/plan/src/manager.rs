@@ -3,13 +3,14 @@
 use aitk_system::{Message, message};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// The name of conda's own environment, which no other one has.
 pub const BASE: &str = "base";
 
 /// The environment manager that a plan uses.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Manager {
     /// Conda packages, solved and linked by `aitk` itself.

@@ -3,6 +3,7 @@
 use aitk_system::{Message, ToMessage, message};
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::basics::Ground;
@@ -15,7 +16,7 @@ use crate::size::Bytes;
 use crate::step::{Action, Environment, Part, Payload};
 
 /// The ordered steps for one machine.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The budget that it comes from.
@@ -112,7 +113,7 @@ impl Plan {
 }
 
 /// On which devices a framework computes, and why not on the others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Accelerator {
     /// `none`, `cuda`, `rocm`, `xpu` or `jetson`.
     pub kind: String,
@@ -129,7 +130,7 @@ pub struct Accelerator {
 }
 
 /// The framework that is planned.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct FrameworkPlan {
     /// `pytorch`, `tensorflow` or `jax`.
     pub name: String,
@@ -144,7 +145,7 @@ pub struct FrameworkPlan {
 }
 
 /// Sums over the steps that are to be done.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Totals {
     /// Bytes to download.
     pub download: u64,
@@ -160,7 +161,7 @@ pub struct Totals {
 }
 
 /// Something a person should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Warning {
     /// A stable code, `AITK-W…`.
     pub code: String,
@@ -178,7 +179,7 @@ impl Warning {
 }
 
 /// One thing to ensure.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
     /// Stable name, `system.python`.
     pub id: String,
@@ -305,7 +306,7 @@ impl Step {
 }
 
 /// What root writes: a whole file, or what it adds to one; the command tells which.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
     /// The file.
@@ -318,7 +319,9 @@ pub struct Write {
 }
 
 /// The order of a plan.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Phase {
     /// Lists refreshed, upgrades, base tools.
@@ -358,7 +361,7 @@ impl ToMessage for Phase {
 }
 
 /// Where a step stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// It holds already: `apply` checks it and runs nothing.

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use aitk_system::Message;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A project for a platform, as its target and the choices make it. Reading targets is the crate `export`'s; what is
 /// planned by it stands here.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Project {
     /// The platform's name, which is that of its target.
@@ -48,7 +49,7 @@ pub struct Project {
 }
 
 /// A service of systemd's on this machine. Its unit is called `aitk-NAME.service`.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSpec {
     /// Its name: `mlflow`.
@@ -82,7 +83,7 @@ impl ServiceSpec {
 }
 
 /// A file that a command of root's makes on this machine, and that stays as it is from then on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
     /// The file.
@@ -102,7 +103,7 @@ impl Project {
 }
 
 /// A platform's own client.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Client {
     /// The program: `aws`.
@@ -121,7 +122,7 @@ pub struct Client {
 }
 
 /// Something that costs money as long as it runs.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cost {
     /// What it is, in a word: `endpoint`.
@@ -166,7 +167,7 @@ pub enum GuardKind {
 }
 
 /// Something that a person does with a project.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Deed {
     /// The command, in the project's folder; none where it is done elsewhere, by hand.

@@ -1,12 +1,13 @@
 //! What is asked of an environment manager.
 
 use aitk_system::Message;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::manager::Manager;
 
 /// What an environment shall hold.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct EnvironmentRequest {
     /// The manager that resolves it.
@@ -31,7 +32,7 @@ pub struct EnvironmentRequest {
 }
 
 /// What one layer asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct LayerRequest {
     /// The step that installs it.
@@ -45,7 +46,7 @@ pub struct LayerRequest {
 }
 
 /// What a layer is in its environment.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum LayerRole {
     /// Packages like any others.
@@ -56,7 +57,7 @@ pub enum LayerRole {
 }
 
 /// One build of the framework that may be taken.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BuildRequest {
     /// `cpu`, `cu132`, …
     pub name: String,
@@ -75,7 +76,7 @@ pub struct BuildRequest {
 }
 
 /// What a solver may assume of NVIDIA's devices.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Cuda {
     /// The newest version that counts.

@@ -8,7 +8,8 @@ use aitk_plan::{
     Question, Texts, Tree, compare, describe, price,
 };
 use aitk_system::{Failure, Message, ToMessage, is_terminal, message, quote, read_line};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Advise, Common};
 use crate::commands::model::Model;
@@ -19,6 +20,17 @@ use crate::output::{
 use crate::session::{Local, Session};
 use crate::typed::command_as_typed;
 use crate::words::{said, spoken};
+
+/// What there is for a need.
+#[derive(Serialize, JsonSchema)]
+pub struct OffersTold<'a> {
+    /// The leaf of the tree that the answers lead to; null where they lead to none.
+    leaf: Option<&'a str>,
+    /// What was asked for.
+    need: Need,
+    /// What there is, and what of that does not fit.
+    offers: &'a [OfferTold],
+}
 
 pub fn run(
     local: &Local,
@@ -33,7 +45,7 @@ pub fn run(
     let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
     if let Some(billions) = args.model {
         let fits = Model::on(machine, &session.catalog.fit.weights, billions);
-        output.result("model", &fits, diagnostics, || fits.page());
+        output.result(&fits, diagnostics, || fits.page());
         return Ok(ExitCode::SUCCESS);
     }
     let need = Need { vram: args.vram, hours: args.hours, spend: args.spend };
@@ -46,8 +58,8 @@ pub fn run(
         let need = leaf.map_or(need, |leaf| need.at(leaf));
         let offers = compare(&session.catalog.offers, leaf, &need, &texts, &machine.date);
         let leaf = leaf.map(|leaf| leaf.id.as_str());
-        let data = json!({ "leaf": leaf, "need": need, "offers": offers });
-        output.result("offers", &data, diagnostics, || table(&offers, &need, &texts));
+        let data = OffersTold { leaf, need, offers: &offers };
+        output.result(&data, diagnostics, || table(&offers, &need, &texts));
         return Ok(ExitCode::SUCCESS);
     }
     // What does not go together is said before anything is asked.
@@ -58,7 +70,7 @@ pub fn run(
     if let Some(path) = &common.machine {
         advice.command += &format!(" --machine {}", quote(&path.to_string_lossy()));
     }
-    output.result("advice", &advice, diagnostics, || page(&advice, &texts));
+    output.result(&advice, diagnostics, || page(&advice, &texts));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -10,7 +10,6 @@ use aitk_exec::{Context, Interrupted, Journal, Summary, interrupted_run};
 use aitk_plan::step::Push;
 use aitk_plan::{Catalog, Locks, Plan, Request, Status};
 use aitk_system::{Deny, Explain, Message, Report, Timestamp, listen_for_interrupts, message};
-use serde_json::json;
 
 use crate::args::{Apply, Common};
 use crate::commands::plan::show;
@@ -21,7 +20,7 @@ use crate::output::{Console, DIM, Diagnostic, GOOD, say, styled};
 use crate::places;
 use crate::program;
 use crate::progress::Progress;
-use crate::run::{confirm, elevate, finish, refuse_blocked, remember, take_turn};
+use crate::run::{RunTold, confirm, elevate, finish, refuse_blocked, remember, take_turn};
 use crate::saved::Saved;
 use crate::session::{Ask, Asked, Local, Prepared, Session, locked};
 use crate::sources;
@@ -227,9 +226,16 @@ impl ApplyRun<'_> {
         if let Some((_, error)) = summary.failure {
             return Err(error.into());
         }
-        let data = json!({ "outcome": "reported", "steps": summary.outcomes, "totals": summary.plan.totals });
+        let data = RunTold {
+            outcome: "reported",
+            seconds: None,
+            steps: summary.outcomes,
+            failed: None,
+            totals: summary.plan.totals,
+            taken: None,
+        };
         let said = || message!("Nothing was changed: this was a dry run.");
-        self.output.result("run", &data, Vec::new(), said);
+        self.output.result(&data, Vec::new(), said);
         Ok(ExitCode::SUCCESS)
     }
 
@@ -267,9 +273,16 @@ fn request_in(
 }
 
 fn nothing_to_do(plan: &Plan, seconds: f64, output: &Console) -> ExitCode {
-    let data = json!({ "outcome": "already-done", "seconds": seconds, "steps": {}, "totals": plan.totals });
+    let data = RunTold {
+        outcome: "already-done",
+        seconds: Some(seconds),
+        steps: Default::default(),
+        failed: None,
+        totals: plan.totals,
+        taken: None,
+    };
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
-    output.result("run", &data, diagnostics, || {
+    output.result(&data, diagnostics, || {
         let done = plan.steps.iter().filter(|step| step.status == Status::Done).count();
         let (sign, ms) = (styled(GOOD, "✓"), seconds * 1000.0);
         match plan.builds_here() {

@@ -5,9 +5,10 @@ use std::process::ExitCode;
 
 use aitk_env::{HttpClient, Wrapped, backend, fetch_all, write_bundle};
 use aitk_exec::{Event, Incoming, Reporter};
-use aitk_plan::{Bytes, Choices, Locked, Plan, Request};
+use aitk_plan::{Bytes, Choices, Locked, Manager, Plan, Request};
 use aitk_system::{Deny, Message, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
@@ -16,6 +17,19 @@ use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Local, Session, locked};
 use crate::sources;
+
+/// A bundle that was written.
+#[derive(Serialize, JsonSchema)]
+pub struct BundleTold<'a> {
+    /// Where it is.
+    path: &'a Path,
+    /// Its bytes.
+    size: u64,
+    /// How many packages it has.
+    packages: usize,
+    /// Who installs them.
+    manager: Manager,
+}
 
 pub fn run(
     local: &Local,
@@ -73,9 +87,9 @@ pub fn run(
     };
     let size = write_bundle(&args.output, &wrapped)?;
     progress.event(&Event::RunFinished { outcome: aitk_exec::Outcome::Done, seconds: 0.0 });
-    let data =
-        json!({ "path": args.output, "size": size, "packages": count, "manager": plan.manager });
-    output.result("bundle", &data, Vec::new(), || written(args, count, size));
+    let path = args.output.as_path();
+    let data = BundleTold { path, size, packages: count, manager: plan.manager };
+    output.result(&data, Vec::new(), || written(args, count, size));
     Ok(ExitCode::SUCCESS)
 }
 

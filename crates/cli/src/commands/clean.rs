@@ -1,19 +1,39 @@
 //! `aitk clean`
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use aitk_exec::{Around, Cleaning, Keeps, Receipt, clean, cleaning};
 use aitk_plan::Bytes;
 use aitk_system::message;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Clean, Common};
-use crate::commands::remove::{places, taken};
+use crate::commands::remove::{KeptTold, places, taken};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, Console, GOOD, one_line, styled};
 use crate::run::{confirm, take_turn};
 use crate::session::{Local, Session};
 use crate::words::said;
+
+/// What is taken away because nothing needs it any more.
+#[derive(Serialize, JsonSchema)]
+pub struct CleaningTold<'a> {
+    /// The generations that go.
+    generations: Vec<&'a Path>,
+    /// The files of the cache, and what is left of runs, that go.
+    files: &'a [PathBuf],
+    /// What stays, and why.
+    kept: Vec<KeptTold<'a>>,
+    /// What comes free at most.
+    bytes: u64,
+    /// Whether it is only shown.
+    dry_run: bool,
+    /// What came free; only where something was taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freed: Option<u64>,
+}
 
 pub fn run(
     local: &Local,
@@ -39,13 +59,14 @@ pub fn run(
     };
     let keeps = Keeps { generations: args.keep.into(), no_cache: args.cache, older: args.older };
     let cleaning = cleaning(&around, keeps)?;
-    let mut data = json!({
-        "generations": cleaning.generations.iter().map(|goes| &goes.path).collect::<Vec<_>>(),
-        "files": cleaning.files,
-        "kept": cleaning.kept.iter().map(|kept| json!({ "path": kept.path, "reason": kept.reason })).collect::<Vec<_>>(),
-        "bytes": cleaning.bytes,
-        "dry_run": args.dry_run,
-    });
+    let mut data = CleaningTold {
+        generations: cleaning.generations.iter().map(|goes| goes.path.as_path()).collect(),
+        files: &cleaning.files,
+        kept: KeptTold::all(&cleaning.kept),
+        bytes: cleaning.bytes,
+        dry_run: args.dry_run,
+        freed: None,
+    };
     if !output.json {
         show(&cleaning, output);
     }
@@ -54,7 +75,7 @@ pub fn run(
             true => message!("{} Nothing to clean: all of it is needed.", styled(GOOD, "✓")),
             false => message!("Nothing was removed: this was a dry run."),
         };
-        output.result("cleaning", &data, Vec::new(), || text);
+        output.result(&data, Vec::new(), || text);
         return Ok(ExitCode::SUCCESS);
     }
     // What is taken away does not come back, so silence means no.
@@ -62,10 +83,10 @@ pub fn run(
     let before = taken(&**local, &session);
     let failed = clean(&around, &cleaning, &mut receipt)?;
     let freed = before.saturating_sub(taken(&**local, &session));
-    data["freed"] = freed.into();
+    data.freed = Some(freed);
     let failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
     CliError::remains(&failed)?;
-    output.result("cleaning", &data, Vec::new(), || {
+    output.result(&data, Vec::new(), || {
         message!("{} {} came free.", styled(GOOD, "✓"), Bytes(freed))
     });
     Ok(ExitCode::SUCCESS)

@@ -42,8 +42,7 @@ pub fn run(
     };
     let Detection { machine, notes } = detection;
     let diagnostics = notes.iter().map(Diagnostic::from).collect();
-    output
-        .result("machine", &machine, diagnostics, || page(&machine, &catalog, output.verbose > 0));
+    output.result(&machine, diagnostics, || page(&machine, &catalog, output.verbose > 0));
     if !output.json && output.verbose > 0 {
         for note in &notes {
             let code = styled(DIM, &note.code);

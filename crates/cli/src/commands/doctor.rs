@@ -12,7 +12,8 @@ use aitk_env::Environments;
 use aitk_exec::{ProjectRecord, client_lack, credentials_lack, judge};
 use aitk_plan::{Choices, Warning};
 use aitk_system::{Deny, Explain, Message, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Common, Doctor};
 use crate::error::CliError;
@@ -22,6 +23,13 @@ use crate::session::{Ask, Local, Session};
 use crate::typed::command_as_typed;
 use crate::upkeep::Upkeep;
 use crate::words::said;
+
+/// What was found.
+#[derive(Serialize, JsonSchema)]
+pub struct DoctorTold<'a> {
+    /// What is wrong, or will get in the way.
+    findings: &'a [Finding],
+}
 
 /// Something was found that should be mended.
 const FOUND: u8 = 2;
@@ -61,7 +69,7 @@ pub fn run(
     output.warn(&untold);
     let diagnostics = session.notes.iter().map(Diagnostic::from);
     let diagnostics = diagnostics.chain(untold.iter().map(Diagnostic::from)).collect();
-    output.result("doctor", &json!({ "findings": findings }), diagnostics, || {
+    output.result(&DoctorTold { findings: &findings }, diagnostics, || {
         let with_environment =
             named.is_some() || is_environment(system, &own_environment(&session.machine));
         page(&findings, untold.len(), looked, with_environment)

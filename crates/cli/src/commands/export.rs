@@ -9,7 +9,8 @@ use aitk_exec::Receipt;
 use aitk_export::{Export, ExportError, PublicKey, Source, Target, TargetList};
 use aitk_plan::{Language, Locks, Plan, Texts};
 use aitk_system::{Deny, Message, System, ToMessage, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
@@ -21,6 +22,30 @@ use crate::sources;
 use crate::targets::targets;
 use crate::words::{language, said};
 
+/// A form that a plan can be written in.
+#[derive(Serialize, JsonSchema)]
+pub struct TargetTold {
+    /// Its name.
+    target: String,
+    /// When it is the one to take.
+    when: String,
+}
+
+/// A plan in a form for somewhere else.
+#[derive(Serialize, JsonSchema)]
+pub struct ExportTold<'a> {
+    /// The form.
+    target: &'a str,
+    /// Where it was written; null where it stands in `text`.
+    path: Option<&'a PathBuf>,
+    /// Its files.
+    files: Vec<&'a str>,
+    /// What of the plan it leaves out.
+    without: Vec<&'a str>,
+    /// The file itself, where it was not written.
+    text: Option<&'a str>,
+}
+
 pub fn run(
     local: &Local,
     common: &Common,
@@ -30,10 +55,11 @@ pub fn run(
     let (texts, targets) = (Texts::told()?, targets(&**local)?);
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
         let when = |target: &Target, language| target.text(language, &["when"]).to_owned();
-        let data = targets.listed().map(
-            |target| json!({ "target": target.name, "when": when(target, Language::English) }),
-        );
-        output.result("targets", &data.collect::<Vec<_>>(), Vec::new(), || {
+        let data = targets.listed().map(|target| TargetTold {
+            target: target.name.clone(),
+            when: when(target, Language::English),
+        });
+        output.result(&data.collect::<Vec<_>>(), Vec::new(), || {
             let line = |target: &Target| entry(&target.name, &when(target, language()));
             targets.listed().map(line).collect::<String>()
         });
@@ -48,13 +74,13 @@ pub fn run(
     }
     let without = |language| export.without.iter().map(move |left| (left, language));
     let stdout = place.is_none().then(|| export.files[0].content.as_str());
-    let data = json!({
-        "target": target.name,
-        "path": place,
-        "files": files,
-        "without": without(Language::English).map(|(left, it)| targets.text(left, it)).collect::<Vec<_>>(),
-        "text": stdout,
-    });
+    let data = ExportTold {
+        target: &target.name,
+        path: place.as_ref(),
+        files,
+        without: without(Language::English).map(|(left, it)| targets.text(left, it)).collect(),
+        text: stdout,
+    };
     output.warn(&warnings);
     for (left, language) in without(language()) {
         let what = Message::plain(targets.text(left, language));
@@ -65,12 +91,10 @@ pub fn run(
     }
     match (output.json, stdout) {
         (false, Some(text)) => output::data(text),
-        _ => {
-            output.result("export", &data, warnings.iter().map(Diagnostic::from).collect(), || {
-                let place = place.unwrap_or_default();
-                texts.fill("export.written", vec![("path", place.told())])
-            })
-        }
+        _ => output.result(&data, warnings.iter().map(Diagnostic::from).collect(), || {
+            let place = place.clone().unwrap_or_default();
+            texts.fill("export.written", vec![("path", place.told())])
+        }),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,9 +7,10 @@ use aitk_env::{
     Environments, Generation, GenerationRecord, Running, State, Switch, Usage, running,
 };
 use aitk_exec::ExecError;
-use aitk_plan::Bytes;
+use aitk_plan::{Bytes, Manager};
 use aitk_system::{Message, System, ToMessage, message};
-use serde_json::{Value, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::changes::PackageChange;
 use crate::error::CliError;
@@ -38,6 +39,59 @@ struct Stands {
     in_use: bool,
     /// Whether it was in use before.
     before: bool,
+}
+
+/// What stands of an environment, and how it came to be.
+#[derive(Serialize, JsonSchema)]
+pub struct HistoryTold<'a> {
+    /// Each time that another generation became the one in use.
+    switches: Vec<SwitchTold<'a>>,
+    /// What there is.
+    generations: Vec<GenerationTold<'a>>,
+    /// Where the link was last to lead, where it leads elsewhere: it was moved by hand.
+    moved_from: Option<&'a str>,
+}
+
+/// Another generation became the one in use.
+#[derive(Serialize, JsonSchema)]
+struct SwitchTold<'a> {
+    #[serde(flatten)]
+    switch: &'a Switch,
+    /// What differed.
+    changes: &'a [PackageChange],
+}
+
+/// One generation.
+#[derive(Serialize, JsonSchema)]
+struct GenerationTold<'a> {
+    /// Its name.
+    generation: String,
+    /// Its folder.
+    path: &'a Path,
+    /// Whether it is the one in use.
+    in_use: bool,
+    /// Whether it was in use before.
+    before: bool,
+    /// `whole`, `half-built` or `damaged`.
+    state: &'a str,
+    /// What is wrong with it.
+    faults: Vec<Message>,
+    /// Bytes that come free with it.
+    own: u64,
+    /// Bytes that it shares with others and with the cache.
+    shared: u64,
+    /// When it was built.
+    built: Option<&'a str>,
+    /// In which run.
+    run: Option<&'a str>,
+    /// The version of Python.
+    python: Option<&'a str>,
+    /// Who has installed it.
+    manager: Option<Manager>,
+    /// How many packages it has.
+    packages: Option<usize>,
+    /// What runs from it.
+    running: &'a [Running],
 }
 
 impl History {
@@ -81,17 +135,13 @@ impl History {
         Ok(Self { switches, generations, moved })
     }
 
-    pub fn json(&self) -> Value {
-        let switch = |(switch, changes): &(Switch, Vec<PackageChange>)| {
-            let mut one = serde_json::to_value(switch).unwrap_or_default();
-            one["changes"] = changes.iter().map(PackageChange::json).collect();
-            one
-        };
-        json!({
-            "switches": self.switches.iter().map(switch).collect::<Vec<_>>(),
-            "generations": self.generations.iter().map(Stands::json).collect::<Vec<_>>(),
-            "moved_from": self.moved,
-        })
+    pub fn told(&self) -> HistoryTold<'_> {
+        let switches = self.switches.iter();
+        HistoryTold {
+            switches: switches.map(|(switch, changes)| SwitchTold { switch, changes }).collect(),
+            generations: self.generations.iter().map(Stands::told).collect(),
+            moved_from: self.moved.as_deref(),
+        }
     }
 
     pub fn page(&self) -> String {
@@ -147,28 +197,28 @@ fn page_of(switch: &Switch, changes: &[PackageChange]) -> String {
 }
 
 impl Stands {
-    fn json(&self) -> Value {
+    fn told(&self) -> GenerationTold<'_> {
         let record = self.record.as_ref();
         let faults: Vec<_> = match &self.state {
             State::Damaged(faults) => faults.iter().map(ToMessage::told).collect(),
             _ => Vec::new(),
         };
-        json!({
-            "generation": self.generation.folder(),
-            "path": self.generation.path(),
-            "in_use": self.in_use,
-            "before": self.before,
-            "state": self.state.name(),
-            "faults": faults,
-            "own": self.usage.own(),
-            "shared": self.usage.shared(),
-            "built": record.and_then(|record| record.when.clone()),
-            "run": record.and_then(|record| record.run.clone()),
-            "python": record.map(|record| record.python.clone()),
-            "manager": record.map(|record| record.manager),
-            "packages": record.map(|record| record.layers.values().map(BTreeMap::len).sum::<usize>()),
-            "running": self.running,
-        })
+        GenerationTold {
+            generation: self.generation.folder(),
+            path: self.generation.path(),
+            in_use: self.in_use,
+            before: self.before,
+            state: self.state.name(),
+            faults,
+            own: self.usage.own(),
+            shared: self.usage.shared(),
+            built: record.and_then(|record| record.when.as_deref()),
+            run: record.and_then(|record| record.run.as_deref()),
+            python: record.map(|record| record.python.as_str()),
+            manager: record.map(|record| record.manager),
+            packages: record.map(|record| record.layers.values().map(BTreeMap::len).sum::<usize>()),
+            running: &self.running,
+        }
     }
 
     fn page(&self) -> String {

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use aitk_plan::{CHOICES, Choice, Request, Takes};
 use aitk_system::{Deny, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 use textwrap::Options;
 
 use crate::args::{ChoiceArgs, Common, Init, Trust};
@@ -32,6 +33,30 @@ const SHOWN: &[(&str, &str)] = &[
     ("package", "[\"polars\", \"duckdb>=1.1\"]"),
     ("env", "\"thesis\""),
 ];
+
+/// A folder's own file, as it was made.
+#[derive(Serialize, JsonSchema)]
+pub struct InitTold {
+    /// Where it is.
+    file: PathBuf,
+    /// The lock beside it; null where none was made.
+    lock: Option<PathBuf>,
+    /// How many packages that has.
+    packages: Option<usize>,
+    /// The environment of the folder.
+    env: String,
+}
+
+/// A folder's own file, confirmed or not any more.
+#[derive(Serialize, JsonSchema)]
+pub struct TrustTold {
+    /// Where it is.
+    file: PathBuf,
+    /// Whether it counts from now on.
+    confirmed: bool,
+    /// The environment of the folder.
+    env: String,
+}
 
 pub fn run(
     local: &Local,
@@ -63,13 +88,13 @@ pub fn run(
         true => None,
         false => Some(lock(local, common, &file, output)?),
     };
-    let data = json!({
-        "file": path,
-        "lock": locked.map(|_| file.lock_path()),
-        "packages": locked,
-        "env": file.env(),
-    });
-    output.result("init", &data, Vec::new(), || done(&file, locked));
+    let data = InitTold {
+        file: path,
+        lock: locked.map(|_| file.lock_path()),
+        packages: locked,
+        env: file.env(),
+    };
+    output.result(&data, Vec::new(), || done(&file, locked));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -91,8 +116,8 @@ pub fn trust(local: &Local, args: &Trust, output: &Console) -> Result<ExitCode, 
         true => file.doubt(&**local)?,
         false => file.confirm(&**local)?,
     }
-    let data = json!({ "file": file.path(), "confirmed": !args.revoke, "env": file.env() });
-    output.result("trust", &data, Vec::new(), || match args.revoke {
+    let data = TrustTold { file: file.path(), confirmed: !args.revoke, env: file.env() };
+    output.result(&data, Vec::new(), || match args.revoke {
         true => message!("{} does not count any more until it is confirmed.", file.path()),
         false => message!(
             "{} {} counts from now on, until it changes. It asks for: {}",

@@ -1,15 +1,31 @@
 //! `aitk lock`
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use aitk_plan::{Manager, Package};
 use aitk_system::{Deny, Message, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{self, Common};
 use crate::error::CliError;
 use crate::output::{Console, Diagnostic, data};
 use crate::progress::Progress;
 use crate::session::{Ask, Local, Session, locked};
+
+/// The lock of an environment.
+#[derive(Serialize, JsonSchema)]
+pub struct LockTold<'a> {
+    /// Who installs it.
+    manager: Manager,
+    /// The file that it was written to; null where none was named.
+    file: Option<&'a PathBuf>,
+    /// What it holds.
+    packages: Vec<&'a Package>,
+    /// The lock itself, where no file was named.
+    text: Option<&'a str>,
+}
 
 pub fn run(
     local: &Local,
@@ -35,14 +51,14 @@ pub fn run(
         output.say(message!("{} packages in {}", packages.len(), path.display()));
     }
     if output.json {
-        let data = json!({
-            "manager": plan.manager,
-            "file": args.output,
-            "packages": packages,
-            "text": args.output.is_none().then_some(&text),
-        });
+        let data = LockTold {
+            manager: plan.manager,
+            file: args.output.as_ref(),
+            packages,
+            text: args.output.is_none().then_some(text.as_str()),
+        };
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
-        output.result("lock", &data, diagnostics, Message::default);
+        output.result(&data, diagnostics, Message::default);
     } else if args.output.is_none() {
         data(&text);
     }

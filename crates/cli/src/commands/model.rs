@@ -5,18 +5,20 @@ use std::collections::BTreeMap;
 use aitk_detect::{Gpu, Machine};
 use aitk_plan::{Bytes, Weights};
 use aitk_system::{Message, message};
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::{CARE, GOOD, Page, styled};
 use crate::words::said;
 
-/// What a model takes, and what there is for it.
-#[derive(Serialize)]
+/// What a language model takes, and what there is for it.
+#[derive(Serialize, JsonSchema)]
 pub struct Model {
     /// Its parameters, in billions.
     billions: f64,
     /// What it takes while it runs.
-    needs: Vec<Need>,
+    needs: Vec<Takes>,
+    /// What there is to run it on.
     devices: Vec<Device>,
     /// GPUs that cannot be used as they stand.
     idle: Vec<String>,
@@ -24,19 +26,22 @@ pub struct Model {
     as_of: String,
 }
 
-#[derive(Serialize)]
-struct Need {
+#[derive(Serialize, JsonSchema)]
+struct Takes {
+    /// With weights of so many bits,
     bits: u8,
+    /// so many bytes.
     bytes: u64,
 }
 
 /// What computes, and has memory for a model.
-#[derive(Serialize)]
+#[derive(Serialize, JsonSchema)]
 struct Device {
     /// `gpu`, `gpus` (several that hold it together), `cpu`.
     kind: &'static str,
     /// What it is called; of several, how many they are.
     name: String,
+    /// Its memory, in bytes.
     memory: u64,
     /// The bits of the weights with which the model fits, the fewest first.
     bits: Vec<u8>,
@@ -72,7 +77,7 @@ impl Model {
             let name = machine.cpu.model.as_deref().unwrap_or_default();
             device("cpu", name, memory, memory / 4 * 3)
         }));
-        let needs = needs.into_iter().map(|(bits, bytes)| Need { bits, bytes }).collect();
+        let needs = needs.into_iter().map(|(bits, bytes)| Takes { bits, bytes }).collect();
         let (source, as_of) = (weights.source.clone(), weights.as_of.clone());
         let idle = machine.gpus.iter().filter(|gpu| !gpu.usable);
         let mut idle: Vec<_> =

@@ -74,7 +74,7 @@ pub fn run(
         local.write(path, text.as_bytes(), 0o644).map_err(CliError::io(path))?;
     }
     let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
-    output.result("plan", &plan, diagnostics, || show(&plan, output.verbose > 0));
+    output.result(&plan, diagnostics, || show(&plan, output.verbose > 0));
     output.warn(&plan.warnings);
     if let (Some(path), false) = (&args.output, output.json) {
         output.say(message!("saved; carry it out with `aitk apply {}`", path.display()));

@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use aitk_export::{Target, TargetList};
 use aitk_plan::{Language, Phase, Profile, ProfileStep};
-use serde_json::json;
+use aitk_system::Message;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::Profiles;
 use crate::error::CliError;
@@ -12,6 +14,67 @@ use crate::output::{Console, DIM, HEAD, page_width, styled, wrapping};
 use crate::session::Local;
 use crate::targets::targets;
 use crate::words::{language, said};
+
+/// A budget, and what can be chosen of it.
+#[derive(Serialize, JsonSchema)]
+pub struct ProfileTold<'a> {
+    /// Its name, for `--budget`.
+    name: &'a str,
+    /// What it is, in a few words.
+    title: &'a Message,
+    /// What it brings.
+    summary: &'a Message,
+    /// What can be added, for `--with`.
+    with: Vec<String>,
+    /// What it ensures, in order.
+    steps: Vec<ProfileStepTold<'a>>,
+    /// The platforms that it has projects or notebooks for.
+    platforms: Vec<PlatformTold<'a>>,
+}
+
+/// A step of a budget.
+#[derive(Serialize, JsonSchema)]
+struct ProfileStepTold<'a> {
+    id: &'a str,
+    /// What it is, for people.
+    title: &'a Message,
+    /// Why it is there.
+    why: &'a Message,
+    /// What asks for it, for `--with`; null where it is always there.
+    with: Option<&'a String>,
+}
+
+/// A platform, with what can be chosen of it.
+#[derive(Serialize, JsonSchema)]
+struct PlatformTold<'a> {
+    /// Its name, for `--platform`.
+    name: &'a str,
+    /// When it is the one to take.
+    what: &'a str,
+    /// What can be added, for `--part`.
+    parts: Vec<PartTold<'a>>,
+    /// What can be set, for `--set`.
+    parameters: Vec<ParameterTold>,
+}
+
+/// A part of a project.
+#[derive(Serialize, JsonSchema)]
+struct PartTold<'a> {
+    name: &'a str,
+    what: &'a str,
+}
+
+/// Something that can be set.
+#[derive(Serialize, JsonSchema)]
+struct ParameterTold {
+    name: String,
+    /// What it is where nothing is set.
+    default: String,
+    /// What it must look like, as a regular expression.
+    pattern: Option<String>,
+    /// What it is one of; empty where anything goes.
+    one_of: Vec<String>,
+}
 
 pub fn run(local: &Local, args: &Profiles, output: &Console) -> Result<ExitCode, CliError> {
     let targets = targets(&**local)?;
@@ -23,19 +86,24 @@ pub fn run(local: &Local, args: &Profiles, output: &Console) -> Result<ExitCode,
         .iter()
         .map(|profile| {
             let steps: Vec<_> = steps(&targets, profile)
-                .map(|step| json!({ "id": step.id, "title": step.title, "why": step.why, "with": step.with }))
+                .map(|step| ProfileStepTold {
+                    id: &step.id,
+                    title: &step.title,
+                    why: &step.why,
+                    with: step.with.as_ref(),
+                })
                 .collect();
             let platforms: Vec<_> = platforms(&targets, profile)
                 .map(|target| platform_data(&targets, target))
                 .collect::<Result<_, _>>()?;
-            Ok(json!({
-                "name": profile.name,
-                "title": profile.title,
-                "summary": profile.summary,
-                "with": profile.options(),
-                "steps": steps,
-                "platforms": platforms,
-            }))
+            Ok(ProfileTold {
+                name: &profile.name,
+                title: &profile.title,
+                summary: &profile.summary,
+                with: profile.options().into_iter().map(ToString::to_string).collect(),
+                steps,
+                platforms,
+            })
         })
         .collect::<Result<_, CliError>>()?;
     let shown: Vec<String> = match &args.name {
@@ -44,7 +112,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Console) -> Result<ExitCode,
             .map(|target| show_platform(&targets, target))
             .collect::<Result<_, _>>()?,
     };
-    output.result("profiles", &data, Vec::new(), || {
+    output.result(&data, Vec::new(), || {
         let one = |profile| page(profile, &targets, args.name.is_some(), &shown.concat());
         profiles.iter().map(one).collect::<String>()
     });
@@ -94,21 +162,23 @@ fn platforms<'a>(
 }
 
 /// A platform with what can be chosen of it.
-fn platform_data(targets: &TargetList, target: &Target) -> Result<serde_json::Value, CliError> {
-    let text = |path: &[&str]| target.text(Language::English, path).to_owned();
-    let parts = target
-        .optional
-        .keys()
-        .map(|name| json!({ "name": name, "what": text(&["optional", name]) }));
+fn platform_data<'a>(
+    targets: &TargetList,
+    target: &'a Target,
+) -> Result<PlatformTold<'a>, CliError> {
+    let text = |path: &[&str]| target.text(Language::English, path);
+    let parts =
+        target.optional.keys().map(|name| PartTold { name, what: text(&["optional", name]) });
     let parameters = targets.declared(target)?.into_iter().map(|(name, parameter)| {
-        json!({ "name": name, "default": parameter.default, "pattern": parameter.pattern, "one_of": parameter.one_of })
+        let aitk_export::Parameter { default, pattern, one_of, .. } = parameter.clone();
+        ParameterTold { name, default, pattern, one_of }
     });
-    Ok(json!({
-        "name": target.name,
-        "what": text(&["when"]),
-        "parts": parts.collect::<Vec<_>>(),
-        "parameters": parameters.collect::<Vec<_>>(),
-    }))
+    Ok(PlatformTold {
+        name: &target.name,
+        what: text(&["when"]),
+        parts: parts.collect(),
+        parameters: parameters.collect(),
+    })
 }
 
 /// The same for people.

@@ -11,7 +11,8 @@ use aitk_exec::{
 };
 use aitk_plan::{Bytes, SWAP_FILE};
 use aitk_system::{Message, System, is_terminal, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Common, Remove};
 use crate::error::CliError;
@@ -20,6 +21,63 @@ use crate::places::{TAG, here};
 use crate::run::{agrees, confirm, elevate, take_turn};
 use crate::session::{Local, Session};
 use crate::words::said;
+
+/// What is taken away: all of aitk's on this machine, or in the folder of a project what of that nobody has touched.
+#[derive(Serialize, JsonSchema)]
+#[serde(untagged)]
+pub enum RemovalTold<'a> {
+    /// All of aitk's on this machine.
+    Machine(MachineRemoval<'a>),
+    /// What of a project nobody has touched.
+    Project {
+        /// Its folder.
+        project: &'a Path,
+        /// The files that go.
+        removed: &'a [PathBuf],
+        /// The files that stay, for they were changed.
+        kept: &'a [PathBuf],
+        /// Whether it is only shown.
+        dry_run: bool,
+    },
+}
+
+/// What is taken away of this machine.
+#[derive(Serialize, JsonSchema)]
+pub struct MachineRemoval<'a> {
+    /// What the user's own rights are enough for.
+    removed: Vec<&'a Path>,
+    /// What root does.
+    commands: &'a [String],
+    /// What stays, and why.
+    kept: Vec<KeptTold<'a>>,
+    /// What the receipt names and aitk cannot have made: it stays.
+    refused: &'a [String],
+    /// Packages that came by aitk; they stay.
+    system_packages: &'a [String],
+    /// Whether it is only shown.
+    dry_run: bool,
+    /// What comes free at most.
+    bytes: u64,
+    /// What came free; only where something was taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    freed: Option<u64>,
+    /// The files of the cache that went along; only where something was taken away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<&'a [PathBuf]>,
+}
+
+/// Something that stays.
+#[derive(Serialize, JsonSchema)]
+pub struct KeptTold<'a> {
+    path: &'a Path,
+    reason: &'a Message,
+}
+
+impl<'a> KeptTold<'a> {
+    pub fn all(kept: &'a [Kept]) -> Vec<Self> {
+        kept.iter().map(|one| Self { path: &one.path, reason: &one.reason }).collect()
+    }
+}
 
 pub fn run(
     local: &Local,
@@ -40,16 +98,27 @@ pub fn run(
     let state = &session.machine.folders.state;
     let mut receipt = Receipt::load(state, &**local)?;
     let places = places(&session, &receipt);
-    let told = receipt.clone();
+    let before = receipt.clone();
     note_by_marks(&mut receipt, &places, &**local);
     let mut removal = removal(&receipt, &places, &**local);
-    removal.name_unproven(&told, &places, &**local);
+    removal.name_unproven(&before, &places, &**local);
     let system = brought(&receipt, &**local);
     let as_root = session.machine.privilege.root;
     let commands = of_root(&removal, as_root);
     let bytes = room(&removal, &session, args.all);
-    let mut data = removal_json(&removal, &commands, &system, args.dry_run);
-    data["bytes"] = bytes.into();
+    let told = |freed, cache| {
+        RemovalTold::Machine(MachineRemoval {
+            removed: removal.goes.iter().map(|goes| goes.path.as_path()).collect(),
+            commands: &commands,
+            kept: KeptTold::all(&removal.kept),
+            refused: &removal.refused,
+            system_packages: &system,
+            dry_run: args.dry_run,
+            bytes,
+            freed,
+            cache,
+        })
+    };
     if !output.json {
         show(&removal, bytes, &system, &session, output);
     }
@@ -57,7 +126,7 @@ pub fn run(
         prune_empty(&places, &**local)?;
     }
     if args.dry_run || (removal.is_empty() && !args.all) {
-        output.result("removal", &data, Vec::new(), || nothing_done(&removal));
+        output.result(&told(None, None), Vec::new(), || nothing_done(&removal));
         return Ok(ExitCode::SUCCESS);
     }
     // What is taken away does not come back, so silence means no.
@@ -73,11 +142,10 @@ pub fn run(
         forget_all(local, &session)?;
     }
     let freed = before.saturating_sub(taken(&**local, &session));
-    data["freed"] = freed.into();
-    data["cache"] = cache.iter().map(|path| path.display().to_string()).collect();
     CliError::remains(&failed)?;
+    let data = told(Some(freed), Some(&cache));
     let (sign, freed) = (styled(GOOD, "✓"), Bytes(freed));
-    output.result("removal", &data, Vec::new(), || {
+    output.result(&data, Vec::new(), || {
         message!("{sign} What aitk had made here is gone; {} came free.", freed)
     });
     Ok(ExitCode::SUCCESS)
@@ -122,23 +190,6 @@ fn take(
     Ok(failed)
 }
 
-fn removal_json(
-    removal: &Removal,
-    commands: &[String],
-    system: &[String],
-    dry_run: bool,
-) -> serde_json::Value {
-    let kept = |kept: &Kept| json!({ "path": kept.path, "reason": kept.reason });
-    json!({
-        "removed": removal.goes.iter().map(|goes| &goes.path).collect::<Vec<_>>(),
-        "commands": commands,
-        "kept": removal.kept.iter().map(kept).collect::<Vec<_>>(),
-        "refused": removal.refused,
-        "system_packages": system,
-        "dry_run": dry_run,
-    })
-}
-
 /// In the folder of a project: what of it nobody has touched, and nothing else of aitk's.
 fn remove_project_here(
     local: &Local,
@@ -147,12 +198,12 @@ fn remove_project_here(
     args: &Remove,
     output: &Console,
 ) -> Result<ExitCode, CliError> {
-    let data = json!({
-        "project": folder,
-        "removed": removal.goes,
-        "kept": removal.kept,
-        "dry_run": args.dry_run,
-    });
+    let data = RemovalTold::Project {
+        project: folder,
+        removed: &removal.goes,
+        kept: &removal.kept,
+        dry_run: args.dry_run,
+    };
     if !output.json {
         for path in &removal.goes {
             output.say(format!("  {} {}", styled(BAD, "-"), one_line(path.display())));
@@ -164,7 +215,7 @@ fn remove_project_here(
     }
     if args.dry_run {
         let text = message!("Nothing was removed: this was a dry run.");
-        output.result("removal", &data, Vec::new(), || text);
+        output.result(&data, Vec::new(), || text);
         return Ok(ExitCode::SUCCESS);
     }
     confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
@@ -173,7 +224,7 @@ fn remove_project_here(
     if !output.json && receipt.objects.keys().any(|key| key.starts_with("service:")) {
         output.say(message!("The services go on: `cd && aitk remove` takes them away."));
     }
-    output.result("removal", &data, Vec::new(), || {
+    output.result(&data, Vec::new(), || {
         let sign = styled(GOOD, "✓");
         message!("{sign} What aitk had written here and nobody has changed is gone.")
     });

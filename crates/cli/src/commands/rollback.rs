@@ -7,7 +7,8 @@ use aitk_env::{Environments, Generation, GenerationRecord, add_again};
 use aitk_exec::{Back, Journal, Receipt, back, env_flag};
 use aitk_plan::{Plan, Request, Warning};
 use aitk_system::{Deny, System, listen_for_interrupts, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Common, Rollback};
 use crate::changes::PackageChange;
@@ -17,6 +18,23 @@ use crate::progress::Progress;
 use crate::run::{confirm, finish, refuse_blocked, take_turn};
 use crate::session::{Ask, Local, Prepared, Session};
 use crate::words::said;
+
+/// The way back to another generation, as it is shown before it is gone.
+#[derive(Serialize, JsonSchema)]
+pub struct RollbackTold<'a> {
+    /// The environment.
+    env: &'a str,
+    /// The generation in use; null where there is nothing to do.
+    from: Option<String>,
+    /// The one that is gone back to; null where there is nothing to do.
+    to: Option<String>,
+    /// What becomes of packages.
+    changes: &'a [PackageChange],
+    /// What the user had put into it.
+    added: Vec<String>,
+    /// Whether it is only shown.
+    dry_run: bool,
+}
 
 pub fn run(
     local: &Local,
@@ -55,9 +73,7 @@ pub fn run(
     if args.dry_run {
         let data = planned(&back, current.as_ref(), &changes, env, &**local);
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
-        output.result("rollback", &data, diagnostics, || {
-            message!("Nothing was changed: this was a dry run.")
-        });
+        output.result(&data, diagnostics, || message!("Nothing was changed: this was a dry run."));
         return Ok(ExitCode::SUCCESS);
     }
     refuse_blocked(&plan, &session.machine)?;
@@ -76,21 +92,21 @@ pub fn run(
 }
 
 /// What would be done, for programs.
-fn planned(
+fn planned<'a>(
     back: &Back,
     before: Option<&(Generation, GenerationRecord)>,
-    changes: &[PackageChange],
-    env: &str,
+    changes: &'a [PackageChange],
+    env: &'a str,
     system: &dyn System,
-) -> serde_json::Value {
-    json!({
-        "env": env,
-        "from": before.map(|(generation, _)| generation.folder()),
-        "to": back.generation.folder(),
-        "changes": changes.iter().map(PackageChange::json).collect::<Vec<_>>(),
-        "added": back.generation.added(system).iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "dry_run": true,
-    })
+) -> RollbackTold<'a> {
+    RollbackTold {
+        env,
+        from: before.map(|(generation, _)| generation.folder()),
+        to: Some(back.generation.folder()),
+        changes,
+        added: back.generation.added(system).iter().map(ToString::to_string).collect(),
+        dry_run: true,
+    }
 }
 
 /// Says what is in use now, and what goes forward again.
@@ -109,9 +125,10 @@ fn in_use(
 }
 
 fn already(env: &str, output: &Console) -> ExitCode {
-    let data = json!({ "env": env, "from": null, "to": null, "changes": [], "added": [], "dry_run": false });
+    let data =
+        RollbackTold { env, from: None, to: None, changes: &[], added: Vec::new(), dry_run: false };
     let text = message!("{} Nothing to do: that is the one in use.", styled(GOOD, "✓"));
-    output.result("rollback", &data, Vec::new(), || text);
+    output.result(&data, Vec::new(), || text);
     ExitCode::SUCCESS
 }
 

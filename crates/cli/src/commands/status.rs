@@ -9,18 +9,107 @@ use aitk_exec::{
     Interrupted, ProjectState, ServiceState, brought, env_flag, interrupted_run, project_state,
     service_states,
 };
-use aitk_plan::{FrameworkPlan, Language};
+use aitk_plan::{FrameworkPlan, Language, Manager, Request};
 use aitk_system::{Message, System, ToMessage, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Common, StatusArgs};
-use crate::commands::history::History;
+use crate::commands::history::{History, HistoryTold};
 use crate::error::{CliError, making};
 use crate::output::{BAD, CARE, Console, DIM, GOOD, HEAD, one_line, styled};
 use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::upkeep::Upkeep;
 use crate::words::{language, said};
+
+/// What is here because of aitk.
+#[derive(Serialize, JsonSchema)]
+pub struct StatusTold<'a> {
+    /// The project of the current folder; null where there is none.
+    project: Option<ProjectTold<'a>>,
+    /// The environment in use; null where there is none.
+    environment: Option<EnvironmentTold<'a>>,
+    /// What runs as long as the machine is on.
+    services: Vec<ServiceTold<'a>>,
+    /// What was last asked for; null where nothing was.
+    wish: Option<Request>,
+    /// How many packages of the system came by aitk.
+    system_packages: usize,
+    /// The step at which a run did not come to its end; null where none is open.
+    interrupted: Option<&'a Message>,
+    /// What was before, with `--history`.
+    history: Option<HistoryTold<'a>>,
+}
+
+/// A project in its folder.
+#[derive(Serialize, JsonSchema)]
+struct ProjectTold<'a> {
+    /// The platform that it is for.
+    platform: &'a str,
+    /// Its folder.
+    path: &'a Path,
+    /// The parts that were chosen.
+    parts: &'a [String],
+    /// The version of aitk that has written it.
+    aitk: &'a str,
+    /// How many files that were.
+    files: usize,
+    /// Those that were changed since.
+    changed: &'a [String],
+    /// Those that were taken away since.
+    away: &'a [String],
+    /// Those that wait for the person.
+    conflicts: &'a [PathBuf],
+    /// The day on which it was written.
+    written: Option<&'a str>,
+    /// What has aged.
+    aged: &'a [Message],
+    /// The files that are newer in this aitk; null where only the sources can tell.
+    newer: Option<&'a [String]>,
+    /// The pins that are newer in this aitk, before and now.
+    pins: Option<&'a [(String, String)]>,
+}
+
+/// An environment in use.
+#[derive(Serialize, JsonSchema)]
+struct EnvironmentTold<'a> {
+    name: &'a str,
+    /// Where it is.
+    path: &'a Path,
+    /// The generation that it leads to.
+    generation: &'a str,
+    /// The version of Python.
+    python: &'a str,
+    /// The framework's build.
+    build: Option<&'a String>,
+    /// The framework, with its version.
+    framework: Option<&'a Message>,
+    /// How many packages it has.
+    packages: usize,
+    /// Who has installed it.
+    manager: Manager,
+    /// What the user has put into it.
+    added: &'a [String],
+}
+
+/// A service of systemd's.
+#[derive(Serialize, JsonSchema)]
+struct ServiceTold<'a> {
+    name: &'a str,
+    /// What it is.
+    what: &'a str,
+    /// Its unit.
+    unit: String,
+    /// Where it is found.
+    address: &'a str,
+    /// Its version.
+    version: Option<&'a str>,
+    /// Whether its unit is active.
+    runs: bool,
+    /// Whether it answers.
+    answers: bool,
+}
 
 pub fn run(
     local: &Local,
@@ -59,19 +148,19 @@ pub fn run(
     let project = project_state(&here, &**local)?;
     let upkeep = project.as_ref().map(|project| Upkeep::of(&session, &here, &project.record));
     let upkeep = upkeep.transpose()?.unwrap_or_default();
-    let data = json!({
-        "project": project.as_ref().map(|project| project_json(project, &here, &upkeep)),
-        "environment": shown.as_ref().map(ShownEnvironment::json),
-        "services": services.iter().map(service_json).collect::<Vec<_>>(),
-        "wish": request,
-        "system_packages": brought.len(),
-        "interrupted": interrupted.as_ref().map(|run| &run.at),
-        "history": history.as_ref().map(History::json),
-    });
     let make = making(env, request.is_some());
+    let data = StatusTold {
+        project: project.as_ref().map(|project| project_told(project, &here, &upkeep)),
+        environment: shown.as_ref().map(ShownEnvironment::told),
+        services: services.iter().map(service_told).collect(),
+        wish: request,
+        system_packages: brought.len(),
+        interrupted: interrupted.as_ref().map(|run| &run.at),
+        history: history.as_ref().map(History::told),
+    };
     let none =
         || said(message!("There is no environment `{}` here. Make it with `{make}`.\n", env));
-    output.result("status", &data, Vec::new(), || {
+    output.result(&data, Vec::new(), || {
         let mut text =
             project.as_ref().map(|project| page_of(project, &upkeep)).unwrap_or_default();
         text += &shown.as_ref().map_or_else(none, |shown| shown.page(brought.len()));
@@ -83,22 +172,26 @@ pub fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-fn project_json(project: &ProjectState, folder: &Path, upkeep: &Upkeep) -> serde_json::Value {
+fn project_told<'a>(
+    project: &'a ProjectState,
+    folder: &'a Path,
+    upkeep: &'a Upkeep,
+) -> ProjectTold<'a> {
     let record = &project.record;
-    json!({
-        "platform": record.platform,
-        "path": folder,
-        "parts": record.parts,
-        "aitk": record.aitk,
-        "files": record.file.len(),
-        "changed": project.changed,
-        "away": project.away,
-        "conflicts": project.conflicts,
-        "written": record.written,
-        "aged": upkeep.aged,
-        "newer": upkeep.newer.as_ref().map(|newer| &newer.files),
-        "pins": upkeep.newer.as_ref().map(|newer| &newer.pins),
-    })
+    ProjectTold {
+        platform: &record.platform,
+        path: folder,
+        parts: &record.parts,
+        aitk: &record.aitk,
+        files: record.file.len(),
+        changed: &project.changed,
+        away: &project.away,
+        conflicts: &project.conflicts,
+        written: record.written.as_deref(),
+        aged: &upkeep.aged,
+        newer: upkeep.newer.as_ref().map(|newer| newer.files.as_slice()),
+        pins: upkeep.newer.as_ref().map(|newer| newer.pins.as_slice()),
+    }
 }
 
 /// That a run did not come to its end, and what continues it.
@@ -146,17 +239,17 @@ fn page_of(project: &ProjectState, upkeep: &Upkeep) -> String {
     text
 }
 
-fn service_json(state: &ServiceState) -> serde_json::Value {
+fn service_told(state: &ServiceState) -> ServiceTold<'_> {
     let ServiceState { service, version, runs, answers } = state;
-    json!({
-        "name": service.name,
-        "what": service.what,
-        "unit": service.unit(),
-        "address": service.address,
-        "version": version,
-        "runs": runs,
-        "answers": answers,
-    })
+    ServiceTold {
+        name: &service.name,
+        what: &service.what,
+        unit: service.unit(),
+        address: &service.address,
+        version: version.as_deref(),
+        runs: *runs,
+        answers: *answers,
+    }
 }
 
 /// A service as it is shown: where it is, which, and whether it is well.
@@ -211,18 +304,18 @@ impl<'a> ShownEnvironment<'a> {
         }
     }
 
-    fn json(&self) -> serde_json::Value {
-        json!({
-            "name": self.name,
-            "path": self.path,
-            "generation": self.generation,
-            "python": self.record.python,
-            "build": self.framework.as_ref().and(self.record.build.as_ref()),
-            "framework": self.framework,
-            "packages": self.packages,
-            "manager": self.record.manager,
-            "added": self.added,
-        })
+    fn told(&self) -> EnvironmentTold<'_> {
+        EnvironmentTold {
+            name: self.name,
+            path: &self.path,
+            generation: &self.generation,
+            python: &self.record.python,
+            build: self.framework.as_ref().and(self.record.build.as_ref()),
+            framework: self.framework.as_ref(),
+            packages: self.packages,
+            manager: self.record.manager,
+            added: &self.added,
+        }
     }
 
     fn page(&self, of_system: usize) -> String {

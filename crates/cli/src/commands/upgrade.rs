@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use aitk_env::Environments;
 use aitk_exec::{Journal, Waiting, waiting};
-use aitk_plan::{Lock, Package, Part, Plan, Status};
+use aitk_plan::{Lock, Manager, Package, Part, Plan, Status, Totals};
 use aitk_system::{Deny, listen_for_interrupts, message};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use crate::args::{Common, Upgrade};
 use crate::changes::{PackageChange, Version};
@@ -21,6 +22,23 @@ use crate::words::said;
 
 /// How many packages of the system are named.
 const NAMED: usize = 20;
+
+/// What is newer, as it is shown before it is done.
+#[derive(Serialize, JsonSchema)]
+pub struct UpgradeTold<'a> {
+    /// The environment.
+    env: &'a str,
+    /// Who installs it.
+    manager: Manager,
+    /// What becomes of its packages.
+    changes: &'a [PackageChange],
+    /// Packages of the system that have an upgrade waiting: `apply` brings them.
+    system: &'a [Waiting],
+    /// What it takes.
+    totals: Totals,
+    /// Whether it is only shown.
+    dry_run: bool,
+}
 
 pub fn run(
     local: &Local,
@@ -47,13 +65,19 @@ pub fn run(
     plan.add_up();
     let changes = changes(&session, &plan, &args.which.env);
     let system = waiting(&*session.system);
-    let data = json!({ "env": args.which.env, "manager": plan.manager, "changes": changes.iter().map(PackageChange::json).collect::<Vec<_>>(),
-        "system": system.iter().map(of_system).collect::<Vec<_>>(), "totals": plan.totals, "dry_run": args.dry_run });
+    let data = UpgradeTold {
+        env: &args.which.env,
+        manager: plan.manager,
+        changes: &changes,
+        system: &system,
+        totals: plan.totals,
+        dry_run: args.dry_run,
+    };
     if !output.json {
         show_system(&system, output);
     }
     if changes.is_empty() {
-        output.result("upgrade", &data, Vec::new(), || {
+        output.result(&data, Vec::new(), || {
             message!(
                 "{} Nothing newer: every package is the newest that goes with the others.",
                 styled(GOOD, "✓")
@@ -66,9 +90,7 @@ pub fn run(
     }
     if args.dry_run {
         let diagnostics = plan.warnings.iter().map(Diagnostic::from).collect();
-        output.result("upgrade", &data, diagnostics, || {
-            message!("Nothing was changed: this was a dry run.")
-        });
+        output.result(&data, diagnostics, || message!("Nothing was changed: this was a dry run."));
         return Ok(ExitCode::SUCCESS);
     }
     refuse_blocked(&plan, &session.machine)?;
@@ -87,12 +109,6 @@ fn show_changes(changes: &[PackageChange], plan: &Plan, output: &Console) {
     let to_do = styled(HEAD, said(message!("To do:")));
     output.say(format!("{to_do} {}", said(plan.totals.to_string())));
     output.warn(&plan.warnings);
-}
-
-/// A package of the system, as a script reads it.
-fn of_system(one: &Waiting) -> serde_json::Value {
-    let Waiting { name, before, after, security } = one;
-    json!({ "name": name, "before": before, "after": after, "security": security })
 }
 
 /// What the system itself has waiting, which `apply` brings; fixes for security first.

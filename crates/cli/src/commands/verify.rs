@@ -8,6 +8,8 @@ use std::sync::Arc;
 use aitk_exec::{Remedy, VerifyFinding};
 use aitk_plan::{Part, Plan};
 use aitk_system::{Deny, Message, System, message};
+use schemars::JsonSchema;
+use serde::Serialize;
 use serde_json::json;
 
 use crate::args::{Common, Verify};
@@ -17,6 +19,32 @@ use crate::output::{BAD, Console, DIM, GOOD, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Local, Session};
 use crate::words::said;
+
+/// What was checked, and what is not as it should be.
+#[derive(Serialize, JsonSchema)]
+pub struct VerificationTold<'a> {
+    /// The environment.
+    env: &'a str,
+    /// Whether every file was read.
+    deep: bool,
+    /// Whether everything is as it should be.
+    ok: bool,
+    /// What is not.
+    findings: Vec<FindingTold<'a>>,
+}
+
+/// Something that is not as it should be.
+#[derive(Serialize, JsonSchema)]
+struct FindingTold<'a> {
+    /// The step that it belongs to.
+    step: &'a str,
+    /// What that is, for people.
+    title: &'a Message,
+    /// What is the matter.
+    message: &'a Message,
+    /// The command that helps.
+    remedy: Message,
+}
 
 pub fn run(
     local: &Local,
@@ -39,11 +67,12 @@ pub fn run(
         .iter()
         .map(|found| {
             let VerifyFinding { step, title, message, remedy, .. } = found;
-            json!({ "step": step, "title": title, "message": message, "remedy": remedy.text() })
+            FindingTold { step, title, message, remedy: Message::plain(remedy.text()) }
         })
         .collect();
-    let data = json!({ "env": args.which.env, "deep": args.deep, "ok": findings.is_empty(), "findings": list });
-    output.result("verification", &data, Vec::new(), || show(&findings, args.deep));
+    let (env, ok) = (args.which.env.as_str(), findings.is_empty());
+    let data = VerificationTold { env, deep: args.deep, ok, findings: list };
+    output.result(&data, Vec::new(), || show(&findings, args.deep));
     Ok(ExitCode::from(if findings.is_empty() { 0 } else { 2 }))
 }
 

@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use aitk_system::{Message, System, builtin, sentence};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
@@ -31,7 +32,7 @@ static BOOK: LazyLock<Book> =
     LazyLock::new(|| toml::from_str(builtin("doctor.toml")).unwrap_or_default());
 
 /// Something that is wrong, or that will get in the way.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Finding {
     /// A stable code, `AITK-H…`.
     pub code: String,
@@ -50,7 +51,9 @@ pub struct Finding {
 }
 
 /// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum Severity {
     /// Something does not work.

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use aitk_plan::names;
 use aitk_system::System;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::error::EnvError;
@@ -13,7 +14,7 @@ use crate::error::EnvError;
 pub(super) const HISTORY: &str = "history.jsonl";
 
 /// One line of it: a generation becomes the one in use.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Switch {
     /// When.
     #[serde(deserialize_with = "names::line::one")]
@@ -32,7 +33,7 @@ pub struct Switch {
 }
 
 /// What a generation became the one in use for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Occasion {
     /// Something was asked for, or did not work any more.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use aitk_system::System;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::place::Generation;
@@ -12,7 +13,7 @@ use super::place::Generation;
 const MAX_LINKS: usize = 20;
 
 /// A program that runs from a generation.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Running {
     /// Its number; another process may have it later.
     pub pid: u32,

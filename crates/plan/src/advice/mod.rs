@@ -8,6 +8,7 @@ mod tree;
 
 use aitk_detect::Machine;
 use aitk_system::Message;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::basics::basics;
@@ -23,7 +24,7 @@ pub use tree::{AdviceError, Answer, Answers, Place, Question, Tree};
 use tree::{Leaf, gpu_of};
 
 /// What somebody is advised.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Advice {
     /// The leaf of the tree: `B1`, …
     pub leaf: String,
@@ -54,7 +55,7 @@ pub struct Advice {
 }
 
 /// The order of a cost.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct CostEstimate {
     /// The amount in words, as people are told.
     pub text: Message,
@@ -69,7 +70,7 @@ pub struct CostEstimate {
 }
 
 /// An answer that was not given, and why it does not fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SetAside {
     /// The question.
     pub question: String,
@@ -80,7 +81,7 @@ pub struct SetAside {
 }
 
 /// The next step up.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NextUp {
     /// Its leaf.
     pub leaf: String,

@@ -1,6 +1,7 @@
 //! What can be rented, bought or used for nothing, compared for a need.
 
 use aitk_system::Message;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::tree::{Leaf, yes};
@@ -68,7 +69,7 @@ pub struct Size {
 }
 
 /// Kinds of offers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[allow(missing_docs, reason = "the words are in the texts, under `kind`")]
 pub enum OfferKind {
@@ -83,7 +84,7 @@ pub enum OfferKind {
 }
 
 /// Whether an offer is still there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OfferStatus {
     /// As it ever was.
@@ -97,7 +98,7 @@ pub enum OfferStatus {
 }
 
 /// What a price is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Per {
     /// A calendar month, used or not.
@@ -109,7 +110,7 @@ pub enum Per {
 }
 
 /// What somebody needs besides their answers: `--vram`, `--hours`, `--spend`.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Need {
     /// Memory of a GPU, in GB.
     pub vram: Option<u32>,
@@ -135,7 +136,7 @@ impl Need {
 }
 
 /// Why an offer does not fit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum OfferMismatch {
     /// It is not sold any more.
@@ -211,7 +212,7 @@ impl Offer {
 }
 
 /// An offer as it is told.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OfferTold {
     /// Stable name.
     pub id: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
@@ -35,7 +36,7 @@ pub struct Locks {
 }
 
 /// What a lock is resolved for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LockTarget {
     /// `3.12`.
     pub python: String,
@@ -67,7 +68,7 @@ pub struct Locked {
 }
 
 /// Something that will be installed, exactly.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Package {
     /// Name.
     pub name: String,

@@ -7,8 +7,11 @@
 pub mod form;
 mod tagged;
 
+use std::borrow::Cow;
+
 use aitk_macros::Kind;
 use aitk_system::message;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer};
 use serde::ser::{Serialize, Serializer};
 use toml::Spanned;
@@ -170,6 +173,20 @@ macro_rules! enumerate {
             }
         }
 
+        impl JsonSchema for Action {
+            fn schema_name() -> Cow<'static, str> {
+                "Action".into()
+            }
+
+            fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+                let kinds = [
+                    $(tagged::schema::<$both>($both::FACTS.name, generator),)+
+                    $(tagged::schema::<$plan>($plan::FACTS.name, generator),)+
+                ];
+                json_schema!({ "oneOf": kinds })
+            }
+        }
+
         impl<'de> Deserialize<'de> for Action {
             fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 let (name, spec) = tagged::read(from)?;
@@ -232,7 +249,7 @@ for_each_kind!(enumerate);
 /// A struct of a kind of step with what all of them derive.
 macro_rules! payloads {
     ($($(#[$attribute:meta])+ struct $name:ident { $($fields:tt)* })+) => {$(
-        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, Kind)]
+        #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize, schemars::JsonSchema, Kind)]
         #[serde(deny_unknown_fields)]
         $(#[$attribute])+
         pub struct $name { $($fields)* }
@@ -422,7 +439,7 @@ payloads! {
 }
 
 /// A file of a project.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ProjectFile {
     /// Where it lies in the folder.
@@ -436,7 +453,7 @@ pub struct ProjectFile {
 }
 
 /// What becomes of a file of a project.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FileChange {
     /// The file is not there yet.

@@ -1,5 +1,6 @@
 //! How a plan writes a step's payload: `kind`, and `spec` where the kind says anything.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, DeserializeOwned, Deserializer, Error};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::{Map, Value};
@@ -16,6 +17,21 @@ pub(super) fn write<T: Serialize, S: Serializer>(
         map.serialize_entry("spec", payload)?;
     }
     map.end()
+}
+
+/// What is written of one.
+pub(super) fn schema<T: JsonSchema>(name: &str, generator: &mut SchemaGenerator) -> Schema {
+    if size_of::<T>() == 0 {
+        return json_schema!({
+            "type": "object", "properties": { "kind": { "const": name } }, "required": ["kind"]
+        });
+    }
+    let spec = generator.subschema_for::<T>();
+    json_schema!({
+        "type": "object",
+        "properties": { "kind": { "const": name }, "spec": spec },
+        "required": ["kind", "spec"]
+    })
 }
 
 /// Reads the name of a kind and what is said of it.

@@ -1,0 +1,115 @@
+//! Everything that `--json` prints, in one list: its kind, and the type whose schema `docs/json` has.
+
+use aitk_detect::Machine;
+use aitk_plan::{Advice, Plan};
+
+use crate::commands::{
+    advise::OffersTold, bundle::BundleTold, clean::CleaningTold, doctor::DoctorTold,
+    export::ExportTold, export::TargetTold, init::InitTold, init::TrustTold, lock::LockTold,
+    model::Model, profiles::ProfileTold, remove::RemovalTold, rollback::RollbackTold,
+    status::StatusTold, upgrade::UpgradeTold, verify::VerificationTold,
+};
+use crate::output::Kind;
+use crate::run::RunTold;
+
+macro_rules! kinds {
+    ($($kind:literal: $type:ty,)+) => {
+        $(impl Kind for $type {
+            const KIND: &'static str = $kind;
+        })+
+
+        /// Each kind with its schema; what has failed is of the kind `error`.
+        #[cfg(test)]
+        fn schemas() -> Vec<(&'static str, serde_json::Value)> {
+            vec![$(($kind, tests::of_kind::<$type>($kind)),)+ ("error", tests::of_kind::<()>("error"))]
+        }
+    };
+}
+
+kinds! {
+    "advice": Advice,
+    "bundle": BundleTold<'_>,
+    "cleaning": CleaningTold<'_>,
+    "doctor": DoctorTold<'_>,
+    "export": ExportTold<'_>,
+    "init": InitTold,
+    "lock": LockTold<'_>,
+    "machine": Machine,
+    "model": Model,
+    "offers": OffersTold<'_>,
+    "plan": Plan,
+    "profiles": Vec<ProfileTold<'_>>,
+    "removal": RemovalTold<'_>,
+    "rollback": RollbackTold<'_>,
+    "run": RunTold,
+    "status": StatusTold<'_>,
+    "targets": Vec<TargetTold>,
+    "trust": TrustTold,
+    "upgrade": UpgradeTold<'_>,
+    "verification": VerificationTold<'_>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use aitk_exec::Event;
+    use aitk_system::{Real, System};
+    use schemars::JsonSchema;
+    use schemars::generate::SchemaSettings;
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::output::{Envelope, Line};
+
+    /// What is written of a type.
+    fn schema<T: JsonSchema>() -> Value {
+        let settings = SchemaSettings::draft2020_12().for_serialize();
+        settings.into_generator().into_root_schema_for::<T>().to_value()
+    }
+
+    /// What is printed of one kind.
+    pub(super) fn of_kind<T: JsonSchema>(kind: &str) -> Value {
+        let mut schema = schema::<Envelope<T>>();
+        schema["title"] = kind.into();
+        schema["properties"]["kind"] = json!({ "const": kind });
+        schema["properties"]["schema"] = json!({ "const": 1 });
+        schema
+    }
+
+    /// A line of `--progress json`.
+    #[derive(serde::Serialize, JsonSchema)]
+    #[serde(untagged)]
+    #[expect(dead_code, reason = "for its schema")]
+    enum Event_<'a> {
+        Said(Line),
+        OfRun(Event<'a>),
+    }
+
+    #[test]
+    fn the_schemas_are_those_in_the_documents() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/json");
+        let line = ("event", schema::<Event_<'_>>());
+        let all: BTreeMap<String, String> = (schemas().into_iter().chain([line]))
+            .map(|(kind, schema)| (format!("{kind}.schema.json"), format!("{schema:#}\n")))
+            .collect();
+        if std::env::var_os("UPDATE_DOCS").is_some() {
+            for (name, text) in &all {
+                Real.write(&folder.join(name), text.as_bytes(), 0o644).unwrap();
+            }
+        }
+        let mut schemas = Real.list(&folder).unwrap_or_default();
+        schemas.retain(|name| name.ends_with(".json"));
+        schemas.sort();
+        assert_eq!(schemas, all.keys().cloned().collect::<Vec<_>>());
+        for (name, text) in &all {
+            let known = Real.read(&folder.join(name)).unwrap_or_default();
+            assert_eq!(
+                String::from_utf8_lossy(&known),
+                *text,
+                "UPDATE_DOCS=1 cargo nextest run --release -E 'test(schema)'"
+            );
+        }
+    }
+}
