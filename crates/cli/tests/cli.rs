@@ -86,7 +86,9 @@ fn programs_hear_of_wrong_usage_as_they_hear_of_everything() {
     let plan = ["plan", "--budget", "low", "--no-resolve", "--progress", "json", "--machine", &vps];
     let warned = lines(&plan);
     let says = |words: &str| {
-        warned.iter().any(|line| line["text"].as_str().unwrap_or_default().contains(words))
+        let is_warning = |line: &&Value| line["event"] == "warning" && line["code"].is_string();
+        let of = |line: &Value| line["message"].as_str().unwrap_or_default().contains(words);
+        warned.iter().filter(is_warning).any(of)
     };
     assert!(says("of memory"), "{warned:?}");
     let lost = lines(&["run", "--progress=json", "--", "true"]);
