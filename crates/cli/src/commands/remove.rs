@@ -106,19 +106,7 @@ pub fn run(
     let as_root = session.machine.privilege.root;
     let commands = of_root(&removal, as_root);
     let bytes = room(&removal, &session, args.all);
-    let told = |freed, cache| {
-        RemovalTold::Machine(MachineRemoval {
-            removed: removal.goes.iter().map(|goes| goes.path.as_path()).collect(),
-            commands: &commands,
-            kept: KeptTold::all(&removal.kept),
-            refused: &removal.refused,
-            system_packages: &system,
-            dry_run: args.dry_run,
-            bytes,
-            freed,
-            cache,
-        })
-    };
+    let told = in_all(&removal, &commands, &system, args.dry_run, bytes);
     if !output.json {
         show(&removal, bytes, &system, &session, output);
     }
@@ -126,7 +114,7 @@ pub fn run(
         prune_empty(&places, &**local)?;
     }
     if args.dry_run || (removal.is_empty() && !args.all) {
-        output.result(&told(None, None), Vec::new(), || nothing_done(&removal));
+        output.result(&RemovalTold::Machine(told), Vec::new(), || nothing_done(&removal));
         return Ok(ExitCode::SUCCESS);
     }
     // What is taken away does not come back, so silence means no.
@@ -143,7 +131,8 @@ pub fn run(
     }
     let freed = before.saturating_sub(taken(&**local, &session));
     CliError::remains(&failed)?;
-    let data = told(Some(freed), Some(&cache));
+    let data =
+        RemovalTold::Machine(MachineRemoval { freed: Some(freed), cache: Some(&cache), ..told });
     let (sign, freed) = (styled(GOOD, "✓"), Bytes(freed));
     output.result(&data, Vec::new(), || {
         message!("{sign} What aitk had made here is gone; {} came free.", freed)
@@ -156,6 +145,27 @@ fn room(removal: &Removal, session: &Session, all: bool) -> u64 {
     let cache = Some(&session.settings.cache).filter(|_| all);
     let cache = cache.map(|cache| whole_cache(&*session.local, cache)).unwrap_or_default();
     removal.bytes(&cache, &*session.local)
+}
+
+/// What is taken away, as it is told before.
+fn in_all<'a>(
+    removal: &'a Removal,
+    commands: &'a [String],
+    system_packages: &'a [String],
+    dry_run: bool,
+    bytes: u64,
+) -> MachineRemoval<'a> {
+    MachineRemoval {
+        removed: removal.goes.iter().map(|goes| goes.path.as_path()).collect(),
+        commands,
+        kept: KeptTold::all(&removal.kept),
+        refused: &removal.refused,
+        system_packages,
+        dry_run,
+        bytes,
+        freed: None,
+        cache: None,
+    }
 }
 
 /// The commands of root's, as they are typed.

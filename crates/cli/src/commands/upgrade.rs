@@ -65,14 +65,9 @@ pub fn run(
     plan.add_up();
     let changes = changes(&session, &plan, &args.which.env);
     let system = waiting(&*session.system);
-    let data = UpgradeTold {
-        env: &args.which.env,
-        manager: plan.manager,
-        changes: &changes,
-        system: &system,
-        totals: plan.totals,
-        dry_run: args.dry_run,
-    };
+    let (env, dry_run) = (args.which.env.as_str(), args.dry_run);
+    let (manager, totals) = (plan.manager, plan.totals);
+    let data = UpgradeTold { env, manager, changes: &changes, system: &system, totals, dry_run };
     if !output.json {
         show_system(&system, output);
     }
