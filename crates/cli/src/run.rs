@@ -213,7 +213,7 @@ fn all_done(summary: &Summary, done: usize) -> Message {
         false => String::new(),
     };
     message!(
-        "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} on disk.\n\n{project}{work}",
+        "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} less room on the disk.\n\n{project}{work}",
         styled(GOOD, "✓"),
         summary.seconds,
         summary.plan.steps.len(),

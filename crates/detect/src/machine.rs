@@ -465,6 +465,9 @@ pub struct Privilege {
     /// The programs that `sudo` lets the user run as root, where these are not all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub only: Vec<String>,
+    /// Whether `sudo` works at a terminal, and there is none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub wants_terminal: bool,
 }
 
 /// Ways in which `sudo` works.

@@ -7,14 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use aitk_plan::Package;
+use aitk_plan::{Package, Step};
 use aitk_system::{
     Command, Failure, Line, Message, Output, Stat, System, beside, interrupted, message,
 };
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::apt_failure::explain;
+use crate::apt_failure::{self, explain};
 use crate::error::ExecError;
 use crate::receipt::{Provenance, Receipt};
 use crate::report::{Event, Reporter};
@@ -120,6 +120,33 @@ impl Apt {
         self.said().simulations.insert(key, simulation.clone());
         Ok(simulation)
     }
+
+    /// What apt would do for a step: where its state is still the one in which it said what the step shows, just that.
+    pub fn changes(
+        &self,
+        system: &dyn System,
+        step: &Step,
+        words: &[String],
+    ) -> Result<Changes, ExecError> {
+        let now = fingerprint(system);
+        let shown = |(state, _): &(Option<String>, _), said: &Simulation| {
+            now.is_some()
+                && *state == now
+                && said.packages == step.packages
+                && said.removes == step.removes
+        };
+        if !step.packages.is_empty()
+            && self.said().simulations.iter().any(|(key, said)| shown(key, said))
+        {
+            let install = |package: &Package| PackageUpgrade {
+                name: package.name.clone(),
+                version: package.version.clone(),
+            };
+            let installs = step.packages.iter().map(install).collect();
+            return Ok(Changes { installs, removes: step.removes.clone() });
+        }
+        changes(system, words)
+    }
 }
 
 /// dpkg's file; none where dpkg is not.
@@ -175,6 +202,12 @@ pub(crate) fn lists_refreshed(system: &dyn System) -> Option<i64> {
     let places = [LISTS, "/var/lib/apt/periodic/update-success-stamp"];
     let times = places.iter().filter_map(|path| system.stat(Path::new(path)).ok());
     times.map(|stat| stat.mtime / 1_000_000_000).max()
+}
+
+/// Whether apt knows of no package, as in a fresh container: then it need not be asked.
+pub(crate) fn has_no_lists(system: &dyn System) -> bool {
+    let names = system.list(Path::new(LISTS));
+    names.is_ok_and(|names| !names.iter().any(|name| name.contains("_Packages")))
 }
 
 /// The state of dpkg and of the lists: as long as it stays, so does what a simulation said.
@@ -281,7 +314,14 @@ fn waits(line: &str) -> Option<Waiting> {
 
 /// Asks apt just for the names and versions.
 pub(crate) fn changes(system: &dyn System, words: &[String]) -> Result<Changes, ExecError> {
-    Ok(parse_changes(&run_look(system, look(&["-s", "-qq"], words))?.stdout))
+    let said = match run_look(system, look(&["-s", "-qq"], words)) {
+        // So quietly it does not name the packages that stand in the way.
+        Err(ExecError::Failed { .. }) if !apt_failure::held(system).is_empty() => {
+            run_look(system, look(&["-s", "-q"], words))
+        }
+        said => said,
+    };
+    Ok(parse_changes(&said?.stdout))
 }
 
 fn parse_changes(simulation: &str) -> Changes {

@@ -53,13 +53,16 @@ fn script_failed(output: &Output) -> Option<(String, String)> {
         let package = line.trim().strip_prefix("installed ")?.split_once(" package ")?;
         package.1.contains("script subprocess returned error").then(|| package.0.to_owned())
     };
-    let package = output.stderr.lines().find_map(failed)?;
+    let (line, package) =
+        output.stderr.lines().find_map(|line| Some((line.trim(), failed(line)?)))?;
     let begin = format!("Setting up {package} ");
     let own = |line: &&str| !line.trim().is_empty() && !line.starts_with("Progress: [");
     let printed = output.stdout.lines().skip_while(|line| !line.starts_with(&begin)).skip(1);
     let printed = printed.take_while(|line| !line.starts_with("Setting up "));
     let told = output.stderr.lines().take_while(|line| !line.starts_with("dpkg: error"));
     let said: Vec<_> = printed.filter(own).chain(told.filter(own)).collect();
+    // Of one that is silent dpkg at least says how it ended.
+    let said = if said.is_empty() { vec![line] } else { said };
     let said = said[said.len().saturating_sub(3)..].join("\n");
     Some((package, said))
 }

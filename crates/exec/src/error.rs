@@ -91,7 +91,7 @@ pub enum ExecError {
         exit = Config,
         say("apt cannot read its sources: {reason}"),
         hint_if(Some(match way {
-            Some(way) => message!("one place for a source is enough: {way}; or add --user-only, where Python is there"),
+            Some(way) => message!("mend the file that it names; {way}; or add --user-only, where Python is there"),
             None => message!("mend the file that it names; or add --user-only, where Python is there"),
         }))
     )]

@@ -85,3 +85,21 @@ remedy AITK-H36 | grep -v apt-get >"$WORK/remedy"
 as plain sh -ec "$(<"$WORK/remedy")"
 doctor --env /home/plain/old
 ! found AITK-H36 || die "it is found still"
+
+step "what is mixed into every environment is named, and taken out by what is said"
+as plain python3 -m venv --system-site-packages /home/plain/shared
+doctor --env /home/plain/shared
+found AITK-H39 || die "the packages of the system are not found"
+[[ $(remedy AITK-H39) != *unset* ]] || die "a variable is to be unset, and none is set"
+as plain sh -ec "$(remedy AITK-H39)"
+doctor --env /home/plain/shared
+! found AITK-H39 || die "it is found still"
+SHOW=0 aitk plain PIP_USER=1 -- doctor --json
+remedy AITK-H39 | grep -q '^unset PIP_USER ' || die "it names another variable: $(remedy AITK-H39)"
+
+step "what a project's folder says of itself is damaged: the rest of status is told"
+as plain sh -c 'mkdir .aitk && echo nonsense >.aitk/made.toml'
+SHOW=6 aitk plain -- status
+expect_code 0
+expect_said 'made.toml'
+expect_said 'There is no environment'

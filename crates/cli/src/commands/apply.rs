@@ -286,10 +286,12 @@ fn nothing_to_do(plan: &Plan, seconds: f64, output: &Console) -> ExitCode {
         let done = plan.steps.iter().filter(|step| step.status == Status::Done).count();
         let (sign, ms) = (styled(GOOD, "✓"), seconds * 1000.0);
         match plan.builds_here() {
+            // A file that was changed in its place is not seen so.
             true => message!(
-                "{sign} Nothing to do: {done} steps are as they should be ({ms:.0} ms). `aitk lab` starts JupyterLab."
+                "{sign} Nothing to do: {done} steps are done, by a quick look ({ms:.0} ms); `aitk verify` looks at every \
+                 file, `aitk lab` starts JupyterLab."
             ),
-            false => message!("{sign} Nothing to do: {done} steps are as they should be ({ms:.0} ms)."),
+            false => message!("{sign} Nothing to do: {done} steps are done, by a quick look ({ms:.0} ms)."),
         }
     });
     ExitCode::SUCCESS

@@ -295,6 +295,9 @@ fn software(page: &mut Page, machine: &Machine) {
     }
     let rights = match (machine.privilege.root, machine.privilege.sudo) {
         (true, _) => Message::plain("root"),
+        (false, Sudo::No) if !machine.privilege.only.is_empty() => {
+            message!("ordinary user, sudo for a few programs")
+        }
         (false, Sudo::No) => message!("ordinary user, no sudo"),
         (false, Sudo::Password) => message!("ordinary user, sudo with a password"),
         (false, Sudo::Passwordless) => message!("ordinary user, sudo without a password"),

@@ -6,18 +6,18 @@ use std::sync::Arc;
 
 use aitk_env::{Environments, Generation, GenerationRecord};
 use aitk_exec::{
-    Interrupted, ProjectState, ServiceState, brought, env_flag, interrupted_run, project_state,
-    service_states,
+    ExecError, Interrupted, ProjectState, ServiceState, brought, env_flag, interrupted_run,
+    project_state, service_states,
 };
-use aitk_plan::{FrameworkPlan, Language, Manager, Request};
-use aitk_system::{Message, System, ToMessage, message};
+use aitk_plan::{FrameworkPlan, Language, Manager, Request, Warning};
+use aitk_system::{Explain, Message, System, ToMessage, message};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Common, StatusArgs};
 use crate::commands::history::{History, HistoryTold};
 use crate::error::{CliError, making};
-use crate::output::{BAD, CARE, Console, DIM, GOOD, HEAD, one_line, styled};
+use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, one_line, styled};
 use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::upkeep::Upkeep;
@@ -145,7 +145,7 @@ pub fn run(
     };
     // In a folder that is gone there is no project.
     let here = here().unwrap_or_default();
-    let project = project_state(&here, &**local)?;
+    let (project, warnings) = project_at(&here, &**local)?;
     let upkeep = project.as_ref().map(|project| Upkeep::of(&session, &here, &project.record));
     let upkeep = upkeep.transpose()?.unwrap_or_default();
     let make = making(env, request.is_some());
@@ -160,7 +160,8 @@ pub fn run(
     };
     let none =
         || said(message!("There is no environment `{}` here. Make it with `{make}`.\n", env));
-    output.result(&data, Vec::new(), || {
+    output.warn(&warnings);
+    output.result(&data, warnings.iter().map(Diagnostic::from).collect(), || {
         let mut text =
             project.as_ref().map(|project| page_of(project, &upkeep)).unwrap_or_default();
         text += &shown.as_ref().map_or_else(none, |shown| shown.page(brought.len()));
@@ -170,6 +171,20 @@ pub fn run(
         text
     });
     Ok(ExitCode::SUCCESS)
+}
+
+/// The project of a folder. Where what it says of itself is damaged that is a warning: the rest is as it is, and told.
+fn project_at(
+    folder: &Path,
+    system: &dyn System,
+) -> Result<(Option<ProjectState>, Vec<Warning>), CliError> {
+    match project_state(folder, system) {
+        Err(error @ ExecError::BadProject { .. }) => {
+            let (code, hint) = (error.code().to_owned(), error.hint());
+            Ok((None, vec![Warning { code, message: error.message(), hint }]))
+        }
+        project => Ok((project?, Vec::new())),
+    }
 }
 
 fn project_told<'a>(

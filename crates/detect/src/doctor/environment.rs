@@ -143,11 +143,22 @@ fn first_file(case: &ProbeContext<'_>, site: &Path, metadata: &Path) -> Option<P
     Some(site.join(file))
 }
 
-/// Variables and settings that mix something from outside into every environment.
-pub(super) fn variables(case: &ProbeContext<'_>) -> Vec<Message> {
+/// Those that are set of the variables that mix something into every environment.
+pub(super) fn variables_set(case: &ProbeContext<'_>) -> Vec<String> {
     let names = VARIABLES.map(str::to_owned).into_iter();
     let names = names.chain(ASTRAY.iter().map(|option| pip_variable(option)));
-    let set = names.filter(|name| case.system.env(name).is_some());
+    names.filter(|name| case.system.env(name).is_some()).collect()
+}
+
+/// Whether the environment takes packages from the system.
+pub(super) fn lets_others_in(case: &ProbeContext<'_>) -> bool {
+    let value = |prefix| setting(case, prefix, "include-system-site-packages");
+    case.prefix.as_ref().and_then(value).as_deref() == Some("true")
+}
+
+/// Variables and settings that mix something from outside into every environment.
+pub(super) fn variables(case: &ProbeContext<'_>) -> Vec<Message> {
+    let set = variables_set(case).into_iter();
     let mut seen: Vec<_> = set.map(|name| message!("{name} is set")).collect();
     let told = astray(case.system, &case.machine.folders, case.prefix_path()).into_iter();
     seen.extend(
@@ -155,9 +166,7 @@ pub(super) fn variables(case: &ProbeContext<'_>) -> Vec<Message> {
             message!("{} says {key} = {value}", file.display())
         }),
     );
-    if let Some(prefix) = &case.prefix
-        && setting(case, prefix, "include-system-site-packages").as_deref() == Some("true")
-    {
+    if let Some(prefix) = case.prefix.as_ref().filter(|_| lets_others_in(case)) {
         let path = prefix.path.join("pyvenv.cfg");
         seen.push(message!(
             "{} lets the packages of the system and of your own folder in",

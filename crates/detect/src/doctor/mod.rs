@@ -23,7 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use self::prefix::Prefix;
-use crate::installers::{Setting, pip_settings};
+use crate::installers::{Setting, astray, pip_settings};
 use crate::machine::{Gpu, Machine, Obstacle, Sudo};
 use crate::tables::Tables;
 
@@ -424,8 +424,14 @@ impl ProbeContext<'_> {
         let env = self.prefix.as_ref().map(|prefix| word(&prefix.named.to_string_lossy()));
         let env = env.as_deref().unwrap_or("ENVIRONMENT");
         let driver = gpu::installed(self);
+        let variables = environment::variables_set(self).join(" ");
         let held = || {
-            let words = [("kernel", kernel), ("env", env), ("driver", driver.as_str())];
+            let words = [
+                ("kernel", kernel),
+                ("env", env),
+                ("driver", driver.as_str()),
+                ("variables", variables.as_str()),
+            ];
             words.map(|(name, word)| (name.into(), Message::plain(word))).to_vec()
         };
         lines.into_iter().map(|line| typed(&own(line), held())).collect()
@@ -444,6 +450,11 @@ impl ProbeContext<'_> {
             "systemd" => *systemd,
             "root" => privilege.root,
             "sudo" => privilege.sudo != Sudo::No,
+            "variables" => !environment::variables_set(self).is_empty(),
+            "settings" => {
+                !astray(self.system, &self.machine.folders, self.prefix_path()).is_empty()
+            }
+            "shared" => environment::lets_others_in(self),
             "conda" => self.prefix.as_ref().is_some_and(|prefix| prefix.conda.is_some()),
             "nvidia" | "amd" | "intel" => gpus.iter().any(|gpu| gpu.vendor == word),
             "jetson" => self.machine.jetson.is_some(),
@@ -535,7 +546,7 @@ mod tests {
             assert!(explains.len() > 60, "{code}: {explains}");
             assert!(!words.remedy.is_empty(), "{code}");
             let open = |line: &str| {
-                let filled = ["{kernel}", "{env}", "{driver}", "${"];
+                let filled = ["{kernel}", "{env}", "{driver}", "{variables}", "${"];
                 filled.iter().fold(line.to_owned(), |line, word| line.replace(word, ""))
             };
             for line in words.remedy.iter().map(RemedyLine::text) {

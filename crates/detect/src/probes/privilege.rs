@@ -82,7 +82,7 @@ fn sudo(system: &dyn System, host: &Host, notes: &mut Notes) -> Privilege {
     let says = |signs: &[&str]| signs.iter().any(|sign| said.contains(sign));
     if says(&["you must have a tty"]) {
         let why = Some(message!("sudo works here only for somebody at a terminal (requiretty)"));
-        return Privilege { why, ..Privilege::default() };
+        return Privilege { why, wants_terminal: true, ..Privilege::default() };
     }
     let group = || is_member(&crate::text(system, "/etc/group").unwrap_or_default(), host);
     match says(&PASSWORD) || !says(&REFUSALS) && group() {
@@ -209,6 +209,6 @@ mod tests {
         let tty = ("sudo: sorry, you must have a tty to run sudo\n", 1);
         let found = found([tty; 3], true);
         assert_eq!(found.sudo, Sudo::No);
-        assert!(found.why.unwrap().to_string().contains("terminal"));
+        assert!(found.wants_terminal && found.why.unwrap().to_string().contains("terminal"));
     }
 }

@@ -68,7 +68,7 @@ pub(super) fn carry_out(
     }
     // Whoever holds the locks changes what apt would do.
     apt::wait_for_locks(cx.system, cx.lock_wait, &step.id, *reporter)?;
-    let changes = apt::changes(cx.system, words)?;
+    let changes = cx.apt.changes(cx.system, step, words)?;
     as_planned(step, &changes)?;
     let before = apt::installed(cx.system)?;
     let new = changes.installs.iter().map(|change| change.name.as_str());
@@ -130,6 +130,8 @@ mod tests {
     use aitk_plan::{Package, Phase};
 
     use super::*;
+    use crate::receipt::Receipt;
+    use crate::steps::testing::Machine;
 
     fn step(packages: &[(&str, &str)], removes: &[&str]) -> Step {
         let package = |(name, version): &(&str, &str)| Package {
@@ -168,6 +170,29 @@ mod tests {
         assert!(said.contains("install git 2"), "{said}");
         let said = refusal(&planned, &changes(&[("git", "1")], &["mailer"])).unwrap();
         assert!(said.contains("remove mailer"), "{said}");
+    }
+
+    #[test]
+    fn what_apt_has_said_of_this_state_is_not_asked_again() {
+        let ran = |said: &str| serde_json::json!({ "status": 0, "stdout": said, "stderr": "" });
+        let answers = serde_json::json!({ "commands": {
+            "LC_ALL=C apt-get -s -qq install curl": ran("Inst curl (8 Debian:12/stable [amd64])\n"),
+            "LC_ALL=C apt-get -y --print-uris -qq install curl": ran(""),
+            "LC_ALL=C apt-cache show -- curl=8": ran(""),
+        } });
+        let machine = Machine::new(&answers.to_string());
+        machine.file("/var/lib/dpkg/status", "");
+        machine.file("/var/lib/apt/lists/x_Packages", "");
+        machine.with(Receipt::default(), |cx| {
+            let words = |package: &str| ["install".to_owned(), package.to_owned()];
+            let simulation = cx.apt.simulate(cx.system, &words("curl")).unwrap();
+            let planned = Step { packages: simulation.packages, ..step(&[], &[]) };
+            // Of these words nothing is recorded.
+            let said = cx.apt.changes(cx.system, &planned, &words("curl=8")).unwrap();
+            assert_eq!(said, changes(&[("curl", "8")], &[]));
+            machine.file("/var/lib/dpkg/status", "Package: a\n");
+            assert!(cx.apt.changes(cx.system, &planned, &words("curl=8")).is_err());
+        });
     }
 
     #[test]

@@ -45,17 +45,10 @@ impl Ensure for AptPackages {
         // Together with what earlier steps bring, so that nothing is counted twice.
         let mut together = missing_before(plan, step, &installed);
         together.extend(&missing);
-        let simulation = match cx.apt.simulate(cx.system, &words(&unpinned, &together)) {
-            // There are no lists yet, or this is a recorded machine: the names are all that is known.
-            Err(
-                ExecError::AptMissing { .. }
-                | ExecError::System(Failure::Run(RunError::NotRecorded { .. })),
-            ) => {
-                let words = apt_change::guarded(&words_now, &[]);
-                let commands = vec![cx.typed(&apt::command(cx.system, &words))];
-                return Ok(Exact::one(Step { commands, estimated: true, ..unpinned }));
-            }
-            simulation => simulation?,
+        let Some(simulation) = told(cx, &words(&unpinned, &together))? else {
+            let words = apt_change::guarded(&words_now, &[]);
+            let commands = vec![cx.typed(&apt::command(cx.system, &words))];
+            return Ok(Exact::one(Step { commands, estimated: true, ..unpinned }));
         };
         let before = earlier(cx, plan, step, &installed)?;
         let new = |package: &Package| !before.packages.contains(package);
@@ -92,6 +85,20 @@ impl Ensure for AptPackages {
     /// Python and what it needs, pip, from which uv comes.
     fn brings(&self, error: &ExecError) -> bool {
         matches!(error, ExecError::Env(EnvError::NoUv { .. } | EnvError::NoPython))
+    }
+}
+
+/// What apt would do; `None` where there are no lists yet, or on a recorded machine: the names are all that is known.
+fn told(cx: &Context<'_>, words: &[String]) -> Result<Option<Simulation>, ExecError> {
+    if apt::has_no_lists(cx.system) {
+        return Ok(None);
+    }
+    match cx.apt.simulate(cx.system, words) {
+        Err(
+            ExecError::AptMissing { .. }
+            | ExecError::System(Failure::Run(RunError::NotRecorded { .. })),
+        ) => Ok(None),
+        simulation => simulation.map(Some),
     }
 }
 

@@ -5,7 +5,7 @@ mod recipe;
 mod services;
 mod system;
 
-use aitk_detect::{Machine, Sudo};
+use aitk_detect::{Machine, Privilege, Sudo};
 use aitk_system::{Message, message};
 
 use self::recipe::{Recipe, recipe};
@@ -182,10 +182,21 @@ impl Situation<'_> {
         } else if !machine.privilege.root && machine.privilege.sudo == Sudo::No {
             let why = machine.privilege.why.clone();
             let why = why.unwrap_or_else(|| message!("this user may not use sudo"));
-            step.block(
-                message!("it needs root, and {why}"),
-                message!("ask an administrator to run the commands shown, or add --user-only"),
-            );
+            step.block(message!("it needs root, and {why}"), way_to_root(&machine.privilege));
         }
+    }
+}
+
+/// What opens the way where `sudo` does not work for this user as it should.
+fn way_to_root(privilege: &Privilege) -> Message {
+    if privilege.wants_terminal {
+        return message!("run it at a terminal, or add --user-only");
+    }
+    match privilege.only[..] {
+        [] => message!("ask an administrator to run the commands shown, or add --user-only"),
+        _ => message!(
+            "run those of the commands shown that sudo lets you run, ask an administrator for the others, then run it \
+             again; or add --user-only"
+        ),
     }
 }

@@ -207,6 +207,10 @@ fn unusable(channels: &[Channel], offline: bool, error: &GatewayError) -> EnvErr
     }
     match error {
         _ if offline => EnvError::Offline { what: message!("what {channel} offers") },
+        _ if is_no_repodata(error) => EnvError::BadChannel {
+            channel,
+            reason: message!("it answers, and what it sends is no list of packages: {reason}"),
+        },
         GatewayError::ReqwestError(_)
         | GatewayError::ReqwestMiddlewareError(_)
         | GatewayError::FetchRepoDataError(_)
@@ -215,5 +219,47 @@ fn unusable(channels: &[Channel], offline: bool, error: &GatewayError) -> EnvErr
             reason: reason.into(),
         },
         _ => EnvError::BadChannel { channel, reason: reason.into() },
+    }
+}
+
+/// Whether what came could not be read, as the page of a portal that stands before the network.
+fn is_no_repodata(error: &GatewayError) -> bool {
+    use std::io::ErrorKind::{InvalidData, UnexpectedEof};
+    let read = matches!(error, GatewayError::IoError(..));
+    let mut all = std::iter::successors(Some(error as &dyn Error), |error| (*error).source());
+    let of_form = |error: &std::io::Error| match error.kind() {
+        InvalidData => true,
+        kind => read && kind == UnexpectedEof,
+    };
+    all.any(|error| {
+        error.is::<serde_json::Error>()
+            || error.downcast_ref::<std::io::Error>().is_some_and(of_form)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::{Real, System};
+
+    use super::*;
+
+    #[test]
+    fn a_page_in_the_place_of_a_list_of_packages_is_told_as_that() {
+        for sent in ["<html>Log in to the network</html>", "{\"info\": {}, \"packages\": {\"a"] {
+            let folder = tempfile::tempdir().unwrap();
+            let channel = folder.path().join("channel");
+            for subdir in ["linux-64", "noarch"] {
+                let file = channel.join(subdir).join("repodata.json");
+                Real.write(&file, sent.as_bytes(), 0o644).unwrap();
+            }
+            let settings = Settings {
+                cache: folder.path().join("cache"),
+                channels: vec![format!("file://{}", channel.display())],
+                ..Settings::default()
+            };
+            let error = find(&settings, "x86_64", "uv", "1.0").unwrap_err();
+            let EnvError::BadChannel { reason, .. } = error else { panic!("{error:?}") };
+            assert!(reason.to_string().contains("no list of packages"), "{reason}");
+        }
     }
 }

@@ -397,7 +397,9 @@ fn download_with(
     }
     // Where it asks only once, it says of what does not answer just that there is nothing.
     let nothing = if settings.waited { Some("(from versions: none)") } else { None };
-    let lost = ["Could not fetch", "NewConnectionError", "Connection"].into_iter().chain(nothing);
+    let lost = ["Could not fetch", "NewConnectionError", "Connection", "certificate verify failed"]
+        .into_iter()
+        .chain(nothing);
     if lost.into_iter().any(|sign| output.stderr.contains(sign)) {
         return Err(EnvError::Unreachable {
             source_name: message!("the Python package index"),
@@ -430,6 +432,13 @@ fn ways_of_pip(
 /// What pip says of the connection; its last line speaks of versions even where nothing was reached. The reason
 /// stands behind the name of a Python object: `… object at 0x7f81>: Failed to …: [Errno -3] …')': /simple/uv/`.
 fn connection_line(said: &str) -> Option<String> {
+    // These stand inside of what Python calls its errors by.
+    for reason in ["certificate verify failed", "Tunnel connection failed"] {
+        if let Some(at) = said.find(reason) {
+            let line = said[at..].split(['(', '\'', '\n']).next().unwrap_or(reason);
+            return Some(line.trim_end().to_owned());
+        }
+    }
     let line = said.lines().find(|line| line.contains("[Errno") || line.contains("timed out"))?;
     let reason = line.rsplit_once(">: ").map_or(line, |(_, reason)| reason);
     Some(reason.split('\'').next().unwrap_or(reason).trim_end_matches(')').to_owned())
@@ -448,6 +457,23 @@ mod tests {
         assert_eq!(
             reason,
             "Failed to establish a new connection: [Errno -3] Temporary failure in name resolution"
+        );
+    }
+
+    #[test]
+    fn what_a_proxy_or_a_certificate_is_refused_for_is_told() {
+        let said = "WARNING: Retrying (Retry(total=0)) after connection broken by 'SSLError(SSLCertVerificationError(1, \
+            '[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate in certificate chain \
+            (_ssl.c:992)'))': /simple/uv/\nERROR: No matching distribution found for uv==0.13.9";
+        assert_eq!(
+            connection_line(said).unwrap(),
+            "certificate verify failed: self-signed certificate in certificate chain"
+        );
+        let said = "WARNING: Retrying after connection broken by 'ProxyError('Cannot connect to proxy.', \
+            OSError('Tunnel connection failed: 407 Proxy Authentication Required'))': /simple/uv/\nERROR: none";
+        assert_eq!(
+            connection_line(said).unwrap(),
+            "Tunnel connection failed: 407 Proxy Authentication Required"
         );
     }
 }
