@@ -540,8 +540,21 @@ fn what_costs_has_an_alarm_before_an_end_and_a_word_on_what_nobody_uses() {
                 None => assert!(code == 2 && said.contains(&alarm.has), "{name}: {said}"),
             }
             // Without its alarm nothing was begun that could cost.
-            let begun =
-                ["docker", "job", "train", "deploy", "endpoint", "compute", "apps", "warehouse"];
+            let begun = [
+                "docker",
+                "job",
+                "train",
+                "deploy",
+                "endpoint",
+                "compute",
+                "apps",
+                "warehouse",
+                " registry",
+                "repository",
+                "bucket",
+                "workspace",
+                "acr",
+            ];
             let costly = |line: &&String| {
                 !call.is_some_and(|call| line.contains(call))
                     && begun.iter().any(|word| line.contains(word))

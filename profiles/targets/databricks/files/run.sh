@@ -29,6 +29,9 @@ alarm() { # a budget is the account's, and only its administrators can set one; 
   elif [[ ${ALERT:-} != set ]]; then
     echo "the account's budgets cannot be reached: name an account (DATABRICKS_ACCOUNT_ID) whose administrator you are," >&2
     echo "or set a budget in the account console (the Free Edition has none, and costs nothing); then ALERT=set $0 up" >&2
+«% if parts.trial %»
+    echo "for the trial: one that tells at «parameters.balance|int // 2» USD in one calendar month" >&2
+«% endif %»
     exit 2
   fi
 }
@@ -115,8 +118,11 @@ take_model() { gone databricks registered-models delete "$1"; }
 models() { asked registered-models list | field '[m["full_name"] for m in it if m["full_name"] == "'"$entity"'"]'; }
 «% if parts.drift %»
 take_table() { gone databricks tables delete "$1"; }
-tables() { # what the endpoint has written of what it was asked
-  asked tables list "${entity%%.*}" "$(cut -d. -f2 <<<"$entity")" | field '[t["full_name"] for t in it if t["full_name"] == "'"${entity}_payload"'"]'
+tables() { # what the endpoint has written of what it was asked; the schema goes with the bundle, and then nobody can be asked
+  local catalog schema there
+  IFS=. read -r catalog schema _ <<<"$entity"
+  there=$(asked schemas list "$catalog" | field '[s["name"] for s in it if s["name"] == "'"$schema"'"]') || return
+  [[ -z $there ]] || asked tables list "$catalog" "$schema" | field '[t["full_name"] for t in it if t["full_name"] == "'"${entity}_payload"'"]'
 }
 «% endif %»
 take_alarm() { gone databricks account budgets delete "$1"; }

@@ -37,14 +37,16 @@ finished() { # waits for the operation that comes in; its answer
 }
 
 budget() { # FILE: an alarm of the billing account, once
-  local billing title
+  local billing title there
   billing=$(gcloud billing projects describe "$project" --format='value(billingAccountName)')
+  title=$(field 'it["displayName"]' <"$1")
+  there=$(alarms "$billing" "$title")
+  [[ -z $there ]] || return 0
   number=$(gcloud projects describe "$project" --format='value(projectNumber)')
   channel=$(call GET "https://monitoring.googleapis.com/v3/projects/$project/notificationChannels" |
     field '[c["name"] for c in it.get("notificationChannels", []) if c["displayName"] == "'"$name"'"][:1]')
   [[ -n $channel ]] || channel=$(call POST "https://monitoring.googleapis.com/v3/projects/$project/notificationChannels" "$(cat channel.json)" | field 'it["name"]')
-  title=$(field 'it["displayName"]' <"$1")
-  [[ -n $(alarms "$billing" "$title") ]] || call POST "https://billingbudgets.googleapis.com/v1/$billing/budgets" "$(filled "$1")" >/dev/null
+  call POST "https://billingbudgets.googleapis.com/v1/$billing/budgets" "$(filled "$1")" >/dev/null
 }
 alarms() { # BILLING TITLE
   call GET "https://billingbudgets.googleapis.com/v1/$1/budgets?pageSize=200" |
