@@ -81,9 +81,10 @@ fn child() {
     {
         let mut home = Home::joined(Path::new(&folder), &index);
         home.choices.packages = own(&command);
-        match said("AITK_FAULT_KEPT") {
-            Some(kept) => fill_the_disk(&home, Path::new(&kept)),
-            None => perform(&home, &command),
+        match (said("AITK_FAULT_KEPT"), &*command) {
+            (Some(kept), "full") => fill_the_disk(&home, Path::new(&kept)),
+            (Some(kept), _) => turn_read_only(&home, Path::new(&kept)),
+            (None, command) => perform(&home, command),
         }
     }
 }
@@ -480,11 +481,69 @@ fn fill_to(home: &Home, kept: &Path, (option, plenty): (&str, u64), limit: &dyn 
     assert_eq!(fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(), "mine");
 }
 
+/// On a disk that can only be read from some tenth of an upgrade on, as one that fails: it ends with a word, loses nothing,
+/// and goes on once it can be written to.
+fn turn_read_only(home: &Home, kept: &Path) {
+    copy(kept, &home.folder);
+    let since = Instant::now();
+    home.upgrade();
+    let takes = since.elapsed();
+    let mut met = 0;
+    for tenth in 0..10 {
+        copy(kept, &home.folder);
+        let there = home.generation();
+        let disk = home.folder.parent().unwrap().to_owned();
+        let remount = |option: &str| {
+            let option = format!("remount,{option}");
+            let mut mount = Command::new("mount");
+            mount.args(["-o", &option]).arg(&disk).stderr(Stdio::null()).status().unwrap().success()
+        };
+        let summary = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                sleep(takes * tenth / 10);
+                // Not as long as a file is being written.
+                while !remount("ro") {
+                    sleep(Duration::from_micros(500));
+                }
+            });
+            home.attempt(|cx| cx.fresh = true)
+        });
+        let said = match summary {
+            Ok(summary) => summary.failure.map(|(step, error)| format!("{step}: {error}")),
+            Err(error) => Some(error.to_string()),
+        };
+        println!("read-only after {tenth} tenths: {}", said.as_deref().unwrap_or("done"));
+        if let Some(said) = &said {
+            met += 1;
+            assert!(said.to_lowercase().contains("read-only"), "{tenth}: {said}");
+        }
+        let mut python = Command::new(home.link().join("bin/python"));
+        assert!(python.args(["-Bc", "import six, toolz"]).status().unwrap().success(), "{tenth}");
+        assert!(remount("rw"));
+        home.upgrade();
+        assert_ne!(home.generation(), there, "{tenth}");
+        assert!(home.verify(true).is_empty() && !home.has_to_do(true), "{tenth}");
+        assert_eq!(fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(), "mine");
+    }
+    assert!(met >= 5, "only {met} of ten met the upgrade under way");
+}
+
 #[test]
 fn a_disk_that_is_full_at_any_tenth_of_the_need_loses_nothing() {
+    on_a_disk_of_memory("full");
+}
+
+#[test]
+fn a_disk_that_can_only_be_read_from_any_instant_on_loses_nothing() {
+    on_a_disk_of_memory("read-only");
+}
+
+/// Does it in a process with a disk of its own below its home.
+fn on_a_disk_of_memory(fault: &str) {
     let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     // Only root can have a disk of its own.
     if fs::metadata(folder.path()).unwrap().uid() != 0 {
+        println!("NOT LOOKED AT: a disk that is {fault}. Only root can have one of its own.");
         return;
     }
     let lab = Lab::new(folder.path(), kept.path());
@@ -492,7 +551,7 @@ fn a_disk_that_is_full_at_any_tenth_of_the_need_loses_nothing() {
     let done = Command::new("unshare")
         .args(["--mount", "sh", "-c", script, "sh"])
         .args([folder.path(), &env::current_exe().unwrap()])
-        .env("AITK_FAULT_COMMAND", "upgrade")
+        .env("AITK_FAULT_COMMAND", fault)
         .env("AITK_FAULT_HOME", &lab.home.folder)
         .env("AITK_FAULT_INDEX", lab.home.settings.index_url.as_ref().unwrap())
         .env("AITK_FAULT_KEPT", kept.path().join("full"))

@@ -36,6 +36,9 @@ impl<S: System> System for Deny<S> {
     fn append(&self, path: &Path, _: &[u8]) -> io::Result<()> {
         Err(denied(&message!("add to {}", path)))
     }
+    fn flush(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         Err(denied(&message!("create {}", path)))
     }

@@ -53,6 +53,9 @@ macro_rules! hand_on {
         fn append(&$own, path: &Path, bytes: &[u8]) -> io::Result<()> {
             $inner.append(path, bytes)
         }
+        fn flush(&$own, path: &Path) -> io::Result<()> {
+            $inner.flush(path)
+        }
         fn create_dir(&$own, path: &Path) -> io::Result<()> {
             $inner.create_dir(path)
         }

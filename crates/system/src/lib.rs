@@ -219,6 +219,9 @@ pub trait System: Send + Sync {
     fn write(&self, path: &Path, bytes: &[u8], mode: u32) -> io::Result<()>;
     /// Adds to the end of a file, never through a link, and flushes it to disk. Makes missing parents.
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()>;
+    /// Brings everything to the disk that programs have written to the file system of a path, which must exist: what is
+    /// noted afterwards is so even if the power goes.
+    fn flush(&self, path: &Path) -> io::Result<()>;
     /// Makes a folder and its parents.
     fn create_dir(&self, path: &Path) -> io::Result<()>;
     /// Removes a file, a link or a whole folder; what is not there is fine.

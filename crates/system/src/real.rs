@@ -165,6 +165,10 @@ impl System for Real {
         file.sync_data()
     }
 
+    fn flush(&self, path: &Path) -> io::Result<()> {
+        Ok(rustix::fs::syncfs(File::open(path)?)?)
+    }
+
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         private::create_dir_all(path)
     }

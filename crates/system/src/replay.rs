@@ -192,6 +192,9 @@ impl System for Replay {
     fn append(&self, _: &Path, _: &[u8]) -> io::Result<()> {
         Err(read_only())
     }
+    fn flush(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
     fn create_dir(&self, _: &Path) -> io::Result<()> {
         Err(read_only())
     }

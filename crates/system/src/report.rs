@@ -49,6 +49,9 @@ impl<S: System, F: Fn(&Message) + Send + Sync> System for Report<S, F> {
     fn append(&self, path: &Path, _: &[u8]) -> io::Result<()> {
         self.say(message!("add to {}", path))
     }
+    fn flush(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.say(message!("create {}", path))
     }

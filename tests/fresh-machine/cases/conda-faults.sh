@@ -76,6 +76,10 @@ step "the caches are damaged"
 numpy=$(find "$home/.cache/aitk/pkgs" -path '*/numpy-*/site-packages/numpy/version.py' | head -n 1)
 [[ -n $numpy ]] || die "numpy is not in the cache"
 rm "$numpy"
+# What a power cut leaves of files that nobody brought to the disk.
+shards=$(find "$home/.cache/aitk/repodata" -name '*.msgpack' -size +0 | wc -l)
+((shards > 0)) || die "the channel has no shards"
+find "$home/.cache/aitk/repodata" -type f -exec truncate -s 0 {} +
 pandas=$(find "$home/.cache/aitk/pkgs" -path '*/pandas-*/site-packages/pandas/__init__.py' | head -n 1)
 archive=$(find "$home/.cache/aitk/conda" -name 'scipy-*.conda')
 truncate -s 1000 "$archive"

@@ -209,6 +209,9 @@ impl<S: System> System for Hostile<S> {
     fn append(&self, _: &Path, _: &[u8]) -> io::Result<()> {
         Err(ErrorKind::PermissionDenied.into())
     }
+    fn flush(&self, _: &Path) -> io::Result<()> {
+        Ok(())
+    }
     fn create_dir(&self, _: &Path) -> io::Result<()> {
         Err(ErrorKind::PermissionDenied.into())
     }

@@ -83,6 +83,8 @@ impl Generation {
             schema: SCHEMA,
             ..record
         };
+        // Programs that installed the files have not waited for the disk.
+        system.flush(&self.path).map_err(EnvError::io(&self.path))?;
         self.write(system, &record)
     }
 

@@ -290,6 +290,9 @@ impl System for Dying {
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.writes().and_then(|()| Real.append(path, bytes))
     }
+    fn flush(&self, path: &Path) -> io::Result<()> {
+        Real.flush(path)
+    }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         self.writes().and_then(|()| Real.create_dir(path))
     }

@@ -118,6 +118,9 @@ impl System for Elsewhere {
     fn append(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         Real.append(&self.at(path), bytes)
     }
+    fn flush(&self, path: &Path) -> io::Result<()> {
+        Real.flush(&self.at(path))
+    }
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         Real.create_dir(&self.at(path))
     }

@@ -1,6 +1,6 @@
 //! From specifications to records: the channels' repodata, and one solve over all of it.
 
-use aitk_system::{Failure, Message, message};
+use aitk_system::{Failure, Message, Real, System, message};
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use rattler_conda_types::{
     Channel, GenericVirtualPackage, MatchSpec, Matches, PackageName, ParseMatchSpecOptions,
     RepoDataRecord, Subdir, Version,
 };
-use rattler_repodata_gateway::fetch::CacheAction;
+use rattler_repodata_gateway::fetch::{CacheAction, FetchRepoDataError};
 use rattler_repodata_gateway::{
     ChannelConfig, DownloadReporter, Gateway, GatewayError, RepoDataQueryOutput, Reporter,
     SourceConfig,
@@ -30,6 +30,8 @@ use crate::error::EnvError;
 use crate::http::{HESITATION, HttpClient};
 use crate::runtime::{block_on, once_interrupted};
 
+/// The folder of the cache with what the channels have.
+const REPODATA: &str = "repodata";
 /// How many questions are asked of the channels at a time.
 const PARALLEL: usize = 24;
 
@@ -110,21 +112,31 @@ fn ask(
     let channels = channels(settings)?;
     let none = || EnvError::Unsolvable { reason: message!("conda has no packages for {arch}") };
     let subdir = subdir(arch).ok_or_else(none)?;
-    let gateway = gateway(settings)?;
-    let watch = Arc::new(Watch::default());
-    let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs);
-    let query = query.recursive(recursive).with_reporter(Watching(Arc::clone(&watch)));
-    block_on(async {
-        match select(pin!(query.execute()), pin!(watch.silence())).await {
-            Either::Left((answer, _)) => {
-                answer.map_err(|error| unusable(&channels, settings.offline, &error))
+    let ask = || {
+        let gateway = gateway(settings)?;
+        let watch = Arc::new(Watch::default());
+        let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs.clone());
+        let query = query.recursive(recursive).with_reporter(Watching(Arc::clone(&watch)));
+        block_on(async {
+            match select(pin!(query.execute()), pin!(watch.silence())).await {
+                Either::Left((answer, _)) => Ok(answer),
+                Either::Right(_) => Err(EnvError::Unreachable {
+                    source_name: message!("the channel {}", names(&channels)),
+                    reason: message!("nothing more came within {} s", HESITATION.as_secs()),
+                }),
             }
-            Either::Right(_) => Err(EnvError::Unreachable {
-                source_name: message!("the channel {}", names(&channels)),
-                reason: message!("nothing more came within {} s", HESITATION.as_secs()),
-            }),
+        })?
+    };
+    let answer = match ask()? {
+        // What the cache has is believed as it stands there, and a power cut may have left it empty: once, all comes anew.
+        Err(error) if is_no_repodata(&error) && !settings.offline => {
+            let cache = settings.cache.join(REPODATA);
+            Real.remove(&cache).map_err(EnvError::io(&cache))?;
+            ask()?
         }
-    })?
+        answer => answer,
+    };
+    answer.map_err(|error| unusable(&channels, settings.offline, &error))
 }
 
 fn names(channels: &[Channel]) -> String {
@@ -190,7 +202,7 @@ fn gateway(settings: &Settings) -> Result<Gateway, EnvError> {
     };
     Ok(Gateway::builder()
         .with_client(HttpClient::asking(settings)?.into_http())
-        .with_cache_dir(settings.cache.join("repodata"))
+        .with_cache_dir(settings.cache.join(REPODATA))
         .with_channel_config(config)
         .with_max_concurrent_requests(PARALLEL)
         .finish())
@@ -222,15 +234,22 @@ fn unusable(channels: &[Channel], offline: bool, error: &GatewayError) -> EnvErr
     }
 }
 
-/// Whether what came could not be read, as the page of a portal that stands before the network.
+/// Whether what came, or what the cache has, could not be read: the page of a portal that stands before the network, or a
+/// file that a power cut has left empty.
 fn is_no_repodata(error: &GatewayError) -> bool {
     use std::io::ErrorKind::{InvalidData, UnexpectedEof};
     let read = matches!(error, GatewayError::IoError(..));
-    let mut all = std::iter::successors(Some(error as &dyn Error), |error| (*error).source());
     let of_form = |error: &std::io::Error| match error.kind() {
         InvalidData => true,
         kind => read && kind == UnexpectedEof,
     };
+    // Its own Display stands for it, and so it is not among its causes.
+    if let GatewayError::FetchRepoDataError(FetchRepoDataError::IoError(error)) = error
+        && of_form(error)
+    {
+        return true;
+    }
+    let mut all = std::iter::successors(Some(error as &dyn Error), |error| (*error).source());
     all.any(|error| {
         error.is::<serde_json::Error>()
             || error.downcast_ref::<std::io::Error>().is_some_and(of_form)
