@@ -175,7 +175,7 @@ macro_rules! enumerate {
 
         impl JsonSchema for Action {
             fn schema_name() -> Cow<'static, str> {
-                "Action".into()
+                stringify!(Action).into()
             }
 
             fn json_schema(generator: &mut SchemaGenerator) -> Schema {
