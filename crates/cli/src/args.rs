@@ -248,12 +248,21 @@ pub struct Detect {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Ends with 2 where an error or a warning was found, with 0 where nothing was."
+    after_help = "Ends with 2 where an error or a warning was found, with 0 where nothing was. With --fix, with 0 once all is mended."
 )]
 pub struct Doctor {
     /// An environment to look at, of venv or conda, whoever made it [default: aitk's own]
     #[arg(long, value_name = "PATH")]
     pub env: Option<PathBuf>,
+    /// Mend the environment: what is there twice or in part, and a PyTorch that cannot use the GPU; shown, and asked, first
+    #[arg(long, requires = "env")]
+    pub fix: bool,
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES", requires = "fix")]
+    pub yes: bool,
+    /// Show what would be mended, and change nothing
+    #[arg(long, env = "AITK_DRY_RUN", requires = "fix")]
+    pub dry_run: bool,
     /// In a project's folder: ask its platform whether it takes your credentials, by the platform's own client
     #[arg(long, env = "AITK_CHECK_CREDENTIALS")]
     pub check_credentials: bool,
@@ -549,6 +558,12 @@ pub struct Verify {
     /// Compare the content of every installed file with its record
     #[arg(long)]
     pub deep: bool,
+    /// Ask what is known of vulnerabilities in the packages of Python's that are installed (OSV, by `uv audit`)
+    #[arg(long)]
+    pub audit: bool,
+    /// A service of advisories in OSV's form to ask instead
+    #[arg(long, value_name = "URL", env = "AITK_ADVISORIES", requires = "audit")]
+    pub advisories: Option<String>,
     /// Write what this machine is, what was proven on it and how fast it computes into a new file that can be sent in
     #[arg(long, value_name = "FILE")]
     pub report: Option<PathBuf>,

@@ -29,6 +29,9 @@ pub struct Config {
     /// Where channels that are named and not addressed are: a mirror of conda's own place.
     #[serde(deserialize_with = "names::source::maybe")]
     pub channel_alias: Option<String>,
+    /// Up to when what is published counts, where nothing else is chosen.
+    #[serde(deserialize_with = "names::cutoff::maybe")]
+    pub exclude_newer: Option<String>,
     /// A uv to use instead of the pinned one.
     pub uv: Option<PathBuf>,
     /// The indexes that are set for uv.

@@ -4,8 +4,8 @@ use aitk_detect::Machine;
 use aitk_plan::{Advice, Plan};
 
 use crate::commands::{
-    advise::OffersTold, bundle::BundleTold, clean::CleaningTold, doctor::DoctorTold,
-    export::ExportTold, export::TargetTold, init::InitTold, init::TrustTold, lock::LockTold,
+    advise::OffersTold, bundle::BundleTold, clean::CleaningTold, export::ExportTold,
+    export::TargetTold, init::InitTold, init::TrustTold, lock::LockTold, mend::DoctorTold,
     model::Model, profiles::ProfileTold, remove::RemovalTold, rollback::RollbackTold,
     status::StatusTold, upgrade::UpgradeTold, verify::VerificationTold,
 };

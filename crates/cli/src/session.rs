@@ -233,6 +233,15 @@ impl Session {
         wish.ok_or_else(|| CliError::no_environment(env, false))
     }
 
+    /// Sets what the user's settings say of what is published where nothing else is chosen. A lock that is given is as it is.
+    pub fn set_cutoff(&self, request: &mut Request) {
+        let chosen = &mut request.choices.exclude_newer;
+        match &request.locked {
+            Some(_) => *chosen = None,
+            None => *chosen = chosen.take().or_else(|| self.settings.exclude_newer.clone()),
+        }
+    }
+
     /// The same as it was noted.
     pub fn wish(&self, env: &str) -> Option<Value> {
         let current = Environments::new(&self.settings.data, env).current(&*self.system);
@@ -271,7 +280,12 @@ impl Session {
                 || builds.iter().any(|known| Some(&known.name) == build)
         };
         match folder.usable(&args.given, &self.machine.arch, fits) {
-            Some(Ok(path)) => request.locked = Some(path.to_string_lossy().into_owned()),
+            Some(Ok(path)) => {
+                request.locked = Some(path.to_string_lossy().into_owned());
+                // It was resolved for what the folder's file says, and for nothing else.
+                let told = args.given.value("exclude-newer").map(str::to_owned);
+                request.choices.exclude_newer = told;
+            }
             Some(Err(why)) => crate::output::say(&said(why)),
             None => {}
         }
@@ -383,6 +397,7 @@ impl Session {
             None => self.applied(&env).map_err(|_| CliError::NoBudget)?,
         };
         given.merge(&mut request);
+        self.set_cutoff(&mut request);
         take_out(&args.drop, &mut request.choices.packages)?;
         if given.value("framework").is_none()
             && given.value("budget").or(given.value("profile")).is_some()

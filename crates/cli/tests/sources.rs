@@ -151,3 +151,68 @@ fn silence_everywhere_is_given_up_within_10_seconds() {
         ],
     );
 }
+
+#[test]
+fn what_came_out_after_a_time_that_is_set_is_left_out_by_flag_file_and_settings() {
+    let home = Home::new();
+    let folder = home.path().join("served/conda-forge");
+    let needs = &["python"] as &[&str];
+    let more = [("aitk-own", "1.0", "py_0", needs), ("aitk-own", "2.0", "py_0", needs)];
+    small_channel(&folder, &[&more[..], &[("aitk-undated", "1.0", "py_0", needs)]].concat());
+    let path = folder.join("noarch/repodata.json");
+    let mut index: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for (file, record) in index["packages.conda"].as_object_mut().unwrap() {
+        // All from 2025-01-01, but for the newer one, which is from 2026-06-01, and the one that does not tell.
+        let at =
+            if file.starts_with("aitk-own-2") { 1_780_272_000_000_i64 } else { 1_735_689_600_000 };
+        if !file.starts_with("aitk-undated") {
+            record["timestamp"] = at.into();
+        }
+    }
+    std::fs::write(&path, index.to_string()).unwrap();
+    let served = Served::new(&home.path().join("served"), &[]);
+    let (channel, machine) =
+        (format!("http://{}/conda-forge", served.place), machine("ubuntu-24.04-laptop"));
+    let plan = |home: &Home, more: &[&str]| {
+        let words =
+            [&["plan", "--json", "--package", "aitk-own"], &wish(&channel, &machine)[..], more];
+        let output = home.aitk(&words.concat());
+        assert!(output.status.success(), "{more:?}: {}", text(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()["data"].clone()
+    };
+    let version = |plan: &serde_json::Value| {
+        let steps = plan["steps"].as_array().unwrap().iter();
+        let mut packages = steps.flat_map(|step| step["packages"].as_array().into_iter().flatten());
+        let own = packages.find(|package| package["name"] == "aitk-own").unwrap();
+        own["version"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(version(&plan(&home, &[])), "2.0");
+    let old = plan(&home, &["--exclude-newer", "2026-01-01"]);
+    assert_eq!(version(&old), "1.0");
+    assert!(
+        old["steps"].to_string().contains("what came out after 2026-01-01 is left out"),
+        "{old}"
+    );
+    assert_eq!(version(&plan(&home, &["--exclude-newer", "2026-06-01"])), "2.0");
+    // What has no date is left out, and the words say why nothing is found.
+    let undated = ["plan", "--package", "aitk-undated", "--exclude-newer", "2026-01-01"];
+    let output = home.aitk(&[&undated[..], &wish(&channel, &machine)].concat());
+    let said = text(&output.stderr);
+    assert!(!output.status.success() && said.contains("AITK-E03"), "{said}");
+    assert!(said.contains("--exclude-newer") && said.contains("no date"), "{said}");
+    // The user's settings count where nothing else is chosen.
+    let settings = home.path().join(".config/aitk/config.toml");
+    std::fs::create_dir_all(settings.parent().unwrap()).unwrap();
+    std::fs::write(&settings, "exclude-newer = \"2026-01-01\"\n").unwrap();
+    assert_eq!(version(&plan(&home, &[])), "1.0");
+    assert_eq!(version(&plan(&home, &["--exclude-newer", "none"])), "2.0");
+    assert_eq!(version(&plan(&home, &["--exclude-newer", "2026-07-01"])), "2.0");
+    std::fs::write(&settings, "exclude-newer = \"soon\"\n").unwrap();
+    let output = home.aitk(&["plan", "--budget", "low"]);
+    assert_eq!(output.status.code(), Some(78), "{}", text(&output.stderr));
+    for wrong in ["14w", "2026-02-30", "-3"] {
+        let output = home.aitk(&["plan", "--budget", "low", &format!("--exclude-newer={wrong}")]);
+        assert_eq!(output.status.code(), Some(64), "{wrong}: {}", text(&output.stderr));
+    }
+}

@@ -21,8 +21,8 @@ use std::time::Duration;
 
 use aitk_system::{Beside, Message, System, beside, message, plain};
 pub use doctor::{
-    Finding, OwnEnvironment, OwnFault, OwnKind, ProjectKind, Severity, examine, is_environment,
-    looked_at, own_environment, project_finding,
+    Ailing, Broken, Finding, Manages, OwnEnvironment, OwnFault, OwnKind, ProjectKind, Severity,
+    ailing, examine, is_environment, looked_at, own_environment, project_finding,
 };
 
 pub use machine::*;

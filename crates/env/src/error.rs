@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use aitk_plan::LockError;
+use aitk_plan::{Cutoff, LockError};
 use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
 /// What to do where there is no Python to build an environment on.
@@ -182,6 +182,15 @@ pub enum EnvError {
         hint("use that version of aitk; this one changes nothing here")
     )]
     Newer { path: PathBuf },
+    /// What is known of vulnerabilities could not be had, so nothing is known of what is installed. `uv audit` asks OSV for
+    /// it, or a service of the same form that `--advisories` names.
+    #[explain(
+        code = "AITK-E19",
+        exit = Unavailable,
+        say("advisories could not be had, so nothing was audited: {reason}"),
+        hint("check the network and HTTPS_PROXY, or name a service in OSV's form with --advisories")
+    )]
+    NoAdvisories { reason: Message },
     /// What can fail anywhere.
     #[explain(transparent)]
     System(#[from] Failure),
@@ -196,6 +205,16 @@ impl EnvError {
     /// A lock that does not fit, with what to choose so that it does.
     pub fn unfit(reason: impl Into<Message>, remedy: impl Into<Message>) -> Self {
         Self::UnfitLock { reason: reason.into(), remedy: remedy.into() }
+    }
+
+    /// The same with what a time that is set has to do with it.
+    pub(crate) fn since(self, cutoff: Option<Cutoff>) -> Self {
+        match (self, cutoff) {
+            (Self::Unsolvable { reason }, Some(cutoff)) => {
+                Self::Unsolvable { reason: Message::lines([reason, cutoff.told()]) }
+            }
+            (error, _) => error,
+        }
     }
 
     /// Whether a source has something else now than what it has told before: it is to be asked anew.

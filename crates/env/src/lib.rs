@@ -25,8 +25,9 @@ mod usage;
 use std::path::{Path, PathBuf};
 
 pub use backend::{
-    Backend, ChosenBuild, Footprint, Site, UvProgram, UvSources, backend, cached_uv,
-    channel_answers, channels_of, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
+    Advisory, Audit, Backend, ChosenBuild, Footprint, Site, UvProgram, UvSources, audit, backend,
+    cached_uv, channel_answers, channels_of, fetch_uv, find_uv, install_uv, note_of, own_uv,
+    uv_wheel,
 };
 pub use bundle::{Bundle, Wrapped, open_bundle, write_bundle};
 pub use error::{EnvError, get_python};
@@ -59,6 +60,8 @@ pub struct Settings {
     pub more_indexes: Vec<String>,
     /// How uv is set to choose between them.
     pub index_strategy: Option<String>,
+    /// Up to when what is published counts, where nothing else is chosen.
+    pub exclude_newer: Option<String>,
     /// The uv that the user names; the pinned one where `None`.
     pub uv: Option<PathBuf>,
     /// Index that has the framework's builds; PyTorch's own where `None`.

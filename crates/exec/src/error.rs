@@ -9,6 +9,7 @@ use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
 use crate::apt_sources::Sources;
 use crate::kaggle::PushError;
+use crate::mending::MendError;
 
 /// Why a step could not be done.
 #[derive(Debug, Explain)]
@@ -23,6 +24,9 @@ pub enum ExecError {
     /// Why a project is not sent to its platform.
     #[explain(transparent)]
     Push(#[from] PushError),
+    /// Why somebody else's environment is not mended.
+    #[explain(transparent)]
+    Mend(#[from] MendError),
     /// Another process holds a lock of apt or dpkg, longer than `--lock-wait`.
     #[explain(
         code = "AITK-A01",

@@ -1,7 +1,7 @@
 //! Looks whether everything that a plan ensures is still true.
 
 use aitk_detect::{OwnEnvironment, OwnFault, OwnKind};
-use aitk_env::{Depth, EnvironmentFault};
+use aitk_env::{Audit, Depth, EnvironmentFault};
 use aitk_plan::step::Uv;
 use aitk_plan::{Part, Plan, Status, Step};
 use aitk_system::{Explain, Message};
@@ -25,6 +25,21 @@ pub struct VerifyFinding {
     pub remedy: Remedy,
     /// What is wrong with an environment, where it is that.
     pub fault: Option<EnvironmentFault>,
+}
+
+/// Asks what is known of vulnerabilities in the environment that is in use; `None` where there is none.
+///
+/// # Errors
+/// Where that cannot be had.
+pub fn audit(
+    cx: &Context<'_>,
+    plan: &Plan,
+    service: Option<&str>,
+) -> Result<Option<Audit>, ExecError> {
+    let Some(wanted) = plan.environment() else { return Ok(None) };
+    let Some(current) = cx.environments(wanted).linked(cx.system) else { return Ok(None) };
+    let kind = current.record(cx.system).map_or(wanted.request.manager, |record| record.manager);
+    Ok(Some(aitk_env::audit(&cx.looking(), kind, current.path(), service)?))
 }
 
 /// Verifies every step of a plan, proofs included; `deep` also compares every file's content.

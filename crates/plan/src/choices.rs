@@ -2,13 +2,14 @@
 //! before, what hosted notebooks make of it, and how it is typed again. The command line, the comparison with a saved plan
 //! and the command lines that are told or exported read it.
 
-use aitk_system::{Message, message};
+use aitk_system::{Message, ToMessage, message};
 use std::collections::BTreeMap;
 use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use crate::cutoff::Cutoff;
 use crate::manager::Manager;
 use crate::names::{self, Unfit};
 
@@ -451,6 +452,10 @@ choices! {
     /// Index of PyTorch's builds, instead of PyTorch's own
     #[serde(deserialize_with = "names::torch_index::maybe")]
     choices.torch_index: Option<String> = None, ("torch-index", "URL", Takes::Source(names::torch_index::check));
+    /// Leave out what came out in the last days (`14d`), or after a date (`2026-11-01`), when packages are resolved; what has no date as well. `none` takes it back
+    #[serde(deserialize_with = "names::cutoff::maybe", skip_serializing_if = "Option::is_none")]
+    choices.exclude_newer: Option<String> = None,
+        ("exclude-newer", "DAYS|DATE", Takes::Word(cutoff), without("locked"));
     /// Name of the environment
     #[serde(deserialize_with = "names::environment_name::one")]
     choices.env: String = "ai".to_owned(),
@@ -478,6 +483,17 @@ fn setting(text: &str) -> Result<(), Message> {
         Some((key, _)) if names::step_id::fits(key) => Ok(()),
         _ => Err(message!("KEY=VALUE is expected")),
     }
+}
+
+impl Choices {
+    /// Up to when what is published counts; `None` where no time is set.
+    pub fn cutoff(&self) -> Option<Cutoff> {
+        self.exclude_newer.as_deref().and_then(Cutoff::read)
+    }
+}
+
+fn cutoff(text: &str) -> Result<(), Message> {
+    names::cutoff::check(text).map_err(|unfit| unfit.told())
 }
 
 fn python(text: &str) -> Result<(), Message> {

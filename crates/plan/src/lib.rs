@@ -9,6 +9,7 @@ mod basics;
 mod catalog;
 mod checks;
 mod choices;
+mod cutoff;
 mod decide;
 mod digest;
 mod driver;
@@ -50,6 +51,7 @@ pub use catalog::{
 };
 pub use checks::CHECKS;
 pub use choices::{AcceleratorChoice, CHOICES, Choice, Choices, ManagerChoice, Request, Takes};
+pub use cutoff::Cutoff;
 pub use decide::{conclude, plan};
 pub use digest::{digest_of, machine_digest};
 pub use environment::EnvironmentPlan;

@@ -222,6 +222,8 @@ forms! {
         let minor = text.strip_prefix("3.").unwrap_or_default();
         (1..=3).contains(&minor.len()) && minor.bytes().all(|c| c.is_ascii_digit())
     };
+    /// Up to when what is published counts: days, a day, or `none`.
+    cutoff, "number of days (14d), date (2026-11-01) or none", crate::cutoff::Cutoff::fits;
     /// What is asked of an index, as PEP 508 writes it: a package with its extras, versions and markers. Never an address,
     /// a path or an option of pip's.
     requirement, "requirement of PEP 508 without an address", |text| {

@@ -4,7 +4,9 @@ use aitk_system::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::cutoff::Cutoff;
 use crate::manager::Manager;
+use crate::names;
 
 /// What an environment shall hold.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -23,6 +25,16 @@ pub struct EnvironmentRequest {
     /// What the user has added by hand to the environment in use and will find in the new one, as the manager writes
     /// requirements.
     pub added: Vec<String>,
+    /// What comes is like this where it comes: what stands in an environment that is mended.
+    #[serde(skip)]
+    pub held: Vec<String>,
+    /// Up to when what is published counts, as it was chosen; all of it where `None`.
+    #[serde(
+        default,
+        deserialize_with = "names::cutoff::maybe",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub exclude_newer: Option<String>,
     /// What a GPU of NVIDIA's offers; `None` where none shall compute.
     pub cuda: Option<Cuda>,
     /// Digest of all that was asked for: an environment that was built for it serves every plan that asks the same. It
@@ -95,6 +107,11 @@ impl EnvironmentRequest {
             _ => layer.clone(),
         };
         self.layers.iter().map(with_build).collect()
+    }
+
+    /// Up to when what is published counts.
+    pub fn cutoff(&self) -> Option<Cutoff> {
+        self.exclude_newer.as_deref().and_then(Cutoff::read)
     }
 
     /// The layer of a step.

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # What is said to help in odd surroundings is typed as it stands, and helps: sudo by askpass, apt's sources and proxies, no home, old settings of Jupyter's, a Python of another version.
-# On: bookworm; about 30 s
+# On: bookworm; about 80 s
 
 machine remedies "$RELEASE-apt"
 home=$(home_of plain)
@@ -103,3 +103,82 @@ SHOW=6 aitk plain -- status
 expect_code 0
 expect_said 'made.toml'
 expect_said 'There is no environment'
+
+step "somebody's environment with a package twice, one in part and what pip left: shown, and mended after consent"
+as plain python3 -m venv /home/plain/mine
+as plain /home/plain/mine/bin/pip install -q six==1.16.0 iniconfig==2.0.0 toolz==0.12.0
+mine=$(echo "$home"/mine/lib/python3.*/site-packages)
+as plain cp -r "${mine#"$ROOT"}/six-1.16.0.dist-info" "${mine#"$ROOT"}/six-1.15.0.dist-info"
+echo 'gone.py,sha256=x,3' >>"$mine/six-1.15.0.dist-info/RECORD"
+rm "$mine/toolz/recipes.py"
+as plain mkdir "${mine#"$ROOT"}/~oolz"
+snapshot() { (cd "$home/mine" && find . -type f ! -name '*.pyc' -exec sha256sum {} + | sort -k2); }
+fix() { aitk plain -- doctor --env /home/plain/mine --fix "$@"; }
+snapshot >"$WORK/mine.before"
+SHOW=30 fix --dry-run
+expect_code 2
+expect_said 'six 1.15.0, 1.16.0 → 1.16.0'
+expect_said 'toolz 0.12.0 → 0.12.0'
+expect_said 'take away .*~oolz'
+if grep -q 'iniconfig' "$ERR"; then die "what is sound is replaced"; fi
+SHOW=0 fix
+expect_code 64
+SHOW=8 aitk plain AITK_CACHE_DIR=/home/plain/.cache/empty UV_DEFAULT_INDEX=http://127.0.0.1:9/simple -- doctor --env /home/plain/mine --fix --yes
+((CODE != 0)) || die "it claims success without an index"
+snapshot >"$WORK/mine.after"
+expect_same "$WORK/mine.before" "$WORK/mine.after" "the environment, though nobody agreed or nothing could be had,"
+SHOW=30 fix --yes
+expect_code 0
+back=$(sed -n 's/^To go back: //p' "$OUT")
+as plain /home/plain/mine/bin/python -c 'import six, toolz.recipes, iniconfig; assert six.__version__ == "1.16.0"'
+[[ $(ls -d "$mine"/six-*.dist-info | wc -l) == 1 && ! -e $mine/~oolz ]] || die "it is not mended"
+
+step "it does not go over an earlier one; the printed command goes back, to the last file"
+SHOW=4 fix --yes
+expect_code 78
+expect_one_error AITK-D02
+as plain sh -ec "$back"
+snapshot >"$WORK/mine.after"
+expect_same "$WORK/mine.before" "$WORK/mine.after" "the environment, gone back to,"
+
+step "killed in the middle, the printed command brings it back; a proof that fails does so by itself"
+SHOW=0 fix --dry-run --json
+back=$(jq -r .data.back "$OUT")
+cat >"$ROOT/usr/local/bin/slow-uv" <<'UV'
+#!/bin/sh
+uv=$(ls -d /home/plain/.cache/aitk/tools/uv-*/uv /home/plain/.local/share/aitk/tools/uv-*/uv 2>/dev/null | head -n 1)
+case "$*" in "pip install"*) rm -rf /home/plain/mine/lib/python3.*/site-packages/six*; echo $$ >/tmp/uv-pid; touch /tmp/in-the-middle; exec sleep 30 ;; esac
+exec "$uv" "$@"
+UV
+chmod 755 "$ROOT/usr/local/bin/slow-uv"
+as plain sh -c 'aitk doctor --env /home/plain/mine --fix --yes --uv /usr/local/bin/slow-uv & echo $! >/tmp/mending; wait' >"$WORK/killed" 2>&1 &
+for _ in $(seq 300); do [[ ! -e $ROOT/tmp/in-the-middle ]] || break; sleep 0.1; done
+[[ -e $ROOT/tmp/in-the-middle ]] || die "it did not come to the middle: $(<"$WORK/killed")"
+as plain sh -c 'kill -9 "$(cat /tmp/mending)" "$(cat /tmp/uv-pid)"'
+if as plain /home/plain/mine/bin/python -c 'import six' 2>/dev/null; then die "it was not in the middle"; fi
+as plain sh -ec "$back"
+snapshot >"$WORK/mine.after"
+expect_same "$WORK/mine.before" "$WORK/mine.after" "the environment, brought back,"
+sed -i 's/exec sleep 30/exit 1/' "$ROOT/usr/local/bin/slow-uv"
+SHOW=8 aitk plain -- doctor --env /home/plain/mine --fix --yes --uv /usr/local/bin/slow-uv
+expect_code 1
+expect_one_error AITK-D03
+snapshot >"$WORK/mine.after"
+expect_same "$WORK/mine.before" "$WORK/mine.after" "the environment, after what failed,"
+
+step "root's, another user's and what another tool looks after is refused with the reason"
+refused() {
+    SHOW=4 fix --yes
+    expect_code 77
+    expect_one_error "AITK-D01.*$1"
+}
+touch "$home/uv.lock"
+refused 'uv looks after it'
+rm "$home/uv.lock"
+chroot "$ROOT" chown root: /home/plain/mine
+refused "root's"
+chroot "$ROOT" chown user: /home/plain/mine
+refused "another user's"
+chroot "$ROOT" chown plain: /home/plain/mine
+as plain mkdir /home/plain/mine/conda-meta
+refused 'conda looks after it'

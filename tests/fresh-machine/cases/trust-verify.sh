@@ -106,3 +106,43 @@ echo '# more' >>"$site/six.py"
 named six.py "aitk apply --deep"
 echo '. /tmp/evil' >>"$env/bin/activate"
 named bin/activate "aitk apply --deep"
+
+step "what is known of vulnerabilities is asked of a service in OSV's form, by uv; where that cannot be had, nothing is said to be well"
+advisories() {
+    rm -f "$WORK/advisories.port"
+    "$HERE/../support/advisories" "$WORK/advisories.port" "$@" >"$WORK/advisories.log" &
+    SERVER=$!
+    until [[ -s $WORK/advisories.port ]]; do sleep 0.05; done
+    SERVICE=http://127.0.0.1:$(<"$WORK/advisories.port")
+}
+advisories six=99.0.0
+SHOW=8 aitk user -- verify --audit --advisories "$SERVICE"
+expect_code 2
+grep -q 'six 1\..*: six trusts .*what it reads (mended in 99.0.0)' "$OUT" || die "the advisory is not shown"
+grep -q $'\x1b\\[31mwhat' "$OUT" && die "a stranger's words act on the terminal"
+jq -e '.queries | map(.package.name) | index("six")' "$WORK/advisories.log" >/dev/null || die "it was not asked"
+SHOW=0 aitk user AITK_ADVISORIES="$SERVICE" -- verify --audit --json
+expect_code 2
+jq -e '.data.ok and .data.audit.audited >= 1 and .data.audit.advisories[0].id == "TEST-six"' "$OUT" >/dev/null || die "its JSON"
+kill "$SERVER"
+for gone in "--advisories $SERVICE" "--advisories $SERVICE --offline"; do
+    # shellcheck disable=SC2086 # words
+    SHOW=8 aitk user -- verify --audit $gone
+    expect_code 69
+    grep -q AITK-E19 "$OUT" || die "it does not say why"
+    if grep -q 'no advisory is known' "$OUT"; then die "it says that all is well"; fi
+done
+advisories other=1.0
+SHOW=4 aitk user -- verify --audit --advisories "$SERVICE"
+expect_code 0
+grep -q 'no advisory is known for its' "$OUT" || die "it does not say what was looked at"
+kill "$SERVER"
+
+step "what came out after a time that is set is left out, as the index dates it; and all of it where nothing is old enough"
+SHOW=0 aitk user -- plan --profile tiny.toml --manager venv --env old --exclude-newer 2020-01-01 --json
+expect_code 0
+jq -e '[.data.steps[].packages[]? | select(.name == "six") | .version] == ["1.13.0"]' "$OUT" >/dev/null || die "another six"
+SHOW=8 aitk user -- plan --profile tiny.toml --manager venv --env old --exclude-newer 2001-01-01
+expect_code 1
+expect_one_error AITK-E03
+expect_said 'what came out after 2001-01-01 is left out'

@@ -12,10 +12,9 @@ use aitk_env::Environments;
 use aitk_exec::{ProjectRecord, client_lack, credentials_lack, judge};
 use aitk_plan::{Choices, Warning};
 use aitk_system::{Deny, Explain, Message, message};
-use schemars::JsonSchema;
-use serde::Serialize;
 
 use crate::args::{Common, Doctor};
+use crate::commands::mend::{self, DoctorTold, FOUND};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, styled};
 use crate::places::here;
@@ -23,16 +22,6 @@ use crate::session::{Ask, Local, Session};
 use crate::typed::command_as_typed;
 use crate::upkeep::Upkeep;
 use crate::words::said;
-
-/// What was found.
-#[derive(Serialize, JsonSchema)]
-pub struct DoctorTold<'a> {
-    /// What is wrong, or will get in the way.
-    findings: &'a [Finding],
-}
-
-/// Something was found that should be mended.
-const FOUND: u8 = 2;
 
 pub fn run(
     local: &Local,
@@ -66,10 +55,14 @@ pub fn run(
             hint: error.hint(),
         }),
     }
+    if let Some(path) = named.as_ref().filter(|_| args.fix) {
+        let page = page(&findings, untold.len(), looked, true);
+        return mend::run(&session, common, (path, args), (&findings, &page), output);
+    }
     output.warn(&untold);
     let diagnostics = session.notes.iter().map(Diagnostic::from);
     let diagnostics = diagnostics.chain(untold.iter().map(Diagnostic::from)).collect();
-    output.result(&DoctorTold { findings: &findings }, diagnostics, || {
+    output.result(&DoctorTold { findings: &findings, fix: None }, diagnostics, || {
         let with_environment =
             named.is_some() || is_environment(system, &own_environment(&session.machine));
         page(&findings, untold.len(), looked, with_environment)

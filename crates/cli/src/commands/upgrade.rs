@@ -48,7 +48,8 @@ pub fn run(
 ) -> Result<ExitCode, CliError> {
     listen_for_interrupts().map_err(CliError::io_of(message!("the signals")))?;
     let session = Session::open(local, common)?.anew();
-    let request = session.applied(&args.which.env)?;
+    let mut request = session.applied(&args.which.env)?;
+    session.set_cutoff(&mut request);
     let (prepared, mut plan) = session.prepare(request.into(), None, Ask::Sources)?;
     let hold = if args.dry_run { None } else { Some(take_turn(&session)?) };
     let progress = Progress::new(common.progress, output).asking(args.yes, false);
@@ -70,6 +71,7 @@ pub fn run(
     let data = UpgradeTold { env, manager, changes: &changes, system: &system, totals, dry_run };
     if !output.json {
         show_system(&system, output);
+        plan.choices.cutoff().into_iter().for_each(|cutoff| output.say(cutoff.told()));
     }
     if changes.is_empty() {
         output.result(&data, Vec::new(), || {

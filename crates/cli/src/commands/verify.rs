@@ -5,9 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_exec::{Remedy, VerifyFinding};
+use aitk_env::{Advisory, Audit};
+use aitk_exec::{ExecError, Remedy, VerifyFinding};
 use aitk_plan::{Part, Plan};
-use aitk_system::{Deny, Message, System, message};
+use aitk_system::{Deny, Explain, Message, System, message};
 use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
@@ -15,7 +16,7 @@ use serde_json::json;
 use crate::args::{Common, Verify};
 use crate::commands::capture::scrub;
 use crate::error::CliError;
-use crate::output::{BAD, Console, DIM, GOOD, styled};
+use crate::output::{BAD, Console, DIM, Diagnostic, GOOD, styled};
 use crate::progress::Progress;
 use crate::session::{Ask, Local, Session};
 use crate::words::said;
@@ -31,7 +32,15 @@ pub struct VerificationTold<'a> {
     ok: bool,
     /// What is not.
     findings: Vec<FindingTold<'a>>,
+    /// With `--audit`: what is known of vulnerabilities; nothing where that could not be had.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    audit: Option<AuditTold<'a>>,
 }
+
+/// What is known of vulnerabilities.
+#[derive(Serialize, JsonSchema)]
+#[serde(transparent)]
+struct AuditTold<'a>(Option<&'a Audit>);
 
 /// Something that is not as it should be.
 #[derive(Serialize, JsonSchema)]
@@ -45,6 +54,9 @@ struct FindingTold<'a> {
     /// The command that helps.
     remedy: Message,
 }
+
+/// How many packages are named.
+const NAMED: usize = 8;
 
 pub fn run(
     local: &Local,
@@ -70,10 +82,76 @@ pub fn run(
             FindingTold { step, title, message, remedy: Message::plain(remedy.text()) }
         })
         .collect();
+    let audit = args.audit.then(|| aitk_exec::audit(&context, &plan, args.advisories.as_deref()));
+    let unknown = audit.as_ref().and_then(|audit| audit.as_ref().err());
+    let known = audit.as_ref().map(|audit| AuditTold(audit.as_ref().ok().and_then(Option::as_ref)));
     let (env, ok) = (args.which.env.as_str(), findings.is_empty());
-    let data = VerificationTold { env, deep: args.deep, ok, findings: list };
-    output.result(&data, Vec::new(), || show(&findings, args.deep));
-    Ok(ExitCode::from(if findings.is_empty() { 0 } else { 2 }))
+    let data = VerificationTold { env, deep: args.deep, ok, findings: list, audit: known };
+    let diagnostics = unknown.map(|error| Diagnostic {
+        code: error.code().to_owned(),
+        severity: "error",
+        message: error.message(),
+        hint: error.hint(),
+    });
+    output.result(&data, diagnostics.into_iter().collect(), || {
+        let audit = audit.iter().map(|audit| format!("\n\n{}", show_audit(audit)));
+        show(&findings, args.deep) + &audit.collect::<String>()
+    });
+    let known = audit.iter().flatten().flatten().any(|audit| !audit.advisories.is_empty());
+    Ok(match unknown {
+        _ if known || !findings.is_empty() => ExitCode::from(2),
+        Some(error) => ExitCode::from(error.exit() as u8),
+        None => ExitCode::SUCCESS,
+    })
+}
+
+/// What is known of vulnerabilities, or why nothing is.
+fn show_audit(audit: &Result<Option<Audit>, ExecError>) -> String {
+    let audit = match audit {
+        Ok(Some(audit)) => audit,
+        Ok(None) => return said(message!("Nothing was audited: there is no environment.")),
+        Err(error) => {
+            let hint = error.hint().map(|hint| format!("\n    {}", styled(DIM, said(hint))));
+            let (mark, what) = (styled(BAD, "✗"), said(error.message()));
+            return format!("{mark} {what} [{}]{}", error.code(), hint.unwrap_or_default());
+        }
+    };
+    let mut lines: Vec<_> = audit.advisories.iter().map(show_advisory).collect();
+    if lines.is_empty() {
+        let known = message!("no advisory is known for its {} packages of Python's", audit.audited);
+        lines.push(format!("{} {}", styled(GOOD, "✓"), said(known)));
+    } else {
+        lines.push(said(message!(
+            "`aitk upgrade` takes newer versions, where the rest goes with them"
+        )));
+    }
+    if !audit.not_audited.is_empty() {
+        let (count, names) = (audit.not_audited.len(), list(&audit.not_audited));
+        lines.push(styled(
+            DIM,
+            said(message!("of {count} others no advisories can be had by these means: {names}")),
+        ));
+    }
+    lines.join("\n")
+}
+
+/// The first of some names.
+fn list(names: &[String]) -> String {
+    let more = if names.len() > NAMED { ", …" } else { "" };
+    names.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ") + more
+}
+
+fn show_advisory(one: &Advisory) -> String {
+    let Advisory { package, version, id, aliases, summary, link, fixed } = one;
+    let names = [std::slice::from_ref(id), aliases].concat().join(", ");
+    let fixed = match fixed.is_empty() {
+        true => message!("no version is known that mends it"),
+        false => message!("mended in {}", fixed.join(", ")),
+    };
+    let mut text =
+        format!("{} {package} {version}: {summary} ({})\n", styled(BAD, "✗"), said(fixed));
+    text += &format!("    {}", styled(DIM, [&[names][..], link.as_slice()].concat().join("  ")));
+    text
 }
 
 /// What a machine is and what was proven on it.

@@ -8,7 +8,7 @@ use std::path::Path;
 use aitk_plan::{holes, warnings};
 use aitk_system::{Diagnosed, Exit};
 
-use aitk_exec::PushError;
+use aitk_exec::{MendError, PushError};
 
 use super::*;
 
@@ -58,6 +58,7 @@ fn page(doctor: &str) -> String {
         LockError::DIAGNOSTICS,
         EnvError::DIAGNOSTICS,
         ExecError::DIAGNOSTICS,
+        MendError::DIAGNOSTICS,
         ExportError::DIAGNOSTICS,
         PushError::DIAGNOSTICS,
         HostedError::DIAGNOSTICS,

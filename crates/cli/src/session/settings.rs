@@ -56,6 +56,7 @@ pub(super) fn sources(
         index_url: config.index_url.as_ref().map(&mut open),
         more_indexes: config.of_uv.more.iter().map(&mut open).collect(),
         index_strategy: config.of_uv.strategy.clone(),
+        exclude_newer: config.exclude_newer.clone(),
         uv: uv.map(|path| std::path::absolute(&path).map_err(CliError::io(path))).transpose()?,
         torch_index: config.torch_index.as_ref().map(&mut open),
         channels: config.channels.iter().map(&mut open).collect(),

@@ -10,6 +10,7 @@ mod environment;
 mod frameworks;
 mod gpu;
 mod jupyter;
+mod mending;
 mod network;
 mod prefix;
 mod system;
@@ -22,6 +23,7 @@ use aitk_system::{Message, System, builtin, sentence};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use self::mending::{Ailing, Broken, ailing};
 use self::prefix::Prefix;
 use crate::installers::{Setting, astray, pip_settings};
 use crate::machine::{Gpu, Machine, Obstacle, Sudo};
@@ -119,6 +121,18 @@ struct Book {
     finding: Vec<FindingText>,
     numpy2: Vec<Numpy2>,
     python: Vec<PythonRange>,
+    manages: Vec<Manages>,
+}
+
+/// A tool that looks after environments.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Manages {
+    /// The file that shows it, from the environment's folder.
+    pub mark: String,
+    /// What it is called.
+    pub tool: String,
+    /// The command that mends an environment there.
+    pub command: String,
 }
 
 /// What a finding means, and what to do.

@@ -138,7 +138,16 @@ pub trait Backend: Sync + fmt::Debug {
     ///
     /// # Errors
     /// What the sources answer; [`EnvError::NoPython`] where an earlier step brings the interpreter.
-    fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError>;
+    fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
+        let solved = self.solve(site, request);
+        solved.map_err(|error| error.since(request.cutoff()))
+    }
+
+    /// The same, whatever the time that is set has to do with it where nothing is found.
+    ///
+    /// # Errors
+    /// As those of [`Backend::resolve`].
+    fn solve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError>;
 
     /// Whether a lock that was given can be what is asked for, on this machine.
     ///

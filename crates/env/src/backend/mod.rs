@@ -12,7 +12,8 @@ pub use common::{Backend, ChosenBuild, Footprint, Site};
 pub use conda::{channel_answers, channels_of};
 pub(crate) use dist_info::same_version;
 pub use venv::{
-    UvProgram, UvSources, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel,
+    Advisory, Audit, UvProgram, UvSources, audit, cached_uv, fetch_uv, find_uv, install_uv,
+    note_of, own_uv, uv_wheel,
 };
 
 /// The one of a kind.

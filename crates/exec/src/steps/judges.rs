@@ -100,6 +100,7 @@ impl JudgeRun<'_> {
             python: wanted.python.clone(),
             interpreter: wanted.interpreter.clone().or(own),
             layers: vec![layer],
+            exclude_newer: wanted.exclude_newer.clone(),
             ..EnvironmentRequest::default()
         };
         let (venv, site) = (backend(Manager::Venv), cx.site(&work.log));

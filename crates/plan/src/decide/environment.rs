@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::recipe::{Recipe, recipe};
 use crate::choices::Choices;
+use crate::cutoff::Cutoff;
 use crate::digest::digest_of;
 use crate::environment::EnvironmentPlan;
 use crate::framework::Decision;
@@ -86,7 +87,8 @@ impl Recipe for CondaItself {
             python.into_iter().chain(self.requirements.iter().cloned()).collect();
         let request = EnvironmentRequest {
             manager: on.manager,
-            digest: digest_of(&(&requirements, &on.choices.channels)),
+            digest: with_cutoff(digest_of(&(&requirements, &on.choices.channels)), on.choices),
+            exclude_newer: on.choices.exclude_newer.clone(),
             layers: vec![LayerRequest {
                 step: step.to_owned(),
                 role: LayerRole::Libraries,
@@ -130,6 +132,8 @@ impl Recipe for NewEnvironment {
             layers: asked.filter(|layer| !layer.requirements.is_empty()).collect(),
             builds: on.framework.builds(),
             added: Vec::new(),
+            held: Vec::new(),
+            exclude_newer: on.choices.exclude_newer.clone(),
             cuda: accelerator.cuda.map(|version| Cuda { version, capability }),
             digest: String::new(),
         };
@@ -138,6 +142,7 @@ impl Recipe for NewEnvironment {
     }
 
     fn judge(&self, on: &Situation<'_>, step: &mut Step) {
+        step.why.extend(on.choices.cutoff().map(Cutoff::told));
         judge_place(on, step);
     }
 
@@ -159,10 +164,19 @@ fn asked_for(request: &EnvironmentRequest, choices: &Choices) -> String {
     let meant =
         request.builds.iter().enumerate().filter(|(at, one)| *at == 0 || one.note.is_some());
     let builds: Vec<_> = meant.map(|(_, build)| &build.name).collect();
-    digest_of(&(
+    let digest = digest_of(&(
         (request.manager, layers, builds, choices.accelerator),
         (&choices.python, &choices.index_url, &choices.torch_index, &choices.channels),
-    ))
+    ));
+    with_cutoff(digest, choices)
+}
+
+/// The same where a time is set: what is resolved up to it is another lock.
+fn with_cutoff(digest: String, choices: &Choices) -> String {
+    match choices.cutoff() {
+        None => digest,
+        Some(cutoff) => digest_of(&(digest, format!("{cutoff:?}"))),
+    }
 }
 
 impl Recipe for Libraries {
@@ -296,5 +310,13 @@ mod tests {
         let json = r#"[["conda",[{"step":"six","requirements":["six"]},{"step":"torch","requirements":["torch"]}],["cu130"],"auto"],[null,null,null,[]]]"#;
         let told: serde_json::Value = serde_json::from_str(json).unwrap();
         assert_eq!(asked_for(&request, &Choices::default()), digest_of(&told));
+        // A time that is set makes another one of it, alike however it is written.
+        let until = |text: &str| {
+            let exclude_newer = Some(text.to_owned());
+            asked_for(&request, &Choices { exclude_newer, ..Choices::default() })
+        };
+        assert_eq!(until("none"), digest_of(&told));
+        assert_eq!(until("14d"), until("14 days"));
+        assert!(until("14d") != until("15d") && until("14d") != digest_of(&told));
     }
 }

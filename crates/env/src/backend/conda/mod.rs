@@ -104,7 +104,7 @@ impl Backend for CondaBackend {
 
     /// The framework's builds are tried in their order. Where the channel has none of them, any build for the processor
     /// serves, and at the very last any at all.
-    fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
+    fn solve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
         let cuda = request.cuda.as_ref();
         let Some(first) = request.builds.first() else {
             return attempt(site, request, &SolverPins { build: None, cuda, specs: Vec::new() });
@@ -409,7 +409,9 @@ fn attempt(
         .collect();
     let virtual_packages = virtual_packages(site, held.cuda);
     let (settings, arch) = (site.local_settings, &site.machine.arch);
-    let records = solve::solve(settings, arch, &virtual_packages, &specs, &held.specs)?;
+    let newest = request.cutoff().map(|cutoff| cutoff.at(site.local.now()).to_string());
+    let newest = newest.as_deref();
+    let records = solve::solve(settings, arch, &virtual_packages, &specs, &held.specs, newest)?;
     let packages = records.iter().map(locked).collect::<Result<Vec<_>, _>>()?;
     let wishes: Vec<_> = layers.iter().map(|l| (&l.step, &l.requirements)).collect();
     let build = held.build.and_then(carrier).and_then(|name| {

@@ -18,7 +18,7 @@ use rattler_repodata_gateway::{
     SourceConfig,
 };
 use rattler_solve::{
-    CancellationToken, ChannelPriority, SolveError, SolverImpl, SolverTask, resolvo,
+    CancellationToken, ChannelPriority, ExcludeNewer, SolveError, SolverImpl, SolverTask, resolvo,
 };
 use url::Url;
 
@@ -36,7 +36,8 @@ const REPODATA: &str = "repodata";
 const PARALLEL: usize = 24;
 
 /// The records of everything that these specifications need, in the order in which they can be installed. What it is
-/// `held_to` counts for what comes, and makes nothing come.
+/// `held_to` counts for what comes, and makes nothing come. What was published after the `newest` moment does not count, nor
+/// what has no time.
 ///
 /// # Errors
 /// [`EnvError::Unreachable`], [`EnvError::BadChannel`], and [`EnvError::Unsolvable`] with the wishes that clash.
@@ -46,6 +47,7 @@ pub(super) fn solve(
     virtual_packages: &[(&'static str, String, String)],
     specs: &[&str],
     held_to: &[String],
+    newest: Option<&str>,
 ) -> Result<Vec<RepoDataRecord>, EnvError> {
     let unsolvable = |reason: Message| EnvError::Unsolvable { reason };
     let read = |spec: &str| {
@@ -72,6 +74,7 @@ pub(super) fn solve(
         specs,
         constraints,
         channel_priority: ChannelPriority::Strict,
+        exclude_newer: newest.and_then(|at| at.parse().ok()).map(ExcludeNewer::from_datetime),
         cancellation_token: Some(stop.clone()),
         ..SolverTask::from_iter(&*answer)
     };

@@ -1,5 +1,7 @@
 //! Virtual environments, resolved and filled by uv.
 
+mod asking;
+mod audit;
 mod index;
 mod resolve;
 mod sources;
@@ -18,6 +20,7 @@ use aitk_plan::{
 };
 use aitk_system::{Command, Message, System, message, quote};
 
+pub use audit::{Advisory, Audit, audit};
 pub use sources::UvSources;
 use uv::fetch_uv_wheel;
 pub use uv::{UvProgram, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
@@ -97,7 +100,7 @@ impl Backend for Venv {
         }
     }
 
-    fn resolve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
+    fn solve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
         let found = interpreter(site.system, request).filter(|_| site.is_local);
         let python = match (found.as_ref().and_then(version_of), &request.python) {
             (Some(found), _) => found,

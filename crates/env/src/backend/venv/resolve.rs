@@ -4,28 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::panic::resume_unwind;
 use std::path::{Path, PathBuf};
 use std::thread;
-use std::time::Duration;
 
 use aitk_plan::lock::{into_layers, pylock};
 use aitk_plan::{
     BuildRequest, EnvironmentRequest, Lock, LockError, LockTarget, Locked, Manager, Package,
     digest_of, names, normalized, project,
 };
-use aitk_system::{Command, Failure, Message, RunError, System, beside, message};
+use aitk_system::{Command, Message, System, beside, message};
 use serde::{Deserialize, Serialize};
 
-use super::sources::WAYS_OF_UV;
+use super::asking;
 use super::stand_in;
 use super::uv::UvProgram;
 use super::wheel::measure;
-use crate::certificates::{file_for_children, has_certificates};
 use crate::error::EnvError;
 use crate::http::HttpClient;
 use crate::{Settings, text};
-
-/// How long uv waits for a source, in seconds: twice this and the pause between are still within the 10 s after which
-/// a person is told. Whoever has set another time keeps it.
-const PATIENCE: &str = "3";
 
 /// What is resolved.
 #[derive(Debug, Clone, Copy)]
@@ -93,13 +87,14 @@ fn attempt(
     let origin = Origin::of(build, settings);
     let folder = settings.cache.join("resolve").join(digest_of(&(&wishes, &origin, asked.target)));
     let all = wishes.iter().flat_map(|(_, requirements)| *requirements);
-    let input = write_wishes(system, &folder, all)?;
+    let input = write_wishes(system, &folder, "requirements.in", all)?;
     let python = match asked.interpreter {
         Some(interpreter) => interpreter.to_owned(),
         None => text(&stand_in::write(system, &folder, asked.target)?),
     };
     let python = (asked.target.python.as_str(), python.as_str());
     let compile = compile(system, uv, settings, python, &origin, &input)?;
+    let compile = bounded(system, &folder, asked.request, compile)?;
     let run = |command: &Command, source: &Message| run(system, settings, command, source);
     let source = match origin {
         Origin::Backend(_) | Origin::Vendor(_) => message!("the framework's own index"),
@@ -145,13 +140,30 @@ fn attempt(
     })
 }
 
+/// The same within what is set: up to a time, and beside what stays as it is.
+fn bounded(
+    system: &dyn System,
+    folder: &Path,
+    request: &EnvironmentRequest,
+    compile: Command,
+) -> Result<Command, EnvError> {
+    let newest = request.cutoff().map(|cutoff| cutoff.at(system.now()).to_string());
+    let compile = newest.iter().fold(compile, |c, newest| c.args(["--exclude-newer", newest]));
+    if request.held.is_empty() {
+        return Ok(compile);
+    }
+    let held = write_wishes(system, folder, "held.txt", request.held.iter())?;
+    Ok(compile.args(["--constraint", &text(&held)]))
+}
+
 /// Lays down what is asked for, as uv reads it.
 fn write_wishes<'r>(
     system: &dyn System,
     folder: &Path,
+    name: &str,
     all: impl Iterator<Item = &'r String>,
 ) -> Result<PathBuf, EnvError> {
-    let input = folder.join("requirements.in");
+    let input = folder.join(name);
     let mut lines = String::new();
     for requirement in all {
         let unfit = |unfit: names::Unfit| EnvError::Unsolvable { reason: Message::plain(unfit) };
@@ -291,20 +303,9 @@ fn compile(
     origin: &Origin,
     input: &Path,
 ) -> Result<Command, EnvError> {
-    let mut command = Command::changes([&text(&uv.path), "pip", "compile", "--no-config"])
+    let mut command = asking::command(system, uv, settings, &["pip", "compile"])?
         .args([&text(input), "--only-binary", ":all:"])
-        .args(["--python-version", version, "--python", python])
-        .env("UV_CACHE_DIR", text(&settings.uv_cache()))
-        .env("UV_HTTP_RETRIES", if settings.waited { "0" } else { "1" })
-        .env("UV_HTTP_CONNECT_TIMEOUT", PATIENCE)
-        .env("UV_PYTHON_DOWNLOADS", "never")
-        .env("UV_SYSTEM_CERTS", if has_certificates() { "true" } else { "false" })
-        .env("NO_COLOR", "1")
-        .timeout(Duration::from_secs(300));
-    command = WAYS_OF_UV.into_iter().fold(command, Command::pass);
-    if system.env("UV_HTTP_TIMEOUT").is_none() {
-        command = command.env("UV_HTTP_TIMEOUT", PATIENCE);
-    }
+        .args(["--python-version", version, "--python", python]);
     // An address may hold what opens it, so it is never among the words.
     if let Some(index) = &settings.index_url {
         command = command.secret("UV_DEFAULT_INDEX", settings.opened(index).unwrap_or(index));
@@ -329,13 +330,7 @@ fn compile(
     {
         command = command.args(["--index-strategy", strategy]);
     }
-    if let Some(file) = file_for_children(system, settings)? {
-        command = command.env("SSL_CERT_FILE", text(&file));
-    }
-    Ok(match &settings.proxy {
-        Some(proxy) => proxy.tell(command),
-        None => command,
-    })
+    Ok(command)
 }
 
 /// Runs uv. What it says is told without what opens a source.
@@ -345,16 +340,7 @@ fn run(
     command: &Command,
     source: &Message,
 ) -> Result<String, EnvError> {
-    let output = match system.run(command) {
-        Err(RunError::Interrupted { .. }) => return Err(EnvError::System(Failure::Interrupted)),
-        Err(RunError::TimedOut { limit, .. }) => {
-            return Err(EnvError::Unreachable {
-                source_name: source.clone(),
-                reason: message!("nothing came within {} s", limit.as_secs()),
-            });
-        }
-        output => output?,
-    };
+    let output = asking::run(system, command, source)?;
     if output.success() {
         Ok(settings.hide(&output.stdout))
     } else {

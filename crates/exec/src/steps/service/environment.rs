@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 
 use aitk_env::{backend, is_fetched};
 use aitk_plan::{
-    EnvironmentRequest, LayerRequest, LayerRole, Lock, Locked, Manager, Package, ServiceSpec, Step,
-    digest_of,
+    EnvironmentRequest, LayerRequest, LayerRole, Lock, Locked, Manager, Package, Plan, ServiceSpec,
+    Step, digest_of,
 };
 use aitk_system::{Command, System, message};
 
@@ -56,7 +56,7 @@ impl ServiceEnvironment<'_> {
         SLOTS.into_iter().find(|slot| current != Path::new(slot)).unwrap_or(SLOTS[0])
     }
 
-    pub(super) fn lock(&self, cx: &Context<'_>) -> Result<Lock, ExecError> {
+    pub(super) fn lock(&self, cx: &Context<'_>, plan: &Plan) -> Result<Lock, ExecError> {
         let layer = LayerRequest {
             step: self.0.name.clone(),
             role: LayerRole::Libraries,
@@ -66,6 +66,7 @@ impl ServiceEnvironment<'_> {
             manager: Manager::Venv,
             interpreter: Some(PYTHON.to_owned()),
             layers: vec![layer],
+            exclude_newer: plan.choices.exclude_newer.clone(),
             ..EnvironmentRequest::default()
         };
         Ok(backend(Manager::Venv).resolve(&cx.looking(), &request)?)

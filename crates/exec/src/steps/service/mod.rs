@@ -297,7 +297,7 @@ impl Ensure for step::Service {
         let mut deeds = Vec::new();
         let mut estimated = false;
         if wanted.environment().is_missing(cx.system) {
-            match wanted.environment().lock(cx) {
+            match wanted.environment().lock(cx, plan) {
                 Ok(lock) => take_in(cx, &mut step, &lock),
                 Err(error) if comes_later(plan, &error) => estimated = true,
                 Err(error) => return Err(error),
