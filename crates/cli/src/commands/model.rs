@@ -122,9 +122,13 @@ impl Model {
 }
 
 /// The GPUs of each maker that can hold a model together: whole ones with a memory of their own, where there are several.
+/// What stands for the memory of a processor's graphics is the machine's own.
 fn whole(machine: &Machine) -> Vec<Vec<&Gpu>> {
     let mut makers: BTreeMap<_, Vec<_>> = BTreeMap::new();
-    let is_whole = |gpu: &&Gpu| gpu.usable && gpu.parts.is_empty() && gpu.vram.is_some();
+    let is_whole = |gpu: &&Gpu| {
+        let own = gpu.vram.is_some() && gpu.integrated != Some(true);
+        gpu.usable && gpu.parts.is_empty() && own
+    };
     for gpu in machine.gpus.iter().filter(is_whole) {
         makers.entry(gpu.vendor.as_str()).or_default().push(gpu);
     }

@@ -54,10 +54,14 @@ fn wrong(error: &Error, typed: &[String]) -> Message {
                 let other = variable(typed, other.clone());
                 message!("the argument '{}' cannot be used with '{}'", arg, other)
             }
-            Some(ContextValue::Strings(others)) => Message::lines([
-                message!("the argument '{}' cannot be used with:", arg),
-                Message::plain(format!("  {}", others.join("\n  "))),
-            ]),
+            Some(ContextValue::Strings(others)) => {
+                let others: Vec<_> =
+                    others.iter().map(|other| variable(typed, other.clone())).collect();
+                Message::lines([
+                    message!("the argument '{}' cannot be used with:", arg),
+                    Message::plain(format!("  {}", others.join("\n  "))),
+                ])
+            }
             _ => message!(
                 "the argument '{}' cannot be used with one or more of the other specified arguments",
                 arg
