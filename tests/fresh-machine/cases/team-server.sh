@@ -83,7 +83,8 @@ expect_code 0
 [[ $(systemd_run systemctl show --property=MainPID aitk-mlflow) == "$before" ]] || die "what was not concerned was restarted"
 [[ $(stat -c '%a %u' "$ROOT/etc/aitk/alertmanager/alertmanager.yml") == "640 0" ]] || die "others can read where alerts go"
 ! systemd_run runuser -u nobody -- cat /etc/aitk/alertmanager/alertmanager.yml || die "nobody reads where alerts go"
-! systemd_run curl -s http://127.0.0.1:9093/api/v2/status | grep -q "$(cat "$WORK/hook.port")" || die "Alertmanager tells where alerts go"
+systemd_run curl -sf http://127.0.0.1:9093/api/v2/status >"$WORK/alertmanager.status" || die "Alertmanager does not answer"
+! grep -q "$(cat "$WORK/hook.port")" "$WORK/alertmanager.status" || die "Alertmanager tells where alerts go"
 ! grep -q "$(cat "$WORK/hook.port")" "$(home_of user)"/*/README.md || die "the README tells where alerts go"
 systemd_run amtool --alertmanager.url=http://127.0.0.1:9093 alert add Fire severity=page
 wait_for grep -qs Fire "$WORK/hook"
