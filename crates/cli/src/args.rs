@@ -258,10 +258,10 @@ pub struct Doctor {
     #[arg(long, requires = "env")]
     pub fix: bool,
     /// Do not ask
-    #[arg(short, long, env = "AITK_YES", requires = "fix")]
+    #[arg(short, long, env = "AITK_YES")]
     pub yes: bool,
     /// Show what would be mended, and change nothing
-    #[arg(long, env = "AITK_DRY_RUN", requires = "fix")]
+    #[arg(long, env = "AITK_DRY_RUN")]
     pub dry_run: bool,
     /// In a project's folder: ask its platform whether it takes your credentials, by the platform's own client
     #[arg(long, env = "AITK_CHECK_CREDENTIALS")]
@@ -562,7 +562,7 @@ pub struct Verify {
     #[arg(long)]
     pub audit: bool,
     /// A service of advisories in OSV's form to ask instead
-    #[arg(long, value_name = "URL", env = "AITK_ADVISORIES", requires = "audit")]
+    #[arg(long, value_name = "URL", env = "AITK_ADVISORIES")]
     pub advisories: Option<String>,
     /// Write what this machine is, what was proven on it and how fast it computes into a new file that can be sent in
     #[arg(long, value_name = "FILE")]

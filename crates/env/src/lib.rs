@@ -35,8 +35,8 @@ pub use fetch::{FetchProgress, fetch_all, fetch_small, is_fetched};
 pub use files::Depth;
 pub use generation::{
     Added, Addition, Builder, Cure, Damage, EnvironmentFault, Environments, Generation,
-    GenerationRecord, Mender, Occasion, Reason, Running, State, Switch, add_again, foreign_place,
-    give_back, running,
+    GenerationRecord, Mender, Occasion, RECORD, Reason, Running, State, Switch, add_again,
+    foreign_place, give_back, running,
 };
 pub use http::HttpClient;
 pub use inside::Inside;

@@ -144,7 +144,7 @@ expect_same "$WORK/mine.before" "$WORK/mine.after" "the environment, gone back t
 
 step "killed in the middle, the printed command brings it back; a proof that fails does so by itself"
 SHOW=0 fix --dry-run --json
-back=$(jq -r .data.back "$OUT")
+back=$(jq -r .data.fix.back "$OUT")
 cat >"$ROOT/usr/local/bin/slow-uv" <<'UV'
 #!/bin/sh
 uv=$(ls -d /home/plain/.cache/aitk/tools/uv-*/uv /home/plain/.local/share/aitk/tools/uv-*/uv 2>/dev/null | head -n 1)

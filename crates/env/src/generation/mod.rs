@@ -25,6 +25,6 @@ pub use files::Damage;
 pub use history::{Occasion, Switch};
 pub use mend::Mender;
 pub use place::Generation;
-pub use record::{GenerationRecord, Reason};
+pub use record::{GenerationRecord, RECORD, Reason};
 pub use running::{Running, running};
 pub use state::State;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::Value;
 
 /// Written last: a folder without it is half-built.
-pub(super) const RECORD: &str = "aitk-generation.json";
+pub const RECORD: &str = "aitk-generation.json";
 /// The form in which it is written. Older ones are read; newer ones are read and not written over.
 pub(super) const SCHEMA: u32 = 2;
 

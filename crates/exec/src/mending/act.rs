@@ -8,7 +8,7 @@ use std::time::Duration;
 use aitk_detect::{Ailing, ailing};
 use aitk_env::backend;
 use aitk_plan::{Manager, names};
-use aitk_system::{Command, Message, ToMessage, message};
+use aitk_system::{Command, Message, ToMessage, inside, message};
 
 use super::error::MendError;
 use super::find::{LAYER, Mending};
@@ -52,29 +52,31 @@ pub fn mend(
     }
 }
 
-/// Copies all of it beside itself: as links to the same files where the disk has them, for what is installed takes a file
-/// away and writes none anew. Only what is whole has its name.
+/// Copies all of it beside itself; a disk that can lets both have the same blocks. Links to the same files would change
+/// with what is written in place. Only what is whole has its name.
 fn lay_aside(cx: &Context<'_>, mending: &Mending) -> Result<(), ExecError> {
     let mut name = mending.aside.clone().into_os_string();
     name.push("-partly");
     let partly = PathBuf::from(name);
     let clear = || cx.system.remove(&partly).map_err(ExecError::io(&partly));
-    let copy = |how: &str| run(cx, &["cp", "-a", how, "-T"], &[&mending.path, &partly]);
     clear()?;
-    if copy("--link").is_err() {
+    if let Err(error) = run(cx, &["cp", "-a", "--reflink=auto", "-T"], &[&mending.path, &partly]) {
         clear()?;
-        if let Err(error) = copy("--reflink=auto") {
-            clear()?;
-            return Err(error);
-        }
+        return Err(error);
     }
     run(cx, &["mv", "-T"], &[&partly, &mending.aside])
 }
 
+/// What was worked on goes out of the way first and is deleted last: nothing is lost where that cannot be done.
 fn bring_back(cx: &Context<'_>, mending: &Mending) -> Result<(), ExecError> {
     let Mending { path, aside, .. } = mending;
-    cx.system.remove(path).map_err(ExecError::io(path))?;
-    run(cx, &["mv", "-T"], &[aside, path])
+    let mut name = path.clone().into_os_string();
+    name.push(".aitk-failed");
+    let failed = PathBuf::from(name);
+    run(cx, &["mv", "--backup=numbered", "-T"], &[path, &failed])?;
+    run(cx, &["mv", "-T"], &[aside, path])?;
+    let _ = cx.system.remove(&failed);
+    Ok(())
 }
 
 fn run(cx: &Context<'_>, words: &[&str], paths: &[&Path]) -> Result<(), ExecError> {
@@ -94,10 +96,11 @@ fn done(cx: &Context<'_>, command: &Command) -> Result<(), ExecError> {
 
 fn work(cx: &Context<'_>, mending: &Mending, log: &Path) -> Result<(), ExecError> {
     for path in &mending.left_overs {
+        inside(cx.system, &mending.path, path).map_err(ExecError::io(path))?;
         cx.system.remove(path).map_err(ExecError::io(path))?;
     }
     for metadata in &mending.others {
-        take_out(cx, metadata)?;
+        take_out(cx, &mending.path, metadata)?;
     }
     if !mending.layer.packages.is_empty() {
         backend(Manager::Venv).mend(&cx.site(log), &mending.path, &mending.layer, &[])?;
@@ -107,7 +110,7 @@ fn work(cx: &Context<'_>, mending: &Mending, log: &Path) -> Result<(), ExecError
 
 /// Takes away a description of a package, and those of its files that no other description names: uv takes away one of
 /// several only.
-fn take_out(cx: &Context<'_>, metadata: &Path) -> Result<(), ExecError> {
+fn take_out(cx: &Context<'_>, env: &Path, metadata: &Path) -> Result<(), ExecError> {
     let Some(site) = metadata.parent() else { return Ok(()) };
     let files = |folder: &Path| -> BTreeSet<String> {
         let record = cx.system.text(folder.join("RECORD")).unwrap_or_default();
@@ -120,6 +123,7 @@ fn take_out(cx: &Context<'_>, metadata: &Path) -> Result<(), ExecError> {
         folders.filter(|folder| folder != metadata).flat_map(|folder| files(&folder)).collect();
     let own = files(metadata).into_iter().filter(|file| !named.contains(file));
     for path in own.map(|file| site.join(file)).chain([metadata.to_owned()]) {
+        inside(cx.system, env, &path).map_err(ExecError::io(&path))?;
         cx.system.remove(&path).map_err(ExecError::io(&path))?;
     }
     Ok(())
@@ -162,12 +166,11 @@ fn modules(cx: &Context<'_>, after: &Ailing, mending: &Mending) -> Vec<String> {
         let record = site.join(names.iter().find(own)?).join("RECORD");
         let record = cx.system.text(record).ok()?;
         let mut files = record.lines().filter_map(|line| line.split(',').next());
-        let module = files.find_map(|file| {
+        files.find_map(|file| {
             let name = file.strip_suffix("/__init__.py").or_else(|| file.strip_suffix(".py"))?;
             let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_';
             (!name.starts_with('_') && name.chars().all(is_plain)).then(|| name.to_owned())
-        });
-        module
+        })
     };
     mending.changes.iter().filter_map(|change| of(&change.name)).collect()
 }

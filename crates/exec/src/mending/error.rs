@@ -68,11 +68,12 @@ pub enum MendError {
     },
 }
 
-/// The command that brings back what stood there before.
+/// The command that brings back what stood there before, where that is there; what stands there by then is kept beside it.
 pub fn back(path: &Path, aside: &Path) -> String {
     let word = |path: &Path| quote(&path.to_string_lossy());
-    let (path, aside) = (word(path), word(aside));
-    format!("rm -rf {path} && mv -T {aside} {path}")
+    let after = PathBuf::from(format!("{}.aitk-after", path.display()));
+    let (path, aside, after) = (word(path), word(aside), word(&after));
+    format!("test -d {aside} && mv --backup=numbered -T {path} {after} && mv -T {aside} {path}")
 }
 
 /// The command that throws it away.

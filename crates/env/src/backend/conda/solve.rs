@@ -1,6 +1,6 @@
 //! From specifications to records: the channels' repodata, and one solve over all of it.
 
-use aitk_system::{Failure, Message, Real, System, message};
+use aitk_system::{Failure, Message, message};
 use std::error::Error;
 use std::pin::pin;
 use std::sync::Arc;
@@ -30,8 +30,6 @@ use crate::error::EnvError;
 use crate::http::{HESITATION, HttpClient};
 use crate::runtime::{block_on, once_interrupted};
 
-/// The folder of the cache with what the channels have.
-const REPODATA: &str = "repodata";
 /// How many questions are asked of the channels at a time.
 const PARALLEL: usize = 24;
 
@@ -115,8 +113,8 @@ fn ask(
     let channels = channels(settings)?;
     let none = || EnvError::Unsolvable { reason: message!("conda has no packages for {arch}") };
     let subdir = subdir(arch).ok_or_else(none)?;
-    let ask = || {
-        let gateway = gateway(settings)?;
+    let ask = |action| {
+        let gateway = gateway(settings, action)?;
         let watch = Arc::new(Watch::default());
         let query = gateway.query(channels.clone(), [subdir, Subdir::NoArch], specs.clone());
         let query = query.recursive(recursive).with_reporter(Watching(Arc::clone(&watch)));
@@ -130,13 +128,11 @@ fn ask(
             }
         })?
     };
-    let answer = match ask()? {
+    let kept =
+        if settings.offline { CacheAction::ForceCacheOnly } else { CacheAction::CacheOrFetch };
+    let answer = match ask(kept)? {
         // What the cache has is believed as it stands there, and a power cut may have left it empty: once, all comes anew.
-        Err(error) if is_no_repodata(&error) && !settings.offline => {
-            let cache = settings.cache.join(REPODATA);
-            Real.remove(&cache).map_err(EnvError::io(&cache))?;
-            ask()?
-        }
+        Err(error) if is_no_repodata(&error) && !settings.offline => ask(CacheAction::NoCache)?,
         answer => answer,
     };
     answer.map_err(|error| unusable(&channels, settings.offline, &error))
@@ -196,16 +192,14 @@ impl Reporter for Watching {
     }
 }
 
-fn gateway(settings: &Settings) -> Result<Gateway, EnvError> {
-    let cache_action =
-        if settings.offline { CacheAction::ForceCacheOnly } else { CacheAction::CacheOrFetch };
+fn gateway(settings: &Settings, cache_action: CacheAction) -> Result<Gateway, EnvError> {
     let config = ChannelConfig {
         default: SourceConfig { cache_action, bz2_enabled: false, ..SourceConfig::default() },
         ..ChannelConfig::default()
     };
     Ok(Gateway::builder()
         .with_client(HttpClient::asking(settings)?.into_http())
-        .with_cache_dir(settings.cache.join(REPODATA))
+        .with_cache_dir(settings.cache.join("repodata"))
         .with_channel_config(config)
         .with_max_concurrent_requests(PARALLEL)
         .finish())

@@ -123,6 +123,15 @@ fn ask(
     packages: &[(String, String)],
     service: Option<&str>,
 ) -> Result<Answer, EnvError> {
+    if let Some(service) = service {
+        let unfit = |reason| EnvError::NoAdvisories { reason };
+        names::address::check(service).map_err(|error| unfit(error.told()))?;
+        if service.contains('@') {
+            return Err(unfit(message!(
+                "a password in its address is seen by every user here, among the words of uv"
+            )));
+        }
+    }
     let folder = settings.cache.join("audit");
     for (name, value) in project(packages) {
         let path = folder.join(name);
