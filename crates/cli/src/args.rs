@@ -3,6 +3,8 @@
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 
+use crate::folder::FolderFile;
+use crate::given::{Given, Which};
 use aitk_plan::Language;
 use aitk_system::{Message, is_empty_variable, message};
 use anstream::ColorChoice;
@@ -12,10 +14,6 @@ use clap::{
     ArgAction, ArgMatches, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser,
     Subcommand, ValueEnum,
 };
-use clap_complete::Shell;
-
-use crate::folder::FolderFile;
-use crate::given::{Given, Which};
 
 /// Turns a budget into a working AI environment: looks at the machine, says what fits, shows an exact plan, carries
 /// it out, and proves that it works.
@@ -139,11 +137,14 @@ pub enum Verb {
     Export(ExportArgs),
     /// List the budgets, or show one
     Profiles(Profiles),
-    /// Print a completion script for a shell
+    /// Print what a shell reads to complete commands, flags and their values while they are typed
     Completions {
         /// The shell
-        shell: Shell,
+        #[arg(value_parser = ["bash", "zsh", "fish"])]
+        shell: String,
     },
+    /// Print a page of the manual, or write all of them
+    Man(ManArgs),
 }
 
 #[derive(Debug, Clone, ClapArgs)]
@@ -605,6 +606,29 @@ pub struct Lab {
 pub struct Profiles {
     /// The budget to show
     pub name: Option<String>,
+}
+
+#[derive(Debug, ClapArgs)]
+pub struct ManArgs {
+    /// The command that the page is about [default: aitk itself]
+    #[arg(value_name = "COMMAND", value_parser = command_name)]
+    pub command: Option<String>,
+    /// Write all pages into this folder, each as COMMAND.1
+    #[arg(short, long, value_name = "DIR", conflicts_with = "command")]
+    pub output: Option<PathBuf>,
+}
+
+fn command_name(text: &str) -> Result<String, Message> {
+    let command = Args::command();
+    let names = || command.get_subcommands().map(Command::get_name);
+    let near = || aitk_plan::nearest(text, names());
+    match names().any(|name| name == text) {
+        true => Ok(text.to_owned()),
+        false => Err(near().map_or_else(
+            || message!("there is no such command"),
+            |near| message!("there is no such command; did you mean `{near}`?"),
+        )),
+    }
 }
 
 fn package(text: &str) -> Result<String, Message> {

@@ -3,6 +3,7 @@
 mod args;
 mod changes;
 mod commands;
+mod complete;
 mod config;
 mod error;
 mod folder;
@@ -39,6 +40,9 @@ use session::Local;
 
 fn main() -> ExitCode {
     if answers_for_nvml() {
+        return ExitCode::SUCCESS;
+    }
+    if complete::answered() {
         return ExitCode::SUCCESS;
     }
     end_with_a_panic();
@@ -122,7 +126,8 @@ fn start(local: &Local, args: &Args, output: &Console) -> Result<ExitCode, CliEr
         Verb::Lab(lab) => commands::lab::lab(local, &args.common, lab, output),
         Verb::Export(export) => commands::export::run(local, &args.common, export, output),
         Verb::Profiles(profiles) => commands::profiles::run(local, profiles, output),
-        Verb::Completions { shell } => commands::completions::run(*shell),
+        Verb::Completions { shell } => commands::completions::run(shell),
+        Verb::Man(man) => commands::man::run(local, man, output),
     }
 }
 

@@ -44,7 +44,7 @@ enum Touch {
 fn touch(verb: &Verb) -> Touch {
     match verb {
         Verb::Detect(_) | Verb::Doctor(_) | Verb::Advise(_) => Touch::Nothing,
-        Verb::Profiles(_) | Verb::Completions { .. } => Touch::Nothing,
+        Verb::Profiles(_) | Verb::Completions { .. } | Verb::Man(_) => Touch::Nothing,
         Verb::Status(_) => Touch::Reads,
         _ => Touch::Writes,
     }

@@ -47,6 +47,8 @@ pub(crate) enum Thing {
     Kernel(PathBuf),
     /// The link to this program on the user's PATH.
     Program(PathBuf),
+    /// A page of the manual, or what a shell completes by.
+    Laid(PathBuf),
     /// Lines in a shell's file.
     Lines(PathBuf),
     /// A file of the system.
@@ -88,6 +90,30 @@ impl Places {
         self.home.join(".local/bin/aitk")
     }
 
+    /// The folder of the user's own pages of the manual: `man` looks there where `~/.local/bin` is on PATH.
+    pub fn manual(&self) -> PathBuf {
+        self.home.join(".local/share/man/man1")
+    }
+
+    /// Where shells look for what completes the arguments of this program, each with the name of its shell.
+    pub fn completions(&self) -> [(&'static str, PathBuf); 3] {
+        [
+            ("bash", "bash-completion/completions/aitk"),
+            ("zsh", "zsh/site-functions/_aitk"),
+            ("fish", "fish/vendor_completions.d/aitk.fish"),
+        ]
+        .map(|(shell, place)| (shell, self.home.join(".local/share").join(place)))
+    }
+
+    /// Whether a file of that name can be laid beside the link to this program.
+    fn can_be_laid(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let page = name.strip_prefix("aitk").and_then(|name| name.strip_suffix(".1"));
+        let is_command = |name: &str| name.bytes().all(|c| c.is_ascii_lowercase() || c == b'-');
+        path.parent() == Some(&self.manual()) && page.is_some_and(is_command)
+            || self.completions().iter().any(|(_, place)| place == path)
+    }
+
     /// Where a path that aitk made is; `None` for any other one.
     fn thing_at(&self, path: &Path) -> Option<Thing> {
         let owned = path.to_owned();
@@ -110,6 +136,9 @@ impl Places {
         }
         if path == self.program() {
             return Some(Thing::Program(owned));
+        }
+        if self.can_be_laid(path) {
+            return Some(Thing::Laid(owned));
         }
         let folder = path.parent()?;
         if path.file_name()? == "kernel.json" && folder.parent()? == self.kernels {
@@ -230,6 +259,9 @@ mod tests {
         }
         for key in [
             "path:/home/ann/.local/bin/aitk",
+            "path:/home/ann/.local/share/man/man1/aitk.1",
+            "path:/home/ann/.local/share/man/man1/aitk-plan.1",
+            "path:/home/ann/.local/share/zsh/site-functions/_aitk",
             "path:/home/ann/.local/share/jupyter/kernels/aitk-ai/kernel.json",
             "path:/home/ann/.conda/envs/ai",
             "init:/home/ann/.bashrc",
@@ -249,6 +281,10 @@ mod tests {
         for key in [
             "path:/home/ann/precious",
             "path:/home/ann/.local/bin/other",
+            "path:/home/ann/.local/share/man/man1/other.1",
+            "path:/home/ann/.local/share/man/man1/aitk.1.gz",
+            "path:/home/ann/.local/share/man/man3/aitk.1",
+            "path:/home/ann/.local/share/zsh/site-functions/_other",
             "path:/home/ann/.local/share/jupyter/kernels/aitk-ai",
             "path:/home/ann/.local/share/jupyter/kernels/../kernels/aitk-ai/kernel.json",
             "path:relative",

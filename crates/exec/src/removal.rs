@@ -236,7 +236,7 @@ impl Removal {
             | Thing::History(path)
             | Thing::Named(path)
             | Thing::Uv(path) => (path, false),
-            Thing::Kernel(path) | Thing::Program(path) => (path, false),
+            Thing::Kernel(path) | Thing::Program(path) | Thing::Laid(path) => (path, false),
             Thing::Package(_) => return,
             Thing::Project(path) => return self.keep_project(key, path, system),
             root => return self.root.extend(undo(key, root, detail, system)),
@@ -327,6 +327,7 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
     | Thing::Uv(path)
     | Thing::Kernel(path)
     | Thing::Program(path)
+    | Thing::Laid(path)
     | Thing::Lines(path)) = thing
     else {
         return Fate::Gone;
@@ -360,6 +361,9 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
             let target = system.read_link(path).ok();
             let same = detail.is_some_and(|noted| target.as_deref() == Some(Path::new(noted)));
             goes(same, changed())
+        }
+        Thing::Laid(path) => {
+            goes(detail.is_some() && hash(path, system).as_deref() == detail, changed())
         }
         Thing::Lines(path) => match cleared(path, detail, system) {
             _ if !is_marked(path, system) => Fate::Gone,
@@ -635,6 +639,14 @@ mod tests {
             self.0.path().join(path)
         }
 
+        /// Lays a page of the manual and what bash completes by, as the end of `apply` does.
+        fn lay(&self, text: &str) -> usize {
+            let places = self.places();
+            let [(_, bash), ..] = places.completions();
+            let files = [places.manual().join("aitk.1"), bash].map(|path| (path, text.to_owned()));
+            crate::lay(&files, &places, &self.at("state"), &Real).unwrap()
+        }
+
         fn put(&self, path: &str, text: &str) {
             Real.write(&self.at(path), text.as_bytes(), 0o644).unwrap();
         }
@@ -762,6 +774,29 @@ mod tests {
         removal.goes.iter().for_each(|goes| _ = receipt.objects.remove(&goes.key));
         let (again, _) = home.taken_away(&receipt);
         assert!(again.goes.is_empty(), "{:?}", again.goes);
+    }
+
+    #[test]
+    fn what_is_laid_beside_the_program_goes_with_it_unless_somebody_has_changed_it() {
+        let home = Home::new();
+        let (page, bash) =
+            (".local/share/man/man1/aitk.1", ".local/share/bash-completion/completions/aitk");
+        assert_eq!(home.lay("one"), 0, "the link is not ours");
+        home.receipt().save(&home.at("state"), &Real).unwrap();
+        assert_eq!(home.lay("one"), 2);
+        assert_eq!(home.lay("one"), 0);
+        assert_eq!(home.lay("two"), 2);
+        home.put(bash, "mine");
+        assert_eq!(home.lay("three"), 1, "what somebody has changed stays");
+        assert_eq!(Real.read(&home.at(page)).unwrap(), b"three");
+        let receipt = Receipt::load(&home.at("state"), &Real).unwrap();
+        let (removal, left) = home.taken_away(&receipt);
+        assert_eq!(
+            removal.kept.iter().map(|kept| kept.path.clone()).collect::<Vec<_>>(),
+            [home.at(bash)]
+        );
+        assert_eq!(Real.read(&home.at(bash)).unwrap(), b"mine");
+        assert!(!left.contains(&page.to_owned()), "{left:?}");
     }
 
     #[test]

@@ -14,6 +14,7 @@ pub mod history;
 pub mod init;
 pub mod lab;
 pub mod lock;
+pub mod man;
 pub mod mend;
 pub mod model;
 pub mod plan;

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aitk_detect::folders;
 use aitk_env::Usage;
 use aitk_exec::{
-    Kept, Places, ProjectRemoval, Receipt, Removal, SERVICES, brought, note_by_marks,
+    Goes, Kept, Places, ProjectRemoval, Receipt, Removal, SERVICES, brought, note_by_marks,
     project_removal, prune_empty, removal, remove_project, take_all_away, take_file, whole_cache,
 };
 use aitk_plan::{Bytes, SWAP_FILE};
@@ -296,7 +296,17 @@ pub fn places(session: &Session, receipt: &Receipt) -> Places {
 /// What goes, and what stays and why.
 fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, output: &Console) {
     let as_root = session.machine.privilege.root;
-    for goes in &removal.goes {
+    let is_page = |goes: &&Goes| {
+        let name = goes.path.file_name().unwrap_or_default().to_string_lossy();
+        name.starts_with("aitk") && name.ends_with(".1")
+    };
+    if let Some(page) = removal.goes.iter().find(is_page) {
+        let (all, count) =
+            (page.path.with_file_name("aitk*.1"), removal.goes.iter().filter(is_page).count());
+        let pages = said(message!(" ({count} pages of the manual)"));
+        output.say(format!("  {} {}{pages}", styled(BAD, "-"), all.display()));
+    }
+    for goes in removal.goes.iter().filter(|goes| !is_page(goes)) {
         let what = if goes.lines_only { said(message!(" (aitk's lines)")) } else { String::new() };
         output.say(format!("  {} {}{what}", styled(BAD, "-"), goes.path.display()));
     }

@@ -30,6 +30,7 @@ pub(super) const ALL: &[(&str, &[&str])] = &[
     ("export", &["aitk export --list", "aitk export dockerfile --budget low -o image"]),
     ("profiles", &["aitk profiles", "aitk profiles low"]),
     ("completions", &["aitk completions bash > ~/.local/share/bash-completion/completions/aitk"]),
+    ("man", &["aitk man plan | man -l -", "aitk man -o ~/.local/share/man/man1"]),
 ];
 
 #[cfg(test)]
@@ -43,7 +44,8 @@ mod tests {
             assert!(!of(command.get_name()).is_empty(), "{}", command.get_name());
         }
         for example in ALL.iter().flat_map(|(_, examples)| *examples) {
-            let typed = example.split(" > ").next().unwrap_or(example).replace('"', "");
+            let ends = [" > ", " | "].iter().filter_map(|end| example.find(end)).min();
+            let typed = example[..ends.unwrap_or(example.len())].replace('"', "");
             let read = args::command().try_get_matches_from(typed.split(' '));
             assert!(read.is_ok(), "{example}: {}", read.unwrap_err());
         }

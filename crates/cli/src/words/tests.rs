@@ -12,6 +12,7 @@ use serde::Deserialize;
 
 use super::*;
 use crate::args;
+use crate::commands::man::IN_PAGES;
 use crate::help::IN_HELP;
 
 fn repository() -> PathBuf {
@@ -59,6 +60,7 @@ impl Texts {
         let mut found = Vec::new();
         help(&args::command(), &mut found);
         found.extend(IN_HELP.map(str::to_owned));
+        found.extend(IN_PAGES.map(str::to_owned));
         note(&mut all.messages, Path::new("crates/cli/src/args.rs"), found);
         let scrub = Scrub::new(Some("ada"), Some("desk"));
         let scrub = scrub.without_folders([Path::new("/home/ada")], "/home/ada/thesis/bin");
