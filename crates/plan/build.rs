@@ -1,4 +1,4 @@
-//! Turns the table of French messages into one that is there when the program starts, in the order of the English, and
+//! Turns the tables of messages into ones that are there when the program starts, in the order of the English, and
 //! gathers the proofs.
 #![allow(
     clippy::disallowed_macros,
@@ -12,19 +12,40 @@ use std::path::Path;
 use std::{env, fs, io};
 
 const CHECKS: &str = "../../profiles/checks";
-const TABLE: &str = "../../profiles/texts/messages.fr.toml";
+const TEXTS: &str = "../../profiles/texts";
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed={TABLE}");
-    let table: BTreeMap<String, String> =
-        toml::from_str(&fs::read_to_string(TABLE)?).map_err(io::Error::other)?;
-    let row = |(english, french): (&String, &String)| {
-        format!("    ({english:?}, {:?}),\n", unbroken(french))
-    };
-    let rows: String = table.iter().map(row).collect();
     let folder = env::var_os("OUT_DIR").unwrap_or_default();
-    fs::write(Path::new(&folder).join("french.rs"), format!("&[\n{rows}]\n"))?;
+    fs::write(Path::new(&folder).join("languages.rs"), languages()?)?;
     fs::write(Path::new(&folder).join("checks.rs"), checks()?)
+}
+
+/// A row of `languages.toml`.
+#[derive(serde::Deserialize)]
+struct Language {
+    unbroken: Vec<String>,
+}
+
+/// Every language but English: its code, and its messages in the order of their English.
+fn languages() -> io::Result<String> {
+    println!("cargo::rerun-if-changed={TEXTS}");
+    let texts = Path::new(TEXTS);
+    let all: BTreeMap<String, Language> = read(&texts.join("languages.toml"))?;
+    let mut rows = String::new();
+    for (code, Language { unbroken }) in &all {
+        let messages: BTreeMap<String, String> =
+            read(&texts.join(format!("messages.{code}.toml")))?;
+        let row = |(english, told): (&String, &String)| {
+            format!("        ({english:?}, {:?}),\n", together(told, unbroken))
+        };
+        let messages: String = messages.iter().map(row).collect();
+        rows += &format!("    ({code:?}, &[\n{messages}    ]),\n");
+    }
+    Ok(format!("&[\n{rows}]\n"))
+}
+
+fn read<T: serde::de::DeserializeOwned>(file: &Path) -> io::Result<T> {
+    toml::from_str(&fs::read_to_string(file)?).map_err(io::Error::other)
 }
 
 /// Every proof, with what it speaks by in front of it.
@@ -43,9 +64,8 @@ fn checks() -> io::Result<String> {
     Ok(format!("&[\n{rows}]\n"))
 }
 
-/// A French text whose signs stay on the line of the word that they belong to.
-fn unbroken(text: &str) -> String {
-    let signs = [" :", " ;", " ?", " !", " »", "« "];
+/// A text whose signs stay on the line of the word that they belong to.
+fn together(text: &str, signs: &[String]) -> String {
     signs
         .iter()
         .fold(text.to_owned(), |text, sign| text.replace(sign, &sign.replace(' ', "\u{a0}")))

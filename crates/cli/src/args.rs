@@ -8,7 +8,7 @@ use crate::given::{Given, Which};
 use aitk_plan::Language;
 use aitk_system::{Message, is_empty_variable, message};
 use anstream::ColorChoice;
-use clap::builder::Resettable;
+use clap::builder::{PossibleValuesParser, Resettable, TypedValueParser};
 use clap::parser::ValueSource;
 use clap::{
     ArgAction, ArgMatches, Args as ClapArgs, Command, CommandFactory, FromArgMatches, Parser,
@@ -174,8 +174,8 @@ pub struct Common {
     #[arg(long, global = true, value_name = "PATH", env = "AITK_UV")]
     pub uv: Option<PathBuf>,
     /// Language of what people read [default: the locale's]; JSON and logs are in English
-    #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG")]
-    pub lang: Option<Lang>,
+    #[arg(long, global = true, value_name = "LANGUAGE", env = "AITK_LANG", value_parser = languages())]
+    pub lang: Option<Language>,
     /// The environment that somebody has named.
     #[arg(skip)]
     pub env_named: Option<String>,
@@ -184,22 +184,10 @@ pub struct Common {
     pub folder: Option<FolderFile>,
 }
 
-/// Languages.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Lang {
-    /// English
-    En,
-    /// French
-    Fr,
-}
-
-impl From<Lang> for Language {
-    fn from(lang: Lang) -> Self {
-        match lang {
-            Lang::En => Self::English,
-            Lang::Fr => Self::French,
-        }
-    }
+/// The languages that there are texts in, by their codes.
+fn languages() -> impl TypedValueParser<Value = Language> {
+    PossibleValuesParser::new(Language::all().map(Language::code))
+        .map(|code| Language::named(&code).unwrap_or(Language::ENGLISH))
 }
 
 /// When to use colours.

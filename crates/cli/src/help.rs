@@ -18,8 +18,8 @@ mod usage;
 /// The command line, with its help in the language that is spoken.
 pub fn command() -> Command {
     let command = match language() {
-        Language::English => args::command(),
-        Language::French => translated(args::command()),
+        Language::ENGLISH => args::command(),
+        _ => translated(args::command()),
     };
     let heading = said(message!("Examples:"));
     command.mut_subcommands(|own| match examples::of(own.get_name()) {

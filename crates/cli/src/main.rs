@@ -58,7 +58,7 @@ fn main() -> ExitCode {
     // What reads lines of JSON reads English.
     let lines = args.common.progress == ProgressChoice::Json;
     let language = words::chosen(args.common.lang, &Real);
-    words::speak(if lines { Language::English } else { language });
+    words::speak(if lines { Language::ENGLISH } else { language });
     if lines {
         output::lines_are_json();
     }

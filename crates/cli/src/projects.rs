@@ -27,14 +27,15 @@ pub fn usual_folder(
 
 /// What is known of a project's parameters: the language, what computes, and who the user is on the platform.
 pub fn known(choices: &Choices, owner: Option<String>) -> Vec<(String, String)> {
-    let french = (language() == Language::French).then(|| ("language", "fr".to_owned()));
+    let own = Some(language()).filter(|own| *own != Language::ENGLISH);
+    let own = own.map(|own| ("language", own.code().to_owned()));
     let gpu = match choices.accelerator {
         AcceleratorChoice::Cpu => Some(("gpu", "no".to_owned())),
         AcceleratorChoice::Cuda => Some(("gpu", "yes".to_owned())),
         _ => None,
     };
     let owner = owner.map(|owner| ("owner", owner));
-    let all = french.into_iter().chain(gpu).chain(owner);
+    let all = own.into_iter().chain(gpu).chain(owner);
     all.map(|(key, value)| (key.to_owned(), value)).collect()
 }
 

@@ -18,7 +18,7 @@ use crate::error::{CliError, steps};
 use crate::output::{CARE, Console, Diagnostic, GOOD, HEAD, ask, page_width, styled, wrapping};
 use crate::session::Session;
 use crate::typed::typed;
-use crate::words::{said, what};
+use crate::words::{said, worded};
 
 /// The lock against a second run.
 pub fn take_turn(session: &Session) -> Result<Hold, CliError> {
@@ -231,10 +231,10 @@ fn next_steps(project: &Project) -> String {
         if command.is_empty() {
             // A link that is cut leads nowhere.
             let page = wrapping(page_width(), "  ", "  ").break_words(false);
-            text += &format!("{}\n", textwrap::fill(what(deed), page));
+            text += &format!("{}\n", textwrap::fill(worded(&deed.what), page));
             continue;
         }
-        text += &format!("  {:24} {}\n", styled(HEAD, command.join(" ")), what(deed));
+        text += &format!("  {:24} {}\n", styled(HEAD, command.join(" ")), worded(&deed.what));
     }
     text + "\n"
 }

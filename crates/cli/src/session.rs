@@ -21,7 +21,7 @@ use crate::folder::FolderFile;
 use crate::given::take_out;
 use crate::projects;
 use crate::targets::targets;
-use crate::words::{said, what};
+use crate::words::{said, worded};
 use recorded::recorded;
 pub use settings::SourceOverrides;
 use settings::{sources, with_sources};
@@ -332,7 +332,7 @@ impl Session {
             return Ok(Kaggle::find(&*self.local).map(|_| ()).map_err(ExecError::from)?);
         }
         let next = profile.project.iter().flat_map(|project| &project.next);
-        let instead = Message::lines(next.map(|deed| Message::plain(what(deed))));
+        let instead = Message::lines(next.map(|deed| Message::plain(worded(&deed.what))));
         Err(HostedError::NoPush { title: platform.title.clone(), instead }.into())
     }
 

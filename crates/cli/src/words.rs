@@ -4,10 +4,8 @@
 use std::fmt::Display;
 use std::sync::OnceLock;
 
-use aitk_plan::{Cost, Deed, Guard, Language, Messages};
+use aitk_plan::{Language, Messages, Wording};
 use aitk_system::{Message, System, ToMessage};
-
-use crate::args::Lang;
 
 #[cfg(test)]
 mod tests;
@@ -22,31 +20,12 @@ pub fn speak(language: Language) {
 
 /// The language that is spoken.
 pub fn language() -> Language {
-    SPOKEN.get().map_or(Language::English, |(language, _)| *language)
+    SPOKEN.get().map_or(Language::ENGLISH, |(language, _)| *language)
 }
 
-/// What something is for that a person does with a project.
-pub fn what(deed: &Deed) -> &str {
-    match language() {
-        Language::French => &deed.french,
-        Language::English => &deed.what,
-    }
-}
-
-/// Where a price comes from.
-pub fn source(cost: &Cost) -> &str {
-    match language() {
-        Language::French => &cost.french,
-        Language::English => &cost.source,
-    }
-}
-
-/// What guards the money of a project.
-pub fn guarded(guard: &Guard) -> &str {
-    match language() {
-        Language::French => &guard.french,
-        Language::English => &guard.what,
-    }
+/// A text of data's own in the language that is spoken.
+pub fn worded(wording: &Wording) -> &str {
+    wording.told(language())
 }
 
 /// The messages of the language that is spoken.
@@ -65,11 +44,11 @@ pub fn described(text: impl Display) -> String {
 }
 
 /// The language that is asked for, else that of the locale, in the order of POSIX.
-pub fn chosen(asked: Option<Lang>, system: &dyn System) -> Language {
+pub fn chosen(asked: Option<Language>, system: &dyn System) -> Language {
     let variables = ["LC_ALL", "LC_MESSAGES", "LANG"];
     let set = |name: &&str| system.env(name).filter(|value| !value.is_empty());
     let locale = || variables.iter().find_map(set).unwrap_or_default();
-    asked.map_or_else(|| Language::of_locale(&locale()), Language::from)
+    asked.unwrap_or_else(|| Language::of_locale(&locale()))
 }
 
 /// The language of somebody whose arguments cannot be read, or who wants help.
@@ -78,10 +57,6 @@ pub fn chosen_by(words: &[String], system: &dyn System) -> Language {
     let apart = words.windows(2).find(|pair| pair[0] == "--lang").map(|pair| pair[1].as_str());
     let joined = || words.iter().find_map(|word| word.strip_prefix("--lang="));
     let variable = system.env("AITK_LANG");
-    let asked = match apart.or_else(joined).or(variable.as_deref()) {
-        Some("fr") => Some(Lang::Fr),
-        Some("en") => Some(Lang::En),
-        _ => None,
-    };
-    chosen(asked, system)
+    let asked = apart.or_else(joined).or(variable.as_deref());
+    chosen(asked.and_then(Language::named), system)
 }

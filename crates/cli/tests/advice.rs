@@ -256,8 +256,8 @@ fn the_picture_in_the_documentation_is_the_tree() {
         "# The decision tree\n\n`aitk advise` walks it. This page is made from `profiles/decision-tree.toml` and \
          `profiles/texts`; a test compares\nit, and `UPDATE_DOCS=1 cargo test -p aitk --test advice` writes it \
          anew.\n\n{}\nEn français :\n\n{}",
-        picture(Language::English),
-        picture(Language::French)
+        picture(Language::ENGLISH),
+        picture(Language::named("fr").unwrap())
     );
     let path = repository().join("docs/decision-tree.md");
     if std::env::var_os("UPDATE_DOCS").is_some() {

@@ -68,7 +68,7 @@ fn exported(
     let locks = Locks { environment, base: None };
     let source = Source {
         locks: Some(&locks),
-        ..Source::unresolved(&plan, machine, &catalog, Language::English, profile.memory)
+        ..Source::unresolved(&plan, machine, &catalog, Language::ENGLISH, profile.memory)
     };
     let targets = TargetList::builtin()?;
     targets.render(targets.named(target)?, &source)

@@ -129,7 +129,7 @@ impl Case {
             receipt: Some(&self.noted[1]),
             profile: Some(&self.profile),
             ssh_key: Some(&self.key),
-            ..Source::unresolved(&self.plan, &self.machine, &catalog, Language::English, memory)
+            ..Source::unresolved(&self.plan, &self.machine, &catalog, Language::ENGLISH, memory)
         })
     }
 

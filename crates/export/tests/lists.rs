@@ -57,7 +57,7 @@ fn export(target: &str, plan: &Plan) -> Export {
             "https://our.example/own/".to_owned(),
             "https://channels.example/conda-forge/".to_owned(),
         ],
-        ..Source::unresolved(plan, &machine, &catalog, Language::English, memory)
+        ..Source::unresolved(plan, &machine, &catalog, Language::ENGLISH, memory)
     };
     let targets = TargetList::builtin().unwrap();
     let render = || targets.render(targets.named(target).unwrap(), &source).unwrap();

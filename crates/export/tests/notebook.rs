@@ -66,8 +66,8 @@ fn code(notebook: &Value) -> String {
 
 #[test]
 fn the_notebook_pins_what_is_wanted_and_its_ids_are_names() {
-    let export = exported("colab", Language::English, true, None);
-    assert_eq!(export, exported("colab", Language::English, true, None));
+    let export = exported("colab", Language::ENGLISH, true, None);
+    assert_eq!(export, exported("colab", Language::ENGLISH, true, None));
     let notebook = json_of(&export, "aitk-starter-notebook.ipynb");
     let code = code(&notebook);
     let hash = "ab".repeat(32);
@@ -85,7 +85,7 @@ fn the_notebook_pins_what_is_wanted_and_its_ids_are_names() {
 #[test]
 fn a_platform_gets_its_own_metadata_with_a_gpu_and_without() {
     let colab = |gpu| {
-        let export = exported("colab", Language::English, gpu, None);
+        let export = exported("colab", Language::ENGLISH, gpu, None);
         json_of(&export, "aitk-starter-notebook.ipynb")["metadata"].clone()
     };
     assert_eq!(colab(true)["accelerator"], "GPU");
@@ -96,7 +96,7 @@ fn a_platform_gets_its_own_metadata_with_a_gpu_and_without() {
         (&Value::Null, &Value::Null)
     );
     let kaggle = |gpu, owner| {
-        let export = exported("kaggle", Language::English, gpu, owner);
+        let export = exported("kaggle", Language::ENGLISH, gpu, owner);
         json_of(&export, "kernel-metadata.json")
     };
     let mine = kaggle(true, Some("ada"));
@@ -110,7 +110,7 @@ fn a_platform_gets_its_own_metadata_with_a_gpu_and_without() {
     let plain = kaggle(false, None);
     assert_eq!((&plain["enable_gpu"], &plain["machine_shape"]), (&false.into(), &Value::Null));
     assert_eq!(plain["id"], "INSERT_USERNAME_HERE/aitk-starter-notebook");
-    let lab = exported("studio-lab", Language::French, true, None);
+    let lab = exported("studio-lab", Language::named("fr").unwrap(), true, None);
     let environment = lab.files.iter().find(|file| file.path == "environment.yml").unwrap();
     assert!(environment.content.contains("  - python=3.12\n  - ipykernel\n"));
 }

@@ -3,24 +3,19 @@
 
 use aitk_system::Message;
 
-use crate::texts::Language;
-
-/// English, and what it is in French, sorted; `build.rs` makes it of `profiles/texts/messages.fr.toml`.
-static FRENCH: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/french.rs"));
+use crate::language::{LANGUAGES, Language, Table};
 
 /// Sentences, units and signs of a language by their English.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Messages {
-    all: &'static [(&'static str, &'static str)],
+    all: Table,
 }
 
 impl Messages {
     /// The messages of a language; for English there are none, and every message stays as it is.
     pub fn of(language: Language) -> Self {
-        match language {
-            Language::English => Self::default(),
-            Language::French => Self { all: FRENCH },
-        }
+        let row = LANGUAGES.iter().find(|(code, _)| *code == language.code());
+        row.map(|(_, all)| Self { all }).unwrap_or_default()
     }
 
     /// All messages: English, and what it is in this language.
@@ -59,7 +54,7 @@ mod tests {
 
     #[test]
     fn a_message_is_told_in_french_with_its_amounts_and_signs() {
-        let french = Messages::of(Language::French);
+        let french = Messages::of(Language::named("fr").unwrap());
         let message = Bytes(7_700_000).about(true);
         assert_eq!(french.tell(&message), "environ 7,7 Mo");
         let binary = Bytes((8 << 30) - (300 << 20)).binary();
@@ -69,7 +64,7 @@ mod tests {
 
     #[test]
     fn english_stays_as_it_is() {
-        let english = Messages::of(Language::English);
+        let english = Messages::of(Language::ENGLISH);
         assert_eq!(english.tell(&Bytes(7_700_000).about(true)), "about 7.7 MB");
     }
 

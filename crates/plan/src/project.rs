@@ -6,6 +6,8 @@ use aitk_system::Message;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::language::Wording;
+
 /// A project for a platform, as its target and the choices make it. Reading targets is the crate `export`'s; what is
 /// planned by it stands here.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -54,11 +56,8 @@ pub struct Project {
 pub struct ServiceSpec {
     /// Its name: `mlflow`.
     pub name: String,
-    /// What it is, in English.
-    pub what: String,
-    /// The same in French.
-    #[serde(skip)]
-    pub french: String,
+    /// What it is.
+    pub what: Wording,
     /// Where it is found.
     pub address: String,
     /// The packages of the system that it takes.
@@ -132,11 +131,8 @@ pub struct Cost {
     /// Whether it costs as well where nobody uses it.
     #[serde(default)]
     pub always_on: bool,
-    /// Where the price comes from, in English.
-    pub source: String,
-    /// The same in French.
-    #[serde(skip)]
-    pub french: String,
+    /// Where the price comes from.
+    pub source: Wording,
     /// When it was true, `YYYY-MM-DD`.
     pub as_of: String,
 }
@@ -147,11 +143,8 @@ pub struct Cost {
 pub struct Guard {
     /// What it is against.
     pub kind: GuardKind,
-    /// What it is, in English.
-    pub what: String,
-    /// The same in French.
-    #[serde(skip)]
-    pub french: String,
+    /// What it is.
+    pub what: Wording,
 }
 
 /// What money has to be guarded against.
@@ -175,11 +168,8 @@ pub struct Deed {
     /// The command, in the project's folder; none where it is done elsewhere, by hand.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub command: Vec<String>,
-    /// What it is for, in English.
-    pub what: String,
-    /// The same in French.
-    #[serde(skip)]
-    pub french: String,
+    /// What it is for.
+    pub what: Wording,
     /// What it starts that costs, by the names of the costs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub costs: Vec<String>,

@@ -6,36 +6,6 @@ use aitk_system::{Message, builtin};
 
 use crate::profile::{ProfileError, parse};
 
-/// Languages that there are texts in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Language {
-    /// English.
-    English,
-    /// French.
-    French,
-}
-
-impl Language {
-    /// All of them.
-    pub const ALL: [Self; 2] = [Self::English, Self::French];
-
-    /// Its code of two letters, `fr`.
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::English => "en",
-            Self::French => "fr",
-        }
-    }
-
-    /// The language of a locale such as `fr_FR.UTF-8`; English where there are no texts in it.
-    pub fn of_locale(locale: &str) -> Self {
-        match locale.split(['_', '.', '@']).next() {
-            Some("fr") => Self::French,
-            _ => Self::English,
-        }
-    }
-}
-
 /// Texts by their keys (`question.goal.ask`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Texts {

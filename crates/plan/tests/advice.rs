@@ -191,7 +191,7 @@ fn a_talk_takes_numbers_words_and_defaults_explains_and_goes_back() {
 fn a_talk_in_french_understands_french_and_leaves_flags_alone() {
     let (tree, machine) = (Tree::builtin().unwrap(), machine(16, false));
     let texts = english();
-    let french = Messages::of(Language::French);
+    let french = Messages::of(Language::named("fr").unwrap());
     let mut talk = Dialogue::new(&tree, &machine, (&texts, french), answers(&[("goal", "learn")]));
     let local = talk.question().unwrap().unwrap();
     assert_eq!(local.id, "local", "what a flag says is not asked");
@@ -259,11 +259,11 @@ fn a_need_sets_aside_what_does_not_meet_it_and_old_rows_are_marked() {
 #[test]
 fn a_locale_names_a_language() {
     for (locale, language) in [
-        ("fr_FR.UTF-8", Language::French),
-        ("fr", Language::French),
-        ("frr_DE", Language::English),
-        ("C.UTF-8", Language::English),
-        ("", Language::English),
+        ("fr_FR.UTF-8", Language::named("fr").unwrap()),
+        ("fr", Language::named("fr").unwrap()),
+        ("frr_DE", Language::ENGLISH),
+        ("C.UTF-8", Language::ENGLISH),
+        ("", Language::ENGLISH),
     ] {
         assert_eq!(Language::of_locale(locale), language, "{locale}");
     }

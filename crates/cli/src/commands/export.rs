@@ -57,7 +57,7 @@ pub fn run(
         let when = |target: &Target, language| target.text(language, &["when"]).to_owned();
         let data = targets.listed().map(|target| TargetTold {
             target: target.name.clone(),
-            when: when(target, Language::English),
+            when: when(target, Language::ENGLISH),
         });
         output.result(&data.collect::<Vec<_>>(), Vec::new(), || {
             let line = |target: &Target| entry(&target.name, &when(target, language()));
@@ -78,7 +78,7 @@ pub fn run(
         target: &target.name,
         path: place.as_ref(),
         files,
-        without: without(Language::English).map(|(left, it)| targets.text(left, it)).collect(),
+        without: without(Language::ENGLISH).map(|(left, it)| targets.text(left, it)).collect(),
         text: stdout,
     };
     output.warn(&warnings);

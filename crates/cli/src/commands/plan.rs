@@ -17,7 +17,7 @@ use crate::progress::Progress;
 use crate::saved;
 use crate::session::{Ask, Local, Session, locked};
 use crate::sources;
-use crate::words::{guarded, said, source, what};
+use crate::words::{said, worded};
 
 /// How wide a page is, without its indentation.
 const WIDTH: usize = 94;
@@ -124,7 +124,7 @@ fn show_project(project: &Project) -> String {
     let mut text = format!("\n{}\n", styled(HEAD, one_line(said(heading))));
     text += &project.notes.iter().map(note).collect::<String>();
     let by_hand = project.next.iter().filter(|deed| deed.command.is_empty());
-    text += &by_hand.map(|deed| note(what(deed))).collect::<String>();
+    text += &by_hand.map(|deed| note(worded(&deed.what))).collect::<String>();
     let total = project.monthly().map(|monthly| match project.costs.iter().all(|cost| cost.monthly.is_some()) {
         true => message!(
             "what it starts in a cloud, once you start it, costs about {monthly:.2} US dollars a month; aitk starts nothing"
@@ -141,7 +141,7 @@ fn show_project(project: &Project) -> String {
     let total = total.or_else(|| (!project.costs.is_empty()).then(unknown));
     text += &total.map(note).unwrap_or_default();
     for cost in &project.costs {
-        let (id, when) = (&cost.id, format!("{}; {}", cost.as_of, source(cost)));
+        let (id, when) = (&cost.id, format!("{}; {}", cost.as_of, worded(&cost.source)));
         text += &note(match (cost.monthly, cost.always_on) {
             (Some(price), true) => {
                 message!("{id}: {price:.2}, also where nobody uses it ({when})")
@@ -155,7 +155,7 @@ fn show_project(project: &Project) -> String {
 
 /// What guards the money of a project.
 fn guard_told(guard: &Guard) -> Message {
-    let what = guarded(guard);
+    let what = worded(&guard.what);
     match guard.kind {
         GuardKind::Alarm => message!("alarm, before anything that costs: {what}"),
         GuardKind::End => message!("end: {what}"),

@@ -166,7 +166,7 @@ fn platform_data<'a>(
     targets: &TargetList,
     target: &'a Target,
 ) -> Result<PlatformTold<'a>, CliError> {
-    let text = |path: &[&str]| target.text(Language::English, path);
+    let text = |path: &[&str]| target.text(Language::ENGLISH, path);
     let parts =
         target.optional.keys().map(|name| PartTold { name, what: text(&["optional", name]) });
     let parameters = targets.declared(target)?.into_iter().map(|(name, parameter)| {

@@ -9,7 +9,7 @@ use aitk_exec::{
     ExecError, Interrupted, ProjectState, ServiceState, brought, env_flag, interrupted_run,
     project_state, service_states,
 };
-use aitk_plan::{FrameworkPlan, Language, Manager, Request, Warning};
+use aitk_plan::{FrameworkPlan, Manager, Request, Warning};
 use aitk_system::{Explain, Message, System, ToMessage, message};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -21,7 +21,7 @@ use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, one_line, s
 use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::upkeep::Upkeep;
-use crate::words::{language, said};
+use crate::words::{said, worded};
 
 /// What is here because of aitk.
 #[derive(Serialize, JsonSchema)]
@@ -258,7 +258,7 @@ fn service_told(state: &ServiceState) -> ServiceTold<'_> {
     let ServiceState { service, version, runs, answers } = state;
     ServiceTold {
         name: &service.name,
-        what: &service.what,
+        what: service.what.english(),
         unit: service.unit(),
         address: &service.address,
         version: version.as_deref(),
@@ -270,10 +270,7 @@ fn service_told(state: &ServiceState) -> ServiceTold<'_> {
 /// A service as it is shown: where it is, which, and whether it is well.
 fn service_line(state: &ServiceState) -> String {
     let ServiceState { service, version, runs, answers } = state;
-    let what = match language() {
-        Language::French => &service.french,
-        Language::English => &service.what,
-    };
+    let what = worded(&service.what);
     let version = version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
     let (sign, health) = match (runs, answers) {
         (true, true) => (styled(GOOD, "✓"), message!("answers")),

@@ -315,20 +315,32 @@ fn has_words(text: &str) -> bool {
 }
 
 #[test]
-fn every_message_is_there_in_french() {
-    let french = Messages::of(Language::French);
+fn every_message_is_there_in_every_language() {
+    for language in others() {
+        every_message_is_there(language);
+    }
+}
+
+/// Every language that has to be translated into.
+fn others() -> impl Iterator<Item = Language> {
+    Language::all().filter(|language| *language != Language::ENGLISH)
+}
+
+fn every_message_is_there(language: Language) {
+    let there = Messages::of(language);
     let exceptions = exceptions();
     let same: BTreeSet<_> = exceptions.same.iter().flat_map(|some| &some.texts).collect();
     let missing: Vec<_> = Texts::all()
         .messages
         .into_iter()
         .filter(|(text, _)| has_words(text) && !same.contains(text))
-        .filter(|(text, _)| french.get(text).is_none())
+        .filter(|(text, _)| there.get(text).is_none())
         .map(|(text, place)| format!("# {}\n{} = \"\"\n", place.display(), toml::Value::from(text)))
         .collect();
     assert!(
         missing.is_empty(),
-        "add these to profiles/texts/messages.fr.toml:\n{}",
+        "add these to profiles/texts/messages.{}.toml:\n{}",
+        language.code(),
         missing.concat()
     );
 }
@@ -353,14 +365,20 @@ fn what_people_read_is_a_message() {
 }
 
 #[test]
-fn the_french_has_nothing_that_nobody_reads() {
+fn no_language_has_what_nobody_reads() {
+    for language in others() {
+        has_nothing_that_nobody_reads(language);
+    }
+}
+
+fn has_nothing_that_nobody_reads(language: Language) {
     let texts = Texts::all();
     assert!(texts.messages.len() > 1000, "the sources were not read");
-    let french = Messages::of(Language::French);
+    let there = Messages::of(language);
     let exceptions = exceptions();
     let of_others: BTreeSet<_> =
         exceptions.of_others.iter().flat_map(|some| &some.texts).map(String::as_str).collect();
-    let gone: Vec<_> = french
+    let gone: Vec<_> = there
         .all()
         .map(|(english, _)| english)
         .filter(|text| !texts.messages.contains_key(*text) && !of_others.contains(text))
@@ -372,16 +390,16 @@ fn the_french_has_nothing_that_nobody_reads() {
     let same = exceptions.same.iter().flat_map(|some| &some.texts);
     let gone: Vec<_> = same.filter(|text| !texts.messages.contains_key(*text)).collect();
     assert!(gone.is_empty(), "no source has these any more: {gone:#?}");
-    let unknown: Vec<_> = of_others.iter().filter(|text| french.get(text).is_none()).collect();
+    let unknown: Vec<_> = of_others.iter().filter(|text| there.get(text).is_none()).collect();
     assert!(unknown.is_empty(), "these are not translated: {unknown:#?}");
 }
 
 #[test]
-fn what_is_filled_in_is_the_same_in_both_languages() {
-    for (english, french) in Messages::of(Language::French).all() {
-        assert!(!french.is_empty(), "{english} has no French");
-        assert_eq!(holes(english), holes(french), "{english} / {french}");
+fn what_is_filled_in_is_the_same_in_every_language() {
+    for (english, told) in others().flat_map(|language| Messages::of(language).all()) {
+        assert!(!told.is_empty(), "{english} is not translated");
+        assert_eq!(holes(english), holes(told), "{english} / {told}");
         let commands = |text: &str| text.matches('`').count();
-        assert_eq!(commands(english), commands(french), "{english} / {french}");
+        assert_eq!(commands(english), commands(told), "{english} / {told}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aitk_plan::{Choices, Cost, Deed, Guard, Language, Project, nearest};
+use aitk_plan::{Choices, Cost, Deed, Guard, Project, Wording, nearest};
 use aitk_system::quote;
 
 use super::list::TargetList;
@@ -30,18 +30,15 @@ impl TargetList {
         let mut costs = Vec::new();
         for CostRow { id, monthly, always_on, say, as_of, when } in target.cost.iter().cloned() {
             if holds(&when)? {
-                let said = |language| target.text(language, &["cost", &say]).to_owned();
-                let (source, french) = (said(Language::English), said(Language::French));
-                costs.push(Cost { id, monthly, always_on, source, french, as_of });
+                let source = target.wording(&["cost", &say]);
+                costs.push(Cost { id, monthly, always_on, source, as_of });
             }
         }
         costs.sort_by_key(|cost| !cost.always_on);
         let mut guards = Vec::new();
         for row in &target.guard {
             if holds(&row.when)? {
-                let said = |language| target.text(language, &["guard", &row.say]).to_owned();
-                let (what, french) = (said(Language::English), said(Language::French));
-                guards.push(Guard { kind: row.kind, what, french });
+                guards.push(Guard { kind: row.kind, what: target.wording(&["guard", &row.say]) });
             }
         }
         let mut next = deeds(target, &target.next, "next", holds)?;
@@ -78,9 +75,8 @@ impl TargetList {
         let again = format!("{wish} --platform {}", target.name);
         let file = target.first_file();
         let words = [("file", file), ("again", &again), ("link", &platform.link)];
-        let said = |language| self.said(target, language, &["next"], &words);
-        let (what, french) = (said(Language::English)?, said(Language::French)?);
-        Ok((!what.is_empty()).then(|| Deed { what, french, ..Deed::default() }))
+        let what = Wording::read(|language| self.said(target, language, &["next"], &words))?;
+        Ok((!what.english().is_empty()).then(|| Deed { what, ..Deed::default() }))
     }
 
     /// Whether a condition holds for a project that is chosen so.
@@ -176,8 +172,7 @@ fn deeds(
         if holds(&row.when)? {
             deeds.push(Deed {
                 command: row.command.clone(),
-                what: target.text(Language::English, &[list, &row.say]).to_owned(),
-                french: target.text(Language::French, &[list, &row.say]).to_owned(),
+                what: target.wording(&[list, &row.say]),
                 costs: row.costs.clone(),
                 leaves: row.leaves.clone(),
             });

@@ -26,8 +26,8 @@ impl TargetList {
         catalog: &Catalog,
     ) -> Result<Vec<File>, ExportError> {
         let target = self.any(&project.platform)?;
-        let french = project.parameters.get("language").is_some_and(|language| language == "fr");
-        let language = if french { Language::French } else { Language::English };
+        let language = project.parameters.get("language").and_then(|code| Language::named(code));
+        let language = language.unwrap_or(Language::ENGLISH);
         // Nothing of a project depends on how much memory this machine has, nor on what is installed here: the packages
         // of a notebook are those of its session.
         let none = MemoryThresholds::default();

@@ -1,9 +1,10 @@
 //! What `target.toml` says, which `docs/targets.md` explains.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 
 use aitk_detect::{Libc, Machine, Python};
-use aitk_plan::{Client, GuardKind, Language, Manager, nearest};
+use aitk_plan::{Client, GuardKind, Language, Manager, Wording, nearest};
 use aitk_system::Message;
 use regex::Regex;
 use schemars::JsonSchema;
@@ -336,7 +337,7 @@ impl Target {
                 target.budgets.push(HOSTED.to_owned());
             }
         }
-        for language in Language::ALL {
+        for language in Language::all() {
             let code = language.code();
             let texts = table(&format!("texts.{code}.toml"))?;
             target.texts.insert(code, texts.into_iter().collect());
@@ -363,7 +364,13 @@ impl Target {
             let value = self.texts.get(language.code())?.get(*first)?;
             keys.iter().try_fold(value, |value, key| value.get(*key))?.as_str()
         };
-        find(language).or_else(|| find(Language::English)).unwrap_or_default()
+        find(language).or_else(|| find(Language::ENGLISH)).unwrap_or_default()
+    }
+
+    /// One of its texts, in every language.
+    pub fn wording(&self, path: &[&str]) -> Wording {
+        let text = |language| Ok::<_, Infallible>(self.text(language, path).to_owned());
+        Wording::read(text).unwrap_or_else(|never| match never {})
     }
 }
 

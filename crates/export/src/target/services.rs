@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use aitk_plan::{Language, Project, Secret, ServiceSpec};
+use aitk_plan::{Project, Secret, ServiceSpec};
 
 use super::list::TargetList;
 use super::rows::{Target, damaged};
@@ -37,11 +37,9 @@ impl TargetList {
                     secrets.push(Secret { path, command, public: *public });
                 }
             }
-            let text = |language| target.text(language, &["service", &row.name]).to_owned();
             services.push(ServiceSpec {
                 name: row.name.clone(),
-                what: text(Language::English),
-                french: text(Language::French),
+                what: target.wording(&["service", &row.name]),
                 address: filled(&row.address)?,
                 apt: row.apt.clone(),
                 masks: row.masks.clone(),

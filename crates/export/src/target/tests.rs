@@ -259,7 +259,7 @@ fn every_target_is_made_in_every_language_and_read_by_what_reads_it_and_no_file_
     let list = TargetList::builtin().unwrap();
     let (mut judged, mut seen) = (BTreeSet::new(), BTreeSet::new());
     for target in list.all.iter().filter(|target| target.rank.is_some()) {
-        for language in Language::ALL {
+        for language in Language::all() {
             let mut count = 0;
             // Nothing of a project depends on the machine.
             let cases = if target.budgets.is_empty() { &CASES[..] } else { &CASES[..1] };
@@ -431,7 +431,7 @@ fn what_a_project_has_judged_is_among_its_files() {
     let list = TargetList::builtin().unwrap();
     for target in list.all.iter().filter(|target| !target.budgets.is_empty()) {
         for parts in choices_of(target) {
-            let export = made(&list, target, CASES[0], Language::English, &parts).unwrap();
+            let export = made(&list, target, CASES[0], Language::ENGLISH, &parts).unwrap();
             let project = Project { platform: target.name.clone(), parts, ..Project::default() };
             for judge in list.judges(&project, Level::Prove).unwrap() {
                 for named in &judge.files {
@@ -501,7 +501,7 @@ fn what_costs_has_an_alarm_before_an_end_and_a_word_on_what_nobody_uses() {
     for target in costly {
         for parts in choices_of(target) {
             let name = format!("{} {parts:?}", target.name);
-            let export = made(&list, target, CASES[0], Language::English, &parts).unwrap();
+            let export = made(&list, target, CASES[0], Language::ENGLISH, &parts).unwrap();
             let choices =
                 Choices { platform: Some(target.name.clone()), parts, ..Choices::default() };
             let project = list.project(&target.budgets[0], &choices).unwrap();
@@ -511,8 +511,8 @@ fn what_costs_has_an_alarm_before_an_end_and_a_word_on_what_nobody_uses() {
             let all = [GuardKind::Alarm, GuardKind::End, GuardKind::Idle];
             assert_eq!(kinds, all, "{name}: what guards the money");
             let says = |row: &&rows::GuardRow| {
-                let what = target.text(Language::English, &["guard", &row.say]);
-                project.guards.iter().any(|guard| guard.what == what)
+                let what = target.text(Language::ENGLISH, &["guard", &row.say]);
+                project.guards.iter().any(|guard| guard.what.english() == what)
             };
             let rows: Vec<_> = target.guard.iter().filter(says).collect();
             for row in &rows {
@@ -593,14 +593,13 @@ fn every_text_parameter_and_constant_is_used_and_the_same_in_every_language() {
                 text.split('«').skip(1).filter_map(|rest| Some(rest.split_once('»')?.0.to_owned()));
             holes.collect::<BTreeSet<_>>()
         };
-        assert_eq!(keys("en"), keys("fr"), "{}", target.name);
-        for (key, text) in &all["en"] {
-            assert!(
-                !text.trim().is_empty() && !all["fr"][key].trim().is_empty(),
-                "{}: {key}",
-                target.name
-            );
-            assert_eq!(holes(text), holes(&all["fr"][key]), "{}: {key}", target.name);
+        for code in Language::all().map(Language::code) {
+            assert_eq!(keys("en"), keys(code), "{} in {code}", target.name);
+            for (key, text) in &all["en"] {
+                let told = &all[code][key];
+                assert!(!told.trim().is_empty(), "{} in {code}: {key}", target.name);
+                assert_eq!(holes(text), holes(told), "{} in {code}: {key}", target.name);
+            }
         }
         let used = used(&list, target);
         let is_used = |name: &String| {
@@ -677,7 +676,7 @@ fn own(files: &[(&str, &str)]) -> Result<TargetList, ExportError> {
 fn made_of_own(rows: &str) -> Result<Export, ExportError> {
     let target = format!("schema = 1\nrank = 1\nas_of = \"2026-11-28\"\n{rows}");
     let list = own(&[("target.toml", &target), ("files/a.sh", "echo «budget»\n")])?;
-    made(&list, list.named("own")?, CASES[0], Language::English, &[])
+    made(&list, list.named("own")?, CASES[0], Language::ENGLISH, &[])
 }
 
 #[test]
@@ -732,7 +731,7 @@ fn the_example_in_the_documents_is_a_target() {
     let list =
         own(&files.iter().map(|(name, text)| (*name, text.as_str())).collect::<Vec<_>>()).unwrap();
     let (target, _) = list.platform("own").unwrap();
-    for language in Language::ALL {
+    for language in Language::all() {
         let export = made(&list, target, CASES[0], language, &[]).unwrap();
         notebook(&export.files[0].content).unwrap();
         let said =
