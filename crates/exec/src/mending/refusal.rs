@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use aitk_detect::{Ailing, Manages};
 use aitk_env::RECORD;
-use aitk_system::{Command, Message, System, message};
+use aitk_system::{Command, Message, System, ToMessage, message};
 
 use super::error::MendError;
 
@@ -40,15 +40,22 @@ pub(super) fn refuse(system: &dyn System, ailing: &Ailing, data: &Path) -> Resul
         let remedy = message!("its owner can do it");
         return no(message!("it is another user's (uid {owner})"), remedy);
     }
-    if let Some(there) = foreign_part(system, path, owner) {
-        let remedy = message!("make it anew in a folder of yours, as `aitk doctor --env` says");
-        return no(
-            message!(
-                "{} in it is a link that leads out of it, another user's, or of another disk",
-                there
-            ),
-            remedy,
-        );
+    match foreign_part(system, path, owner) {
+        Ok(None) => {}
+        Ok(Some(there)) => {
+            let remedy = message!("make it anew in a folder of yours, as `aitk doctor --env` says");
+            return no(
+                message!(
+                    "{} in it is a link that leads out of it, another user's, or of another disk",
+                    there
+                ),
+                remedy,
+            );
+        }
+        Err(why) => {
+            let remedy = message!("make it anew, as `aitk doctor --env` says");
+            return no(message!("what is in it could not be looked through: {why}"), remedy);
+        }
     }
     if let Some(Manages { mark, tool, command }) = &ailing.managed {
         let reason = message!("{tool} looks after it ({mark})");
@@ -68,29 +75,83 @@ fn is_generation(system: &dyn System, path: &Path) -> bool {
 
 /// What of an environment is not in it alone: a mount point, something of another user's, or a link of its packages that
 /// leads elsewhere. What is changed there could not be brought back, or is not the environment's.
-fn foreign_part(system: &dyn System, path: &Path, owner: u32) -> Option<String> {
+///
+/// # Errors
+/// Why nobody could look: then nothing is known of it.
+fn foreign_part(system: &dyn System, path: &Path, owner: u32) -> Result<Option<String>, Message> {
     let device = |path: &Path| system.stat(path).ok().map(|stat| stat.dev);
     if device(path) != path.parent().and_then(device) {
-        return Some(path.display().to_string());
+        return Ok(Some(path.display().to_string()));
     }
-    let text = path.to_string_lossy();
-    let owner = owner.to_string();
-    let all: [&[&str]; 2] = [
-        &["find", &text, "!", "-user", &owner, "-print", "-quit"],
-        &["find", &text, "-path", "*/lib/*", "-type", "l", "-print"],
-    ];
-    let find = |words: &[&str]| {
-        let output = system.run(&Command::reads(words.iter().copied()).timeout(PATIENCE)).ok()?;
-        Some(output.stdout.lines().map(str::to_owned).collect::<Vec<_>>())
-    };
+    let [of_others, links] = looks(path, owner).map(|look| move || found(system, &look));
+    if let Some(of_others) = of_others()?.into_iter().next() {
+        return Ok(Some(of_others));
+    }
+    let lib = path.join("lib");
+    if system.read_link(&lib).is_ok() {
+        return Ok(Some(lib.display().to_string()));
+    }
     let leads_out = |link: &String| {
         let target = system.read_link(Path::new(link)).unwrap_or_default();
         let is_own = |target: &Path| target.is_relative() && aitk_system::is_plain(target);
         !is_own(&target)
     };
-    let of_others = find(all[0])?.into_iter().next();
-    let lib = path.join("lib");
-    let is_link = |path: &Path| system.read_link(path).is_ok();
-    let lib = Some(lib).filter(|lib| is_link(lib)).map(|lib| lib.display().to_string());
-    of_others.or(lib).or_else(|| find(all[1])?.into_iter().find(leads_out))
+    Ok(links()?.into_iter().find(leads_out))
+}
+
+/// What asks for the first thing of another user's, and for all links of its packages.
+fn looks(path: &Path, owner: u32) -> [Command; 2] {
+    let (text, owner) = (path.to_string_lossy(), owner.to_string());
+    let all: [&[&str]; 2] = [
+        &["find", &text, "!", "-user", &owner, "-print", "-quit"],
+        &["find", &text, "-path", "*/lib/*", "-type", "l", "-print"],
+    ];
+    all.map(|words| Command::reads(words.iter().copied()).timeout(PATIENCE))
+}
+
+/// What `find` has found, where it has seen all of it.
+fn found(system: &dyn System, look: &Command) -> Result<Vec<String>, Message> {
+    let output = system.run(look).map_err(|error| error.told())?;
+    match output.success() {
+        true => Ok(output.stdout.lines().map(str::to_owned).collect()),
+        false => Err(Message::plain(output.tail(1))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::{Real, Replay};
+    use serde_json::json;
+
+    use super::*;
+
+    /// What is found in an environment where `find` answers so, with its status and what it prints.
+    fn looked(answers: [Option<(i32, &str)>; 2]) -> Result<Option<String>, Message> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = Path::new("/home/user/env");
+        let said = looks(path, 1000).map(|look| look.to_string()).into_iter().zip(answers);
+        let said = said.filter_map(|(look, answer)| {
+            let (status, said) = answer?;
+            Some((look, json!({ "status": status, "stdout": said, "stderr": "find: no more" })))
+        });
+        let said = json!({ "schema": 1, "commands": said.collect::<serde_json::Map<_, _>>() });
+        let root = folder.path().join("root/home/user/env/lib");
+        Real.create_dir(&root).unwrap();
+        let file = folder.path().join("answers.json");
+        Real.write(&file, said.to_string().as_bytes(), 0o644).unwrap();
+        foreign_part(&Replay::open(folder.path()).unwrap(), path, 1000)
+    }
+
+    #[test]
+    fn what_nobody_could_look_through_is_not_taken_for_whole() {
+        let whole = Some((0, ""));
+        assert_eq!(looked([whole, whole]), Ok(None));
+        assert_eq!(looked([Some((0, "/x\n")), whole]), Ok(Some("/x".to_owned())));
+        assert_eq!(looked([whole, Some((0, "/y\n"))]), Ok(Some("/y".to_owned())));
+        // It cannot be run, ends unsuccessfully, or has not seen all of it.
+        for nothing in [None, Some((1, "")), Some((1, "/x\n")), Some((127, ""))] {
+            assert!(looked([nothing, whole]).is_err(), "{nothing:?}");
+            assert!(looked([whole, nothing]).is_err(), "{nothing:?}");
+        }
+    }
 }
