@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use aitk_system::{Message, builtin, builtin_below, message};
+use aitk_system::{Message, builtin, builtin_below, forms, message};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -45,7 +45,7 @@ impl Tables {
                 "jetson" => tables.load::<JetsonTable>(name).map(drop),
                 _ => tables.load::<ProviderTable>(name).map(drop),
             };
-            loaded.map_err(|error| Message::plain(error.message()))?;
+            loaded?;
         }
         Ok(tables)
     }
@@ -90,27 +90,65 @@ impl Tables {
         self.load(name).unwrap_or_default()
     }
 
-    fn load<T: DeserializeOwned>(&self, name: &str) -> Result<T, toml::de::Error> {
+    fn load<T: DeserializeOwned>(&self, name: &str) -> Result<T, Message> {
         self.read(name, builtin(&format!("catalog/{name}.toml")))
     }
 
     /// Reads a table, with the user's rows of this name in front.
     ///
     /// # Errors
-    /// What is wrong with the first row that does not fit its table.
-    pub fn read<T: DeserializeOwned>(&self, name: &str, text: &str) -> Result<T, toml::de::Error> {
-        let Some(toml::Value::Table(added)) = self.overlay.get(name) else {
-            return toml::from_str(text);
-        };
-        let mut table: toml::Table = toml::from_str(text)?;
-        for (kind, rows) in added {
-            let toml::Value::Array(rows) = rows else { continue };
-            let own = table.entry(kind).or_insert_with(|| toml::Value::Array(Vec::new()));
-            if let toml::Value::Array(own) = own {
-                own.splice(0..0, rows.iter().cloned());
+    /// What is wrong with the first row of the user's that does not fit its table: row and field are named.
+    pub fn read<T: DeserializeOwned>(&self, name: &str, text: &str) -> Result<T, Message> {
+        let own: toml::Table = toml::from_str(text).map_err(|error| told(&error))?;
+        let rows = rows(self.overlay.get(name));
+        let with = |rows: &[Row<'_>]| {
+            let mut table = own.clone();
+            for (kind, _, row) in rows.iter().rev() {
+                let own = table.entry(*kind).or_insert_with(|| toml::Value::Array(Vec::new()));
+                if let toml::Value::Array(own) = own {
+                    own.insert(0, (*row).clone());
+                }
             }
-        }
-        table.try_into()
+            table.try_into::<T>()
+        };
+        with(&rows).map_err(|error| {
+            let mut faults = rows.iter().filter_map(|row| Some((row, with(&[*row]).err()?)));
+            match faults.next() {
+                Some(((kind, nth, _), error)) => {
+                    let error = told(&error);
+                    message!("row {nth} of [[{name}.{kind}]]: {error}")
+                }
+                None => told(&error),
+            }
+        })
+    }
+}
+
+/// A row of the user's: of which kind it is, the how many-th of them, and what it says.
+type Row<'a> = (&'a String, usize, &'a toml::Value);
+
+/// The user's rows of a table.
+fn rows(added: Option<&toml::Value>) -> Vec<Row<'_>> {
+    let kinds = added.and_then(toml::Value::as_table).into_iter().flatten();
+    let mut all = Vec::new();
+    for (kind, rows) in kinds {
+        let rows = rows.as_array().into_iter().flatten().enumerate();
+        all.extend(rows.map(|(nth, row)| (kind, nth + 1, row)));
+    }
+    all
+}
+
+/// What is wrong with a row, and with which of its fields.
+fn told(error: &toml::de::Error) -> Message {
+    let said = error.message().trim();
+    let what = forms::refused(said).unwrap_or_else(|| Message::plain(said));
+    // Which field it is stands in the text alone, behind the message: in `source.as_of`.
+    let text = error.to_string();
+    let path = text.strip_prefix(error.message()).and_then(|rest| rest.split('`').nth(1));
+    let field = path.and_then(|path| path.split_once('.')).map(|(_, field)| field);
+    match field {
+        Some(field) => message!("`{field}`: {what}"),
+        None => what,
     }
 }
 
@@ -177,27 +215,36 @@ struct DistroTable {
 #[serde(deny_unknown_fields)]
 pub struct Distro {
     /// `ID` in `os-release`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub id: String,
     /// `VERSION_ID` in `os-release`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub version: String,
     /// `VERSION_CODENAME` in `os-release`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub codename: String,
     /// The day on which standard support ends, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub end_of_support: String,
     /// The day until which the same archive gets security fixes from a long-term team, for everybody.
+    #[serde(default, deserialize_with = "forms::date::maybe")]
     pub lts_until: Option<String>,
     /// The minor version of the `python3` package; `None` where it is not known for sure.
+    #[serde(default, deserialize_with = "forms::python_version::maybe")]
     pub python: Option<String>,
     /// The version of glibc.
+    #[serde(default, deserialize_with = "forms::numbers::maybe")]
     pub glibc: Option<String>,
     /// Whether plans are tested on it.
     #[serde(default)]
     pub tested: bool,
     /// The version of the kernel that it came with, where its drivers are named after kernels.
+    #[serde(default, deserialize_with = "forms::numbers::maybe")]
     pub kernel: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -262,8 +309,10 @@ impl NvidiaTable {
 #[serde(deny_unknown_fields)]
 pub struct Architecture {
     /// In lower case: `ampere`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub name: String,
     /// Compute capability of these devices, `8.6`.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub compute_capability: String,
     /// Its devices' PCI ids, as ranges of hexadecimal numbers.
     pub devices: Vec<DeviceRange>,
@@ -280,10 +329,12 @@ pub struct Architecture {
     #[serde(default)]
     pub integrated: bool,
     /// The last branch of drivers that runs it, where there is one.
+    #[serde(default, deserialize_with = "forms::numbers::maybe")]
     pub last_driver: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -304,14 +355,18 @@ impl Architecture {
 #[serde(deny_unknown_fields)]
 pub struct Outgrown {
     /// The series of the kernel from which on that is so, `7.0`.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub kernel: String,
     /// The branch, `580`.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub branch: String,
     /// Its first release that can be built.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub first: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -322,10 +377,12 @@ pub struct Screen {
     /// Words in the names of the devices.
     pub products: Vec<String>,
     /// The compute capabilities of chips that are in no such product.
+    #[serde(deserialize_with = "forms::numbers::all")]
     pub servers: Vec<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -342,6 +399,7 @@ pub struct Card {
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -350,12 +408,15 @@ pub struct Card {
 #[serde(deny_unknown_fields)]
 pub struct CudaRow {
     /// `13.0`.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub version: String,
     /// The oldest driver that serves all of it.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub driver: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -364,14 +425,19 @@ pub struct CudaRow {
 #[serde(deny_unknown_fields)]
 pub struct Kernels {
     /// Who builds them: `pytorch` (wheels), `conda-forge` (its PyTorch), `tensorflow` or `jax`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub origin: String,
     /// The first version of the framework that is built so; any where it is left out.
+    #[serde(default, deserialize_with = "forms::numbers::maybe")]
     pub torch: Option<String>,
     /// The versions of CUDA that they are built for.
+    #[serde(deserialize_with = "forms::numbers::all")]
     pub cuda: Vec<String>,
     /// The architecture of the machine; any where it is left out.
+    #[serde(default, deserialize_with = "forms::name::maybe")]
     pub arch: Option<String>,
     /// What they hold machine code for.
+    #[serde(deserialize_with = "forms::numbers::all")]
     pub capabilities: Vec<String>,
     /// Whether the last of these is there as code that the driver translates for newer devices (PTX).
     #[serde(default)]
@@ -379,6 +445,7 @@ pub struct Kernels {
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -433,8 +500,10 @@ impl AmdTable {
 #[serde(deny_unknown_fields)]
 pub struct GfxTarget {
     /// `gfx1100`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub gfx: String,
     /// In lower case: `rdna3`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub architecture: String,
     /// Whether it is part of a processor.
     pub integrated: bool,
@@ -454,6 +523,7 @@ pub struct GfxTarget {
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -464,10 +534,12 @@ pub struct AmdDevice {
     /// Ranges of PCI device ids, hexadecimal.
     pub devices: Vec<DeviceRange>,
     /// `gfx1100`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub gfx: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -498,12 +570,14 @@ impl IntelTable {
 #[serde(deny_unknown_fields)]
 pub struct IntelDevice {
     /// In lower case: `alchemist`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub architecture: String,
     /// PCI devices.
     pub devices: Vec<DeviceRange>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -535,12 +609,15 @@ pub struct Chip {
     /// Its name for people.
     pub name: String,
     /// Architecture of its graphics processor.
+    #[serde(deserialize_with = "forms::name::one")]
     pub architecture: String,
     /// Compute capability of its graphics processor.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub compute_capability: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -549,14 +626,18 @@ pub struct Chip {
 #[serde(deny_unknown_fields)]
 pub struct JetPack {
     /// `6.2`.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub version: String,
     /// The first L4T release that belongs to it.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub l4t: String,
     /// The CUDA that it brings.
+    #[serde(deserialize_with = "forms::numbers::one")]
     pub cuda: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 
@@ -571,16 +652,19 @@ struct ProviderTable {
 #[serde(deny_unknown_fields)]
 pub struct Provider {
     /// `digitalocean`.
+    #[serde(deserialize_with = "forms::name::one")]
     pub id: String,
     /// Its name for people.
     pub name: String,
     /// The file of `/sys/class/dmi/id` that tells it.
+    #[serde(deserialize_with = "forms::file_name::one")]
     pub field: String,
     /// What the firmware's text begins with on such machines.
     pub starts: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "forms::date::one")]
     pub as_of: String,
 }
 

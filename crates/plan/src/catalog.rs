@@ -1,11 +1,11 @@
 //! The dated tables: what frameworks need, which uv is pinned, which Python a distribution brings.
 
-use aitk_system::{Message, ToMessage, builtin, maybe_sentence, sentence};
+use aitk_system::{Message, ToMessage, builtin, maybe_sentence, message, sentence};
 use std::collections::BTreeMap;
 
 use aitk_detect::{Distro, Tables};
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
 
 use crate::advice::Offer;
 use crate::manager::Manager;
@@ -58,6 +58,7 @@ impl Catalog {
     pub fn with(tables: Tables) -> Result<Self, ProfileError> {
         let text = builtin("catalog/frameworks.toml");
         let frameworks: Frameworks = overlaid(&tables, "frameworks", text)?;
+        frameworks.build.iter().try_for_each(asks_in_form)?;
         let text = builtin("catalog/offers.toml");
         let offers: Offers = overlaid(&tables, "offers", text)?;
         let text = builtin("catalog/guests.toml");
@@ -66,7 +67,7 @@ impl Catalog {
         let images = overlaid(&tables, "images", text)?;
         let text = builtin("catalog/conda.toml");
         let conda: CondaTable = overlaid(&tables, "conda", text)?;
-        let catalog = Self {
+        Ok(Self {
             offers: offers.offer,
             link_scripts: conda.link_script,
             unpacks: conda.unpacks,
@@ -78,52 +79,7 @@ impl Catalog {
             builds: frameworks.build,
             fit: parse("catalog/fit.toml", builtin("catalog/fit.toml"))?,
             tables,
-        };
-        catalog.in_form().map_err(|unfit| damaged("rows", unfit.told()))?;
-        Ok(catalog)
-    }
-
-    /// Looks whether everything that becomes a part of a command, an address or a file is in its form. The rest of a row
-    /// is compared with facts, or told.
-    fn in_form(&self) -> Result<(), Unfit> {
-        for row in &self.apt.source {
-            names::step_id::check(&row.name)?;
-            for arch in row.arches.values() {
-                let filled = |text: &str| text.replace("{arch}", arch).replace("{version}", "1");
-                names::file_name::check(arch)?;
-                names::address::check(&filled(&row.uri))?;
-                names::address::check(&filled(&row.key))?;
-            }
-            names::apt_suite::check(&row.suite)?;
-            row.components.iter().try_for_each(|part| names::step_id::check(part))?;
-            names::fingerprint::check(&row.fingerprint)?;
-            row.packages.iter().try_for_each(|one| names::apt_pattern::check(one))?;
-        }
-        for row in &self.apt.driver {
-            row.pin.iter().try_for_each(|one| names::apt_pattern::check(one))?;
-            let mut packages = row.packages.iter().chain(&row.custom).chain(&row.switches);
-            packages.try_for_each(|one| {
-                names::apt_package::check(&filled(one, &["kernel", "release"]))
-            })?;
-        }
-        for row in &self.builds {
-            let check = match row.manager {
-                Manager::Conda => names::match_spec::check,
-                Manager::Venv => names::requirement::check,
-            };
-            names::version::check(&row.name)?;
-            for requirement in &row.requirements {
-                check(&filled(requirement, &["gfx"]))?;
-            }
-            row.holds.iter().try_for_each(|spec| names::match_spec::check(spec))?;
-            row.torch_backend.iter().try_for_each(|name| names::step_id::check(name))?;
-            row.index.iter().try_for_each(|index| names::source::check(index))?;
-        }
-        for row in &self.frameworks {
-            names::step_id::check(&row.name)?;
-            names::file_name::check(&row.check)?;
-        }
-        Ok(())
+        })
     }
 
     /// The row of a distribution's release.
@@ -276,14 +232,18 @@ pub struct Images {
 #[serde(deny_unknown_fields)]
 pub struct Image {
     /// The distribution, `debian`.
+    #[serde(deserialize_with = "names::name::one")]
     pub os: String,
     /// Its release, `13`.
+    #[serde(deserialize_with = "names::name::one")]
     pub version: String,
     /// The image with its registry and tag.
+    #[serde(deserialize_with = "names::image::one")]
     pub name: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -292,14 +252,18 @@ pub struct Image {
 #[serde(deny_unknown_fields)]
 pub struct ContainerGpuRow {
     /// `cuda`.
+    #[serde(deserialize_with = "names::name::one")]
     pub kind: String,
     /// What `docker run` is told.
+    #[serde(deserialize_with = "names::options::one")]
     pub run: String,
     /// Variables that the image sets.
+    #[serde(deserialize_with = "variables")]
     pub environment: BTreeMap<String, String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -328,12 +292,40 @@ fn overlaid<T: DeserializeOwned>(
     name: &str,
     text: &str,
 ) -> Result<T, ProfileError> {
-    tables.read(name, text).map_err(|error| damaged(name, error.message()))
+    tables.read(name, text).map_err(|error| damaged(name, error))
 }
 
-/// A text of a row with something in its holes.
-fn filled(text: &str, holes: &[&str]) -> String {
-    holes.iter().fold(text.to_owned(), |text, hole| text.replace(&format!("{{{hole}}}"), "x"))
+/// Looks whether what a build asks for is in the form of its manager.
+fn asks_in_form(row: &Build) -> Result<(), ProfileError> {
+    let check = match row.manager {
+        Manager::Conda => names::match_spec::check,
+        Manager::Venv => names::requirement::check,
+    };
+    let mut all = row.requirements.iter();
+    all.try_for_each(|one| check(&one.replace("{gfx}", "x"))).map_err(|unfit| {
+        let (name, unfit) = (&row.name, unfit.told());
+        damaged("frameworks", message!("build {name}, `requirements`: {unfit}"))
+    })
+}
+
+/// Reads names of architectures by names of architectures.
+fn arches<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    all_of(from, names::name::check, names::name::check)
+}
+
+/// Reads variables of an image.
+fn variables<'de, D: Deserializer<'de>>(from: D) -> Result<BTreeMap<String, String>, D::Error> {
+    all_of(from, names::variable::check, names::line::check)
+}
+
+fn all_of<'de, D: Deserializer<'de>>(
+    from: D,
+    key: fn(&str) -> Result<(), Unfit>,
+    value: fn(&str) -> Result<(), Unfit>,
+) -> Result<BTreeMap<String, String>, D::Error> {
+    let all = BTreeMap::<String, String>::deserialize(from)?;
+    let fit = |(own, one): (&String, &String)| key(own).and_then(|()| value(one));
+    all.iter().try_for_each(fit).map_err(names::refuse).map(|()| all)
 }
 
 /// A row of the user's own that cannot be used.
@@ -358,12 +350,14 @@ struct CondaTable {
 #[serde(deny_unknown_fields)]
 pub struct Unpacks {
     /// How their names begin.
+    #[serde(deserialize_with = "names::name::all")]
     pub beginnings: Vec<String>,
     /// Tenths of the size of the archive.
     pub tenths: u64,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -380,6 +374,7 @@ pub struct LinkScript {
     /// Where the row comes from.
     pub source: String,
     /// When it was true.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -419,24 +414,31 @@ pub struct Wheel {
 #[serde(deny_unknown_fields)]
 pub struct Framework {
     /// `pytorch`, `tensorflow` or `jax`.
+    #[serde(deserialize_with = "names::step_id::one")]
     pub name: String,
     /// Its name for people.
     pub title: String,
     /// The script that proves that it works.
+    #[serde(deserialize_with = "names::file_name::one")]
     pub check: String,
     /// The least memory with which it is planned.
     pub memory: crate::Bytes,
     /// The oldest Python with wheels.
+    #[serde(deserialize_with = "names::python_version::one")]
     pub python_min: String,
     /// The newest Python with wheels.
+    #[serde(deserialize_with = "names::python_version::one")]
     pub python_max: String,
     /// The oldest glibc that its wheels run on.
+    #[serde(deserialize_with = "names::numbers::one")]
     pub glibc: String,
     /// Processor flags that it needs.
+    #[serde(deserialize_with = "names::name::all")]
     pub cpu_features: Vec<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was checked.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -458,33 +460,44 @@ impl Framework {
 #[serde(deny_unknown_fields)]
 pub struct Build {
     /// The framework's name.
+    #[serde(deserialize_with = "names::step_id::one")]
     pub framework: String,
     /// The manager that installs it.
     pub manager: Manager,
     /// `cpu`, `cu132`, …
+    #[serde(deserialize_with = "names::version::one")]
     pub name: String,
     /// What computes: `none` (the processor), `cuda`, `rocm`, `xpu` or `jetson`.
+    #[serde(deserialize_with = "names::name::one")]
     pub kind: String,
     /// Architectures that it exists for.
+    #[serde(deserialize_with = "names::name::all")]
     pub arch: Vec<String>,
     /// The oldest Python that it is made for.
+    #[serde(default, deserialize_with = "names::python_version::maybe")]
     pub python_min: Option<String>,
     /// The newest Python that the build has wheels for, `3.13`; open where there is none.
+    #[serde(default, deserialize_with = "names::python_version::maybe")]
     pub python_max: Option<String>,
     /// The oldest NVIDIA driver that it runs on.
+    #[serde(default, deserialize_with = "names::numbers::maybe")]
     pub driver: Option<String>,
     /// The least compute capability of a device for it.
+    #[serde(default, deserialize_with = "names::numbers::maybe")]
     pub capability_min: Option<String>,
     /// The CUDA that it is built with.
+    #[serde(default, deserialize_with = "names::numbers::maybe")]
     pub cuda: Option<String>,
     /// Who builds it, as the rows of `kernels` in `nvidia.toml` name it.
+    #[serde(default, deserialize_with = "names::name::maybe")]
     pub kernels: Option<String>,
     /// Whose targets of AMD's it serves.
     pub targets: Option<Targets>,
     /// The generation of ROCm that has to be installed for the system, `7`.
+    #[serde(default, deserialize_with = "names::numbers::maybe")]
     pub rocm: Option<String>,
     /// The releases of JetPack that it is made for.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::numbers::all")]
     pub jetpack: Vec<String>,
     /// Whether it brings an older version of the framework than others.
     #[serde(default)]
@@ -493,11 +506,13 @@ pub struct Build {
     pub requirements: Vec<String>,
     /// What conda's solver is held to, whether or not it is asked for: the first is of the package that carries the build,
     /// with the beginning of what that is called.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::match_spec::all")]
     pub holds: Vec<String>,
     /// The name under which uv knows the framework's own index.
+    #[serde(default, deserialize_with = "names::step_id::maybe")]
     pub torch_backend: Option<String>,
     /// Address of an index of the vendor's own.
+    #[serde(default, deserialize_with = "names::source::maybe")]
     pub index: Option<String>,
     /// What a person should know when this build stands in for one whose source does not answer.
     #[serde(default, deserialize_with = "maybe_sentence")]
@@ -507,6 +522,7 @@ pub struct Build {
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -515,16 +531,21 @@ pub struct Build {
 #[serde(deny_unknown_fields)]
 pub struct Guest {
     /// The distribution.
+    #[serde(deserialize_with = "names::name::one")]
     pub os: String,
     /// Its release.
+    #[serde(deserialize_with = "names::name::one")]
     pub version: String,
     /// Vagrant's box.
+    #[serde(default, deserialize_with = "names::box_name::maybe")]
     pub vagrant: Option<String>,
     /// The name that `wsl --install` knows.
+    #[serde(default, deserialize_with = "names::name::maybe")]
     pub wsl: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -543,32 +564,41 @@ pub struct AptTable {
 #[serde(deny_unknown_fields)]
 pub struct AptSourceRow {
     /// What steps and drivers call it.
+    #[serde(deserialize_with = "names::step_id::one")]
     pub name: String,
     /// The distribution; any where it is left out.
+    #[serde(default, deserialize_with = "names::name::maybe")]
     pub os: Option<String>,
     /// Its releases; any where there are none.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::name::all")]
     pub versions: Vec<String>,
     /// For WSL alone, or for everything else; both where it is left out.
     pub wsl: Option<bool>,
     /// Its address.
+    #[serde(deserialize_with = "names::repository::one")]
     pub uri: String,
     /// The distribution in it.
+    #[serde(deserialize_with = "names::apt_suite::one")]
     pub suite: String,
     /// Parts of that.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::step_id::all")]
     pub components: Vec<String>,
     /// The vendor's names of architectures, by those of `uname -m`.
+    #[serde(deserialize_with = "arches")]
     pub arches: BTreeMap<String, String>,
     /// Address of the key that signs it.
+    #[serde(deserialize_with = "names::repository::one")]
     pub key: String,
     /// The key's fingerprint, hexadecimal: another key is refused.
+    #[serde(deserialize_with = "names::fingerprint::one")]
     pub fingerprint: String,
     /// What may come from it.
+    #[serde(deserialize_with = "names::apt_pattern::all")]
     pub packages: Vec<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 
@@ -577,34 +607,42 @@ pub struct AptSourceRow {
 #[serde(deny_unknown_fields)]
 pub struct DriverRow {
     /// The distribution.
+    #[serde(deserialize_with = "names::name::one")]
     pub os: String,
     /// Its releases.
+    #[serde(deserialize_with = "names::name::all")]
     pub versions: Vec<String>,
     /// Whether it has NVIDIA's open kernel modules.
     pub open: bool,
     /// Whether it is for machines without a screen.
     pub server: bool,
     /// The least version that it brings.
+    #[serde(deserialize_with = "names::numbers::one")]
     pub version: String,
     /// The repository that it comes from; the distribution's own where it is left out.
+    #[serde(default, deserialize_with = "names::step_id::maybe")]
     pub source_name: Option<String>,
     /// The versions that are taken from there, as apt writes patterns: a newer branch may be another driver.
+    #[serde(default, deserialize_with = "names::apt_pattern::maybe")]
     pub pin: Option<String>,
     /// Flavours of kernels that have signed modules.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::name::all")]
     pub kernels: Vec<String>,
     /// What is installed for these.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "names::package_of_kernel::all")]
     pub packages: Vec<String>,
     /// What is installed for other kernels.
+    #[serde(deserialize_with = "names::package_of_kernel::all")]
     pub custom: Vec<String>,
     /// What is installed besides where switches join the devices (NVSwitch).
+    #[serde(default, deserialize_with = "names::package_of_kernel::maybe")]
     pub switches: Option<String>,
     /// What it takes.
     pub estimate: Estimate,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
 }
 

@@ -10,53 +10,14 @@
 //! name: String,
 //! ```
 
-use std::cell::RefCell;
-use std::fmt;
-
-use aitk_system::{Message, ToMessage, message};
+use aitk_system::forms::{LINE, NAME, calm, word};
+pub use aitk_system::forms::{
+    Unfit, date, file_name, line, name, numbers, python_version, relative_path, step_id,
+};
+pub(crate) use aitk_system::forms::{refuse, refused};
+use aitk_system::{Message, forms};
 use serde::Deserializer;
 use serde_json::Value;
-
-/// A text that is not in the form that is expected where it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unfit {
-    /// What is expected: `name of a package`.
-    pub form: &'static str,
-    /// What stands there, cut where it is long.
-    pub text: String,
-}
-
-impl ToMessage for Unfit {
-    fn told(&self) -> Message {
-        let form = Message::said(self.form, Vec::new());
-        message!("{text} is no {form}", text = format!("{:?}", self.text))
-    }
-}
-
-impl fmt::Display for Unfit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
-    }
-}
-
-impl std::error::Error for Unfit {}
-
-thread_local! {
-    static REFUSED: RefCell<Option<Message>> = const { RefCell::new(None) };
-}
-
-/// An error of serde's. It knows texts alone, so the message is kept beside it.
-pub(crate) fn refuse<E: serde::de::Error>(unfit: impl ToMessage) -> E {
-    let message = unfit.told();
-    let error = E::custom(&message);
-    REFUSED.set(Some(message));
-    error
-}
-
-/// The message that a text of an error of serde's comes from, if it is the last one.
-pub(crate) fn refused(said: &str) -> Option<Message> {
-    REFUSED.take().filter(|message| *message == *said)
-}
 
 /// `3.12` and `3.12.4` as numbers.
 pub(crate) fn version_pair(text: &str) -> Option<(u32, u32)> {
@@ -80,69 +41,6 @@ pub fn maybe_sentence<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Messa
     Ok(line::maybe(from)?.map(|text| Message::said(text, Vec::new())))
 }
 
-/// How much of a text that does not fit is told.
-const TOLD: usize = 80;
-/// The longest name, in bytes: what a file system takes as a name, with room for what is put around it.
-const NAME: usize = 128;
-/// The longest line that tells something, in bytes.
-const LINE: usize = 4096;
-
-/// Gives each form its module.
-macro_rules! forms {
-    ($($(#[doc = $doc:literal])+ $name:ident, $form:literal, $fits:expr;)+) => {
-        /// What the forms are called, in English.
-        pub const FORMS: &[&str] = &[$($form),+];
-
-        $(
-        $(#[doc = $doc])+
-        pub mod $name {
-            use serde::{Deserialize, Deserializer};
-            use super::*;
-
-            /// Whether a text is one.
-            pub fn fits(text: &str) -> bool {
-                let fits: fn(&str) -> bool = $fits;
-                fits(text)
-            }
-
-            /// Looks whether a text is one.
-            ///
-            /// # Errors
-            /// Where it is none.
-            pub fn check(text: &str) -> Result<(), Unfit> {
-                if fits(text) { Ok(()) } else { Err(Unfit::new($form, text)) }
-            }
-
-            /// Reads one.
-            ///
-            /// # Errors
-            /// Where it is none.
-            pub fn one<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-                let text = String::deserialize(from)?;
-                check(&text).map_err(refuse).map(|()| text)
-            }
-
-            /// Reads one or none.
-            ///
-            /// # Errors
-            /// Where it is something else.
-            pub fn maybe<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-                let text = Option::<String>::deserialize(from)?;
-                text.iter().try_for_each(|text| check(text)).map_err(refuse).map(|()| text)
-            }
-
-            /// Reads any number of them.
-            ///
-            /// # Errors
-            /// Where one of them is none.
-            pub fn all<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<String>, D::Error> {
-                let all = Vec::<String>::deserialize(from)?;
-                all.iter().try_for_each(|text| check(text)).map_err(refuse).map(|()| all)
-            }
-        }
-    )+};
-}
-
 forms! {
     /// The name of a package of Python's or conda's: `scikit-learn`, `_libgcc_mutex`.
     package_name, "name of a package", |text| {
@@ -152,20 +50,10 @@ forms! {
     version, "version", |text| word(text, NAME, "_", "._+!-");
     /// Which build of a version a conda package is: `py312h1de0ef8_0`.
     build_string, "build of a package", |text| word(text, NAME, "_", "._+-");
-    /// One name in a folder, which leads nowhere else: no slash, not `.` and not `..`.
-    file_name, "name of a file", |text| {
-        !text.is_empty() && text.len() <= 255 && !matches!(text, "." | "..") && !text.contains('/') && calm(text)
-    };
-    /// A path below a folder, which never leads out of it: `bin/python`, `lib/python3.12/site-packages`.
-    relative_path, "path inside of a folder", |text| {
-        text.len() <= LINE && text.split('/').all(file_name::fits)
-    };
     /// The name of an environment: letters, digits, `-` and `_`, 40 at most. `base` is conda's own.
     environment_name, "name of an environment", |text| {
         word(text, 40, "_", "_-") && text != "base"
     };
-    /// The name of a step: `system.python`.
-    step_id, "name of a step", |text| word(text, NAME, "", "._-");
     /// A group of the system's users: `render`.
     group, "group", |text| {
         word(text, 32, "_", "_-") && text.starts_with(|c: char| c.is_ascii_lowercase() || c == '_')
@@ -182,6 +70,10 @@ forms! {
         let name = text.trim_start_matches("./").trim_end_matches('/');
         text.ends_with('/') && name.is_empty() || relative_path::fits(name) && word(name, NAME, "", "._-/")
     };
+    /// The same where the machine's kernel is a part of it: `linux-headers-{release}`.
+    package_of_kernel, "package of the system", |text| {
+        apt_package::fits(&text.replace("{kernel}", "x").replace("{release}", "x"))
+    };
     /// A path of the system's, absolute and without detours.
     system_path, "path of the system", |text| {
         text.strip_prefix('/').is_some_and(relative_path::fits)
@@ -195,6 +87,10 @@ forms! {
             None => text.starts_with("file:///"),
         }
     };
+    /// The same in which the machine's architecture and its distribution's version may stand: `{arch}`, `{version}`.
+    repository, "address (https, http or file)", |text| {
+        address::fits(&text.replace("{arch}", "x").replace("{version}", "1"))
+    };
     /// A conda channel by its name, address or folder: `conda-forge`.
     channel, "channel", |text| {
         source::fits(text) || relative_path::fits(text) && word(text, NAME, "_", "._-/")
@@ -207,8 +103,18 @@ forms! {
     torch_index, "address of an index, in which {build} may stand", |text| {
         source::fits(&text.replace("{build}", "cpu"))
     };
-    /// One line for people: no control characters, and none that change the direction of what is read.
-    line, "line of text", |text| text.len() <= LINE && calm(text);
+    /// A variable of the environment: `NVIDIA_VISIBLE_DEVICES`.
+    variable, "name of a variable", |text| {
+        word(text, NAME, "_", "_") && !text.starts_with(|c: char| c.is_ascii_digit())
+    };
+    /// The image of a container, with its registry and tag: `debian:13-slim`.
+    image, "image of a container", |text| word(text, 255, "", "._-/:@");
+    /// A box of Vagrant's: `bento/debian-13`.
+    box_name, "box of Vagrant's", |text| word(text, NAME, "", "._-/");
+    /// Options of a command line, and nothing that a shell does anything else with: `--gpus all`.
+    options, "list of options", |text| {
+        text.len() <= LINE && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_=/.,: ".contains(c))
+    };
     /// Lines for people.
     text, "text", |text| text.len() <= 1 << 20 && text.split(['\n', '\t']).all(calm);
     /// A SHA-256 hash: 64 hexadecimal digits.
@@ -216,11 +122,6 @@ forms! {
     /// The fingerprint of a key: 40 hexadecimal digits.
     fingerprint, "fingerprint of a key", |text| {
         text.len() == 40 && text.bytes().all(|c| c.is_ascii_hexdigit())
-    };
-    /// A version of Python with two parts: `3.12`.
-    python_version, "version such as 3.12", |text| {
-        let minor = text.strip_prefix("3.").unwrap_or_default();
-        (1..=3).contains(&minor.len()) && minor.bytes().all(|c| c.is_ascii_digit())
     };
     /// Up to when what is published counts: days, a day, or `none`.
     cutoff, "number of days (14d), date (2026-11-01) or none", crate::cutoff::Cutoff::fits;
@@ -244,22 +145,6 @@ forms! {
     };
 }
 
-impl Unfit {
-    fn new(form: &'static str, text: &str) -> Self {
-        let long = text.chars().count() > TOLD;
-        let told = text.chars().take(TOLD).chain(long.then_some('…')).collect();
-        Self { form, text: told }
-    }
-}
-
-/// Letters and digits of ASCII and some signs, of which only some may come first.
-fn word(text: &str, longest: usize, first: &str, more: &str) -> bool {
-    let plain = |c: char, signs: &str| c.is_ascii_alphanumeric() || signs.contains(c);
-    text.len() <= longest
-        && text.starts_with(|c| plain(c, first))
-        && text.chars().all(|c| plain(c, more))
-}
-
 /// A name as Debian has them. One that ends with `-` would take the package away.
 fn apt_word(text: &str, more: &str) -> bool {
     let letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
@@ -268,13 +153,6 @@ fn apt_word(text: &str, more: &str) -> bool {
         && text.starts_with(first)
         && text.chars().all(|c| first(c) || "+.-".contains(c))
         && !text.ends_with('-')
-}
-
-/// Whether nothing in a text acts on a terminal: no control characters, no line breaks, and nothing that changes the
-/// direction of what is read.
-fn calm(text: &str) -> bool {
-    let direction = |c: char| matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
-    !text.chars().any(|c| c.is_control() || direction(c))
 }
 
 /// Looks whether every text in a piece of JSON, names of fields included, is a line.

@@ -23,6 +23,7 @@ mod exec;
 mod explain;
 mod failure;
 mod fault;
+pub mod forms;
 mod hand_on;
 mod inside;
 mod interrupt;

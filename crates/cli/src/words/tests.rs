@@ -66,7 +66,8 @@ impl Texts {
         let scrub = scrub.without_folders([Path::new("/home/ada")], "/home/ada/thesis/bin");
         let kinds = scrub.kinds().chain(["other accounts"]).map(str::to_owned);
         note(&mut all.messages, Path::new("crates/system/src/scrub.rs"), kinds);
-        let forms = names::FORMS.iter().map(|form| (*form).to_owned());
+        let forms = names::FORMS.iter().chain(aitk_system::forms::FORMS);
+        let forms = forms.map(|form| (*form).to_owned());
         note(&mut all.messages, Path::new("crates/plan/src/names.rs"), forms);
         let texts = aitk_plan::Texts::told().unwrap();
         let book = Path::new("profiles/texts/en.toml");

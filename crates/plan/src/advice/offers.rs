@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::tree::{Leaf, yes};
 use crate::basics::basics;
+use crate::names;
 use crate::texts::Texts;
 
 /// Months over which a purchase is counted.
@@ -18,6 +19,7 @@ pub const HOURS: u32 = 40;
 #[serde(deny_unknown_fields)]
 pub struct Offer {
     /// Stable name.
+    #[serde(deserialize_with = "names::step_id::one")]
     pub id: String,
     /// What it is.
     pub kind: OfferKind,
@@ -40,10 +42,12 @@ pub struct Offer {
     /// Hours of a GPU that it gives in a month at most.
     pub hours: Option<u32>,
     /// Its page, where the price stands.
+    #[serde(deserialize_with = "names::address::one")]
     pub link: String,
     /// Where the row comes from.
     pub source: String,
     /// When it was true.
+    #[serde(deserialize_with = "names::date::one")]
     pub as_of: String,
     /// Whether it was checked.
     #[serde(default = "yes")]
