@@ -5,7 +5,7 @@ mod common;
 
 use std::fs;
 
-use aitk_env::{Settings, open_bundle};
+use aitk_env::{EnvError, Settings, open_bundle};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
@@ -15,7 +15,7 @@ fuzz_target!(|data: &[u8]| {
     fs::create_dir_all(&cache).expect("the cache");
     let before = beside();
     let settings = Settings { data: common::folder().join("data"), cache: cache.clone(), ..Settings::default() };
-    let _ = open_bundle(&path, &settings);
+    let _ = open_bundle(&path, &settings, Ok::<_, EnvError>);
     assert_eq!(beside(), before, "something lies beside the cache");
     fs::remove_dir_all(&cache).expect("the cache");
 });

@@ -13,7 +13,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use aitk_plan::lock::LARGEST;
-use aitk_plan::{Manager, Request, names};
+use aitk_plan::{Locks, Manager, Request, names};
 use aitk_system::{Failure, Message, interrupted, message};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -22,7 +22,7 @@ use crate::Settings;
 use crate::archive::read_members;
 use crate::backend::backend;
 use crate::error::EnvError;
-use crate::fetch::{hash_of, hex, keep};
+use crate::fetch::{forget, hash_of, hex, keep};
 
 const MANIFEST: &str = "manifest.json";
 /// What its manifest calls it.
@@ -58,9 +58,9 @@ pub struct Wrapped<'a> {
 
 /// A bundle whose packages are in the cache now.
 #[derive(Debug)]
-pub struct Bundle {
-    /// What was asked for.
-    pub wish: Request,
+pub struct Bundle<T> {
+    /// What it asked for, as it was agreed to.
+    pub agreed: T,
     /// Where its lock is.
     pub lock: PathBuf,
 }
@@ -240,51 +240,64 @@ fn is_bundle(path: &Path) -> bool {
 }
 
 /// Puts the packages of a bundle into the cache, each checked against the manifest; `None` for a file of another kind.
+/// What it asks for has to be agreed to first, and nothing of one that is refused stays.
 ///
 /// # Errors
 /// [`EnvError::BadBundle`] where it is damaged, or has something else in it than a bundle has; [`LockError::BadPackage`]
-/// for a wheel that would not stay in its place; what the operating system says.
-pub fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle>, EnvError> {
+/// for a wheel that would not stay in its place; what is wrong with its lock; what the operating system says; why nobody
+/// agrees.
+pub fn open_bundle<T, E: From<EnvError>>(
+    path: &Path,
+    settings: &Settings,
+    agree: impl FnOnce(Request) -> Result<T, E>,
+) -> Result<Option<Bundle<T>>, E> {
     if !is_bundle(path) {
         return Ok(None);
     }
     let bad = |reason: Message| EnvError::BadBundle { path: path.to_owned(), reason };
     let file = File::open(path).map_err(EnvError::io(path))?;
     let size = file.metadata().map_err(EnvError::io(path))?.len();
-    let mut opening: Option<Opening<'_>> = None;
-    read_members(file, size, bad, |member| {
-        let Some(opening) = &mut opening else {
-            let (manifest, wish) = Manifest::read(member).map_err(bad)?;
-            opening = Some(Opening {
-                path,
-                settings,
-                left: manifest.files,
-                manager: manifest.manager,
-                wish,
-                lock: None,
-            });
-            return Ok(());
-        };
-        opening.take(member)
+    let mut agree = Some(agree);
+    let mut opening: Option<(T, Opening<'_>)> = None;
+    let refused = |reason| E::from(bad(reason));
+    read_members(file, size, refused, |member| -> Result<(), E> {
+        if let Some((_, opening)) = &mut opening {
+            return Ok(opening.take(member)?);
+        }
+        let (manifest, wish) = Manifest::read(member).map_err(bad)?;
+        let agreed = agree.take().map(|agree| agree(wish)).transpose()?;
+        let Manifest { manager, files: left, .. } = manifest;
+        let begun = Opening { path, settings, left, manager, lock: None, packages: Vec::new() };
+        opening = agreed.map(|agreed| (agreed, begun));
+        Ok(())
     })?;
-    let Some(opening) = opening else { return Err(bad(message!("it is empty"))) };
-    opening.finish().map(Some)
+    let Some((agreed, opening)) = opening else { return Err(bad(message!("it is empty")).into()) };
+    Ok(Some(Bundle { agreed, lock: opening.finish()? }))
 }
 
-/// A bundle that is being opened.
+/// A bundle that is being opened. Nothing of it lies in its place before all of it has been read.
 struct Opening<'a> {
     path: &'a Path,
     settings: &'a Settings,
     manager: Manager,
-    wish: Request,
     /// What is still to come.
     left: BTreeMap<String, BundleMember>,
-    /// The lock and its place: it gets there when all the rest is.
+    /// The lock and its place.
     lock: Option<(PartFile, PathBuf)>,
+    /// The packages.
+    packages: Vec<ReadPackage>,
+}
+
+/// A package that has been read, with its place and its hash.
+struct ReadPackage {
+    part: PartFile,
+    folder: PathBuf,
+    file: String,
+    sha256: String,
 }
 
 impl Opening<'_> {
-    /// Looks whether a member is the one that the manifest names, and puts it where it belongs.
+    /// Looks whether a member is the one that the manifest names, and reads it to beside where it belongs.
     fn take(&mut self, entry: &mut tar::Entry<'_, impl Read>) -> Result<(), EnvError> {
         let unreadable = |error: io::Error| self.bad(Message::plain(error));
         let name = entry.path().map_err(unreadable)?.to_string_lossy().into_owned();
@@ -312,10 +325,11 @@ impl Opening<'_> {
         self.same(&name, &hash, &member)?;
         if matches!(place, MemberPlace::Lock) {
             self.lock = Some((part, folder.join(file)));
-            Ok(())
         } else {
-            keep(&part.0, &folder, file, &member.sha256)
+            let (file, sha256) = (file.to_owned(), member.sha256);
+            self.packages.push(ReadPackage { part, folder, file, sha256 });
         }
+        Ok(())
     }
 
     fn same(&self, name: &str, hash: &str, member: &BundleMember) -> Result<(), EnvError> {
@@ -325,15 +339,25 @@ impl Opening<'_> {
         }
     }
 
-    fn finish(self) -> Result<Bundle, EnvError> {
+    /// Puts everything where it stays, the lock last.
+    fn finish(self) -> Result<PathBuf, EnvError> {
         if let Some(missing) = self.left.keys().next() {
             return Err(self.bad(message!("{missing} is missing in it")));
         }
         let Some((part, lock)) = &self.lock else {
             return Err(self.bad(message!("{} is missing in it", self.manager.lock_file())));
         };
+        let text = fs::read_to_string(&part.0).map_err(EnvError::io(lock))?;
+        Locks::parse(&text, lock, self.manager, None)?;
+        for (nth, ReadPackage { part, folder, file, sha256 }) in self.packages.iter().enumerate() {
+            if let Err(error) = keep(&part.0, folder, file, sha256) {
+                let laid = self.packages[..nth].iter();
+                laid.for_each(|laid| drop(forget(&laid.folder, &laid.file)));
+                return Err(error);
+            }
+        }
         fs::rename(&part.0, lock).map_err(EnvError::io(lock))?;
-        Ok(Bundle { lock: lock.clone(), wish: self.wish })
+        Ok(lock.clone())
     }
 
     fn bad(&self, reason: Message) -> EnvError {
@@ -407,6 +431,11 @@ mod tests {
         zip.finish().unwrap().into_inner()
     }
 
+    /// Opens one to whose wish everybody agrees.
+    fn open_bundle(path: &Path, settings: &Settings) -> Result<Option<Bundle<Request>>, EnvError> {
+        super::open_bundle(path, settings, Ok)
+    }
+
     fn wish() -> serde_json::Value {
         serde_json::to_value(Request { budget: "low".to_owned(), ..Request::default() }).unwrap()
     }
@@ -422,7 +451,7 @@ mod tests {
             wish: wish(),
             plan: "{}".to_owned(),
             manager: Manager::Venv,
-            lock: "lock-version = \"1.0\"\n".to_owned(),
+            lock: String::from_utf8(LOCK.1.to_vec()).unwrap(),
             packages: vec![wheel],
             uv: None,
             program: &program,
@@ -446,7 +475,7 @@ mod tests {
         let (here, there) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let path = bundle(here.path());
         let opened = open_bundle(&path, &settings(there.path())).unwrap().unwrap();
-        assert_eq!(opened.wish.budget, "low");
+        assert_eq!(opened.agreed.budget, "low");
         assert!(opened.lock.ends_with("pylock.toml"));
         let wheel = there.path().join("wheels/a-1-py3-none-any.whl");
         assert_eq!(fs::read(&wheel).unwrap(), content());
@@ -509,7 +538,16 @@ mod tests {
         error.to_string()
     }
 
-    const LOCK: (&str, &[u8]) = ("pylock.toml", b"lock-version = \"1.0\"");
+    const LOCK: (&str, &[u8]) = (
+        "pylock.toml",
+        b"lock-version = \"1.0\"\ncreated-by = \"aitk\"\nrequires-python = \"==3.12.*\"\n\
+        [tool.aitk]\nlayers = [\"libraries\"]\n\
+        [tool.aitk.target]\npython = \"3.12\"\narch = \"x86_64\"\nglibc = \"2.39\"\n\
+        [[packages]]\nname = \"a\"\nversion = \"1\"\n\
+        [[packages.wheels]]\nname = \"a-1-py3-none-any.whl\"\nurl = \"https://x.example/a-1-py3-none-any.whl\"\nsize = 5\n\
+        [packages.wheels.hashes]\nsha256 = \"abababababababababababababababababababababababababababababababab\"\n\
+        [packages.tool.aitk]\nlayer = \"libraries\"\n",
+    );
 
     #[test]
     fn a_forged_bundle_is_refused_and_leaves_nothing() {
@@ -566,6 +604,30 @@ mod tests {
         let wheel = zip.finish().unwrap().into_inner();
         refused(&forged(&[("packages/six-1-py3-none-any.whl", &wheel), LOCK], as_is));
         refused(&forged(&[("packages/six-1-py3-none-any.whl", b"no archive"), LOCK], as_is));
+        // What came before it, and was as it should be, does not stay either.
+        let wheel = content();
+        let good = ("packages/a-1-py3-none-any.whl", &*wheel);
+        refused(&forged(&[good, LOCK, ("packages/six-1-py3-none-any.whl", b"none")], as_is));
+        refused(&forged(&[good, LOCK, ("aitk", b"elf")], |manifest| {
+            manifest["files"]["aitk"]["sha256"] = "ab".repeat(32).into();
+        }));
+        refused(&forged(&[good, ("pylock.toml", b"lock-version = \"1.0\"")], as_is));
+    }
+
+    #[test]
+    fn what_nobody_agrees_to_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("b.aitk");
+        let wheel = content();
+        fs::write(&path, forged(&[("packages/a-1-py3-none-any.whl", &wheel), LOCK], |_| {}))
+            .unwrap();
+        let cache = folder.path().join("cache");
+        let no = |wish: Request| -> Result<(), EnvError> {
+            assert_eq!(wish.budget, "low");
+            Err(EnvError::BadBundle { path: path.clone(), reason: Message::plain("no") })
+        };
+        let error = super::open_bundle(&path, &settings(&cache), no).unwrap_err();
+        assert!(error.to_string().contains("no") && !cache.exists(), "{error}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! `aitk apply`
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -105,23 +105,23 @@ impl Decided {
             let lock = locked(session, &asked.request)?;
             return Ok(Self { asked, lock, saved: None });
         };
-        let (request, lock, saved) = match open_bundle(path, &session.settings)? {
-            Some(bundle) => {
-                let request = request_in(bundle.wish, path, common, &session.catalog)?;
-                (request, Some(bundle.lock), None)
-            }
-            None => {
-                let saved = Saved::read(path, session)?;
-                (saved.request.clone(), None, Some(saved))
-            }
+        let agree = |request: Request| -> Result<Asked, CliError> {
+            refuse_flags(path, &args.choices.given.clone().opened()?.0, &request)?;
+            let asked = sources::of_file(path, request, args, session, output)?;
+            session.may_be_done(&asked.request, &args.choices)?;
+            Ok(asked)
         };
-        refuse_flags(path, &args.choices.given.clone().opened()?.0, &request)?;
-        let asked = sources::of_file(path, request, args, session, output)?;
-        session.may_be_done(&asked.request, &args.choices)?;
-        let read = |lock: PathBuf| read_locks(&lock, &*session.local, &session.machine);
-        let lock = lock.map(read).transpose()?;
-        let lock = lock.or_else(|| saved.as_ref().and_then(|saved| saved.locks.clone()));
-        Ok(Self { asked, lock, saved })
+        // Nothing of a bundle is unpacked before what it asks for is known and agreed to.
+        let bundle = open_bundle(path, &session.settings, |wish| {
+            agree(request_in(wish, path, common, &session.catalog)?)
+        })?;
+        if let Some(bundle) = bundle {
+            let locks = read_locks(&bundle.lock, &*session.local, &session.machine)?;
+            return Ok(Self { asked: bundle.agreed, lock: Some(locks), saved: None });
+        }
+        let saved = Saved::read(path, session)?;
+        let asked = agree(saved.request.clone())?;
+        Ok(Self { asked, lock: saved.locks.clone(), saved: Some(saved) })
     }
 }
 
