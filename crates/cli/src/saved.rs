@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use aitk_exec::ExecError;
-use aitk_plan::{Choices, Locks, Manager, Plan, Request, differences, names};
+use aitk_plan::{Choices, Difference, Locks, Manager, Plan, Request, differences, names};
 use aitk_system::{Message, ToMessage, message};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -18,6 +18,8 @@ use crate::session::Session;
 const SCHEMA: u64 = 2;
 /// The longest file that is read, in bytes: some hundred times what a large environment takes.
 const LONGEST: usize = 64 << 20;
+/// What the file holds.
+const KEYS: [&str; 5] = ["schema", "kind", "resolved", "lock", "data"];
 /// How many differences are named.
 const NAMED: usize = 3;
 
@@ -31,6 +33,8 @@ pub struct Saved {
     /// Whether the sources had been asked.
     pub resolved: bool,
     picture: Value,
+    /// What the file says beside it.
+    more: Vec<String>,
 }
 
 /// What is taken from the picture, as everything is derived from it.
@@ -90,6 +94,8 @@ impl Saved {
         let resolved = file["resolved"]
             .as_bool()
             .ok_or_else(|| bad(message!("it was not saved with `aitk plan -o` of this version")))?;
+        let keys = file.as_object().into_iter().flat_map(serde_json::Map::keys);
+        let more = keys.filter(|key| !KEYS.contains(&key.as_str())).cloned().collect();
         let picture = file["data"].take();
         let asked = SavedRequest::deserialize(&picture)
             .map_err(|error| bad(message!("it has been changed by hand: {error}")))?;
@@ -112,7 +118,7 @@ impl Saved {
             manager: Some(asked.manager),
             locked: None,
         };
-        Ok(Self { path: path.to_owned(), request, locks, resolved, picture })
+        Ok(Self { path: path.to_owned(), request, locks, resolved, picture, more })
     }
 
     /// Compares what it shows with what its choices and locks give here.
@@ -128,7 +134,8 @@ impl Saved {
                 return Err(ExecError::AptMissing { reason }.into());
             }
         }
-        let all = differences(&self.picture, plan);
+        let more = self.more.iter().cloned().map(Difference::Unknown);
+        let all: Vec<_> = more.chain(differences(&self.picture, plan)).collect();
         if all.is_empty() {
             return Ok(());
         }

@@ -12,7 +12,7 @@ mod common;
 use std::path::PathBuf;
 use std::process::Output;
 
-use common::{Home, machine, repository, text};
+use common::{Home, files_with, machine, repository, text};
 use serde_json::{Value, json};
 
 /// A home folder with a plan that was saved there.
@@ -162,6 +162,87 @@ fn a_saved_plan_that_shows_one_thing_and_asks_for_another_is_refused() {
 }
 
 #[test]
+fn what_no_plan_says_is_refused_wherever_it_stands_in_a_saved_one() {
+    let planned = Planned::new();
+    for (at, place) in [
+        ("", "evil"),
+        ("/data/totals", "`totals`"),
+        ("/data/accelerator", "`accelerator`"),
+        ("/data/steps/0", "steps/0/evil"),
+        ("/data/environments/0/request/layers/0", "`environments` of"),
+        ("/data", "unknown field `evil`"),
+        ("/data/environments/0", "`environments` of"),
+    ] {
+        let evil = |plan: &mut Value| plan.pointer_mut(at).unwrap()["evil"] = json!("run me");
+        planned.refuses(evil, 78, &["AITK-C30", place]);
+    }
+    planned.refuses(|plan| plan["digest"] = json!("0"), 78, &["AITK-C30", "`digest`"]);
+    let project =
+        json!({ "platform": "sagemaker", "folder": "/srv", "parts": [], "parameters": {} });
+    planned.refuses(|plan| plan["data"]["project"] = project, 78, &["AITK-C30", "`project`"]);
+}
+
+/// Saves a plan with these choices; `None` where that budget does not go here.
+fn saved(home: &Home, choices: &[&str]) -> Value {
+    let saved = home.path().join("plan.json");
+    let command = ["plan", "--no-resolve", "--offline", "-o", saved.to_str().unwrap()];
+    let output = home.aitk_without_channel(&[&command, choices].concat());
+    assert!(output.status.success(), "{choices:?}: {}", text(&output.stderr));
+    serde_json::from_slice(&std::fs::read(saved).unwrap()).unwrap()
+}
+
+/// What this program has saved, of whatever budget and platform, it does not take for changed; and each word of a project
+/// follows from the choices.
+#[test]
+fn a_saved_plan_of_every_budget_and_platform_is_the_one_that_follows() {
+    let targets = aitk_export::TargetList::builtin().unwrap();
+    // Packages of the system are those of the first ones: apt is asked for long.
+    let mut all: Vec<Vec<&str>> = vec![
+        vec!["--budget", "workstation", "--drivers", "--manager", "venv"],
+        vec!["--budget", "low", "--framework", "none", "--manager", "conda", "--init-shell"],
+        vec!["--budget", "low", "--user-only"],
+    ];
+    for budget in ["sme", "enterprise"] {
+        let project = |name| vec!["--budget", budget, "--user-only", "--platform", name];
+        all.extend(targets.projects(budget).map(|target| project(target.name.as_str())));
+    }
+    assert!(all.len() > 12, "{all:?}");
+    let mut evils = 0;
+    for choices in all {
+        let home = Home::new();
+        let folder = home.path().join("project");
+        let choices = match choices.contains(&"--platform") {
+            true => [&choices[..], &["--folder", folder.to_str().unwrap()]].concat(),
+            false => choices,
+        };
+        let plan = saved(&home, &choices);
+        let file = home.path().join("again.json");
+        let apply = |plan: &Value| {
+            std::fs::write(&file, plan.to_string()).unwrap();
+            text(&home.dry_apply(&[file.to_str().unwrap(), "--offline"]).stderr)
+        };
+        let said = apply(&plan);
+        assert!(
+            !["AITK-C", "AITK-P"].iter().any(|code| said.contains(code)),
+            "{choices:?}: {said}"
+        );
+        // Each word of a project follows; one that costs says most.
+        let project = plan["data"]["project"].as_object();
+        let Some(project) = project.filter(|it| evils == 0 && it.contains_key("costs")) else {
+            continue;
+        };
+        for key in project.keys() {
+            let mut evil = plan.clone();
+            evil["data"]["project"][key] = json!("evil");
+            let said = apply(&evil);
+            assert!(said.contains("AITK-C30") && said.contains("`project`"), "{key}: {said}");
+            evils += 1;
+        }
+    }
+    assert!(evils > 5, "no project that costs was looked at");
+}
+
+#[test]
 fn what_a_saved_plan_says_is_read_into_its_forms() {
     let planned = Planned::new();
     for env in ["", "../../../../work", "/home/x", "-rf", "a\nb", "x\u{1b}[31m", "a b", "base"] {
@@ -280,11 +361,15 @@ fn what_a_bundle_asks_for_is_read_into_its_forms() {
         says(&said, 78, &["AITK-E15"]);
     }
     says(&apply(&|wish| wish["budget"] = json!("low\u{1b}[8m")), 78, &["AITK-E15"]);
+    says(&apply(&|wish| wish["budget"] = json!("evil")), 64, &["AITK-P01"]);
     says(&apply(&|wish| wish["manager"] = json!("sh")), 78, &["AITK-E15"]);
     let index =
         |wish: &mut Value| wish["choices"]["index_url"] = json!("http://127.0.0.1:8/simple");
     says(&apply(&index), 64, &["AITK-C31", "--index-url http://127.0.0.1:8/simple"]);
     assert!(!planned.home.path().join(".local/share/aitk").exists(), "something was made");
+    let bundles = planned.home.path().join(".cache/aitk/bundles");
+    let left = if bundles.exists() { files_with(&bundles, &["lock-version"]) } else { Vec::new() };
+    assert!(left.is_empty(), "of a refused bundle there is still {left:?}");
 }
 
 #[test]
@@ -444,6 +529,35 @@ fn settings_that_are_there_and_cannot_be_read_are_an_error() {
     says(&home.aitk(&["plan", "--profile", home.path().to_str().unwrap()]), 78, &["AITK-P03"]);
 }
 
+/// Rows of other tables than apt's, each with what goes from there into a path, a command, a file or a reckoning, and the
+/// field that is none.
+const OTHER_ROWS: &[(&str, &str, &str)] = &[
+    (
+        "distros.distro",
+        "id = \"x\"\nversion = \"1\"\ncodename = \"x main\"\nend_of_support = \"2030-01-01\"",
+        "codename",
+    ),
+    (
+        "distros.distro",
+        "id = \"x\"\nversion = \"1\"\ncodename = \"x\"\nend_of_support = \"2030-13-01\"",
+        "end_of_support",
+    ),
+    (
+        "providers.provider",
+        "id = \"x\"\nname = \"X\"\nfield = \"../../../etc/shadow\"\nstarts = \"r\"",
+        "field",
+    ),
+    ("nvidia.cuda", "version = \"13.0\"\ndriver = \"580 x\"", "driver"),
+    ("guests.guest", "os = \"debian\"\nversion = \"13\"\nvagrant = \"x\\\" # y\"", "vagrant"),
+    ("images.image", "os = \"debian\"\nversion = \"13\"\nname = \"x AS y\"", "name"),
+    ("images.accelerator", "kind = \"cuda\"\nrun = \"--gpus all; id\"\nenvironment = {}", "run"),
+    (
+        "images.accelerator",
+        "kind = \"cuda\"\nrun = \"--gpus all\"\nenvironment = { \"A B\" = \"x\" }",
+        "environment",
+    ),
+];
+
 #[test]
 fn the_users_own_rows_and_settings_are_read_into_their_forms() {
     let home = Home::new();
@@ -455,20 +569,38 @@ fn the_users_own_rows_and_settings_are_read_into_their_forms() {
     let catalog = folder.join("catalog.toml");
     std::fs::write(&catalog, row).unwrap();
     assert!(home.aitk(&plan).status.success());
-    for (from, to) in [
-        ("\"https://x/\"", "\"https://x/ y\""),
-        ("\"https://x/\"", "\"https://x/\\nSigned-By: y\""),
-        ("\"/\"", "\"stable main\""),
-        ("\"n\"", "\"../n\""),
-        ("\"a*\"", "\"a*\\nPin: x\""),
-        ("\"a*\"", "\"a b\""),
-        ("EB69", "XX69"),
-        ("\"amd64\"", "\"a/../b\""),
-        ("\"s\"", "\"s\\u001b[8m\""),
+    for (from, to, field) in [
+        ("\"https://x/\"", "\"https://x/ y\"", "uri"),
+        ("\"https://x/\"", "\"https://x/{arch}{evil}/\"", "uri"),
+        ("\"https://x/k\"", "\"https://x/k y\"", "key"),
+        ("\"/\"", "\"stable main\"", "suite"),
+        ("\"n\"", "\"../n\"", "name"),
+        ("\"a*\"", "\"a b\"", "packages"),
+        ("EB69", "XX69", "fingerprint"),
+        ("\"amd64\"", "\"a/../b\"", "arches"),
+        ("\"amd64\"", "\"amd64] x\"", "arches"),
+        ("x86_64 =", "\"x86 64\" =", "arches"),
+        ("2026-01-01", "2026-99-99", "as_of"),
+        ("2026-01-01", "yesterday", "as_of"),
+        ("source = \"s\"", "source = \"s\"\nos = \"debian] x\"", "os"),
+        ("source = \"s\"", "source = \"s\"\nversions = [\"1 2\"]", "versions"),
+        ("source = \"s\"", "source = \"s\"\ncomponents = [\"main\", \"-x\"]", "components"),
     ] {
         assert!(row.contains(from));
-        std::fs::write(&catalog, row.replace(from, to)).unwrap();
+        std::fs::write(&catalog, row.to_owned() + &row.replace(from, to)).unwrap();
+        let said = ["AITK-P02", "catalog.toml", "row 2 of [[apt.source]]", &format!("`{field}`")];
+        says(&home.aitk(&plan), 78, &said);
+    }
+    for acts in ["\"s\\u001b[8m\"", "\"s\\nSigned-By: y\""] {
+        std::fs::write(&catalog, row.replace("\"s\"", acts)).unwrap();
         says(&home.aitk(&plan), 78, &["AITK-P02", "catalog.toml"]);
+    }
+    for (kind, fields, field) in OTHER_ROWS {
+        let row = format!("[[{kind}]]\n{fields}\nsource = \"s\"\nas_of = \"2026-01-01\"\n");
+        std::fs::write(&catalog, row).unwrap();
+        let said =
+            ["AITK-P02", "catalog.toml", &format!("row 1 of [[{kind}]]"), &format!("`{field}`")];
+        says(&home.aitk(&plan), 78, &said);
     }
     std::fs::remove_file(&catalog).unwrap();
     for line in [

@@ -19,26 +19,27 @@ pub struct EnvironmentPlan {
     /// What that was resolved to; `None` until then, and where nothing is to be built. In JSON it is told in short, for its
     /// packages stand with the steps that install them, and it is not read again: a lock comes from a file of its own.
     #[serde(serialize_with = "in_short", deserialize_with = "not_read")]
-    #[schemars(with = "Option<Short<'static>>")]
+    #[schemars(with = "Option<LockInShort>")]
     pub lock: Option<Lock>,
 }
 
 /// What is told of a lock in the JSON of a plan.
-#[derive(Serialize, JsonSchema)]
-struct Short<'a> {
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "Short")]
+pub(crate) struct LockInShort {
     /// The name of the generation that it makes.
     generation: String,
     /// What it is for.
     #[serde(flatten)]
-    target: &'a LockTarget,
+    target: LockTarget,
     /// The framework's build.
-    build: Option<&'a str>,
+    build: Option<String>,
 }
 
 fn in_short<S: Serializer>(lock: &Option<Lock>, to: S) -> Result<S::Ok, S::Error> {
     let Some(lock) = lock else { return to.serialize_none() };
-    let Lock { target, build, .. } = lock;
-    Short { generation: lock.digest(), target, build: build.as_deref() }.serialize(to)
+    let (target, build) = (lock.target.clone(), lock.build.clone());
+    LockInShort { generation: lock.digest(), target, build }.serialize(to)
 }
 
 fn not_read<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Lock>, D::Error> {

@@ -4,13 +4,15 @@
 use aitk_system::{Message, ToMessage, message};
 use std::fmt;
 
+use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::environment::EnvironmentPlan;
+use crate::environment::{EnvironmentPlan, LockInShort};
 use crate::manager::BASE;
-use crate::model::{Plan, Status, Step};
+use crate::model::{Plan, Status, Step, Totals};
 use crate::request::{EnvironmentRequest, LayerRequest};
 use crate::step::{Action, Base, Environment, Layer, Part};
+use crate::warnings::PASSING;
 
 /// Where a picture and a plan differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +25,10 @@ pub enum Difference {
     Step(String, &'static str),
     /// Something of the plan is another one.
     Plan(&'static str),
+    /// It says something that no plan says, there.
+    Unknown(String),
+    /// It has not the form of a plan, for this reason.
+    Form(String),
 }
 
 impl ToMessage for Difference {
@@ -32,6 +38,8 @@ impl ToMessage for Difference {
             Self::Less(id) => message!("`{id}` is not to be done"),
             Self::Step(id, field) => message!("`{field}` of `{id}`"),
             Self::Plan(field) => Message::plain(format!("`{field}`")),
+            Self::Unknown(path) => message!("`{path}`, which no plan has"),
+            Self::Form(error) => message!("its form ({error})"),
         }
     }
 }
@@ -65,17 +73,73 @@ pub fn differences(picture: &Value, plan: &Plan) -> Vec<Difference> {
         all.push(Difference::Plan("steps"));
     }
     of_plan(picture, plan, shown, &mut all);
+    if let Some(seen) = environments.seen {
+        let names = |of: &Value| list(of).iter().map(|one| one["name"].clone()).collect::<Vec<_>>();
+        if names(seen) != names(&environments.here) {
+            all.push(Difference::Plan("environments"));
+        }
+    }
+    if all.is_empty() {
+        all.extend(unread(picture, &environments));
+    }
     all
 }
 
+/// What a picture says and no plan does, at any depth, which therefore nothing above has compared: read as a plan and
+/// written again it is gone.
+fn unread(picture: &Value, environments: &Both<'_>) -> Option<Difference> {
+    let mut seen = picture.clone();
+    if environments.seen.is_none() {
+        // What the first form has otherwise was compared to the last word.
+        let steps = seen["steps"].as_array_mut().into_iter().flatten();
+        for (seen, step) in steps.zip(&environments.plan.steps) {
+            seen["spec"] = value(&step.action)["spec"].take();
+        }
+        seen["environments"] = environments.here.clone();
+    }
+    let read = || -> Result<Value, serde_json::Error> {
+        let mut read = value(&Plan::deserialize(&seen)?);
+        let all = read["environments"].as_array_mut().into_iter().flatten();
+        for (read, seen) in all.zip(list(&seen["environments"])) {
+            read["lock"] = value(&Option::<LockInShort>::deserialize(&seen["lock"])?);
+        }
+        Ok(read)
+    };
+    match read() {
+        Ok(read) => lost(&seen, &read, "").map(Difference::Unknown),
+        Err(error) => Some(Difference::Form(error.to_string())),
+    }
+}
+
+/// Where the first thing stands that was not read.
+fn lost(seen: &Value, read: &Value, at: &str) -> Option<String> {
+    let inside = |key: &dyn fmt::Display| match at {
+        "" => key.to_string(),
+        at => format!("{at}/{key}"),
+    };
+    match (seen, read) {
+        (Value::Object(seen), Value::Object(read)) => {
+            seen.iter().filter(|(_, seen)| !seen.is_null()).find_map(|(key, seen)| {
+                lost(seen, read.get(key).unwrap_or(&Value::Null), &inside(key))
+            })
+        }
+        (Value::Array(seen), Value::Array(read)) if seen.len() == read.len() => {
+            let mut both = seen.iter().zip(read).enumerate();
+            both.find_map(|(nth, (seen, read))| lost(seen, read, &inside(&nth)))
+        }
+        _ => (seen != read).then(|| at.to_owned()),
+    }
+}
+
 fn of_plan(picture: &Value, plan: &Plan, shown: &[Value], all: &mut Vec<Difference>) {
-    let json = value(plan);
+    let json = as_saved(plan);
+    let steps_agree = all.is_empty();
     let mut differ = |field, differs: bool| {
         if differs {
             all.push(Difference::Plan(field));
         }
     };
-    for field in ["budget", "manager"] {
+    for field in ["budget", "machine", "manager", "project", "grounds"] {
         differ(field, picture[field] != json[field]);
     }
     // What the environment's sources say of framework and GPU is known once it is resolved, and told no more once it is
@@ -89,18 +153,21 @@ fn of_plan(picture: &Value, plan: &Plan, shown: &[Value], all: &mut Vec<Differen
         differ(field, same_knowledge && picture[field] != json[field]);
     }
     // What all takes together follows from what each step takes: the picture has to add up by itself.
-    let sum = |field: &str| {
-        let needed = shown.iter().filter(|step| step["status"] == "needed");
-        needed.filter_map(|step| step[field].as_u64()).fold(0, u64::saturating_add)
+    let needed = || shown.iter().filter(|step| step["status"] == "needed");
+    let sum =
+        |field: &str| needed().filter_map(|step| step[field].as_u64()).fold(0, u64::saturating_add);
+    let totals = Totals {
+        download: sum("download"),
+        disk: sum("disk"),
+        steps: needed().count(),
+        estimated: needed().any(estimated),
+        rough: needed().any(|step| step["rough"] == true),
     };
-    let adds_up =
-        |field: &str| picture["totals"][field].as_u64().is_some_and(|told| told == sum(field));
-    let steps = picture["totals"]["steps"].as_u64().unwrap_or(0);
-    let fewer = steps < plan.totals.steps as u64;
-    differ("totals", fewer || !adds_up("download") || !adds_up("disk"));
-    let none = Vec::new();
-    let told = picture["warnings"].as_array().unwrap_or(&none);
-    differ("warnings", plan.warnings.iter().any(|warning| !told.contains(&value(warning))));
+    differ("totals", steps_agree && picture["totals"] != value(&totals));
+    let (told, here) = (list(&picture["warnings"]), list(&json["warnings"]));
+    let passing = |one: &Value| PASSING.contains(&text(&one["code"]));
+    let more = here.iter().any(|one| !told.contains(one));
+    differ("warnings", more || told.iter().any(|one| !here.contains(one) && !passing(one)));
 }
 
 /// What both say of the environments that steps refer to.
@@ -226,6 +293,7 @@ fn of_step(seen: &Value, step: &Step, environments: &Both<'_>, all: &mut Vec<Dif
     if !step.packages.is_empty() {
         return;
     }
+    differ("rough", step.rough && seen["rough"] != true);
     for (field, here) in [("download", step.download), ("disk", step.disk)] {
         let known = seen[field].as_u64().is_some_and(|seen| here.is_some_and(|here| here <= seen));
         differ(field, !known && seen[field] != value(&here));
@@ -268,4 +336,10 @@ fn list(value: &Value) -> &[Value] {
 /// A value of ours as JSON; they all serialize.
 fn value(of: &impl serde::Serialize) -> Value {
     serde_json::to_value(of).unwrap_or_default()
+}
+
+/// The same as it is read from a file. A number with a fraction may be read as its neighbour, there as well as here.
+fn as_saved(of: &impl serde::Serialize) -> Value {
+    let text = serde_json::to_string(of).unwrap_or_default();
+    serde_json::from_str(&text).unwrap_or_default()
 }

@@ -39,3 +39,15 @@ aitk_system::codes! {
     /// The link to the environment in use was moved by hand since aitk last moved it, and the plan moves it again.
     MOVED_BY_HAND = "AITK-W17";
 }
+
+/// What may be over when a saved plan is carried out, for it follows from the sources and the surroundings of the moment
+/// and not from the machine: a source answers again, a setting was mended.
+pub(crate) const PASSING: [&str; 7] = [
+    UNFIT_FOLDER,
+    LARGER_BUILD,
+    LEFT_BEHIND,
+    VENV_INSTEAD,
+    FOREIGN_ORIGINS,
+    ASTRAY_SETTINGS,
+    MOVED_BY_HAND,
+];

@@ -3,8 +3,8 @@
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Catalog, Choices, Difference, Lock, LockTarget, LockedLayer, Manager, Plan, Profile, Status,
-    Write, differences, plan,
+    Catalog, Choices, Cost, Deed, Difference, Lock, LockTarget, LockedLayer, Manager, Plan,
+    Profile, Project, Status, Write, differences, plan,
 };
 use serde_json::{Value, json};
 
@@ -62,6 +62,102 @@ fn whatever_is_changed_by_hand_is_named() {
     assert_eq!(changed("/accelerator/kind", json!("cuda")), ["`accelerator`"]);
     assert_eq!(changed("/totals/disk", json!(0)), ["`totals`"]);
     assert_eq!(changed("/warnings", json!([])), ["`warnings`"]);
+}
+
+/// Whatever no plan says is named with its place, at any depth; and what the rest follows from is compared to the last
+/// word, though it tells a person nothing that a step does.
+#[test]
+fn what_no_plan_says_is_named_wherever_it_stands() {
+    let mut plan = here();
+    plan.steps[0].packages = vec![aitk_plan::Package::default()];
+    plan.environments[0].lock = Some(lock("cpu"));
+    let picture = picture(&plan);
+    assert_eq!(differences(&picture, &plan), []);
+    for at in [
+        "",
+        "/totals",
+        "/accelerator",
+        "/steps/0",
+        "/steps/0/packages/0",
+        "/steps/3",
+        "/environments/0",
+        "/environments/0/request",
+        "/environments/0/lock",
+        "/warnings/0",
+        "/choices",
+        "/grounds/0",
+    ] {
+        let mut more = picture.clone();
+        let place = more.pointer_mut(at).unwrap_or_else(|| panic!("{at}"));
+        place["evil"] = json!("run me");
+        let found = differences(&more, &plan);
+        assert_eq!(found.len(), 1, "{at}: {found:?}");
+    }
+    let mut done = plan.clone();
+    done.steps[0].done();
+    done.add_up();
+    let mut more = picture.clone();
+    more["steps"][0]["packages"][0]["evil"] = json!(1);
+    let evil = Difference::Unknown("steps/0/packages/0/evil".to_owned());
+    assert_eq!(differences(&more, &done), [evil], "of what was done meanwhile nothing follows");
+}
+
+#[test]
+fn environments_warnings_and_sums_are_those_that_follow() {
+    let plan = here();
+    let named = |change: &dyn Fn(&mut Value)| {
+        let mut picture = picture(&plan);
+        change(&mut picture);
+        differences(&picture, &plan).iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let warning = |code: &str| json!({ "code": code, "message": "all is well", "hint": null });
+    let warn = |code: &'static str| {
+        move |it: &mut Value| it["warnings"].as_array_mut().unwrap().push(warning(code))
+    };
+    assert_eq!(named(&warn("AITK-W01")), ["`warnings`"]);
+    assert_eq!(named(&warn("AITK-W10")), [""; 0], "a channel answers by now");
+    let twice = |it: &mut Value| {
+        let first = it["environments"][0].clone();
+        it["environments"].as_array_mut().unwrap().push(first);
+    };
+    assert_eq!(named(&twice), ["`environments`"]);
+    assert_eq!(named(&|it| it["totals"]["steps"] = json!(99)), ["`totals`"]);
+    assert_eq!(named(&|it| it["totals"]["estimated"] = json!(true)), ["`totals`"]);
+    assert_eq!(named(&|it| it["grounds"][0]["as_of"] = json!("2031-01-01")), ["`grounds`"]);
+    assert_eq!(named(&|it| it["machine"] = json!("0")), ["`machine`"]);
+}
+
+#[test]
+fn what_a_project_costs_and_what_one_does_with_it_is_what_was_shown() {
+    let cost = |monthly: f64| Cost {
+        id: "endpoint".to_owned(),
+        monthly: Some(monthly),
+        always_on: true,
+        source: "a list of prices".to_owned().into(),
+        as_of: "2026-11-01".to_owned(),
+    };
+    let deed =
+        Deed { command: vec!["run".to_owned()], what: "w".to_owned().into(), ..Deed::default() };
+    let mut plan = here();
+    let costs = FRACTIONS.map(cost).to_vec();
+    plan.project = Some(Project { costs, next: vec![deed], ..Project::default() });
+    let text = serde_json::to_string(&plan).unwrap();
+    let saved = || serde_json::from_str::<Value>(&text).unwrap();
+    assert_ne!(saved(), picture(&plan), "or there was nothing to look out for");
+    assert_eq!(differences(&saved(), &plan), []);
+    for (pointer, to) in [
+        ("/project/costs/0/monthly", json!(1.5)),
+        ("/project/next/0/command/0", json!("curl")),
+        ("/project/next/0/what", json!("W")),
+        ("/project/folder", json!("/elsewhere")),
+    ] {
+        let mut evil = saved();
+        *evil.pointer_mut(pointer).unwrap() = to;
+        assert_eq!(differences(&evil, &plan), [Difference::Plan("project")], "{pointer}");
+    }
+    let mut none = saved();
+    none.as_object_mut().unwrap().remove("project");
+    assert_eq!(differences(&none, &plan), [Difference::Plan("project")]);
 }
 
 #[test]
@@ -136,6 +232,9 @@ fn an_estimate_may_become_exact_and_takes_nothing_more_away() {
     assert_eq!(differences(&picture(&shown), &plan), [Difference::Step(id, "removes")]);
 }
 
+/// Dollars a month that are read from a text as one of their neighbours.
+const FRACTIONS: [f64; 2] = [94.29166666666667, 97.33333333333333];
+
 /// The plan of an environment with one layer; a step of the name `environment` makes it.
 fn small(choices: Choices) -> Plan {
     let machine = Machine { arch: "x86_64".to_owned(), ..Machine::default() };
@@ -158,6 +257,7 @@ fn what_is_asked_for_and_what_that_was_resolved_to_is_what_was_shown() {
         let mut plan = small(Choices::default());
         plan.steps[1].estimated = false;
         plan.environments[OWN].lock = Some(lock(build));
+        plan.add_up();
         plan
     };
     let (open, cpu) = (small(Choices::default()), resolved("cpu"));
