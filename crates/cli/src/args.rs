@@ -336,6 +336,9 @@ pub struct Init {
     /// Write over an aitk.toml that is there
     #[arg(long)]
     pub force: bool,
+    /// Show what would be written, and write nothing
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -346,6 +349,9 @@ pub struct Trust {
     /// Take it back
     #[arg(long)]
     pub revoke: bool,
+    /// Do not ask
+    #[arg(short, long, env = "AITK_YES")]
+    pub yes: bool,
 }
 
 #[derive(Debug, ClapArgs)]
@@ -515,6 +521,9 @@ pub struct BundleArgs {
     pub output: PathBuf,
     #[command(flatten)]
     pub accept: Accept,
+    /// Show what the file would hold, and neither download nor write anything
+    #[arg(long, env = "AITK_DRY_RUN")]
+    pub dry_run: bool,
 }
 
 #[derive(Debug, ClapArgs)]

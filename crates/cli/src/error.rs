@@ -114,6 +114,14 @@ pub enum CliError {
         )
     )]
     FolderNotConfirmed { path: PathBuf, asks: Message, changed: bool },
+    /// A file of choices in the home folder, or above it, would count for everything that somebody has.
+    #[explain(
+        code = "AITK-C56",
+        exit = Usage,
+        say("aitk.toml in {folder} would count for every folder below it, your whole home among them"),
+        hint("make a folder for the work, and run `aitk init` there; an environment for everything is `aitk apply`")
+    )]
+    TooHigh { folder: PathBuf },
     /// There is no file of a folder here.
     #[explain(
         code = "AITK-C51",

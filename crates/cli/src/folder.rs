@@ -11,7 +11,7 @@ use aitk_plan::{
     BASE, CHOICES, Choice, Lock, Locks, Manager, Profile, Request, Takes, digest_of, names,
     nearest, parse_toml,
 };
-use aitk_system::{Message, System, ToMessage, message, quote};
+use aitk_system::{FileKind, Message, System, ToMessage, message, quote};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -54,13 +54,23 @@ pub struct Confirmed {
 }
 
 impl Confirmed {
+    /// Everything that counts, as it stands: the file, and the profile of the user's own that it names.
+    pub fn shown(&self) -> String {
+        let profile = self.profile.as_ref().map(|text| format!("\n{text}"));
+        format!("{}{}", self.text, profile.unwrap_or_default())
+    }
+
     /// What was confirmed of a folder.
     fn of(system: &dyn System, folder: &Path) -> Option<Self> {
         let known = system.text(note(folder, &folders(system))).ok()?;
         serde_json::from_str(&known).ok()
     }
 
-    fn note(&self, system: &dyn System) -> Result<(), CliError> {
+    /// Notes that a person has seen this and wants it.
+    ///
+    /// # Errors
+    /// Where the note cannot be written.
+    pub fn note(&self, system: &dyn System) -> Result<(), CliError> {
         let path = note(&self.folder, &folders(system));
         let text = serde_json::to_string(self).unwrap_or_default();
         system.write(&path, text.as_bytes(), 0o600).map_err(CliError::io(path))
@@ -98,6 +108,13 @@ impl FolderFile {
     /// As for [`FolderFile::find`].
     pub fn open(system: &dyn System, folder: &Path) -> Result<Self, CliError> {
         let read = |path: PathBuf, longest| {
+            // Whoever writes it anew would put a file in the place of the link, and not change what it leads to.
+            if system.stat(&path).is_ok_and(|stat| stat.kind == FileKind::Link) {
+                let reason = message!(
+                    "it is a link, and a folder's own files are none: put a copy in its place"
+                );
+                return Err(CliError::BadFolderFile { path, reason });
+            }
             system.foreign_text(&path, longest).map_err(|error| match error.kind() {
                 ErrorKind::InvalidData | ErrorKind::FileTooLarge => {
                     CliError::BadFolderFile { path, reason: error.told() }
@@ -139,6 +156,11 @@ impl FolderFile {
     /// The file itself.
     pub fn path(&self) -> PathBuf {
         self.folder.join(FILE)
+    }
+
+    /// What stands in it.
+    pub fn text(&self) -> &str {
+        &self.text
     }
 
     /// The lock beside it, whether it is there or not.
@@ -228,7 +250,7 @@ impl FolderFile {
     /// # Errors
     /// Where the note cannot be written.
     pub fn confirm(&self, system: &dyn System) -> Result<(), CliError> {
-        self.as_confirmed(system).note(system)
+        self.as_seen(system).note(system)
     }
 
     /// Takes that back.
@@ -245,14 +267,14 @@ impl FolderFile {
 
     /// What the person has confirmed, where it is what stands there.
     pub fn confirmed(&self, system: &dyn System) -> Option<Confirmed> {
-        Confirmed::of(system, &self.folder).filter(|known| *known == self.as_confirmed(system))
+        Confirmed::of(system, &self.folder).filter(|known| *known == self.as_seen(system))
     }
 
     /// Whether the person has confirmed the file as it stands.
     pub fn standing(&self, system: &dyn System) -> Standing {
         match Confirmed::of(system, &self.folder) {
             None => Standing::New,
-            Some(known) if known == self.as_confirmed(system) => Standing::Confirmed,
+            Some(known) if known == self.as_seen(system) => Standing::Confirmed,
             Some(_) => Standing::Changed,
         }
     }
@@ -340,7 +362,8 @@ impl FolderFile {
         Ok(Some(message!("{} has what is installed now.", self.lock_path())))
     }
 
-    fn as_confirmed(&self, system: &dyn System) -> Confirmed {
+    /// What a person sees who looks at it now: it is confirmed as it was seen.
+    pub fn as_seen(&self, system: &dyn System) -> Confirmed {
         let Self { folder, text, lock, .. } = self.clone();
         let profile = self.given.value("profile").map(Path::new);
         let profile = profile.and_then(|path| system.foreign_text(path, LONGEST).ok());

@@ -79,13 +79,14 @@ pub fn need_confirmed(
     if !is_terminal() {
         return Err(CliError::FolderNotConfirmed { path, asks, changed });
     }
+    let seen = file.as_seen(system);
     output.say(match changed {
         true => message!("{path} has changed since you confirmed it; now it asks for:"),
         false => message!("{path} is new to you; it asks for:"),
     });
     output.say(Message::parts([Message::plain("  "), asks]));
     match agrees(message!("Use it from now on? [y/N] "), false)? {
-        true => file.confirm(system),
+        true => seen.note(system),
         false => Err(CliError::Declined),
     }
 }

@@ -36,6 +36,14 @@ pub const DIM: Style = Style("2");
 static MARK: LazyLock<String> =
     LazyLock::new(|| format!("\u{1b}[{};", RandomState::new().hash_one("mark")));
 
+/// What is to be copied, and so stays on one line however wide it is: a command, a line of a file.
+const WHOLE: Style = Style("whole");
+
+/// A text that stays on one line on a terminal as well.
+pub fn whole(text: impl Display) -> String {
+    styled(WHOLE, text)
+}
+
 /// A text in a look.
 pub fn styled(style: Style, text: impl Display) -> String {
     let (mark, Style(look)) = (&*MARK, style);
@@ -49,7 +57,7 @@ fn printable(text: &str, colours: bool) -> String {
     while let Some(c) = rest.chars().next() {
         let look = rest.strip_prefix(MARK.as_str()).and_then(|behind| behind.split_once('m'));
         if let Some((look, behind)) = look {
-            if colours {
+            if colours && look != WHOLE.0 {
                 shown += &format!("\u{1b}[{look}m");
             }
             rest = behind;
@@ -121,12 +129,41 @@ pub fn ended(code: ExitCode) -> ExitCode {
 /// Prints text for a person to standard output.
 pub fn show(text: &str) {
     let colours = AutoStream::choice(&io::stdout()) != ColorChoice::Never;
-    print(&printable(text, colours));
+    print(&printable(&fitting(text, stdout_width()), colours));
 }
 
-/// Prints what another program will read, byte for byte; only on a terminal is it made fit for one.
+/// Prints what another program will read, byte for byte; only on a terminal is it made harmless for one.
 pub fn data(text: &str) {
-    if io::stdout().is_terminal() { show(text) } else { print(text) }
+    if io::stdout().is_terminal() { print(&printable(text, false)) } else { print(text) }
+}
+
+/// A text whose lines fit a terminal, where there is one. What goes on in the next line begins where the line's text does: behind
+/// its indentation, or in its second column. What is to be copied stays whole.
+fn fitting(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width.map(|width| width.max(NARROWEST_PAGE)) else { return text.to_owned() };
+    let copied = styled(WHOLE, "");
+    let (copied, _) = copied.split_once('m').unwrap_or_default();
+    let fit = |line: &str| {
+        if line.contains(copied) || textwrap::core::display_width(line) <= width {
+            return line.to_owned();
+        }
+        let rest = " ".repeat(column(&without_looks(line), width));
+        textwrap::fill(line, wrapping(width, "", &rest).break_words(false))
+    };
+    text.split('\n').map(fit).collect::<Vec<_>>().join("\n")
+}
+
+/// Where the text of a line begins: behind a label and the blanks that part it from its text, where that leaves enough of the
+/// line; else a little further in than the line itself.
+fn column(line: &str, width: usize) -> usize {
+    let indent = line.chars().take_while(|c| *c == ' ').count();
+    let label = line.trim_start_matches(' ').split_once("  ");
+    let behind = label.map(|(label, text)| {
+        let blanks = text.chars().take_while(|c| *c == ' ').count();
+        indent + label.chars().count() + 2 + blanks
+    });
+    let further = if indent > DEEP { 0 } else { 2 };
+    behind.filter(|column| *column <= width * 2 / 5).unwrap_or(indent.min(width / 2) + further)
 }
 
 /// Whether every line of standard error is an object of JSON.
@@ -150,7 +187,7 @@ pub fn on_stderr(text: &str) -> String {
 /// Says something on standard error, without an end of its line.
 pub fn ask(text: &str) {
     if !LINES_ARE_JSON.load(Ordering::Relaxed) {
-        eprint(&on_stderr(text));
+        eprint(&on_stderr(&fitting(text, stderr_width())));
         return;
     }
     let text = printable(text, false);
@@ -315,10 +352,17 @@ impl Console {
                 event(&Line::Warning { code, message, hint });
                 continue;
             }
-            self.say(beside(&styled(CARE, "!"), &said(&warning.message), "    "));
-            if let Some(hint) = &warning.hint {
-                self.say(beside(" ", &said(hint), "  "));
+            if !self.quiet {
+                let head = message!("warning[{}]:", warning.code);
+                say_with_hint(CARE, head, &warning.message, warning.hint.clone());
             }
+        }
+    }
+
+    /// Something that one should know, by its code.
+    pub fn note(&self, note: &Note) {
+        if !self.quiet {
+            say_with_hint(CARE, message!("note[{}]:", note.code), &note.message, None);
         }
     }
 
@@ -348,10 +392,15 @@ pub fn print_error(error: &dyn Explain) {
         event(&Line::Error { code: error.code().to_owned(), message, hint });
         return;
     }
-    // The code stands in front: what is behind it is often a command to be copied.
-    let code = styled(BAD, said(message!("error[{}]:", error.code())));
-    say(&beside(&code, &as_typed(said(error.message())), "    "));
-    if let Some(hint) = error.hint() {
+    let head = message!("error[{}]:", error.code());
+    say_with_hint(BAD, head, &error.message(), error.hint());
+}
+
+/// What an error, a warning or a note says, and what to do. Its code stands in front: what is behind it is often a command to
+/// be copied.
+fn say_with_hint(style: Style, head: Message, text: &Message, hint: Option<Message>) {
+    say(&beside(&styled(style, said(head)), &as_typed(said(text)), "    "));
+    if let Some(hint) = hint {
         let head = format!("  {}", styled(HEAD, said(message!("what to do:"))));
         say(&beside(&head, &as_typed(said(hint)), "  "));
     }
@@ -368,7 +417,7 @@ fn beside(head: &str, text: &str, rest: &str) -> String {
     // What is wrapped has no looks in it, which would count as letters.
     let room = " ".repeat(without_looks(head).chars().count() + 1);
     let wrapped = text.lines().enumerate().map(|(number, line)| match number {
-        _ if line.starts_with("  ") => format!("{rest}{line}"),
+        _ if line.starts_with("  ") => format!("{rest}{}", whole(line)),
         0 => textwrap::fill(line, wrapping(width, &room, rest)),
         _ => textwrap::fill(line, wrapping(width, rest, rest)),
     });
@@ -390,6 +439,9 @@ pub fn indented(text: &str, by: &str) -> String {
 const WIDEST_PAGE: usize = 100;
 /// Nor is it narrower than this, however narrow the terminal.
 const NARROWEST_PAGE: usize = 30;
+
+/// What stands further in than this stands below a column of its own.
+const DEEP: usize = 8;
 
 /// How many columns a page for people has.
 pub fn page_width() -> usize {
@@ -454,6 +506,33 @@ mod tests {
         let plain = printable(&text, false);
         assert!(!plain.replace('\n', "").chars().any(acts), "{plain:?}");
         assert!(plain.contains("\\u{1b}[2J"), "{plain:?}");
+    }
+
+    #[test]
+    fn lines_fit_a_terminal_and_what_is_to_be_copied_stays_whole() {
+        let command = "      pip install a-long-name another-long-name a-third-long-name";
+        let text = format!(
+            "  {} Install the framework  about 261 MB to download, about 1.3 GB on disk\n{}\n\n{:12} {}\nshort\n",
+            styled(CARE, "+"),
+            whole(command),
+            "Packages",
+            styled(HEAD, "two hundred and forty, and as many of the system as it came with"),
+        );
+        assert_eq!(fitting(&text, None), text);
+        for width in [20, 40, 60] {
+            let shown = printable(&fitting(&text, Some(width)), false);
+            for line in shown.lines().filter(|line| *line != command) {
+                assert!(line.chars().count() <= width.max(NARROWEST_PAGE), "{width}: {line:?}");
+            }
+            assert!(shown.contains(command) && shown.ends_with("\nshort\n"), "{shown}");
+            let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+            assert_eq!(words(&shown), words(&printable(&text, false)));
+        }
+        let shown = printable(&fitting(&text, Some(60)), false);
+        assert!(shown.contains("\nPackages     two hundred"), "{shown}");
+        assert!(shown.contains("\n             system"), "{shown}");
+        assert!(shown.starts_with("  + Install the framework"), "{shown}");
+        assert!(printable(&whole("x"), true) == "x\u{1b}[0m", "it has no look of its own");
     }
 
     #[test]

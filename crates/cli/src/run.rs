@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use aitk_detect::{Machine, Privilege, Sudo};
 use aitk_exec::{ExecError, Measured, Outcome, Receipt, Summary};
-use aitk_plan::{Bytes, Plan, Project, Request, Status, Totals};
+use aitk_plan::{Bytes, Plan, Project, Request, Status, Step, Totals};
 use aitk_system::{
     Exit, Explain, Failure, Hold, KeepAlive, Message, authenticate, can_ask, interrupted,
     is_terminal, message, quote, read_line,
@@ -34,30 +34,39 @@ pub fn take_turn(session: &Session) -> Result<Hold, CliError> {
     }
 }
 
-/// A plan with steps that cannot be done here is not begun.
-pub fn refuse_blocked(plan: &Plan, machine: &Machine) -> Result<(), CliError> {
+/// What of a plan cannot be done here: how many steps, and why, each reason with its remedy.
+pub fn blocked(plan: &Plan) -> Option<(usize, Vec<Message>)> {
     let blocked: Vec<_> = plan.steps.iter().filter(|step| step.status == Status::Blocked).collect();
     if blocked.is_empty() {
-        return Ok(());
+        return None;
     }
     // One reason often blocks many steps: each is said once. What only needs such a step has none of its own.
     let is_blocked = |id: &String| blocked.iter().any(|step| step.id == *id);
     let mut reasons: Vec<(Message, Vec<&str>)> = Vec::new();
-    for step in blocked.iter().filter(|step| !step.needs.iter().any(is_blocked)) {
+    let (waiting, first): (Vec<&&Step>, Vec<&&Step>) =
+        blocked.iter().partition(|step| step.needs.iter().any(is_blocked));
+    for step in first {
         let why = step.why.last().cloned().unwrap_or_default();
         let remedy = step.remedy.clone().unwrap_or_default();
-        let reason = Message::parts([why, Message::plain("\n      → "), remedy]);
+        let reason = Message::parts([why, Message::plain("\n→ "), remedy]);
         match reasons.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, steps)) => steps.push(&step.id),
             None => reasons.push((reason, vec![&step.id])),
         }
     }
-    let told = |(reason, steps): (Message, Vec<&str>)| {
-        Message::about(format!("  {}", steps.join(", ")), reason)
-    };
+    let told = |(reason, steps): (Message, Vec<&str>)| Message::about(steps.join(", "), reason);
     let mut list: Vec<_> = reasons.into_iter().map(told).collect();
-    let of_root = || blocked.iter().filter(|step| step.root);
-    let count = blocked.len();
+    let waiting = waiting.iter().map(|step| step.id.as_str()).collect::<Vec<_>>().join(", ");
+    if !waiting.is_empty() {
+        list.push(message!("{waiting}: needs what cannot be done"));
+    }
+    Some((blocked.len(), list))
+}
+
+/// A plan with steps that cannot be done here is not begun.
+pub fn refuse_blocked(plan: &Plan, machine: &Machine) -> Result<(), CliError> {
+    let Some((count, mut list)) = blocked(plan) else { return Ok(()) };
+    let of_root = || plan.steps.iter().filter(|step| step.status == Status::Blocked && step.root);
     if machine.privilege.root || machine.privilege.sudo != Sudo::No || of_root().next().is_none() {
         return Err(CliError::Blocked { count, list: Message::lines(list) });
     }
@@ -167,13 +176,13 @@ pub fn finish(summary: Summary, output: &Console) -> Result<ExitCode, CliError> 
         Some((_, error)) if error.exit() == Exit::Resume => {
             let waiting = summary.outcomes.values().filter(|one| **one == Outcome::Paused).count();
             output.say(message!(
-                "\n{} {} done so far, and {} for you. {} [{}]",
+                "\n{} {} done so far, and {} for you.",
                 styled(CARE, "·"),
                 said(steps(done)),
                 if waiting == 1 { message!("1 waits") } else { message!("{waiting} wait") },
-                sentence(&said(error.message())),
-                error.code(),
             ));
+            let code = styled(CARE, said(message!("note[{}]:", error.code())));
+            output.say(format!("{code} {}", sentence(&said(error.message()))));
             if let Some(hint) = error.hint() {
                 let what = styled(HEAD, said(message!("what to do:")));
                 output.say(format!("  {what} {}", said(hint)));
@@ -234,7 +243,8 @@ fn next_steps(project: &Project) -> String {
             text += &format!("{}\n", textwrap::fill(worded(&deed.what), page));
             continue;
         }
-        text += &format!("  {:24} {}\n", styled(HEAD, command.join(" ")), worded(&deed.what));
+        let command = format!("{:24}", command.join(" "));
+        text += &format!("  {} {}\n", styled(HEAD, command), worded(&deed.what));
     }
     text + "\n"
 }

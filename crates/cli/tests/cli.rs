@@ -303,7 +303,7 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
     {
         assert!(said.contains(words), "{words}: {said}");
     }
-    let first = (said.find("error:").unwrap(), said.find("warning:").unwrap());
+    let first = (said.find("error[").unwrap(), said.find("warning[").unwrap());
     assert!(first.0 < first.1, "the worst comes first: {said}");
     let (code, said) = doctor("rtx3060-cpu-torch", &["--json"]);
     let json: serde_json::Value = serde_json::from_str(&said).unwrap();

@@ -187,3 +187,66 @@ fn what_is_edited_while_a_command_runs_is_confirmed_by_nobody() {
         }
     }
 }
+
+#[test]
+fn what_would_be_written_is_shown_and_not_written() {
+    let (home, folder) = (Home::new(), tempfile::tempdir().unwrap());
+    let wishes = ["--budget", "low", "--no-resolve", "--package", "polars", "--dry-run"];
+    let shown = home.aitk_in(folder.path(), &[&["init"], &wishes[..]].concat());
+    assert!(shown.status.success(), "{}", text(&shown.stderr));
+    assert!(text(&shown.stdout).contains("| package = [\"polars\"]"), "{}", text(&shown.stdout));
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none(), "something was written");
+    let told = json(&home.aitk_in(folder.path(), &[&["init", "--json"], &wishes[..]].concat()));
+    assert_eq!(told["data"]["dry_run"], true, "{told}");
+}
+
+#[test]
+fn a_file_that_would_count_everywhere_is_refused() {
+    let home = Home::new();
+    for folder in [home.path(), Path::new("/")] {
+        let init = ["init", "--budget", "low", "--no-resolve", "--dry-run", "--json"];
+        assert_eq!(code(&home.aitk_in(folder, &init)), (Some(64), "AITK-C56".to_owned()));
+    }
+    assert!(!home.path().join("aitk.toml").exists());
+}
+
+#[test]
+fn what_cannot_be_done_here_is_said_as_the_plan_says_it() {
+    let (home, folder) = (Home::new(), tempfile::tempdir().unwrap());
+    let machine = common::machine("debian-12-i686");
+    let wishes = ["--budget", "low", "--no-resolve", "--machine", &machine];
+    let plan = json(&home.aitk_in(folder.path(), &[&["plan", "--json"], &wishes[..]].concat()));
+    let blocked = |step: &&Value| step["status"] == "blocked";
+    let steps = plan["data"]["steps"].as_array().unwrap();
+    let ids: Vec<_> =
+        steps.iter().filter(blocked).map(|step| step["id"].as_str().unwrap()).collect();
+    assert!(!ids.is_empty(), "this machine does everything");
+    let made = home.aitk_in(folder.path(), &[&["init"], &wishes[..]].concat());
+    assert!(made.status.success(), "{}", text(&made.stderr));
+    let said = text(&made.stderr);
+    assert!(said.contains("AITK-W18") && said.contains(&format!("{} step", ids.len())), "{said}");
+    assert!(ids.iter().all(|id| said.contains(id)), "{ids:?}: {said}");
+}
+
+#[test]
+fn a_link_is_no_folders_file() {
+    let (home, folder) = (Home::new(), tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("shared.toml"), "budget = \"low\"\n").unwrap();
+    std::os::unix::fs::symlink("shared.toml", folder.path().join("aitk.toml")).unwrap();
+    for args in [&["plan", "--json", "--no-resolve"][..], &["trust", "--json"], &["init", "--json"]]
+    {
+        let output = home.aitk_in(folder.path(), args);
+        assert_eq!(code(&output), (Some(78), "AITK-C49".to_owned()), "{args:?}");
+        assert!(text(&output.stdout).contains("it is a link"), "{}", text(&output.stdout));
+    }
+}
+
+#[test]
+fn what_is_confirmed_was_shown_before() {
+    let folder = begun(&Home::new());
+    let home = Home::new();
+    let shown = home.aitk_in(folder.path(), &["trust"]);
+    let said = text(&shown.stderr);
+    let file = std::fs::read_to_string(folder.path().join("aitk.toml")).unwrap();
+    assert!(file.lines().all(|line| said.contains(format!("  | {line}").trim_end())), "{said}");
+}

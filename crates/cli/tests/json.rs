@@ -306,6 +306,9 @@ fn a_folder_and_a_bundle_print_what_their_schemas_say() {
     let more =
         ["--machine", &machine("ubuntu-24.04-laptop"), "--json", "-o", bundle.to_str().unwrap()];
     let variables = [("AITK_CHANNEL", address.as_str())];
+    let dry = home.aitk_with(&variables, &[&["bundle", "--dry-run"], &given[..], &more].concat());
+    assert_eq!(checked(&dry.stdout, "bundle"), "bundle", "{}", text(&dry.stderr));
+    assert!(!bundle.exists(), "a dry run has written");
     let ran = home.aitk_with(&variables, &[&["bundle"], &given[..], &more].concat());
     assert_eq!(checked(&ran.stdout, "bundle"), "bundle", "{}", text(&ran.stderr));
     let reported =

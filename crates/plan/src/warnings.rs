@@ -38,6 +38,8 @@ aitk_system::codes! {
     ASTRAY_SETTINGS = "AITK-W16";
     /// The link to the environment in use was moved by hand since aitk last moved it, and the plan moves it again.
     MOVED_BY_HAND = "AITK-W17";
+    /// What a folder's file asks for cannot be done on this machine as it stands; each reason is said with its remedy.
+    BLOCKED = "AITK-W18";
 }
 
 /// What may be over when a saved plan is carried out, for it follows from the sources and the surroundings of the moment

@@ -15,7 +15,8 @@ use crate::args::{Advise, Common};
 use crate::commands::model::Model;
 use crate::error::CliError;
 use crate::output::{
-    self, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, indented, page_width, styled, wrapping,
+    self, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, indented, page_width, styled, whole,
+    wrapping,
 };
 use crate::session::{Local, Session};
 use crate::typed::command_as_typed;
@@ -70,7 +71,7 @@ pub fn run(
     if let Some(path) = &common.machine {
         advice.command += &format!(" --machine {}", quote(&path.to_string_lossy()));
     }
-    output.result(&advice, diagnostics, || page(&advice, &texts));
+    output.result(&advice, diagnostics, || page(&advice, &texts, output.verbose > 0));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -132,11 +133,14 @@ impl Page {
         self.text += &format!("\n{}\n", styled(HEAD, said(text)));
     }
 
-    /// An offer with all that is known of it.
-    fn offer(&mut self, offer: &OfferTold, texts: &Texts) {
+    /// An offer, with all that is known of it where that is asked for.
+    fn offer(&mut self, offer: &OfferTold, texts: &Texts, verbose: bool) {
         let marks = marks(offer, texts);
         let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
         self.wrapped(format!("{}{marks} – {}", named(offer), said(&offer.price)), "  • ", "    ");
+        if !verbose {
+            return;
+        }
         self.dim(&offer.gives, "    ");
         self.dim(&offer.limits, "    ");
         self.dim(format!("{}, {}", offer.link, offer.as_of), "    ");
@@ -163,61 +167,87 @@ fn doubts(sure: bool, stale: bool, texts: &Texts) -> String {
     [unsure, stale].into_iter().flatten().collect::<Vec<_>>().join(", ")
 }
 
-/// The advice on a page.
-fn page(advice: &Advice, texts: &Texts) -> String {
+/// As many offers are named on the first screen.
+const SHORT: usize = 3;
+
+/// The advice on a page: the answer first, and what is typed next. What is behind it, sources and what was set aside are said where
+/// more is asked for.
+fn page(advice: &Advice, texts: &Texts, verbose: bool) -> String {
     let mut page = Page::new();
     let heading = |name: &str| texts.get(&format!("heading.{name}"));
     let budget = said(texts.fill("word.budget", vec![("budget", Message::plain(&advice.budget))]));
-    let name = styled(GOOD, format!("{}  {}", advice.leaf, said(&advice.title)));
-    page.text += &format!("{name}  {}\n", styled(DIM, format!("({budget})")));
-    page.head(heading("what"));
+    let (title, budget) = (styled(GOOD, said(&advice.title)), styled(DIM, format!("({budget})")));
+    page.wrapped(format!("{title}  {budget}"), "", "  ");
     let what: Vec<_> = advice.what.iter().map(said).collect();
     page.wrapped(what.join(" · "), "  ", "  ");
+    page.head(heading("command"));
+    page.text += &(whole(indented(&command_as_typed(&advice.command), "  ")) + "\n");
+    page.wrapped(&advice.today, "  ", "  ");
     page.head(heading("why"));
     for why in &advice.why {
         page.wrapped(why, "  • ", "    ");
     }
     page.head(heading("cost"));
     page.wrapped(&advice.cost.text, "  ", "  ");
-    let cost = &advice.cost;
-    let words = vec![("source", cost.source.clone()), ("date", Message::plain(&cost.as_of))];
-    let mut from = said(texts.fill("word.as_of", words));
-    let marks = doubts(cost.sure, cost.stale, texts);
-    if !marks.is_empty() {
-        from += &format!(" ({marks})");
+    if verbose {
+        page.dim(cost_source(advice, texts), "    ");
     }
-    page.dim(&from, "    ");
     page.head(heading("offers"));
-    for offer in advice.offers.iter().filter(|offer| offer.unfit.is_none()) {
-        page.offer(offer, texts);
+    let fit: Vec<_> = advice.offers.iter().filter(|offer| offer.unfit.is_none()).collect();
+    let shown = if verbose { fit.len() } else { SHORT.min(fit.len()) };
+    fit[..shown].iter().for_each(|offer| page.offer(offer, texts, verbose));
+    if shown < fit.len() {
+        page.dim(message!("and {} more, which -v shows", fit.len() - shown), "    ");
     }
-    if advice.offers.iter().all(|offer| offer.unfit.is_some()) {
+    if fit.is_empty() {
         page.wrapped(heading("none"), "  ", "  ");
     }
-    page.head(heading("aside"));
-    for aside in &advice.set_aside {
-        page.wrapped(&aside.why, "  • ", "    ");
-    }
-    for offer in &advice.offers {
-        if let Some(why) = &offer.why {
-            page.wrapped(format!("{} – {}", offer.name, said(why)), "  • ", "    ");
-        }
+    if verbose {
+        page.set_aside(advice, texts);
     }
     page.head(heading("next"));
     let next = match &advice.next_up {
         Some(next) => {
-            let leaf = Message::plain(format!("{}  ", next.leaf));
-            let title = Message::parts([leaf, next.title.clone()]);
-            texts.fill("word.when", vec![("title", title), ("when", next.when.clone())])
+            let words = vec![("title", next.title.clone()), ("when", next.when.clone())];
+            texts.fill("word.when", words)
         }
         None => texts.get(&format!("leaf.{}.next", advice.leaf)),
     };
     page.wrapped(next, "  ", "  ");
-    page.head(heading("today"));
-    page.wrapped(&advice.today, "  ", "  ");
-    page.head(heading("command"));
-    page.text += &indented(&command_as_typed(&advice.command), "      ");
+    if !verbose {
+        page.text += "\n";
+        page.dim(
+            message!("-v: what each offer gives, what was set aside and why, sources and dates"),
+            "",
+        );
+    }
     page.text
+}
+
+/// Where what is said of the cost comes from, and since when it holds.
+fn cost_source(advice: &Advice, texts: &Texts) -> String {
+    let cost = &advice.cost;
+    let words = vec![("source", cost.source.clone()), ("date", Message::plain(&cost.as_of))];
+    let from = said(texts.fill("word.as_of", words));
+    match doubts(cost.sure, cost.stale, texts) {
+        marks if marks.is_empty() => from,
+        marks => format!("{from} ({marks})"),
+    }
+}
+
+impl Page {
+    /// What was set aside, each with the reason.
+    fn set_aside(&mut self, advice: &Advice, texts: &Texts) {
+        self.head(texts.get("heading.aside"));
+        for aside in &advice.set_aside {
+            self.wrapped(&aside.why, "  • ", "    ");
+        }
+        for offer in &advice.offers {
+            if let Some(why) = &offer.why {
+                self.wrapped(format!("{} – {}", offer.name, said(why)), "  • ", "    ");
+            }
+        }
+    }
 }
 
 /// The width of a table's columns for memory and date, with the spaces between all.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use aitk_env::{HttpClient, Wrapped, backend, fetch_all, write_bundle};
 use aitk_exec::{Event, Incoming, Reporter};
 use aitk_plan::{Bytes, Choices, Locked, Manager, Plan, Request};
-use aitk_system::{Deny, Message, message};
+use aitk_system::{Deny, Message, message, quote};
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -23,12 +23,14 @@ use crate::sources;
 pub struct BundleTold<'a> {
     /// Where it is.
     path: &'a Path,
-    /// Its bytes.
+    /// Its bytes; of a dry run those of its packages.
     size: u64,
     /// How many packages it has.
     packages: usize,
     /// Who installs them.
     manager: Manager,
+    /// Whether nothing was written.
+    dry_run: bool,
 }
 
 pub fn run(
@@ -61,8 +63,15 @@ pub fn run(
     let folder = backend.packages(settings);
     let of_base = locks.base.iter().flat_map(|base| base.packages());
     let packages: Vec<&Locked> = locks.environment.packages().chain(of_base).collect();
-    let sizes = packages.iter().filter_map(|locked| locked.package.size);
-    let total = sizes.fold(0, u64::saturating_add);
+    let total = packages.iter().filter_map(|one| one.package.size).fold(0, u64::saturating_add);
+    let files = files(&folder, &packages);
+    let (path, count, dry_run) = (args.output.as_path(), files.len(), args.dry_run);
+    if dry_run {
+        let data =
+            BundleTold { path, size: total, packages: count, manager: plan.manager, dry_run };
+        output.result(&data, Vec::new(), || would_write(args, count, total));
+        return Ok(ExitCode::SUCCESS);
+    }
     let bar = Incoming::new(STEP, total, &progress);
     progress.event(&Event::StepStarted {
         step: STEP,
@@ -71,11 +80,6 @@ pub fn run(
     });
     let installer = backend.fetch_installer(&**local, &session.catalog, settings, &bar)?;
     fetch_all(&HttpClient::new(settings)?, &packages, &folder, settings.offline, &bar)?;
-    let mut files: Vec<PathBuf> =
-        packages.iter().map(|locked| folder.join(locked.filename())).collect();
-    files.sort();
-    files.dedup();
-    let count = files.len();
     let wrapped = Wrapped {
         wish: without_sources(&prepared.request, &plan),
         plan: saved::text(&plan, Some(&locks), true)?,
@@ -87,10 +91,18 @@ pub fn run(
     };
     let size = write_bundle(&args.output, &wrapped)?;
     progress.event(&Event::RunFinished { outcome: aitk_exec::Outcome::Done, seconds: 0.0 });
-    let path = args.output.as_path();
-    let data = BundleTold { path, size, packages: count, manager: plan.manager };
+    let data = BundleTold { path, size, packages: count, manager: plan.manager, dry_run };
     output.result(&data, Vec::new(), || written(args, count, size));
     Ok(ExitCode::SUCCESS)
+}
+
+/// Where the packages lie once they are here, each once.
+fn files(folder: &Path, packages: &[&Locked]) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> =
+        packages.iter().map(|locked| folder.join(locked.filename())).collect();
+    files.sort();
+    files.dedup();
+    files
 }
 
 /// What is asked for, as JSON: the bundle brings the packages, so it asks no source and names none.
@@ -104,14 +116,25 @@ fn without_sources(request: &Request, plan: &Plan) -> serde_json::Value {
     serde_json::to_value(Request { choices, ..request.clone() }).unwrap_or_default()
 }
 
-fn written(args: &args::BundleArgs, count: usize, size: u64) -> Message {
+fn would_write(args: &args::BundleArgs, count: usize, size: u64) -> Message {
     message!(
-        "{} packages, {}, in {}\nOn the other machine: {}\n(aitk itself is in it: {})",
+        "{} would hold {count} packages, {} to download, with the plan and aitk itself.\nNothing was written: this was a dry run.",
+        args.output.display(),
+        Bytes(size)
+    )
+}
+
+/// What was written, and what is typed on the other machine: aitk is in the file, and nowhere else there.
+fn written(args: &args::BundleArgs, count: usize, size: u64) -> Message {
+    let file = args.output.file_name().unwrap_or_default().to_string_lossy();
+    let file = quote(&file);
+    message!(
+        "{} packages, {}, in {}\nOn the other machine, in the folder that the file is in:\n  {}\n  {}",
         count,
         Bytes(size),
         args.output.display(),
-        styled(HEAD, format!("aitk apply {} --offline", args.output.display())),
-        styled(HEAD, format!("tar -xf {} aitk", args.output.display())),
+        styled(HEAD, format!("tar -xf {file} aitk")),
+        styled(HEAD, format!("./aitk apply {file} --offline")),
     )
 }
 

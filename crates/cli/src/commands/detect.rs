@@ -10,7 +10,7 @@ use super::capture::capture;
 use crate::args::{Common, Detect};
 use crate::config::catalog;
 use crate::error::CliError;
-use crate::output::{CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, styled, wrapping};
+use crate::output::{CARE, Console, Diagnostic, GOOD, HEAD, Page, styled, wrapping};
 use crate::session::{Local, Session};
 use crate::typed::command_as_typed;
 use crate::words::said;
@@ -44,14 +44,7 @@ pub fn run(
     let diagnostics = notes.iter().map(Diagnostic::from).collect();
     output.result(&machine, diagnostics, || page(&machine, &catalog, output.verbose > 0));
     if !output.json && output.verbose > 0 {
-        for note in &notes {
-            let code = styled(DIM, &note.code);
-            output.say(format!(
-                "{} {} {code}",
-                styled(CARE, said(message!("note:"))),
-                said(&note.message)
-            ));
-        }
+        notes.iter().for_each(|note| output.note(note));
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -16,7 +16,7 @@ use aitk_system::{Deny, Explain, Message, message};
 use crate::args::{Common, Doctor};
 use crate::commands::mend::{self, DoctorTold, FOUND};
 use crate::error::CliError;
-use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, styled};
+use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, styled, whole};
 use crate::places::here;
 use crate::session::{Ask, Local, Session};
 use crate::typed::command_as_typed;
@@ -180,25 +180,25 @@ fn verdict(findings: &[Finding], untold: usize, looked: usize) -> String {
 impl Page {
     fn finding(&mut self, finding: &Finding) {
         let (style, word) = match finding.severity {
-            Severity::Error => (BAD, message!("error:")),
-            Severity::Warning => (CARE, message!("warning:")),
-            Severity::Info => (DIM, message!("good to know:")),
+            Severity::Error => (BAD, message!("error[{}]:", finding.code)),
+            Severity::Warning => (CARE, message!("warning[{}]:", finding.code)),
+            Severity::Info => (DIM, message!("good to know[{}]:", finding.code)),
         };
-        let (word, title) = (said(word), said(&finding.title));
-        let head = format!("{} {}", styled(style, word), styled(HEAD, title));
-        self.text += &format!("{head} {}\n", styled(DIM, format!("[{}]", finding.code)));
+        let (word, title) = (styled(style, said(word)), styled(HEAD, said(&finding.title)));
+        self.wrapped(format!("{word} {title}"), "", "  ");
         for seen in &finding.evidence {
             self.wrapped(seen, "  • ", "    ");
         }
         self.wrapped(&finding.explains, "  ", "  ");
-        // Commands are not wrapped: they are to be copied.
         for line in &finding.remedy {
             let line = command_as_typed(&said(line));
-            let line = if line.starts_with('#') { styled(DIM, line) } else { line };
-            self.text += &format!("      {line}\n");
+            match line.strip_prefix("# ") {
+                Some(comment) => self.wrapped(styled(DIM, comment), "      # ", "      # "),
+                None => self.text += &(whole(format!("      {line}")) + "\n"),
+            }
         }
         if let Some(command) = &finding.aitk {
-            let command = styled(GOOD, command_as_typed(command));
+            let command = whole(styled(GOOD, command_as_typed(command)));
             self.text += &said(match finding.remedy.is_empty() {
                 true => message!("  aitk does it:\n      {command}\n"),
                 false => message!("  or let aitk do it:\n      {}\n", command),

@@ -1,22 +1,25 @@
 //! `aitk init` and `aitk trust`: a folder's own file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_plan::{CHOICES, Choice, Request, Takes};
-use aitk_system::{Deny, message};
+use aitk_detect::folders;
+use aitk_plan::warnings::BLOCKED;
+use aitk_plan::{CHOICES, Choice, Request, Takes, Warning};
+use aitk_system::{Deny, Message, is_terminal, message};
 use schemars::JsonSchema;
 use serde::Serialize;
 use textwrap::Options;
 
 use crate::args::{ChoiceArgs, Common, Init, Trust};
-use crate::error::CliError;
+use crate::error::{CliError, steps};
 use crate::folder::{FILE, FolderFile};
 use crate::follow::need_confirmed;
 use crate::given::Given;
-use crate::output::{Console, GOOD, HEAD, styled};
+use crate::output::{Console, Diagnostic, GOOD, HEAD, indented, one_line, styled};
 use crate::progress::Progress;
+use crate::run::{agrees, blocked};
 use crate::session::{Ask, Local, Session};
 use crate::typed::typed;
 use crate::words::{described, said};
@@ -45,6 +48,8 @@ pub struct InitTold {
     packages: Option<usize>,
     /// The environment of the folder.
     env: String,
+    /// Whether nothing was written.
+    dry_run: bool,
 }
 
 /// A folder's own file, confirmed or not any more.
@@ -65,6 +70,7 @@ pub fn run(
     output: &Console,
 ) -> Result<ExitCode, CliError> {
     let here = here()?;
+    refuse_too_high(&here, &folders(&**local).home)?;
     let path = here.join(FILE);
     let chosen = !args.choices.given.0.is_empty();
     let file = match local.exists(&path) && !args.force {
@@ -79,23 +85,36 @@ pub fn run(
             let file = FolderFile::of(&here, text(&given)?, None)?;
             // What nothing can be made of is not written down.
             Session::open(local, common)?.anew().asked(&choices_of(&file))?;
-            file.write(&**local, None)?;
-            file.confirm(&**local)?;
+            if !args.dry_run {
+                file.write(&**local, None)?;
+                file.confirm(&**local)?;
+            }
             file
         }
     };
-    let locked = match args.no_resolve {
-        true => None,
-        false => Some(lock(local, common, &file, output)?),
-    };
+    let (locked, left) = lock(local, common, &file, args, output)?;
     let data = InitTold {
         file: path,
         lock: locked.map(|_| file.lock_path()),
         packages: locked,
         env: file.env(),
+        dry_run: args.dry_run,
     };
-    output.result(&data, Vec::new(), || done(&file, locked));
+    let diagnostics = left.iter().map(Diagnostic::from).collect();
+    output.result(&data, diagnostics, || match args.dry_run {
+        true => would_write(&file, locked),
+        false => done(&file, locked),
+    });
+    output.warn(left.as_slice());
     Ok(ExitCode::SUCCESS)
+}
+
+/// A file in the home folder or above it would count wherever somebody works.
+fn refuse_too_high(here: &Path, home: &Path) -> Result<(), CliError> {
+    match home.starts_with(here) || here.parent().is_none() {
+        true => Err(CliError::TooHigh { folder: here.to_owned() }),
+        false => Ok(()),
+    }
 }
 
 /// Confirms a folder's file, or takes that back.
@@ -112,19 +131,26 @@ pub fn trust(local: &Local, args: &Trust, output: &Console) -> Result<ExitCode, 
     let Some(file) = file else {
         return Err(CliError::NoFolderFile { folder: folder.unwrap_or(here) });
     };
-    match args.revoke {
-        true => file.doubt(&**local)?,
-        false => file.confirm(&**local)?,
+    if args.revoke {
+        file.doubt(&**local)?;
+    } else {
+        // What is shown is what is confirmed, whatever becomes of the file meanwhile.
+        let seen = file.as_seen(&**local);
+        output.say(format!("{}:", one_line(file.path().display())));
+        output.say(indented(&seen.shown(), "  | "));
+        output.say(message!("It asks for: {}", file.asks()));
+        let is_asked = is_terminal() && !args.yes;
+        if is_asked && !agrees(message!("Use it from now on? [y/N] "), false)? {
+            return Err(CliError::Declined);
+        }
+        seen.note(&**local)?;
     }
     let data = TrustTold { file: file.path(), confirmed: !args.revoke, env: file.env() };
     output.result(&data, Vec::new(), || match args.revoke {
         true => message!("{} does not count any more until it is confirmed.", file.path()),
-        false => message!(
-            "{} {} counts from now on, until it changes. It asks for: {}",
-            styled(GOOD, "✓"),
-            file.path(),
-            file.asks()
-        ),
+        false => {
+            message!("{} {} counts from now on, until it changes.", styled(GOOD, "✓"), file.path())
+        }
     });
     Ok(ExitCode::SUCCESS)
 }
@@ -152,25 +178,57 @@ fn choices_of(file: &FolderFile) -> ChoiceArgs {
     ChoiceArgs { given, drop: Vec::new(), allow_system_changes: false }
 }
 
-/// Resolves what the file asks for, writes its lock, and says how many packages it has.
+/// Resolves what the file asks for, writes its lock, and says how many packages it has; what of it cannot be done here.
 fn lock(
     local: &Local,
     common: &Common,
     file: &FolderFile,
+    args: &Init,
     output: &Console,
-) -> Result<usize, CliError> {
+) -> Result<(Option<usize>, Option<Warning>), CliError> {
     let session = Session::open(local, common)?.anew();
     let asked = session.asked(&choices_of(file))?;
-    let (prepared, plan) = session.prepare(asked, None, Ask::Sources)?;
+    let ask = if args.no_resolve { Ask::Nobody } else { Ask::Sources };
+    let (prepared, plan) = session.prepare(asked, None, ask)?;
     let system = Deny(Arc::clone(&session.system));
     let context = prepared.context(&system, None);
+    let mut looked = plan.clone();
+    aitk_exec::survey(&context, &mut looked, false)?;
+    let left = blocked(&looked).map(|(count, list)| {
+        Warning::new(
+            BLOCKED,
+            message!(
+                "{} of what it asks for cannot be done here as it stands:\n{}",
+                steps(count),
+                Message::lines(list)
+            ),
+            message!(
+                "`aitk apply` here refuses until that is different; on another machine it may be"
+            ),
+        )
+    });
+    if args.no_resolve {
+        return Ok((None, left));
+    }
     let progress = Progress::new(common.progress, output);
     let spinner = progress.spinner(message!("asking the package sources …"));
     let locks = aitk_exec::lock(&context, &plan)?;
     drop(spinner);
     output.warn(&plan.warnings);
-    file.with_lock(&locks)?.write_lock(&**local)?;
-    Ok(locks.environment.packages().count())
+    if !args.dry_run {
+        file.with_lock(&locks)?.write_lock(&**local)?;
+    }
+    Ok((Some(locks.environment.packages().count()), left))
+}
+
+/// What would be written.
+fn would_write(file: &FolderFile, locked: Option<usize>) -> String {
+    let mut text = said(message!("{} would be:\n", file.path()));
+    text += &(indented(file.text(), "  | ") + "\n");
+    if let Some(count) = locked {
+        text += &said(message!("{} would hold {count} packages.\n", file.lock_path()));
+    }
+    text + &said(message!("Nothing was written: this was a dry run."))
 }
 
 /// What was written, and what comes next.
@@ -193,7 +251,8 @@ fn done(file: &FolderFile, locked: Option<usize>) -> String {
     ));
     let aitk = typed();
     let line = |command: &str, what| {
-        format!("  {:28} {}\n", styled(HEAD, format!("{aitk} {command}")), said(what))
+        let command = format!("{:28}", format!("{aitk} {command}"));
+        format!("  {} {}\n", styled(HEAD, command), said(what))
     };
     text += &line("apply", message!("builds it"));
     text += &line(

@@ -9,7 +9,7 @@ use crate::args::{self, Common};
 use crate::config;
 use crate::error::{CliError, HostedError};
 use crate::output::{
-    BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, indented, one_line, page_width, styled,
+    self, BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, indented, one_line, page_width, styled,
     wrapping,
 };
 use crate::places;
@@ -141,7 +141,8 @@ fn show_project(project: &Project) -> String {
     let total = total.or_else(|| (!project.costs.is_empty()).then(unknown));
     text += &total.map(note).unwrap_or_default();
     for cost in &project.costs {
-        let (id, when) = (&cost.id, format!("{}; {}", cost.as_of, worded(&cost.source)));
+        let when = [Message::plain(&cost.as_of), Message::plain(worded(&cost.source))];
+        let (id, when) = (&cost.id, Message::list(when));
         text += &note(match (cost.monthly, cost.always_on) {
             (Some(price), true) => {
                 message!("{id}: {price:.2}, also where nobody uses it ({when})")
@@ -229,7 +230,11 @@ fn writes(step: &Step) -> String {
         let name = listed(&format!("{}:", write.path));
         match &write.later {
             Some(later) => name + &styled(DIM, indented(&one_line(said(later)), "        ")) + "\n",
-            None => name + &indented(write.content.trim_end_matches('\n'), "        | ") + "\n",
+            None => {
+                let lines = write.content.trim_end_matches('\n').lines();
+                let lines = lines.map(|line| output::whole(format!("        | {line}")) + "\n");
+                name + &lines.collect::<String>()
+            }
         }
     };
     step.writes.iter().map(write).collect()
@@ -243,7 +248,8 @@ fn commands(step: &Step, verbose: bool) -> String {
         let whole = verbose || command.chars().count() <= WIDTH;
         let shown: String =
             command.chars().take(if whole { usize::MAX } else { WIDTH - 2 }).collect();
-        format!("      {} {shown}{}\n", styled(DIM, "$"), if whole { "" } else { " …" })
+        let line = format!("      {} {shown}", styled(DIM, "$"));
+        if whole { output::whole(line) + "\n" } else { line + " …\n" }
     };
     const SHOWN: usize = 12;
     let more = step.commands.len().saturating_sub(SHOWN);

@@ -360,10 +360,27 @@ fn framework(
     system: &dyn System,
 ) -> Option<Message> {
     let (version, whole) = generation.package(system, &wanted.requirement)?;
-    let build = record.build.as_deref().map_or_else(String::new, |build| format!(" ({build})"));
-    let name = Message::plain(format!("{} {version}{build}", wanted.name));
+    let name = Message::plain(format!("{} {version}", wanted.name));
+    let name = match &record.build {
+        Some(build) => Message::commas([name, in_words(build)]),
+        None => name,
+    };
     Some(match whole {
         true => name,
         false => message!("{name}, damaged: `aitk verify` tells more"),
     })
+}
+
+/// What a build of a framework is for; the tables have its short name.
+fn in_words(build: &str) -> Message {
+    let is = |starts: &[&str]| starts.iter().any(|start| build.starts_with(start));
+    match build {
+        "cpu" => message!("for the processor"),
+        "general" => message!("for NVIDIA's GPUs, from the general index"),
+        "xpu" => message!("for Intel's GPUs"),
+        _ if is(&["cu"]) => message!("for NVIDIA's GPUs ({build})"),
+        _ if is(&["rocm"]) => message!("for AMD's GPUs ({build})"),
+        _ if is(&["jp", "tegra"]) => message!("for Jetson ({build})"),
+        _ => Message::plain(build),
+    }
 }

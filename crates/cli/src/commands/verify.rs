@@ -112,8 +112,8 @@ fn show_audit(audit: &Result<Option<Audit>, ExecError>) -> String {
         Ok(None) => return said(message!("Nothing was audited: there is no environment.")),
         Err(error) => {
             let hint = error.hint().map(|hint| format!("\n    {}", styled(DIM, said(hint))));
-            let (mark, what) = (styled(BAD, "✗"), said(error.message()));
-            return format!("{mark} {what} [{}]{}", error.code(), hint.unwrap_or_default());
+            let code = styled(BAD, said(message!("error[{}]:", error.code())));
+            return format!("{code} {}{}", said(error.message()), hint.unwrap_or_default());
         }
     };
     let mut lines: Vec<_> = audit.advisories.iter().map(show_advisory).collect();
