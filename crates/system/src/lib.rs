@@ -13,6 +13,7 @@
 // The macros name it so, here as elsewhere.
 extern crate self as aitk_system;
 
+mod aside;
 mod beside;
 mod builtin;
 mod children;

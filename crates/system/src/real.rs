@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
@@ -16,8 +16,8 @@ use rustix::process::{Pid, Signal};
 
 use crate::{
     Command, FileKind, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit,
-    READ_LIMIT, RunAs, RunError, Space, Stat, System, Timestamp, children, elevate, interrupted,
-    message, nvml, private, programs,
+    READ_LIMIT, RunAs, RunError, Space, Stat, System, Timestamp, aside, children, elevate,
+    interrupted, message, nvml, private, programs,
 };
 
 /// How often a running command is looked after.
@@ -146,16 +146,7 @@ impl System for Real {
         let parent = parent(path)?;
         private::create_dir_all(parent)?;
         let mode = private::mode(path, mode);
-        let mut file = tempfile::Builder::new()
-            .prefix(".aitk-")
-            .permissions(fs::Permissions::from_mode(mode))
-            .tempfile_in(parent)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_all()?;
-        // The umask may have narrowed the mode.
-        file.as_file().set_permissions(fs::Permissions::from_mode(mode))?;
-        keep_group(file.as_file(), path);
-        file.persist(path).map_err(|error| error.error)?;
+        aside::put(path, parent, bytes, mode)?;
         sync_dir(parent)
     }
 
@@ -188,10 +179,7 @@ impl System for Real {
     fn symlink(&self, target: &Path, link: &Path) -> io::Result<()> {
         let parent = parent(link)?;
         private::create_dir_all(parent)?;
-        let beside = tempfile::Builder::new()
-            .prefix(".aitk-")
-            .make_in(parent, |path| std::os::unix::fs::symlink(target, path))?;
-        beside.into_temp_path().persist(link).map_err(|error| error.error)?;
+        aside::put_link(target, link, parent)?;
         sync_dir(parent)
     }
 
@@ -303,18 +291,6 @@ fn parent(path: &Path) -> io::Result<&Path> {
         .ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidInput, message!("a path without a folder"))
         })
-}
-
-/// A file of the user's own that is written anew stays of the group that it was of, where the user may say so.
-fn keep_group(file: &File, path: &Path) {
-    let me = rustix::process::geteuid().as_raw();
-    if let (Ok(old), Ok(new)) = (fs::symlink_metadata(path), file.metadata())
-        && old.is_file()
-        && old.uid() == me
-        && old.gid() != new.gid()
-    {
-        let _ = std::os::unix::fs::fchown(file, None, Some(old.gid()));
-    }
 }
 
 fn sync_dir(path: &Path) -> io::Result<()> {

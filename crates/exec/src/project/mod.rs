@@ -2,6 +2,7 @@
 //! is taken away again. What the user has changed is never lost.
 
 mod age;
+mod begun;
 mod record;
 mod update;
 
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use aitk_system::{FileKind, System, inside};
 
 pub use age::{ProjectAge, client_lack, credentials_lack, project_age};
-pub(crate) use record::merge_note;
+pub(crate) use begun::Begun;
 pub use record::{ProjectRecord, RecordedFile};
 pub(crate) use update::{PlannedFile, changes, write};
 
@@ -19,7 +20,7 @@ use crate::error::ExecError;
 /// Where a project keeps what aitk knows of it.
 pub const OWN: &str = ".aitk";
 /// Where what both sides have changed is laid beside, below [`OWN`].
-const CONFLICTS: &str = "conflicts";
+pub(crate) const CONFLICTS: &str = "conflicts";
 
 /// What stands at the path of a file of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,6 +9,7 @@ use aitk_system::{Message, System, is_plain, message};
 use serde::{Deserialize, Serialize};
 
 use super::OWN;
+use super::begun::Begun;
 use crate::error::ExecError;
 use crate::steps::hash_of;
 
@@ -94,16 +95,6 @@ impl ProjectRecord {
 
     fn place(folder: &Path) -> PathBuf {
         folder.join(OWN).join("made.toml")
-    }
-
-    /// What is noted before the first file is written: that a run which was killed has begun.
-    pub(crate) fn begun(folder: &Path) -> PathBuf {
-        folder.join(OWN).join("begun")
-    }
-
-    /// What a run that has not come to its end has noted of the files that it merges, each as [`merge_note`] says it.
-    pub(crate) fn merges(folder: &Path, system: &dyn System) -> String {
-        system.foreign_text(Self::begun(folder), LONGEST).unwrap_or_default()
     }
 
     /// What is known of a folder; `None` where no project was written there.
@@ -241,16 +232,11 @@ impl ProjectRecord {
         system.write(&path, text.as_bytes(), 0o644).map_err(ExecError::io(&path))?;
         let old = system.list(&own).unwrap_or_default().into_iter();
         let old = old.filter(|name| name.starts_with("base-") && *name != self.base);
-        for path in old.map(|name| own.join(name)).chain([Self::begun(folder)]) {
+        for path in old.map(|name| own.join(name)).chain([Begun::place(folder)]) {
             system.remove(&path).map_err(ExecError::io(path))?;
         }
         Ok(())
     }
-}
-
-/// What is new in a file and what became of it: by that the run after a kill knows what is merged already.
-pub(crate) fn merge_note(new: &[u8], merged: &[u8]) -> String {
-    format!("{} {}\n", hash_of(new), hash_of(merged))
 }
 
 /// The files in an archive; the same files give the same bytes.

@@ -6,7 +6,7 @@ use std::path::Path;
 use aitk_plan::step::FileChange;
 use aitk_system::{System, inside};
 
-use super::{CONFLICTS, OWN, ProjectRecord, There, merge_note};
+use super::{Begun, CONFLICTS, OWN, ProjectRecord, There};
 use crate::error::ExecError;
 
 /// What becomes of a file.
@@ -36,7 +36,7 @@ pub(crate) fn changes(
     let base = made.map(|made| made.base(folder, system)).transpose()?.unwrap_or_default();
     let known: BTreeMap<_, _> =
         made.iter().flat_map(|made| &made.file).map(|file| (file.path.as_str(), file)).collect();
-    let merges = ProjectRecord::merges(folder, system);
+    let begun = Begun::read(folder, system).unwrap_or_default();
     let mut all = Vec::new();
     for file in new {
         let there = There::at(system, folder, &file.path)?;
@@ -49,7 +49,7 @@ pub(crate) fn changes(
             }
         };
         let (what, bytes) = match &there {
-            There::File(user) if merges.contains(&merge_note(bytes, user)) => {
+            There::File(user) if begun.has_merged(&file.path, bytes, user) => {
                 (FileChange::Keep, Vec::new())
             }
             _ => becomes(&before, &there, bytes, file.yours),

@@ -9,7 +9,7 @@ use aitk_system::{Command, Message, message};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, hash_of, resolve_environment};
 use crate::context::Context;
 use crate::error::ExecError;
-use crate::project::{self, PlannedFile, changes};
+use crate::project::{self, Begun, CONFLICTS, PlannedFile, changes};
 
 /// The plan of a hosted notebook with the packages of its session.
 fn with_packages(cx: &Context<'_>, plan: &Plan) -> Result<Exact, ExecError> {
@@ -34,8 +34,8 @@ struct WantedProject<'a> {
     made: project::ProjectRecord,
     /// What was noted.
     before: Option<project::ProjectRecord>,
-    /// Whether a run has begun to write, and has not come to its end.
-    is_begun: bool,
+    /// What runs have noted that have begun to write, and have not come to their end.
+    begun: Option<Begun>,
 }
 
 impl<'a> WantedProject<'a> {
@@ -48,7 +48,7 @@ impl<'a> WantedProject<'a> {
         Ok(Self {
             before: project::ProjectRecord::read(folder, cx.system)?,
             made: project::ProjectRecord::of(project, &files),
-            is_begun: cx.system.exists(project::ProjectRecord::begun(folder)),
+            begun: Begun::read(folder, cx.system),
             folder,
             files,
         })
@@ -56,31 +56,38 @@ impl<'a> WantedProject<'a> {
 
     fn holds(&self) -> bool {
         let same = |before: &project::ProjectRecord| before.says_the_same(&self.made);
-        !self.is_begun && self.before.as_ref().is_some_and(same)
+        self.begun.is_none() && self.before.as_ref().is_some_and(same)
     }
 
     fn changes(&self, cx: &Context<'_>) -> Result<Vec<PlannedFile>, ExecError> {
         changes(self.folder, self.before.as_ref(), &self.files, cx.force, cx.system)
     }
 
-    /// What is noted before the first file is written: of those that are merged what comes out, with what a run that was
-    /// killed has noted.
-    fn merge_notes(&self, cx: &Context<'_>, changes: &[PlannedFile]) -> String {
-        let merged = changes.iter().filter(|change| change.what == FileChange::Merge);
-        let note = |change: &PlannedFile| {
-            let new = self.files.iter().find(|file| file.path == change.path)?;
-            Some(project::merge_note(new.content.as_bytes(), &change.bytes))
-        };
-        let notes = merged.filter_map(note).collect::<String>();
-        project::ProjectRecord::merges(self.folder, cx.system) + &notes
+    /// What is noted before the first file is written, with what a run that was killed has noted.
+    fn notes(&self, changes: &[PlannedFile]) -> Begun {
+        let mut notes = self.begun.clone().unwrap_or_default();
+        for change in changes {
+            let new = self.files.iter().find(|file| file.path == change.path);
+            match (change.what, new) {
+                (FileChange::Delete, _) => notes.note_gone(&change.path),
+                (FileChange::Write | FileChange::Replace | FileChange::Merge, Some(new)) => {
+                    notes.note(&change.path, new.content.as_bytes(), &change.bytes);
+                }
+                (FileChange::Conflict, Some(new)) => {
+                    let aside = format!("{}/{CONFLICTS}/{}", project::OWN, change.path);
+                    notes.note(&aside, new.content.as_bytes(), &change.bytes);
+                }
+                _ => {}
+            }
+        }
+        notes
     }
 
     /// Why nothing may be written there, and what to do.
     fn refusal(&self, cx: &Context<'_>) -> Option<(Message, Message)> {
         let folder = self.folder.display();
         if self.before.is_some() {
-            // What a run that was killed has written is not committed, and is no reason to stay half-way.
-            return (!self.is_begun && uncommitted(cx, self.folder)).then(|| {
+            return uncommitted(cx, self.folder, self.begun.as_ref()).then(|| {
                 (
                     message!("{folder} has changes that are not committed"),
                     message!("commit them, so that what comes new can be told from them"),
@@ -90,7 +97,11 @@ impl<'a> WantedProject<'a> {
         let names = cx.system.list(self.folder);
         let is_free = match (&names, cx.system.stat(self.folder)) {
             (_, Err(_)) => true,
-            (Ok(names), _) => self.is_begun || cx.force || names.iter().all(|name| name == ".git"),
+            (Ok(names), _) => {
+                // A run that was killed before its first note has made its own folder.
+                let is_nothing = |name: &String| [".git", project::OWN].contains(&name.as_str());
+                self.begun.is_some() || cx.force || names.iter().all(is_nothing)
+            }
             (Err(_), Ok(_)) => false,
         };
         (!is_free).then(|| {
@@ -149,16 +160,33 @@ fn fill(step: &mut Step, changes: &[PlannedFile], is_exact: bool) {
     step.estimated = !is_exact;
 }
 
-/// Whether a folder is git's and has changes that are not committed.
-fn uncommitted(cx: &Context<'_>, folder: &Path) -> bool {
+/// Whether a folder is git's and has changes of the user's that are not committed. What a run that was killed has written
+/// is not committed either, and is no reason to stay half-way.
+fn uncommitted(cx: &Context<'_>, folder: &Path, begun: Option<&Begun>) -> bool {
     if !cx.system.exists(folder.join(".git")) {
         return false;
     }
     // What the folder's own settings would run is not run.
     let status = Command::reads(["git", "-c", "core.fsmonitor=false", "-C"])
         .arg(folder.to_string_lossy())
-        .args(["status", "--porcelain", "--untracked-files=no"]);
-    cx.system.run(&status).is_ok_and(|said| said.success() && !said.stdout.trim().is_empty())
+        .args(["status", "--porcelain", "-z", "--untracked-files=no"]);
+    let Ok(said) = cx.system.run(&status) else { return false };
+    // Nobody but the user puts a change into the index; what has not been put there begins with a space.
+    let is_ours = |change: &str| {
+        let path = change.strip_prefix(" M ").or_else(|| change.strip_prefix(" D "));
+        path.is_some_and(|path| is_half_written(cx, folder, path, begun))
+    };
+    let changes = said.stdout.trim_end_matches('\n').split('\0');
+    said.success() && changes.filter(|change| !change.is_empty()).any(|change| !is_ours(change))
+}
+
+/// Whether a run that was killed has left a file so.
+fn is_half_written(cx: &Context<'_>, folder: &Path, path: &str, begun: Option<&Begun>) -> bool {
+    let Some(begun) = begun else { return false };
+    let within = Path::new(path).strip_prefix(project::OWN);
+    // What aitk knows of the project is its own, all but what it has laid there for the user.
+    within.is_ok_and(|within| !within.starts_with(CONFLICTS))
+        || begun.has_done(path, cx.system.read(&folder.join(path)).ok().as_deref())
 }
 
 /// What is done with a file, for people.
@@ -221,9 +249,7 @@ impl Ensure for ProjectFiles {
         let made = vec![ReceiptEntry::created(format!("project:{}", self.folder), None)];
         let there = || cx.system.exists(wanted.folder);
         cx.about_to(&work.step.id, &made, there, || {
-            let begun = project::ProjectRecord::begun(wanted.folder);
-            let notes = wanted.merge_notes(cx, &changes);
-            cx.system.write(&begun, notes.as_bytes(), 0o644).map_err(ExecError::io(&begun))?;
+            wanted.notes(&changes).save(wanted.folder, cx.system)?;
             project::write(wanted.folder, &changes, cx.system)?;
             let newer = changes.iter().filter(|change| change.what == FileChange::Yours);
             let newer: Vec<_> = newer.map(|change| change.path.as_str()).collect();
@@ -231,7 +257,7 @@ impl Ensure for ProjectFiles {
             made.save(wanted.folder, &wanted.files, cx.system)
         })?;
         let conflicts = changes.iter().filter(|change| change.what == FileChange::Conflict);
-        let files: Vec<_> = match wanted.is_begun {
+        let files: Vec<_> = match wanted.begun.is_some() {
             // What a run that was killed has laid aside nobody was told of.
             true => project::conflicting(wanted.folder, cx.system),
             false => conflicts.map(|change| change.path.clone()).collect(),
@@ -314,6 +340,20 @@ when = "parts.ab"
             Some(String::from_utf8(bytes).unwrap())
         }
 
+        /// What git says, as one who has settings of nobody's.
+        fn git(&self, words: &[&str]) {
+            let me = ["user.name=me", "user.email=me@example.org", "commit.gpgsign=false"];
+            let git = Command::changes(["git", "-C"]).arg(self.project().to_string_lossy());
+            let git = me.into_iter().fold(git, |git, setting| git.args(["-c", setting]));
+            let said = (&Real as &dyn System).run(&git.args(words.iter().copied())).unwrap();
+            assert!(said.success(), "{words:?}: {said:?}");
+        }
+
+        fn commit(&self) {
+            self.git(&["add", "--all"]);
+            self.git(&["commit", "--quiet", "--allow-empty", "-m", "mine"]);
+        }
+
         fn with<T>(&self, look: impl FnOnce(&Context<'_>, &Plan) -> T) -> T {
             self.with_on(&Real, look)
         }
@@ -372,6 +412,14 @@ when = "parts.ab"
 
         fn written(&self) -> Result<(), ExecError> {
             self.written_on(&Real)
+        }
+
+        fn refuses_as_not_committed(&self) {
+            let before = tree(&self.project());
+            let error = self.written().unwrap_err();
+            let told = aitk_system::Explain::message(&error).to_string();
+            assert!(told.contains("not committed"), "{told}");
+            assert_eq!(tree(&self.project()), before);
         }
 
         fn written_on(&self, system: &dyn System) -> Result<(), ExecError> {
@@ -456,13 +504,14 @@ when = "parts.ab"
         assert_eq!(Real.list(&place.project()).unwrap(), ["thesis.txt"]);
     }
 
-    /// Every file below a folder, but for the day on which it was written.
+    /// Every file below a folder, but for git's and for the day on which it was written.
     fn tree(folder: &Path) -> BTreeMap<PathBuf, String> {
         let (mut found, mut open) = (BTreeMap::new(), vec![folder.to_owned()]);
         while let Some(path) = open.pop() {
             match Real.stat(&path).map(|stat| stat.kind) {
                 Ok(FileKind::Dir) => {
-                    open.extend(Real.list(&path).unwrap().iter().map(|name| path.join(name)));
+                    let names = Real.list(&path).unwrap().into_iter();
+                    open.extend(names.filter(|name| name != ".git").map(|name| path.join(name)));
                 }
                 Ok(_) => {
                     let bytes = Real.read(&path).unwrap();
@@ -486,12 +535,13 @@ when = "parts.ab"
         let mut place = ProjectPlace::new();
         place.parts = words(was);
         place.written().unwrap();
-        Real.create_dir(&place.project().join(".git")).unwrap();
         for (path, text) in
             [("README.md", readme), ("src/data.py", "MINE = 2\n"), ("notes.txt", "mine\n")]
         {
             place.put(path, text);
         }
+        place.git(&["init", "--quiet"]);
+        place.commit();
         place.readme = "# «parameters.name»\n\none\n\ntwo, newer\n\nthree\n".to_owned();
         place.data = "X = 3\n".to_owned();
         place.parts = words(becomes);
@@ -508,7 +558,6 @@ when = "parts.ab"
             let whole = tree(&whole.project());
             for writes in 0.. {
                 let place = changed_place(readme, was, becomes);
-                let before = tree(&place.project());
                 let dying = Dying::after(writes);
                 let _ = place.written_on(&dying);
                 let left = tree(&place.project());
@@ -516,9 +565,8 @@ when = "parts.ab"
                 assert_eq!((&*mine("src/data.py"), &*mine("notes.txt")), ("MINE = 2", "mine"));
                 assert!(mine("README.md").contains("mine"), "{writes}: {left:?}");
                 // The same command, where git sees what the killed one has written.
-                let dirty = before.iter().any(|(path, text)| left.get(path) != Some(text));
                 if !place.holds() {
-                    let again = place.written_on(&Dying::with_git(dirty));
+                    let again = place.written();
                     let is_told = matches!(again, Err(ExecError::Conflicts { .. }));
                     assert_eq!(is_told, readme == CLASHES, "{writes}: {again:?}");
                     assert!(is_told || again.is_ok(), "{writes}: {again:?}");
@@ -571,12 +619,55 @@ when = "parts.ab"
     #[test]
     fn a_tree_of_gits_with_changes_is_written_only_once_they_are_committed() {
         let place = changed_place(MERGES, &[], &["ab"]);
-        let before = tree(&place.project());
-        let error = place.written_on(&Dying::with_git(true)).unwrap_err();
-        let told = aitk_system::Explain::message(&error).to_string();
-        assert!(told.contains("not committed"), "{told}");
-        assert_eq!(tree(&place.project()), before);
-        place.written_on(&Dying::with_git(false)).unwrap();
+        place.put("notes.txt", "more of mine\n");
+        place.refuses_as_not_committed();
+        place.commit();
+        place.written().unwrap();
+    }
+
+    #[test]
+    fn what_the_user_has_changed_since_a_kill_is_committed_first() {
+        for (was, becomes) in [(&[][..], &["ab"][..]), (&["ab"], &[])] {
+            for writes in 0.. {
+                for path in ["README.md", "notes.txt"] {
+                    let place = changed_place(MERGES, was, becomes);
+                    let dying = Dying::after(writes);
+                    let _ = place.written_on(&dying);
+                    if !dying.is_dead() {
+                        assert!(writes > 5, "{writes}");
+                        return;
+                    }
+                    let late = format!("late\n{}", place.text(path).unwrap());
+                    place.put(path, &late);
+                    place.refuses_as_not_committed();
+                    // In the index it is the user's, whoever has written it.
+                    place.git(&["add", "--all"]);
+                    place.refuses_as_not_committed();
+                    place.commit();
+                    let _ = place.written();
+                    assert!(place.holds(), "{writes}");
+                    assert!(place.text(path).unwrap().starts_with("late\n"), "{writes}");
+                    assert!(place.text("README.md").unwrap().contains("one of mine"), "{writes}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_file_that_the_user_has_deleted_since_a_kill_is_a_change_as_well() {
+        let place = changed_place(MERGES, &["ab"], &[]);
+        let _ = place.written_on(&Dying::after(1));
+        Real.remove(&place.project().join("notes.txt")).unwrap();
+        place.refuses_as_not_committed();
+    }
+
+    #[test]
+    fn a_folder_in_which_nothing_but_aitks_own_was_made_is_free() {
+        let place = ProjectPlace::new();
+        // It is killed within the first write, where it has only made the folder.
+        Real.create_dir(&place.project().join(".aitk")).unwrap();
+        place.written().unwrap();
+        assert!(place.holds());
     }
 
     #[test]
