@@ -339,7 +339,7 @@ pub enum ExecError {
     /// A service was started and does not answer as it should.
     #[explain(
         code = "AITK-X40",
-        say("the service {name} does not answer: {output}"),
+        say("the service {name} does not answer as it should: {output}"),
         hint("`journalctl --unit {unit} --lines 50` says why; then run the same command again")
     )]
     Unwell {

@@ -83,7 +83,8 @@ fn child() {
         home.choices.packages = own(&command);
         match (said("AITK_FAULT_KEPT"), &*command) {
             (Some(kept), "full") => fill_the_disk(&home, Path::new(&kept)),
-            (Some(kept), _) => turn_read_only(&home, Path::new(&kept)),
+            (Some(kept), "broken") => turn_bad(&home, Path::new(&kept), Turn::Broken),
+            (Some(kept), _) => turn_bad(&home, Path::new(&kept), Turn::ReadOnly),
             (None, command) => perform(&home, command),
         }
     }
@@ -427,6 +428,20 @@ fn a_source_that_lies_or_is_gone_changes_nothing_and_what_was_asked_for_comes_wi
     }
 }
 
+/// Ten kilobytes a second are no fault.
+#[test]
+fn a_slow_source_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let home = Home::new(folder.path());
+    home.apply(false);
+    let before = home.generation();
+    home.publish_large("toolz", "2.0", 60_000);
+    *home.health.lock().unwrap() = Some(Sick::Slow);
+    home.upgrade();
+    assert_ne!(home.generation(), before);
+    assert!(home.verify(true).is_empty());
+}
+
 /// On a disk of memory that has room, or files, for each tenth of what an upgrade needs: it fails with a word and loses
 /// nothing, and goes on once there is room.
 fn fill_the_disk(home: &Home, kept: &Path) {
@@ -481,28 +496,71 @@ fn fill_to(home: &Home, kept: &Path, (option, plenty): (&str, u64), limit: &dyn 
     assert_eq!(fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(), "mine");
 }
 
-/// On a disk that can only be read from some tenth of an upgrade on, as one that fails: it ends with a word, loses nothing,
-/// and goes on once it can be written to.
-fn turn_read_only(home: &Home, kept: &Path) {
+/// What becomes of a disk in the middle of an upgrade.
+#[derive(Clone, Copy, PartialEq)]
+enum Turn {
+    /// It can only be read.
+    ReadOnly,
+    /// It answers everything with an error, and what it had not confirmed is gone.
+    Broken,
+}
+
+impl Turn {
+    /// Whether it has become so now: while a file is being written a disk cannot be made one that can only be read.
+    fn happens(self, disk: &Path) -> bool {
+        // EXT4_IOC_SHUTDOWN, without writing its journal.
+        const SHUT: &str = "import fcntl, os, struct, sys\n\
+            fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))";
+        let mut command = match self {
+            Self::ReadOnly => Command::new("mount"),
+            Self::Broken => Command::new("python3"),
+        };
+        match self {
+            Self::ReadOnly => command.args(["-o", "remount,ro"]),
+            Self::Broken => command.args(["-c", SHUT]),
+        };
+        command.arg(disk).stderr(Stdio::null()).status().unwrap().success()
+    }
+
+    fn is_over(self, disk: &Path) {
+        let mount = |words: &[&str]| {
+            assert!(Command::new("mount").args(words).arg(disk).status().unwrap().success());
+        };
+        match self {
+            Self::ReadOnly => mount(&["-o", "remount,rw"]),
+            Self::Broken => {
+                assert!(Command::new("umount").arg(disk).status().unwrap().success());
+                mount(&["-o", "loop", &env::var("AITK_FAULT_IMAGE").unwrap()]);
+            }
+        }
+    }
+
+    /// What is said of it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "read-only",
+            Self::Broken => "input/output error",
+        }
+    }
+}
+
+/// On a disk of which that becomes at some tenth of an upgrade: it ends with a word, loses nothing, and goes on once the disk
+/// is well again.
+fn turn_bad(home: &Home, kept: &Path, turn: Turn) {
     copy(kept, &home.folder);
     let since = Instant::now();
     home.upgrade();
     let takes = since.elapsed();
+    let disk = home.folder.parent().unwrap();
     let mut met = 0;
     for tenth in 0..10 {
         copy(kept, &home.folder);
+        assert!(Command::new("sync").arg("-f").arg(disk).status().unwrap().success());
         let there = home.generation();
-        let disk = home.folder.parent().unwrap().to_owned();
-        let remount = |option: &str| {
-            let option = format!("remount,{option}");
-            let mut mount = Command::new("mount");
-            mount.args(["-o", &option]).arg(&disk).stderr(Stdio::null()).status().unwrap().success()
-        };
         let summary = std::thread::scope(|scope| {
             scope.spawn(|| {
                 sleep(takes * tenth / 10);
-                // Not as long as a file is being written.
-                while !remount("ro") {
+                while !turn.happens(disk) {
                     sleep(Duration::from_micros(500));
                 }
             });
@@ -512,14 +570,19 @@ fn turn_read_only(home: &Home, kept: &Path) {
             Ok(summary) => summary.failure.map(|(step, error)| format!("{step}: {error}")),
             Err(error) => Some(error.to_string()),
         };
-        println!("read-only after {tenth} tenths: {}", said.as_deref().unwrap_or("done"));
+        println!("{} after {tenth} tenths: {}", turn.word(), said.as_deref().unwrap_or("done"));
         if let Some(said) = &said {
             met += 1;
-            assert!(said.to_lowercase().contains("read-only"), "{tenth}: {said}");
+            assert!(said.to_lowercase().contains(turn.word()), "{tenth}: {said}");
+        }
+        if turn == Turn::Broken {
+            turn.is_over(disk);
         }
         let mut python = Command::new(home.link().join("bin/python"));
         assert!(python.args(["-Bc", "import six, toolz"]).status().unwrap().success(), "{tenth}");
-        assert!(remount("rw"));
+        if turn == Turn::ReadOnly {
+            turn.is_over(disk);
+        }
         home.upgrade();
         assert_ne!(home.generation(), there, "{tenth}");
         assert!(home.verify(true).is_empty() && !home.has_to_do(true), "{tenth}");
@@ -530,16 +593,21 @@ fn turn_read_only(home: &Home, kept: &Path) {
 
 #[test]
 fn a_disk_that_is_full_at_any_tenth_of_the_need_loses_nothing() {
-    on_a_disk_of_memory("full");
+    on_a_disk_of_its_own("full");
 }
 
 #[test]
 fn a_disk_that_can_only_be_read_from_any_instant_on_loses_nothing() {
-    on_a_disk_of_memory("read-only");
+    on_a_disk_of_its_own("read-only");
+}
+
+#[test]
+fn a_disk_that_fails_from_any_instant_on_loses_nothing() {
+    on_a_disk_of_its_own("broken");
 }
 
 /// Does it in a process with a disk of its own below its home.
-fn on_a_disk_of_memory(fault: &str) {
+fn on_a_disk_of_its_own(fault: &str) {
     let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     // Only root can have a disk of its own.
     if fs::metadata(folder.path()).unwrap().uid() != 0 {
@@ -547,10 +615,19 @@ fn on_a_disk_of_memory(fault: &str) {
         return;
     }
     let lab = Lab::new(folder.path(), kept.path());
-    let script = "mount -t tmpfs -o size=1g tmpfs \"$1\" && exec \"$2\" --exact child --nocapture";
+    let image = kept.path().join("image");
+    // Of memory, but for one that fails: only ext4 can be told to.
+    let script = match fault {
+        "broken" => {
+            "truncate -s 1G \"$3\" && mkfs.ext4 -q -F \"$3\" && mount -o loop \"$3\" \"$1\""
+        }
+        _ => "mount -t tmpfs -o size=1g tmpfs \"$1\"",
+    };
+    let script = format!("{script} && exec \"$2\" --exact child --nocapture");
     let done = Command::new("unshare")
-        .args(["--mount", "sh", "-c", script, "sh"])
-        .args([folder.path(), &env::current_exe().unwrap()])
+        .args(["--mount", "sh", "-c", &script, "sh"])
+        .args([folder.path(), &env::current_exe().unwrap(), &image])
+        .env("AITK_FAULT_IMAGE", &image)
         .env("AITK_FAULT_COMMAND", fault)
         .env("AITK_FAULT_HOME", &lab.home.folder)
         .env("AITK_FAULT_INDEX", lab.home.settings.index_url.as_ref().unwrap())

@@ -14,7 +14,7 @@ use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
-use aitk_env::{Occasion, State, read_locks};
+use aitk_env::{Environments, Occasion, State, read_locks};
 use aitk_exec::{
     Around, Cleaning, ExecError, Keeps, Outcome, Places, back, clean, cleaning, survey,
 };
@@ -360,4 +360,32 @@ fn a_record_and_a_history_of_this_form_are_read() {
     let reasons = [Occasion::Apply, Occasion::Upgrade, Occasion::Rollback];
     // Its last line was cut off, as by a power cut.
     assert!(switches(&home).iter().map(|(.., reason)| *reason).eq(reasons));
+}
+
+/// Conda's own environment goes along with the one that was built beside it.
+#[test]
+fn going_back_takes_condas_own_environment_along() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut home = Home::with_conda(folder.path());
+    let bases = Environments::new(&home.settings.data, "base");
+    let in_use = |home: &Home| {
+        let base = bases.current(&Real).unwrap().0.folder();
+        (home.generation().folder(), base, home.verify(true))
+    };
+    home.ask_for(r#"["six"]"#, r#"["six"]"#);
+    home.apply(false);
+    let one = in_use(&home);
+    home.ask_for(r#"["six", "toolz"]"#, r#"["six", "toolz"]"#);
+    home.apply(false);
+    let two = in_use(&home);
+    assert!(one.0 != two.0 && one.1 != two.1, "{one:?} {two:?}");
+    home.ask_for(r#"["six"]"#, r#"["six"]"#);
+    let summary = home.go_back(None).unwrap();
+    assert!(summary.failure.is_none(), "{:?}", summary.failure);
+    assert_eq!(in_use(&home), one);
+    assert!(one.2.is_empty() && !home.has_to_do(true));
+    // And forward again.
+    home.ask_for(r#"["six", "toolz"]"#, r#"["six", "toolz"]"#);
+    home.go_back(Some(&two.0)).unwrap();
+    assert_eq!(in_use(&home), two);
 }

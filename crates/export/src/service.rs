@@ -18,6 +18,12 @@ pub(crate) struct ServiceRow {
     pub python: Vec<String>,
     /// What curl is told to ask, or a program with its whole path.
     pub health: Vec<String>,
+    /// What is in the answer of one that is well: `grep -E` for the whole of it, headers first. `version` is a hole for the
+    /// version of the first package of Python's.
+    pub says: String,
+    /// Where it listens; one that is nothing where it is filled in is none.
+    #[serde(default)]
+    pub ports: Vec<String>,
     pub seconds: u64,
     #[serde(default)]
     pub secret: Vec<SecretRow>,

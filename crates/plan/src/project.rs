@@ -70,6 +70,10 @@ pub struct ServiceSpec {
     pub secrets: Vec<Secret>,
     /// What curl is told to ask it whether it is well; or a program with its whole path, and what that is told.
     pub health: Vec<String>,
+    /// What is in the answer, headers first, where it is well: an extended regular expression for all of its lines as one.
+    pub says: String,
+    /// The ports of this machine on which it listens.
+    pub ports: Vec<u16>,
     /// How long it may take to be so, in seconds.
     pub seconds: u64,
 }

@@ -299,3 +299,25 @@ fn a_picture_of_the_first_form_is_compared_to_the_last_word() {
         assert_eq!(specs(&evil), [format!("`spec` of `{named}`")], "{pointer}");
     }
 }
+
+/// What the second form has saved: nothing of it says something else now.
+#[test]
+fn a_picture_of_the_second_form_is_compared_to_the_last_word() {
+    let saved: Value = serde_json::from_str(include_str!("../fixtures/plan-2.json")).unwrap();
+    assert_eq!(saved["schema"], 2);
+    let choices: Choices = serde_json::from_value(saved["data"]["choices"].clone()).unwrap();
+    let plan = small(choices);
+    let differing = |saved: &Value| -> Vec<String> {
+        differences(&saved["data"], &plan).iter().map(ToString::to_string).collect()
+    };
+    assert_eq!(differing(&saved), [""; 0]);
+    for (pointer, to, named) in [
+        ("/data/environments/1/request/layers/0/requirements", json!(["evil"]), "environment"),
+        ("/data/environments/0/request/layers/0/requirements", json!(["evil"]), "manager.base"),
+    ] {
+        let mut evil = saved.clone();
+        *evil.pointer_mut(pointer).unwrap() = to;
+        let found = differing(&evil);
+        assert!(found.contains(&format!("`environments` of `{named}`")), "{pointer}: {found:?}");
+    }
+}

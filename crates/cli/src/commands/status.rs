@@ -255,7 +255,7 @@ fn page_of(project: &ProjectState, upkeep: &Upkeep) -> String {
 }
 
 fn service_told(state: &ServiceState) -> ServiceTold<'_> {
-    let ServiceState { service, version, runs, answers } = state;
+    let ServiceState { service, version, runs, astray } = state;
     ServiceTold {
         name: &service.name,
         what: service.what.english(),
@@ -263,25 +263,27 @@ fn service_told(state: &ServiceState) -> ServiceTold<'_> {
         address: &service.address,
         version: version.as_deref(),
         runs: *runs,
-        answers: *answers,
+        answers: astray.is_none(),
     }
 }
 
 /// A service as it is shown: where it is, which, and whether it is well.
 fn service_line(state: &ServiceState) -> String {
-    let ServiceState { service, version, runs, answers } = state;
+    let ServiceState { service, version, runs, astray } = state;
     let what = worded(&service.what);
     let version = version.as_deref().map_or_else(String::new, |version| format!(" {version}"));
-    let (sign, health) = match (runs, answers) {
-        (true, true) => (styled(GOOD, "✓"), message!("answers")),
-        (true, false) => (styled(BAD, "✗"), message!("runs and does not answer")),
+    let (sign, health) = match (runs, astray) {
+        (true, None) => (styled(GOOD, "✓"), message!("answers")),
+        (true, Some(astray)) => {
+            (styled(BAD, "✗"), message!("runs and does not answer as it should: {astray}"))
+        }
         (false, _) => (styled(BAD, "✗"), message!("does not run")),
     };
     let (unit, name) = (service.unit(), styled(HEAD, format!("{:14}", service.name)));
     let line = format!("{sign} {name} {}{version}: {what}; {}", service.address, said(health));
-    let more = match answers {
-        true => String::new(),
-        false => said(message!("; `journalctl --unit {unit}` says why")),
+    let more = match astray {
+        None => String::new(),
+        Some(_) => said(message!("; `journalctl --unit {unit}` says why")),
     };
     one_line(line + &more) + "\n"
 }

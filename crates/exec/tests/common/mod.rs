@@ -11,6 +11,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use aitk_detect::{Machine, detect, examine};
 use aitk_env::{Environments, Generation, Settings};
@@ -50,6 +51,8 @@ pub enum Sick {
     Refuses(u16),
     /// It answers with a page that asks to log in.
     Portal,
+    /// It sends ten kilobytes a second.
+    Slow,
 }
 
 /// What is wrong with an index now.
@@ -60,6 +63,7 @@ fn spoilt(sick: Sick, mut body: Vec<u8>) -> (u16, usize, Vec<u8>) {
     let length = body.len();
     match sick {
         Sick::Silent => (200, length, Vec::new()),
+        Sick::Slow => (200, length, body),
         Sick::Short => (200, length, body[..length / 2].to_owned()),
         Sick::Changed => {
             body[length / 2] ^= 1;
@@ -112,7 +116,13 @@ pub fn index(wheels: Wheels, health: Health) -> String {
             if sick != Some(Sick::Silent) {
                 let _ = stream.write_all(head.as_bytes());
             }
-            let _ = stream.write_all(&body);
+            let piece = if sick == Some(Sick::Slow) { 1000 } else { usize::MAX };
+            for piece in body.chunks(piece) {
+                let _ = stream.write_all(piece);
+                if sick == Some(Sick::Slow) {
+                    thread::sleep(Duration::from_millis(100));
+                }
+            }
         }
     });
     format!("{address}/simple")
@@ -132,7 +142,10 @@ fn module(version: &str) -> String {
 
 /// A package in a version.
 pub fn package(name: &str, version: &str) -> (String, Vec<u8>) {
-    let module = module(version);
+    package_of(name, version, &module(version))
+}
+
+fn package_of(name: &str, version: &str, module: &str) -> (String, Vec<u8>) {
     let info = |file: &str| format!("{name}-{version}.dist-info/{file}");
     let metadata = format!("Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n");
     wheel(
@@ -189,6 +202,16 @@ impl Home {
         home.choices.python = Some(host.minor);
         home.manager = Manager::Conda;
         home
+    }
+
+    /// Asks for these libraries, and for an environment of conda's own with these packages.
+    pub fn ask_for(&mut self, libraries: &str, base: &str) {
+        let step = format!(
+            "[[step]]\nid = \"manager.base\"\nphase = \"manager\"\nkind = \"base\"\nmanager = \"conda\"\n\
+             title = \"Install conda\"\nwhy = \"w\"\nrequirements = {base}\n[[step]]\n"
+        );
+        let text = PROFILE.replace(r#"["six"]"#, libraries).replacen("[[step]]\n", &step, 1);
+        self.profile = Profile::from_toml("tiny.toml", &text).unwrap();
     }
 
     /// One of this manager's.
@@ -363,6 +386,18 @@ impl Home {
     /// The index has a package in another version from now on.
     pub fn publish(&self, name: &str, version: &str) {
         self.wheels.lock().unwrap().insert(0, package(name, version));
+    }
+
+    /// Likewise one of so many bytes and more, which cannot be packed.
+    pub fn publish_large(&self, name: &str, version: &str, bytes: usize) {
+        let mut state = 1_u32;
+        let mut letter = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            char::from(b'a' + (state >> 24) as u8 % 26)
+        };
+        let large: String = (0..bytes).map(|_| letter()).collect();
+        let module = format!("{}# {large}\n", module(version));
+        self.wheels.lock().unwrap().insert(0, package_of(name, version, &module));
     }
 
     pub fn environments(&self) -> Environments {

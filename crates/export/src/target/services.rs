@@ -19,11 +19,13 @@ impl TargetList {
     ) -> Result<Vec<ServiceSpec>, ExportError> {
         let view =
             minijinja::context! { parameters => parameters.clone(), parts => target.chosen(parts) };
-        let filled = |text: &String| {
-            let filled = self.engine.render_named_str("a.said", text, view.clone());
+        let fill = |text: &String, view: minijinja::Value| {
+            let filled = self.engine.render_named_str("a.said", text, view);
             filled.map_err(damaged(&target.name, text))
         };
+        let filled = |text: &String| fill(text, view.clone());
         let all = |texts: &[String]| texts.iter().map(filled).collect::<Result<Vec<_>, _>>();
+        let port = |text: String| text.parse().map_err(damaged(&target.name, &text));
         let holds = |when: &Option<String>| self.chosen(target, parts, parameters, when);
         let mut services = Vec::new();
         for row in &target.service {
@@ -37,6 +39,8 @@ impl TargetList {
                     secrets.push(Secret { path, command, public: *public });
                 }
             }
+            let version = row.python.first().and_then(|wish| wish.split_once("==")).map(|it| it.1);
+            let ports = all(&row.ports)?.into_iter().filter(|text| !text.is_empty());
             services.push(ServiceSpec {
                 name: row.name.clone(),
                 what: target.wording(&["service", &row.name]),
@@ -46,6 +50,8 @@ impl TargetList {
                 python: row.python.clone(),
                 secrets,
                 health: all(&row.health)?,
+                says: fill(&row.says, minijinja::context! { version, ..view.clone() })?,
+                ports: ports.map(port).collect::<Result<_, _>>()?,
                 seconds: row.seconds,
             });
         }

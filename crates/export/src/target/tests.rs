@@ -233,9 +233,17 @@ fn made(
             profile: (name == "ubuntu-24.04-laptop").then_some("schema = 1\n"),
             ssh_key: Some(&key),
             parts: target.chosen(parts),
+            parameters: said(target),
             ..Source::unresolved(&plan, &machine, &catalog, language, memory)
         },
     )
+}
+
+/// What a target has to be told with some of its parts.
+fn said(target: &Target) -> BTreeMap<String, String> {
+    let wanted = [("hub_group", "research")].into_iter();
+    let known = wanted.filter(|(name, _)| target.parameter.contains_key(*name));
+    known.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
 /// The parts with which a target is looked at: none, all, and all but one.
@@ -304,11 +312,53 @@ fn files_of_services(list: &TargetList, target: &Target, parts: &[String]) -> Ve
     let choices = Choices {
         platform: Some(target.name.clone()),
         parts: parts.to_vec(),
+        set: said(target),
         ..Choices::default()
     };
     let project = list.project(budget, &choices).unwrap();
     let files = |service: &ServiceSpec| list.service_files(&project, &service.name).unwrap();
     project.services.iter().flat_map(files).collect()
+}
+
+/// Who may come has to be said, and ports that clash are no plan.
+#[test]
+fn a_server_that_would_let_everybody_in_or_whose_ports_clash_is_refused() {
+    let list = TargetList::builtin().unwrap();
+    let refused = |set: &[(&str, &str)], parts: &[&str]| {
+        let choices = Choices {
+            platform: Some("team".to_owned()),
+            parts: parts.iter().map(|part| (*part).to_owned()).collect(),
+            set: set
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            ..Choices::default()
+        };
+        let project = list.project("enterprise", &choices).unwrap();
+        let machine = machine(CASES[0].0);
+        let (plan, _) = planned(&machine, "enterprise", "none", Manager::Venv);
+        let catalog = Catalog::builtin().unwrap();
+        match list.project_files(&project, &plan, &machine, &catalog) {
+            Err(ExportError::Refused { why, .. }) => why.to_string(),
+            made => format!("{}", made.is_ok()),
+        }
+    };
+    assert!(refused(&[], &["jupyterhub"]).contains("whoever has a password"));
+    for group in ["research", "@everybody"] {
+        assert_eq!(refused(&[("hub_group", group)], &["jupyterhub"]), "true");
+    }
+    let mine = ("hub_group", "research");
+    for set in [("mlflow_port", "8444"), ("hub_port", "9090"), ("mlflow_port", "720")] {
+        assert!(refused(&[mine, set], &["jupyterhub"]).contains("ports"), "{set:?}");
+    }
+    assert_eq!(refused(&[("mlflow_port", "8444")], &[]), "true", "nobody has the other one");
+    let is_port = |port: &str| {
+        let set = [("hub_port".to_owned(), port.to_owned())].into();
+        let choices = Choices { platform: Some("team".to_owned()), set, ..Choices::default() };
+        list.project("enterprise", &choices).is_ok()
+    };
+    assert!(is_port("65535") && is_port("80"));
+    assert!(!is_port("65536") && !is_port("70000") && !is_port("0"));
 }
 
 #[test]
@@ -317,7 +367,7 @@ fn what_root_runs_and_writes_comes_from_aitk_alone() {
     assert!(own("team/files/mlflow.service", "[Service]\nExecStart=/bin/true\n").is_err());
     assert!(own("team/texts.en.toml", "when = \"mine\"").is_err());
     let row = "schema = 1\nas_of = \"2026-11-28\"\nbudgets = [\"sme\"]\n[[service]]\nname = \"mine\"\n\
-        address = \"\"\nhealth = []\nseconds = 1\nfile = []\n";
+        address = \"\"\nhealth = []\nsays = \"\"\nseconds = 1\nfile = []\n";
     assert!(own("mine/target.toml", row).unwrap_err().to_string().contains("services"));
 }
 
@@ -639,7 +689,7 @@ fn used(list: &TargetList, target: &Target) -> BTreeSet<String> {
     used.extend(target.optional.keys().map(|name| format!("texts.optional.{name}")));
     used.extend(target.service.iter().map(|row| format!("texts.service.{}", row.name)));
     for row in &target.service {
-        let said = row.health.iter().chain([&row.address]);
+        let said = row.health.iter().chain(&row.ports).chain([&row.address, &row.says]);
         let said = said.chain(row.secret.iter().flat_map(|secret| &secret.command));
         for text in said {
             let template = list.engine.template_from_str(text).unwrap();

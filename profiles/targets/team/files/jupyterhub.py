@@ -95,10 +95,10 @@ c.ConfigurableHTTPProxy.auth_token = Path(os.environ["CREDENTIALS_DIRECTORY"], "
 c.JupyterHub.authenticator_class = "pam"
 c.PAMAuthenticator.open_sessions = False
 c.Authenticator.blocked_users = {"root"}
-if GROUP:
-    c.LocalAuthenticator.allowed_groups = {GROUP}
-else:
+if GROUP == "@everybody":
     c.Authenticator.allow_all = True
+else:
+    c.LocalAuthenticator.allowed_groups = {GROUP}
 
 c.JupyterHub.spawner_class = TeamSpawner
 c.Spawner.cmd = [str(HERE / "bin/jupyterhub-singleuser")]

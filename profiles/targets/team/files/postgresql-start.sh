@@ -15,6 +15,16 @@ bin=/usr/lib/postgresql/$(cat data/PG_VERSION)/bin
     echo "these data are of PostgreSQL $(cat data/PG_VERSION), which is not installed any more: install postgresql-$(cat data/PG_VERSION), or move them by pg_upgrade" >&2
     exit 1
 }
+# Before another PostgreSQL sees the data, also one of the same release's, they are copied: one copy, of before the last change.
+version=$("$bin/postgres" --version)
+if [ -e version ] && [ "$(cat version)" != "$version" ]; then
+    rm -rf data.copy
+    cp -a --reflink=auto data data.copy
+    rm -rf data.before
+    mv data.copy data.before
+fi
+printf '%s\n' "$version" >version.new
+mv version.new version
 # A socket alone, and a password for it: nothing of it is on the network.
 exec "$bin/postgres" -D data -c listen_addresses= -c unix_socket_directories=/run/aitk-postgresql -c max_connections=200 -c jit=off \
     -c password_encryption=scram-sha-256

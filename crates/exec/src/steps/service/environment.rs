@@ -10,7 +10,7 @@ use aitk_plan::{
 };
 use aitk_system::{Command, System, message};
 
-use super::super::root::RootAction;
+use super::super::root::{self, RootAction};
 use super::super::{Work, may_download};
 use crate::context::Context;
 use crate::error::ExecError;
@@ -105,6 +105,19 @@ impl ServiceEnvironment<'_> {
         let marks =
             marks.map(|(name, text)| RootAction::put(&slot_file(name), format!("{text}\n")));
         commands.into_iter().map(RootAction::Run).chain(marks).collect()
+    }
+
+    /// Makes it, so that no power cut can take any of it away once the link leads there.
+    pub(super) fn make(
+        &self,
+        cx: &Context<'_>,
+        work: &Work<'_>,
+        wheels: Vec<u8>,
+        lines: String,
+    ) -> Result<(), ExecError> {
+        root::carry_out(cx, work, &self.build(cx.system, wheels, lines))?;
+        let home = self.home();
+        cx.system.flush(&home).map_err(ExecError::io(home))
     }
 
     pub(super) fn link(&self, slot: &str) -> RootAction {

@@ -6,6 +6,7 @@ mod note;
 mod state;
 mod unit;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -19,7 +20,7 @@ use environment::{LOCK, ServiceEnvironment, WISH, lines, take_in};
 pub(crate) use note::{by_notes, of_others};
 use note::{installer, is_own, key, note, noted};
 pub use state::{ServiceState, service_states};
-use unit::{ask, is_active, is_stale, systemctl, unit_path, wants_path};
+use unit::{ask, is_active, is_stale, listening, systemctl, unit_path, wants_path};
 
 use super::root::{self, RootAction};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, comes_later, hash_of};
@@ -114,10 +115,11 @@ impl<'a> WantedService<'a> {
         Ok(())
     }
 
-    /// Whether something else answers in its place; it could not start there.
-    fn is_taken(&self, system: &dyn System) -> bool {
+    /// The ports on which something else listens in its place; it could not start there.
+    fn taken(&self, system: &dyn System) -> Vec<u16> {
         let runs = is_active(&self.unit, system).unwrap_or(true);
-        !runs && system.run(&ask(self.service, 0)).is_ok_and(|said| said.success())
+        let listening = if runs { BTreeSet::new() } else { listening(system) };
+        self.service.ports.iter().filter(|port| listening.contains(port)).copied().collect()
     }
 
     /// What was kept is copied before a newer program sees it.
@@ -280,7 +282,7 @@ impl Ensure for step::Service {
             } else if let said = cx.system.run(&ask(wanted.service, 0))?
                 && !said.success()
             {
-                missing.push(message!("{name} does not answer: {}", said.tail(1)));
+                missing.push(message!("{name} does not answer as it should: {}", said.tail(1)));
             }
         }
         let help = help_where_refused(wanted.refuse_foreign(cx))?;
@@ -292,11 +294,12 @@ impl Ensure for step::Service {
         wanted.refuse_foreign(cx)?;
         wanted.only_roots(cx.system)?;
         let mut step = step.clone();
-        if wanted.is_taken(cx.system) {
-            let address = &wanted.service.address;
+        if let Some(port) = wanted.taken(cx.system).first() {
             step.block(
-                message!("something else answers already where {} would: {address}", self.name),
-                message!("stop it, or set another port"),
+                message!("something else listens already where {} would: port {port}", self.name),
+                message!(
+                    "`sudo ss --listening --tcp --processes 'sport = :{port}'` names it; stop it, or set another port where there is one to set"
+                ),
             );
             return Ok(Exact::one(step));
         }
@@ -330,7 +333,7 @@ impl Ensure for step::Service {
         cx.about_to(&work.step.id, &about, there, || {
             if switches {
                 let (wheels, lines) = wanted.environment().fetched(cx, work)?;
-                root::carry_out(cx, work, &wanted.environment().build(cx.system, wheels, lines))?;
+                wanted.environment().make(cx, work, wheels, lines)?;
             }
             let deeds = wanted.settle(cx)?;
             let done = root::carry_out(cx, work, &deeds).and_then(|()| wanted.answers(cx, work));
@@ -439,7 +442,6 @@ mod tests {
             name: "mlflow".to_owned(),
             python: vec!["mlflow[auth]==3.17.2".to_owned()],
             secrets: vec![secret],
-            health: vec!["http://127.0.0.1:5000/health".to_owned()],
             seconds: 300,
             ..ServiceSpec::default()
         }
@@ -622,12 +624,28 @@ mod tests {
     }
 
     #[test]
-    fn a_program_of_its_own_may_ask_for_a_while() {
-        let health = ["/usr/bin/pg_isready", "-h", "/run/aitk-postgresql"].map(str::to_owned);
-        let service = ServiceSpec { health: health.to_vec(), ..ServiceSpec::default() };
-        let argv = ask(&service, 3).argv;
-        assert_eq!(argv[..2], ["sh", "-c"]);
-        assert_eq!(argv[3..], ["3", "/usr/bin/pg_isready", "-h", "/run/aitk-postgresql"]);
+    fn a_port_on_which_somebody_listens_is_named_and_a_service_of_ours_is_nobody_else() {
+        let head = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode";
+        let sockets = format!(
+            "{head}\n   0: 0100007F:02D0 00000000:0000 0A 0 0 0 0 0\n   1: 0100007F:02D1 0100007F:E0F2 01 0 0 0 0 0\n"
+        );
+        let service = ServiceSpec { ports: vec![720, 721, 722], ..service() };
+        let taken = |runs: i32| {
+            let machine = Machine::new(&format!(
+                r#"{{"commands": {{"systemctl is-active --quiet aitk-mlflow.service":
+                    {{"status": {runs}, "stdout": "", "stderr": ""}}}}}}"#
+            ));
+            machine.file("/proc/net/tcp", &sockets);
+            machine.file(
+                "/proc/net/tcp6",
+                &format!("{head}\n   0: {:032}:02D2 {:032}:0000 0A 0\n", 0, 0),
+            );
+            let wanted =
+                WantedService { unit: service.unit(), service: &service, files: Vec::new() };
+            wanted.taken(machine.system())
+        };
+        assert_eq!(taken(3), [720, 722]);
+        assert_eq!(taken(0), [0_u16; 0]);
     }
 
     #[test]

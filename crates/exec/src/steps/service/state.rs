@@ -1,7 +1,7 @@
 //! How services stand: what `status` says of them.
 
 use aitk_plan::{Project, ServiceSpec};
-use aitk_system::{Command, System};
+use aitk_system::{Command, Message, System, ToMessage as _};
 
 use super::note::key;
 use super::unit::{ask, is_active};
@@ -16,8 +16,8 @@ pub struct ServiceState {
     pub version: Option<String>,
     /// Whether systemd runs it.
     pub runs: bool,
-    /// Whether it answers as it should.
-    pub answers: bool,
+    /// What it answers where that is not what it should; nothing where it is.
+    pub astray: Option<Message>,
 }
 
 /// How the services of a project stand that aitk has set up here.
@@ -30,7 +30,10 @@ pub fn service_states(
     let state = |service: &ServiceSpec| ServiceState {
         version: version_of(service, receipt, system),
         runs: is_active(&service.unit(), system).unwrap_or_default(),
-        answers: system.run(&ask(service, 0)).is_ok_and(|said| said.success()),
+        astray: match system.run(&ask(service, 0)) {
+            Ok(said) => (!said.success()).then(|| Message::plain(said.tail(1))),
+            Err(error) => Some(error.told()),
+        },
         service: service.clone(),
     };
     made.map(state).collect()
