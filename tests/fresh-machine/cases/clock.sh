@@ -35,7 +35,7 @@ expect_code 0
 second=$(readlink "$envs/current")
 off -1h verify --deep
 expect_code 0
-off +1h apply "${wish[@]}"
+off +1h apply --yes
 expect_code 0
 expect_said 'Nothing to do'
 off -1h rollback --yes
@@ -55,11 +55,11 @@ expect_code 0
 
 step "a run that was killed by the other clock is gone on with"
 rm -r "$envs/$second"/lib/python3*/site-packages/six.py
-as_killable user "LD_PRELOAD=/$library" FAKETIME=+1h aitk apply "${wish[@]}" >/dev/null 2>&1 &
+as_killable user "LD_PRELOAD=/$library" FAKETIME=+1h aitk apply --yes >/dev/null 2>&1 &
 sleep 0.3
 kill -KILL $!
 wait $! 2>/dev/null || true
-off -1h apply "${wish[@]}"
+off -1h apply --yes
 expect_code 0
 off -1h verify --deep
 expect_code 0
