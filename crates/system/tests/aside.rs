@@ -1,9 +1,11 @@
 //! What is written aside: a process is killed within a write, and the next one clears up after it.
 #![allow(
+    clippy::disallowed_macros,
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::print_stderr,
     clippy::unwrap_used,
-    reason = "tests look from outside"
+    reason = "tests look from outside, and a child says how far it is"
 )]
 
 use std::fs::{self, File};
