@@ -92,11 +92,9 @@ pub fn certificates(system: &dyn System, folders: &Folders) -> Vec<PathBuf> {
         let set = pip_settings(system, folders, None, command).into_iter();
         set.filter(|setting| setting.key == "cert").map(|setting| setting.value)
     });
-    let of_conda = conda_files(folders).into_iter().filter_map(|file| {
-        let text = crate::text(system, &file).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("ssl_verify:"))?;
-        Some(line.split(" #").next()?.trim().trim_matches(['\'', '"']).to_owned())
-    });
+    let of_conda = conda_files(folders)
+        .into_iter()
+        .filter_map(|file| line_of_conda(&crate::text(system, &file).ok()?, "ssl_verify:"));
     let named = system.env("SSL_CERT_FILE").unwrap_or_default();
     let usual = ["/etc/ssl/certs/ca-certificates.crt", &named];
     let usual: Vec<_> = usual.iter().map(|file| resolved(system, folders, file)).collect();
@@ -112,12 +110,63 @@ pub fn certificates(system: &dyn System, folders: &Folders) -> Vec<PathBuf> {
     found
 }
 
+/// What a user shows to a source that asks who he is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The file of the certificate, and of its key where that has no file of its own.
+    pub file: PathBuf,
+    /// The file of its key.
+    pub key: Option<PathBuf>,
+    /// What names it: a variable, or a file of settings with its key.
+    pub setting: String,
+}
+
+/// The client's certificate that is set for pip, for uv and others, or for conda: whichever counts first. Whether it is
+/// there, who uses it finds out.
+pub fn client_certificate(system: &dyn System, folders: &Folders) -> Option<ClientCertificate> {
+    let of_variable = |name: &&str| {
+        let file = at_home(folders, &system.env(name)?);
+        Some(ClientCertificate { file, key: None, setting: (*name).to_owned() })
+    };
+    let of_pip = |command: &&str| {
+        let mut set = pip_settings(system, folders, None, command).into_iter();
+        let set = set.find(|setting| setting.key == "client-cert")?;
+        let (file, setting) = (at_home(folders, &set.value), set.file.display());
+        Some(ClientCertificate { file, key: None, setting: format!("{setting}: client-cert") })
+    };
+    let of_conda = |file: &PathBuf| {
+        let text = crate::text(system, file).ok()?;
+        let set = |key| Some(at_home(folders, &line_of_conda(&text, key)?));
+        let setting = format!("{}: client_ssl_cert", file.display());
+        let key = set("client_ssl_cert_key:");
+        Some(ClientCertificate { file: set("client_ssl_cert:")?, key, setting })
+    };
+    ["PIP_CLIENT_CERT", "SSL_CLIENT_CERT"].iter().find_map(of_variable).or_else(|| {
+        let conda = conda_files(folders);
+        ["download", "install"].iter().find_map(of_pip).or_else(|| conda.iter().find_map(of_conda))
+    })
+}
+
+/// A value in the text of a file of conda's; `key` has its colon.
+fn line_of_conda(text: &str, key: &str) -> Option<String> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let value = line.split(" #").next()?.trim().trim_matches(['\'', '"']);
+    (!matches!(value, "" | "null" | "~")).then(|| value.to_owned())
+}
+
+/// The file of names and passwords by host that curl, pip and uv read.
+pub fn netrc(system: &dyn System, folders: &Folders) -> PathBuf {
+    system.env("NETRC").map_or_else(|| folders.home.join(".netrc"), |file| at_home(folders, &file))
+}
+
+/// A path of a setting, which may begin with the home folder.
+fn at_home(folders: &Folders, name: &str) -> PathBuf {
+    name.strip_prefix("~/").map_or_else(|| name.into(), |inside| folders.home.join(inside))
+}
+
 /// Where a file is that a setting names, links followed.
 fn resolved(system: &dyn System, folders: &Folders, name: &str) -> Option<PathBuf> {
-    let path = match name.strip_prefix("~/") {
-        Some(inside) => folders.home.join(inside),
-        None => PathBuf::from(name),
-    };
+    let path = at_home(folders, name);
     path.is_absolute().then(|| crate::paths::resolve(system, &path)).flatten()
 }
 
@@ -300,6 +349,31 @@ mod tests {
             let (_folder, system) = tree(&[], &[("home/me/.condarc", no_path)]);
             assert!(certificates(&system, &folders()).is_empty(), "{no_path}");
         }
+    }
+
+    #[test]
+    fn what_a_user_shows_is_found_wherever_it_is_named() {
+        let pip = ("home/me/.pip/pip.conf", "[global]\nclient-cert = ~/pip.pem\n");
+        let conda = "client_ssl_cert: /conda.pem\nclient_ssl_cert_key: /conda.key # its key\n";
+        let conda = ("home/me/.condarc", conda);
+        let found = |env: &[_], files: &[_]| {
+            let (_folder, system) = tree(env, files);
+            let found = client_certificate(&system, &folders())?;
+            let key = found.key.map(|key| key.display().to_string());
+            Some(format!("{} {:?} {}", found.setting, key, found.file.display()))
+        };
+        let uv = ("SSL_CLIENT_CERT", "/uv.pem");
+        let of = |env: &[_]| found(env, &[pip, conda]).unwrap();
+        assert_eq!(of(&[uv, ("PIP_CLIENT_CERT", "/p.pem")]), "PIP_CLIENT_CERT None /p.pem");
+        assert_eq!(of(&[uv]), "SSL_CLIENT_CERT None /uv.pem");
+        assert_eq!(of(&[]), "/home/me/.pip/pip.conf: client-cert None /home/me/pip.pem");
+        assert_eq!(
+            found(&[], &[conda]).unwrap(),
+            "/home/me/.condarc: client_ssl_cert Some(\"/conda.key\") /conda.pem"
+        );
+        assert_eq!(found(&[], &[("home/me/.condarc", "client_ssl_cert: null\n")]), None);
+        let (_folder, system) = tree(&[("NETRC", "~/own")], &[]);
+        assert_eq!(netrc(&system, &folders()), Path::new("/home/me/own"));
     }
 
     #[test]

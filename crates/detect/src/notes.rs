@@ -44,6 +44,8 @@ aitk_system::codes! {
     NVIDIA = "AITK-D17";
     /// Windows lends WSL a GPU, and nothing here tells which one.
     DXG = "AITK-D18";
+    /// An interpreter is here, and could not be asked: no more processes or open files are allowed.
+    STARTS = "AITK-D19";
 }
 
 /// Notes as they are taken, and where the facts come from.

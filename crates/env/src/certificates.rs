@@ -1,13 +1,14 @@
 //! Whom connections trust: the system's certificates, those that a variable names instead, and those that the user has
-//! named for pip, curl or conda. What is fetched by aitk, by uv and by a pip is fetched with the same.
+//! named for pip, curl or conda; and what the user shows to a source that asks for a certificate. What is fetched by aitk,
+//! by uv and by a pip is fetched with the same.
 
 use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
-use aitk_system::{Real, System};
+use aitk_system::{Command, Message, Real, System, message};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use reqwest::{Certificate, ClientBuilder};
+use reqwest::{Certificate, ClientBuilder, Identity};
 
 use crate::Settings;
 use crate::error::EnvError;
@@ -24,6 +25,43 @@ pub(crate) fn trust(builder: ClientBuilder, settings: &Settings) -> ClientBuilde
         (true, Some(own)) => builder.tls_certs_only(own.into_iter().chain(named)),
         (true, None) => builder.tls_certs_merge(named),
         (false, _) => builder.tls_certs_only(public().chain(named)),
+    }
+}
+
+/// A client that shows what the user has named for that.
+///
+/// # Errors
+/// [`EnvError::ClientCertificate`] where that cannot be used.
+pub(crate) fn known_by(
+    builder: ClientBuilder,
+    settings: &Settings,
+) -> Result<ClientBuilder, EnvError> {
+    let Some(client) = &settings.client else { return Ok(builder) };
+    let bad = |reason: Message| EnvError::ClientCertificate {
+        path: client.file.clone(),
+        setting: client.setting.clone(),
+        reason,
+    };
+    let mut all = Real.read(&client.file).map_err(|error| bad(Message::plain(error)))?;
+    if let Some(key) = &client.key {
+        all.push(b'\n');
+        let key = Real
+            .read(key)
+            .map_err(|error| bad(Message::plain(format_args!("{}: {error}", key.display()))))?;
+        all.extend(key);
+    }
+    // What it says of the reason may quote the file.
+    let unread =
+        message!("it has no certificate with its key in PEM form, or the key is encrypted");
+    Ok(builder.identity(Identity::from_pem(&all).map_err(|_| bad(unread))?))
+}
+
+/// Tells a program what it is to show, by the variable that it reads. A key of conda's in a file of its own is for channels
+/// alone, which no program is asked for.
+pub(crate) fn tell(command: Command, variable: &str, settings: &Settings) -> Command {
+    match settings.client.as_ref().filter(|client| client.key.is_none()) {
+        Some(client) => command.env(variable, crate::text(&client.file)),
+        None => command,
     }
 }
 

@@ -15,6 +15,33 @@ pub fn get_python() -> Message {
     )
 }
 
+/// What to do where a source does not answer, by what came instead.
+fn way_to(reason: &Message) -> Message {
+    let reason = reason.to_string().to_lowercase();
+    let is = |sign: &str| reason.contains(sign);
+    if is("401 unauthorized") || is("403 forbidden") {
+        message!(
+            "it wants a user and a password: they stand in its address, in `.netrc` or the file that NETRC names, or in \
+             what RATTLER_AUTH_FILE names"
+        )
+    } else if !is("certificate") {
+        message!(
+            "check the network and HTTPS_PROXY; a mirror is set with --index-url or --channel, AITK_INDEX_URL or \
+             AITK_CHANNEL, or `index-url` or `channels` in config.toml; a corporate certificate with SSL_CERT_FILE"
+        )
+    } else if is("alert") {
+        message!(
+            "it asks who you are, or does not accept what it was shown: name a file with your certificate and its key \
+             with SSL_CLIENT_CERT, or `client-cert` in pip.conf"
+        )
+    } else {
+        message!(
+            "name the certificate that signs it with SSL_CERT_FILE, or `cert` in pip.conf; certificates are always \
+             looked at: `trusted-host`, `allow-insecure-host` and `ssl_verify: false` are not followed"
+        )
+    }
+}
+
 /// Why an environment could not be resolved or built.
 #[derive(Debug, Explain)]
 #[allow(missing_docs, reason = "a field is what stands in the hole of its name in `say`")]
@@ -27,13 +54,26 @@ pub enum EnvError {
         code = "AITK-E01",
         exit = Unavailable,
         say("{source_name} does not answer: {reason}"),
-        hint("check the network and HTTPS_PROXY; a mirror is set with --index-url or --channel, AITK_INDEX_URL or \
-              AITK_CHANNEL, or `index-url` or `channels` in config.toml; a corporate certificate with SSL_CERT_FILE")
+        hint_if(Some(way_to(reason)))
     )]
     Unreachable {
         /// Which source, in words.
         source_name: Message,
         /// What was tried and what came back.
+        reason: Message,
+    },
+    /// What the user has named to show to sources that ask who he is.
+    #[explain(
+        code = "AITK-E20",
+        exit = Config,
+        say("the client's certificate {path}, which {setting} names, cannot be used: {reason}"),
+        hint("name a file that holds the certificate and its key, or take the setting away")
+    )]
+    ClientCertificate {
+        path: PathBuf,
+        /// Where the file is named: a variable, or a file and its key.
+        setting: String,
+        /// Why it cannot be used; nothing of what stands in it.
         reason: Message,
     },
     /// A source has a file no more that it has told of; `apply` asks it anew and tries once more.

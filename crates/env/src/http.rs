@@ -19,7 +19,7 @@ use reqwest_middleware::{ClientBuilder, ClientWithMiddleware, Middleware, Next};
 use url::{Host, Url};
 
 use crate::Settings;
-use crate::certificates::trust;
+use crate::certificates::{known_by, trust};
 use crate::error::EnvError;
 use crate::secrets::{Opener, stored};
 
@@ -85,7 +85,7 @@ impl HttpClient {
             .http1_only()
             .connect_timeout(CONNECT)
             .read_timeout(silence);
-        let builder = trust(builder, settings);
+        let builder = known_by(trust(builder, settings), settings)?;
         let built = match settings.proxy.as_ref().map(|proxy| proxy.of_reqwest()) {
             Some(Ok(proxy)) => builder.proxy(proxy).build(),
             Some(Err(error)) => Err(error),
@@ -96,7 +96,7 @@ impl HttpClient {
             reason: cause(&error),
         })?;
         // What an address was given with has the last word.
-        let stored = AuthenticationMiddleware::from_auth_storage(stored());
+        let stored = AuthenticationMiddleware::from_auth_storage(stored(settings));
         let http = ClientBuilder::new(http).with(secure).with(stored).with(Opener::new(settings));
         Ok(Self { http: http.build() })
     }

@@ -15,6 +15,7 @@ mod generation;
 mod http;
 mod inside;
 mod lock;
+mod netrc;
 mod received;
 mod runtime;
 mod secrets;
@@ -23,6 +24,8 @@ mod sweep;
 mod usage;
 
 use std::path::{Path, PathBuf};
+
+use aitk_detect::installers::ClientCertificate;
 
 pub use backend::{
     Advisory, Audit, Backend, ChosenBuild, Footprint, Site, UvProgram, UvSources, audit, backend,
@@ -76,6 +79,10 @@ pub struct Settings {
     pub secrets: Vec<Credential>,
     /// Files of certificates that the user has named for pip, curl or conda.
     pub certificates: Vec<PathBuf>,
+    /// What the user shows to sources that ask who he is.
+    pub client: Option<ClientCertificate>,
+    /// The file of names and passwords by host that curl, pip and uv read.
+    pub netrc: Option<PathBuf>,
     /// The proxy that pip alone is told of.
     pub proxy: Option<Proxy>,
     /// No source is asked; what the cache lacks is an error.

@@ -11,11 +11,13 @@ use http::Extensions;
 use http::header::{AUTHORIZATION, HeaderValue};
 use percent_encoding::percent_decode_str;
 use rattler_networking::AuthenticationStorage;
+use rattler_networking::authentication_storage::backends::file::FileStorage;
 use reqwest::{NoProxy, Request, Response};
 use reqwest_middleware::{Middleware, Next};
 use url::Url;
 
 use crate::Settings;
+use crate::netrc::Netrc;
 
 /// An address with what opens it. It is never shown.
 #[derive(Clone, PartialEq, Eq)]
@@ -137,12 +139,21 @@ impl Settings {
     }
 }
 
-/// Credentials that rattler and conda know: `RATTLER_AUTH_FILE`, rattler's own file, and `.netrc`.
-pub(crate) fn stored() -> AuthenticationStorage {
-    AuthenticationStorage::from_env_and_defaults().unwrap_or_else(|error| {
-        tracing::warn!(%error, "stored credentials cannot be read");
-        AuthenticationStorage::empty()
-    })
+/// Credentials that rattler and conda know, by `RATTLER_AUTH_FILE` and rattler's own file; then those of `.netrc`, which pip
+/// and uv read as well.
+pub(crate) fn stored(settings: &Settings) -> AuthenticationStorage {
+    let mut storage = AuthenticationStorage::empty();
+    let named = Real.env("RATTLER_AUTH_FILE").map(|file| FileStorage::from_path(file.into()));
+    for file in named.into_iter().chain([FileStorage::new()]) {
+        match file {
+            Ok(file) => storage.add_backend(Arc::new(file)),
+            Err(error) => tracing::warn!(%error, "stored credentials cannot be read"),
+        }
+    }
+    if let Some(file) = &settings.netrc {
+        storage.add_backend(Arc::new(Netrc::read(file)));
+    }
+    storage
 }
 
 /// Puts the credentials that addresses were given with into requests to the same scheme, host and port. Of several for

@@ -168,13 +168,15 @@ pub enum ExecError {
     #[explain(
         code = "AITK-X04",
         say("the check failed: {reason}"),
-        hint_if(match Fault::in_words(&reason.to_string()) {
+        hint_if(match fault {
             Some(fault) => fault.pathless_hint(),
             None => Some(message!("everything it printed is in {log}", log = log.as_ref()?)),
         })
     )]
     CheckFailed {
         reason: Message,
+        /// What the operating system lacked, if it printed that: what fails last often says nothing of it.
+        fault: Option<Fault>,
         /// Where everything that it printed is.
         log: Option<PathBuf>,
     },

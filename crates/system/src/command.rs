@@ -330,6 +330,12 @@ impl RunError {
         }
     }
 
+    /// Whether nothing at all can be started: it says nothing of the program.
+    pub fn is_lack(&self) -> bool {
+        let Self::Io { source, .. } = self else { return false };
+        matches!(Fault::of(source), Some(Fault::Processes | Fault::OpenFiles | Fault::Memory))
+    }
+
     /// The exit code of a program that ends with this error.
     pub fn exit(&self) -> Exit {
         match self {

@@ -130,6 +130,8 @@ impl Fault {
             ("Cannot allocate memory", Self::Memory),
             ("Too many open files", Self::OpenFiles),
             ("Resource temporarily unavailable", Self::Processes),
+            // Python's own words for it.
+            ("can't start new thread", Self::Processes),
         ];
         known.into_iter().find(|(words, _)| output.contains(words)).map(|(_, fault)| fault)
     }

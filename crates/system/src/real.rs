@@ -15,8 +15,8 @@ use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::process::{Pid, Signal};
 
 use crate::{
-    Command, FileKind, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit,
-    READ_LIMIT, RunAs, RunError, Space, Stat, System, Timestamp, aside, children, elevate,
+    Command, Fault, FileKind, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output,
+    Permit, READ_LIMIT, RunAs, RunError, Space, Stat, System, Timestamp, aside, children, elevate,
     interrupted, message, nvml, private, programs,
 };
 
@@ -26,6 +26,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a command that was asked to end has before it is killed.
 const GRACE: Duration = Duration::from_secs(10);
+/// How long a command waits for others of this program's to end, where no more may run at once.
+const UNTIL_OTHERS_END: Duration = Duration::from_secs(2);
 /// How long a command's last words are waited for when something that it started keeps its output open.
 const LAST_WORDS: Duration = Duration::from_millis(500);
 
@@ -377,7 +379,18 @@ fn spawn(command: &Command, uid: u32) -> Result<Child, RunError> {
         // A group of its own: Ctrl-C reaches the program, which decides when the command ends.
         .process_group(0);
     children::surround(&mut process, command);
-    process.spawn().map_err(|source| match source.kind() {
+    let mut started = process.spawn();
+    // Several start at once, and where few may run the others of this program's own end soon.
+    let since = Instant::now();
+    while let Err(error) = &started
+        && Fault::of(error) == Some(Fault::Processes)
+        && since.elapsed() < UNTIL_OTHERS_END
+        && !interrupted()
+    {
+        thread::sleep(POLL_INTERVAL);
+        started = process.spawn();
+    }
+    started.map_err(|source| match source.kind() {
         // The kernel says the same of a program that is gone and of one whose interpreter is.
         io::ErrorKind::NotFound if Path::new(&words[0]).is_file() => {
             RunError::NoInterpreter { program: words[0].clone() }

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# A private index of Python packages: its password opens it, and is kept nowhere. A package of it that is much larger than
-# the plan could say: whoever agreed is asked again. An index that stays silent: one message.
+# A private index of Python packages: its password opens it, and is kept nowhere; what is set for pip, uv and curl opens it to
+# all that aitk fetches. A package of it that is much larger than the plan could say: whoever agreed is asked again. An index that
+# stays silent: one message.
 # On: bookworm; about 30 s
 
 PASSWORD=s3cr-word
@@ -89,6 +90,81 @@ expect_code 0
 SHOW=8 aitk plain -- apply estimate.json --index-url "$INDEX" --yes --allow-larger
 expect_code 0
 as plain .local/share/aitk/envs/larger/current/bin/python -c 'import aitk_test_large'
+stop_channel
+
+step "behind TLS, to those alone who show a certificate and know the password: as it is set for pip, it opens to aitk, uv and pip"
+mkdir "$home/served/simple/uv"
+for wheel in "$home"/.cache/aitk/wheels/uv-*.whl; do
+    cp "$wheel" "$home/served/files/"
+    name=${wheel##*/}
+    echo "<a href=\"../../files/$name#sha256=$(sha256sum <"$wheel" | cut -d ' ' -f 1)\">$name</a>" >"$home/served/simple/uv/index.html"
+done
+# `certificate NAME ISSUER OPTION…`: NAME.pem with its key, signed by ISSUER.
+certificate() {
+    openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj "/CN=$1" -keyout "$WORK/$1.key" \
+        -out "$WORK/$1.crt" "${@:2}" 2>"$WORK/openssl.log" || die "$(<"$WORK/openssl.log")"
+    cat "$WORK/$1.crt" "$WORK/$1.key" >"$WORK/$1.pem"
+}
+by=(-CA "$WORK/firm.crt" -CAkey "$WORK/firm.key")
+certificate firm
+certificate server "${by[@]}" -addext subjectAltName=IP:127.0.0.1 -addext basicConstraints=critical,CA:FALSE
+certificate client "${by[@]}" -addext basicConstraints=critical,CA:FALSE
+CHANNEL=$home/served serve_channel --basic "me:$PASSWORD" --tls "$WORK/server.pem" --client-ca "$WORK/firm.crt"
+secure=${CHANNEL_URL/http:/https:}
+cp "$WORK/firm.crt" "$WORK/client.pem" "$home/"
+printf '# of the firm\nmachine 127.0.0.1\n  login me\n  password "%s"\n' "$PASSWORD" >"$home/.netrc"
+chmod 600 "$home/.netrc" "$home/client.pem"
+mkdir -p "$home/.config/pip"
+# `pip_is_told LINE…`: all that pip's file says.
+pip_is_told() {
+    printf '%s\n' '[global]' "$@" >"$home/.config/pip/pip.conf"
+    chroot "$ROOT" chown -R plain: /home/plain
+}
+# `anew NAME=VALUE… -- ARGUMENT…`: with nothing in any cache.
+anew() {
+    rm -rf "$ROOT/tmp/anew"
+    SHOW=6 aitk plain AITK_DATA_DIR=/tmp/anew/data AITK_CACHE_DIR=/tmp/anew/cache AITK_STATE_DIR=/tmp/anew/state "$@"
+    expect_not_said "$PASSWORD"
+}
+secured=(plan "${WISH[@]}" --index-url "$secure/simple" -vv)
+pip_is_told 'cert = ~/firm.crt' 'client-cert = ~/client.pem'
+anew -- "${secured[@]}"
+expect_code 0
+anew -- apply "${WISH[@]}" --index-url "$secure/simple" --yes
+expect_code 0
+[[ -z $(grep -rl --exclude-dir=served --exclude=.netrc -e "$PASSWORD" "$home" "$ROOT/tmp/anew" | tee /dev/stderr) ]] || die "the password is kept there"
+# The same by the variables of uv's and curl's users, and another place of the passwords.
+pip_is_told
+as plain mv .netrc own-netrc
+anew SSL_CLIENT_CERT=/home/plain/client.pem CURL_CA_BUNDLE=/home/plain/firm.crt NETRC=/home/plain/own-netrc -- "${secured[@]}"
+expect_code 0
+as plain mv own-netrc .netrc
+# Where no index is set it is a pip that is asked for uv.
+pip_is_told 'cert = ~/firm.crt' 'client-cert = ~/client.pem' 'no-index = true' "find-links = $secure/simple/uv/"
+: >"$CHANNEL_LOG"
+anew -- plan "${WISH[@]}"
+grep -P '^GET\t/files/uv-.*\t200\t' "$CHANNEL_LOG" || die "pip did not get it: $(<"$CHANNEL_LOG")"
+
+step "what lacks of it is named with the setting that helps, and nobody is trusted unseen"
+pip_is_told 'cert = ~/firm.crt'
+anew -- "${secured[@]}"
+expect_code 69
+expect_one_error AITK-E01
+expect_said SSL_CLIENT_CERT
+pip_is_told 'cert = ~/firm.crt' 'client-cert = ~/gone.pem'
+anew -- "${secured[@]}"
+expect_code 78
+expect_one_error 'AITK-E20.*gone.pem.*/home/plain/.config/pip/pip.conf: client-cert'
+pip_is_told 'client-cert = ~/client.pem' 'trusted-host = 127.0.0.1'
+anew UV_INSECURE_HOST=127.0.0.1 -- "${secured[@]}"
+expect_code 69
+expect_one_error AITK-E01
+expect_said 'trusted-host.*not followed'
+pip_is_told 'cert = ~/firm.crt' 'client-cert = ~/client.pem'
+rm "$home/.netrc"
+anew -- "${secured[@]}"
+expect_code 69
+expect_one_error 'AITK-E01.*401'
 stop_channel
 
 step "an index that accepts and stays silent"

@@ -1,7 +1,7 @@
 //! Where packages come from in a run: what is set for this machine, and what goes over it this once.
 
 use aitk_detect::Folders;
-use aitk_detect::installers::{certificates, proxy_of_pip};
+use aitk_detect::installers::{certificates, client_certificate, netrc, proxy_of_pip};
 use aitk_env::{Credential, Proxy, Settings, without_secrets};
 use aitk_plan::Choices;
 use aitk_system::System;
@@ -62,6 +62,8 @@ pub(super) fn sources(
         channels: config.channels.iter().map(&mut open).collect(),
         channel_alias: config.channel_alias.as_ref().map(&mut open),
         certificates: certificates(local, folders),
+        client: client_certificate(local, folders),
+        netrc: Some(netrc(local, folders)),
         proxy: proxy_of_pip(local, folders).map(|address| Proxy::new(&address)),
         offline: common.offline,
         ..Settings::default()

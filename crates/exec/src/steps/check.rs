@@ -7,7 +7,7 @@ use std::time::Duration;
 use aitk_env::Depth;
 use aitk_plan::step::{self, Kernelspec};
 use aitk_plan::{CHECKS, Plan, Step, digest_of};
-use aitk_system::{Command, Failure, Message, message};
+use aitk_system::{Command, Failure, Fault, Message, message};
 
 use super::kernelspec::content;
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, base};
@@ -67,7 +67,7 @@ fn prove(
     let there = plan.environment().zip(proven(cx, plan));
     let Some((wanted, Proven { prefix, in_use, .. })) = there else {
         let reason = message!("there is no environment to prove it on");
-        return Err(ExecError::CheckFailed { reason, log: None });
+        return Err(ExecError::CheckFailed { reason, fault: None, log: None });
     };
     // The script is handed over in a variable: a file would have to be written, which a verification must not.
     let mut command = Command::reads([prefix.join("bin/python").to_string_lossy(), "-c".into()])
@@ -97,6 +97,7 @@ fn prove(
         let log = (log != no_log()).then_some(log);
         Err(ExecError::CheckFailed {
             reason: Message::lines(output.tail(3).lines().map(said)),
+            fault: Fault::in_words(&output.stderr).or_else(|| Fault::in_words(&output.stdout)),
             log,
         })
     }

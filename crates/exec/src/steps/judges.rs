@@ -198,7 +198,11 @@ impl Ensure for Judges {
         }
         if !findings.is_empty() {
             let reason = Message::lines(findings);
-            return Err(ExecError::CheckFailed { reason, log: Some(work.log.clone()) });
+            return Err(ExecError::CheckFailed {
+                reason,
+                fault: None,
+                log: Some(work.log.clone()),
+            });
         }
         if let Some(claim) = claim(self, cx, work.plan)? {
             cx.memo().receipt.proofs.insert(work.step.id.clone(), claim);

@@ -6,7 +6,7 @@ use aitk_system::{Command, Failure, Message, Output, RunError, System, message};
 
 use super::sources::WAYS_OF_UV;
 use super::uv::UvProgram;
-use crate::certificates::{file_for_children, has_certificates};
+use crate::certificates::{file_for_children, has_certificates, tell};
 use crate::error::EnvError;
 use crate::{Settings, text};
 
@@ -38,6 +38,7 @@ pub(super) fn command(
     if let Some(file) = file_for_children(system, settings)? {
         command = command.env("SSL_CERT_FILE", text(&file));
     }
+    command = tell(command, "SSL_CLIENT_CERT", settings);
     Ok(match &settings.proxy {
         Some(proxy) => proxy.tell(command),
         None => command,

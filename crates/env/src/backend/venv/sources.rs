@@ -9,25 +9,12 @@ use toml::{Table, Value};
 use url::Url;
 
 /// Variables by which uv's users say how a source is reached; uv is given them as they are.
-pub(super) const WAYS_OF_UV: [&str; 5] = [
-    "UV_HTTP_TIMEOUT",
-    "UV_KEYRING_PROVIDER",
-    "UV_CREDENTIALS_DIR",
-    "UV_INSECURE_HOST",
-    "SSL_CLIENT_CERT",
-];
+pub(super) const WAYS_OF_UV: [&str; 3] =
+    ["UV_HTTP_TIMEOUT", "UV_KEYRING_PROVIDER", "UV_CREDENTIALS_DIR"];
 /// The same for pip, where it is pip that looks for uv: options that it is given from its variables and files, of which
-/// nothing else counts.
-pub(super) const WAYS_OF_PIP: [&str; 8] = [
-    "index-url",
-    "extra-index-url",
-    "find-links",
-    "no-index",
-    "client-cert",
-    "proxy",
-    "trusted-host",
-    "keyring-provider",
-];
+/// nothing else counts. Certificates are always looked at, so `trusted-host` is none of them.
+pub(super) const WAYS_OF_PIP: [&str; 6] =
+    ["index-url", "extra-index-url", "find-links", "no-index", "proxy", "keyring-provider"];
 
 /// The indexes that are set for uv, with the credentials that they are set with.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

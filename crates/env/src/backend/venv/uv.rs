@@ -15,7 +15,7 @@ use semver::Version;
 use super::index::find_file;
 use super::sources::WAYS_OF_PIP;
 use crate::backend::conda::fetch_program;
-use crate::certificates::file_for_children;
+use crate::certificates::{file_for_children, tell};
 use crate::error::EnvError;
 use crate::fetch::{FetchProgress, fetch_all, hash_of, place, unpack};
 use crate::http::{HESITATION, HttpClient};
@@ -375,10 +375,7 @@ fn download_with(
             None => command.pass(variable),
         },
     );
-    let command = match file_for_children(system, settings)? {
-        Some(file) => command.env("PIP_CERT", text(&file)),
-        None => command,
-    };
+    let command = known_and_knowing(command, system, settings)?;
     let mut output = match system.run(&command) {
         Err(RunError::NotFound { .. } | RunError::NoInterpreter { .. }) => return Ok(Pip::Missing),
         output => output?,
@@ -407,6 +404,22 @@ fn download_with(
         });
     }
     Ok(Pip::Fails(output.tail(3).into()))
+}
+
+/// Tells pip whom to trust and what to show.
+fn known_and_knowing(
+    command: Command,
+    system: &dyn System,
+    settings: &Settings,
+) -> Result<Command, EnvError> {
+    let command = match file_for_children(system, settings)? {
+        // Where the second one is set, the library that pip asks by does not look at the first.
+        Some(file) => ["PIP_CERT", "REQUESTS_CA_BUNDLE"]
+            .into_iter()
+            .fold(command, |command, name| command.env(name, text(&file))),
+        None => command,
+    };
+    Ok(tell(command, "PIP_CLIENT_CERT", settings))
 }
 
 /// The variables by which pip is told how sources are reached: one that is set goes on as it is, another has its value
