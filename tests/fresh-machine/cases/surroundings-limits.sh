@@ -34,7 +34,6 @@ rm -r "$home/.config/uv"
 
 step "in a folder that may not be read, under a strict umask"
 mkdir -m 700 "$ROOT/root/closed"
-within 'umask 0777 && cd /'
 chroot "$ROOT" chmod 711 /root
 # Root's own shell has been there, and the user may not even look.
 aitk_there() {
@@ -45,7 +44,7 @@ aitk_there plan "${WISH[@]}"
 aitk_there apply "${WISH[@]}" --yes
 aitk_there verify
 aitk_there run -- python -c 'import six'
-within 'umask 0777'
+within 'umask 077'
 PROGRAM=within aitk plain -- apply "${WISH[@]}" --env strict --yes
 expect_code 0
 PROGRAM=within aitk plain -- verify --env strict
