@@ -132,7 +132,7 @@ anew -- "${secured[@]}"
 expect_code 0
 anew -- apply "${WISH[@]}" --index-url "$secure/simple" --yes
 expect_code 0
-[[ -z $(grep -rl --exclude-dir=served --exclude=.netrc -e "$PASSWORD" "$home" "$ROOT/tmp/anew" | tee /dev/stderr) ]] || die "the password is kept there"
+[[ -z $(grep -rl --exclude-dir=served --exclude=.netrc --exclude=typed -e "$PASSWORD" "$home" "$ROOT/tmp/anew" | tee /dev/stderr) ]] || die "the password is kept there"
 # The same by the variables of uv's and curl's users, and another place of the passwords.
 pip_is_told
 as plain mv .netrc own-netrc
