@@ -7,7 +7,13 @@ import urllib.parse
 
 import gguf
 import numpy
-import xllamacpp
+
+try:
+    import xllamacpp
+except ImportError as error:
+    if "libgomp" not in str(error):
+        raise
+    fail("llama.cpp lacks a library of the system's: `sudo apt-get install libgomp1` brings it")
 
 WIDTH, LAYERS, HEADS, CONTEXT, WORDS = 64, 2, 4, 128, 64
 
