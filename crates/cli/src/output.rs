@@ -44,6 +44,23 @@ pub fn whole(text: impl Display) -> String {
     styled(WHOLE, text)
 }
 
+/// The lines of a file as they are, each behind what tells it from ours.
+pub fn quoted(text: &str, by: &str) -> String {
+    text.lines().map(|line| whole(format!("{by}{line}")) + "\n").collect()
+}
+
+/// Whether a line stays as it is.
+fn is_whole(line: &str) -> bool {
+    let mark = styled(WHOLE, "");
+    mark.split_once('m').is_some_and(|(mark, _)| line.contains(mark))
+}
+
+/// What a person reads: in their language, and with commands of aitk's as they work here. What is shown of a file stays.
+fn told(text: impl ToMessage) -> String {
+    let line = |line: &str| if is_whole(line) { line.to_owned() } else { as_typed(line) };
+    said(text).split('\n').map(line).collect::<Vec<_>>().join("\n")
+}
+
 /// A text in a look.
 pub fn styled(style: Style, text: impl Display) -> String {
     let (mark, Style(look)) = (&*MARK, style);
@@ -141,10 +158,8 @@ pub fn data(text: &str) {
 /// its indentation, or in its second column. What is to be copied stays whole.
 fn fitting(text: &str, width: Option<usize>) -> String {
     let Some(width) = width.map(|width| width.max(NARROWEST_PAGE)) else { return text.to_owned() };
-    let copied = styled(WHOLE, "");
-    let (copied, _) = copied.split_once('m').unwrap_or_default();
     let fit = |line: &str| {
-        if line.contains(copied) || textwrap::core::display_width(line) <= width {
+        if is_whole(line) || textwrap::core::display_width(line) <= width {
             return line.to_owned();
         }
         let rest = " ".repeat(column(&without_looks(line), width));
@@ -330,14 +345,14 @@ impl Console {
     /// Prints a result for people.
     pub fn page(&self, text: impl ToMessage) {
         if !self.quiet {
-            show(&(as_typed(said(text)).trim_end().to_owned() + "\n"));
+            show(&(told(text).trim_end().to_owned() + "\n"));
         }
     }
 
     /// Says something that is no result, in the person's language, on standard error.
     pub fn say(&self, text: impl ToMessage) {
         if !self.quiet {
-            say(&as_typed(said(text)));
+            say(&told(text));
         }
     }
 
@@ -399,10 +414,10 @@ pub fn print_error(error: &dyn Explain) {
 /// What an error, a warning or a note says, and what to do. Its code stands in front: what is behind it is often a command to
 /// be copied.
 fn say_with_hint(style: Style, head: Message, text: &Message, hint: Option<Message>) {
-    say(&beside(&styled(style, said(head)), &as_typed(said(text)), "    "));
+    say(&beside(&styled(style, said(head)), &told(text), "    "));
     if let Some(hint) = hint {
         let head = format!("  {}", styled(HEAD, said(message!("what to do:"))));
-        say(&beside(&head, &as_typed(said(hint)), "  "));
+        say(&beside(&head, &told(hint), "  "));
     }
 }
 

@@ -245,8 +245,12 @@ fn a_link_is_no_folders_file() {
 fn what_is_confirmed_was_shown_before() {
     let folder = begun(&Home::new());
     let home = Home::new();
-    let shown = home.aitk_in(folder.path(), &["trust"]);
-    let said = text(&shown.stderr);
     let file = std::fs::read_to_string(folder.path().join("aitk.toml")).unwrap();
-    assert!(file.lines().all(|line| said.contains(format!("  | {line}").trim_end())), "{said}");
+    assert!(file.contains("`aitk apply`"), "{file}");
+    // Also where the program has another name: what a file says of it is the file's.
+    let there = folder.path().to_str().unwrap();
+    for shown in [home.aitk_in(folder.path(), &["trust"]), home.aitk_off_path(&["trust", there])] {
+        let said = text(&shown.stderr);
+        assert!(file.lines().all(|line| said.contains(format!("  | {line}").trim_end())), "{said}");
+    }
 }

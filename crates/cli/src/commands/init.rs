@@ -17,7 +17,7 @@ use crate::error::{CliError, steps};
 use crate::folder::{FILE, FolderFile};
 use crate::follow::need_confirmed;
 use crate::given::Given;
-use crate::output::{Console, Diagnostic, GOOD, HEAD, indented, one_line, styled};
+use crate::output::{Console, Diagnostic, GOOD, HEAD, one_line, quoted, styled};
 use crate::progress::Progress;
 use crate::run::{agrees, blocked};
 use crate::session::{Ask, Local, Session};
@@ -137,7 +137,7 @@ pub fn trust(local: &Local, args: &Trust, output: &Console) -> Result<ExitCode, 
         // What is shown is what is confirmed, whatever becomes of the file meanwhile.
         let seen = file.as_seen(&**local);
         output.say(format!("{}:", one_line(file.path().display())));
-        output.say(indented(&seen.shown(), "  | "));
+        output.say(quoted(&seen.shown(), "  | ").trim_end().to_owned());
         output.say(message!("It asks for: {}", file.asks()));
         let is_asked = is_terminal() && !args.yes;
         if is_asked && !agrees(message!("Use it from now on? [y/N] "), false)? {
@@ -224,7 +224,7 @@ fn lock(
 /// What would be written.
 fn would_write(file: &FolderFile, locked: Option<usize>) -> String {
     let mut text = said(message!("{} would be:\n", file.path()));
-    text += &(indented(file.text(), "  | ") + "\n");
+    text += &quoted(file.text(), "  | ");
     if let Some(count) = locked {
         text += &said(message!("{} would hold {count} packages.\n", file.lock_path()));
     }

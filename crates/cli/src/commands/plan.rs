@@ -230,11 +230,7 @@ fn writes(step: &Step) -> String {
         let name = listed(&format!("{}:", write.path));
         match &write.later {
             Some(later) => name + &styled(DIM, indented(&one_line(said(later)), "        ")) + "\n",
-            None => {
-                let lines = write.content.trim_end_matches('\n').lines();
-                let lines = lines.map(|line| output::whole(format!("        | {line}")) + "\n");
-                name + &lines.collect::<String>()
-            }
+            None => name + &output::quoted(write.content.trim_end_matches('\n'), "        | "),
         }
     };
     step.writes.iter().map(write).collect()
