@@ -292,7 +292,7 @@ mod tests {
         let low = Profile::builtin("low").unwrap();
         assert_eq!(
             low.options(),
-            ["mlflow", "pytest", "poetry", "llm", "docker", "cuda-toolkit", "vscode"]
+            ["llm", "mlflow", "pytest", "poetry", "docker", "cuda-toolkit", "vscode"]
         );
         assert!(low.has_options(&["docker".to_owned()]).is_ok());
         let error = low.has_options(&["dokcer".to_owned()]).unwrap_err();
