@@ -124,6 +124,8 @@ vm_start() {
 # On a busy host its timer is too late for the kernel, which takes it for broken and gives up, unless it does not look.
 # Leaves VM_PROCESS.
 vm_qemu() {
+    # It comes to emptying it only after a while, and what the guest before has said would be taken for its own.
+    : >"$VM/console.log"
     qemu-system-x86_64 -accel tcg,thread=multi -cpu max -smp "$VM_CORES" -m "$VM_MEMORY" -nodefaults -display none \
         -serial "file:$VM/console.log" -device virtio-rng-pci \
         -kernel "$VM/vmlinuz" -initrd "$VM/initrd" -append "root=/dev/vda rw console=ttyS0 panic=-1 no_timer_check ${VM_APPEND:-}" \

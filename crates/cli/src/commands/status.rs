@@ -210,7 +210,7 @@ fn project_told<'a>(
 }
 
 /// That a run did not come to its end, and what continues it.
-fn unfinished(run: &Interrupted, env: &str) -> String {
+pub(super) fn unfinished(run: &Interrupted, env: &str) -> String {
     let Interrupted { at: step, env: about } = run;
     let flag = env_flag(about.as_deref().unwrap_or(env));
     said(message!(

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use aitk_env::{Advisory, Audit};
-use aitk_exec::{ExecError, Remedy, VerifyFinding};
+use aitk_exec::{ExecError, Remedy, VerifyFinding, interrupted_run};
 use aitk_plan::{Part, Plan};
 use aitk_system::{Deny, Explain, Message, System, message};
 use schemars::JsonSchema;
@@ -15,6 +15,7 @@ use serde_json::json;
 
 use crate::args::{Common, Verify};
 use crate::commands::capture::scrub;
+use crate::commands::status::unfinished;
 use crate::error::CliError;
 use crate::output::{BAD, Console, DIM, Diagnostic, GOOD, styled};
 use crate::progress::Progress;
@@ -32,6 +33,9 @@ pub struct VerificationTold<'a> {
     ok: bool,
     /// What is not.
     findings: Vec<FindingTold<'a>>,
+    /// The step at which a run about this environment did not come to its end; null where none is open. What is not as it
+    /// should be is then what that run was to make.
+    interrupted: Option<&'a Message>,
     /// With `--audit`: what is known of vulnerabilities; nothing where that could not be had.
     #[serde(skip_serializing_if = "Option::is_none")]
     audit: Option<AuditTold<'a>>,
@@ -86,7 +90,11 @@ pub fn run(
     let unknown = audit.as_ref().and_then(|audit| audit.as_ref().err());
     let known = audit.as_ref().map(|audit| AuditTold(audit.as_ref().ok().and_then(Option::as_ref)));
     let (env, ok) = (args.which.env.as_str(), findings.is_empty());
-    let data = VerificationTold { env, deep: args.deep, ok, findings: list, audit: known };
+    let open = interrupted_run(&session.machine.folders.state, &system);
+    let open = open.filter(|run| !ok && run.goes_on_in(env));
+    let interrupted = open.as_ref().map(|run| &run.at);
+    let data =
+        VerificationTold { env, deep: args.deep, ok, findings: list, interrupted, audit: known };
     let diagnostics = unknown.map(|error| Diagnostic {
         code: error.code().to_owned(),
         severity: "error",
@@ -95,7 +103,8 @@ pub fn run(
     });
     output.result(&data, diagnostics.into_iter().collect(), || {
         let audit = audit.iter().map(|audit| format!("\n\n{}", show_audit(audit)));
-        show(&findings, args.deep) + &audit.collect::<String>()
+        let open = open.as_ref().map(|run| format!("\n{}", unfinished(run, env).trim_end()));
+        show(&findings, args.deep) + &open.unwrap_or_default() + &audit.collect::<String>()
     });
     let known = audit.iter().flatten().flatten().any(|audit| !audit.advisories.is_empty());
     Ok(match unknown {
