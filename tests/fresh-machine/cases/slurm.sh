@@ -99,9 +99,20 @@ until_state() {
     done
 }
 
-step "it is built from what each host says"
+step "aitk says of each host what it is, over SSH, and leaves nothing there"
 play reach.yml
 expect_code 0
+play detect.yml
+expect_code 0
+for name in "${HOSTS[@]}"; do
+    jq -e --arg cpus "$(on "$name" nproc)" '.data.os.id == "debian" and (.data.cpu.threads | tostring) == $cpus' "$home/cluster/machines/$name.json" >/dev/null ||
+        die "this is not $name: $(jq -c '.data | {os, cpu}' "$home/cluster/machines/$name.json")"
+    [[ -z $(on "$name" find /tmp -maxdepth 1 -name 'aitk-*') ]] || die "the program is still on $name"
+    aitk user -- plan --budget workstation --no-resolve --machine "cluster/machines/$name.json"
+    expect_code 0
+done
+
+step "it is built from what each host says"
 play site.yml "${SETTINGS[@]}"
 expect_code 0
 for name in "${HOSTS[@]}"; do
