@@ -38,5 +38,5 @@ fuzz_target!(|data: &[u8]| {
     };
     // Probes run in threads: libFuzzer's panic hook ends the process wherever one panics.
     let tables = TABLES.get_or_init(Tables::default);
-    let _ = examine(&system, &detect(&system, tables).machine, tables, None);
+    let _ = examine(&system, &detect(&system, tables).machine, tables, None, None);
 });
