@@ -1,13 +1,14 @@
-//! What becomes of packages, as it is shown before it is done: by `upgrade`, by `rollback`, and in the history.
+//! What becomes of packages, as it is shown before it is done: by `apply`, `upgrade`, `rollback`, and in the history.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aitk_env::GenerationRecord;
-use aitk_plan::Bytes;
+use aitk_env::{Environments, GenerationRecord};
+use aitk_plan::{Bytes, Lock, Package, Plan};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::output::{BAD, CARE, GOOD, styled};
+use crate::session::Session;
 use crate::words::said;
 
 /// What becomes of a package: its version before and after.
@@ -32,6 +33,17 @@ pub struct Version {
     pub size: Option<u64>,
 }
 
+impl Version {
+    /// A package's, by its name.
+    pub fn of(package: &Package, size: Option<u64>) -> (String, Self) {
+        let text = match &package.build {
+            Some(build) => format!("{} {build}", package.version),
+            None => package.version.clone(),
+        };
+        (package.name.clone(), Self { text, size })
+    }
+}
+
 impl PackageChange {
     /// What differs between the packages of an environment, by their names.
     pub fn between(
@@ -51,6 +63,29 @@ impl PackageChange {
             size: after.get(name).and_then(|version| version.size),
         });
         all.filter(|change| change.before != change.after).collect()
+    }
+
+    /// What a plan changes in the environment that is in use; nothing where there is none, or where it is not known yet.
+    pub fn of_plan(session: &Session, plan: &Plan) -> Vec<Self> {
+        let (system, env) = (&*session.system, &plan.choices.env);
+        let environments = Environments::new(&session.settings.data, env);
+        let current = environments.current(system);
+        let before = current.and_then(|(generation, _)| generation.lock(system).ok());
+        let built = |request: &str| {
+            let all = environments.all(system).into_iter();
+            let mut fits = all.filter(|one| one.record(system).is_some_and(|r| r.request == request));
+            fits.next()?.lock(system).ok()
+        };
+        let after: Option<Lock> = plan
+            .environment()
+            .and_then(|wanted| wanted.lock.clone().or_else(|| built(&wanted.request.digest)));
+        let versions = |lock: &Lock| {
+            lock.packages().map(|one| Version::of(&one.package, one.package.size)).collect()
+        };
+        match (before, after) {
+            (Some(before), Some(after)) => Self::between(env, &versions(&before), &versions(&after)),
+            _ => Vec::new(),
+        }
     }
 
     /// What differs between two generations, as they say it of themselves.

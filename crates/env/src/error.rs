@@ -26,8 +26,9 @@ fn way_to(reason: &Message) -> Message {
         )
     } else if !is("certificate") {
         message!(
-            "check the network and HTTPS_PROXY; a mirror is set with --index-url or --channel, AITK_INDEX_URL or \
-             AITK_CHANNEL, or `index-url` or `channels` in config.toml; a corporate certificate with SSL_CERT_FILE"
+            "check the network and HTTPS_PROXY; a mirror is set with --index-url, --torch-index (PyTorch's own \
+             index) or --channel, AITK_INDEX_URL, AITK_TORCH_INDEX or AITK_CHANNEL, or `index-url`, `torch-index` or \
+             `channels` in config.toml; a corporate certificate with SSL_CERT_FILE"
         )
     } else if is("alert") {
         message!(

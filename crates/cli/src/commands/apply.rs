@@ -12,11 +12,12 @@ use aitk_plan::{Catalog, Locks, Plan, Request, Status};
 use aitk_system::{Deny, Explain, Message, Report, Timestamp, listen_for_interrupts, message};
 
 use crate::args::{Apply, Common};
+use crate::changes::PackageChange;
 use crate::commands::plan::show;
 use crate::config;
 use crate::error::{CliError, HostedError};
 use crate::given::Given;
-use crate::output::{Console, DIM, Diagnostic, GOOD, say, styled};
+use crate::output::{Console, DIM, Diagnostic, GOOD, HEAD, say, styled};
 use crate::places;
 use crate::program;
 use crate::progress::Progress;
@@ -25,6 +26,9 @@ use crate::saved::Saved;
 use crate::session::{Ask, Asked, Local, Prepared, Session, locked};
 use crate::sources;
 use crate::words::said;
+
+/// How many packages are named that change, where not all of it is asked for.
+const NAMED: usize = 12;
 
 pub fn run(
     local: &Local,
@@ -184,6 +188,7 @@ impl ApplyRun<'_> {
         let Session { local, machine, .. } = self.prepared.session;
         if !self.output.json {
             self.output.say(show(plan, self.output.verbose > 0).trim_end());
+            self.show_changes(plan);
             self.output.warn(&plan.warnings);
         }
         let interrupted = interrupted_run(&machine.folders.state, &**local);
@@ -192,6 +197,22 @@ impl ApplyRun<'_> {
             self.output.say(message!(
                 "The last run did not come to its end (at {step}); this one continues."
             ));
+        }
+    }
+
+    /// What becomes of the packages of the environment that is in use, which the steps do not tell.
+    fn show_changes(&self, plan: &Plan) {
+        let changes = PackageChange::of_plan(self.prepared.session, plan);
+        if changes.is_empty() {
+            return;
+        }
+        let most = if self.output.verbose > 0 { changes.len() } else { NAMED };
+        self.output.say(styled(HEAD, said(message!("Packages that change:"))));
+        let named = changes.iter().take(most).map(PackageChange::show);
+        self.output.say(named.collect::<String>().trim_end());
+        if changes.len() > most {
+            let more = message!("  and {} more; -v names all", changes.len() - most);
+            self.output.say(styled(DIM, said(more)));
         }
     }
 

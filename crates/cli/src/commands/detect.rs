@@ -169,7 +169,10 @@ fn processor(page: &mut Page, machine: &Machine) {
         cpu.cores
             .map(|cores| if cores == 1 { message!("1 core") } else { message!("{cores} cores") }),
     );
-    parts.extend(cpu.threads.map(|threads| message!("{threads} threads")));
+    parts.extend(cpu.threads.map(|threads| match threads {
+        1 => message!("1 thread"),
+        threads => message!("{threads} threads"),
+    }));
     parts.extend(cpu.level.as_ref().map(Message::plain));
     page.fact(message!("Processor"), Message::commas(parts));
     if let Some(quota) = cpu.quota {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use aitk_env::Environments;
 use aitk_exec::{Journal, Waiting, waiting};
-use aitk_plan::{Lock, Manager, Package, Part, Plan, Status, Totals};
+use aitk_plan::{Lock, Manager, Part, Plan, Status, Totals};
 use aitk_system::{Deny, listen_for_interrupts, message};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -151,16 +151,8 @@ fn differences(
     if !steps().any(|step| step.status == Status::Needed) {
         return Vec::new();
     }
-    let exact = |version: &str, build: &Option<String>| match build {
-        Some(build) => format!("{version} {build}"),
-        None => version.to_owned(),
-    };
-    let version = |package: &Package, size: Option<u64>| {
-        let text = exact(&package.version, &package.build);
-        (package.name.clone(), Version { text, size })
-    };
-    let before = lock.iter().flat_map(Lock::packages).map(|one| version(&one.package, None));
-    let after = steps().flat_map(|step| &step.packages).map(|one| version(one, one.size));
+    let before = lock.iter().flat_map(Lock::packages).map(|one| Version::of(&one.package, None));
+    let after = steps().flat_map(|step| &step.packages).map(|one| Version::of(one, one.size));
     let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) = (before.collect(), after.collect());
     PackageChange::between(env, &before, &after)
 }

@@ -135,7 +135,7 @@ const OTHER_WORDS: &[(&str, &[&str])] = &[
     ("rollback", &["undo", "revert", "annuler", "revenir"]),
     ("run", &["exec", "lancer", "start"]),
     ("shell", &["activate", "activer", "enter"]),
-    ("status", &["list", "ls", "statut", "état", "etat"]),
+    ("status", &["list", "ls", "history", "generations", "statut", "état", "etat", "historique"]),
     ("upgrade", &["update", "outdated", "mettre-à-jour"]),
     ("verify", &["test", "validate", "vérifier", "verifier"]),
 ];
