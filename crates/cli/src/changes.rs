@@ -73,7 +73,8 @@ impl PackageChange {
         let before = current.and_then(|(generation, _)| generation.lock(system).ok());
         let built = |request: &str| {
             let all = environments.all(system).into_iter();
-            let mut fits = all.filter(|one| one.record(system).is_some_and(|r| r.request == request));
+            let mut fits =
+                all.filter(|one| one.record(system).is_some_and(|r| r.request == request));
             fits.next()?.lock(system).ok()
         };
         let after: Option<Lock> = plan
@@ -83,7 +84,9 @@ impl PackageChange {
             lock.packages().map(|one| Version::of(&one.package, one.package.size)).collect()
         };
         match (before, after) {
-            (Some(before), Some(after)) => Self::between(env, &versions(&before), &versions(&after)),
+            (Some(before), Some(after)) => {
+                Self::between(env, &versions(&before), &versions(&after))
+            }
             _ => Vec::new(),
         }
     }

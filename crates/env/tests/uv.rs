@@ -113,6 +113,21 @@ fn it_is_fetched_checked_and_installed() {
     }
 }
 
+/// Environments of one plan are resolved at a time, and each comes for uv.
+#[test]
+fn all_that_come_for_it_at_once_get_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), Some(index(true)));
+    let (catalog, machine) = (catalog(true), Machine::default());
+    std::thread::scope(|scope| {
+        let fetch = || fetch_uv(&Real, &machine, &catalog, &settings, &Silent).unwrap().path;
+        let all: Vec<_> = (0..8).map(|_| scope.spawn(fetch)).collect();
+        for one in all {
+            assert!(one.join().unwrap().is_file());
+        }
+    });
+}
+
 #[test]
 fn one_that_is_empty_cut_or_changed_is_noticed_and_fetched_anew() {
     let folder = tempfile::tempdir().unwrap();

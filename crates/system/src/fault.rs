@@ -160,7 +160,9 @@ impl Fault {
                  machine, or set AITK_DATA_DIR and AITK_CACHE_DIR to another place"
                 )
             }
-            Self::Loop => message!("a link leads to itself, or stands where none may be: take it away"),
+            Self::Loop => {
+                message!("a link leads to itself, or stands where none may be: take it away")
+            }
             Self::OpenFiles => {
                 message!(
                     "`ulimit -n 4096` lets this shell open more files; then run the same command again"

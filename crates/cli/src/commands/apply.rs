@@ -211,8 +211,8 @@ impl ApplyRun<'_> {
         let named = changes.iter().take(most).map(PackageChange::show);
         self.output.say(named.collect::<String>().trim_end());
         if changes.len() > most {
-            let more = message!("  and {} more; -v names all", changes.len() - most);
-            self.output.say(styled(DIM, said(more)));
+            let more = said(message!("and {} more; -v names all", changes.len() - most));
+            self.output.say(styled(DIM, format!("  {more}")));
         }
     }
 

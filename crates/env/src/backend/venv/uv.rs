@@ -2,6 +2,7 @@
 //! again; or the one that the user names.
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use aitk_detect::Machine;
@@ -24,6 +25,9 @@ use crate::{Settings, text};
 
 /// How long a program may take to say its version.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Whose turn it is to fetch uv in this process.
+static TURN: Mutex<()> = Mutex::new(());
 
 /// A uv that can be run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,6 +111,8 @@ pub fn fetch_uv(
     if let Some(path) = &settings.uv {
         return named_uv(system, catalog, path);
     }
+    // Environments that are resolved at a time all come for it: the first fetches it, and the others find it.
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(uv) = find_uv(system, catalog, settings, true) {
         return Ok(uv);
     }
