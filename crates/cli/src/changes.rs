@@ -71,12 +71,8 @@ impl PackageChange {
         let environments = Environments::new(&session.settings.data, env);
         let current = environments.current(system);
         let before = current.and_then(|(generation, _)| generation.lock(system).ok());
-        let built = |request: &str| {
-            let all = environments.all(system).into_iter();
-            let mut fits =
-                all.filter(|one| one.record(system).is_some_and(|r| r.request == request));
-            fits.next()?.lock(system).ok()
-        };
+        // The one that the steps take, where it was built before.
+        let built = |request: &str| environments.find(system, request)?.0.lock(system).ok();
         let after: Option<Lock> = plan
             .environment()
             .and_then(|wanted| wanted.lock.clone().or_else(|| built(&wanted.request.digest)));
