@@ -186,15 +186,24 @@ impl Progress {
         let Some(state) = self.state().remove(step) else { return };
         state.bar.finish_and_clear();
         let (mark, note) = match outcome {
-            Outcome::Done => (styled(GOOD, "✓"), String::new()),
-            Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
+            Outcome::Done | Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
             Outcome::Reported => (styled(DIM, "·"), said(message!(" (dry run)"))),
             Outcome::Paused => (styled(CARE, "·"), said(message!(" waits for you"))),
             Outcome::Failed => (styled(BAD, "✗"), said(message!(" failed"))),
             Outcome::Interrupted => (styled(CARE, "✗"), said(message!(" interrupted"))),
         };
-        let time = styled(DIM, said(format!("{seconds:.1} s")));
-        self.line(format!("{mark} {}{note}  {time}", state.title));
+        let title = match outcome {
+            // Where nothing is being done, the title of a step would read as if it had been.
+            Outcome::AlreadyDone if !self.in_run.load(Ordering::Relaxed) => {
+                said(message!("checked: {}", state.title))
+            }
+            _ => state.title,
+        };
+        let time = match seconds {
+            ..0.05 => String::new(),
+            _ => styled(DIM, said(format!("  {seconds:.1} s"))),
+        };
+        self.line(format!("{mark} {title}{note}{time}"));
     }
 }
 

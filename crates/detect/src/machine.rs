@@ -160,6 +160,14 @@ pub struct Memory {
     pub zram: Option<u64>,
 }
 
+impl Machine {
+    /// The budget that a machine is for: `workstation` where something in it computes, or is made to.
+    pub fn budget(&self) -> &'static str {
+        let computes = self.jetson.is_some() || self.gpus.iter().any(|gpu| gpu.usable);
+        if computes { "workstation" } else { "low" }
+    }
+}
+
 impl Memory {
     /// What this machine can use at most: its memory, or less where a limit says so.
     pub fn usable(&self) -> Option<u64> {

@@ -334,6 +334,8 @@ pub enum Phase {
     Notebook,
     /// Driver, runtime, framework.
     Accelerator,
+    /// What the user has added.
+    Own,
     /// Everything that uses the environment.
     Tools,
     /// The files of a project.
@@ -352,6 +354,7 @@ impl ToMessage for Phase {
             Self::Libraries => message!("Libraries"),
             Self::Notebook => message!("Notebook"),
             Self::Accelerator => message!("Accelerator"),
+            Self::Own => message!("Your own packages"),
             Self::Tools => message!("Tools"),
             Self::Project => message!("Project"),
             Self::Services => message!("Services"),

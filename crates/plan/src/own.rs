@@ -34,7 +34,7 @@ impl Profile {
         let conda = packages.iter().map(|one| match_spec(one).unwrap_or_else(|| project(one)));
         let step = ProfileStep {
             id: STEP.to_owned(),
-            phase: Phase::Libraries,
+            phase: Phase::Own,
             title: message!("Install the packages that you have added"),
             why: message!("you asked for {list}"),
             manager: None,

@@ -102,7 +102,7 @@ fn show(cleaning: &Cleaning, output: &Console) {
     folders.dedup();
     for folder in folders {
         let count = cleaning.files.iter().filter(|path| path.parent() == Some(folder)).count();
-        let what = said(message!("{count} in {}", folder.display()));
+        let what = said(message!("{count} files and folders in {}", folder.display()));
         output.say(format!("  {} {}", styled(BAD, "-"), one_line(what)));
     }
     for kept in &cleaning.kept {

@@ -7,6 +7,7 @@ use aitk_plan::{Bytes, Catalog, VramFit};
 use aitk_system::{Message, Replay, ToMessage, message};
 
 use super::capture::capture;
+use super::model::memory_for_models;
 use crate::args::{Common, Detect};
 use crate::config::catalog;
 use crate::error::CliError;
@@ -85,7 +86,7 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
         page.means(message!("everything computes on the processor"));
     }
     for gpu in &machine.gpus {
-        graphics(&mut page, gpu, catalog);
+        graphics(&mut page, (machine, gpu), catalog);
     }
     for disk in &machine.disks {
         storage(&mut page, disk);
@@ -105,9 +106,7 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
         }
     }
     page.text += "\n";
-    let usable = machine.gpus.iter().any(|gpu| gpu.usable);
-    let budget = if usable || machine.jetson.is_some() { "workstation" } else { "low" };
-    let budget = if catalog_has(budget) { budget } else { "low" };
+    let budget = machine.budget();
     let next = [
         ("aitk doctor".to_owned(), message!("what stands in the way, and how to mend it")),
         (format!("aitk plan --budget {budget}"), message!("what aitk would do here")),
@@ -118,10 +117,6 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
         page.wrapped(format!("{command:wide$} {}", said(what)), "", "");
     }
     page.text
-}
-
-fn catalog_has(budget: &str) -> bool {
-    aitk_plan::Profile::builtin(budget).is_ok()
 }
 
 fn system(page: &mut Page, machine: &Machine, catalog: &Catalog) {
@@ -208,7 +203,7 @@ fn memory(page: &mut Page, machine: &Machine, catalog: &Catalog) {
     }
 }
 
-fn graphics(page: &mut Page, gpu: &Gpu, catalog: &Catalog) {
+fn graphics(page: &mut Page, (machine, gpu): (&Machine, &Gpu), catalog: &Catalog) {
     let vendor = gpu.vendor.as_str();
     let name = gpu.name.clone().unwrap_or_else(|| {
         let id = gpu.pci_id.as_deref().map(|id| format!(" {id}"));
@@ -228,8 +223,8 @@ fn graphics(page: &mut Page, gpu: &Gpu, catalog: &Catalog) {
     page.means(format!("? {}", said(&gpu.why)));
     let told = page.text.split_off(before).replacen('?', &styled(style, sign), 1);
     page.text += &told;
-    let memory = gpu.parts.iter().max().copied().or(gpu.vram);
-    if let Some(fit) = memory.filter(|_| gpu.usable).and_then(|bytes| catalog.fit.vram(bytes)) {
+    let memory = memory_for_models(machine, gpu).filter(|_| gpu.usable);
+    if let Some(fit) = memory.and_then(|(_, free)| catalog.fit.vram(free)) {
         page.means(models(fit));
     }
 }

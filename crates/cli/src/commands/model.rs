@@ -64,18 +64,14 @@ impl Model {
         let usable = machine.gpus.iter().filter(|gpu| gpu.usable);
         let cards = usable.filter_map(|gpu| {
             let name = gpu.name.as_deref().unwrap_or(gpu.vendor.as_str());
-            match gpu.parts.iter().max().copied().or(gpu.vram) {
-                Some(memory) => Some(device("gpu", name, memory, memory)),
-                // It shares the memory of the machine.
-                None => machine.memory.usable().map(|all| device("gpu", name, all, all / 4 * 3)),
-            }
+            let (memory, free) = memory_for_models(machine, gpu)?;
+            Some(device("gpu", name, memory, free))
         });
         let mut devices: Vec<_> = cards.collect();
         devices.extend(whole(machine).into_iter().map(together));
-        // The system and what else runs there keep a part of it.
         devices.extend(machine.memory.usable().map(|memory| {
             let name = machine.cpu.model.as_deref().unwrap_or_default();
-            device("cpu", name, memory, memory / 4 * 3)
+            device("cpu", name, memory, beside_the_system(memory))
         }));
         let needs = needs.into_iter().map(|(bits, bytes)| Takes { bits, bytes }).collect();
         let (source, as_of) = (weights.source.clone(), weights.as_of.clone());
@@ -119,6 +115,20 @@ impl Model {
         page.dim(message!("computed, with what a runtime takes: {}", self.as_of), "  ");
         page.text
     }
+}
+
+/// The memory that a graphics processor computes in, and how much of it a model can have, in bytes. One without a memory of
+/// its own, a Jetson's, shares the machine's.
+pub fn memory_for_models(machine: &Machine, gpu: &Gpu) -> Option<(u64, u64)> {
+    match gpu.parts.iter().max().copied().or(gpu.vram) {
+        Some(memory) => Some((memory, memory)),
+        None => machine.memory.usable().map(|all| (all, beside_the_system(all))),
+    }
+}
+
+/// What the system and what else runs there leave of the machine's memory.
+fn beside_the_system(memory: u64) -> u64 {
+    memory / 4 * 3
 }
 
 /// The GPUs of each maker that can hold a model together: whole ones with a memory of their own, where there are several.

@@ -4,12 +4,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use aitk_env::{Environments, Generation, GenerationRecord};
+use aitk_env::{Environments, Generation, GenerationRecord, Usage};
 use aitk_exec::{
     ExecError, Interrupted, ProjectState, ServiceState, brought, env_flag, interrupted_run,
     project_state, service_states,
 };
-use aitk_plan::{FrameworkPlan, Manager, Request, Warning};
+use aitk_plan::{Bytes, FrameworkPlan, Manager, Request, Warning};
 use aitk_system::{Explain, Message, System, ToMessage, message};
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -91,6 +91,14 @@ struct EnvironmentTold<'a> {
     manager: Manager,
     /// What the user has put into it.
     added: &'a [String],
+    /// Bytes that come free with it.
+    own: u64,
+    /// Bytes that it shares with other generations and with the cache.
+    shared: u64,
+    /// How many other generations stand beside it.
+    others: usize,
+    /// Bytes that come free with all of those.
+    others_own: u64,
 }
 
 /// A service of systemd's.
@@ -298,6 +306,9 @@ struct ShownEnvironment<'a> {
     packages: usize,
     /// What the user has put into it, as they would ask for it.
     added: Vec<String>,
+    usage: Usage,
+    /// The generations beside it: how many, and what they take together.
+    others: (usize, Usage),
 }
 
 impl<'a> ShownEnvironment<'a> {
@@ -307,6 +318,11 @@ impl<'a> ShownEnvironment<'a> {
         (generation, record): (&Generation, &'a GenerationRecord),
         system: &dyn System,
     ) -> Self {
+        let mut others = (0, Usage::default());
+        for other in environments.all(system).iter().filter(|other| *other != generation) {
+            others.0 += 1;
+            others.1.add(system, other.path());
+        }
         Self {
             name,
             path: environments.current_path(),
@@ -315,6 +331,8 @@ impl<'a> ShownEnvironment<'a> {
             framework: None,
             packages: record.layers.values().map(|layer| layer.len()).sum(),
             added: generation.added(system).iter().map(ToString::to_string).collect(),
+            usage: Usage::of(system, generation.path()),
+            others,
         }
     }
 
@@ -329,6 +347,10 @@ impl<'a> ShownEnvironment<'a> {
             packages: self.packages,
             manager: self.record.manager,
             added: &self.added,
+            own: self.usage.own(),
+            shared: self.usage.shared(),
+            others: self.others.0,
+            others_own: self.others.1.own(),
         }
     }
 
@@ -349,6 +371,16 @@ impl<'a> ShownEnvironment<'a> {
         text += &row(message!("Packages"), packages);
         if !self.added.is_empty() {
             text += &row(message!("Added by you"), self.added.told());
+        }
+        let (own, shared) = (Bytes(self.usage.own()), Bytes(self.usage.shared()));
+        text += &row(message!("Size"), message!("{own} of its own, {shared} shared"));
+        let (count, others) = &self.others;
+        if *count > 0 {
+            let beside = message!(
+                "{count} more, {}: `aitk status --history` lists them, `aitk clean` takes away what is not needed",
+                Bytes(others.own())
+            );
+            text += &row(message!("Beside it"), beside);
         }
         text + &styled(DIM, said(message!("`aitk verify` checks all of it"))) + "\n"
     }

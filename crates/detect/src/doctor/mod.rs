@@ -401,7 +401,10 @@ impl ProbeContext<'_> {
         match (&self.prefix, self.own) {
             // What the user told pip stays.
             _ if code == "AITK-H24" && system::breaks_the_system(self) => None,
-            (None, _) => words.aitk.clone(),
+            (None, _) => {
+                let budget = format!(" --budget {}", self.machine.budget());
+                words.aitk.as_ref().map(|command| command.replace(" --budget low", &budget))
+            }
             (Some(_), None) => None,
             // Where what is wished for is what is there, `apply` has nothing to do, unless it wishes for something else.
             (Some(_), Some(own)) => {

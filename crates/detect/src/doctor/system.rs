@@ -21,6 +21,9 @@ const PIP_KEEPS: u64 = 3 << 30;
 /// What an environment with PyTorch for CUDA takes (measured: 5.4 GB in 35,277 files), with a little to spare.
 const ENVIRONMENT: u64 = 6 << 30;
 const FILES: u64 = 40_000;
+/// The same where it stands already: what notebooks, caches and packages of the user's own take next.
+const UPKEEP: u64 = 1 << 30;
+const MORE_FILES: u64 = 5_000;
 /// Below this, an import of a framework beside an ordinary load is ended by the kernel.
 const MEMORY: u64 = 2 << 30;
 /// How far a clock may be behind before it matters, in seconds.
@@ -120,11 +123,14 @@ pub(super) fn small_tmp(case: &ProbeContext<'_>) -> Vec<Message> {
 pub(super) fn full_disk(case: &ProbeContext<'_>) -> Vec<Message> {
     let disks = case.machine.disks.iter();
     let data = disks.filter(|disk| disk.uses.iter().any(|own| own == "data"));
+    let (room, files) = match case.prefix {
+        Some(_) => (UPKEEP, MORE_FILES),
+        None => (ENVIRONMENT, FILES),
+    };
     data.flat_map(|disk| {
         let mount = disk.mount.display();
-        let bytes =
-            (disk.free < ENVIRONMENT).then(|| message!("{mount} has {} free", size(disk.free)));
-        let inodes = disk.free_inodes.filter(|inodes| *inodes < FILES);
+        let bytes = (disk.free < room).then(|| message!("{mount} has {} free", size(disk.free)));
+        let inodes = disk.free_inodes.filter(|inodes| *inodes < files);
         bytes
             .into_iter()
             .chain(inodes.map(|inodes| message!("{mount} has room for {inodes} more files")))
