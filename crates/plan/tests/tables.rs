@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::ptr;
 
 use aitk_detect::{Provider, Tables};
-use aitk_plan::{AptSourceRow, Catalog, DriverRow, judges};
+use aitk_plan::{AptSourceRow, Build, Catalog, DriverRow, Manager, judges};
 
 fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -262,4 +262,18 @@ fn every_row_of_the_tables_of_packages_can_be_reached() {
     let beginnings = catalog.unpacks.iter().flat_map(|row| &row.beginnings);
     lost.extend(twice("archive", beginnings.map(String::as_str)));
     assert!(lost.is_empty(), "nobody can reach {lost:#?}");
+}
+
+#[test]
+fn for_every_build_of_pytorchs_own_index_for_nvidia_one_of_the_general_index_stands_in() {
+    let catalog = Catalog::builtin().unwrap();
+    let rows = || catalog.builds("pytorch", Manager::Venv).filter(|row| row.kind == "cuda");
+    for own in rows().filter(|row| row.torch_backend.is_some()) {
+        let stands_in = |row: &Build| {
+            row.note.is_some()
+                && row.torch_backend.is_none()
+                && (&row.cuda, &row.driver) == (&own.cuda, &own.driver)
+        };
+        assert!(rows().any(stands_in), "{}", own.name);
+    }
 }

@@ -75,6 +75,8 @@ SHOW=30 aitk plain -- status --history
 expect_code 0
 expect_said "upgrade +$before → $upgraded"
 expect_said "rollback +$upgraded → $before"
+expect_said 'Size +[0-9.]+ [kMG]?B of its own, [0-9.]+ [kMG]?B shared'
+expect_said 'Beside it +1 more, [0-9.]+ [kMG]?B:'
 SHOW=5 aitk plain -- rollback "${upgraded:0:8}" --yes
 expect_code 0
 [[ $(version_of aitk-test-lib) == 2.* ]] || die "it has not gone forward again"

@@ -68,6 +68,8 @@ struct PartTold<'a> {
 #[derive(Serialize, JsonSchema)]
 struct ParameterTold {
     name: String,
+    /// What it is; empty where `one_of` says it.
+    what: String,
     /// What it is where nothing is set.
     default: String,
     /// What it must look like, as a regular expression.
@@ -171,7 +173,8 @@ fn platform_data<'a>(
         target.optional.keys().map(|name| PartTold { name, what: text(&["optional", name]) });
     let parameters = targets.declared(target)?.into_iter().map(|(name, parameter)| {
         let aitk_export::Parameter { default, pattern, one_of, .. } = parameter.clone();
-        ParameterTold { name, default, pattern, one_of }
+        let what = targets.what_is_set(target, &name, Language::ENGLISH).to_owned();
+        ParameterTold { name, what, default, pattern, one_of }
     });
     Ok(PlatformTold {
         name: &target.name,
@@ -198,11 +201,11 @@ fn show_platform(targets: &TargetList, target: &Target) -> Result<String, CliErr
         said += &line(["--part", name].join(" "), text(&["optional", name]));
     }
     for (name, parameter) in targets.declared(target)? {
-        let values = match parameter.one_of.is_empty() {
-            true => String::new(),
+        let what = match parameter.one_of.is_empty() {
+            true => targets.what_is_set(target, &name, language()).to_owned(),
             false => parameter.one_of.join(", "),
         };
-        said += &line(["--set ", &name, "=", &parameter.default].concat(), &values);
+        said += &line(["--set ", &name, "=", &parameter.default].concat(), &what);
     }
     Ok(said + "\n")
 }

@@ -153,6 +153,19 @@ impl TargetList {
         self.merged(target, |target| target.parameter.clone())
     }
 
+    /// What one of them is, in words; nothing of what is one of a few values, which say it.
+    pub fn what_is_set<'a>(
+        &'a self,
+        target: &'a Target,
+        name: &str,
+        language: Language,
+    ) -> &'a str {
+        let parts = target.part.iter().rev().filter_map(|part| self.any(&part.target).ok());
+        let texts = std::iter::once(target).chain(parts);
+        let mut texts = texts.map(|target| target.text(language, &["parameter", name]));
+        texts.find(|text| !text.is_empty()).unwrap_or_default()
+    }
+
     /// The parameters of a target and its parts, as they are set.
     pub(super) fn parameters(
         &self,

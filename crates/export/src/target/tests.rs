@@ -688,6 +688,14 @@ fn used(list: &TargetList, target: &Target) -> BTreeSet<String> {
     used.extend(target.down.iter().map(|row| format!("texts.down.{}", row.say)));
     used.extend(target.optional.keys().map(|name| format!("texts.optional.{name}")));
     used.extend(target.service.iter().map(|row| format!("texts.service.{}", row.name)));
+    // What is one of a few values says itself what it is.
+    let open = target.parameter.iter().filter(|(_, parameter)| parameter.one_of.is_empty());
+    let open: Vec<_> = open.map(|(name, _)| format!("texts.parameter.{name}")).collect();
+    for name in &open {
+        let text = target.text(Language::ENGLISH, &name.split('.').skip(1).collect::<Vec<_>>());
+        assert!(!text.is_empty(), "{}: {name}", target.name);
+    }
+    used.extend(open);
     for row in &target.service {
         let said = row.health.iter().chain(&row.ports).chain([&row.address, &row.says]);
         let said = said.chain(row.secret.iter().flat_map(|secret| &secret.command));
