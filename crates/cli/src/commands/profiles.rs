@@ -188,8 +188,13 @@ fn platform_data<'a>(
 fn show_platform(targets: &TargetList, target: &Target) -> Result<String, CliError> {
     let text = |path: &[&str]| target.text(language(), path);
     let line = |flag: String, what: &str| {
-        let (indent, below) = (format!("        {flag:24} "), " ".repeat(33));
-        textwrap::fill(what, wrapping(page_width(), &indent, &below)).trim_end().to_owned() + "\n"
+        let below = " ".repeat(33);
+        let (head, indent) = match flag.chars().count() {
+            ..=24 => (String::new(), format!("        {flag:24} ")),
+            _ => (format!("        {flag}\n"), below.clone()),
+        };
+        let what = textwrap::fill(what, wrapping(page_width(), &indent, &below));
+        head + what.trim_end() + "\n"
     };
     let name = styled(HEAD, format!("--platform {}", target.name));
     let mut said = format!("\n    {name}\n");
