@@ -109,9 +109,9 @@ fn with_values(command: Command) -> Command {
         match values(&name, &arg) {
             Some(values) => arg.add(ArgValueCompleter::new(move |typed: &OsStr| {
                 let begins =
-                    |one: &Value| typed.to_str().is_some_and(|by| one.word.starts_with(by));
+                    |one: &Suggestion| typed.to_str().is_some_and(|by| one.word.starts_with(by));
                 let fitting = values().into_iter().filter(|one| begins(one) && is_plain(&one.word));
-                fitting.map(Value::candidate).collect::<Vec<_>>()
+                fitting.map(Suggestion::candidate).collect::<Vec<_>>()
             })),
             None if hint == ValueHint::AnyPath => arg.add(ArgValueCompleter::new(paths)),
             None => arg,
@@ -120,13 +120,13 @@ fn with_values(command: Command) -> Command {
     command.mut_subcommands(with_values)
 }
 
-/// A value, and what it is.
-struct Value {
+/// A value that a shell offers, and what is said beside it.
+struct Suggestion {
     word: String,
     what: String,
 }
 
-impl Value {
+impl Suggestion {
     fn new(word: impl Into<String>, what: impl Into<String>) -> Self {
         Self { word: word.into(), what: what.into() }
     }
@@ -142,7 +142,7 @@ fn is_plain(text: &str) -> bool {
 }
 
 /// What the value of an argument can be, where that is looked up.
-fn values(command: &str, arg: &Arg) -> Option<fn() -> Vec<Value>> {
+fn values(command: &str, arg: &Arg) -> Option<fn() -> Vec<Suggestion>> {
     Some(match (command, arg.get_id().as_str()) {
         (_, "budget") | ("profiles", "name") => budgets,
         (_, "framework") => frameworks,
@@ -190,27 +190,27 @@ fn profiles() -> Vec<Profile> {
     Profile::names().filter(meant).filter_map(|name| Profile::builtin(name).ok()).collect()
 }
 
-fn budgets() -> Vec<Value> {
+fn budgets() -> Vec<Suggestion> {
     let all = Profile::names().filter_map(|name| Profile::builtin(name).ok());
-    all.map(|profile| Value::new(&profile.name, said(&profile.title))).collect()
+    all.map(|profile| Suggestion::new(&profile.name, said(&profile.title))).collect()
 }
 
-fn commands() -> Vec<Value> {
+fn commands() -> Vec<Suggestion> {
     let command = command();
     let all = command.get_subcommands();
     let about = |one: &Command| one.get_about().map(ToString::to_string).unwrap_or_default();
-    all.map(|one| Value::new(one.get_name(), about(one))).collect()
+    all.map(|one| Suggestion::new(one.get_name(), about(one))).collect()
 }
 
-fn frameworks() -> Vec<Value> {
+fn frameworks() -> Vec<Suggestion> {
     let own = catalog(&Real, &folders(&Real)).ok();
     let Some(catalog) = own.or_else(|| Catalog::builtin().ok()) else { return Vec::new() };
-    catalog.framework_names().into_iter().map(|name| Value::new(name, "")).collect()
+    catalog.framework_names().into_iter().map(|name| Suggestion::new(name, "")).collect()
 }
 
 /// Everything of a list once, in its order.
-fn once(all: impl IntoIterator<Item = Value>) -> Vec<Value> {
-    let mut once: Vec<Value> = Vec::new();
+fn once(all: impl IntoIterator<Item = Suggestion>) -> Vec<Suggestion> {
+    let mut once: Vec<Suggestion> = Vec::new();
     for one in all {
         if !once.iter().any(|known| known.word == one.word) {
             once.push(one);
@@ -219,28 +219,28 @@ fn once(all: impl IntoIterator<Item = Value>) -> Vec<Value> {
     once
 }
 
-fn options() -> Vec<Value> {
+fn options() -> Vec<Suggestion> {
     let of = |profile: &Profile| {
         let words = profile.options().into_iter();
         let step =
             |word: &str| profile.steps.iter().find(|step| step.with.as_deref() == Some(word));
         let title = |word: &str| step(word).map(|step| said(&step.title)).unwrap_or_default();
-        words.map(|word| Value::new(word, title(word))).collect::<Vec<_>>()
+        words.map(|word| Suggestion::new(word, title(word))).collect::<Vec<_>>()
     };
     once(profiles().iter().flat_map(of))
 }
 
-fn platform(target: &Target) -> Value {
-    Value::new(&target.name, target.text(language(), &["when"]))
+fn platform(target: &Target) -> Suggestion {
+    Suggestion::new(&target.name, target.text(language(), &["when"]))
 }
 
-fn parts(target: &Target) -> Vec<Value> {
-    let part = |name: &String| Value::new(name, target.text(language(), &["optional", name]));
+fn parts(target: &Target) -> Vec<Suggestion> {
+    let part = |name: &String| Suggestion::new(name, target.text(language(), &["optional", name]));
     target.optional.keys().map(part).collect()
 }
 
 /// Something of the platform that was typed, else of all of the budget's.
-fn of_platforms(of: impl Fn(&TargetList, &Target) -> Vec<Value>) -> Vec<Value> {
+fn of_platforms(of: impl Fn(&TargetList, &Target) -> Vec<Suggestion>) -> Vec<Suggestion> {
     let Ok(targets) = targets(&Real) else { return Vec::new() };
     let platform = typed("platform");
     let meant = |target: &&Target| platform.as_ref().is_none_or(|name| *name == target.name);
@@ -249,13 +249,13 @@ fn of_platforms(of: impl Fn(&TargetList, &Target) -> Vec<Value>) -> Vec<Value> {
     once(all.filter(meant).flat_map(|target| of(&targets, target)))
 }
 
-fn forms() -> Vec<Value> {
+fn forms() -> Vec<Suggestion> {
     let Ok(targets) = targets(&Real) else { return Vec::new() };
     targets.listed().map(platform).collect()
 }
 
 /// What can be set of the form or the platform that was typed.
-fn settings() -> Vec<Value> {
+fn settings() -> Vec<Suggestion> {
     let Ok(list) = targets(&Real) else { return Vec::new() };
     let form = words_so_far().find_map(|word| list.named(&word).ok().cloned());
     match form {
@@ -264,19 +264,19 @@ fn settings() -> Vec<Value> {
     }
 }
 
-fn settings_of(targets: &TargetList, target: &Target) -> Vec<Value> {
+fn settings_of(targets: &TargetList, target: &Target) -> Vec<Suggestion> {
     let declared = targets.declared(target).unwrap_or_default().into_iter();
     let words = declared.flat_map(|(name, parameter)| match parameter.one_of.is_empty() {
         true => vec![format!("{name}=")],
         false => parameter.one_of.iter().map(|value| format!("{name}={value}")).collect(),
     });
-    words.map(|word| Value::new(word, "")).collect()
+    words.map(|word| Suggestion::new(word, "")).collect()
 }
 
-fn environments() -> Vec<Value> {
+fn environments() -> Vec<Suggestion> {
     let all = Real.list(&folders(&Real).data.join("envs")).unwrap_or_default().into_iter();
     all.filter(|name| names::environment_name::fits(name))
-        .map(|name| Value::new(name, ""))
+        .map(|name| Suggestion::new(name, ""))
         .collect()
 }
 
@@ -289,7 +289,7 @@ fn environment() -> (String, Environments) {
 }
 
 /// The generations that can be gone back to, each with when it was in use last.
-fn generations() -> Vec<Value> {
+fn generations() -> Vec<Suggestion> {
     let (_, environments) = environment();
     let history = environments.history(&Real);
     let all = environments.all(&Real).into_iter();
@@ -297,20 +297,20 @@ fn generations() -> Vec<Value> {
     let told = others.map(|generation| {
         let last = history.iter().rfind(|switch| switch.to == generation.folder());
         let when = last.map(|switch| said(message!("in use from {}", switch.when)));
-        Value::new(generation.folder(), when.unwrap_or_default())
+        Suggestion::new(generation.folder(), when.unwrap_or_default())
     });
     told.collect()
 }
 
 /// The packages of the user's own in the environment.
-fn packages() -> Vec<Value> {
+fn packages() -> Vec<Suggestion> {
     let (name, environments) = environment();
     let receipt = Receipt::load(&folders(&Real).state, &Real).unwrap_or_default();
     let record = environments.current(&Real).map(|(_, record)| record);
     let wish = receipt.wish(&name, record.as_ref()).cloned();
     let wish = wish.and_then(|wish| serde_json::from_value::<Request>(wish).ok());
     let added = wish.map(|wish| wish.choices.packages).unwrap_or_default();
-    added.iter().map(|one| Value::new(project(one), one)).collect()
+    added.iter().map(|one| Suggestion::new(project(one), one)).collect()
 }
 
 #[cfg(test)]

@@ -9,12 +9,12 @@ use crate::commands::{
     model::Model, profiles::ProfileTold, remove::RemovalTold, rollback::RollbackTold,
     status::StatusTold, upgrade::UpgradeTold, verify::VerificationTold,
 };
-use crate::output::Kind;
+use crate::output::Document;
 use crate::run::RunTold;
 
 macro_rules! kinds {
     ($($kind:literal: $type:ty,)+) => {
-        $(impl Kind for $type {
+        $(impl Document for $type {
             const KIND: &'static str = $kind;
         })+
 
@@ -61,7 +61,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::output::{Envelope, Line};
+    use crate::output::{Envelope, Notice};
 
     /// What is written of a type.
     fn schema<T: JsonSchema>() -> Value {
@@ -83,7 +83,7 @@ mod tests {
     #[serde(untagged)]
     #[expect(dead_code, reason = "for its schema")]
     enum Event_<'a> {
-        Said(Line),
+        Said(Notice),
         OfRun(Event<'a>),
     }
 

@@ -207,7 +207,7 @@ pub fn ask(text: &str) {
     }
     let text = printable(text, false);
     if !text.trim().is_empty() {
-        event(&Line::Message { text: text.trim().to_owned() });
+        event(&Notice::Message { text: text.trim().to_owned() });
     }
 }
 
@@ -267,7 +267,7 @@ impl From<&Warning> for Diagnostic {
 }
 
 /// What a command prints by `--json`.
-pub trait Kind: Serialize + JsonSchema {
+pub trait Document: Serialize + JsonSchema {
     /// Its name: `docs/json/KIND.schema.json` says what it holds.
     const KIND: &'static str;
 }
@@ -288,7 +288,7 @@ pub struct Envelope<T> {
 /// A line of standard error by `--progress json`, beside what a run tells of its steps.
 #[derive(Serialize, JsonSchema)]
 #[serde(tag = "event", rename_all = "snake_case")]
-pub enum Line {
+pub enum Notice {
     /// Something is said.
     Message {
         /// In words.
@@ -328,7 +328,7 @@ impl Console {
     }
 
     /// Prints a result: as JSON where that is asked for, else as the text, in the person's language.
-    pub fn result<T: Kind, M: ToMessage>(
+    pub fn result<T: Document, M: ToMessage>(
         &self,
         data: &T,
         diagnostics: Vec<Diagnostic>,
@@ -364,7 +364,7 @@ impl Console {
         for warning in warnings {
             if LINES_ARE_JSON.load(Ordering::Relaxed) {
                 let Warning { code, message, hint } = warning.clone();
-                event(&Line::Warning { code, message, hint });
+                event(&Notice::Warning { code, message, hint });
                 continue;
             }
             if !self.quiet {
@@ -404,7 +404,7 @@ impl Console {
 pub fn print_error(error: &dyn Explain) {
     if LINES_ARE_JSON.load(Ordering::Relaxed) {
         let (message, hint) = (error.message(), error.hint());
-        event(&Line::Error { code: error.code().to_owned(), message, hint });
+        event(&Notice::Error { code: error.code().to_owned(), message, hint });
         return;
     }
     let head = message!("error[{}]:", error.code());

@@ -32,13 +32,13 @@ pub struct JudgeTool {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Table {
+struct JudgeTable {
     judge: Vec<JudgeTool>,
 }
 
 static JUDGES: LazyLock<Vec<JudgeTool>> = LazyLock::new(|| {
     let table = toml::from_str(aitk_system::builtin("catalog/judges.toml"));
-    let table: Table = table.unwrap_or_else(|error| unreachable!("{error}"));
+    let table: JudgeTable = table.unwrap_or_else(|error| unreachable!("{error}"));
     table.judge
 });
 

@@ -6,11 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What English sentences are in a language, sorted by the English.
-pub(crate) type Table = &'static [(&'static str, &'static str)];
+pub(crate) type Translations = &'static [(&'static str, &'static str)];
 
 /// Every language but English, by its code, with its messages. `build.rs` makes it of
 /// `profiles/texts/languages.toml` and `messages.XX.toml` beside it.
-pub(crate) static LANGUAGES: &[(&str, Table)] = include!(concat!(env!("OUT_DIR"), "/languages.rs"));
+pub(crate) static LANGUAGES: &[(&str, Translations)] =
+    include!(concat!(env!("OUT_DIR"), "/languages.rs"));
 
 /// A language that there are texts in: English, which the sources are written in, or one of
 /// `profiles/texts/languages.toml`.

@@ -3,12 +3,12 @@
 
 use aitk_system::Message;
 
-use crate::language::{LANGUAGES, Language, Table};
+use crate::language::{LANGUAGES, Language, Translations};
 
 /// Sentences, units and signs of a language by their English.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Messages {
-    all: Table,
+    all: Translations,
 }
 
 impl Messages {

@@ -17,7 +17,7 @@ pub struct Model {
     /// Its parameters, in billions.
     billions: f64,
     /// What it takes while it runs.
-    needs: Vec<Takes>,
+    needs: Vec<MemoryNeed>,
     /// What there is to run it on.
     devices: Vec<Device>,
     /// GPUs that cannot be used as they stand.
@@ -27,7 +27,7 @@ pub struct Model {
 }
 
 #[derive(Serialize, JsonSchema)]
-struct Takes {
+struct MemoryNeed {
     /// With weights of so many bits,
     bits: u8,
     /// so many bytes.
@@ -73,7 +73,7 @@ impl Model {
             let name = machine.cpu.model.as_deref().unwrap_or_default();
             device("cpu", name, memory, beside_the_system(memory))
         }));
-        let needs = needs.into_iter().map(|(bits, bytes)| Takes { bits, bytes }).collect();
+        let needs = needs.into_iter().map(|(bits, bytes)| MemoryNeed { bits, bytes }).collect();
         let (source, as_of) = (weights.source.clone(), weights.as_of.clone());
         let idle = machine.gpus.iter().filter(|gpu| !gpu.usable);
         let mut idle: Vec<_> =

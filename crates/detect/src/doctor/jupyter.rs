@@ -49,14 +49,14 @@ pub(super) fn configurations(case: &ProbeContext<'_>) -> Vec<Message> {
 }
 
 /// Class, key and value of each text that a configuration sets.
-type Settings = Vec<(String, String, String)>;
+type TraitValues = Vec<(String, String, String)>;
 
-fn of_python(text: &str) -> Settings {
+fn of_python(text: &str) -> TraitValues {
     let owned = |(class, key, value): (&str, &str, &str)| (class.into(), key.into(), value.into());
     text.lines().filter_map(setting).map(owned).collect()
 }
 
-fn of_json(text: &str) -> Settings {
+fn of_json(text: &str) -> TraitValues {
     type Classes = BTreeMap<String, BTreeMap<String, serde_json::Value>>;
     let classes = serde_json::from_str::<Classes>(text).unwrap_or_default();
     let settings = classes.into_iter().flat_map(|(class, settings)| {
