@@ -307,7 +307,7 @@ fn packages() -> Vec<Suggestion> {
     let (name, environments) = environment();
     let receipt = Receipt::load(&folders(&Real).state, &Real).unwrap_or_default();
     let record = environments.current(&Real).map(|(_, record)| record);
-    let wish = receipt.wish(&name, record.as_ref()).cloned();
+    let wish = receipt.request(&name, record.as_ref()).cloned();
     let wish = wish.and_then(|wish| serde_json::from_value::<Request>(wish).ok());
     let added = wish.map(|wish| wish.choices.packages).unwrap_or_default();
     added.iter().map(|one| Suggestion::new(project(one), one)).collect()

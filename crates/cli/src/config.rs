@@ -60,7 +60,7 @@ impl Config {
                     file,
                     line: 1,
                     column: 1,
-                    message: unfit.told(),
+                    message: unfit.to_message(),
                 })?;
                 config.index_url = Some(index);
             }
@@ -108,7 +108,7 @@ pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliErr
     let file = path.to_string_lossy();
     let told = |reason: Message| CliError::Catalog { path: path.clone(), reason };
     let values: serde_json::Value = parse_toml(&file, &text)?;
-    names::lines_only(&values).map_err(|unfit| told(unfit.told()))?;
+    names::lines_only(&values).map_err(|unfit| told(unfit.to_message()))?;
     let overlay = parse_toml(&file, &text)?;
     let tables = Tables::with(overlay).map_err(told)?;
     Ok(Catalog::with(tables)?)

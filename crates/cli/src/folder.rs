@@ -117,7 +117,7 @@ impl FolderFile {
             }
             system.foreign_text(&path, longest).map_err(|error| match error.kind() {
                 ErrorKind::InvalidData | ErrorKind::FileTooLarge => {
-                    CliError::BadFolderFile { path, reason: error.told() }
+                    CliError::BadFolderFile { path, reason: error.to_message() }
                 }
                 _ => CliError::io(path)(error),
             })
@@ -330,7 +330,7 @@ impl FolderFile {
         let environments = Environments::new(&folders.data, &self.env());
         let Some((generation, record)) = environments.current(system) else { return Ok(None) };
         let receipt = Receipt::load(&folders.state, system)?;
-        let wish = receipt.wish(&self.env(), Some(&record)).cloned();
+        let wish = receipt.request(&self.env(), Some(&record)).cloned();
         let wish = wish.and_then(|wish| serde_json::from_value::<Request>(wish).ok());
         let Some(wish) = wish else { return Ok(None) };
         if !self.is_all_of(&wish) {
@@ -410,7 +410,7 @@ fn chosen(key: &str, value: &Value, folder: &Path) -> Result<(&'static str, Vec<
     };
     let one = |value: &Value| {
         let text = value.as_str().ok_or_else(|| message!("text in quotes is expected"))?;
-        names::line::check(text).map_err(|unfit| unfit.told())?;
+        names::line::check(text).map_err(|unfit| unfit.to_message())?;
         read(row, text, folder)
     };
     let values = match (row.takes, value) {

@@ -239,7 +239,7 @@ pub fn read(row: &Choice, text: &str, folder: &Path) -> Result<String, Message> 
 
 /// A path, which is made absolute: it counts from everywhere.
 fn path(text: &str) -> Result<String, Message> {
-    let path = std::path::absolute(text).map_err(|error| error.told())?;
+    let path = std::path::absolute(text).map_err(|error| error.to_message())?;
     Ok(path.to_string_lossy().into_owned())
 }
 

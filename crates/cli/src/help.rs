@@ -108,7 +108,7 @@ pub fn refuse(error: clap::Error) -> ExitCode {
         ask(&format!(
             "{} {}\n",
             styled(BAD, said(message!("error:"))),
-            said(usage::told(&error, &words))
+            said(usage::explained(&error, &words))
         ));
     } else {
         show(&with_heads(&in_help(&error.render().to_string())));

@@ -4,13 +4,13 @@ use aitk_detect::Machine;
 use aitk_plan::{Advice, Plan};
 
 use crate::commands::{
-    advise::OffersTold, bundle::BundleTold, clean::CleaningTold, export::ExportTold,
-    export::TargetTold, init::InitTold, init::TrustTold, lock::LockTold, mend::DoctorTold,
-    model::Model, profiles::ProfileTold, remove::RemovalTold, rollback::RollbackTold,
-    status::StatusTold, upgrade::UpgradeTold, verify::VerificationTold,
+    advise::OffersReport, bundle::BundleReport, clean::CleaningReport, export::ExportReport,
+    export::TargetInfo, init::InitReport, init::TrustReport, lock::LockReport, mend::DoctorReport,
+    model::Model, profiles::ProfileInfo, remove::RemovalReport, rollback::RollbackReport,
+    status::StatusReport, upgrade::UpgradeReport, verify::VerificationReport,
 };
 use crate::output::Document;
-use crate::run::RunTold;
+use crate::run::RunReport;
 
 macro_rules! kinds {
     ($($kind:literal: $type:ty,)+) => {
@@ -28,25 +28,25 @@ macro_rules! kinds {
 
 kinds! {
     "advice": Advice,
-    "bundle": BundleTold<'_>,
-    "cleaning": CleaningTold<'_>,
-    "doctor": DoctorTold<'_>,
-    "export": ExportTold<'_>,
-    "init": InitTold,
-    "lock": LockTold<'_>,
+    "bundle": BundleReport<'_>,
+    "cleaning": CleaningReport<'_>,
+    "doctor": DoctorReport<'_>,
+    "export": ExportReport<'_>,
+    "init": InitReport,
+    "lock": LockReport<'_>,
     "machine": Machine,
     "model": Model,
-    "offers": OffersTold<'_>,
+    "offers": OffersReport<'_>,
     "plan": Plan,
-    "profiles": Vec<ProfileTold<'_>>,
-    "removal": RemovalTold<'_>,
-    "rollback": RollbackTold<'_>,
-    "run": RunTold,
-    "status": StatusTold<'_>,
-    "targets": Vec<TargetTold>,
-    "trust": TrustTold,
-    "upgrade": UpgradeTold<'_>,
-    "verification": VerificationTold<'_>,
+    "profiles": Vec<ProfileInfo<'_>>,
+    "removal": RemovalReport<'_>,
+    "rollback": RollbackReport<'_>,
+    "run": RunReport,
+    "status": StatusReport<'_>,
+    "targets": Vec<TargetInfo>,
+    "trust": TrustReport,
+    "upgrade": UpgradeReport<'_>,
+    "verification": VerificationReport<'_>,
 }
 
 #[cfg(test)]

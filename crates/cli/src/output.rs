@@ -56,7 +56,7 @@ fn is_whole(line: &str) -> bool {
 }
 
 /// What a person reads: in their language, and with commands of aitk's as they work here. What is shown of a file stays.
-fn told(text: impl ToMessage) -> String {
+fn rendered(text: impl ToMessage) -> String {
     let line = |line: &str| if is_whole(line) { line.to_owned() } else { as_typed(line) };
     said(text).split('\n').map(line).collect::<Vec<_>>().join("\n")
 }
@@ -345,14 +345,14 @@ impl Console {
     /// Prints a result for people.
     pub fn page(&self, text: impl ToMessage) {
         if !self.quiet {
-            show(&(told(text).trim_end().to_owned() + "\n"));
+            show(&(rendered(text).trim_end().to_owned() + "\n"));
         }
     }
 
     /// Says something that is no result, in the person's language, on standard error.
     pub fn say(&self, text: impl ToMessage) {
         if !self.quiet {
-            say(&told(text));
+            say(&rendered(text));
         }
     }
 
@@ -414,10 +414,10 @@ pub fn print_error(error: &dyn Explain) {
 /// What an error, a warning or a note says, and what to do. Its code stands in front: what is behind it is often a command to
 /// be copied.
 fn say_with_hint(style: Style, head: Message, text: &Message, hint: Option<Message>) {
-    say(&beside(&styled(style, said(head)), &told(text), "    "));
+    say(&beside(&styled(style, said(head)), &rendered(text), "    "));
     if let Some(hint) = hint {
         let head = format!("  {}", styled(HEAD, said(message!("what to do:"))));
-        say(&beside(&head, &told(hint), "  "));
+        say(&beside(&head, &rendered(hint), "  "));
     }
 }
 

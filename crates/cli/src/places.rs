@@ -105,8 +105,11 @@ pub fn closed(system: &dyn System, folders: &Folders) -> Vec<Warning> {
         let Some(fault) = Fault::of(&source) else { continue };
         let hint = fault.hint(place);
         if warnings.iter().all(|known| known.hint.as_ref() != Some(&hint)) {
-            let message =
-                message!("{} cannot be made or written to: {}", place.display(), source.told());
+            let message = message!(
+                "{} cannot be made or written to: {}",
+                place.display(),
+                source.to_message()
+            );
             warnings.push(Warning::new(UNFIT_FOLDER, message, hint));
         }
     }

@@ -30,7 +30,7 @@ pub fn offer(session: &Session, yes: bool, output: &Console) -> Result<(), CliEr
             return Ok(());
         }
         let mut receipt = Receipt::load(state, local)?;
-        receipt.objects.insert(format!("path:{}", link.display()), made(local, &target));
+        receipt.objects.insert(format!("path:{}", link.display()), created(local, &target));
         receipt.save(state, local)?;
         local.symlink(&target, &link).map_err(CliError::io(&link))?;
         output.say(message!(
@@ -55,7 +55,7 @@ pub fn offer(session: &Session, yes: bool, output: &Console) -> Result<(), CliEr
     Ok(())
 }
 
-fn made(local: &dyn System, target: &std::path::Path) -> Object {
+fn created(local: &dyn System, target: &std::path::Path) -> Object {
     Object {
         step: "program".to_owned(),
         provenance: Provenance::Created,

@@ -47,16 +47,16 @@ pub fn noted(
     push: bool,
 ) -> Result<Project, CliError> {
     project.push.take_if(|_| !push);
-    let texts = Texts::told()?;
+    let texts = Texts::english()?;
     let (_, platform) = targets.platform(&project.platform)?;
-    project.notes.push(texts.fill("hosted.what", vec![("title", platform.title.told())]));
+    project.notes.push(texts.fill("hosted.what", vec![("title", platform.title.to_message())]));
     if let Some(gpu) = project.parameters.get("gpu") {
         project.notes.push(texts.get(if gpu == "yes" { "hosted.gpu" } else { "hosted.cpu" }));
     }
-    project.notes.push(texts.fill("hosted.kept", vec![("folder", platform.folder.told())]));
+    project.notes.push(texts.fill("hosted.kept", vec![("folder", platform.folder.to_message())]));
     if let Some(offer) = catalog.offers.iter().find(|offer| offer.id == platform.name) {
         let limits = texts.get(&format!("offer.{}.limits", offer.id));
-        let words = vec![("limits", limits), ("date", offer.as_of.told())];
+        let words = vec![("limits", limits), ("date", offer.as_of.to_message())];
         project.notes.push(texts.fill("hosted.limits", words));
     }
     Ok(project)
@@ -64,7 +64,7 @@ pub fn noted(
 
 /// The platforms of a budget, each with when to use it or what its limits are.
 pub fn listed(profile: &Profile, targets: &TargetList) -> Result<Message, CliError> {
-    let texts = Texts::told()?;
+    let texts = Texts::english()?;
     let line = |target: &Target| {
         let flag = Message::plain(format!("  --platform {:12} ", target.name));
         let when = match target.text(language(), &["when"]) {

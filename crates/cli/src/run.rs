@@ -149,7 +149,7 @@ pub fn remember(session: &Session, request: &Request) -> Result<Receipt, CliErro
     let mut receipt = session.receipt.clone();
     let name = request.choices.env.clone();
     receipt.environments.insert(name.clone(), value.clone());
-    if session.wish(&name).as_ref() != Some(&value) {
+    if session.noted_request(&name).as_ref() != Some(&value) {
         receipt.begun.insert(name, value);
     }
     if receipt != session.receipt {
@@ -251,7 +251,7 @@ fn next_steps(project: &Project) -> String {
 
 /// What became of a run: of `apply`, `add`, `drop`, `upgrade` and `rollback`.
 #[derive(Serialize, JsonSchema)]
-pub struct RunTold {
+pub struct RunReport {
     /// `done`, `already-done`, `reported` (a dry run), `paused` (it waits for the person), `interrupted` or `failed`.
     pub outcome: &'static str,
     /// How long it took; not said of a dry run.
@@ -277,7 +277,7 @@ fn finish_json(summary: Summary, output: &Console) -> ExitCode {
         Some((_, "AITK-X01", _)) => "interrupted",
         Some(_) => "failed",
     };
-    let data = RunTold {
+    let data = RunReport {
         outcome,
         seconds: Some(summary.seconds),
         steps: summary.outcomes.clone(),

@@ -77,7 +77,7 @@ impl Saved {
         let Session { local, machine, catalog, .. } = session;
         let bad = |reason: Message| CliError::BadPlan { path: path.to_owned(), reason };
         let text = local.foreign_text(path, LONGEST).map_err(|error| match error.kind() {
-            ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.told()),
+            ErrorKind::InvalidData | ErrorKind::FileTooLarge => bad(error.to_message()),
             _ => CliError::io(path)(error),
         })?;
         let mut file: Value = serde_json::from_str(&text)
@@ -139,7 +139,7 @@ impl Saved {
         if all.is_empty() {
             return Ok(());
         }
-        let mut named: Vec<_> = all.iter().take(NAMED).map(ToMessage::told).collect();
+        let mut named: Vec<_> = all.iter().take(NAMED).map(ToMessage::to_message).collect();
         if all.len() > NAMED {
             named.push(message!("{} more", all.len() - NAMED));
         }

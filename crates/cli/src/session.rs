@@ -237,7 +237,7 @@ impl Session {
 
     /// What is asked of an environment, as [`Receipt::wish`] has it.
     pub fn applied(&self, env: &str) -> Result<Request, CliError> {
-        let wish = self.wish(env).and_then(|wish| serde_json::from_value(wish).ok());
+        let wish = self.noted_request(env).and_then(|wish| serde_json::from_value(wish).ok());
         wish.ok_or_else(|| CliError::no_environment(env, false))
     }
 
@@ -251,9 +251,9 @@ impl Session {
     }
 
     /// The same as it was noted.
-    pub fn wish(&self, env: &str) -> Option<Value> {
+    pub fn noted_request(&self, env: &str) -> Option<Value> {
         let current = Environments::new(&self.settings.data, env).current(&*self.system);
-        self.receipt.wish(env, current.as_ref().map(|(_, record)| record)).cloned()
+        self.receipt.request(env, current.as_ref().map(|(_, record)| record)).cloned()
     }
 
     /// What was asked of every environment here.
@@ -264,7 +264,7 @@ impl Session {
 
     /// What the user asks for. Without a budget it is what was applied before, with the flags on top.
     pub fn asked(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
-        let mut asked = self.wished(args)?;
+        let mut asked = self.requested(args)?;
         self.may_be_done(&asked.request, args)?;
         self.take_lock(&mut asked.request, args)?;
         Ok(asked)
@@ -396,7 +396,7 @@ impl Session {
         }
     }
 
-    fn wished(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
+    fn requested(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
         let (given, secrets) = args.given.clone().opened()?;
         given.value("framework").map_or(Ok(()), |name| self.catalog.has_framework(name))?;
         let env = given.value("env").map_or_else(|| Choices::default().env, str::to_owned);

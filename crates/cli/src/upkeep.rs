@@ -67,7 +67,7 @@ impl Upkeep {
     }
 
     /// All that has aged, and what is newer, for people.
-    pub fn told(&self) -> Vec<Message> {
+    pub fn messages(&self) -> Vec<Message> {
         /// The most pins that are told one by one.
         const SHOWN: usize = 8;
         let mut all = self.aged.clone();

@@ -25,7 +25,7 @@ pub fn language() -> Language {
 
 /// A text of data's own in the language that is spoken.
 pub fn worded(wording: &Wording) -> &str {
-    wording.told(language())
+    wording.in_language(language())
 }
 
 /// The messages of the language that is spoken.
@@ -35,7 +35,7 @@ pub fn spoken() -> Messages {
 
 /// A message for a person, in their language.
 pub fn said(message: impl ToMessage) -> String {
-    spoken().tell(&message.told())
+    spoken().tell(&message.to_message())
 }
 
 /// A text of the command line's own description, which clap holds as text.

@@ -68,7 +68,7 @@ fn ways(tree: &Tree, at: &str) -> Vec<(Vec<String>, String)> {
 
 #[test]
 fn every_next_command_of_every_leaf_works_on_machines_of_every_kind() {
-    let (home, tree, texts) = (Home::new(), Tree::builtin().unwrap(), Texts::told().unwrap());
+    let (home, tree, texts) = (Home::new(), Tree::builtin().unwrap(), Texts::english().unwrap());
     let ways = ways(&tree, &tree.start);
     for leaf in &tree.leaves {
         assert!(ways.iter().any(|(_, end)| *end == leaf.id), "nothing leads to {}", leaf.id);
@@ -257,7 +257,7 @@ fn rows_of_ones_own_come_with_their_words() {
 fn the_picture_in_the_documentation_is_the_tree() {
     let tree = Tree::builtin().unwrap();
     let picture = |language| {
-        let (texts, said) = (Texts::told().unwrap(), Messages::of(language));
+        let (texts, said) = (Texts::english().unwrap(), Messages::of(language));
         format!("```mermaid\n{}```\n", tree.mermaid(&texts, said))
     };
     let page = format!(

@@ -99,7 +99,7 @@ impl Tables {
     /// # Errors
     /// What is wrong with the first row of the user's that does not fit its table: row and field are named.
     pub fn read<T: DeserializeOwned>(&self, name: &str, text: &str) -> Result<T, Message> {
-        let own: toml::Table = toml::from_str(text).map_err(|error| told(&error))?;
+        let own: toml::Table = toml::from_str(text).map_err(|error| reason(&error))?;
         let rows = rows(self.overlay.get(name));
         let with = |rows: &[Row<'_>]| {
             let mut table = own.clone();
@@ -115,10 +115,10 @@ impl Tables {
             let mut faults = rows.iter().filter_map(|row| Some((row, with(&[*row]).err()?)));
             match faults.next() {
                 Some(((kind, nth, _), error)) => {
-                    let error = told(&error);
+                    let error = reason(&error);
                     message!("row {nth} of [[{name}.{kind}]]: {error}")
                 }
-                None => told(&error),
+                None => reason(&error),
             }
         })
     }
@@ -139,7 +139,7 @@ fn rows(added: Option<&toml::Value>) -> Vec<Row<'_>> {
 }
 
 /// What is wrong with a row, and with which of its fields.
-fn told(error: &toml::de::Error) -> Message {
+fn reason(error: &toml::de::Error) -> Message {
     let said = error.message().trim();
     let what = forms::refused(said).unwrap_or_else(|| Message::plain(said));
     // Which field it is stands in the text alone, behind the message: in `source.as_of`.

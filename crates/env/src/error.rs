@@ -252,7 +252,7 @@ impl EnvError {
     pub(crate) fn since(self, cutoff: Option<Cutoff>) -> Self {
         match (self, cutoff) {
             (Self::Unsolvable { reason }, Some(cutoff)) => {
-                Self::Unsolvable { reason: Message::lines([reason, cutoff.told()]) }
+                Self::Unsolvable { reason: Message::lines([reason, cutoff.to_message()]) }
             }
             (error, _) => error,
         }

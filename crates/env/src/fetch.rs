@@ -116,7 +116,7 @@ pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> 
         return Err(EnvError::Offline { what: url.into() });
     }
     if !Url::parse(url).is_ok_and(|url| is_secure(&url)) {
-        return Err(unreachable(url, HttpRefusal::Open.told()));
+        return Err(unreachable(url, HttpRefusal::Open.to_message()));
     }
     let client = HttpClient::asking(settings)?;
     block_on(async {
@@ -127,7 +127,7 @@ pub fn fetch_small(settings: &Settings, url: &str) -> Result<Vec<u8>, EnvError> 
         {
             file.extend_from_slice(&chunk);
             if file.len() > SMALL {
-                return Err(unreachable(url, HttpRefusal::TooMuch.told()));
+                return Err(unreachable(url, HttpRefusal::TooMuch.to_message()));
             }
         }
         Ok(file)

@@ -114,7 +114,7 @@ impl InventoryEntry {
     }
 
     /// Notes a file as it is, with the hash that its package names where it names one.
-    pub fn taken(system: &dyn System, root: &Path, path: String, named: Option<String>) -> Self {
+    pub fn of(system: &dyn System, root: &Path, path: String, named: Option<String>) -> Self {
         let place = root.join(&path);
         let Ok(stat) = system.stat(&place) else {
             return Self { path, seal: named, stamp: None };
@@ -207,7 +207,7 @@ mod tests {
         let root = folder.path();
         let put = |text: &str| Real.write(&root.join("a.py"), text.as_bytes(), 0o644).unwrap();
         put("one");
-        let note = InventoryEntry::taken(&Real, root, "a.py".to_owned(), None);
+        let note = InventoryEntry::of(&Real, root, "a.py".to_owned(), None);
         assert_eq!(note.differs(&Real, root, Depth::Content), None);
         put("three");
         assert_eq!(note.differs(&Real, root, Depth::Sizes), Some(Differs::Changed));
@@ -217,12 +217,12 @@ mod tests {
         put("one");
         assert_eq!(note.differs(&Real, root, Depth::Sizes), None, "only its time has changed");
         let stamped = InventoryEntry {
-            stamp: InventoryEntry::taken(&Real, root, "a.py".to_owned(), None).stamp,
+            stamp: InventoryEntry::of(&Real, root, "a.py".to_owned(), None).stamp,
             ..note
         };
         put("two");
         let hidden = InventoryEntry {
-            stamp: InventoryEntry::taken(&Real, root, "a.py".to_owned(), None).stamp,
+            stamp: InventoryEntry::of(&Real, root, "a.py".to_owned(), None).stamp,
             ..stamped
         };
         assert_eq!(hidden.differs(&Real, root, Depth::Sizes), None);
@@ -237,7 +237,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let root = folder.path();
         Real.symlink(Path::new("/usr/bin/python3"), &root.join("python")).unwrap();
-        let note = InventoryEntry::taken(&Real, root, "python".to_owned(), None);
+        let note = InventoryEntry::of(&Real, root, "python".to_owned(), None);
         assert_eq!(note.differs(&Real, root, Depth::Sizes), None);
         Real.symlink(Path::new("/bin/true"), &root.join("python")).unwrap();
         assert_eq!(note.differs(&Real, root, Depth::Sizes), Some(Differs::Changed));

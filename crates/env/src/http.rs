@@ -204,7 +204,7 @@ pub(crate) enum HttpRefusal {
 }
 
 impl ToMessage for HttpRefusal {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         match self {
             Self::Open => message!("its address does not begin with https"),
             Self::TooFar => message!("it sends on from place to place"),
@@ -217,7 +217,7 @@ impl ToMessage for HttpRefusal {
 
 impl fmt::Display for HttpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
+        self.to_message().fmt(f)
     }
 }
 
@@ -381,7 +381,7 @@ pub(crate) fn cause(error: &(dyn std::error::Error + 'static)) -> Message {
         innermost = source;
     }
     let own = innermost.downcast_ref::<HttpRefusal>();
-    own.map_or_else(|| Message::plain(innermost), ToMessage::told)
+    own.map_or_else(|| Message::plain(innermost), ToMessage::to_message)
 }
 
 /// What a source sends, where that is no more than it may be, in bytes.
@@ -393,7 +393,7 @@ pub(crate) async fn start_of(answer: &mut Response, most: u64) -> Result<Vec<u8>
     {
         sent.extend_from_slice(&chunk);
         if sent.len() as u64 > most {
-            return Err(unreachable(&place, HttpRefusal::TooMuch.told()));
+            return Err(unreachable(&place, HttpRefusal::TooMuch.to_message()));
         }
     }
     Ok(sent)

@@ -98,7 +98,7 @@ fn whole(
         Cure::Remove(path) => message!("take {path} away if you do not need it"),
         Cure::Build => again(system, env, environments, generation),
     };
-    Err(ExecError::NotWhole { path: path(), reason: fault.told(), remedy })
+    Err(ExecError::NotWhole { path: path(), reason: fault.to_message(), remedy })
 }
 
 /// How a damaged generation that is not in use is built again. Its lock holds what it holds, which fits only where the same

@@ -143,7 +143,7 @@ impl<'a> Context<'a> {
     }
 
     /// What was looked at so far, for [`crate::settle`].
-    pub fn looked(&self) -> SurveyCache {
+    pub fn survey_cache(&self) -> SurveyCache {
         SurveyCache { unchanged: self.memo().unchanged.clone(), apt: self.apt.said().clone() }
     }
 
@@ -207,7 +207,7 @@ impl<'a> Context<'a> {
     }
 
     /// What the user wishes an environment to be.
-    pub(crate) fn wish(&self, env: &str) -> Option<Value> {
+    pub(crate) fn request_of(&self, env: &str) -> Option<Value> {
         self.memo().receipt.environments.get(env).cloned()
     }
 

@@ -63,7 +63,7 @@ impl Baseline {
         Self { received: received(), free: free(cx) }
     }
 
-    fn taken(&self, cx: &Context<'_>) -> Measured {
+    fn since(&self, cx: &Context<'_>) -> Measured {
         let now = free(cx);
         let less = |(disk, before): (&u64, &u64)| {
             before.saturating_sub(now.get(disk).copied().unwrap_or(*before))
@@ -145,7 +145,7 @@ pub fn apply(
     journal.write(cx, Entry::RunFinished { outcome: name(outcome) })?;
     let seconds = cx.system.now().duration_since(since).as_secs_f64();
     reporter.event(&Event::RunFinished { outcome, seconds });
-    Ok(Summary { outcomes, seconds, plan, taken: measures.taken(cx), failure })
+    Ok(Summary { outcomes, seconds, plan, taken: measures.since(cx), failure })
 }
 
 /// Notes the state of apt and of the environment's folders in which a plan was found or made to hold, so that the
@@ -175,10 +175,10 @@ pub fn settle(cx: &Context<'_>, plan: &Plan, looked: SurveyCache) -> Result<(), 
     {
         let Some((generation, record)) = environments.current(cx.system) else { continue };
         // Whoever goes back to it later wishes for this again.
-        if let Some(wish) = cx.wish(&plan.choices.env).filter(|_| record.inventory.is_some())
+        if let Some(wish) = cx.request_of(&plan.choices.env).filter(|_| record.inventory.is_some())
             && record.wish.as_ref() != Some(&wish)
         {
-            generation.wish(cx.system, &wish)?;
+            generation.note_request(cx.system, &wish)?;
         }
         let steps =
             std::iter::once(None).chain(record.layers.keys().map(|step| Some(step.as_str())));
@@ -543,7 +543,7 @@ fn enough_room(cx: &Context<'_>, step: &Step) -> Result<(), ExecError> {
         let Some((path, space)) = there.filter(|(_, space)| charge.bytes > space.free) else {
             continue;
         };
-        let (free, needed) = (Bytes(space.free).told(), Bytes(charge.bytes).told());
+        let (free, needed) = (Bytes(space.free).to_message(), Bytes(charge.bytes).to_message());
         return Err(ExecError::NoSpace { path: path.to_owned(), free, needed });
     }
     Ok(())

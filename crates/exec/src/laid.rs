@@ -22,7 +22,7 @@ pub fn lay(
 ) -> Result<usize, ExecError> {
     let mut receipt = Receipt::load(state, system)?;
     let key = |path: &Path| ReceiptEntry::path(path, None).key;
-    if !receipt.made(&key(&places.program())) {
+    if !receipt.has_made(&key(&places.program())) {
         return Ok(0);
     }
     let is_new = |(path, text): &&(PathBuf, String)| {

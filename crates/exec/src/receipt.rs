@@ -139,14 +139,14 @@ impl Receipt {
                 ("objects", Value::Object(all)) => all.values().try_for_each(names::lines_only),
                 (_, value) => names::lines_only(value),
             };
-            plain.map_err(|unfit| damaged(unfit.told()))?;
+            plain.map_err(|unfit| damaged(unfit.to_message()))?;
         }
         serde_json::from_value(value).map_err(|error| damaged(Message::plain(error)))
     }
 
     /// What an environment shall be. What was begun is to be continued; else it is the wish of the generation in use, so that
     /// whoever goes back to an older one goes back to what was wished for then. One of an older aitk says nothing of it.
-    pub fn wish<'a>(
+    pub fn request<'a>(
         &'a self,
         env: &str,
         current: Option<&'a GenerationRecord>,
@@ -157,13 +157,13 @@ impl Receipt {
 
     /// What was wished for earlier is what is wished for again: somebody goes back to it, and what a run had begun since is
     /// not continued.
-    pub fn wish_again(&mut self, env: &str, wish: Value) {
+    pub fn request_again(&mut self, env: &str, wish: Value) {
         self.begun.remove(env);
         self.environments.insert(env.to_owned(), wish);
     }
 
     /// Everything that aitk has made is gone, and nothing is wished for any more.
-    pub fn forget_wishes(&mut self) {
+    pub fn forget_requests(&mut self) {
         self.environments.clear();
         self.begun.clear();
         self.proofs.clear();
@@ -182,7 +182,7 @@ impl Receipt {
     }
 
     /// Whether aitk made a thing.
-    pub(crate) fn made(&self, key: &str) -> bool {
+    pub(crate) fn has_made(&self, key: &str) -> bool {
         self.objects.get(key).is_some_and(|object| object.provenance == Provenance::Created)
     }
 
@@ -255,12 +255,12 @@ mod tests {
         let named = |budget: &str| [("ai".to_owned(), wish(budget))].into();
         let (silent, older) = (said(None), said(Some(wish("older"))));
         let mut receipt = Receipt { environments: named("last"), ..Receipt::default() };
-        assert_eq!(receipt.wish("ai", None), Some(&wish("last")));
-        assert_eq!(receipt.wish("ai", Some(&silent)), Some(&wish("last")));
-        assert_eq!(receipt.wish("ai", Some(&older)), Some(&wish("older")));
+        assert_eq!(receipt.request("ai", None), Some(&wish("last")));
+        assert_eq!(receipt.request("ai", Some(&silent)), Some(&wish("last")));
+        assert_eq!(receipt.request("ai", Some(&older)), Some(&wish("older")));
         receipt.begun = named("begun");
-        assert_eq!(receipt.wish("ai", Some(&older)), Some(&wish("begun")));
-        assert_eq!(receipt.wish("other", None), None);
+        assert_eq!(receipt.request("ai", Some(&older)), Some(&wish("begun")));
+        assert_eq!(receipt.request("other", None), None);
     }
 
     /// What version 0.1 has written.

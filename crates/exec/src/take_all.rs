@@ -39,7 +39,7 @@ pub fn take_all_away(
         receipt.save(state, system)?;
     }
     removal.forget_gone(&mut receipt);
-    receipt.forget_wishes();
+    receipt.forget_requests();
     receipt.save(state, system)?;
     failed.extend(prune_empty(places, system).err());
     Ok(failed)

@@ -89,7 +89,7 @@ pub fn judge(cx: &Context<'_>, plan: &Plan) -> OwnEnvironment {
             Ok(found) => {
                 let anew = |one: &VerifyFinding| one.fault.is_none() && one.remedy.is_apply();
                 own.outdated |= step.part() == Part::Whole && found.iter().any(anew);
-                own.faults.extend(found.into_iter().map(VerifyFinding::told_to_the_doctor));
+                own.faults.extend(found.into_iter().map(VerifyFinding::into_own_fault));
             }
             // What keeps it from being looked at is wrong as well.
             Err(error) => own.faults.push(OwnFault {
@@ -104,7 +104,7 @@ pub fn judge(cx: &Context<'_>, plan: &Plan) -> OwnEnvironment {
 }
 
 impl VerifyFinding {
-    fn told_to_the_doctor(self) -> OwnFault {
+    fn into_own_fault(self) -> OwnFault {
         let kind = match self.fault {
             Some(EnvironmentFault::NoPython { .. } | EnvironmentFault::OtherPython { .. }) => {
                 OwnKind::Python

@@ -66,7 +66,7 @@ fn every_switch_stands_in_the_history_and_going_back_takes_the_wish_along() {
     assert_eq!((home.generation().folder(), version(&home)), (one.clone(), "1.0".to_owned()));
     let receipt = home.receipt();
     let (_, record) = home.environments().current(&Real).unwrap();
-    assert_eq!(receipt.wish("ai", Some(&record)), Some(&"one".into()));
+    assert_eq!(receipt.request("ai", Some(&record)), Some(&"one".into()));
     assert_eq!(receipt.environments["ai"], "one");
     assert!(receipt.begun.is_empty());
     assert!(!home.has_to_do(false), "apply has something to do");

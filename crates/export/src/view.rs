@@ -459,7 +459,7 @@ fn step_view(source: &Source<'_>, step: &Step) -> StepView {
         spec: action["spec"].clone(),
         title: step.title.to_string(),
         why: step.why.first().map(ToString::to_string),
-        told: told(step),
+        told: describe(step),
         status: serde_json::to_value(step.status)
             .ok()
             .and_then(|it| it.as_str().map(str::to_owned))
@@ -478,7 +478,7 @@ pub(crate) fn is_wanted(step: &Step) -> bool {
 }
 
 /// What a step is and why, on one line.
-fn told(step: &Step) -> String {
+fn describe(step: &Step) -> String {
     let text = match step.why.first() {
         Some(why) => format!("{}: {why}.", step.title),
         None => format!("{}.", step.title),
@@ -513,7 +513,7 @@ fn layer_view(source: &Source<'_>, step: &Step) -> Result<LayerView, ExportError
     Ok(LayerView {
         part: file_part(&step.id),
         title: step.title.to_string(),
-        told: told(step),
+        told: describe(step),
         by_address: match framework.map(|framework| framework.source.as_str()) {
             None | Some("index") => false,
             // uv takes nothing but the framework and what it computes with from PyTorch's.

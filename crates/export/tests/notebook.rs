@@ -128,7 +128,7 @@ fn a_misspelt_platform_gets_the_nearest_name_or_all_of_them() {
 #[test]
 fn every_platform_has_an_offer_and_can_be_advised() {
     let (catalog, targets) = (Catalog::builtin().unwrap(), TargetList::builtin().unwrap());
-    let texts = aitk_plan::Texts::told().unwrap();
+    let texts = aitk_plan::Texts::english().unwrap();
     for (target, _) in targets.platforms() {
         let name = &target.name;
         assert!(catalog.offers.iter().any(|offer| offer.id == *name), "{name}");

@@ -128,7 +128,7 @@ pub fn expand(input: &DeriveInput) -> syn::Result<TokenStream> {
             }
         }
         impl ::aitk_system::ToMessage for #name {
-            fn told(&self) -> ::aitk_system::Message { ::aitk_system::Explain::message(self) }
+            fn to_message(&self) -> ::aitk_system::Message { ::aitk_system::Explain::message(self) }
         }
         #[allow(unused_variables, reason = "each takes what it needs")]
         impl ::std::error::Error for #name {

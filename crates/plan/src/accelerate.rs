@@ -398,7 +398,7 @@ impl<'a> SelectionInput<'a> {
         Accelerator {
             kind: build.kind.clone(),
             gpus: gpus.clone(),
-            cuda: build.cuda.as_ref().map(|own| told(own, served)),
+            cuda: build.cuda.as_ref().map(|own| assumed_cuda(own, served)),
             compute_capability: capability.map(str::to_owned),
             why: each_once(why),
         }
@@ -451,7 +451,7 @@ impl<'a> SelectionInput<'a> {
 
 /// The newest CUDA that conda's solver may assume: what the driver serves, but none of a later generation than the
 /// build that was chosen, for that would hold no code for the devices.
-fn told(build: &str, served: Option<&str>) -> String {
+fn assumed_cuda(build: &str, served: Option<&str>) -> String {
     let major = |version: &str| version.split('.').next().map(str::to_owned);
     match served {
         Some(served) if major(served) == major(build) => served.to_owned(),

@@ -303,7 +303,7 @@ fn asks_in_form(row: &Build) -> Result<(), ProfileError> {
     };
     let mut all = row.requirements.iter();
     all.try_for_each(|one| check(&one.replace("{gfx}", "x"))).map_err(|unfit| {
-        let (name, unfit) = (&row.name, unfit.told());
+        let (name, unfit) = (&row.name, unfit.to_message());
         damaged("frameworks", message!("build {name}, `requirements`: {unfit}"))
     })
 }

@@ -493,7 +493,7 @@ impl Choices {
 }
 
 fn cutoff(text: &str) -> Result<(), Message> {
-    names::cutoff::check(text).map_err(|unfit| unfit.told())
+    names::cutoff::check(text).map_err(|unfit| unfit.to_message())
 }
 
 fn python(text: &str) -> Result<(), Message> {

@@ -48,7 +48,7 @@ impl Cutoff {
     }
 
     /// What it means, for the plan.
-    pub fn told(self) -> Message {
+    pub fn to_message(self) -> Message {
         match self {
             Self::Days(1) => message!(
                 "what came out in the last day before it was resolved is left out (--exclude-newer), and what has no date"

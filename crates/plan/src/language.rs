@@ -72,7 +72,7 @@ impl Wording {
     }
 
     /// The text in a language; its English where there is no other.
-    pub fn told(&self, language: Language) -> &str {
+    pub fn in_language(&self, language: Language) -> &str {
         self.others.get(&language).map_or(&self.english, String::as_str)
     }
 }

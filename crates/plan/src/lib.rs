@@ -41,8 +41,8 @@ mod warn;
 pub mod warnings;
 
 pub use advice::{
-    Advice, AdviceError, Answer, Answers, Dialogue, DialogueInput, HOURS, Need, Offer, OfferKind,
-    OfferMismatch, OfferStatus, OfferTold, Per, Place, Question, Tree, advise, compare, describe,
+    Advice, AdviceError, Answer, Answers, Dialogue, DialogueInput, HOURS, Need, Offer, OfferInfo,
+    OfferKind, OfferMismatch, OfferStatus, Per, Place, Question, Tree, advise, compare, describe,
     price,
 };
 pub use basics::{Ground, days_until, gpu_groups, is_old, old_after};

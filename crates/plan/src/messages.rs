@@ -31,7 +31,11 @@ impl Messages {
 
     /// A message in this language.
     pub fn tell(self, message: &Message) -> String {
-        if self.all.is_empty() { message.to_string() } else { message.told(&|text| self.get(text)) }
+        if self.all.is_empty() {
+            message.to_string()
+        } else {
+            message.translated(&|text| self.get(text))
+        }
     }
 }
 

@@ -347,7 +347,7 @@ pub enum Phase {
 }
 
 impl ToMessage for Phase {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         match self {
             Self::System => message!("System"),
             Self::Manager => message!("Manager"),
@@ -378,7 +378,7 @@ pub enum Status {
 }
 
 impl ToMessage for Totals {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         let steps = match self.steps {
             1 => message!("1 step"),
             steps => message!("{steps} steps"),
@@ -397,6 +397,6 @@ impl ToMessage for Totals {
 
 impl fmt::Display for Totals {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
+        self.to_message().fmt(f)
     }
 }

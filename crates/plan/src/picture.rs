@@ -32,7 +32,7 @@ pub enum Difference {
 }
 
 impl ToMessage for Difference {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         match self {
             Self::More(id) => message!("`{id}` is not in it"),
             Self::Less(id) => message!("`{id}` is not to be done"),
@@ -46,7 +46,7 @@ impl ToMessage for Difference {
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
+        self.to_message().fmt(f)
     }
 }
 

@@ -21,7 +21,7 @@ pub fn project(requirement: &str) -> String {
 /// # Errors
 /// Where it is not.
 pub fn check_own(text: &str) -> Result<(), Message> {
-    names::requirement::check(text).map_err(|unfit| unfit.told())?;
+    names::requirement::check(text).map_err(|unfit| unfit.to_message())?;
     match text.contains(';') {
         true => {
             Err(message!("a name and versions are expected, such as `polars` or `polars>=1.9`"))

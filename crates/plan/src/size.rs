@@ -36,7 +36,7 @@ impl Bytes {
 
     /// The amount, or what it is about.
     pub fn about(self, estimated: bool) -> Message {
-        if estimated { message!("about {self}") } else { self.told() }
+        if estimated { message!("about {self}") } else { self.to_message() }
     }
 
     /// In binary units, as memory is sold: `7.7 GiB`.
@@ -48,7 +48,7 @@ impl Bytes {
 
 /// In decimal units, as networks and disks are sold: `147 MB`.
 impl ToMessage for Bytes {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         let (number, unit) = scaled(self.0, 1000.0, &["B", "kB", "MB", "GB", "TB"]);
         Message::amount(number, unit)
     }
@@ -56,7 +56,7 @@ impl ToMessage for Bytes {
 
 impl fmt::Display for Bytes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(&self.told().to_string())
+        f.pad(&self.to_message().to_string())
     }
 }
 

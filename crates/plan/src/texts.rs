@@ -17,7 +17,7 @@ impl Texts {
     ///
     /// # Errors
     /// Where their file is damaged, which a test rules out.
-    pub fn told() -> Result<Self, ProfileError> {
+    pub fn english() -> Result<Self, ProfileError> {
         Self::read("texts/en.toml", builtin("texts/en.toml"))
     }
 

@@ -21,7 +21,7 @@ fn machine(gib: u64, gpu: bool) -> Machine {
 }
 
 fn english() -> Texts {
-    Texts::told().unwrap()
+    Texts::english().unwrap()
 }
 
 /// Every way through the tree, by its answers, with the leaf that it ends in.

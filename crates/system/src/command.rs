@@ -281,7 +281,7 @@ pub enum RunError {
 }
 
 impl ToMessage for RunError {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         match self {
             Self::NotFound { program } => message!("`{program}` is not there"),
             Self::NoInterpreter { program } => message!(
@@ -304,7 +304,7 @@ impl ToMessage for RunError {
 
 impl fmt::Display for RunError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
+        self.to_message().fmt(f)
     }
 }
 

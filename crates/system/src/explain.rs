@@ -128,7 +128,7 @@ mod tests {
         let low = unknown(Some("low".to_owned()));
         assert_eq!(low.hint().unwrap(), "did you mean `low`?");
         let french = |text: &str| (text == "no `{name}`").then_some("pas de «{name}»");
-        assert_eq!(low.told().told(&french), "pas de «lwo»");
+        assert_eq!(low.to_message().translated(&french), "pas de «lwo»");
         assert!(Wrong::Stopped.hint().is_none() && Wrong::Stopped.source().is_none());
         assert_eq!(Wrong::Stopped.exit(), Exit::Pending);
     }

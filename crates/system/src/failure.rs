@@ -65,7 +65,7 @@ impl Failure {
     pub fn io(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
         move |source| match source.kind() {
-            io::ErrorKind::StorageFull => Self::NoSpace { path: path.told() },
+            io::ErrorKind::StorageFull => Self::NoSpace { path: path.to_message() },
             _ => Self::Io { path, source },
         }
     }

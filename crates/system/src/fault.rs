@@ -53,7 +53,7 @@ enum Reached<'a> {
 }
 
 /// Looks from a path upwards for the user's own, by the number of whom each place belongs to, if it is there.
-fn taken<'a>(path: &'a Path, user: u32, owner: impl Fn(&Path) -> Option<u32>) -> Reached<'a> {
+fn reached<'a>(path: &'a Path, user: u32, owner: impl Fn(&Path) -> Option<u32>) -> Reached<'a> {
     let mut others = None;
     for place in path.ancestors() {
         match owner(place) {
@@ -228,7 +228,7 @@ impl Fault {
     /// Whatever is below a folder of the user's was the user's once.
     fn denied(path: &Path) -> Message {
         let user = rustix::process::geteuid().as_raw();
-        taken(path, user, |place| Some(fs::symlink_metadata(place).ok()?.uid())).hint()
+        reached(path, user, |place| Some(fs::symlink_metadata(place).ok()?.uid())).hint()
     }
 }
 
@@ -267,10 +267,10 @@ mod tests {
             }
         };
         let cache = owners(&[("/", 0), ("/home", 0), ("/home/me", 7), ("/home/me/.cache", 0)]);
-        assert_eq!(taken(path, 7, cache), Reached::Here(Path::new("/home/me/.cache")));
+        assert_eq!(reached(path, 7, cache), Reached::Here(Path::new("/home/me/.cache")));
         let closed = owners(&[("/", 0), ("/home", 0), ("/home/me", 7)]);
-        assert_eq!(taken(path, 7, closed), Reached::Nowhere(Path::new("/home/me")));
-        assert_eq!(taken(path, 7, owners(&[("/", 0), ("/home", 0)])), Reached::Everywhere);
+        assert_eq!(reached(path, 7, closed), Reached::Nowhere(Path::new("/home/me")));
+        assert_eq!(reached(path, 7, owners(&[("/", 0), ("/home", 0)])), Reached::Everywhere);
     }
 
     #[test]

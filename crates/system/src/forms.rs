@@ -17,7 +17,7 @@ pub struct Unfit {
 }
 
 impl ToMessage for Unfit {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         let form = Message::said(self.form, Vec::new());
         message!("{text} is no {form}", text = format!("{:?}", self.text))
     }
@@ -25,7 +25,7 @@ impl ToMessage for Unfit {
 
 impl fmt::Display for Unfit {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
+        self.to_message().fmt(f)
     }
 }
 
@@ -37,7 +37,7 @@ thread_local! {
 
 /// An error of serde's. It knows texts alone, so the message is kept beside it.
 pub fn refuse<E: serde::de::Error>(unfit: impl ToMessage) -> E {
-    let message = unfit.told();
+    let message = unfit.to_message();
     let error = E::custom(&message);
     REFUSED.set(Some(message));
     error

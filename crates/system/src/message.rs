@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text for a person. It shows, compares and serializes as its English; see [`Message::told`].
+/// A text for a person. It shows, compares and serializes as its English; see [`Message::translated`].
 #[derive(Clone)]
 pub struct Message(Box<MessageShape>);
 
@@ -136,12 +136,12 @@ impl Message {
     fn english(&self) -> Cow<'_, str> {
         match &*self.0 {
             MessageShape::Plain(text) => Cow::Borrowed(text),
-            _ => Cow::Owned(self.told(&|_| None)),
+            _ => Cow::Owned(self.translated(&|_| None)),
         }
     }
 
     /// The message in another language.
-    pub fn told(&self, translate: Translate<'_>) -> String {
+    pub fn translated(&self, translate: Translate<'_>) -> String {
         let mut text = String::new();
         self.tell(translate, &mut text);
         text
@@ -336,18 +336,18 @@ pub fn maybe_sentence<'de, D: Deserializer<'de>>(
 /// What can stand in the hole of a message, and is itself told in the language of whoever reads it.
 pub trait ToMessage {
     /// As a message.
-    fn told(&self) -> Message;
+    fn to_message(&self) -> Message;
 }
 
 impl ToMessage for Message {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         self.clone()
     }
 }
 
 impl<T: ToMessage + ?Sized> ToMessage for &T {
-    fn told(&self) -> Message {
-        (**self).told()
+    fn to_message(&self) -> Message {
+        (**self).to_message()
     }
 }
 
@@ -355,7 +355,7 @@ impl<T: ToMessage + ?Sized> ToMessage for &T {
 impl std::error::Error for Message {}
 
 impl ToMessage for std::io::Error {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         if let Some(own) = self.get_ref().and_then(|inner| inner.downcast_ref::<Message>()) {
             return own.clone();
         }
@@ -372,38 +372,38 @@ impl ToMessage for std::io::Error {
 }
 
 impl ToMessage for Path {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         Message::plain(self.display())
     }
 }
 
 impl ToMessage for PathBuf {
-    fn told(&self) -> Message {
-        self.as_path().told()
+    fn to_message(&self) -> Message {
+        self.as_path().to_message()
     }
 }
 
 impl ToMessage for str {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         Message::plain(self)
     }
 }
 
 impl ToMessage for String {
-    fn told(&self) -> Message {
-        self.as_str().told()
+    fn to_message(&self) -> Message {
+        self.as_str().to_message()
     }
 }
 
 impl<T: ToMessage> ToMessage for [T] {
-    fn told(&self) -> Message {
-        Message::commas(self.iter().map(ToMessage::told))
+    fn to_message(&self) -> Message {
+        Message::commas(self.iter().map(ToMessage::to_message))
     }
 }
 
 impl<T: ToMessage> ToMessage for Vec<T> {
-    fn told(&self) -> Message {
-        self.as_slice().told()
+    fn to_message(&self) -> Message {
+        self.as_slice().to_message()
     }
 }
 
@@ -419,7 +419,7 @@ pub trait HeldMessage {
 
 impl<T: ToMessage + ?Sized> HeldMessage for Held<'_, T> {
     fn message(&self) -> Message {
-        self.0.told()
+        self.0.to_message()
     }
 }
 
@@ -459,29 +459,32 @@ mod tests {
         let path = Path::new("/a/{0}");
         let message = message!("{path} was made for {}", message!("another machine"));
         assert_eq!(message, "/a/{0} was made for another machine");
-        assert_eq!(message.told(&french), "/a/{0} a été fait pour une autre machine");
+        assert_eq!(message.translated(&french), "/a/{0} a été fait pour une autre machine");
         let total = Message::amount("7.7", "GiB");
         let message = message!("{done} of {total}", done = 1);
-        assert_eq!(message.told(&french), "1 sur 7,7 Gio");
-        assert_eq!(message!("{:.1}", 1.25).told(&french), "1,2");
+        assert_eq!(message.translated(&french), "1 sur 7,7 Gio");
+        assert_eq!(message!("{:.1}", 1.25).translated(&french), "1,2");
     }
 
     #[test]
     fn what_is_the_users_stays_whatever_it_says() {
         let name = "another machine".to_owned();
         let message = message!("{path} was made for {}", name, path = "{done}");
-        assert_eq!(message.told(&french), "{done} a été fait pour another machine");
-        assert_eq!(Message::plain("nothing was changed").told(&french), "nothing was changed");
+        assert_eq!(message.translated(&french), "{done} a été fait pour another machine");
+        assert_eq!(
+            Message::plain("nothing was changed").translated(&french),
+            "nothing was changed"
+        );
     }
 
     #[test]
     fn several_are_told_together_and_line_by_line() {
         let two = [message!("nothing was changed"), message!("another machine")];
         assert_eq!(
-            Message::list(two).told(&french),
+            Message::list(two).translated(&french),
             "rien n'a été modifié\u{a0}; une autre machine"
         );
-        assert_eq!(message!("first\n  first {{x}}\n").told(&french), "un\n  first {x}\n");
+        assert_eq!(message!("first\n  first {{x}}\n").translated(&french), "un\n  first {x}\n");
         let shown = ["a".to_owned(), "b".to_owned()];
         assert_eq!(message!("{}", shown.as_slice()), "a, b");
     }

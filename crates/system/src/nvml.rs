@@ -59,7 +59,7 @@ pub enum NvmlFailure {
 }
 
 impl ToMessage for NvmlFailure {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         match self {
             Self::Missing => message!("NVIDIA's management library is not there"),
             Self::Mismatch => {
@@ -81,7 +81,7 @@ impl ToMessage for NvmlFailure {
 
 impl fmt::Display for NvmlFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
+        self.to_message().fmt(f)
     }
 }
 

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use aitk_detect::Machine;
 use aitk_plan::{
-    Advice, Answers, Dialogue, DialogueInput, HOURS, Need, OfferStatus, OfferTold, Per, Place,
+    Advice, Answers, Dialogue, DialogueInput, HOURS, Need, OfferInfo, OfferStatus, Per, Place,
     Question, Texts, Tree, compare, describe, price,
 };
 use aitk_system::{Failure, Message, ToMessage, is_terminal, message, quote, read_line};
@@ -24,13 +24,13 @@ use crate::words::{said, spoken};
 
 /// What there is for a need.
 #[derive(Serialize, JsonSchema)]
-pub struct OffersTold<'a> {
+pub struct OffersReport<'a> {
     /// The leaf of the tree that the answers lead to; null where they lead to none.
     leaf: Option<&'a str>,
     /// What was asked for.
     need: Need,
     /// What there is, and what of that does not fit.
-    offers: &'a [OfferTold],
+    offers: &'a [OfferInfo],
 }
 
 pub fn run(
@@ -40,7 +40,7 @@ pub fn run(
     output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
-    let texts = Texts::told()?;
+    let texts = Texts::english()?;
     let tree = Tree::builtin()?;
     let machine = &session.machine;
     let diagnostics = session.notes.iter().map(Diagnostic::from).collect();
@@ -59,7 +59,7 @@ pub fn run(
         let need = leaf.map_or(need, |leaf| need.at(leaf));
         let offers = compare(&session.catalog.offers, leaf, &need, &texts, &machine.date);
         let leaf = leaf.map(|leaf| leaf.id.as_str());
-        let data = OffersTold { leaf, need, offers: &offers };
+        let data = OffersReport { leaf, need, offers: &offers };
         output.result(&data, diagnostics, || table(&offers, &need, &texts));
         return Ok(ExitCode::SUCCESS);
     }
@@ -134,7 +134,7 @@ impl Page {
     }
 
     /// An offer, with all that is known of it where that is asked for.
-    fn offer(&mut self, offer: &OfferTold, texts: &Texts, verbose: bool) {
+    fn offer(&mut self, offer: &OfferInfo, texts: &Texts, verbose: bool) {
         let marks = marks(offer, texts);
         let marks = if marks.is_empty() { marks } else { format!(" ({marks})") };
         self.wrapped(format!("{}{marks} – {}", named(offer), said(&offer.price)), "  • ", "    ");
@@ -148,7 +148,7 @@ impl Page {
 }
 
 /// What one should know of a row before one relies on it.
-fn marks(offer: &OfferTold, texts: &Texts) -> String {
+fn marks(offer: &OfferInfo, texts: &Texts) -> String {
     let status = match offer.status {
         OfferStatus::Alive => None,
         OfferStatus::Renamed => Some("status.renamed"),
@@ -254,7 +254,7 @@ impl Page {
 const COLUMNS: usize = 2 + 5 + 2 + 2 + 10;
 
 /// The offers as a table, those that do not fit below it.
-fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
+fn table(offers: &[OfferInfo], need: &Need, texts: &Texts) -> String {
     let mut page = Page::new();
     let fit: Vec<_> = offers.iter().filter(|offer| offer.unfit.is_none()).collect();
     if fit.is_empty() {
@@ -294,7 +294,7 @@ fn table(offers: &[OfferTold], need: &Need, texts: &Texts) -> String {
 }
 
 /// An offer's name, with the GPU that is meant where it has several.
-fn named(offer: &OfferTold) -> String {
+fn named(offer: &OfferInfo) -> String {
     let size = offer.size.as_ref().map(|size| format!(" ({size})")).unwrap_or_default();
     format!("{}{size}", offer.name)
 }
@@ -306,7 +306,7 @@ fn serde_word(value: impl serde::Serialize) -> String {
 }
 
 /// What an offer costs, in few words.
-fn cost(offer: &OfferTold, need: &Need, texts: &Texts) -> String {
+fn cost(offer: &OfferInfo, need: &Need, texts: &Texts) -> String {
     let (Some(usd), Some(per)) = (offer.usd, offer.per) else {
         return said(texts.get("per.usage"));
     };

@@ -21,7 +21,7 @@ use crate::output::{Console, DIM, Diagnostic, GOOD, HEAD, say, styled};
 use crate::places;
 use crate::program;
 use crate::progress::Progress;
-use crate::run::{RunTold, confirm, elevate, finish, refuse_blocked, remember, take_turn};
+use crate::run::{RunReport, confirm, elevate, finish, refuse_blocked, remember, take_turn};
 use crate::saved::Saved;
 use crate::session::{Ask, Asked, Local, Prepared, Session, locked};
 use crate::sources;
@@ -157,7 +157,7 @@ impl ApplyRun<'_> {
             if !self.args.dry_run {
                 let receipt = remember(self.prepared.session, &self.prepared.request)?;
                 let settling = self.prepared.context_since(&**local, self.lock, receipt);
-                aitk_exec::settle(&self.set(settling), &plan, surveying.looked())?;
+                aitk_exec::settle(&self.set(settling), &plan, surveying.survey_cache())?;
             }
             let seconds = local.now().duration_since(since).as_secs_f64();
             return Ok(Ran::Ended(nothing_to_do(&plan, seconds, self.output)));
@@ -247,7 +247,7 @@ impl ApplyRun<'_> {
         if let Some((_, error)) = summary.failure {
             return Err(error.into());
         }
-        let data = RunTold {
+        let data = RunReport {
             outcome: "reported",
             seconds: None,
             steps: summary.outcomes,
@@ -294,7 +294,7 @@ fn request_in(
 }
 
 fn nothing_to_do(plan: &Plan, seconds: f64, output: &Console) -> ExitCode {
-    let data = RunTold {
+    let data = RunReport {
         outcome: "already-done",
         seconds: Some(seconds),
         steps: Default::default(),

@@ -20,7 +20,7 @@ use crate::sources;
 
 /// A bundle that was written.
 #[derive(Serialize, JsonSchema)]
-pub struct BundleTold<'a> {
+pub struct BundleReport<'a> {
     /// Where it is.
     path: &'a Path,
     /// Its bytes; of a dry run those of its packages.
@@ -68,7 +68,7 @@ pub fn run(
     let (path, count, dry_run) = (args.output.as_path(), files.len(), args.dry_run);
     if dry_run {
         let data =
-            BundleTold { path, size: total, packages: count, manager: plan.manager, dry_run };
+            BundleReport { path, size: total, packages: count, manager: plan.manager, dry_run };
         output.result(&data, Vec::new(), || would_write(args, count, total));
         return Ok(ExitCode::SUCCESS);
     }
@@ -91,7 +91,7 @@ pub fn run(
     };
     let size = write_bundle(&args.output, &wrapped)?;
     progress.event(&Event::RunFinished { outcome: aitk_exec::Outcome::Done, seconds: 0.0 });
-    let data = BundleTold { path, size, packages: count, manager: plan.manager, dry_run };
+    let data = BundleReport { path, size, packages: count, manager: plan.manager, dry_run };
     output.result(&data, Vec::new(), || written(args, count, size));
     Ok(ExitCode::SUCCESS)
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Clean, Common};
-use crate::commands::remove::{KeptTold, places, taken};
+use crate::commands::remove::{KeptInfo, disk_usage, places};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, Console, GOOD, one_line, styled};
 use crate::run::{confirm, take_turn};
@@ -19,13 +19,13 @@ use crate::words::said;
 
 /// What is taken away because nothing needs it any more.
 #[derive(Serialize, JsonSchema)]
-pub struct CleaningTold<'a> {
+pub struct CleaningReport<'a> {
     /// The generations that go.
     generations: Vec<&'a Path>,
     /// The files of the cache, and what is left of runs, that go.
     files: &'a [PathBuf],
     /// What stays, and why.
-    kept: Vec<KeptTold<'a>>,
+    kept: Vec<KeptInfo<'a>>,
     /// What comes free at most.
     bytes: u64,
     /// Whether it is only shown.
@@ -59,10 +59,10 @@ pub fn run(
     };
     let keeps = Keeps { generations: args.keep.into(), no_cache: args.cache, older: args.older };
     let cleaning = cleaning(&around, keeps)?;
-    let mut data = CleaningTold {
+    let mut data = CleaningReport {
         generations: cleaning.generations.iter().map(|goes| goes.path.as_path()).collect(),
         files: &cleaning.files,
-        kept: KeptTold::all(&cleaning.kept),
+        kept: KeptInfo::all(&cleaning.kept),
         bytes: cleaning.bytes,
         dry_run: args.dry_run,
         freed: None,
@@ -80,9 +80,9 @@ pub fn run(
     }
     // What is taken away does not come back, so silence means no.
     confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
-    let before = taken(&**local, &session);
+    let before = disk_usage(&**local, &session);
     let failed = clean(&around, &cleaning, &mut receipt)?;
-    let freed = before.saturating_sub(taken(&**local, &session));
+    let freed = before.saturating_sub(disk_usage(&**local, &session));
     data.freed = Some(freed);
     let failed: Vec<_> = failed.into_iter().map(CliError::from).collect();
     CliError::remains(&failed)?;

@@ -14,7 +14,7 @@ use aitk_plan::{Choices, Warning};
 use aitk_system::{Deny, Explain, Message, message};
 
 use crate::args::{Common, Doctor};
-use crate::commands::mend::{self, DoctorTold, FOUND};
+use crate::commands::mend::{self, DoctorReport, FOUND};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, Page, styled, whole};
 use crate::places::here;
@@ -62,7 +62,7 @@ pub fn run(
     output.warn(&untold);
     let diagnostics = session.notes.iter().map(Diagnostic::from);
     let diagnostics = diagnostics.chain(untold.iter().map(Diagnostic::from)).collect();
-    output.result(&DoctorTold { findings: &findings, fix: None }, diagnostics, || {
+    output.result(&DoctorReport { findings: &findings, fix: None }, diagnostics, || {
         let with_environment =
             named.is_some() || is_environment(system, &own_environment(&session.machine));
         page(&findings, untold.len(), looked, with_environment)
@@ -96,7 +96,7 @@ fn of_project(
             ProjectKind::Credentials,
             asked.and_then(|it| credentials_lack(it, system)).into_iter().collect(),
         ),
-        (ProjectKind::Aged, upkeep.told()),
+        (ProjectKind::Aged, upkeep.messages()),
     ];
     let tables = &session.catalog.tables;
     let found = seen.into_iter().filter_map(|(kind, evidence)| {

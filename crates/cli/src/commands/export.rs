@@ -24,7 +24,7 @@ use crate::words::{language, said};
 
 /// A form that a plan can be written in.
 #[derive(Serialize, JsonSchema)]
-pub struct TargetTold {
+pub struct TargetInfo {
     /// Its name.
     target: String,
     /// When it is the one to take.
@@ -33,7 +33,7 @@ pub struct TargetTold {
 
 /// A plan in a form for somewhere else.
 #[derive(Serialize, JsonSchema)]
-pub struct ExportTold<'a> {
+pub struct ExportReport<'a> {
     /// The form.
     target: &'a str,
     /// Where it was written; null where it stands in `text`.
@@ -52,10 +52,10 @@ pub fn run(
     args: &args::ExportArgs,
     output: &Console,
 ) -> Result<ExitCode, CliError> {
-    let (texts, targets) = (Texts::told()?, targets(&**local)?);
+    let (texts, targets) = (Texts::english()?, targets(&**local)?);
     let Some(name) = args.target.as_deref().filter(|_| !args.list) else {
         let when = |target: &Target, language| target.text(language, &["when"]).to_owned();
-        let data = targets.listed().map(|target| TargetTold {
+        let data = targets.listed().map(|target| TargetInfo {
             target: target.name.clone(),
             when: when(target, Language::ENGLISH),
         });
@@ -74,7 +74,7 @@ pub fn run(
     }
     let without = |language| export.without.iter().map(move |left| (left, language));
     let stdout = place.is_none().then(|| export.files[0].content.as_str());
-    let data = ExportTold {
+    let data = ExportReport {
         target: &target.name,
         path: place.as_ref(),
         files,
@@ -93,7 +93,7 @@ pub fn run(
         (false, Some(text)) => output::data(text),
         _ => output.result(&data, warnings.iter().map(Diagnostic::from).collect(), || {
             let place = place.clone().unwrap_or_default();
-            texts.fill("export.written", vec![("path", place.told())])
+            texts.fill("export.written", vec![("path", place.to_message())])
         }),
     }
     Ok(ExitCode::SUCCESS)

@@ -43,18 +43,18 @@ struct Stands {
 
 /// What stands of an environment, and how it came to be.
 #[derive(Serialize, JsonSchema)]
-pub struct HistoryTold<'a> {
+pub struct HistoryInfo<'a> {
     /// Each time that another generation became the one in use.
-    switches: Vec<SwitchTold<'a>>,
+    switches: Vec<SwitchInfo<'a>>,
     /// What there is.
-    generations: Vec<GenerationTold<'a>>,
+    generations: Vec<GenerationInfo<'a>>,
     /// Where the link was last to lead, where it leads elsewhere: it was moved by hand.
     moved_from: Option<&'a str>,
 }
 
 /// Another generation became the one in use.
 #[derive(Serialize, JsonSchema)]
-struct SwitchTold<'a> {
+struct SwitchInfo<'a> {
     #[serde(flatten)]
     switch: &'a Switch,
     /// What differed.
@@ -63,7 +63,7 @@ struct SwitchTold<'a> {
 
 /// One generation.
 #[derive(Serialize, JsonSchema)]
-struct GenerationTold<'a> {
+struct GenerationInfo<'a> {
     /// Its name.
     generation: String,
     /// Its folder.
@@ -135,11 +135,11 @@ impl History {
         Ok(Self { switches, generations, moved })
     }
 
-    pub fn told(&self) -> HistoryTold<'_> {
+    pub fn to_info(&self) -> HistoryInfo<'_> {
         let switches = self.switches.iter();
-        HistoryTold {
-            switches: switches.map(|(switch, changes)| SwitchTold { switch, changes }).collect(),
-            generations: self.generations.iter().map(Stands::told).collect(),
+        HistoryInfo {
+            switches: switches.map(|(switch, changes)| SwitchInfo { switch, changes }).collect(),
+            generations: self.generations.iter().map(Stands::to_info).collect(),
             moved_from: self.moved.as_deref(),
         }
     }
@@ -197,13 +197,13 @@ fn page_of(switch: &Switch, changes: &[PackageChange]) -> String {
 }
 
 impl Stands {
-    fn told(&self) -> GenerationTold<'_> {
+    fn to_info(&self) -> GenerationInfo<'_> {
         let record = self.record.as_ref();
         let faults: Vec<_> = match &self.state {
-            State::Damaged(faults) => faults.iter().map(ToMessage::told).collect(),
+            State::Damaged(faults) => faults.iter().map(ToMessage::to_message).collect(),
             _ => Vec::new(),
         };
-        GenerationTold {
+        GenerationInfo {
             generation: self.generation.folder(),
             path: self.generation.path(),
             in_use: self.in_use,
@@ -244,7 +244,7 @@ impl Stands {
         if let State::Damaged(faults) = &self.state
             && let Some(fault) = faults.first()
         {
-            text += &format!("    {} {}\n", styled(BAD, "!"), said(fault.told()));
+            text += &format!("    {} {}\n", styled(BAD, "!"), said(fault.to_message()));
         }
         if !self.running.is_empty() {
             text +=

@@ -39,7 +39,7 @@ const SHOWN: &[(&str, &str)] = &[
 
 /// A folder's own file, as it was made.
 #[derive(Serialize, JsonSchema)]
-pub struct InitTold {
+pub struct InitReport {
     /// Where it is.
     file: PathBuf,
     /// The lock beside it; null where none was made.
@@ -54,7 +54,7 @@ pub struct InitTold {
 
 /// A folder's own file, confirmed or not any more.
 #[derive(Serialize, JsonSchema)]
-pub struct TrustTold {
+pub struct TrustReport {
     /// Where it is.
     file: PathBuf,
     /// Whether it counts from now on.
@@ -93,7 +93,7 @@ pub fn run(
         }
     };
     let (locked, left) = lock(local, common, &file, args, output)?;
-    let data = InitTold {
+    let data = InitReport {
         file: path,
         lock: locked.map(|_| file.lock_path()),
         packages: locked,
@@ -145,7 +145,7 @@ pub fn trust(local: &Local, args: &Trust, output: &Console) -> Result<ExitCode, 
         }
         seen.note(&**local)?;
     }
-    let data = TrustTold { file: file.path(), confirmed: !args.revoke, env: file.env() };
+    let data = TrustReport { file: file.path(), confirmed: !args.revoke, env: file.env() };
     output.result(&data, Vec::new(), || match args.revoke {
         true => message!("{} does not count any more until it is confirmed.", file.path()),
         false => {

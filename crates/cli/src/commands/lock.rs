@@ -16,7 +16,7 @@ use crate::session::{Ask, Local, Session, locked};
 
 /// The lock of an environment.
 #[derive(Serialize, JsonSchema)]
-pub struct LockTold<'a> {
+pub struct LockReport<'a> {
     /// Who installs it.
     manager: Manager,
     /// The file that it was written to; null where none was named.
@@ -51,7 +51,7 @@ pub fn run(
         output.say(message!("{} packages in {}", packages.len(), path.display()));
     }
     if output.json {
-        let data = LockTold {
+        let data = LockReport {
             manager: plan.manager,
             file: args.output.as_ref(),
             packages,

@@ -21,17 +21,17 @@ use crate::words::said;
 
 /// What was found.
 #[derive(Serialize, JsonSchema)]
-pub struct DoctorTold<'a> {
+pub struct DoctorReport<'a> {
     /// What is wrong, or will get in the way.
     pub findings: &'a [Finding],
     /// What `--fix` does.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub fix: Option<FixTold<'a>>,
+    pub fix: Option<FixInfo<'a>>,
 }
 
 /// What mends an environment.
 #[derive(Serialize, JsonSchema)]
-pub struct FixTold<'a> {
+pub struct FixInfo<'a> {
     /// What is taken away, and what is put in the place of what.
     mending: &'a Mending,
     /// Whether it was done.
@@ -78,10 +78,10 @@ pub fn run(
     }
     let fix = |done: bool| {
         let back = back_to(&plan.path, &plan.aside);
-        Some(FixTold { mending: &plan, done, back })
+        Some(FixInfo { mending: &plan, done, back })
     };
     if plan.is_nothing() || args.dry_run {
-        let told = DoctorTold { findings, fix: fix(false) };
+        let told = DoctorReport { findings, fix: fix(false) };
         output.result(&told, Vec::new(), || nothing(&plan));
         let well = plan.is_nothing() && !is_wrong(findings);
         return Ok(if well { ExitCode::SUCCESS } else { ExitCode::from(FOUND) });
@@ -91,7 +91,7 @@ pub fn run(
     let log = log(session);
     mend(&prepared.context(&session.local, None), &plan, &log, &progress)?;
     let after = examine(system, &session.machine, tables, Some(named), None);
-    let told = DoctorTold { findings: &after, fix: fix(true) };
+    let told = DoctorReport { findings: &after, fix: fix(true) };
     output.result(&told, Vec::new(), || done(&plan, &after));
     let whole =
         ailing(system, &session.machine, tables, named).is_some_and(|it: Ailing| it.is_sound());

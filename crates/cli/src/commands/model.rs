@@ -94,7 +94,7 @@ impl Model {
             "",
         );
         for device in &self.devices {
-            page.wrapped(told(device), "  • ", "    ");
+            page.wrapped(describe(device), "  • ", "    ");
         }
         for name in &self.idle {
             let why = message!("cannot be used as it stands; `aitk doctor` says why");
@@ -146,7 +146,7 @@ fn whole(machine: &Machine) -> Vec<Vec<&Gpu>> {
 }
 
 /// What a device means for the model.
-fn told(device: &Device) -> String {
+fn describe(device: &Device) -> String {
     let name = match device.kind {
         "gpu" => message!("GPU {}, {}", device.name, Bytes(device.memory).binary()),
         "gpus" => {

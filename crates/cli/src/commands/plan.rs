@@ -151,11 +151,11 @@ fn show_project(project: &Project) -> String {
             (None, _) => message!("{id}: its price is not known here ({when})"),
         });
     }
-    text + &project.guards.iter().map(|guard| note(guard_told(guard))).collect::<String>()
+    text + &project.guards.iter().map(|guard| note(guard_message(guard))).collect::<String>()
 }
 
 /// What guards the money of a project.
-fn guard_told(guard: &Guard) -> Message {
+fn guard_message(guard: &Guard) -> Message {
     let what = worded(&guard.what);
     match guard.kind {
         GuardKind::Alarm => message!("alarm, before anything that costs: {what}"),

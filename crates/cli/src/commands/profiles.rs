@@ -17,7 +17,7 @@ use crate::words::{language, said};
 
 /// A budget, and what can be chosen of it.
 #[derive(Serialize, JsonSchema)]
-pub struct ProfileTold<'a> {
+pub struct ProfileInfo<'a> {
     /// Its name, for `--budget`.
     name: &'a str,
     /// What it is, in a few words.
@@ -27,14 +27,14 @@ pub struct ProfileTold<'a> {
     /// What can be added, for `--with`.
     with: Vec<String>,
     /// What it ensures, in order.
-    steps: Vec<ProfileStepTold<'a>>,
+    steps: Vec<ProfileStepInfo<'a>>,
     /// The platforms that it has projects or notebooks for.
-    platforms: Vec<PlatformTold<'a>>,
+    platforms: Vec<PlatformInfo<'a>>,
 }
 
 /// A step of a budget.
 #[derive(Serialize, JsonSchema)]
-struct ProfileStepTold<'a> {
+struct ProfileStepInfo<'a> {
     id: &'a str,
     /// What it is, for people.
     title: &'a Message,
@@ -46,27 +46,27 @@ struct ProfileStepTold<'a> {
 
 /// A platform, with what can be chosen of it.
 #[derive(Serialize, JsonSchema)]
-struct PlatformTold<'a> {
+struct PlatformInfo<'a> {
     /// Its name, for `--platform`.
     name: &'a str,
     /// When it is the one to take.
     what: &'a str,
     /// What can be added, for `--part`.
-    parts: Vec<PartTold<'a>>,
+    parts: Vec<PartInfo<'a>>,
     /// What can be set, for `--set`.
-    parameters: Vec<ParameterTold>,
+    parameters: Vec<ParameterInfo>,
 }
 
 /// A part of a project.
 #[derive(Serialize, JsonSchema)]
-struct PartTold<'a> {
+struct PartInfo<'a> {
     name: &'a str,
     what: &'a str,
 }
 
 /// Something that can be set.
 #[derive(Serialize, JsonSchema)]
-struct ParameterTold {
+struct ParameterInfo {
     name: String,
     /// What it is; empty where `one_of` says it.
     what: String,
@@ -88,7 +88,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Console) -> Result<ExitCode,
         .iter()
         .map(|profile| {
             let steps: Vec<_> = steps(&targets, profile)
-                .map(|step| ProfileStepTold {
+                .map(|step| ProfileStepInfo {
                     id: &step.id,
                     title: &step.title,
                     why: &step.why,
@@ -98,7 +98,7 @@ pub fn run(local: &Local, args: &Profiles, output: &Console) -> Result<ExitCode,
             let platforms: Vec<_> = platforms(&targets, profile)
                 .map(|target| platform_data(&targets, target))
                 .collect::<Result<_, _>>()?;
-            Ok(ProfileTold {
+            Ok(ProfileInfo {
                 name: &profile.name,
                 title: &profile.title,
                 summary: &profile.summary,
@@ -167,16 +167,16 @@ fn platforms<'a>(
 fn platform_data<'a>(
     targets: &TargetList,
     target: &'a Target,
-) -> Result<PlatformTold<'a>, CliError> {
+) -> Result<PlatformInfo<'a>, CliError> {
     let text = |path: &[&str]| target.text(Language::ENGLISH, path);
     let parts =
-        target.optional.keys().map(|name| PartTold { name, what: text(&["optional", name]) });
+        target.optional.keys().map(|name| PartInfo { name, what: text(&["optional", name]) });
     let parameters = targets.declared(target)?.into_iter().map(|(name, parameter)| {
         let aitk_export::Parameter { default, pattern, one_of, .. } = parameter.clone();
         let what = targets.what_is_set(target, &name, Language::ENGLISH).to_owned();
-        ParameterTold { name, what, default, pattern, one_of }
+        ParameterInfo { name, what, default, pattern, one_of }
     });
-    Ok(PlatformTold {
+    Ok(PlatformInfo {
         name: &target.name,
         what: text(&["when"]),
         parts: parts.collect(),

@@ -25,7 +25,7 @@ use crate::words::said;
 /// What is taken away: all of aitk's on this machine, or in the folder of a project what of that nobody has touched.
 #[derive(Serialize, JsonSchema)]
 #[serde(untagged)]
-pub enum RemovalTold<'a> {
+pub enum RemovalReport<'a> {
     /// All of aitk's on this machine.
     Machine(MachineRemoval<'a>),
     /// What of a project nobody has touched.
@@ -49,7 +49,7 @@ pub struct MachineRemoval<'a> {
     /// What root does.
     commands: &'a [String],
     /// What stays, and why.
-    kept: Vec<KeptTold<'a>>,
+    kept: Vec<KeptInfo<'a>>,
     /// What the receipt names and aitk cannot have made: it stays.
     refused: &'a [String],
     /// Packages that came by aitk; they stay.
@@ -68,12 +68,12 @@ pub struct MachineRemoval<'a> {
 
 /// Something that stays.
 #[derive(Serialize, JsonSchema)]
-pub struct KeptTold<'a> {
+pub struct KeptInfo<'a> {
     path: &'a Path,
     reason: &'a Message,
 }
 
-impl<'a> KeptTold<'a> {
+impl<'a> KeptInfo<'a> {
     pub fn all(kept: &'a [Kept]) -> Vec<Self> {
         kept.iter().map(|one| Self { path: &one.path, reason: &one.reason }).collect()
     }
@@ -114,7 +114,7 @@ pub fn run(
         prune_empty(&places, &**local)?;
     }
     if args.dry_run || (removal.is_empty() && !args.all) {
-        output.result(&RemovalTold::Machine(told), Vec::new(), || nothing_done(&removal));
+        output.result(&RemovalReport::Machine(told), Vec::new(), || nothing_done(&removal));
         return Ok(ExitCode::SUCCESS);
     }
     // What is taken away does not come back, so silence means no.
@@ -124,15 +124,15 @@ pub fn run(
         true => None,
         false => elevate(&session, commands.iter().cloned(), false)?,
     };
-    let before = taken(&**local, &session);
+    let before = disk_usage(&**local, &session);
     let failed = take(local, &session, (&removal, &cache), &places, receipt)?;
     if args.all && failed.is_empty() {
         forget_all(local, &session)?;
     }
-    let freed = before.saturating_sub(taken(&**local, &session));
+    let freed = before.saturating_sub(disk_usage(&**local, &session));
     CliError::remains(&failed)?;
     let data =
-        RemovalTold::Machine(MachineRemoval { freed: Some(freed), cache: Some(&cache), ..told });
+        RemovalReport::Machine(MachineRemoval { freed: Some(freed), cache: Some(&cache), ..told });
     let (sign, freed) = (styled(GOOD, "✓"), Bytes(freed));
     output.result(&data, Vec::new(), || {
         message!("{sign} What aitk had made here is gone; {} came free.", freed)
@@ -158,7 +158,7 @@ fn in_all<'a>(
     MachineRemoval {
         removed: removal.goes.iter().map(|goes| goes.path.as_path()).collect(),
         commands,
-        kept: KeptTold::all(&removal.kept),
+        kept: KeptInfo::all(&removal.kept),
         refused: &removal.refused,
         system_packages,
         dry_run,
@@ -208,7 +208,7 @@ fn remove_project_here(
     args: &Remove,
     output: &Console,
 ) -> Result<ExitCode, CliError> {
-    let data = RemovalTold::Project {
+    let data = RemovalReport::Project {
         project: folder,
         removed: &removal.goes,
         kept: &removal.kept,
@@ -338,7 +338,7 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
 }
 
 /// Bytes of the disk that all of aitk's takes. What is free on the disk would tell of what others write meanwhile as well.
-pub fn taken(local: &dyn System, session: &Session) -> u64 {
+pub fn disk_usage(local: &dyn System, session: &Session) -> u64 {
     let (settings, state) = (&session.settings, &session.machine.folders.state);
     let mut usage = Usage::default();
     for place in [&settings.data, &settings.cache, state] {

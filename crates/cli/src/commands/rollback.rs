@@ -21,7 +21,7 @@ use crate::words::said;
 
 /// The way back to another generation, as it is shown before it is gone.
 #[derive(Serialize, JsonSchema)]
-pub struct RollbackTold<'a> {
+pub struct RollbackReport<'a> {
     /// The environment.
     env: &'a str,
     /// The generation in use; null where there is nothing to do.
@@ -57,7 +57,7 @@ pub fn run(
     let Some(back) = back(&**local, data, env, args.generation.as_deref())? else {
         return Ok(already(env, output));
     };
-    let request = wish(&session, &back, env)?;
+    let request = earlier_request(&session, &back, env)?;
     let (prepared, mut plan) = session.prepare(request.into(), None, Ask::Nobody)?;
     warn(&back, current.as_ref(), &mut plan, &**local);
     back.narrow(&mut plan);
@@ -78,7 +78,7 @@ pub fn run(
     }
     refuse_blocked(&plan, &session.machine)?;
     confirm(args.yes, message!("\nGo back to it? [Y/n] "), true)?;
-    let receipt = take_the_wish_along(&prepared)?;
+    let receipt = take_the_request_along(&prepared)?;
     let progress = Progress::new(common.progress, output).asking(args.yes, false);
     let mut context = prepared.context_since(&**local, None, receipt);
     context.back = Some(&back);
@@ -98,8 +98,8 @@ fn planned<'a>(
     changes: &'a [PackageChange],
     env: &'a str,
     system: &dyn System,
-) -> RollbackTold<'a> {
-    RollbackTold {
+) -> RollbackReport<'a> {
+    RollbackReport {
         env,
         from: before.map(|(generation, _)| generation.folder()),
         to: Some(back.generation.folder()),
@@ -125,15 +125,21 @@ fn in_use(
 }
 
 fn already(env: &str, output: &Console) -> ExitCode {
-    let data =
-        RollbackTold { env, from: None, to: None, changes: &[], added: Vec::new(), dry_run: false };
+    let data = RollbackReport {
+        env,
+        from: None,
+        to: None,
+        changes: &[],
+        added: Vec::new(),
+        dry_run: false,
+    };
     let text = message!("{} Nothing to do: that is the one in use.", styled(GOOD, "✓"));
     output.result(&data, Vec::new(), || text);
     ExitCode::SUCCESS
 }
 
 /// What was wished for when it was built. One of an older aitk does not say it: what was last wished for counts then.
-fn wish(session: &Session, back: &Back, env: &str) -> Result<Request, CliError> {
+fn earlier_request(session: &Session, back: &Back, env: &str) -> Result<Request, CliError> {
     let last = || session.receipt.environments.get(env);
     let wish = back.record.wish.as_ref().or_else(last).cloned();
     let request = wish.and_then(|wish| serde_json::from_value(wish).ok());
@@ -141,11 +147,11 @@ fn wish(session: &Session, back: &Back, env: &str) -> Result<Request, CliError> 
 }
 
 /// From now on what was wished for then is what is wished for, so that `apply` finds nothing to do.
-fn take_the_wish_along(prepared: &Prepared<'_>) -> Result<Receipt, CliError> {
+fn take_the_request_along(prepared: &Prepared<'_>) -> Result<Receipt, CliError> {
     let Prepared { session, request, .. } = prepared;
     let mut receipt = session.receipt.clone();
     let env = request.choices.env.clone();
-    receipt.wish_again(&env, serde_json::to_value(request).unwrap_or_default());
+    receipt.request_again(&env, serde_json::to_value(request).unwrap_or_default());
     if receipt != session.receipt {
         receipt.save(&session.machine.folders.state, &*session.local)?;
     }

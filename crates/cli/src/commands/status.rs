@@ -15,7 +15,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::args::{Common, StatusArgs};
-use crate::commands::history::{History, HistoryTold};
+use crate::commands::history::{History, HistoryInfo};
 use crate::error::{CliError, making};
 use crate::output::{BAD, CARE, Console, DIM, Diagnostic, GOOD, HEAD, one_line, styled};
 use crate::places::here;
@@ -25,13 +25,13 @@ use crate::words::{said, worded};
 
 /// What is here because of aitk.
 #[derive(Serialize, JsonSchema)]
-pub struct StatusTold<'a> {
+pub struct StatusReport<'a> {
     /// The project of the current folder; null where there is none.
-    project: Option<ProjectTold<'a>>,
+    project: Option<ProjectInfo<'a>>,
     /// The environment in use; null where there is none.
-    environment: Option<EnvironmentTold<'a>>,
+    environment: Option<EnvironmentInfo<'a>>,
     /// What runs as long as the machine is on.
-    services: Vec<ServiceTold<'a>>,
+    services: Vec<ServiceInfo<'a>>,
     /// What was last asked for; null where nothing was.
     wish: Option<Request>,
     /// How many packages of the system came by aitk.
@@ -39,12 +39,12 @@ pub struct StatusTold<'a> {
     /// The step at which a run did not come to its end; null where none is open.
     interrupted: Option<&'a Message>,
     /// What was before, with `--history`.
-    history: Option<HistoryTold<'a>>,
+    history: Option<HistoryInfo<'a>>,
 }
 
 /// A project in its folder.
 #[derive(Serialize, JsonSchema)]
-struct ProjectTold<'a> {
+struct ProjectInfo<'a> {
     /// The platform that it is for.
     platform: &'a str,
     /// Its folder.
@@ -73,7 +73,7 @@ struct ProjectTold<'a> {
 
 /// An environment in use.
 #[derive(Serialize, JsonSchema)]
-struct EnvironmentTold<'a> {
+struct EnvironmentInfo<'a> {
     name: &'a str,
     /// Where it is.
     path: &'a Path,
@@ -103,7 +103,7 @@ struct EnvironmentTold<'a> {
 
 /// A service of systemd's.
 #[derive(Serialize, JsonSchema)]
-struct ServiceTold<'a> {
+struct ServiceInfo<'a> {
     name: &'a str,
     /// What it is.
     what: &'a str,
@@ -157,14 +157,14 @@ pub fn run(
     let upkeep = project.as_ref().map(|project| Upkeep::of(&session, &here, &project.record));
     let upkeep = upkeep.transpose()?.unwrap_or_default();
     let make = making(env, request.is_some());
-    let data = StatusTold {
-        project: project.as_ref().map(|project| project_told(project, &here, &upkeep)),
-        environment: shown.as_ref().map(ShownEnvironment::told),
-        services: services.iter().map(service_told).collect(),
+    let data = StatusReport {
+        project: project.as_ref().map(|project| project_info(project, &here, &upkeep)),
+        environment: shown.as_ref().map(ShownEnvironment::to_info),
+        services: services.iter().map(service_info).collect(),
         wish: request,
         system_packages: brought.len(),
         interrupted: interrupted.as_ref().map(|run| &run.at),
-        history: history.as_ref().map(History::told),
+        history: history.as_ref().map(History::to_info),
     };
     let none =
         || said(message!("There is no environment `{}` here. Make it with `{make}`.\n", env));
@@ -195,13 +195,13 @@ fn project_at(
     }
 }
 
-fn project_told<'a>(
+fn project_info<'a>(
     project: &'a ProjectState,
     folder: &'a Path,
     upkeep: &'a Upkeep,
-) -> ProjectTold<'a> {
+) -> ProjectInfo<'a> {
     let record = &project.record;
-    ProjectTold {
+    ProjectInfo {
         platform: &record.platform,
         path: folder,
         parts: &record.parts,
@@ -247,7 +247,7 @@ fn page_of(project: &ProjectState, upkeep: &Upkeep) -> String {
             record.aitk
         ),
     );
-    let aged = upkeep.told();
+    let aged = upkeep.messages();
     for what in &aged {
         text += &row(message!("Aged"), what.clone());
     }
@@ -262,9 +262,9 @@ fn page_of(project: &ProjectState, upkeep: &Upkeep) -> String {
     text
 }
 
-fn service_told(state: &ServiceState) -> ServiceTold<'_> {
+fn service_info(state: &ServiceState) -> ServiceInfo<'_> {
     let ServiceState { service, version, runs, astray } = state;
-    ServiceTold {
+    ServiceInfo {
         name: &service.name,
         what: service.what.english(),
         unit: service.unit(),
@@ -336,8 +336,8 @@ impl<'a> ShownEnvironment<'a> {
         }
     }
 
-    fn told(&self) -> EnvironmentTold<'_> {
-        EnvironmentTold {
+    fn to_info(&self) -> EnvironmentInfo<'_> {
+        EnvironmentInfo {
             name: self.name,
             path: &self.path,
             generation: &self.generation,
@@ -370,7 +370,7 @@ impl<'a> ShownEnvironment<'a> {
         let packages = message!("{packages}, and {} of the system", of_system);
         text += &row(message!("Packages"), packages);
         if !self.added.is_empty() {
-            text += &row(message!("Added by you"), self.added.told());
+            text += &row(message!("Added by you"), self.added.to_message());
         }
         let (own, shared) = (Bytes(self.usage.own()), Bytes(self.usage.shared()));
         text += &row(message!("Size"), message!("{own} of its own, {shared} shared"));

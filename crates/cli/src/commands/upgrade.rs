@@ -25,7 +25,7 @@ const NAMED: usize = 20;
 
 /// What is newer, as it is shown before it is done.
 #[derive(Serialize, JsonSchema)]
-pub struct UpgradeTold<'a> {
+pub struct UpgradeReport<'a> {
     /// The environment.
     env: &'a str,
     /// Who installs it.
@@ -68,10 +68,10 @@ pub fn run(
     let system = waiting(&*session.system);
     let (env, dry_run) = (args.which.env.as_str(), args.dry_run);
     let (manager, totals) = (plan.manager, plan.totals);
-    let data = UpgradeTold { env, manager, changes: &changes, system: &system, totals, dry_run };
+    let data = UpgradeReport { env, manager, changes: &changes, system: &system, totals, dry_run };
     if !output.json {
         show_system(&system, output);
-        plan.choices.cutoff().into_iter().for_each(|cutoff| output.say(cutoff.told()));
+        plan.choices.cutoff().into_iter().for_each(|cutoff| output.say(cutoff.to_message()));
     }
     if changes.is_empty() {
         output.result(&data, Vec::new(), || {

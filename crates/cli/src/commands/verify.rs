@@ -24,7 +24,7 @@ use crate::words::said;
 
 /// What was checked, and what is not as it should be.
 #[derive(Serialize, JsonSchema)]
-pub struct VerificationTold<'a> {
+pub struct VerificationReport<'a> {
     /// The environment.
     env: &'a str,
     /// Whether every file was read.
@@ -32,23 +32,23 @@ pub struct VerificationTold<'a> {
     /// Whether everything is as it should be.
     ok: bool,
     /// What is not.
-    findings: Vec<FindingTold<'a>>,
+    findings: Vec<FindingInfo<'a>>,
     /// The step at which a run about this environment did not come to its end; null where none is open. What is not as it
     /// should be is then what that run was to make.
     interrupted: Option<&'a Message>,
     /// With `--audit`: what is known of vulnerabilities; nothing where that could not be had.
     #[serde(skip_serializing_if = "Option::is_none")]
-    audit: Option<AuditTold<'a>>,
+    audit: Option<AuditInfo<'a>>,
 }
 
 /// What is known of vulnerabilities.
 #[derive(Serialize, JsonSchema)]
 #[serde(transparent)]
-struct AuditTold<'a>(Option<&'a Audit>);
+struct AuditInfo<'a>(Option<&'a Audit>);
 
 /// Something that is not as it should be.
 #[derive(Serialize, JsonSchema)]
-struct FindingTold<'a> {
+struct FindingInfo<'a> {
     /// The step that it belongs to.
     step: &'a str,
     /// What that is, for people.
@@ -83,18 +83,18 @@ pub fn run(
         .iter()
         .map(|found| {
             let VerifyFinding { step, title, message, remedy, .. } = found;
-            FindingTold { step, title, message, remedy: Message::plain(remedy.text()) }
+            FindingInfo { step, title, message, remedy: Message::plain(remedy.text()) }
         })
         .collect();
     let audit = args.audit.then(|| aitk_exec::audit(&context, &plan, args.advisories.as_deref()));
     let unknown = audit.as_ref().and_then(|audit| audit.as_ref().err());
-    let known = audit.as_ref().map(|audit| AuditTold(audit.as_ref().ok().and_then(Option::as_ref)));
+    let known = audit.as_ref().map(|audit| AuditInfo(audit.as_ref().ok().and_then(Option::as_ref)));
     let (env, ok) = (args.which.env.as_str(), findings.is_empty());
     let open = interrupted_run(&session.machine.folders.state, &system);
     let open = open.filter(|run| !ok && run.goes_on_in(env));
     let interrupted = open.as_ref().map(|run| &run.at);
     let data =
-        VerificationTold { env, deep: args.deep, ok, findings: list, interrupted, audit: known };
+        VerificationReport { env, deep: args.deep, ok, findings: list, interrupted, audit: known };
     let diagnostics = unknown.map(|error| Diagnostic {
         code: error.code().to_owned(),
         severity: "error",

@@ -36,7 +36,7 @@ impl<'a> OpenEnvironment<'a> {
             return Err(CliError::Broken { name: which.env.clone(), fault });
         }
         let record = generation.record(local).ok_or_else(missing)?;
-        let wish = receipt.wish(&which.env, Some(&record));
+        let wish = receipt.request(&which.env, Some(&record));
         let adopted = wish.and_then(|request| request["choices"]["base"].as_str());
         let base = adopted
             .map_or_else(|| Environments::new(&folders.data, "base").current_path(), PathBuf::from);

@@ -10,7 +10,7 @@ use crate::args;
 use crate::error::CliError;
 
 /// What is wrong, what may have been meant, and how the command is typed.
-pub(super) fn told(error: &Error, typed: &[String]) -> Message {
+pub(super) fn explained(error: &Error, typed: &[String]) -> Message {
     let mut parts = vec![wrong(error, typed)];
     parts.extend(possible(error).map(|values| Message::parts([Message::plain("  "), values])));
     let tips = tips(error);
@@ -210,7 +210,7 @@ mod tests {
         }
         let said = |word: &str| {
             let error = args::command().try_get_matches_from(["aitk", word]).unwrap_err();
-            told(&error, &["aitk".to_owned(), word.to_owned()]).to_string()
+            explained(&error, &["aitk".to_owned(), word.to_owned()]).to_string()
         };
         for (word, command) in [
             ("conseil", "advise"),

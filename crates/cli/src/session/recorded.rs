@@ -36,11 +36,11 @@ pub(super) fn recorded(
     if let Some(data) = value.get_mut("data") {
         value = data.take();
     }
-    names::lines_only(&value).map_err(|unfit| bad(unfit.told()))?;
-    names::numbers_within(&value, LARGEST).map_err(|unfit| bad(unfit.told()))?;
+    names::lines_only(&value).map_err(|unfit| bad(unfit.to_message()))?;
+    names::numbers_within(&value, LARGEST).map_err(|unfit| bad(unfit.to_message()))?;
     let machine: Machine =
         serde_json::from_value(value).map_err(|error| bad(Message::plain(error)))?;
-    in_form(&machine).map_err(|unfit| bad(unfit.told()))?;
+    in_form(&machine).map_err(|unfit| bad(unfit.to_message()))?;
     Ok((Arc::new(Replay::tree(Path::new("/nonexistent"))), Some(machine)))
 }
 

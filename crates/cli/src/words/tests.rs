@@ -69,7 +69,7 @@ impl Texts {
         let forms = names::FORMS.iter().chain(aitk_system::forms::FORMS);
         let forms = forms.map(|form| (*form).to_owned());
         note(&mut all.messages, Path::new("crates/plan/src/names.rs"), forms);
-        let texts = aitk_plan::Texts::told().unwrap();
+        let texts = aitk_plan::Texts::english().unwrap();
         let book = Path::new("profiles/texts/en.toml");
         note(&mut all.messages, book, texts.all().values().cloned());
         // What belongs to a leaf is told part by part as well.

@@ -60,12 +60,14 @@ pub(super) fn no_gpu_build(case: &ProbeContext<'_>) -> Vec<Message> {
             if case.nvidia().next().is_some() && gpu.vendor == "amd" {
                 return Vec::new();
             }
-            vec![message!("{}, and {} could compute", torch.told(), name(gpu))]
+            vec![message!("{}, and {} could compute", torch.to_message(), name(gpu))]
         }
         (TorchBuild::Cuda(_), None, None) => case
             .nvidia()
             .take(1)
-            .map(|gpu| message!("{}, and {} cannot be used: {}", torch.told(), name(gpu), gpu.why))
+            .map(|gpu| {
+                message!("{}, and {} cannot be used: {}", torch.to_message(), name(gpu), gpu.why)
+            })
             .collect(),
         _ => Vec::new(),
     }
@@ -85,7 +87,7 @@ pub(super) fn driver_too_old(case: &ProbeContext<'_>) -> Vec<Message> {
         return Vec::new();
     }
     let torch = prefix.torch.as_ref();
-    let torch = torch.and_then(|torch| Some((torch.told(), minor(torch.cuda()?)?.0)));
+    let torch = torch.and_then(|torch| Some((torch.to_message(), minor(torch.cuda()?)?.0)));
     let jax = [("jax-cuda13-plugin", 13), ("jax-cuda12-plugin", 12)];
     let jax = jax.into_iter().find(|(name, _)| prefix.packages.contains_key(*name));
     let jax = jax.map(|(name, major)| (Message::plain(name), major));
@@ -112,7 +114,7 @@ fn built(prefix: &Prefix) -> Vec<Built> {
     let by_conda = |name: &str| prefix.conda.as_ref().is_some_and(|own| own.contains_key(name));
     let torch = prefix.torch.as_ref().and_then(|torch| {
         Some(Built {
-            told: torch.told(),
+            told: torch.to_message(),
             origin: if by_conda("pytorch") { "conda-forge" } else { "pytorch" },
             version: torch.version.clone(),
             cuda: torch.cuda()?.to_owned(),
@@ -165,7 +167,12 @@ fn no_rocm_kernels(case: &ProbeContext<'_>) -> Vec<Message> {
     let unserved = case.amd().filter_map(|gpu| {
         let row = case.tables.amd().target(gpu.gfx.as_deref()?)?;
         (!row.pytorch).then(|| {
-            message!("{} is {}, and {} holds no code for it", name(gpu), row.gfx, torch.told())
+            message!(
+                "{} is {}, and {} holds no code for it",
+                name(gpu),
+                row.gfx,
+                torch.to_message()
+            )
         })
     });
     unserved.collect()
@@ -237,7 +244,7 @@ pub(super) fn cuda_without_gpu(case: &ProbeContext<'_>) -> Vec<Message> {
     if torch.cuda().is_none() || any || lent || case.machine.jetson.is_some() {
         return Vec::new();
     }
-    vec![message!("{}, and no GPU of NVIDIA's is here", torch.told())]
+    vec![message!("{}, and no GPU of NVIDIA's is here", torch.to_message())]
 }
 
 /// A processor that current builds of NumPy refuse.
@@ -388,8 +395,8 @@ pub(super) fn wrong_wheel_on_jetson(case: &ProbeContext<'_>) -> Vec<Message> {
     let newer = minor(cuda).is_some_and(|(major, _)| major >= 13);
     match (brings, newer) {
         (None, false) => Vec::new(),
-        (Some(package), _) => vec![message!("{} with {package}, on L4T {l4t}", torch.told())],
-        (None, true) => vec![message!("{}, on L4T {l4t}, whose CUDA is older", torch.told())],
+        (Some(package), _) => vec![message!("{} with {package}, on L4T {l4t}", torch.to_message())],
+        (None, true) => vec![message!("{}, on L4T {l4t}, whose CUDA is older", torch.to_message())],
     }
 }
 

@@ -40,7 +40,7 @@ pub(super) fn configurations(case: &ProbeContext<'_>) -> Vec<Message> {
         };
         let settings = settings.iter().filter(|(_, key, _)| !(has_password && key == "token"));
         settings
-            .filter_map(|(class, key, value)| told(&file, class, key, value, gone))
+            .filter_map(|(class, key, value)| describe(&file, class, key, value, gone))
             .collect::<Vec<_>>()
     });
     let mut seen: Vec<_> = seen.collect();
@@ -82,7 +82,7 @@ fn setting(line: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// What a setting does to the server, where that is not what people expect.
-fn told(
+fn describe(
     file: &Path,
     class: &str,
     key: &str,
@@ -130,7 +130,7 @@ mod tests {
 
     fn of(line: &str) -> Option<String> {
         let (class, key, value) = setting(line)?;
-        let found = told(Path::new("/f"), class, key, value, |path| path == "/gone");
+        let found = describe(Path::new("/f"), class, key, value, |path| path == "/gone");
         found.map(|message| message.to_string())
     }
 

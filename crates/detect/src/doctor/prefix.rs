@@ -67,7 +67,7 @@ impl Torch {
     }
 
     /// For people: `torch 2.15.0 (for CUDA 13.2)`.
-    pub(super) fn told(&self) -> Message {
+    pub(super) fn to_message(&self) -> Message {
         let version = self.version.split('+').next().unwrap_or_default();
         match &self.build {
             TorchBuild::Cpu => message!("torch {version}, built for the processor only"),

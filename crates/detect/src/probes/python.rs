@@ -27,7 +27,7 @@ pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> 
                     message!("{} does not say its version, and is left out", path.display());
                 notes.add(notes::PYTHON, message, None);
             }
-            Err(lack) => notes.add(notes::STARTS, lack.told(), lack.hint()),
+            Err(lack) => notes.add(notes::STARTS, lack.to_message(), lack.hint()),
         }
     }
     notes.source_in_words("python", message!("every python3 on PATH, asked for its version"));

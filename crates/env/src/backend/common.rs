@@ -161,7 +161,7 @@ pub trait Backend: Sync + fmt::Debug {
     ) -> Result<(), EnvError>;
 
     /// The build of the framework that a lock has, out of those that were asked for.
-    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>>;
+    fn chosen_build<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>>;
 
     /// What computes with this build of the framework, which answers one of these requests or none; `None` where it is what
     /// was planned, for the plan named the build.

@@ -112,7 +112,7 @@ pub fn foreign_place(system: &dyn System, file: &Path) -> Option<PathBuf> {
 }
 
 impl ToMessage for EnvironmentFault {
-    fn told(&self) -> Message {
+    fn to_message(&self) -> Message {
         match self {
             Self::Unrecorded { path } => {
                 message!("what aitk noted of the environment in {path} is gone or damaged")
@@ -137,7 +137,7 @@ impl ToMessage for EnvironmentFault {
 
 impl fmt::Display for EnvironmentFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.told().fmt(f)
+        self.to_message().fmt(f)
     }
 }
 

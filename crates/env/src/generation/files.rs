@@ -250,7 +250,7 @@ impl Generation {
             package: ITSELF.to_owned(),
             files: (backend.own_files(system, &self.path).into_iter())
                 .map(|own| match own.stays {
-                    true => InventoryEntry::taken(system, &self.path, own.path, None),
+                    true => InventoryEntry::of(system, &self.path, own.path, None),
                     false => InventoryEntry::unsealed(own.path),
                 })
                 .collect(),
@@ -265,7 +265,7 @@ impl Generation {
                 }
                 let files = backend.files(system, &self.path, locked)?.into_iter();
                 let files = files
-                    .map(|(file, hash)| InventoryEntry::taken(system, &self.path, file, hash))
+                    .map(|(file, hash)| InventoryEntry::of(system, &self.path, file, hash))
                     .collect();
                 groups.push(FileGroup { step: layer.step.clone(), package: key, files });
             }

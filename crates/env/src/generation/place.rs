@@ -80,7 +80,7 @@ impl Generation {
     ///
     /// # Errors
     /// [`EnvError::Newer`] where a newer aitk has built it; what the operating system says.
-    pub fn wish(&self, system: &dyn System, wish: &Value) -> Result<(), EnvError> {
+    pub fn note_request(&self, system: &dyn System, wish: &Value) -> Result<(), EnvError> {
         match self.record(system) {
             Some(record) if record.wish.as_ref() != Some(wish) => {
                 let wish = Some(wish.clone());
@@ -123,7 +123,7 @@ impl Generation {
     pub fn lock(&self, system: &dyn System) -> Result<Lock, EnvError> {
         let path = self.path.join(RECORD);
         let whole = message!("the generation is not whole");
-        let none = || LockError::BadLock { path: path.told(), reason: whole };
+        let none = || LockError::BadLock { path: path.to_message(), reason: whole };
         let record = self.record(system).ok_or_else(none)?;
         let lock = read_for(&self.lock_path(&record), system, None)?.environment;
         Ok(lock.in_layers(&record.layers))

@@ -191,7 +191,7 @@ fn a_record_of_every_older_form_is_read_and_written_anew_in_this_one() {
     assert_eq!((old.schema, &*old.request, old.wish.as_ref()), (1, "08d2cbbd66b78e25", None));
     assert_eq!(old.layers["libraries"]["numpy"], "2.5.1");
     assert_eq!(old.added, ["rich"]);
-    generation.wish(&Real, &serde_json::json!({ "budget": "low" })).unwrap();
+    generation.note_request(&Real, &serde_json::json!({ "budget": "low" })).unwrap();
     let now = generation.record(&Real).unwrap();
     assert_eq!((now.schema, now.wish.unwrap()["budget"].as_str()), (2, Some("low")));
     assert_eq!((now.layers, now.inventory, now.place), (old.layers, old.inventory, old.place));
@@ -208,7 +208,7 @@ fn a_record_of_a_newer_form_is_read_and_never_written_over() {
     put(&generation, RECORD, &newer.to_string());
     let record = generation.record(&Real).unwrap();
     assert_eq!((&*record.python, record.reason), ("3.12", Some(Reason::Other)));
-    let wished = generation.wish(&Real, &serde_json::json!({}));
+    let wished = generation.note_request(&Real, &serde_json::json!({}));
     assert!(matches!(wished, Err(EnvError::Newer { .. })), "{wished:?}");
     assert_eq!(Real.read(&generation.path.join(RECORD)).unwrap(), newer.to_string().as_bytes());
 }

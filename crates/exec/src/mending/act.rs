@@ -42,12 +42,12 @@ pub fn mend(
     backend(Manager::Venv).fetch(cx.settings, &packages, &incoming)?;
     lay_aside(cx, mending)?;
     let Err(error) = work(cx, mending, log) else { return Ok(()) };
-    let reason = error.told();
+    let reason = error.to_message();
     match bring_back(cx, mending) {
         Ok(()) => Err(MendError::Failed { reason }.into()),
         Err(failure) => {
             let (path, aside) = (mending.path.clone(), mending.aside.clone());
-            Err(MendError::NotBack { path, aside, reason, failure: failure.told() }.into())
+            Err(MendError::NotBack { path, aside, reason, failure: failure.to_message() }.into())
         }
     }
 }

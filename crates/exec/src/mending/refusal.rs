@@ -111,7 +111,7 @@ fn looks(path: &Path, owner: u32) -> [Command; 2] {
 
 /// What `find` has found, where it has seen all of it.
 fn found(system: &dyn System, look: &Command) -> Result<Vec<String>, Message> {
-    let output = system.run(look).map_err(|error| error.told())?;
+    let output = system.run(look).map_err(|error| error.to_message())?;
     match output.success() {
         true => Ok(output.stdout.lines().map(str::to_owned).collect()),
         false => Err(Message::plain(output.tail(1))),

@@ -130,7 +130,7 @@ impl ProjectRecord {
 
     /// Whether every name in it is one, and every path leads into the folder.
     fn fits(&self) -> Result<(), Message> {
-        let told = |unfit: names::Unfit| aitk_system::ToMessage::told(&unfit);
+        let told = |unfit: names::Unfit| aitk_system::ToMessage::to_message(&unfit);
         names::step_id::check(&self.platform).map_err(told)?;
         self.parts.iter().try_for_each(|part| names::step_id::check(part)).map_err(told)?;
         let lines = self.written.iter().chain([&self.aitk]);

@@ -73,7 +73,7 @@ pub(super) fn carry_out(
     let before = apt::installed(cx.system)?;
     let new = changes.installs.iter().map(|change| change.name.as_str());
     let new: Vec<_> = new.filter(|name| !is_installed(&before, name)).collect();
-    cx.note(&step.id, new.iter().map(|name| made(name, None)));
+    cx.note(&step.id, new.iter().map(|name| entry(name, None)));
     cx.save_receipt()?;
     let result = run();
     let after = apt::installed(cx.system)?;
@@ -84,14 +84,14 @@ pub(super) fn carry_out(
     result?;
     let brought = |name: &&String| is_installed(&after, name) && !is_installed(&before, name);
     let version = |name: &String| after.get(name).map(|package| package.version.clone());
-    Ok(after.keys().filter(brought).map(|name| made(name, version(name))).collect())
+    Ok(after.keys().filter(brought).map(|name| entry(name, version(name))).collect())
 }
 
 fn key(name: &str) -> String {
     format!("apt:{name}")
 }
 
-fn made(name: &str, version: Option<String>) -> ReceiptEntry {
+fn entry(name: &str, version: Option<String>) -> ReceiptEntry {
     ReceiptEntry { key: key(name), provenance: Provenance::Created, detail: version }
 }
 

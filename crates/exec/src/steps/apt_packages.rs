@@ -45,7 +45,7 @@ impl Ensure for AptPackages {
         // Together with what earlier steps bring, so that nothing is counted twice.
         let mut together = missing_before(plan, step, &installed);
         together.extend(&missing);
-        let Some(simulation) = told(cx, &words(&unpinned, &together))? else {
+        let Some(simulation) = simulated(cx, &words(&unpinned, &together))? else {
             let words = apt_change::guarded(&words_now, &[]);
             let commands = vec![cx.typed(&apt::command(cx.system, &words))];
             return Ok(Exact::one(Step { commands, estimated: true, ..unpinned }));
@@ -89,7 +89,7 @@ impl Ensure for AptPackages {
 }
 
 /// What apt would do; `None` where there are no lists yet, or on a recorded machine: the names are all that is known.
-fn told(cx: &Context<'_>, words: &[String]) -> Result<Option<Simulation>, ExecError> {
+fn simulated(cx: &Context<'_>, words: &[String]) -> Result<Option<Simulation>, ExecError> {
     if apt::has_no_lists(cx.system) {
         return Ok(None);
     }

@@ -188,7 +188,7 @@ fn fetch_key(cx: &Context<'_>, step: &Step, source: &AptSource) -> Result<String
     Err(ExecError::WrongKey {
         address: source.key.clone(),
         expected: source.fingerprint.clone(),
-        found: if found.is_empty() { message!("no key") } else { found.told() },
+        found: if found.is_empty() { message!("no key") } else { found.to_message() },
     })
 }
 
@@ -213,7 +213,7 @@ fn puts(source: &AptSource, key: String) -> Vec<RootAction> {
     std::iter::once(key).chain(texts).collect()
 }
 
-fn made(name: &str) -> ReceiptEntry {
+fn entry(name: &str) -> ReceiptEntry {
     ReceiptEntry::created(format!("source:{name}"), None)
 }
 
@@ -297,7 +297,7 @@ impl Ensure for AptSource {
             Permit::Reported => String::new(),
         };
         let puts = puts(self, key);
-        let made = vec![made(&self.name)];
+        let made = vec![entry(&self.name)];
         let there = || !files.delete(cx.system).is_empty();
         cx.about_to(&work.step.id, &made, there, || {
             let done = root::carry_out(cx, work, &puts).and_then(|()| {
@@ -325,7 +325,7 @@ impl Ensure for AptSource {
     /// Files of these names are aitk's.
     fn own(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let there = !Files::of(&self.name).delete(cx.system).is_empty();
-        there.then(|| made(&self.name)).into_iter().collect()
+        there.then(|| entry(&self.name)).into_iter().collect()
     }
 
     fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
@@ -492,7 +492,7 @@ mod tests {
         assert_eq!(run, ran.shown.commands);
         let noted = ran.did.iter().position(|did| did == NOTED).unwrap();
         let first = ran.did.iter().position(|did| did.starts_with("run ")).unwrap();
-        assert!(noted < first && ran.receipt.made("source:vendor"), "{:?}", ran.did);
+        assert!(noted < first && ran.receipt.has_made("source:vendor"), "{:?}", ran.did);
         let key = "/etc/apt/keyrings/aitk-vendor.asc";
         machine.file(key, KEY);
         let undo = undo("vendor", machine.system());

@@ -57,7 +57,7 @@ pub(super) fn builder<'a>(
     let before = before.map(|(before, _)| before).filter(|before| *before != generation);
     let base = name_of_base(cx, work, wanted);
     let record = GenerationRecord {
-        wish: cx.wish(&work.plan.choices.env),
+        wish: cx.request_of(&work.plan.choices.env),
         run: Journal::run_of(&work.log),
         before: before.map(|before| before.folder()),
         base,

@@ -222,7 +222,7 @@ fn exact(
     let generation = cx.environments(wanted).instance(cx.system, &lock.digest());
     let backend = backend_of(wanted);
     let mut steps = exact_steps(cx, plan, step, wanted, lock);
-    let taken = plan.framework.as_ref().zip(backend.taken(&wanted.request.builds, lock));
+    let taken = plan.framework.as_ref().zip(backend.chosen_build(&wanted.request.builds, lock));
     let framework = taken.as_ref().map(|(planned, taken)| FrameworkPlan {
         build: taken.name.clone(),
         requirement: taken.request.requirements.join(" "),

@@ -181,7 +181,7 @@ mod tests {
         let ran = machine.apply(action(), Receipt::default()).unwrap();
         assert_eq!(ran.shown.commands, ["sudo usermod -aG render kim"]);
         assert_eq!(ran.did, [NOTED, "run sudo usermod -aG render kim"]);
-        assert!(ran.receipt.made("group:render") && !ran.receipt.made("group:video"));
+        assert!(ran.receipt.has_made("group:render") && !ran.receipt.has_made("group:video"));
     }
 
     #[test]

@@ -43,7 +43,7 @@ impl Lack {
             Cure::Remove(path) => Some(Remedy::Remove(path)),
             Cure::Person(words) => Some(Remedy::Do(words)),
         };
-        Self { message: fault.told(), remedy, fault: Some(fault) }
+        Self { message: fault.to_message(), remedy, fault: Some(fault) }
     }
 }
 

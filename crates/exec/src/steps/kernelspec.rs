@@ -73,7 +73,7 @@ fn whose(cx: &Context<'_>, path: &Path, wanted: &[u8]) -> Result<Whose, ExecErro
         Err(error) => return Err(ExecError::io(path)(error)),
     };
     let receipt = cx.receipt();
-    let made = receipt.made(&ReceiptEntry::path(path, None).key);
+    let made = receipt.has_made(&ReceiptEntry::path(path, None).key);
     let noted = receipt.objects.get(&ReceiptEntry::path(path, None).key);
     let noted = noted.and_then(|object| object.detail.as_deref()).filter(|_| made);
     let is_link = cx.system.read_link(path).is_ok();
@@ -173,7 +173,7 @@ mod tests {
         }
         let mut receipt = Receipt::default();
         if let Some(noted) = noted {
-            receipt = machine.made(&[&format!("path:{PATH}")]);
+            receipt = machine.receipt_of(&[&format!("path:{PATH}")]);
             let object = receipt.objects.values_mut().next().unwrap();
             object.detail = Some(hash_of(noted.as_bytes()));
         }

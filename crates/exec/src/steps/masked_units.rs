@@ -95,7 +95,7 @@ mod tests {
         machine.file("/usr/lib/systemd/system/a.service", "somebody's");
         let ran = machine.apply(action(), Receipt::default()).unwrap();
         assert_eq!(ran.shown.commands, ["sudo systemctl mask b.service"]);
-        assert!(ran.receipt.made("mask:b.service") && !ran.receipt.made("mask:a.service"));
+        assert!(ran.receipt.has_made("mask:b.service") && !ran.receipt.has_made("mask:a.service"));
         machine.link("/etc/systemd/system/b.service", "/dev/null");
         assert_eq!(machine.check(&step(action())).unwrap(), CheckOutcome::Holds);
     }

@@ -153,7 +153,7 @@ fn fill(step: &mut Step, changes: &[PlannedFile], is_exact: bool) {
     if let Action::ProjectFiles(project) = &mut step.action {
         project.files = files;
     }
-    step.commands = changes.iter().filter_map(|change| told(change, is_exact)).collect();
+    step.commands = changes.iter().filter_map(|change| describe(change, is_exact)).collect();
     step.files =
         Some(changes.iter().filter(|change| change.what == FileChange::Write).count() as u64);
     (step.download, step.disk) = (Some(0), Some(size));
@@ -190,7 +190,7 @@ fn is_half_written(cx: &Context<'_>, folder: &Path, path: &str, begun: Option<&B
 }
 
 /// What is done with a file, for people.
-fn told(change: &PlannedFile, is_exact: bool) -> Option<Message> {
+fn describe(change: &PlannedFile, is_exact: bool) -> Option<Message> {
     let path = &change.path;
     Some(match change.what {
         FileChange::Write if is_exact => message!("write {path} ({} bytes)", change.bytes.len()),

@@ -51,7 +51,7 @@ pub(super) fn behind_links(file: &Path, system: &dyn System) -> io::Result<PathB
 pub(super) fn closed(place: &Path, system: &dyn System) -> Option<Message> {
     let stat = match system.stat(place) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-        Err(error) => return Some(error.told()),
+        Err(error) => return Some(error.to_message()),
         Ok(stat) => stat,
     };
     if stat.kind != FileKind::File {

@@ -106,7 +106,7 @@ impl Ensure for ShellInit {
         let check = match shell_file::has(&bytes, &lines) {
             Ok(true) => return Ok(CheckOutcome::Holds),
             Ok(false) => CheckOutcome::missing(message!("{} does not load conda", file.display())),
-            Err(Unclear) => CheckOutcome::missing(Message::about(file.told(), unclear())),
+            Err(Unclear) => CheckOutcome::missing(Message::about(file.to_message(), unclear())),
         };
         let changed = wanted(cx, plan).changed(cx).map(|_| ());
         Ok(check.helped_by(help_where_refused(changed)?))
@@ -130,7 +130,7 @@ impl Ensure for ShellInit {
             Some(before) if !before.is_empty() && !before.ends_with(b"\n") => Some(CUT),
             Some(_) => None,
         };
-        let made = vec![made(file, detail)];
+        let made = vec![entry(file, detail)];
         let mode = cx.system.stat(&place).map_or(0o644, |stat| stat.mode);
         let write = || cx.system.write(&place, &bytes, mode).map_err(ExecError::io(&place));
         cx.about_to(&work.step.id, &made, || false, write)?;
@@ -147,11 +147,11 @@ impl Ensure for ShellInit {
 
     fn own(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Vec<ReceiptEntry> {
         let file = wanted(cx, plan).file;
-        is_marked(&file, cx.system).then(|| made(&file, None)).into_iter().collect()
+        is_marked(&file, cx.system).then(|| entry(&file, None)).into_iter().collect()
     }
 }
 
-fn made(file: &std::path::Path, detail: Option<&str>) -> ReceiptEntry {
+fn entry(file: &std::path::Path, detail: Option<&str>) -> ReceiptEntry {
     ReceiptEntry::created(format!("init:{}", file.display()), detail.map(str::to_owned))
 }
 
@@ -178,11 +178,11 @@ pub(crate) fn cleared(
     detail: Option<&str>,
     system: &dyn System,
 ) -> Result<Cleared, Message> {
-    let place = behind_links(file, system).map_err(|error| error.told())?;
+    let place = behind_links(file, system).map_err(|error| error.to_message())?;
     if let Some(reason) = closed(&place, system) {
         return Err(reason);
     }
-    let bytes = system.read(&place).map_err(|error| error.told())?;
+    let bytes = system.read(&place).map_err(|error| error.to_message())?;
     let Ok(Changed { bytes, kept }) = shell_file::without(&bytes, detail == Some(CUT)) else {
         return Err(unclear());
     };
@@ -216,7 +216,7 @@ mod tests {
     fn a_file_that_can_be_written_gets_the_lines() {
         let ran = apply(&stat(0o644), "a\n").unwrap();
         assert!(ran.did.contains(&"write /home/user/.bashrc".to_owned()), "{:?}", ran.did);
-        assert!(ran.receipt.made("init:/home/user/.bashrc"));
+        assert!(ran.receipt.has_made("init:/home/user/.bashrc"));
     }
 
     #[test]

@@ -36,7 +36,7 @@ fn state(cx: &Context<'_>, path: &str) -> Result<SwapState, ExecError> {
         there: cx.system.exists(path),
         active: is_active(&root::text(cx, "/proc/swaps")?, path),
         lasting: is_lasting(&root::text(cx, FSTAB)?, path),
-        ours: cx.memo().receipt.made(&key(path)),
+        ours: cx.memo().receipt.has_made(&key(path)),
     })
 }
 
@@ -199,8 +199,8 @@ fn enough_room(cx: &Context<'_>, path: &str, size: u64) -> Result<(), ExecError>
     match cx.system.space(folder) {
         Ok(space) if space.free < size && !cx.system.exists(path) => Err(ExecError::NoSpace {
             path: PathBuf::from(folder),
-            free: Bytes(space.free).told(),
-            needed: Bytes(size).told(),
+            free: Bytes(space.free).to_message(),
+            needed: Bytes(size).to_message(),
         }),
         _ => Ok(()),
     }
@@ -295,7 +295,7 @@ mod tests {
         assert_eq!(ran.shown.writes[0].content, format!("{LINE}\n"));
         assert_eq!(ran.did[0], NOTED);
         assert_eq!(ran.did[1..6], expected.map(|command| format!("run {command}")));
-        assert!(ran.receipt.made("swap:/swapfile"));
+        assert!(ran.receipt.has_made("swap:/swapfile"));
     }
 
     #[test]
@@ -338,7 +338,7 @@ mod tests {
     #[test]
     fn what_a_run_that_was_killed_left_is_made_again_or_completed() {
         let machine = machine("ext4");
-        let ours = || machine.made(&["swap:/swapfile"]);
+        let ours = || machine.receipt_of(&["swap:/swapfile"]);
         machine.file(PATH, "half");
         let again = commands(&machine, ours()).unwrap();
         assert_eq!((again[0].as_str(), again.len()), ("sudo rm -f -- /swapfile", 6));

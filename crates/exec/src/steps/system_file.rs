@@ -19,7 +19,7 @@ use crate::places::{Thing, system_files};
 fn refuse_foreign(cx: &Context<'_>, wanted: &SystemFile) -> Result<(), ExecError> {
     let path = Path::new(&wanted.path);
     root::only_file(cx.system, path)?;
-    let made = cx.memo().receipt.made(&key(path));
+    let made = cx.memo().receipt.has_made(&key(path));
     match root::content_of(cx, path)? {
         Some(content) if content != wanted.content.as_bytes() && !made => {
             Err(ExecError::Foreign { path: path.to_owned() })
@@ -123,7 +123,7 @@ mod tests {
             other().helped_by(in_the_way(Path::new(PATH))),
             "it is somebody else's"
         );
-        let ours = machine.made(&[&format!("file:{PATH}")]);
+        let ours = machine.receipt_of(&[&format!("file:{PATH}")]);
         assert_eq!(machine.check_with(&step(action()), ours).unwrap(), other());
     }
 
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(ran.shown.writes, [Write { path: PATH.to_owned(), content, later: None }]);
         let look = format!("look whether {PATH} says what it should");
         assert_eq!(ran.did, [NOTED, &format!("run {install}"), &look]);
-        assert!(ran.receipt.made(&format!("file:{PATH}")));
+        assert!(ran.receipt.has_made(&format!("file:{PATH}")));
     }
 
     #[test]
@@ -146,7 +146,7 @@ mod tests {
         machine.file(PATH, "blacklist nothing\n");
         let refused = machine.apply(action(), Receipt::default()).unwrap_err();
         assert!(matches!(refused, ExecError::Foreign { .. }), "{refused}");
-        let ran = machine.apply(action(), machine.made(&[&format!("file:{PATH}")]));
+        let ran = machine.apply(action(), machine.receipt_of(&[&format!("file:{PATH}")]));
         assert!(ran.unwrap().did.iter().any(|did| did.starts_with("run sudo install")));
     }
 
@@ -155,6 +155,6 @@ mod tests {
         let machine = Machine::new("{}");
         machine.file(PATH, "blacklist nouveau\n");
         let receipt = machine.own(&step(action()), Receipt::default());
-        assert!(!receipt.made(&format!("file:{PATH}")));
+        assert!(!receipt.has_made(&format!("file:{PATH}")));
     }
 }

@@ -86,7 +86,7 @@ impl Machine {
     }
 
     /// A receipt that says that aitk made these.
-    pub fn made(&self, keys: &[&str]) -> Receipt {
+    pub fn receipt_of(&self, keys: &[&str]) -> Receipt {
         self.with(Receipt::default(), |cx| {
             let made = |key: &&str| super::ReceiptEntry::created((*key).to_owned(), None);
             cx.note("a step", keys.iter().map(made));

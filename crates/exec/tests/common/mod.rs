@@ -372,7 +372,7 @@ impl Home {
         let Self { machine, catalog, settings, .. } = self;
         let Some(back) = back(&Real, &settings.data, "ai", name)? else { panic!("it is in use") };
         let mut receipt = self.receipt();
-        receipt.wish_again("ai", back.record.wish.clone().unwrap_or_default());
+        receipt.request_again("ai", back.record.wish.clone().unwrap_or_default());
         receipt.save(&machine.folders.state, &Real).unwrap();
         let mut cx = Context::new(&Real, &Real, machine, catalog, settings, receipt);
         cx.back = Some(&back);

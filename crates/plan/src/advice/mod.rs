@@ -17,7 +17,7 @@ use crate::texts::Texts;
 
 pub use dialogue::{Dialogue, DialogueInput};
 pub use offers::{
-    HOURS, Need, Offer, OfferKind, OfferMismatch, OfferStatus, OfferTold, Per, compare, price,
+    HOURS, Need, Offer, OfferInfo, OfferKind, OfferMismatch, OfferStatus, Per, compare, price,
 };
 pub use tree::{AdviceError, Answer, Answers, Place, Question, Tree};
 
@@ -43,7 +43,7 @@ pub struct Advice {
     /// What was asked for besides.
     pub need: Need,
     /// What there is for it, and what of that does not fit.
-    pub offers: Vec<OfferTold>,
+    pub offers: Vec<OfferInfo>,
     /// What was considered and set aside.
     pub set_aside: Vec<SetAside>,
     /// The next step up; `None` on the last one.

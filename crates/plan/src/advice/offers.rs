@@ -217,7 +217,7 @@ impl Offer {
 
 /// An offer as it is told.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
-pub struct OfferTold {
+pub struct OfferInfo {
     /// Stable name.
     pub id: String,
     /// What its maker calls it.
@@ -266,7 +266,7 @@ pub fn compare(
     need: &Need,
     texts: &Texts,
     today: &str,
-) -> Vec<OfferTold> {
+) -> Vec<OfferInfo> {
     let named = |id: &String| offers.iter().find(|offer| offer.id == *id);
     let mut all: Vec<_> = match leaf {
         Some(leaf) => leaf.offers.iter().filter_map(named).collect(),
@@ -295,7 +295,7 @@ fn tell(
     need: &Need,
     texts: &Texts,
     today: &str,
-) -> OfferTold {
+) -> OfferInfo {
     let words = |own: &Option<String>, what: &str| {
         let built_in = || texts.get(&format!("offer.{}.{what}", offer.id));
         own.as_ref().map_or_else(built_in, Message::plain)
@@ -312,7 +312,7 @@ fn tell(
             texts.fill("reason.spend", vec![("spend", price(need.spend.unwrap_or_default()))])
         }
     });
-    OfferTold {
+    OfferInfo {
         id: offer.id.clone(),
         name: offer.name.clone(),
         kind: offer.kind,

@@ -142,7 +142,7 @@ impl Recipe for NewEnvironment {
     }
 
     fn judge(&self, on: &Situation<'_>, step: &mut Step) {
-        step.why.extend(on.choices.cutoff().map(Cutoff::told));
+        step.why.extend(on.choices.cutoff().map(Cutoff::to_message));
         judge_place(on, step);
     }
 

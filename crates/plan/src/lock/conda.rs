@@ -58,7 +58,7 @@ pub fn channels(records: &[RepoDataRecord], order: &[String]) -> Vec<String> {
 /// # Errors
 /// [`LockError::BadLock`] where it is no lock; [`LockError::BadPackage`] with a record that cannot be worked with.
 pub fn parse(text: &str, path: &Path, arch: Option<&str>) -> Result<Locks, LockError> {
-    let bad = |reason: Message| LockError::BadLock { path: path.told(), reason };
+    let bad = |reason: Message| LockError::BadLock { path: path.to_message(), reason };
     check_size(text).map_err(bad)?;
     let file = LockFile::from_str_with_base_directory(text, path.parent())
         .map_err(|error| bad(Message::plain(error)))?;

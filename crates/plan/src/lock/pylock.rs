@@ -27,7 +27,7 @@ const FILES: u64 = 10_000_000;
 /// [`LockError::BadLock`] where it is no lock, or one without what aitk notes in it, or one with more than a lock can
 /// hold; [`LockError::OnlySource`] for a package that would have to be built.
 pub fn parse(text: &str, path: &Path) -> Result<Lock, LockError> {
-    let bad = |reason: Message| LockError::BadLock { path: path.told(), reason };
+    let bad = |reason: Message| LockError::BadLock { path: path.to_message(), reason };
     if text.len() > LONGEST {
         return Err(bad(message!("it has {} bytes", text.len())));
     }
@@ -93,16 +93,18 @@ pub fn variant(file: &str) -> Option<&str> {
 /// With what it is not.
 pub fn checked(locked: Locked) -> Result<Locked, Message> {
     let Package { name, version, size, sha256, url, .. } = &locked.package;
-    let text = |unfit: names::Unfit| unfit.told();
+    let text = |unfit: names::Unfit| unfit.to_message();
     names::package_name::check(name).map_err(text)?;
-    names::version::check(version).map_err(|unfit| Message::about(name.as_str(), unfit.told()))?;
+    names::version::check(version)
+        .map_err(|unfit| Message::about(name.as_str(), unfit.to_message()))?;
     let of = |reason: Message| Err(Message::about(name.as_str(), reason));
     if let Some(sha256) = sha256 {
         names::sha256::check(sha256)
-            .map_err(|unfit| Message::about(name.as_str(), unfit.told()))?;
+            .map_err(|unfit| Message::about(name.as_str(), unfit.to_message()))?;
     }
     let address = url.as_deref().unwrap_or_default();
-    names::address::check(address).map_err(|unfit| Message::about(name.as_str(), unfit.told()))?;
+    names::address::check(address)
+        .map_err(|unfit| Message::about(name.as_str(), unfit.to_message()))?;
     if address.contains(['#', '\\']) || Url::parse(address).is_err() {
         return of(message!("its address is none of a file"));
     }

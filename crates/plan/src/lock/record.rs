@@ -19,7 +19,7 @@ use crate::names::{self, Unfit};
 /// Which part is none, in words.
 fn check(record: &RepoDataRecord, json: &Value) -> Result<(), Message> {
     let package = &record.package_record;
-    let told = |unfit: Unfit| unfit.told();
+    let told = |unfit: Unfit| unfit.to_message();
     names::package_name::check(package.name.as_normalized()).map_err(told)?;
     names::version::check(&package.version.as_str()).map_err(told)?;
     // An older package may have no build at all.

@@ -205,7 +205,7 @@ impl ReadStep {
         let common =
             StepHead::deserialize(common.into_deserializer()).map_err(|error| fault(&error))?;
         names::step_id::check(common.id.get_ref())
-            .map_err(|unfit| (common.id.span(), aitk_system::ToMessage::told(&unfit)))?;
+            .map_err(|unfit| (common.id.span(), aitk_system::ToMessage::to_message(&unfit)))?;
         if let Some(need) = common.needs.get(MOST) {
             return Err((need.span(), message!("a step has at most {MOST} needs")));
         }

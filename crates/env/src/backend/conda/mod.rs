@@ -169,7 +169,7 @@ impl Backend for CondaBackend {
         }
     }
 
-    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>> {
+    fn chosen_build<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>> {
         let build = lock.build.as_deref();
         let answered = builds.iter().find(|one| build.is_some_and(|build| answers(one, build)));
         let request = answered.or_else(|| builds.first())?;

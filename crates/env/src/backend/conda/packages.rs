@@ -440,7 +440,7 @@ fn run_scripts(linking: &Linking<'_>, new: &[Locked]) -> Result<(), EnvError> {
         }
         let kind = LinkScriptType::PostLink;
         let records = std::iter::once(&record);
-        told(run_link_scripts(kind, records, prefix, &platform, None), log)?;
+        no_script_failed(run_link_scripts(kind, records, prefix, &platform, None), log)?;
     }
     Ok(())
 }
@@ -452,7 +452,10 @@ fn note(log: &Path, text: &str) {
 }
 
 /// Scripts that failed are no error of the installer's; of an environment they are.
-fn told(told: Result<PrePostLinkResult, LinkScriptError>, log: &Path) -> Result<(), EnvError> {
+fn no_script_failed(
+    told: Result<PrePostLinkResult, LinkScriptError>,
+    log: &Path,
+) -> Result<(), EnvError> {
     let told = told
         .map_err(|error| EnvError::bad_package("a package's own script", Message::plain(error)))?;
     let said: String = told
@@ -486,7 +489,7 @@ fn no_space(path: &Path, error: &(dyn std::error::Error + 'static)) -> Option<En
             matches!(io.kind(), std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded)
         });
         if full {
-            return Some(EnvError::System(Failure::NoSpace { path: path.told() }));
+            return Some(EnvError::System(Failure::NoSpace { path: path.to_message() }));
         }
         cause = error.source();
     }

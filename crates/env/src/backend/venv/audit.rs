@@ -77,7 +77,7 @@ pub fn audit(
         return Err(EnvError::NoAdvisories { reason });
     }
     let mut advisories: Vec<_> =
-        answer.vulnerabilities.into_iter().map(Vulnerability::told).collect();
+        answer.vulnerabilities.into_iter().map(Vulnerability::into_advisory).collect();
     advisories.sort_by(|one, other| (&one.package, &one.id).cmp(&(&other.package, &other.id)));
     Ok(Audit { audited: looked, not_audited, advisories })
 }
@@ -125,7 +125,7 @@ fn ask(
 ) -> Result<Answer, EnvError> {
     if let Some(service) = service {
         let unfit = |reason| EnvError::NoAdvisories { reason };
-        names::address::check(service).map_err(|error| unfit(error.told()))?;
+        names::address::check(service).map_err(|error| unfit(error.to_message()))?;
         if service.contains('@') {
             return Err(unfit(message!(
                 "a password in its address is seen by every user here, among the words of uv"
@@ -153,7 +153,7 @@ fn ask(
             _ => match EnvError::from_uv(&settings.hide(&output.stderr), &source) {
                 EnvError::Unreachable { reason, .. } => reason,
                 EnvError::Uv { output } => output,
-                error => error.told(),
+                error => error.to_message(),
             },
         };
         EnvError::NoAdvisories { reason }
@@ -207,7 +207,7 @@ struct Dependency {
 
 impl Vulnerability {
     /// As it can be shown: the words are a stranger's.
-    fn told(self) -> Advisory {
+    fn into_advisory(self) -> Advisory {
         let one = |text: String| plain(&text).into_owned();
         let all = |texts: Vec<String>| texts.into_iter().map(one).collect();
         Advisory {

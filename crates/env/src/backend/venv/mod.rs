@@ -155,7 +155,7 @@ impl Backend for Venv {
         Ok(())
     }
 
-    fn taken<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>> {
+    fn chosen_build<'r>(&self, builds: &'r [BuildRequest], lock: &Lock) -> Option<ChosenBuild<'r>> {
         let request = builds.iter().find(|build| Some(&build.name) == lock.build.as_ref())?;
         Some(ChosenBuild { request, name: request.name.clone(), why: None })
     }

@@ -136,7 +136,7 @@ fn named_uv(system: &dyn System, catalog: &Catalog, path: &Path) -> Result<UvPro
     let accept = &catalog.uv.accept;
     let refused = |output: Message| EnvError::Uv { output };
     let said = system.run(&Command::reads([&text(path), "--version"]).timeout(PATIENCE));
-    let said = said.map_err(|error| refused(error.told()))?;
+    let said = said.map_err(|error| refused(error.to_message()))?;
     let have = said.stdout.split_whitespace().nth(1).and_then(|have| Version::parse(have).ok());
     let name = path.display();
     match have {
@@ -168,7 +168,7 @@ fn fetch_anew(
                 Ok(true) => return Ok(message!("the conda channel")),
                 Ok(false) => message!("the conda channel has none for this machine"),
                 Err(error @ EnvError::System(_)) => return Err(error),
-                Err(error) => error.told(),
+                Err(error) => error.to_message(),
             };
             let reason = Message::list([reason, of_channel]);
             Err(no_uv(version, reason, Message::or([remedy, elsewhere()])))

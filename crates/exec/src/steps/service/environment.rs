@@ -40,14 +40,14 @@ impl ServiceEnvironment<'_> {
     }
 
     /// What is asked of its environment, which holds for one Python.
-    pub(super) fn wish(&self, system: &dyn System) -> String {
+    pub(super) fn request_digest(&self, system: &dyn System) -> String {
         let python = system.read_link(Path::new(PYTHON)).unwrap_or_default();
         digest_of(&(&self.0.python, python))
     }
 
     pub(super) fn is_missing(&self, system: &dyn System) -> bool {
         let there = || system.text(self.current().join(WISH)).unwrap_or_default();
-        !self.0.python.is_empty() && there().trim() != self.wish(system)
+        !self.0.python.is_empty() && there().trim() != self.request_digest(system)
     }
 
     /// The one of both environments that is not in use.
@@ -101,7 +101,7 @@ impl ServiceEnvironment<'_> {
             Command::as_root(["rm", "-rf", "--", &wheels_in]),
         ];
         let lock = digest_of(&lines);
-        let marks = [(LOCK, lock), (WISH, self.wish(system))];
+        let marks = [(LOCK, lock), (WISH, self.request_digest(system))];
         let marks =
             marks.map(|(name, text)| RootAction::put(&slot_file(name), format!("{text}\n")));
         commands.into_iter().map(RootAction::Run).chain(marks).collect()

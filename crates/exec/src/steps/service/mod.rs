@@ -116,7 +116,7 @@ impl<'a> WantedService<'a> {
     }
 
     /// The ports on which something else listens in its place; it could not start there.
-    fn taken(&self, system: &dyn System) -> Vec<u16> {
+    fn taken_ports(&self, system: &dyn System) -> Vec<u16> {
         let runs = is_active(&self.unit, system).unwrap_or(true);
         let listening = if runs { BTreeSet::new() } else { listening(system) };
         self.service.ports.iter().filter(|port| listening.contains(port)).copied().collect()
@@ -220,7 +220,7 @@ impl<'a> WantedService<'a> {
     }
 
     /// What is noted of it.
-    fn made(&self, step: &Step) -> Vec<ReceiptEntry> {
+    fn entries(&self, step: &Step) -> Vec<ReceiptEntry> {
         let named = self.service.python.first().map(|wish| project(wish));
         let version = step.packages.iter().find(|package| Some(&package.name) == named.as_ref());
         let version = version.map(|package| package.version.clone());
@@ -294,7 +294,7 @@ impl Ensure for step::Service {
         wanted.refuse_foreign(cx)?;
         wanted.only_roots(cx.system)?;
         let mut step = step.clone();
-        if let Some(port) = wanted.taken(cx.system).first() {
+        if let Some(port) = wanted.taken_ports(cx.system).first() {
             step.block(
                 message!("something else listens already where {} would: port {port}", self.name),
                 message!(
@@ -327,7 +327,7 @@ impl Ensure for step::Service {
         let switches = wanted.environment().is_missing(cx.system);
         let before = cx.system.read_link(&wanted.environment().current()).ok().filter(|_| switches);
         let backup = wanted.backup(cx.system);
-        let made = wanted.made(work.step);
+        let made = wanted.entries(work.step);
         let there = || wanted.files.iter().any(|file| cx.system.exists(&file.path));
         let about = with_what_was(cx, made.clone());
         cx.about_to(&work.step.id, &about, there, || {
@@ -359,7 +359,7 @@ impl Ensure for step::Service {
         // What stands there otherwise is as it was noted, or somebody's.
         let holds = wanted.differing(cx).is_ok_and(|differing| differing.is_empty());
         let own = noted(&self.name, cx.system).is_some_and(|(_, text)| is_own(&text, cx.system));
-        if holds && own { wanted.made(step) } else { Vec::new() }
+        if holds && own { wanted.entries(step) } else { Vec::new() }
     }
 
     fn undo(thing: &Thing, _: Option<&str>, system: &dyn System) -> Option<TakenBack> {
@@ -475,8 +475,9 @@ mod tests {
         let machine = Machine::new("{}");
         machine.link("/usr/bin/python3", "python3.13");
         machine.link("/opt/aitk/mlflow/current", "a");
-        let wish =
-            on(&machine, Receipt::default(), |cx, wanted| wanted.environment().wish(cx.system));
+        let wish = on(&machine, Receipt::default(), |cx, wanted| {
+            wanted.environment().request_digest(cx.system)
+        });
         machine.file("/opt/aitk/mlflow/a/wish", &format!("{wish}\n"));
         machine.file("/opt/aitk/mlflow/a/lock", "0123456789abcdef\n");
         machine.file("/etc/aitk/mlflow/admin", "");
@@ -642,7 +643,7 @@ mod tests {
             );
             let wanted =
                 WantedService { unit: service.unit(), service: &service, files: Vec::new() };
-            wanted.taken(machine.system())
+            wanted.taken_ports(machine.system())
         };
         assert_eq!(taken(3), [720, 722]);
         assert_eq!(taken(0), [0_u16; 0]);

@@ -26,13 +26,13 @@ pub fn service_states(
     receipt: &Receipt,
     system: &dyn System,
 ) -> Vec<ServiceState> {
-    let made = project.services.iter().filter(|service| receipt.made(&key(&service.name)));
+    let made = project.services.iter().filter(|service| receipt.has_made(&key(&service.name)));
     let state = |service: &ServiceSpec| ServiceState {
         version: version_of(service, receipt, system),
         runs: is_active(&service.unit(), system).unwrap_or_default(),
         astray: match system.run(&ask(service, 0)) {
             Ok(said) => (!said.success()).then(|| Message::plain(said.tail(1))),
-            Err(error) => Some(error.told()),
+            Err(error) => Some(error.to_message()),
         },
         service: service.clone(),
     };
