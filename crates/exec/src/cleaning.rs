@@ -51,7 +51,7 @@ impl Cleaning {
 
 /// Where `clean` looks.
 pub struct Around<'a> {
-    /// The machine.
+    /// The machine whose folders are looked at.
     pub system: &'a dyn System,
     /// The folders of environments and downloads.
     pub settings: &'a Settings,
@@ -59,9 +59,9 @@ pub struct Around<'a> {
     pub state: &'a Path,
     /// Where aitk can have made something.
     pub places: &'a Places,
-    /// The tables.
+    /// What says which uv is in use: others go.
     pub catalog: &'a Catalog,
-    /// The machine's architecture.
+    /// The machine's architecture, as `uname -m` says it.
     pub arch: &'a str,
 }
 

@@ -52,7 +52,7 @@ pub struct Goes {
 pub struct Kept {
     /// Where it is.
     pub path: PathBuf,
-    /// Why.
+    /// Why aitk leaves it there.
     pub reason: Message,
 }
 

@@ -50,11 +50,11 @@ pub enum Event<'a> {
         detail: &'a Step,
         /// Its id.
         step: &'a str,
-        /// How many packages.
+        /// How many packages are installed.
         packages: usize,
         /// Bytes to download.
         download: u64,
-        /// Bytes on disk.
+        /// Bytes that it takes on disk.
         disk: u64,
     },
     /// A step has ended.

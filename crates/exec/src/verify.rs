@@ -17,9 +17,9 @@ use crate::steps::{CheckOutcome, Lack, Remedy, as_built, behaviour};
 pub struct VerifyFinding {
     /// The step that ensures it.
     pub step: String,
-    /// The step's title.
+    /// What that step is, for people.
     pub title: Message,
-    /// What is wrong.
+    /// What is not as it should be, for people.
     pub message: Message,
     /// What takes it away.
     pub remedy: Remedy,

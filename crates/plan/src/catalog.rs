@@ -251,7 +251,7 @@ pub struct Image {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ContainerGpuRow {
-    /// `cuda`.
+    /// The kind of accelerator as plans write it: `cuda`.
     #[serde(deserialize_with = "names::name::one")]
     pub kind: String,
     /// What `docker run` is told.
@@ -536,7 +536,7 @@ pub struct Guest {
     /// Its release.
     #[serde(deserialize_with = "names::name::one")]
     pub version: String,
-    /// Vagrant's box.
+    /// The box that Vagrant fetches; `None` where there is none of this release.
     #[serde(default, deserialize_with = "names::box_name::maybe")]
     pub vagrant: Option<String>,
     /// The name that `wsl --install` knows.
@@ -549,7 +549,7 @@ pub struct Guest {
     pub as_of: String,
 }
 
-/// `apt.toml`.
+/// What apt installs from elsewhere than the distribution's own archive: `apt.toml`.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AptTable {
@@ -580,7 +580,7 @@ pub struct AptSourceRow {
     /// The distribution in it.
     #[serde(deserialize_with = "names::apt_suite::one")]
     pub suite: String,
-    /// Parts of that.
+    /// The parts of that distribution that are used; none where the repository is flat.
     #[serde(default, deserialize_with = "names::step_id::all")]
     pub components: Vec<String>,
     /// The vendor's names of architectures, by those of `uname -m`.
@@ -637,7 +637,7 @@ pub struct DriverRow {
     /// What is installed besides where switches join the devices (NVSwitch).
     #[serde(default, deserialize_with = "names::package_of_kernel::maybe")]
     pub switches: Option<String>,
-    /// What it takes.
+    /// What it takes in bytes and seconds as long as apt was not asked.
     pub estimate: Estimate,
     /// Where the row comes from.
     pub source: String,

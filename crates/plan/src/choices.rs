@@ -36,7 +36,7 @@ pub struct Choice {
     pub flag: &'static str,
     /// What its value is called in help; nothing for a switch.
     pub value: &'static str,
-    /// Its help.
+    /// The sentence that `--help` shows beside it.
     pub help: &'static str,
     /// What its value may be; clap refuses others.
     pub takes: Takes,

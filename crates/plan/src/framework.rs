@@ -73,7 +73,7 @@ impl Decision {
         })
     }
 
-    /// What computes.
+    /// What computes by this decision; the processor, with the reason, where no framework is installed.
     pub fn accelerator(&self, machine: &Machine) -> Accelerator {
         if let Self::Take { accelerator, .. } = self {
             return (**accelerator).clone();

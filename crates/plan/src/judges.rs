@@ -42,7 +42,7 @@ static JUDGES: LazyLock<Vec<JudgeTool>> = LazyLock::new(|| {
     table.judge
 });
 
-/// All of them.
+/// Every judge that is known, in the order of its table.
 pub fn judges() -> &'static [JudgeTool] {
     &JUDGES
 }

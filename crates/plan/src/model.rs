@@ -78,7 +78,7 @@ impl Plan {
         self.environments.iter().find(|environment| environment.name == name)
     }
 
-    /// The user's environment.
+    /// The environment that the user works in, beside which conda may have one of its own; `None` where the plan has none.
     pub fn environment(&self) -> Option<&EnvironmentPlan> {
         self.find::<Environment>().and_then(|(_, step)| self.environment_named(&step.env))
     }
@@ -125,7 +125,7 @@ pub struct Accelerator {
     /// The least compute capability of the devices that compute.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compute_capability: Option<String>,
-    /// The reasons.
+    /// Why it is this one.
     pub why: Vec<Message>,
 }
 
@@ -134,13 +134,13 @@ pub struct Accelerator {
 pub struct FrameworkPlan {
     /// `pytorch`, `tensorflow` or `jax`.
     pub name: String,
-    /// `cpu`, `cu132`, …
+    /// The build, as its row in the table calls it: `cpu`, `cu132`.
     pub build: String,
     /// What is asked of the index.
     pub requirement: String,
     /// Which source has it: `torch-backend cpu`, `index`, …
     pub source: String,
-    /// The reasons.
+    /// Why it is this one.
     pub why: Vec<Message>,
 }
 
@@ -151,7 +151,7 @@ pub struct Totals {
     pub download: u64,
     /// Bytes that are taken on disk.
     pub disk: u64,
-    /// How many steps.
+    /// How many steps are to be done.
     pub steps: usize,
     /// Whether any of these is an estimate.
     pub estimated: bool,
@@ -181,7 +181,7 @@ impl Warning {
 /// One thing to ensure.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Step {
-    /// Stable name, `system.python`.
+    /// By this other steps, receipts and scripts name it; it stays from version to version: `system.python`.
     pub id: String,
     /// Where in the order it belongs.
     pub phase: Phase,
@@ -211,7 +211,7 @@ pub struct Step {
     /// Packages of the system that go.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub removes: Vec<String>,
-    /// Bytes to download.
+    /// Bytes to download; `None` where nobody knows yet.
     pub download: Option<u64>,
     /// Bytes that it takes on disk.
     pub disk: Option<u64>,
@@ -309,7 +309,7 @@ impl Step {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
-    /// The file.
+    /// The file's whole path.
     pub path: String,
     /// What it is handed; empty where that is not at hand yet.
     pub content: String,

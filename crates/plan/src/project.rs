@@ -54,9 +54,9 @@ pub struct Project {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ServiceSpec {
-    /// Its name: `mlflow`.
+    /// What its unit and its folders are called after: `mlflow`.
     pub name: String,
-    /// What it is.
+    /// What it is, for people.
     pub what: Wording,
     /// Where it is found.
     pub address: String,
@@ -89,7 +89,7 @@ impl ServiceSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Secret {
-    /// The file.
+    /// The file's whole path.
     pub path: String,
     /// The command of root's that prints what it holds.
     pub command: Vec<String>,
@@ -147,7 +147,7 @@ pub struct Cost {
 pub struct Guard {
     /// What it is against.
     pub kind: GuardKind,
-    /// What it is.
+    /// What it is, for people.
     pub what: Wording,
 }
 

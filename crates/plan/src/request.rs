@@ -71,7 +71,7 @@ pub enum LayerRole {
 /// One build of the framework that may be taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BuildRequest {
-    /// `cpu`, `cu132`, …
+    /// The build, as its row in the table calls it: `cpu`, `cu132`.
     pub name: String,
     /// Requirements as the manager writes them.
     pub requirements: Vec<String>,
@@ -119,7 +119,7 @@ impl EnvironmentRequest {
         self.layers.iter().find(|layer| layer.step == step)
     }
 
-    /// The framework's layer.
+    /// The layer of the framework, for which there are several builds; `None` without one.
     pub fn framework(&self) -> Option<&LayerRequest> {
         self.layers.iter().find(|layer| layer.role == LayerRole::Framework)
     }

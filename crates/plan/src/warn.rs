@@ -17,7 +17,7 @@ use crate::size::Bytes;
 use crate::warnings;
 
 impl Situation<'_> {
-    /// All of it.
+    /// Adds what a person should know of this machine and these choices to a plan.
     pub fn warn(&self, plan: &mut Plan) {
         let machine = self.machine;
         let thresholds = &self.profile.memory;

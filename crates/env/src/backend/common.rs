@@ -52,11 +52,11 @@ pub struct ChosenBuild<'a> {
 /// What a package takes once it is installed, without what is there already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
-    /// Bytes on disk.
+    /// Bytes that it takes on disk.
     pub bytes: u64,
     /// Whether these were reckoned from the size of the archive: no source told them.
     pub rough: bool,
-    /// Files, where known.
+    /// How many files it has; `None` where its source does not tell.
     pub files: Option<u64>,
 }
 

@@ -12,7 +12,7 @@ use crate::backend::{InstalledPackage, backend, same_version};
 /// A package that the user has put into an environment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Added {
-    /// Its name.
+    /// The package's name.
     pub name: String,
     /// Its version, with the build of a conda package.
     pub version: String,

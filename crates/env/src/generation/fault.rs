@@ -19,22 +19,22 @@ use crate::files::Depth;
 pub enum EnvironmentFault {
     /// What aitk noted of it is gone, or cannot be read.
     Unrecorded {
-        /// Its folder.
+        /// The folder of the environment.
         path: PathBuf,
     },
     /// The lock that it was built from is gone, or cannot be read.
     NoLock {
-        /// Where it was.
+        /// The file that the lock should be in.
         path: PathBuf,
     },
     /// Its folder was moved or copied; its programs name the place where it was built.
     Moved {
-        /// That place.
+        /// The folder in which it was built.
         from: PathBuf,
     },
     /// A part of it belongs to another user, and only that user or root can give it back.
     Foreign {
-        /// Which part.
+        /// The file or folder that is another's.
         path: PathBuf,
     },
     /// Its files are links to files elsewhere, such as a cache that may be emptied.

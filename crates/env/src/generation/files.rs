@@ -25,7 +25,7 @@ const BYTECODE: &str = "bytecode";
 /// What is wrong with one package of a generation.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Damage {
-    /// The package.
+    /// The package's name; of files that belong to none, what they are.
     pub package: String,
     /// Files that are gone, relative to the environment.
     pub missing: Vec<String>,

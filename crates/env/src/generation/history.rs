@@ -16,7 +16,7 @@ pub(super) const HISTORY: &str = "history.jsonl";
 /// One line of it: a generation becomes the one in use.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Switch {
-    /// When.
+    /// When that was: a time in UTC (RFC 3339).
     #[serde(deserialize_with = "names::line::one")]
     pub when: String,
     /// In which run, by the name of its folder.

@@ -28,7 +28,7 @@ pub struct GenerationRecord {
     /// What the user had added by hand to an earlier generation and was carried over, as requirements.
     #[serde(deserialize_with = "requirements")]
     pub added: Vec<String>,
-    /// `3.12`.
+    /// Version of its Python, without its last number: `3.12`.
     #[serde(deserialize_with = "names::python_version::one")]
     pub python: String,
     /// The framework's build, `cpu`.

@@ -32,7 +32,7 @@ const LIBRARIES: [&str; 5] = ["nvidia-", "cuda-", "triton", "pytorch-triton", "r
 /// What is done to an environment.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct Mending {
-    /// The environment.
+    /// The folder of the environment.
     pub path: PathBuf,
     /// Where what stands there is laid.
     pub aside: PathBuf,
@@ -58,13 +58,13 @@ pub struct Mending {
 /// A package that is put in the place of what is there of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Change {
-    /// Its name.
+    /// The package's name.
     pub name: String,
     /// The versions that are there.
     pub before: Vec<String>,
     /// The one that comes.
     pub after: String,
-    /// Bytes to download.
+    /// Bytes to download; `None` where the source does not tell.
     pub size: Option<u64>,
     /// Why; of what comes along nothing.
     pub why: Option<Message>,

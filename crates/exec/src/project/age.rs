@@ -21,7 +21,7 @@ static VERSION: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"\d+(\.\d
 /// What this aitk would write otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ProjectAge {
-    /// The files.
+    /// The files that would be others, by their paths in the project.
     pub files: Vec<String>,
     /// Lines of them in which nothing but a version is another: as it was written, and as it would be.
     pub pins: Vec<(String, String)>,

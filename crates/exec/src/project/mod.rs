@@ -80,7 +80,7 @@ pub(crate) fn conflicting(folder: &Path, system: &dyn System) -> Vec<String> {
 /// How a project stands in its folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProjectState {
-    /// What was written.
+    /// What was written, as `.aitk/made.toml` says.
     pub record: ProjectRecord,
     /// The files that the user has changed since.
     pub changed: Vec<String>,

@@ -25,7 +25,7 @@ const LONGEST: usize = 4 << 20;
 #[serde(deny_unknown_fields)]
 pub struct ProjectRecord {
     schema: u32,
-    /// The platform.
+    /// The target that it was written for.
     pub platform: String,
     /// The version of aitk that has written it.
     pub aitk: String,
@@ -38,7 +38,7 @@ pub struct ProjectRecord {
     pub parts: Vec<String>,
     /// The parameters that are not as the target has them.
     pub parameters: BTreeMap<String, String>,
-    /// The files.
+    /// Every file that was written.
     pub file: Vec<RecordedFile>,
 }
 
@@ -48,7 +48,7 @@ pub struct ProjectRecord {
 pub struct RecordedFile {
     /// Where it lies in the folder.
     pub path: String,
-    /// Its SHA-256.
+    /// The SHA-256 of what was written, by which it is told what the user changed.
     pub sha256: String,
     /// Whether it is a program.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]

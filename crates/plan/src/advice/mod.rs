@@ -72,9 +72,9 @@ pub struct CostEstimate {
 /// An answer that was not given, and why it does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct SetAside {
-    /// The question.
+    /// The question's id in the tree; it is its flag as well.
     pub question: String,
-    /// The answer.
+    /// The answer's id in the tree.
     pub answer: String,
     /// Why that answer sets it aside.
     pub why: Message,
@@ -83,9 +83,9 @@ pub struct SetAside {
 /// The next step up.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct NextUp {
-    /// Its leaf.
+    /// The leaf's id in the tree: `B2`.
     pub leaf: String,
-    /// Its name.
+    /// What that leaf is called, for people.
     pub title: Message,
     /// When it is time for it.
     pub when: Message,

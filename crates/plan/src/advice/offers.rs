@@ -18,10 +18,10 @@ pub const HOURS: u32 = 40;
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Offer {
-    /// Stable name.
+    /// By this the tree, prices and texts name it; it stays when the product is called otherwise.
     #[serde(deserialize_with = "names::step_id::one")]
     pub id: String,
-    /// What it is.
+    /// Whether it is a notebook, a machine or something else.
     pub kind: OfferKind,
     /// What its maker calls it.
     pub name: String,
@@ -218,17 +218,17 @@ impl Offer {
 /// An offer as it is told.
 #[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct OfferInfo {
-    /// Stable name.
+    /// By this the tree, prices and texts name it; it stays when the product is called otherwise.
     pub id: String,
     /// What its maker calls it.
     pub name: String,
-    /// What it is.
+    /// Whether it is a notebook, a machine or something else.
     pub kind: OfferKind,
     /// The GPU that is meant, where it has several.
     pub size: Option<String>,
     /// Whether it is still there.
     pub status: OfferStatus,
-    /// What it gives.
+    /// What one gets for the price, in words.
     pub gives: Message,
     /// What it does not give.
     pub limits: Message,
@@ -242,7 +242,7 @@ pub struct OfferInfo {
     pub month_usd: Option<f64>,
     /// Memory of its GPU in GB.
     pub vram: Option<u32>,
-    /// Its page.
+    /// Address of its page, where the price stands.
     pub link: String,
     /// Where this comes from.
     pub source: String,

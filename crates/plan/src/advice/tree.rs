@@ -15,11 +15,11 @@ use crate::texts::Texts;
 /// The answers of a person: question and answer, by their ids.
 pub type Answers = BTreeMap<String, String>;
 
-/// The decision tree.
+/// The decision tree, `profiles/decision-tree.toml`.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tree {
-    /// The first question.
+    /// Id of the question that is asked first.
     pub start: String,
     /// The questions.
     #[serde(rename = "question")]
@@ -33,7 +33,7 @@ pub struct Tree {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// `goal`, …
+    /// By this the answers and texts name it: `goal`.
     pub id: String,
     /// The answer that stands where the machine says nothing.
     pub default: String,
@@ -48,7 +48,7 @@ pub struct Question {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FromMachine {
-    /// The answer.
+    /// Id of the answer that counts then.
     pub answer: String,
     /// How much memory it takes.
     pub memory: Bytes,
@@ -58,7 +58,7 @@ pub struct FromMachine {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Answer {
-    /// `learn`, …
+    /// What is typed behind the question's flag: `learn`.
     pub id: String,
     /// A question or a leaf.
     pub to: String,
@@ -68,7 +68,7 @@ pub struct Answer {
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Leaf {
-    /// `B1`, …
+    /// By this the answers and texts name it: `B1`.
     pub id: String,
     /// The budget that it belongs to.
     pub budget: String,

@@ -38,7 +38,7 @@ pub struct Locks {
 /// What a lock is resolved for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct LockTarget {
-    /// `3.12`.
+    /// Version of Python, without its last number: `3.12`.
     pub python: String,
     /// As `uname -m` says it.
     pub arch: String,
@@ -49,7 +49,7 @@ pub struct LockTarget {
 /// The packages that one step installs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LockedLayer {
-    /// The step.
+    /// Id of the step in the plan.
     pub step: String,
     /// Its packages, by name.
     pub packages: Vec<Locked>,
@@ -70,14 +70,14 @@ pub struct Locked {
 /// Something that will be installed, exactly.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Package {
-    /// Name.
+    /// What its source calls it.
     pub name: String,
-    /// Version.
+    /// The exact version, as its source writes it.
     pub version: String,
     /// Which build of that version, for conda packages.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub build: Option<String>,
-    /// Bytes to download.
+    /// Bytes to download; `None` where the source does not tell.
     pub size: Option<u64>,
     /// Hash of what is downloaded.
     pub sha256: Option<String>,

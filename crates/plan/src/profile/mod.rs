@@ -24,11 +24,11 @@ const BUILTIN: [&str; 5] = ["free", "low", "workstation", "sme", "enterprise"];
 /// A budget's recommendation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Profile {
-    /// `low`, …
+    /// What `--budget` takes: `low`.
     pub name: String,
     /// One line for people.
     pub title: Message,
-    /// What it brings.
+    /// What it brings, in a sentence for people.
     pub summary: Message,
     /// Whether its environment is that of a session of hosted notebooks: it is resolved for it, and nothing of it is
     /// installed on this machine.
@@ -78,7 +78,7 @@ pub struct Hardware {
 /// A step as a profile describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ProfileStep {
-    /// Stable name.
+    /// By this other steps and receipts name it; it stays from version to version.
     pub id: String,
     /// Where in the order it belongs.
     pub phase: Phase,
@@ -126,7 +126,7 @@ pub struct Requirements {
     /// `x86-64-v2`, … (other architectures are not concerned).
     #[serde(deserialize_with = "names::line::maybe")]
     pub cpu_level: Option<String>,
-    /// Processor flags.
+    /// Flags that the processor must have, as `/proc/cpuinfo` writes them.
     #[serde(deserialize_with = "names::line::all")]
     pub cpu_features: Vec<String>,
     /// The oldest glibc, `2.28`.

@@ -33,10 +33,10 @@ payloads! {
     /// Unattended upgrades leave NVIDIA's driver alone: a file of apt's settings says so.
     #[kind(root, changes_system)]
     struct DriverHold {
-        /// The file.
+        /// The file's whole path.
         #[serde(deserialize_with = "names::system_path::one")]
         pub path: String,
-        /// What it says.
+        /// What stands in it, to the byte.
         #[serde(deserialize_with = "names::text::one")]
         pub content: String,
     }

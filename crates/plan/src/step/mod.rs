@@ -21,7 +21,7 @@ use crate::names;
 
 /// What is said once of a kind of step. `#[derive(Kind)]` reads it from the struct, its comments and `#[kind(…)]`.
 pub trait Kind {
-    /// All of it.
+    /// Its facts, from which plans, profiles and the reference in `docs` take them.
     const FACTS: Facts;
 }
 
@@ -30,7 +30,7 @@ pub trait Kind {
 pub struct Facts {
     /// Its name in profiles and plans: `apt-lists`.
     pub name: &'static str,
-    /// What it ensures.
+    /// What it ensures, in a sentence of the reference.
     pub about: &'static str,
     /// What is said of each step of this kind.
     pub keys: &'static [Key],
@@ -64,9 +64,9 @@ impl Facts {
 /// One thing that is said of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Key {
-    /// Its name.
+    /// As profiles write it.
     pub name: &'static str,
-    /// What it says.
+    /// What it means, in a sentence of the reference.
     pub about: &'static str,
     /// Whether it may be left out.
     pub optional: bool,
@@ -276,7 +276,7 @@ payloads! {
     /// These packages of the system's archive are installed.
     #[kind(root, apt)]
     struct AptPackages {
-        /// Their names.
+        /// Their names, as apt takes them.
         #[serde(deserialize_with = "names::apt_package::all")]
         pub packages: Vec<String>,
     }
@@ -315,14 +315,14 @@ payloads! {
     /// The user belongs to these groups, once logged in again.
     #[kind(root, changes_system)]
     struct Groups {
-        /// Their names.
+        /// The groups' names, as in `/etc/group`.
         pub groups: Vec<String>,
     }
 
     /// This session belongs to these groups.
     #[kind(changes_system, pauses)]
     struct Login {
-        /// Their names.
+        /// The groups' names, as in `/etc/group`.
         pub groups: Vec<String>,
     }
 
@@ -336,9 +336,9 @@ payloads! {
     /// There is swap space in a file, now and after a restart.
     #[kind(root, changes_system)]
     struct SwapFile {
-        /// The file.
+        /// The file's whole path.
         pub path: String,
-        /// Bytes.
+        /// How large it is, in bytes.
         pub size: u64,
     }
 
@@ -398,7 +398,7 @@ payloads! {
     /// The files of a project are in its folder, with what the user has changed in them.
     #[kind(name = "project")]
     struct ProjectFiles {
-        /// The folder.
+        /// The project's folder, a whole path.
         pub folder: String,
         /// The files; none as long as they are not rendered.
         pub files: Vec<ProjectFile>,
@@ -406,16 +406,16 @@ payloads! {
 
     /// A project is sent to its platform by the user's own client and credentials, which starts it there.
     struct Push {
-        /// The project's folder.
+        /// The project's folder, a whole path.
         pub folder: String,
-        /// The client.
+        /// The name of the platform's client.
         pub client: String,
     }
 
     /// Units that packages bring along do not start, unless they were here before.
     #[kind(root, changes_system)]
     struct MaskedUnits {
-        /// Their names.
+        /// The units' names with their endings: `postgresql.service`.
         pub units: Vec<String>,
     }
 
@@ -428,7 +428,7 @@ payloads! {
 
     /// The tools of those who read a project's files find nothing wrong in them.
     struct Judges {
-        /// The project's folder.
+        /// The project's folder, a whole path.
         pub folder: String,
         /// Whether it is used on this machine as well.
         pub prove: bool,
@@ -446,7 +446,7 @@ pub struct ProjectFile {
     pub path: String,
     /// Its SHA-256 as it is written.
     pub sha256: String,
-    /// Bytes.
+    /// How large it is, in bytes.
     pub size: u64,
     /// What becomes of it.
     pub change: FileChange,

@@ -34,7 +34,7 @@ pub struct Audit {
 /// Something that is known of a package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Advisory {
-    /// The package.
+    /// The package's name.
     pub package: String,
     /// Its version here.
     pub version: String,
@@ -42,7 +42,7 @@ pub struct Advisory {
     pub id: String,
     /// What it is called elsewhere.
     pub aliases: Vec<String>,
-    /// In a sentence.
+    /// What is the matter, in the service's own words.
     pub summary: String,
     /// Where more is to be read.
     pub link: Option<String>,
