@@ -422,11 +422,13 @@ mod tests {
         Settings { cache: cache.to_owned(), ..Settings::default() }
     }
 
-    /// A wheel with one file.
+    /// A wheel with one file, the same whenever it is made.
     fn content() -> Vec<u8> {
         let mut zip = zip::ZipWriter::new(io::Cursor::new(Vec::new()));
-        let options = zip::write::SimpleFileOptions::default();
-        zip.start_file("a.py", options.compression_method(zip::CompressionMethod::Stored)).unwrap();
+        let options = zip::write::SimpleFileOptions::default()
+            .last_modified_time(zip::DateTime::default())
+            .compression_method(zip::CompressionMethod::Stored);
+        zip.start_file("a.py", options).unwrap();
         zip.write_all(b"wheel").unwrap();
         zip.finish().unwrap().into_inner()
     }
