@@ -202,6 +202,10 @@ impl ProjectRecord {
         let mut files = BTreeMap::new();
         for entry in archive.entries().map_err(bad)? {
             let mut entry = entry.map_err(bad)?;
+            // A sparse one would say of itself how much it is in memory.
+            if entry.header().entry_type() != tar::EntryType::Regular {
+                continue;
+            }
             let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
             let mut bytes = Vec::new();
             entry.read_to_end(&mut bytes).map_err(bad)?;
@@ -249,4 +253,44 @@ fn archive(files: &[aitk_export::File]) -> std::io::Result<Vec<u8>> {
         builder.append_data(&mut header, &file.path, file.content.as_bytes())?;
     }
     zstd::stream::encode_all(&builder.into_inner()?[..], 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::Real;
+
+    use super::*;
+
+    #[test]
+    fn a_member_that_is_larger_in_memory_than_in_the_archive_is_none() {
+        const LARGE: usize = 8 << 20;
+        let folder = tempfile::tempdir().unwrap();
+        let mut sparse = tar::Header::new_gnu();
+        sparse.set_path("data.bin").unwrap();
+        sparse.set_entry_type(tar::EntryType::GNUSparse);
+        sparse.set_size(0);
+        let gnu = sparse.as_gnu_mut().unwrap();
+        gnu.set_real_size(LARGE as u64);
+        gnu.sparse[0].set_offset(LARGE as u64);
+        gnu.sparse[0].set_length(0);
+        sparse.set_cksum();
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append(&sparse, std::io::empty()).unwrap();
+        let mut plain = tar::Header::new_gnu();
+        plain.set_size(1);
+        builder.append_data(&mut plain, "a", &b"a"[..]).unwrap();
+        let packed = zstd::stream::encode_all(&builder.into_inner().unwrap()[..], 0).unwrap();
+        let file = |path: &str, bytes: &[u8]| RecordedFile {
+            path: path.to_owned(),
+            sha256: hash_of(bytes),
+            executable: false,
+            yours: false,
+            earlier: None,
+        };
+        let mut made = ProjectRecord::of(&Project::default(), &[]);
+        made.file = vec![file("data.bin", &vec![0; LARGE]), file("a", b"a")];
+        Real.write(&folder.path().join(OWN).join(&made.base), &packed, 0o644).unwrap();
+        let files = made.base(folder.path(), &Real).unwrap();
+        assert_eq!(files.keys().collect::<Vec<_>>(), ["a"]);
+    }
 }
