@@ -118,3 +118,23 @@ impl PackageChange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::tests::{HOSTILE, harmless};
+
+    #[test]
+    fn what_packages_say_is_shown_and_acts_on_nothing() {
+        let versions = |all: &[(&str, &str)]| {
+            let version = |text: &str| Version { text: format!("{text}{HOSTILE}"), size: Some(1) };
+            all.iter().map(|(name, text)| (format!("{name}{HOSTILE}"), version(text))).collect()
+        };
+        let before = versions(&[("goes", "1"), ("changes", "1")]);
+        let changes =
+            PackageChange::between("ai", &before, &versions(&[("comes", "1"), ("changes", "2")]));
+        let shown = harmless(&changes.iter().map(PackageChange::show).collect::<String>());
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        assert_eq!(shown.matches("\\u{1b}[2J").count(), 3 + 4, "{shown}");
+    }
+}

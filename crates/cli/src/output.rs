@@ -496,16 +496,24 @@ impl Page {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    const HOSTILE: &str =
+    /// What a stranger may write into any text.
+    pub(crate) const HOSTILE: &str =
         "\u{1b}[2J\u{1b}]0;t\u{7}\u{9b}8m\u{202e}\u{2066}\u{200b}\u{feff}\r\u{8}\u{7f}\u{0}x";
 
     /// What is left of a text without line ends and our own looks.
     fn lookless(text: &str) -> String {
         let looks = ["32", "1;31", "33", "1", "2", "0"].map(|look| format!("\u{1b}[{look}m"));
         looks.iter().fold(text.replace('\n', ""), |text, look| text.replace(look, ""))
+    }
+
+    /// A text as it is printed where there are no colours, once it is shown that with them nothing acts but our own looks.
+    pub(crate) fn harmless(text: &str) -> String {
+        let shown = printable(text, true);
+        assert!(!lookless(&shown).chars().any(acts), "{shown:?}");
+        printable(text, false)
     }
 
     #[test]

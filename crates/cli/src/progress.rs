@@ -106,7 +106,7 @@ impl Progress {
         let bar = match self.how {
             How::Bars => {
                 let bar = self.bars.add(ProgressBar::new_spinner());
-                bar.set_message(on_stderr(&said(text)));
+                bar.set_message(in_a_bar(&said(text)));
                 bar.enable_steady_tick(Duration::from_millis(100));
                 bar
             }
@@ -129,11 +129,11 @@ impl Progress {
     }
 
     fn started(&self, step: &str, title: &Message) {
-        let title = said(title);
+        let title = one_line(said(title));
         let bar = if self.how == How::Bars {
             let bar = self.bars.add(ProgressBar::new_spinner());
             bar.set_style(spinner_style());
-            bar.set_message(on_stderr(&one_line(&title)));
+            bar.set_message(in_a_bar(&title));
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         } else {
@@ -185,13 +185,6 @@ impl Progress {
     fn finished(&self, step: &str, outcome: Outcome, seconds: f64) {
         let Some(state) = self.state().remove(step) else { return };
         state.bar.finish_and_clear();
-        let (mark, note) = match outcome {
-            Outcome::Done | Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
-            Outcome::Reported => (styled(DIM, "·"), said(message!(" (dry run)"))),
-            Outcome::Paused => (styled(CARE, "·"), said(message!(" waits for you"))),
-            Outcome::Failed => (styled(BAD, "✗"), said(message!(" failed"))),
-            Outcome::Interrupted => (styled(CARE, "✗"), said(message!(" interrupted"))),
-        };
         let title = match outcome {
             // Where nothing is being done, the title of a step would read as if it had been.
             Outcome::AlreadyDone if !self.in_run.load(Ordering::Relaxed) => {
@@ -199,12 +192,34 @@ impl Progress {
             }
             _ => state.title,
         };
-        let time = match seconds {
-            ..0.05 => String::new(),
-            _ => styled(DIM, said(format!("  {seconds:.1} s"))),
-        };
-        self.line(format!("{mark} {title}{note}{time}"));
+        self.line(end_of(&title, outcome, seconds));
     }
+}
+
+/// A text as it stands in a bar, which indicatif prints as it is.
+fn in_a_bar(text: &str) -> String {
+    on_stderr(&one_line(text))
+}
+
+/// What a step has to say. Another program may have said it, so its lines go on further in than anything of ours stands.
+fn spoken(text: &Message) -> String {
+    format!("  {}", styled(DIM, said(text).trim_end().replace('\n', "\n    ")))
+}
+
+/// How a step has ended.
+fn end_of(title: &str, outcome: Outcome, seconds: f64) -> String {
+    let (mark, note) = match outcome {
+        Outcome::Done | Outcome::AlreadyDone => (styled(GOOD, "✓"), String::new()),
+        Outcome::Reported => (styled(DIM, "·"), said(message!(" (dry run)"))),
+        Outcome::Paused => (styled(CARE, "·"), said(message!(" waits for you"))),
+        Outcome::Failed => (styled(BAD, "✗"), said(message!(" failed"))),
+        Outcome::Interrupted => (styled(CARE, "✗"), said(message!(" interrupted"))),
+    };
+    let time = match seconds {
+        ..0.05 => String::new(),
+        _ => styled(DIM, said(format!("  {seconds:.1} s"))),
+    };
+    format!("{mark} {title}{note}{time}")
 }
 
 fn spinner_style() -> ProgressStyle {
@@ -247,7 +262,7 @@ impl Reporter for Progress {
         match event {
             Event::StepStarted { step, title, .. } => self.started(step, title),
             Event::Progress { step, done, total } => self.progress(step, *done, *total),
-            Event::Message { text, .. } => self.line(format!("  {}", styled(DIM, said(text)))),
+            Event::Message { text, .. } => self.line(spoken(text)),
             Event::Exact { detail, packages, download, disk, .. } => {
                 self.line(&message!(
                     "  {}: {packages} packages, {} to download, {} on disk",
@@ -288,7 +303,83 @@ impl Drop for Spinner {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::Arc;
+
+    use indicatif::TermLike;
+
     use super::*;
+    use crate::output::tests::{HOSTILE, harmless};
+
+    /// A terminal that keeps what is written to it.
+    #[derive(Debug, Clone, Default)]
+    struct Drawn(Arc<Mutex<String>>);
+
+    impl TermLike for Drawn {
+        fn width(&self) -> u16 {
+            1000
+        }
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(&format!("{text}\n"))
+        }
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            *self.0.lock().unwrap() += text;
+            Ok(())
+        }
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What would stand as an error of ours at the beginning of a line.
+    const FORGED: &str = "\nerror[AITK-E01]: ";
+
+    #[test]
+    fn no_bar_and_no_spinner_acts_on_a_terminal() {
+        let text = Message::plain(format!("text{HOSTILE}{FORGED}{HOSTILE}"));
+        let drawn = Drawn::default();
+        let console = Console { json: false, verbose: 0, quiet: true };
+        let mut progress = Progress::new(ProgressChoice::None, &console);
+        progress.how = How::Bars;
+        let target = ProgressDrawTarget::term_like(Box::new(drawn.clone()));
+        progress.bars = MultiProgress::with_draw_target(target);
+        let spinner = progress.spinner(&text);
+        progress.started("a", &text);
+        for (done, total) in [(0, 5000), (1000, 5000), (5000, 5000), (10, 50)] {
+            progress.progress("a", done, total);
+        }
+        drop(spinner);
+        let shown = drawn.0.lock().unwrap().clone();
+        assert!(shown.matches("text\\u{1b}[2J").count() > 1, "{shown:?}");
+        assert!(!shown.contains(FORGED), "{shown:?}");
+        assert!(!shown.replace('\n', "").chars().any(aitk_system::acts), "{shown:?}");
+    }
+
+    #[test]
+    fn no_line_of_a_run_acts_on_a_terminal_or_looks_like_another() {
+        let said = spoken(&Message::plain(format!("text{HOSTILE}{FORGED}{HOSTILE}")));
+        let ended = end_of(&one_line(format!("text{HOSTILE}{FORGED}")), Outcome::Failed, 1.0);
+        for line in [said, ended] {
+            let shown = harmless(&line);
+            assert!(shown.contains("text\\u{1b}[2J") && shown.contains("AITK-E01"), "{shown}");
+            assert!(!shown.contains(FORGED), "{shown}");
+        }
+    }
 
     #[test]
     fn the_templates_are_valid() {

@@ -9,6 +9,7 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use aitk_system::acts;
@@ -106,6 +107,30 @@ fn no_text_from_outside_acts_on_a_terminal() {
                 text(&output.stderr)
             );
         }
+    }
+}
+
+/// The tail of what a program printed that has failed, as an error has it; and all of it, as the log has it.
+#[test]
+fn what_another_program_printed_acts_on_nothing_and_looks_like_nothing_of_ours() {
+    let home = Home::new();
+    let uv = home.path().join("uv");
+    let said = format!("first{HOSTILE}\nerror[AITK-C01]: forged{HOSTILE}\nlast{HOSTILE}\n");
+    fs::write(home.path().join("said"), said).unwrap();
+    let script = "#!/bin/sh\ncase $1 in\n--version) echo uv 99.0.0 ;;\n*) cat \"${0%/*}/said\" >&2; exit 2 ;;\nesac\n";
+    fs::write(&uv, script).unwrap();
+    fs::set_permissions(&uv, fs::Permissions::from_mode(0o755)).unwrap();
+    let machine = machine("ubuntu-24.04-laptop");
+    let words = ["plan", "--budget", "low", "--framework", "none", "--manager", "venv"];
+    for more in [&["--color", "always"][..], &["--color", "always", "-vv"], &["--progress", "json"]]
+    {
+        let from = ["--machine", &machine, "--uv", &uv.to_string_lossy()];
+        let output = home.aitk(&[&words[..], &from, more].concat());
+        let said = text(&output.stderr);
+        assert!(said.contains("first\\u") && said.contains("last\\u"), "{more:?}: {said}");
+        assert_eq!(acting(&said), None, "{more:?}: {said:?}");
+        assert!(!said.lines().any(|line| line.starts_with("error[AITK-C01]")), "{more:?}: {said}");
+        assert_ne!(output.status.code(), Some(0), "{more:?}: {said}");
     }
 }
 

@@ -108,27 +108,32 @@ fn show_changes(changes: &[PackageChange], plan: &Plan, output: &Console) {
     output.warn(&plan.warnings);
 }
 
-/// What the system itself has waiting, which `apply` brings; fixes for security first.
 fn show_system(system: &[Waiting], output: &Console) {
-    if system.is_empty() {
-        return;
+    if !system.is_empty() {
+        output.say(waiting_told(system));
     }
+}
+
+/// What the system itself has waiting, which `apply` brings; fixes for security first.
+fn waiting_told(system: &[Waiting]) -> String {
     let (fixes, others): (Vec<_>, Vec<_>) = system.iter().partition(|one| one.security);
-    output.say(message!(
+    let mut lines = vec![said(message!(
         "Packages of the system have upgrades waiting, which `aitk apply` brings: {}, {} of them for security",
         system.len(),
         fixes.len()
-    ));
+    ))];
     for one in fixes.iter().chain(&others).take(NAMED) {
         let Waiting { name, before, after, security } = one;
         let mark = if *security { said(message!("for security")) } else { String::new() };
         let before = before.as_deref().unwrap_or_default();
         let name = format!("{name:28}");
-        output.say(format!("  {} {name} {before} → {after}  {mark}", styled(CARE, "~")).trim_end());
+        let line = format!("  {} {name} {before} → {after}  {mark}", styled(CARE, "~"));
+        lines.push(line.trim_end().to_owned());
     }
     if system.len() > NAMED {
-        output.say(message!("  and {} more", system.len() - NAMED));
+        lines.push(said(message!("  and {} more", system.len() - NAMED)));
     }
+    lines.join("\n")
 }
 
 /// The difference between what is there and what the plan has found, in both environments.
@@ -155,4 +160,34 @@ fn differences(
     let after = steps().flat_map(|step| &step.packages).map(|one| Version::of(one, one.size));
     let (before, after): (BTreeMap<_, _>, BTreeMap<_, _>) = (before.collect(), after.collect());
     PackageChange::between(env, &before, &after)
+}
+
+#[cfg(test)]
+mod tests {
+    use aitk_system::{Real, Replay, System};
+
+    use super::*;
+    use crate::output::tests::{HOSTILE, harmless};
+
+    #[test]
+    fn what_apt_says_is_shown_and_acts_on_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let lines = format!(
+            "Inst bash{HOSTILE} [5.2{HOSTILE}] (5.3{HOSTILE} Debian-Security:13/stable-security [amd64])\nInst zsh (1 x)\n"
+        );
+        let said = serde_json::json!({ "status": 0, "stdout": lines, "stderr": "" });
+        let answers = serde_json::json!({
+            "schema": 1,
+            "which": { "apt-get": "/usr/bin/apt-get" },
+            "commands": { "LC_ALL=C apt-get -s -qq upgrade --with-new-pkgs": said },
+        });
+        let path = folder.path().join("answers.json");
+        Real.write(&path, answers.to_string().as_bytes(), 0o644).unwrap();
+        let system = waiting(&Replay::open(folder.path()).unwrap());
+        assert_eq!(system.len(), 2);
+        let shown = harmless(&waiting_told(&system));
+        assert_eq!(shown.lines().count(), 3, "{shown}");
+        // The name and the version that comes; what is there ends at the first bracket, which is a stranger's.
+        assert_eq!(shown.matches("\\u{1b}[2J").count(), 2, "{shown}");
+    }
 }
