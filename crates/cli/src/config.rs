@@ -114,7 +114,8 @@ pub fn catalog(system: &dyn System, folders: &Folders) -> Result<Catalog, CliErr
     Ok(Catalog::with(tables)?)
 }
 
-/// What stands in a file of the user's settings; `None` where there is no such file.
+/// What stands in a file of the user's settings; `None` where there is no such file. A link that leads nowhere is one that is
+/// lost, and not none.
 ///
 /// # Errors
 /// [`ProfileError::Unreadable`] where there is one and it cannot be read.
@@ -122,10 +123,26 @@ pub fn settings_text(system: &dyn System, path: &Path) -> Result<Option<String>,
     match system.foreign_text(path, LONGEST_PROFILE) {
         Ok(text) => Ok(Some(text)),
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            Ok(None)
+            match lost_link(system, path) {
+                Some(lost) => Err(lost),
+                None => Ok(None),
+            }
         }
         Err(source) => Err(ProfileError::Unreadable { path: path.to_owned(), source }),
     }
+}
+
+/// The link on the way to a path that leads nowhere: the path itself, or a folder above it.
+fn lost_link(system: &dyn System, path: &Path) -> Option<ProfileError> {
+    let link = path.ancestors().find(|path| system.exists(path))?;
+    let target = system.read_link(link).ok()?;
+    let leads = system.list(link).map_err(|error| error.kind());
+    (leads == Err(ErrorKind::NotFound)).then(|| {
+        let target = link.parent().unwrap_or(link).join(target);
+        let reason = message!("it is a link to {target}, where there is nothing");
+        let source = std::io::Error::new(ErrorKind::InvalidInput, reason);
+        ProfileError::Unreadable { path: link.to_owned(), source }
+    })
 }
 
 #[cfg(test)]

@@ -523,8 +523,22 @@ fn settings_that_are_there_and_cannot_be_read_are_an_error() {
         says(&home.aitk(&plan), 78, &["AITK-P03", name]);
         std::fs::remove_file(&path).unwrap();
         std::os::unix::fs::symlink("nowhere", &path).unwrap();
-        assert!(home.aitk(&plan).status.success(), "a link to nothing is not there");
+        let lost = format!("it is a link to {}", path.with_file_name("nowhere").display());
+        says(&home.aitk(&plan), 78, &["AITK-P03", name, &lost]);
+        std::fs::remove_file(&path).unwrap();
+        assert!(home.aitk(&plan).status.success(), "what is not there is no setting");
     }
+    // The same of a folder on the way.
+    let home = Home::new();
+    let folder = home.path().join(".config/aitk");
+    std::fs::create_dir_all(home.path().join(".config")).unwrap();
+    std::os::unix::fs::symlink("/nowhere/at/all", &folder).unwrap();
+    let plan = ["plan", "--budget", "low", "--no-resolve"];
+    says(&home.aitk(&plan), 78, &["AITK-P03", "/.config/aitk: it is a link to /nowhere/at/all"]);
+    std::fs::remove_file(&folder).unwrap();
+    std::fs::create_dir(home.path().join("empty")).unwrap();
+    std::os::unix::fs::symlink("../empty", &folder).unwrap();
+    assert!(home.aitk(&plan).status.success(), "a link to an empty folder is one");
     let home = Home::new();
     says(&home.aitk(&["plan", "--profile", home.path().to_str().unwrap()]), 78, &["AITK-P03"]);
 }

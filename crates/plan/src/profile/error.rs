@@ -80,7 +80,7 @@ pub enum ProfileError {
         known: Vec<String>,
     },
     /// A profile, `config.toml` or `catalog.toml` cannot be read: it is not there or may not be read, is a folder, too
-    /// large, or no text.
+    /// large, no text, or a link to a place where there is nothing.
     #[explain(
         code = "AITK-P03",
         exit = Config,
