@@ -119,14 +119,23 @@ mod tests {
                 .filter(|(name, _)| *name != "PATH")
                 .collect();
             assert_eq!(entered, kernel);
-            let bash = inside.bash();
+            let (bash, fish) = (inside.bash(), inside.fish());
             let unset = bash.lines().next().unwrap();
+            let erased = fish.as_deref().and_then(|fish| fish.split(';').next());
             for (name, value) in kernel {
-                let there = match value {
-                    "" => unset.split(' ').any(|word| word == name),
-                    value => bash.contains(&format!("export {name}={}\n", quote(value))),
+                let is_among = |words: &str| words.split(' ').any(|word| word == name);
+                let (there, in_fish) = match value {
+                    "" => (is_among(unset), erased.is_none_or(is_among)),
+                    value => {
+                        let value = quote(value);
+                        let set =
+                            |fish: &String| fish.contains(&format!("set -gx {name} {value};"));
+                        let exported = bash.contains(&format!("export {name}={value}\n"));
+                        (exported, fish.as_ref().is_none_or(set))
+                    }
                 };
                 assert!(there, "{name} in\n{bash}");
+                assert!(in_fish, "{name} in\n{fish:?}");
             }
         }
     }
@@ -145,6 +154,9 @@ mod tests {
         for all in [conda, venv] {
             assert_eq!((&*all["PYTHONPATH"], &*all["PYTHONHOME"]), ("", ""));
             assert_eq!((&*all["PYTHONNOUSERSITE"], &*all["PIP_USER"]), ("1", "0"));
+            for gone in ["PYTHONUSERBASE", "PIP_TARGET", "PIP_PREFIX", "CONDA_EXE", "MAMBA_EXE"] {
+                assert_eq!(all[gone], "", "{gone}");
+            }
             assert!(!all.contains_key("PIP_INDEX_URL") && !all.contains_key("PIP_CONFIG_FILE"));
         }
     }

@@ -562,7 +562,23 @@ mod tests {
     use super::*;
     use crate::receipt::Receipt;
     use crate::steps::boot_id;
-    use crate::steps::testing::{Silent, plan, step};
+    use crate::steps::testing::{Machine, Silent, plan, step};
+
+    #[test]
+    fn what_a_run_took_is_measured() {
+        let machine = Machine::new(r#"{"space": {"/": {"total": 9000, "free": 4000}}}"#);
+        machine.with(Receipt::default(), |cx| {
+            let mut before = Baseline::now(cx);
+            assert_eq!(before.free.values().collect::<Vec<_>>(), [&4000]);
+            assert_eq!(before.since(cx).disk, 0);
+            before.free.values_mut().for_each(|free| *free += 500);
+            aitk_env::note_received(7);
+            let Measured { download, disk } = before.since(cx);
+            assert_eq!(disk, 500);
+            // Whoever else fetches something in this process counts as well.
+            assert!(download >= 7, "{download}");
+        });
+    }
 
     #[test]
     fn much_more_is_half_as_much_again_and_not_a_trifle() {

@@ -13,6 +13,9 @@ env=$home/.local/share/aitk/envs/ai/current
 site=$(cd "$env"/lib/python3.*/site-packages && pwd -P)
 aitk user -- verify --deep
 expect_code 0
+aitk user -- verify
+expect_code 0
+expect_said 'sizes and times, and works; .--deep. reads them'
 
 step "no framework is named that is not there"
 aitk user -- status
