@@ -5,7 +5,7 @@
 )]
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -37,6 +37,8 @@ const SMALL: usize = 1 << 20;
 /// How long a download may bring less than [`TRICKLE`] bytes: what comes that slowly never ends.
 const PATIENCE: Duration = Duration::from_secs(120);
 const TRICKLE: u64 = 16 << 10;
+/// How often it is looked whether another process has come to the end of the same download.
+const TURN: Duration = Duration::from_millis(100);
 
 /// What a download reports while it runs.
 pub trait FetchProgress: Sync {
@@ -163,6 +165,11 @@ pub(crate) async fn fetch(
     let parts = folder.with_file_name("parts");
     fs::create_dir_all(&parts).map_err(EnvError::io(&parts))?;
     let part = parts.join(format!("{}-{file}", &expected[..12]));
+    let _turn = turn(&part).await?;
+    if is_fetched(locked, folder, &Real) {
+        progress.bytes(locked.package.size.unwrap_or(0));
+        return Ok(());
+    }
     let fetched = fetch_part(client, locked, &part, progress).await;
     let kept = fetched.and_then(|found| {
         if found != expected {
@@ -171,13 +178,31 @@ pub(crate) async fn fetch(
         }
         keep(&part, folder, &file, expected)
     });
-    if !matches!(
+    let goes_on = matches!(
         kept,
         Ok(()) | Err(EnvError::System(Failure::Interrupted) | EnvError::Unreachable { .. })
-    ) {
+    );
+    let is_empty = fs::metadata(&part).is_ok_and(|part| part.len() == 0);
+    if !goes_on || is_empty {
         let _ = fs::remove_file(&part);
     }
     kept
+}
+
+/// Waits until no other process writes a part, and holds it for this one as long as the file is open.
+async fn turn(part: &Path) -> Result<File, EnvError> {
+    let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(part);
+    let file = open().map_err(EnvError::io(part))?;
+    loop {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) if interrupted() => {
+                return Err(EnvError::System(Failure::Interrupted));
+            }
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(TURN).await,
+            // On a file system without locks what two have written at a time does not have its hash.
+            Err(TryLockError::Error(_)) | Ok(()) => return Ok(file),
+        }
+    }
 }
 
 /// Downloads a package, again and again where the source breaks off, and returns its hash.
@@ -275,7 +300,8 @@ impl Download<'_> {
         let mut hasher = Sha256::new();
         let mut have = hash_of_part(part, &mut hasher).map_err(EnvError::io(part))?;
         if self.fits(have).is_err() {
-            fs::remove_file(part).map_err(EnvError::io(part))?;
+            let emptied = OpenOptions::new().write(true).truncate(true).open(part);
+            emptied.map_err(EnvError::io(part))?;
             (hasher, have) = (Sha256::new(), 0);
         }
         let Some(mut answer) = client.get_from(url, have).await? else {
@@ -397,7 +423,7 @@ pub(crate) fn unpack(archive: &Path, ending: &str, to: &Path) -> Result<(), EnvE
     let name = zip.file_names().filter_map(Result::ok).find(|name| name.ends_with(ending));
     let name = name.map(std::borrow::Cow::into_owned).unwrap_or_default();
     let mut entry = zip.by_name(&name).map_err(broken)?;
-    beside(to, |part| std::io::copy(&mut entry, &mut File::create(part)?).map(drop))
+    beside(to, |part| std::io::copy(&mut entry, &mut File::create_new(part)?).map(drop))
 }
 
 /// Puts a program where it stays: shares the file where both are on one file system, else copies it.
@@ -405,21 +431,18 @@ pub(crate) fn place(from: &Path, to: &Path) -> Result<(), EnvError> {
     beside(to, |part| fs::hard_link(from, part).or_else(|_| fs::copy(from, part).map(drop)))
 }
 
-/// Makes a program beside its place and renames it there, so that it is whole or not at all.
-fn beside(to: &Path, make: impl FnOnce(&Path) -> std::io::Result<()>) -> Result<(), EnvError> {
-    let part = to.with_extension("part");
+/// Makes a program beside its place and renames it there, so that it is whole or not at all, whoever else makes it at the
+/// same time.
+fn beside(to: &Path, make: impl FnMut(&Path) -> std::io::Result<()>) -> Result<(), EnvError> {
+    let folder = to.parent().unwrap_or(to);
     let whole = || {
-        fs::create_dir_all(to.parent().unwrap_or(to))?;
-        let _ = fs::remove_file(&part);
-        make(&part)?;
+        fs::create_dir_all(folder)?;
+        let part = tempfile::Builder::new().suffix(".part").make_in(folder, make)?;
+        let part = part.into_temp_path();
         fs::set_permissions(&part, fs::Permissions::from_mode(0o700))?;
         File::open(&part)?.sync_all()?;
-        fs::rename(&part, to)?;
-        // Where both are one file already, under two names, a rename leaves both (rename(2)).
-        fs::remove_file(&part).or_else(|error| match error.kind() {
-            std::io::ErrorKind::NotFound => Ok(()),
-            _ => Err(error),
-        })
+        // Where both are one file already, under two names, a rename leaves both (rename(2)); this one goes in any case.
+        fs::rename(&part, to)
     };
     whole().map_err(EnvError::io(to))
 }
@@ -443,5 +466,23 @@ mod tests {
             let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(names, ["uv"]);
         }
+    }
+
+    #[test]
+    fn a_program_that_many_place_at_once_is_whole_for_each_of_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("cached"), folder.path().join("tools/uv"));
+        fs::write(&from, "uv").unwrap();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..50 {
+                        place(&from, &to).unwrap();
+                        assert_eq!(fs::read(&to).unwrap(), b"uv");
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(folder.path().join("tools")).unwrap().count(), 1);
     }
 }

@@ -148,6 +148,26 @@ fn a_file_comes_whole_and_is_not_fetched_twice() {
 }
 
 #[test]
+fn what_several_fetch_at_once_is_fetched_by_the_first_of_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let wheels = folder.path().join("wheels");
+    let server = serve(content(), vec![Mood::Whole]);
+    let locked = locked(&server, &content());
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                let (result, bytes) = fetch(&locked, &wheels);
+                result.unwrap();
+                assert_eq!(bytes, content().len() as u64);
+            });
+        }
+    });
+    assert_eq!(server.requests.lock().unwrap().len(), 1);
+    assert_eq!(std::fs::read(wheels.join("a-1-0.conda")).unwrap(), content());
+    assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
+}
+
+#[test]
 fn a_broken_download_is_taken_up_where_it_broke_off() {
     let folder = tempfile::tempdir().unwrap();
     let wheels = folder.path().join("wheels");
