@@ -87,11 +87,12 @@ add_apt_part() {
     local release=$1 root=$2
     ensure_root "$release"
     cp -a --reflink=auto "$CACHE/roots/$release" "$root"
+    # `clean` takes apt's index away as well, which a machine has and every look at apt would make anew: `check` makes it.
     # shellcheck disable=SC2016 # expanded inside
     quietly "$CACHE/roots/$release-apt.log" in_plain_chroot "$root" bash -c '
         export DEBIAN_FRONTEND=noninteractive
         apt-get update && apt-get -y upgrade --with-new-pkgs &&
-            apt-get -y install --no-install-recommends "$@" && apt-get clean' bash "${APT_PART[@]}"
+            apt-get -y install --no-install-recommends "$@" && apt-get clean && apt-get check' bash "${APT_PART[@]}"
 }
 
 # For making a root only: with /proc and /dev, in a mount namespace that ends with the command.
