@@ -9,6 +9,7 @@ use aitk_plan::{Catalog, Choices, Manager, Profile};
 use aitk_system::Replay;
 
 /// A folder of this process' own, in memory where the host has any for that.
+#[allow(dead_code, reason = "not every target needs it")]
 pub fn folder() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
@@ -21,6 +22,7 @@ pub fn folder() -> &'static Path {
 }
 
 /// Lays a file into that folder, whose path there is this one.
+#[allow(dead_code, reason = "not every target needs it")]
 pub fn lay(path: &str, content: &[u8]) -> PathBuf {
     let place = folder().join(path);
     fs::create_dir_all(place.parent().expect("a folder")).expect("its folder");
