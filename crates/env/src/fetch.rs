@@ -7,7 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -165,7 +165,7 @@ pub(crate) async fn fetch(
     let parts = folder.with_file_name("parts");
     fs::create_dir_all(&parts).map_err(EnvError::io(&parts))?;
     let part = parts.join(format!("{}-{file}", &expected[..12]));
-    let _turn = turn(&part).await?;
+    let _turn = Turn::wait(part.with_added_extension("lock")).await?;
     if is_fetched(locked, folder, &Real) {
         progress.bytes(locked.package.size.unwrap_or(0));
         return Ok(());
@@ -189,20 +189,43 @@ pub(crate) async fn fetch(
     kept
 }
 
-/// Waits until no other process writes a part, and holds it for this one as long as the file is open.
-async fn turn(part: &Path) -> Result<File, EnvError> {
-    let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(part);
-    let file = open().map_err(EnvError::io(part))?;
-    loop {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) if interrupted() => {
-                return Err(EnvError::System(Failure::Interrupted));
+/// The right to fetch one file, which no other process has at the same time. What stands for it is a file of its own:
+/// the part leaves its name before the hash is noted, and a lock on it would let the next one in between.
+struct Turn {
+    lock: PathBuf,
+    _held: File,
+}
+
+impl Turn {
+    /// Waits until no other process fetches the same file.
+    async fn wait(lock: PathBuf) -> Result<Self, EnvError> {
+        loop {
+            let open = || OpenOptions::new().create(true).append(true).mode(0o600).open(&lock);
+            let file = open().map_err(EnvError::io(&lock))?;
+            match file.try_lock() {
+                Err(TryLockError::WouldBlock) if interrupted() => {
+                    return Err(EnvError::System(Failure::Interrupted));
+                }
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(TURN).await,
+                // Whoever had the turn has taken its file away in the meantime: the name is another file's.
+                Ok(()) if !names_it(&lock, &file) => {}
+                // On a file system without locks what two have written at a time does not have its hash.
+                Err(TryLockError::Error(_)) | Ok(()) => return Ok(Self { lock, _held: file }),
             }
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(TURN).await,
-            // On a file system without locks what two have written at a time does not have its hash.
-            Err(TryLockError::Error(_)) | Ok(()) => return Ok(file),
         }
     }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.lock);
+    }
+}
+
+/// Whether a path is still the name of an open file.
+fn names_it(path: &Path, file: &File) -> bool {
+    let identity = |of: fs::Metadata| (of.dev(), of.ino());
+    fs::metadata(path).map(identity).ok() == file.metadata().map(identity).ok()
 }
 
 /// Downloads a package, again and again where the source breaks off, and returns its hash.
@@ -415,74 +438,6 @@ pub(crate) fn hash_of(path: &Path) -> std::io::Result<String> {
     Ok(hex(&hasher.finalize()))
 }
 
-/// Unpacks the program of an archive whose name ends so, without holding it in memory.
-pub(crate) fn unpack(archive: &Path, ending: &str, to: &Path) -> Result<(), EnvError> {
-    let broken = |error: zip::result::ZipError| EnvError::io(archive)(error.into());
-    let file = File::open(archive).map_err(EnvError::io(archive))?;
-    let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
-    let name = zip.file_names().filter_map(Result::ok).find(|name| name.ends_with(ending));
-    let name = name.map(std::borrow::Cow::into_owned).unwrap_or_default();
-    let mut entry = zip.by_name(&name).map_err(broken)?;
-    beside(to, |part| std::io::copy(&mut entry, &mut File::create_new(part)?).map(drop))
-}
-
-/// Puts a program where it stays: shares the file where both are on one file system, else copies it.
-pub(crate) fn place(from: &Path, to: &Path) -> Result<(), EnvError> {
-    beside(to, |part| fs::hard_link(from, part).or_else(|_| fs::copy(from, part).map(drop)))
-}
-
-/// Makes a program beside its place and renames it there, so that it is whole or not at all, whoever else makes it at the
-/// same time.
-fn beside(to: &Path, make: impl FnMut(&Path) -> std::io::Result<()>) -> Result<(), EnvError> {
-    let folder = to.parent().unwrap_or(to);
-    let whole = || {
-        fs::create_dir_all(folder)?;
-        let part = tempfile::Builder::new().suffix(".part").make_in(folder, make)?;
-        let part = part.into_temp_path();
-        fs::set_permissions(&part, fs::Permissions::from_mode(0o700))?;
-        File::open(&part)?.sync_all()?;
-        // Where both are one file already, under two names, a rename leaves both (rename(2)); this one goes in any case.
-        fs::rename(&part, to)
-    };
-    whole().map_err(EnvError::io(to))
-}
-
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_program_that_is_placed_again_leaves_nothing_beside_it() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("cached"), folder.path().join("tools/uv"));
-        fs::write(&from, "uv").unwrap();
-        for _ in 0..2 {
-            place(&from, &to).unwrap();
-            let names = fs::read_dir(folder.path().join("tools")).unwrap();
-            let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
-            assert_eq!(names, ["uv"]);
-        }
-    }
-
-    #[test]
-    fn a_program_that_many_place_at_once_is_whole_for_each_of_them() {
-        let folder = tempfile::tempdir().unwrap();
-        let (from, to) = (folder.path().join("cached"), folder.path().join("tools/uv"));
-        fs::write(&from, "uv").unwrap();
-        std::thread::scope(|scope| {
-            for _ in 0..8 {
-                scope.spawn(|| {
-                    for _ in 0..50 {
-                        place(&from, &to).unwrap();
-                        assert_eq!(fs::read(&to).unwrap(), b"uv");
-                    }
-                });
-            }
-        });
-        assert_eq!(fs::read_dir(folder.path().join("tools")).unwrap().count(), 1);
-    }
 }

@@ -16,6 +16,7 @@ mod http;
 mod inside;
 mod lock;
 mod netrc;
+mod place;
 mod received;
 mod runtime;
 mod secrets;

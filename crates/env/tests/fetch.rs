@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use aitk_env::{EnvError, FetchProgress, HttpClient, Settings, fetch_all};
 use aitk_plan::{LockError, Locked, Package};
@@ -149,22 +150,55 @@ fn a_file_comes_whole_and_is_not_fetched_twice() {
 
 #[test]
 fn what_several_fetch_at_once_is_fetched_by_the_first_of_them() {
-    let folder = tempfile::tempdir().unwrap();
-    let wheels = folder.path().join("wheels");
-    let server = serve(content(), vec![Mood::Whole]);
-    let locked = locked(&server, &content());
-    thread::scope(|scope| {
-        for _ in 0..4 {
-            scope.spawn(|| {
-                let (result, bytes) = fetch(&locked, &wheels);
-                result.unwrap();
-                assert_eq!(bytes, content().len() as u64);
-            });
-        }
-    });
-    assert_eq!(server.requests.lock().unwrap().len(), 1);
-    assert_eq!(std::fs::read(wheels.join("a-1-0.conda")).unwrap(), content());
-    assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
+    let content = content()[..4_000].to_vec();
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let wheels = folder.path().join("wheels");
+        let server = serve(content.clone(), vec![Mood::Whole]);
+        let locked = locked(&server, &content);
+        // They come one after the other, so that some find the first at its start and some at its end.
+        thread::scope(|scope| {
+            for after in 0..8 {
+                let (locked, wheels, content) = (&locked, &wheels, &content);
+                scope.spawn(move || {
+                    thread::sleep(Duration::from_millis(after));
+                    let (result, bytes) = fetch(locked, wheels);
+                    result.unwrap();
+                    assert_eq!(bytes, content.len() as u64);
+                });
+            }
+        });
+        assert_eq!(server.requests.lock().unwrap().len(), 1);
+        assert_eq!(std::fs::read(wheels.join("a-1-0.conda")).unwrap(), content);
+        assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn what_fails_for_the_first_is_fetched_by_one_of_those_who_wait() {
+    let content = content()[..4_000].to_vec();
+    for _ in 0..20 {
+        let folder = tempfile::tempdir().unwrap();
+        let wheels = folder.path().join("wheels");
+        let server = serve(content.clone(), vec![Mood::Status(404), Mood::Whole]);
+        let locked = locked(&server, &content);
+        let failed = AtomicUsize::new(0);
+        thread::scope(|scope| {
+            for after in 0..8 {
+                let (locked, wheels, failed) = (&locked, &wheels, &failed);
+                scope.spawn(move || {
+                    thread::sleep(Duration::from_millis(after));
+                    if fetch(locked, wheels).0.is_err() {
+                        failed.fetch_add(1, Ordering::SeqCst);
+                    }
+                });
+            }
+        });
+        assert_eq!(failed.into_inner(), 1);
+        assert_eq!(server.requests.lock().unwrap().len(), 2);
+        assert_eq!(std::fs::read(wheels.join("a-1-0.conda")).unwrap(), content);
+        assert_eq!(std::fs::read_dir(folder.path().join("parts")).unwrap().count(), 0);
+    }
 }
 
 #[test]

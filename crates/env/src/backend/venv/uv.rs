@@ -18,8 +18,9 @@ use super::sources::WAYS_OF_PIP;
 use crate::backend::conda::fetch_program;
 use crate::certificates::{file_for_children, tell};
 use crate::error::EnvError;
-use crate::fetch::{FetchProgress, fetch_all, hash_of, place, unpack};
+use crate::fetch::{FetchProgress, fetch_all, hash_of};
 use crate::http::{HESITATION, HttpClient};
+use crate::place::{place, unpack};
 use crate::runtime::block_on;
 use crate::{Settings, text};
 
