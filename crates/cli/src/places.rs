@@ -21,8 +21,6 @@ pub fn here() -> Option<PathBuf> {
     std::path::absolute(".").ok()
 }
 
-/// As many links as are followed to a folder.
-const MAX_LINKS: usize = 20;
 /// The rights by which others than the user could change something.
 const OTHERS: u32 = 0o022;
 
@@ -211,7 +209,7 @@ fn refuse_links(system: &dyn System, place: &Path) -> Result<(), CliError> {
 fn reached(system: &dyn System, path: &Path) -> Result<Option<(PathBuf, Stat)>, CliError> {
     let uid = system.host().uid;
     let mut path = path.to_owned();
-    for _ in 0..MAX_LINKS {
+    for _ in 0..aitk_system::paths::MAX_LINKS {
         // What cannot be looked at is told by whoever needs it.
         let Ok(stat) = system.stat(&path) else { return Ok(None) };
         match stat.kind {

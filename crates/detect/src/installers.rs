@@ -167,7 +167,7 @@ fn at_home(folders: &Folders, name: &str) -> PathBuf {
 /// Where a file is that a setting names, links followed.
 fn resolved(system: &dyn System, folders: &Folders, name: &str) -> Option<PathBuf> {
     let path = at_home(folders, name);
-    path.is_absolute().then(|| crate::paths::resolve(system, &path)).flatten()
+    path.is_absolute().then(|| aitk_system::paths::resolve(system, &path)).flatten()
 }
 
 /// The files of conda's settings that count wherever it is installed, what counts most first.

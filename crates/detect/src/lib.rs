@@ -9,7 +9,6 @@ pub mod doctor;
 pub mod installers;
 mod machine;
 pub mod notes;
-mod paths;
 mod probes;
 mod tables;
 

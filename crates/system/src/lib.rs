@@ -30,6 +30,7 @@ mod inside;
 mod interrupt;
 mod message;
 mod nvml;
+pub mod paths;
 mod plain;
 mod private;
 mod programs;

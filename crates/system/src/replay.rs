@@ -1,18 +1,15 @@
 //! A system that answers from a recording, or from a plain file tree.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
+use crate::paths::{MAX_LINKS, parts};
 use crate::record::{ANSWERS, ROOT, RecordedAnswers};
 use crate::{
     Command, Hold, Host, Line, MemoryInfo, Message, Nvml, NvmlFailure, Output, Permit, Real,
     RunError, Space, Stat, System, Timestamp, message,
 };
-
-/// As many symbolic links as the kernel follows before it gives up.
-const MAX_LINKS: usize = 40;
 
 /// The longest list of answers, in bytes; those of real machines have some ten thousand.
 const LONGEST: usize = 32 << 20;
@@ -91,15 +88,6 @@ impl Replay {
             None => self.inside(path),
         }
     }
-}
-
-/// The names in a path, the last one first.
-fn parts(path: &Path) -> Vec<OsString> {
-    path.components()
-        .rev()
-        .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
-        .map(|part| part.as_os_str().to_owned())
-        .collect()
 }
 
 fn parent(path: &Path) -> PathBuf {

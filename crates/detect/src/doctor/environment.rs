@@ -1,13 +1,12 @@
 //! Environments that are there only in part: without their Python, at another place, with half of a package.
 
-use aitk_system::{Message, message};
+use aitk_system::{Message, message, paths};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::ProbeContext;
 use super::prefix::{Prefix, minor, normal};
 use crate::installers::{ASTRAY, Setting, astray, pip_variable};
-use crate::paths;
 
 /// Scripts are smaller than this.
 const SCRIPT: u64 = 1 << 16;

@@ -3,12 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_system::{Command, Message, Output, message};
+use aitk_system::{Command, Message, Output, message, paths};
 
 use super::prefix::{Prefix, Torch, TorchBuild, kernels, minor};
 use super::{BOOK, ProbeContext};
 use crate::machine::Gpu;
-use crate::paths;
 use crate::tables::is_newer;
 
 /// How long the loader may take to list its cache.

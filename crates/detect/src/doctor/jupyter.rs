@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Message, message};
+use aitk_system::{Message, message, paths};
 
 use super::ProbeContext;
-use crate::paths;
 
 /// Where Jupyter looks for configurations beside the user's folder.
 const MACHINES: [&str; 2] = ["/etc/jupyter", "/usr/local/etc/jupyter"];

@@ -15,7 +15,7 @@ pub(super) fn certificates(case: &ProbeContext<'_>) -> Vec<Message> {
     let mut seen = Vec::new();
     for name in ["SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT"] {
         if let Some(path) = set(name).filter(|path| Path::new(path).is_absolute())
-            && crate::paths::resolve(system, Path::new(&path)).is_none()
+            && aitk_system::paths::resolve(system, Path::new(&path)).is_none()
         {
             seen.push(message!("{name} names {path}, which is not there"));
         }

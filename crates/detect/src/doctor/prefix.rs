@@ -3,10 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Message, System, message};
+use aitk_system::{Message, System, message, paths};
 use serde::Deserialize;
-
-use crate::paths;
 
 /// An environment.
 #[derive(Debug, Default)]

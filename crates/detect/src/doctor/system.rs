@@ -285,7 +285,7 @@ pub(super) fn foreign_owner(case: &ProbeContext<'_>) -> Vec<Message> {
 
 /// Whether something else stands at a path, links followed.
 fn is_no_folder(system: &dyn System, path: &Path) -> bool {
-    let place = crate::paths::resolve(system, path);
+    let place = aitk_system::paths::resolve(system, path);
     place.and_then(|place| system.stat(&place).ok()).is_some_and(|stat| stat.kind != FileKind::Dir)
 }
 
@@ -295,7 +295,7 @@ pub(super) fn no_temporary(case: &ProbeContext<'_>) -> Vec<Message> {
     match system.env("TMPDIR") {
         Some(named)
             if !named.starts_with('/')
-                || crate::paths::resolve(system, Path::new(&named)).is_none() =>
+                || aitk_system::paths::resolve(system, Path::new(&named)).is_none() =>
         {
             vec![message!("TMPDIR names {named}, which is not there")]
         }

@@ -2,13 +2,12 @@
 
 use std::path::Path;
 
-use aitk_system::{System, message};
+use aitk_system::{System, message, paths};
 use procfs_core::process::MountInfo;
 
 use crate::line;
 use crate::machine::{Disk, Folders, VirtualizationKind};
 use crate::notes::{self, Notes};
-use crate::paths;
 use crate::probes::mounts::{self, Mounts};
 
 /// How many devices may lie above one another: a file system on LVM on LUKS on RAID on a partition

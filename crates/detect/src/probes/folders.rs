@@ -2,11 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{System, message};
+use aitk_system::{System, message, paths};
 
 use crate::machine::Folders;
 use crate::notes::{self, Notes};
-use crate::paths;
 
 /// The user's own folders and `aitk`'s, by the XDG Base Directory Specification: a path that is not
 /// absolute is ignored. The home folder and what lies in it have one name, whichever link they are reached by: what is

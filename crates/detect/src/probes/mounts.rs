@@ -4,11 +4,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-use aitk_system::{System, message};
+use aitk_system::{System, message, paths};
 use procfs_core::process::MountInfo;
 
 use crate::notes::{self, Notes};
-use crate::paths;
 
 /// Everything that is mounted, in the order in which it was.
 #[derive(Debug, Default)]

@@ -2,12 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, DEFAULT_PATH, RunError, System, ToMessage, message, with_each};
+use aitk_system::{Command, DEFAULT_PATH, RunError, System, ToMessage, message, paths, with_each};
 
 use crate::PATIENCE;
 use crate::machine::Python;
 use crate::notes::{self, Notes};
-use crate::paths;
 use crate::probes::mounts::Mounts;
 
 /// As many interpreters are asked; nobody has more.

@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use aitk_system::System;
+use aitk_system::{System, paths};
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::place::Generation;
-
-/// Links that are followed on the way to a folder.
-const MAX_LINKS: usize = 20;
 
 /// A program that runs from a generation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
@@ -43,7 +40,7 @@ fn homes(system: &dyn System, data: &Path) -> Vec<(String, PathBuf)> {
     let names = system.list(&envs).unwrap_or_default();
     let home = |name: &String| {
         let named = envs.join(name);
-        (format!("{}/", resolved(system, &named).display()), named)
+        (format!("{}/", paths::resolve(system, &named).unwrap_or(named.clone()).display()), named)
     };
     names.iter().map(home).collect()
 }
@@ -65,31 +62,6 @@ fn used_by(system: &dyn System, process: &Path, homes: &[(String, PathBuf)]) -> 
         }
     }
     used
-}
-
-/// A path behind all links.
-fn resolved(system: &dyn System, path: &Path) -> PathBuf {
-    let mut left = MAX_LINKS;
-    let mut real = PathBuf::new();
-    let mut rest: Vec<PathBuf> = vec![path.to_owned()];
-    while let Some(part) = rest.pop() {
-        let mut names = part.components();
-        let Some(first) = names.next() else { continue };
-        rest.push(names.as_path().to_owned());
-        if first.as_os_str() == ".." {
-            real.pop();
-            continue;
-        }
-        let next = real.join(first);
-        match system.read_link(&next) {
-            Ok(target) if left > 0 => {
-                left -= 1;
-                rest.push(target);
-            }
-            _ => real = next,
-        }
-    }
-    real
 }
 
 #[cfg(test)]

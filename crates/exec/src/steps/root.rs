@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Step, Write};
-use aitk_system::{Command, FileKind, Message, Permit, Stat, System, message};
+use aitk_system::{Command, FileKind, Message, Permit, Stat, System, message, paths};
 
 use super::{Work, may_change};
 use crate::apt_failure::asks_for_password;
@@ -12,8 +12,6 @@ use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::Event;
 
-/// As many links as are followed on the way to a file.
-const MAX_LINKS: usize = 20;
 /// The mode of what root writes: everybody may read it.
 pub(super) const MODE: u32 = 0o644;
 /// The mode of what others than root and a group may not read.
@@ -179,7 +177,7 @@ pub(super) fn only_roots(system: &dyn System, path: &Path) -> Result<(), ExecErr
                 return refuse(&folder, message!("others than root may write there"));
             }
             FileKind::Dir => {}
-            FileKind::Link if links < MAX_LINKS => {
+            FileKind::Link if links < paths::MAX_LINKS => {
                 links += 1;
                 let target = system.read_link(&folder).map_err(ExecError::io(&folder))?;
                 let above = folder.parent().unwrap_or(Path::new("/"));

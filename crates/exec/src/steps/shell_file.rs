@@ -4,13 +4,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aitk_system::{FileKind, Message, System, ToMessage, message};
+use aitk_system::{FileKind, Message, System, ToMessage, message, paths};
 
 /// What stands around the lines that are aitk's.
 pub(super) const BEGIN: &str = "# >>> aitk >>>";
 pub(super) const END: &str = "# <<< aitk <<<";
-/// How many links may lead to a file, as the kernel has it.
-const MAX_LINKS: usize = 40;
 
 /// The marks are not one pair in lines of their own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +33,7 @@ pub(super) struct Changed {
 /// The file itself: the links to it, as dotfile managers make them, stay.
 pub(super) fn behind_links(file: &Path, system: &dyn System) -> io::Result<PathBuf> {
     let mut place = file.to_owned();
-    for _ in 0..MAX_LINKS {
+    for _ in 0..paths::MAX_LINKS {
         match system.stat(&place) {
             Ok(stat) if stat.kind == FileKind::Link => {
                 place = place.with_file_name(system.read_link(&place)?);

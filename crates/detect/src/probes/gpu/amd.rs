@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Message, System, message};
+use aitk_system::{Message, System, message, paths};
 
 use super::device::{self, Surroundings};
 use super::pci::Device;
+use crate::line;
 use crate::machine::{Driver, Gpu, Obstacle, Rocm, VirtualizationKind};
 use crate::notes::Notes;
 use crate::tables::is_newer;
-use crate::{line, paths};
 
 /// AMD's number as KFD writes it. NVIDIA's open module registers nodes there as well.
 const VENDOR: u64 = 0x1002;

@@ -6,7 +6,7 @@ mod verdict;
 
 use std::path::PathBuf;
 
-use aitk_system::{Command, Nvml, NvmlDevice, System, message};
+use aitk_system::{Command, Nvml, NvmlDevice, System, message, paths};
 
 use self::installed::InstalledDriver;
 use self::verdict::Known;
@@ -17,7 +17,7 @@ use crate::machine::{Gpu, Nvidia, VirtualizationKind};
 use crate::notes::{self, Notes};
 use crate::probes::wsl;
 use crate::tables::is_newer;
-use crate::{PATIENCE, line, paths};
+use crate::{PATIENCE, line};
 
 /// Where distributions put the driver's libraries: Debian and Ubuntu, Fedora, Arch; notebooks of Google's, NixOS, the
 /// container toolkit, Jetsons.

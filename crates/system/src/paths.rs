@@ -1,21 +1,21 @@
-//! Where a path really leads.
+//! Where a path really leads, its links followed as the kernel follows them.
 
 use std::ffi::OsString;
 use std::path::{Component, Path, PathBuf};
 
-use aitk_system::{FileKind, System};
+use crate::{FileKind, System};
 
 /// As many symbolic links as the kernel follows before it gives up.
-const MAX_LINKS: usize = 40;
+pub const MAX_LINKS: usize = 40;
 
 /// The path with every symbolic link followed; `None` where it leads nowhere.
-pub(crate) fn resolve(system: &dyn System, path: &Path) -> Option<PathBuf> {
+pub fn resolve(system: &dyn System, path: &Path) -> Option<PathBuf> {
     let (reached, whole) = follow(system, path);
     whole.then_some(reached)
 }
 
 /// Where a link leads in the end, whether or not anything is there; `None` where it is no link.
-pub(crate) fn target(system: &dyn System, link: &Path) -> Option<PathBuf> {
+pub fn target(system: &dyn System, link: &Path) -> Option<PathBuf> {
     let mut target = link.to_owned();
     for _ in 0..MAX_LINKS {
         let Ok(next) = system.read_link(&target) else { break };
@@ -25,7 +25,7 @@ pub(crate) fn target(system: &dyn System, link: &Path) -> Option<PathBuf> {
 }
 
 /// The path with every symbolic link followed, or as much of it as exists.
-pub(crate) fn nearest(system: &dyn System, path: &Path) -> PathBuf {
+pub fn nearest(system: &dyn System, path: &Path) -> PathBuf {
     follow(system, path).0
 }
 
@@ -59,8 +59,8 @@ fn follow(system: &dyn System, path: &Path) -> (PathBuf, bool) {
     (reached, true)
 }
 
-/// The names in a path, the last one first.
-fn parts(path: &Path) -> Vec<OsString> {
+/// The names in a path, the last one first; `..` is one of them.
+pub(crate) fn parts(path: &Path) -> Vec<OsString> {
     path.components()
         .rev()
         .filter(|part| matches!(part, Component::Normal(_) | Component::ParentDir))
@@ -70,7 +70,7 @@ fn parts(path: &Path) -> Vec<OsString> {
 
 #[cfg(test)]
 mod tests {
-    use aitk_system::{Real, Replay};
+    use crate::{Real, Replay};
 
     use super::*;
 
