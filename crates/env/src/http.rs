@@ -378,6 +378,14 @@ pub(crate) fn unreachable(url: &str, reason: Message) -> EnvError {
 pub(crate) fn cause(error: &(dyn std::error::Error + 'static)) -> Message {
     let mut innermost = error;
     while let Some(source) = innermost.source() {
+        let here = match innermost.downcast_ref() {
+            Some(reqwest_middleware::Error::Reqwest(error)) => Some(error),
+            _ => innermost.downcast_ref::<reqwest::Error>(),
+        };
+        // Below it stands only "deadline has elapsed".
+        if here.is_some_and(reqwest::Error::is_timeout) {
+            return message!("nothing came for too long");
+        }
         innermost = source;
     }
     let own = innermost.downcast_ref::<HttpRefusal>();

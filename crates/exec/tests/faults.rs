@@ -81,11 +81,18 @@ fn child() {
     {
         let mut home = Home::joined(Path::new(&folder), &index);
         home.choices.packages = own(&command);
-        match (said("AITK_FAULT_KEPT"), &*command) {
-            (Some(kept), "full") => fill_the_disk(&home, Path::new(&kept)),
-            (Some(kept), "broken") => turn_bad(&home, Path::new(&kept), Turn::Broken),
-            (Some(kept), _) => turn_bad(&home, Path::new(&kept), Turn::ReadOnly),
-            (None, command) => perform(&home, command),
+        let kept = said("AITK_FAULT_KEPT").unwrap_or_default();
+        let kept = Path::new(&kept);
+        match &*command {
+            "full" => {
+                fill_the_disk(&home, kept, Limit::Size);
+                fill_the_disk(&home, kept, Limit::Inodes);
+            }
+            "quota" => fill_the_disk(&home, kept, Limit::Quota),
+            "network" => lose_packets(&Home::new(&home.folder)),
+            "broken" => turn_bad(&home, kept, Turn::Broken),
+            "read-only" => turn_bad(&home, kept, Turn::ReadOnly),
+            command => perform(&home, command),
         }
     }
 }
@@ -442,45 +449,173 @@ fn a_slow_source_is_waited_for() {
     assert!(home.verify(true).is_empty());
 }
 
-/// On a disk of memory that has room, or files, for each tenth of what an upgrade needs: it fails with a word and loses
-/// nothing, and goes on once there is room.
-fn fill_the_disk(home: &Home, kept: &Path) {
-    let used = |what: &str| {
-        let output = Command::new("df").args([what, "-B", "1"]).arg(&home.folder).output().unwrap();
+/// What a disk has only so much of.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Limit {
+    /// Room, on a disk of memory.
+    Size,
+    /// Files, on a disk of memory.
+    Inodes,
+    /// Room for its user, on one of btrfs: a subvolume's, for where it is used up it cannot be changed from there.
+    Quota,
+}
+
+/// The whole disk of which the user has a part.
+fn whole_disk() -> String {
+    format!("{}.all", env::var("AITK_FAULT_IMAGE").unwrap())
+}
+
+impl Limit {
+    /// So much is taken.
+    fn used(self, disk: &Path) -> u64 {
+        let disk = disk.to_str().unwrap();
+        let (column, words): (_, &[&str]) = match self {
+            Self::Size => (0, &["df", "--output=used", "-B", "1", disk]),
+            Self::Inodes => (0, &["df", "--output=iused", "-B", "1", disk]),
+            Self::Quota => (1, &["btrfs", "qgroup", "show", "--raw", "--sync", &whole_disk()]),
+        };
+        let output = Command::new(words[0]).args(&words[1..]).output().unwrap();
         let text = String::from_utf8(output.stdout).unwrap();
-        text.lines().nth(1).unwrap().trim().parse::<u64>().unwrap()
-    };
-    for (option, of, plenty) in
-        [("size", "--output=used", 1 << 30), ("nr_inodes", "--output=iused", 1 << 20)]
-    {
-        copy(kept, &home.folder);
-        let before = used(of);
-        home.upgrade();
-        let need = used(of) - before;
-        for tenth in 0..10 {
-            fill_to(home, kept, (option, plenty), &|| used(of) + need * tenth / 10);
+        let last = text.lines().last().unwrap_or_else(|| panic!("{self:?}: nothing is said"));
+        last.split_whitespace().nth(column).unwrap().parse().unwrap()
+    }
+
+    /// There is so much from now on, or as much as anybody wants.
+    fn set(self, disk: &Path, to: Option<u64>) {
+        let disk = disk.to_str().unwrap();
+        let remount = |option: &str, plenty: u64| {
+            let option = format!("remount,{option}={}", to.unwrap_or(plenty));
+            ["mount", "-o", &option, disk].map(str::to_owned).to_vec()
+        };
+        let words = match self {
+            Self::Size => remount("size", 1 << 30),
+            Self::Inodes => remount("nr_inodes", 1 << 20),
+            Self::Quota => {
+                let most = to.map_or("none".to_owned(), |to| to.to_string());
+                ["btrfs", "qgroup", "limit", &most, "0/256", &whole_disk()]
+                    .map(str::to_owned)
+                    .into()
+            }
+        };
+        assert!(Command::new(&words[0]).args(&words[1..]).status().unwrap().success(), "{words:?}");
+    }
+
+    /// Whether that is what is told.
+    fn is_told(self, said: &str) -> bool {
+        match self {
+            Self::Size => said.contains("no space is left"),
+            // Some is what the system said when a program could not be started.
+            Self::Inodes => true,
+            Self::Quota => {
+                said.contains("Disk quota exceeded (os error 122)") && !said.contains(".aitk-")
+            }
         }
     }
 }
 
-fn fill_to(home: &Home, kept: &Path, (option, plenty): (&str, u64), limit: &dyn Fn() -> u64) {
-    let disk = home.folder.parent().unwrap();
-    let resize = |to: u64| {
-        let option = format!("remount,{option}={to}");
-        assert!(Command::new("mount").args(["-o", &option]).arg(disk).status().unwrap().success());
+/// What becomes of the packets that this machine sends to itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Packets {
+    /// One in five is lost.
+    Lost,
+    /// Every connection is broken off for a moment.
+    Reset,
+    /// None comes through, from now on.
+    Gone,
+}
+
+impl Packets {
+    fn rule(self, change: &str) {
+        let rule: &[&str] = match self {
+            Self::Lost => &["-m", "statistic", "--mode", "random", "--probability", "0.2"],
+            Self::Reset => &["-p", "tcp", "-m", "tcp", "--tcp-flags", "RST", "NONE"],
+            Self::Gone => &[],
+        };
+        let then: &[&str] = match self {
+            Self::Lost | Self::Gone => &["DROP"],
+            Self::Reset => &["REJECT", "--reject-with", "tcp-reset"],
+        };
+        let mut command = Command::new("iptables");
+        command.args(["--wait", change, "INPUT", "-i", "lo"]).args(rule).arg("-j").args(then);
+        assert!(command.status().unwrap().success(), "{command:?}");
+    }
+}
+
+/// An upgrade with a network of its own that is not well: it comes to its end, or ends with one error once it is plain that
+/// nothing more comes, and then goes on with what had come.
+fn lose_packets(home: &Home) {
+    let parts = home.settings.cache.join("parts");
+    let under_way = || {
+        let parts = fs::read_dir(&parts).into_iter().flatten().flatten();
+        parts.into_iter().any(|part| part.metadata().is_ok_and(|part| part.len() > 0))
     };
-    resize(plenty);
+    home.apply(false);
+    for (to, packets) in [("2.0", Packets::Lost), ("3.0", Packets::Reset), ("4.0", Packets::Gone)] {
+        let before = home.generation();
+        home.publish_large("toolz", to, 60_000);
+        if packets == Packets::Lost {
+            packets.rule("-A");
+        } else {
+            // Long enough under way that its middle can be met.
+            *home.health.lock().unwrap() = Some(Sick::Slow);
+        }
+        let summary = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                if packets != Packets::Lost {
+                    (0..12_000)
+                        .take_while(|_| !under_way())
+                        .for_each(|_| sleep(Duration::from_millis(10)));
+                    packets.rule("-A");
+                }
+                if packets == Packets::Reset {
+                    sleep(Duration::from_millis(300));
+                    packets.rule("-D");
+                }
+            });
+            home.try_with(|cx| cx.fresh = true)
+        });
+        if packets != Packets::Reset {
+            packets.rule("-D");
+        }
+        let said = summary.failure.map(|(step, error)| format!("{step}: {error}"));
+        println!("{packets:?}: {}", said.as_deref().unwrap_or("done"));
+        assert_eq!(said.is_some(), packets == Packets::Gone, "{packets:?}: {said:?}");
+        assert!(said.is_none_or(|said| said.ends_with("nothing came for too long")));
+        assert_eq!(home.generation() == before, packets == Packets::Gone);
+        *home.health.lock().unwrap() = None;
+        home.upgrade();
+        assert_ne!(home.generation(), before, "{packets:?}");
+        assert!(home.verify(true).is_empty() && !home.has_to_do(true), "{packets:?}");
+    }
+}
+
+/// On a disk that has as much as each tenth of what an upgrade needs: it fails with a word and loses nothing, and goes on
+/// once there is enough.
+fn fill_the_disk(home: &Home, kept: &Path, limit: Limit) {
+    let disk = home.folder.parent().unwrap();
+    copy(kept, &home.folder);
+    let before = limit.used(disk);
+    home.upgrade();
+    let need = limit.used(disk) - before;
+    let met = (0..10).filter(|tenth| is_refused(home, kept, limit, need * tenth / 10)).count();
+    assert!(met > 0, "{limit:?}: none met the upgrade");
+}
+
+/// Whether an upgrade is refused so much more than there is.
+fn is_refused(home: &Home, kept: &Path, limit: Limit, more: u64) -> bool {
+    let disk = home.folder.parent().unwrap();
     copy(kept, &home.folder);
     let there = home.generation();
-    let tenth = limit();
-    resize(tenth);
+    let tenth = limit.used(disk) + more;
+    limit.set(disk, Some(tenth));
     let said = match home.attempt(|cx| cx.fresh = true) {
         Ok(summary) => summary.failure.map(|(step, error)| format!("{step}: {error}")),
         Err(error) => Some(error.to_string()),
     };
-    println!("{option} of {tenth}: {}", said.as_deref().unwrap_or("done"));
-    if said.is_some() {
-        assert_eq!(home.generation(), there, "{tenth}: {said:?}");
+    println!("{limit:?} of {tenth}: {}", said.as_deref().unwrap_or("done"));
+    if let Some(said) = &said {
+        assert_eq!(home.generation(), there, "{tenth}: {said}");
+        assert!(limit.is_told(said), "{limit:?} of {tenth}: {said}");
     }
     let mut python = Command::new(home.link().join("bin/python"));
     assert!(python.args(["-Bc", "import six, toolz"]).status().unwrap().success(), "{tenth}");
@@ -489,11 +624,12 @@ fn fill_to(home: &Home, kept: &Path, (option, plenty): (&str, u64), limit: &dyn 
             generation.record(&Real).is_none() || generation.state(&Real).unwrap() == State::Whole;
         assert!(whole, "{tenth}: {} says that it is whole", generation.folder());
     }
-    resize(plenty);
+    limit.set(disk, None);
     home.upgrade();
     assert_ne!(home.generation(), there, "{tenth}");
     assert!(home.verify(true).is_empty() && !home.has_to_do(true), "{tenth}");
     assert_eq!(fs::read_to_string(home.folder.join("work/thesis.txt")).unwrap(), "mine");
+    said.is_some()
 }
 
 /// What becomes of a disk in the middle of an upgrade.
@@ -606,6 +742,31 @@ fn a_disk_that_fails_from_any_instant_on_loses_nothing() {
     on_a_disk_of_its_own("broken");
 }
 
+#[test]
+fn a_quota_that_is_used_up_at_any_tenth_of_the_need_loses_nothing() {
+    on_a_disk_of_its_own("quota");
+}
+
+#[test]
+fn a_network_that_loses_packets_breaks_connections_or_goes_away_loses_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    if fs::metadata(folder.path()).unwrap().uid() != 0 {
+        println!("NOT LOOKED AT: a network that loses packets. Only root can have one of its own.");
+        return;
+    }
+    // The packets of a real network, not the 64 kB of this machine's own.
+    let script = "ip link set lo up mtu 1500 && exec \"$1\" --exact child --nocapture";
+    let done = Command::new("unshare")
+        .args(["--net", "sh", "-c", script, "sh"])
+        .arg(env::current_exe().unwrap())
+        .env("AITK_FAULT_COMMAND", "network")
+        .env("AITK_FAULT_HOME", folder.path().join("home"))
+        .env("AITK_FAULT_INDEX", "")
+        .status()
+        .unwrap();
+    assert!(done.success());
+}
+
 /// Does it in a process with a disk of its own below its home.
 fn on_a_disk_of_its_own(fault: &str) {
     let (folder, kept) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
@@ -615,11 +776,20 @@ fn on_a_disk_of_its_own(fault: &str) {
         return;
     }
     let lab = Lab::new(folder.path(), kept.path());
+    if fault == "quota" {
+        // btrfs sets aside some hundred kB for each change, so that less would be refused at once.
+        lab.home.publish_large("toolz", "4.0", 3_000_000);
+    }
     let image = kept.path().join("image");
-    // Of memory, but for one that fails: only ext4 can be told to.
+    // Of memory, but for one that fails, which only ext4 can be told to, and for one with a quota.
     let script = match fault {
         "broken" => {
             "truncate -s 1G \"$3\" && mkfs.ext4 -q -F \"$3\" && mount -o loop \"$3\" \"$1\""
+        }
+        "quota" => {
+            "truncate -s 1G \"$3\" && mkfs.btrfs -q -f \"$3\" && mkdir \"$3.all\" && \
+             mount -o loop \"$3\" \"$3.all\" && btrfs quota enable \"$3.all\" && \
+             btrfs subvolume create \"$3.all/of-user\" && mount --bind \"$3.all/of-user\" \"$1\""
         }
         _ => "mount -t tmpfs -o size=1g tmpfs \"$1\"",
     };

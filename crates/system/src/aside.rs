@@ -67,8 +67,10 @@ fn nameless(folder: &Path) -> Option<File> {
 
 /// The same with a name from the beginning.
 fn named(folder: &Path) -> io::Result<(File, TempPath)> {
+    let open = |path: &Path| OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
     loop {
-        let (file, aside) = builder().tempfile_in(folder)?.into_parts();
+        // Not tempfile's own way of opening, which puts its path behind every error.
+        let (file, aside) = builder().make_in(folder, open)?.into_parts();
         lock(&file);
         // Somebody may have taken it for one that was left behind before it was locked.
         if file.metadata()?.nlink() > 0 {
