@@ -23,6 +23,7 @@ mod secrets;
 mod strangers;
 mod sweep;
 mod usage;
+mod uv_cache;
 
 use std::path::{Path, PathBuf};
 

@@ -1,12 +1,13 @@
 //! What of the cache no environment names any more: marked by the locks of those that stay, and swept by name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Lock, Manager, Package};
 use aitk_system::{FileKind, System};
 
 use crate::Settings;
+use crate::uv_cache::{CachedWheel, normalized};
 
 /// Everything that aitk puts into its cache, by name. What else is there is somebody's.
 pub const CACHE: [&str; 16] = [
@@ -37,8 +38,8 @@ struct Marked {
     files: BTreeSet<String>,
     /// Conda's packages, unpacked.
     folders: BTreeSet<String>,
-    /// Wheels as uv's cache has them: name, and the rest of the file's.
-    wheels: BTreeSet<(String, String)>,
+    /// Wheels as uv's cache has them, by the names of their folders.
+    wheels: BTreeMap<String, BTreeSet<CachedWheel>>,
 }
 
 impl Marked {
@@ -53,23 +54,17 @@ impl Marked {
                         let build = build.as_deref().unwrap_or_default();
                         marked.folders.insert(format!("{name}-{version}-{build}"));
                     }
-                    Manager::Venv => marked.wheels.extend(wheel(&file)),
+                    Manager::Venv => {
+                        if let Some(wheel) = CachedWheel::of(&file) {
+                            marked.wheels.entry(wheel.folder.clone()).or_default().insert(wheel);
+                        }
+                    }
                 }
                 marked.files.insert(file);
             }
         }
         marked
     }
-}
-
-/// The name of a wheel's package as uv writes it, and the rest of its file's name.
-fn wheel(file: &str) -> Option<(String, String)> {
-    let (name, rest) = file.strip_suffix(".whl")?.split_once('-')?;
-    Some((normalized(name), rest.to_owned()))
-}
-
-fn normalized(name: &str) -> String {
-    name.to_lowercase().replace(['_', '.'], "-")
 }
 
 /// What of the cache none of the `kept` locks names, and which is not one of the `tools`' files. What sources have
@@ -115,8 +110,9 @@ fn of_uv(system: &dyn System, cache: &Path, marked: &Marked) -> Vec<PathBuf> {
         links_below(system, &cache.join(wheels), &mut links);
         for link in links {
             let Some((folder, rest)) = link.parent().zip(named(&link)) else { continue };
-            let is_marked = named(folder)
-                .is_some_and(|name| marked.wheels.contains(&(normalized(&name), rest.clone())));
+            let wheels = named(folder).and_then(|name| marked.wheels.get(&normalized(&name)));
+            let is_marked =
+                wheels.is_some_and(|wheels| wheels.iter().any(|wheel| wheel.is_called(&rest)));
             if is_marked {
                 needed.extend(system.read_link(&link).ok().as_deref().and_then(named));
                 continue;
@@ -195,6 +191,7 @@ mod tests {
             "pkgs/.cache.lock",
             "uv/archive-v0/one/six.py",
             "uv/archive-v0/two/six.py",
+            "uv/archive-v0/long/six.py",
             "uv/archive-v0/none/x.py",
             "uv/wheels-v8/index/0/my-six/1.0-py3-none-any.rev",
             "uv/wheels-v8/index/0/my-six/2.0-py3-none-any.rev",
@@ -202,8 +199,12 @@ mod tests {
             "mine/f",
         ];
         files.iter().for_each(|file| Real.write(&at(file), b"x", 0o644).unwrap());
-        for (version, archive) in [("1.0", "one"), ("2.0", "two")] {
-            let link = at(&format!("uv/wheels-v8/index/0/my-six/{version}-py3-none-any"));
+        for (link, archive) in [
+            ("my-six/1.0-py3-none-any", "one"),
+            ("my-six/2.0-py3-none-any", "two"),
+            ("my-six/1.0-69d6add0738eddbd", "long"),
+        ] {
+            let link = at("uv/wheels-v8/index/0").join(link);
             Real.symlink(&at("uv/archive-v0").join(archive), &link).unwrap();
         }
         let kept = [

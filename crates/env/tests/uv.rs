@@ -11,9 +11,9 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::thread;
 
-use aitk_detect::Machine;
-use aitk_env::{EnvError, FetchProgress, Settings, backend, fetch_uv, find_uv, install_uv};
-use aitk_plan::{Catalog, Manager, Wheel};
+use aitk_detect::{Disk, Machine};
+use aitk_env::{EnvError, FetchProgress, Settings, Site, backend, fetch_uv, find_uv, install_uv};
+use aitk_plan::{Catalog, Locked, Manager, Package, Wheel};
 use aitk_system::{Command, Failure, Real, System};
 use sha2::{Digest, Sha256};
 
@@ -400,4 +400,52 @@ fn where_nothing_else_has_it_the_channel_does() {
             assert!(matches!(fetched, Err(EnvError::NoUv { .. })), "{fetched:?}");
         }
     }
+}
+
+#[test]
+fn what_uvs_cache_has_unpacked_costs_an_environment_only_what_it_has_for_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let settings = settings(folder.path(), None);
+    let uv = settings.cache.join("uv");
+    Real.write(&uv.join("archive-v0/one/six.py"), b"x", 0o644).unwrap();
+    let link = uv.join("wheels-v8/index/0/six/1.0-py3-none-any");
+    Real.create_dir(link.parent().unwrap()).unwrap();
+    Real.symlink(&uv.join("archive-v0/one"), &link).unwrap();
+    let catalog = Catalog::builtin().unwrap();
+    let locked = |version: &str| {
+        let url = format!("http://127.0.0.1/six-{version}-py3-none-any.whl");
+        let package = Package {
+            name: "six".to_owned(),
+            version: version.to_owned(),
+            url: Some(url),
+            ..Package::default()
+        };
+        Locked { package, unpacked: Some(1_000_000), files: Some(10) }
+    };
+    let (there, other) = (locked("1.0"), locked("2.0"));
+    let takes = |disks: &[&[&str]]| {
+        let disk = |uses: &&[&str]| Disk {
+            uses: uses.iter().map(|word| (*word).to_owned()).collect(),
+            ..Disk::default()
+        };
+        let machine = Machine { disks: disks.iter().map(disk).collect(), ..Machine::default() };
+        let site = Site {
+            system: &Real,
+            local: &Real,
+            is_local: true,
+            machine: &machine,
+            catalog: &catalog,
+            settings: &settings,
+            local_settings: &settings,
+            log: Path::new("/dev/null"),
+            dry: false,
+        };
+        let footprints = backend(Manager::Venv).footprints(&site, &[&there, &other]);
+        assert!(footprints.iter().all(|one| one.rough), "nobody tells what is its own");
+        footprints.iter().map(|one| one.bytes).collect::<Vec<_>>()
+    };
+    let [own, whole] = takes(&[&["cache", "data"]])[..] else { panic!("there are two") };
+    assert!(own > 0 && own < 100_000, "{own}");
+    assert_eq!(whole, 1_000_000 + own);
+    assert_eq!(takes(&[&["cache"], &["data"]]), [whole, whole], "two disks share nothing");
 }

@@ -192,17 +192,13 @@ fn count_once(cx: &Context<'_>, plan: &mut Plan) {
         };
         let packages: Vec<_> = step.packages.iter().map(locked).collect();
         let anew = packages.iter().filter(|locked| seen.insert(locked.package.sha256.clone()));
-        let (mut download, mut disk) = (0_u64, 0_u64);
-        step.rough = false;
-        for locked in anew {
-            if !is_fetched(locked, &folder, cx.system) {
-                download = download.saturating_add(locked.package.size.unwrap_or(0));
-            }
-            let footprint = backend.footprint(&site, locked);
-            disk = disk.saturating_add(footprint.bytes);
-            step.rough |= footprint.rough;
-        }
-        step.download = Some(download);
-        step.disk = Some(download.saturating_add(disk));
+        let anew: Vec<_> = anew.collect();
+        let size = |locked: &&Locked| locked.package.size.unwrap_or(0);
+        let fetched = anew.iter().filter(|locked| !is_fetched(locked, &folder, cx.system));
+        let download = fetched.map(size).fold(0, u64::saturating_add);
+        let footprints = backend.footprints(&site, &anew);
+        let disk = footprints.iter().map(|one| one.bytes).fold(download, u64::saturating_add);
+        step.rough = footprints.iter().any(|one| one.rough);
+        (step.download, step.disk) = (Some(download), Some(disk));
     }
 }

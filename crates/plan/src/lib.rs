@@ -71,7 +71,7 @@ pub use profile::{
 pub use project::{Client, Cost, Deed, Guard, GuardKind, Project, Secret, ServiceSpec};
 pub use request::{BuildRequest, Cuda, EnvironmentRequest, LayerRequest, LayerRole};
 pub use requirement::{check_own, match_spec, normalized, project, settled};
-pub use room::{Charge, charges};
+pub use room::{Charge, charges, shares_files};
 pub use situation::SWAP_FILE;
 pub use size::Bytes;
 pub use step::{Action, Part, StepKind};

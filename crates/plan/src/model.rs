@@ -215,7 +215,8 @@ pub struct Step {
     pub download: Option<u64>,
     /// Bytes that it takes on disk.
     pub disk: Option<u64>,
-    /// Whether `disk` is an estimate and stays one: no source tells what some of the packages take unpacked.
+    /// Whether `disk` is an estimate and stays one: no source tells what some of the packages take unpacked, or what an
+    /// environment has beside what it shares with the cache.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub rough: bool,
     /// Files that it creates, where known.

@@ -24,23 +24,27 @@ pub struct Charge {
 pub fn charges(step: &Step, machine: &Machine) -> Vec<Charge> {
     let (bytes, files) = (step.disk.unwrap_or(0), step.files.unwrap_or(0));
     let whole = |purpose| Charge { purpose, bytes, files };
-    let place = |purpose| machine.disks.iter().position(|disk| serves(disk, purpose));
     if step.root {
         return vec![whole("var")];
     }
-    match (place("cache"), place("data")) {
-        (Some(cache), Some(data)) if cache != data => {
-            let archives = step.download.unwrap_or(0);
-            let copies = Charge { bytes: bytes.saturating_sub(archives), ..whole("data") };
-            // uv itself is unpacked where it stays.
-            let kept = match step.is::<Uv>() {
-                true => Charge { purpose: "cache", bytes: archives, files: 1 },
-                false => whole("cache"),
-            };
-            vec![kept, copies]
-        }
-        _ => vec![whole("data")],
+    if shares_files(machine) {
+        return vec![whole("data")];
     }
+    let archives = step.download.unwrap_or(0);
+    let copies = Charge { bytes: bytes.saturating_sub(archives), ..whole("data") };
+    // uv itself is unpacked where it stays.
+    let kept = match step.is::<Uv>() {
+        true => Charge { purpose: "cache", bytes: archives, files: 1 },
+        false => whole("cache"),
+    };
+    vec![kept, copies]
+}
+
+/// Whether environments share the files of what the cache has unpacked: both are on one file system, or it is not known
+/// that they are not.
+pub fn shares_files(machine: &Machine) -> bool {
+    let place = |purpose| machine.disks.iter().position(|disk| serves(disk, purpose));
+    !matches!((place("cache"), place("data")), (Some(cache), Some(data)) if cache != data)
 }
 
 impl Charge {

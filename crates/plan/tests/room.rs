@@ -97,7 +97,7 @@ fn conda_cannot_stand_in_a_folder_with_quotes_in_its_name_and_a_virtual_environm
 
 #[test]
 fn steps_share_the_room_of_one_disk() {
-    let all = disk("/", &["data", "cache", "var"], GB * 7 / 10, None);
+    let all = disk("/", &["data", "cache", "var"], GB * 8 / 10, None);
     assert_eq!(blocked(&concluded(&machine(vec![all])))[0], "notebook", "the libraries still fit");
 }
 

@@ -11,7 +11,7 @@ use super::model::memory_for_models;
 use crate::args::{Common, Detect};
 use crate::config::catalog;
 use crate::error::CliError;
-use crate::output::{CARE, Console, Diagnostic, GOOD, HEAD, Page, styled, wrapping};
+use crate::output::{CARE, Console, Diagnostic, GOOD, HEAD, Page, styled, whole, wrapping};
 use crate::session::{Local, Session};
 use crate::typed::command_as_typed;
 use crate::words::said;
@@ -73,6 +73,24 @@ impl Page {
         let indent = " ".repeat(if self.width < NARROW { 2 } else { INDENT });
         self.dim(text, &indent);
     }
+
+    /// Commands, and what each does: beside it where all of that fits, else below it.
+    fn next(&mut self, commands: &[(String, String)]) {
+        let widest = |of: fn(&(String, String)) -> &String| {
+            commands.iter().map(|both| of(both).chars().count()).max().unwrap_or(0)
+        };
+        let beside = widest(|(command, _)| command) + 2;
+        let fits = beside + widest(|(_, what)| what) <= self.width;
+        for (command, what) in commands {
+            match fits {
+                true => self.text += &format!("{command:beside$}{what}\n"),
+                false => {
+                    self.text += &(whole(command) + "\n");
+                    self.wrapped(what.as_str(), "  ", "  ");
+                }
+            }
+        }
+    }
 }
 
 /// The machine on a page.
@@ -111,11 +129,7 @@ fn page(machine: &Machine, catalog: &Catalog, with_sources: bool) -> String {
         ("aitk doctor".to_owned(), message!("what stands in the way, and how to mend it")),
         (format!("aitk plan --budget {budget}"), message!("what aitk would do here")),
     ];
-    let next = next.map(|(command, what)| (command_as_typed(&command), what));
-    let wide = next.iter().map(|(command, _)| command.chars().count()).max().unwrap_or(0);
-    for (command, what) in next {
-        page.wrapped(format!("{command:wide$} {}", said(what)), "", "");
-    }
+    page.next(&next.map(|(command, what)| (command_as_typed(&command), said(what))));
     page.text
 }
 
@@ -306,4 +320,36 @@ fn interpreter(python: &Python) -> Message {
         Message::default()
     };
     message!("{} at {}{managed}", python.version, python.path.display())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::tests::harmless;
+
+    #[test]
+    fn what_a_command_does_stands_beside_it_or_below_each() {
+        let told = |program: &str| {
+            let mut page = Page { width: 60, text: String::new() };
+            let line = |rest: &str, what: &str| (format!("{program} {rest}"), what.to_owned());
+            page.next(&[
+                line("doctor", "what stands in the way, and how to mend it"),
+                line("plan", "what aitk would do here"),
+            ]);
+            harmless(&page.text)
+        };
+        assert_eq!(
+            told("aitk"),
+            "aitk doctor  what stands in the way, and how to mend it\n\
+             aitk plan    what aitk would do here\n"
+        );
+        let long = "/a/long/way/to/where/the/program/stands/target/release/aitk";
+        assert_eq!(
+            told(long),
+            format!(
+                "{long} doctor\n  what stands in the way, and how to mend it\n\
+                 {long} plan\n  what aitk would do here\n"
+            )
+        );
+    }
 }

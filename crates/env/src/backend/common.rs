@@ -49,7 +49,7 @@ pub struct ChosenBuild<'a> {
     pub why: Option<Message>,
 }
 
-/// What a package takes once it is installed, without what is there already.
+/// What a package takes once it is installed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Footprint {
     /// Bytes that it takes on disk.
@@ -225,6 +225,10 @@ pub trait Backend: Sync + fmt::Debug {
 
     /// What a package takes once it is installed.
     fn footprint(&self, site: &Site<'_>, locked: &Locked) -> Footprint;
+
+    /// What packages take once an environment has them, in their order: what the cache has unpacked already is shared with
+    /// it, where both are on one file system.
+    fn footprints(&self, site: &Site<'_>, packages: &[&Locked]) -> Vec<Footprint>;
 
     /// Files of an environment that belong to no package.
     fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own>;

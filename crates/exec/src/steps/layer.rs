@@ -81,16 +81,16 @@ pub(super) fn filled(
     let size = |locked: &Locked| locked.package.size.unwrap_or(0);
     let fetched = |locked: &&Locked| !is_fetched(locked, &folder, cx.system);
     let download = packages.iter().filter(fetched).map(size).fold(0, u64::saturating_add);
-    let footprints = packages.iter().map(|locked| backend.footprint(&site, locked));
+    let footprints = backend.footprints(&site, &packages.iter().collect::<Vec<_>>());
     // What is downloaded is kept.
-    let disk = footprints.clone().map(|one| one.bytes).fold(download, u64::saturating_add);
+    let disk = footprints.iter().map(|one| one.bytes).fold(download, u64::saturating_add);
     Step {
         commands: backend.install_commands(&site, generation.path(), layer),
         packages: packages.iter().map(|locked| locked.package.clone()).collect(),
         download: Some(download),
         disk: Some(disk),
-        rough: footprints.clone().any(|one| one.rough),
-        files: footprints.map(|one| one.files).sum(),
+        rough: footprints.iter().any(|one| one.rough),
+        files: footprints.iter().map(|one| one.files).sum(),
         estimated: packages.iter().any(|locked| locked.package.size.is_none()),
         ..step.clone()
     }

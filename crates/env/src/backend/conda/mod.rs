@@ -17,7 +17,7 @@ use aitk_plan::lock::conda::{
 use aitk_plan::lock::{into_layers, reached};
 use aitk_plan::{
     Accelerator, BuildRequest, Catalog, Cuda, EnvironmentRequest, Lock, LockTarget, Locked,
-    LockedLayer, Manager as Kind, Unpacks,
+    LockedLayer, Manager as Kind, Unpacks, shares_files,
 };
 use aitk_system::{Message, Permit, System, message, quote};
 
@@ -290,16 +290,25 @@ impl Backend for CondaBackend {
 
     /// Channels do not tell what a package takes unpacked. The libraries of the profile `low` took 3.9 times the size of
     /// their archives on the channel of the tests (767 MB in blocks of the disk, 196 MB of archives); 4.1 leaves a little
-    /// to spare. Files are shared with the cache and counted once.
+    /// to spare.
     fn footprint(&self, site: &Site<'_>, locked: &Locked) -> Footprint {
-        if site.system.exists(packages::unpacked(site.settings, locked)) {
-            return Footprint { bytes: 0, rough: false, files: locked.files };
-        }
         let name = &locked.package.name;
         let is_of =
             |row: &&Unpacks| row.beginnings.iter().any(|one| name.starts_with(one.as_str()));
         let row = site.catalog.unpacks.iter().find(is_of);
         Footprint::of(locked, row.map_or(41, |row| row.tenths))
+    }
+
+    fn footprints(&self, site: &Site<'_>, all: &[&Locked]) -> Vec<Footprint> {
+        let shares = shares_files(site.machine);
+        let is_shared = |locked: &Locked| {
+            shares && site.system.exists(packages::unpacked(site.settings, locked))
+        };
+        let of = |locked: &&Locked| match is_shared(locked) {
+            true => Footprint { bytes: 0, rough: false, files: locked.files },
+            false => self.footprint(site, locked),
+        };
+        all.iter().map(of).collect()
     }
 
     fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own> {

@@ -16,7 +16,7 @@ use aitk_detect::{Machine, Python, Tables, detect};
 use aitk_plan::lock::host_of;
 use aitk_plan::{
     Accelerator, BuildRequest, Catalog, EnvironmentRequest, Lock, LockTarget, Locked, LockedLayer,
-    Manager as Kind,
+    Manager as Kind, shares_files,
 };
 use aitk_system::{Command, Message, System, message, quote};
 
@@ -31,7 +31,7 @@ use crate::error::EnvError;
 use crate::fetch::{FetchProgress, Quiet, fetch_all, hash_of};
 use crate::http::HttpClient;
 use crate::inside::Inside;
-use crate::{Settings, text};
+use crate::{Settings, text, uv_cache};
 
 #[derive(Debug)]
 pub(super) struct Venv;
@@ -249,6 +249,23 @@ impl Backend for Venv {
         Footprint::of(locked, 34)
     }
 
+    fn footprints(&self, site: &Site<'_>, all: &[&Locked]) -> Vec<Footprint> {
+        let indexes = match shares_files(site.machine) {
+            true => uv_cache::indexes(site.system, &site.settings.uv_cache()),
+            false => Vec::new(),
+        };
+        let of = |locked: &&Locked| {
+            let whole = self.footprint(site, locked);
+            let own = locked.files.unwrap_or(0).saturating_mul(OWN);
+            let bytes = match uv_cache::is_unpacked(site.system, &indexes, &locked.filename()) {
+                true => own,
+                false => whole.bytes.saturating_add(own),
+            };
+            Footprint { bytes, rough: true, ..whole }
+        };
+        all.iter().map(of).collect()
+    }
+
     fn own_files(&self, system: &dyn System, root: &Path) -> Vec<Own> {
         dist_info::own_files(system, root)
     }
@@ -278,6 +295,10 @@ impl Backend for Venv {
         dist_info::files(system, root, locked)
     }
 }
+
+/// What an environment has for itself for each file that it shares: folders, scripts, and Python compiled when it is first
+/// imported. Over the libraries of the profile `low` with JupyterLab these were 12 MB and 49 MB for 18,100 files.
+const OWN: u64 = 3_400;
 
 /// The Python of the distribution, wherever its name leads.
 const SYSTEM_PYTHON: &str = "/usr/bin/python3";
