@@ -260,7 +260,7 @@ pub struct NvidiaTable {
     pub cuda: Vec<CudaRow>,
     /// What builds of PyTorch hold code for.
     pub kernels: Vec<Kernels>,
-    /// What a branch of drivers can be built for.
+    /// What a branch of drivers can be built for, the newest kernel first.
     pub outgrown: Vec<Outgrown>,
     /// Products that are made for machines with a screen.
     pub screen: Vec<Screen>,
@@ -290,6 +290,17 @@ impl NvidiaTable {
     /// The newest CUDA that a driver serves.
     pub fn cuda(&self, driver: &str) -> Option<&CudaRow> {
         self.cuda.iter().find(|row| !is_newer(&row.driver, driver))
+    }
+
+    /// What says that a driver is older than what can be built for a kernel, told as `uname -r` does.
+    pub fn outgrown(&self, driver: &str, kernel: &str) -> Option<&Outgrown> {
+        let kernel = kernel.split('-').next().unwrap_or_default();
+        let is_match = |row: &&Outgrown| {
+            driver.split('.').next() == Some(row.branch.as_str())
+                && is_newer(&row.first, driver)
+                && !is_newer(&row.kernel, kernel)
+        };
+        self.outgrown.iter().find(is_match)
     }
 
     /// What a build of a framework holds code for; `None` where that is not known.

@@ -131,6 +131,28 @@ pub enum ExecError {
         /// Where everything that was printed is.
         log: Option<PathBuf>,
     },
+    /// A driver whose module is built on this machine cannot be built for the kernel that runs. Nothing of it was installed:
+    /// dpkg would be left with packages that cannot be set up.
+    #[explain(
+        code = "AITK-A11",
+        say(
+            "{package} {version} cannot be built for the kernel {kernel}: from kernel {since} on driver {first} is the first of its branch that can"
+        ),
+        hint(
+            "`sudo apt-get update` shows what apt has meanwhile; a kernel before {since} takes this driver, and on Ubuntu the archive's own kernels have modules that are built already; or leave out --drivers"
+        )
+    )]
+    DriverOutgrown {
+        /// The package that brings the module's source.
+        package: String,
+        version: String,
+        /// The kernel that runs.
+        kernel: String,
+        /// The first kernel that has outgrown it.
+        since: String,
+        /// The first driver that can be built again.
+        first: String,
+    },
     /// The key of a vendor's package source is another one than the catalog names; nothing was changed.
     #[explain(
         code = "AITK-A06",

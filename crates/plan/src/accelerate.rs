@@ -103,8 +103,15 @@ impl Refusals {
         self.0.iter().filter(move |refusal| refusal.gpu == Some(gpu))
     }
 
+    /// Each reason once, of however many devices it is true.
     fn all(self) -> Vec<Message> {
-        self.0.into_iter().map(|refusal| refusal.why).collect()
+        let mut all = Vec::new();
+        for Refusal { why, .. } in self.0 {
+            if !all.contains(&why) {
+                all.push(why);
+            }
+        }
+        all
     }
 }
 

@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# NVIDIA's driver from the vendor's repository: only by name, only with the right key, only what is meant to come from it,
-# held back from unattended upgrades, in use after a restart alone, and taken back.
+# NVIDIA's driver from the vendor's repository: only by name, only with the right key, only what is meant to come from it
+# and can be built for the kernel, held back from unattended upgrades, in use after a restart alone, and taken back.
 # On: bookworm trixie; about 11 s
 
 # shellcheck source=tests/fresh-machine/driver.sh
@@ -46,6 +46,23 @@ aitk user -- apply "${WISH[@]}" --drivers
 expect_code 1
 expect_one_error 'AITK-A05'
 changed_nothing
+
+step "a driver that cannot be built for this kernel is refused before dkms tries"
+catalog "$(cat "$APT/fingerprint")"
+cat >>"$home/.config/aitk/catalog.toml" <<'TOML'
+
+[[nvidia.outgrown]]
+kernel = "1.0"
+branch = "580"
+first = "580.999"
+source = "the tests"
+as_of = "2026-11-29"
+TOML
+aitk user -- apply "${WISH[@]}" --drivers
+expect_code 1
+expect_one_error 'AITK-A11'
+packages_of >"$WORK/packages.after"
+expect_same "$WORK/packages.before" "$WORK/packages.after" "the installed packages"
 
 step "with the right one the driver comes, and the run ends with a restart to make"
 catalog "$(cat "$APT/fingerprint")"

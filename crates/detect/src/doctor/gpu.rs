@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::ProbeContext;
 use crate::machine::{Gpu, Obstacle, VirtualizationKind};
-use crate::tables::{Outgrown, is_newer};
+use crate::tables::Outgrown;
 
 /// What Windows lends WSL.
 const WSL_CUDA: &str = "/usr/lib/wsl/lib/libcuda.so.1";
@@ -105,13 +105,8 @@ pub(super) fn without_module(case: &ProbeContext<'_>) -> Vec<Message> {
 /// What says that the installed driver is older than what can be built for the kernel that runs, with its version.
 fn outgrown<'a>(case: &ProbeContext<'a>) -> Option<(&'a Outgrown, &'a str)> {
     let version = case.machine.nvidia.as_ref()?.library.as_deref()?;
-    let kernel = case.machine.kernel.as_deref()?.split('-').next()?;
-    let is_match = |row: &&Outgrown| {
-        version.split('.').next() == Some(row.branch.as_str())
-            && is_newer(&row.first, version)
-            && !is_newer(&row.kernel, kernel)
-    };
-    case.tables.nvidia().outgrown.iter().find(is_match).map(|row| (row, version))
+    let row = case.tables.nvidia().outgrown(version, case.machine.kernel.as_deref()?)?;
+    Some((row, version))
 }
 
 /// How the NVIDIA driver that is installed came here: built by `dkms`, as Ubuntu's signed `modules`, by NVIDIA's own
