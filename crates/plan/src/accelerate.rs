@@ -122,7 +122,7 @@ impl<'a> SelectionInput<'a> {
             return None;
         }
         if build.kind == "none" {
-            return self.python_fits(build).map_or_else(
+            return self.runs_here(build).map_or_else(
                 |why| {
                     refusals.note(build, None, why);
                     None
@@ -135,7 +135,7 @@ impl<'a> SelectionInput<'a> {
             if !self.is_for(build, gpu) {
                 continue;
             }
-            match self.serves(build, gpu).and_then(|()| self.python_fits(build)) {
+            match self.serves(build, gpu).and_then(|()| self.runs_here(build)) {
                 Ok(()) => gpus.push(index),
                 Err(why) => refusals.note(build, Some(index), why),
             }
@@ -147,7 +147,7 @@ impl<'a> SelectionInput<'a> {
         }
         // For a machine whose device is still to come, or was not detected.
         let blind = self.forced() && !self.machine.gpus.iter().any(|gpu| self.is_for(build, gpu));
-        if blind && let Err(why) = self.python_fits(build) {
+        if blind && let Err(why) = self.runs_here(build) {
             refusals.note(build, None, why);
             return None;
         }
@@ -326,6 +326,18 @@ impl<'a> SelectionInput<'a> {
             }
             None => gpu.driver.as_ref()?.cuda.as_deref(),
         }
+    }
+
+    /// Whether a build runs with the C library and the Python that are here.
+    fn runs_here(self, build: &Build) -> Result<(), Message> {
+        let libc = self.machine.libc.as_ref().and_then(|libc| libc.version.as_deref());
+        let wanted = self.catalog.framework(self.framework).map(|row| row.glibc_of(build));
+        if let (Some(here), Some(wanted)) = (libc, wanted)
+            && is_newer(wanted, here)
+        {
+            return Err(message!("{} needs glibc {wanted}, and {here} is here", build.name));
+        }
+        self.python_fits(build)
     }
 
     fn python_fits(self, build: &Build) -> Result<(), Message> {

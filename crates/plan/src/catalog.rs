@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::advice::Offer;
 use crate::manager::Manager;
-use crate::names::{self, Unfit};
+use crate::names::{self, Unfit, version_pair};
 use crate::profile::{Estimate, ProfileError, Requirements, nearest, parse};
 
 /// The framework's name where none is wanted.
@@ -429,7 +429,7 @@ pub struct Framework {
     /// The newest Python with wheels.
     #[serde(deserialize_with = "names::python_version::one")]
     pub python_max: String,
-    /// The oldest glibc that its wheels run on.
+    /// The oldest glibc that its builds run on, but for those whose row names another.
     #[serde(deserialize_with = "names::numbers::one")]
     pub glibc: String,
     /// Processor flags that it needs.
@@ -443,15 +443,21 @@ pub struct Framework {
 }
 
 impl Framework {
-    /// What the machine must have for it.
-    pub fn requirements(&self) -> Requirements {
+    /// What the machine must have for any of these builds of it.
+    pub fn requirements<'a>(&self, builds: impl Iterator<Item = &'a Build>) -> Requirements {
+        let glibc = builds.map(|build| self.glibc_of(build)).min_by_key(|own| version_pair(own));
         Requirements {
             memory: Some(self.memory),
             cpu_level: None,
             cpu_features: self.cpu_features.clone(),
-            glibc: Some(self.glibc.clone()),
+            glibc: Some(glibc.unwrap_or(&self.glibc).to_owned()),
             framework: None,
         }
+    }
+
+    /// The oldest glibc that a build of it runs on.
+    pub fn glibc_of<'a>(&'a self, build: &'a Build) -> &'a str {
+        build.glibc.as_ref().unwrap_or(&self.glibc)
     }
 }
 
@@ -479,6 +485,9 @@ pub struct Build {
     /// The newest Python that the build has wheels for, `3.13`; open where there is none.
     #[serde(default, deserialize_with = "names::python_version::maybe")]
     pub python_max: Option<String>,
+    /// The oldest glibc that it runs on; the framework's where `None`.
+    #[serde(default, deserialize_with = "names::numbers::maybe")]
+    pub glibc: Option<String>,
     /// The oldest NVIDIA driver that it runs on.
     #[serde(default, deserialize_with = "names::numbers::maybe")]
     pub driver: Option<String>,

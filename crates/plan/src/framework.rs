@@ -103,7 +103,7 @@ pub(crate) fn choose_framework(
     let Some(framework) = catalog.framework(&choices.framework) else {
         return Decision::None;
     };
-    let requires = framework.requirements();
+    let requires = framework.requirements(catalog.builds(&framework.name, manager));
     let enough = machine.memory.usable().is_none_or(|memory| at_least(memory, framework.memory));
     if !enough {
         let memory = Bytes(machine.memory.usable().unwrap_or(0)).binary();

@@ -330,6 +330,28 @@ fn no_python_without_packages_of_the_framework() {
     }
 }
 
+/// conda's builds for the processor run on older systems than those for CUDA, and than any wheel.
+#[test]
+fn an_old_c_library_gets_the_builds_that_run_on_it() {
+    let mut machine = machines().remove("rtx3060-driver-580").unwrap();
+    let mut decided = |glibc: &str, framework: &str, manager| {
+        machine.libc.as_mut().unwrap().version = Some(glibc.to_owned());
+        let choices = Choices { framework: framework.to_owned(), ..Choices::default() };
+        let plan = planned(&machine, &choices, manager);
+        let why = Message::list(plan.accelerator.why.clone()).to_string();
+        (crate::decided(&plan)[0].clone(), why)
+    };
+    for framework in FRAMEWORKS {
+        let (build, _) = decided("2.28", framework, Manager::Conda);
+        assert!(build.starts_with("cuda"), "{framework}: {build}");
+        let (build, why) = decided("2.17", framework, Manager::Conda);
+        assert_eq!(build, "cpu", "{framework}");
+        assert!(why.contains("needs glibc 2.28, and 2.17 is here"), "{framework}: {why}");
+        assert_eq!(decided("2.17", framework, Manager::Venv).0, "blocked", "{framework}");
+        assert_eq!(decided("2.16", framework, Manager::Conda).0, "blocked", "{framework}");
+    }
+}
+
 #[test]
 fn a_row_of_the_users_own_counts_before_the_programs() {
     let machine = &machines()["rtx3060-driver-580"];
