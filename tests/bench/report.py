@@ -18,6 +18,7 @@ PARTS = {
     "plan": "Planning",
     "detect": "Looking at the machine",
     "conda": "Conda",
+    "load": "Load",
     "first": "The first run",
     "size": "Size",
 }
@@ -124,6 +125,20 @@ def size(rows: list[dict]) -> str:
     return table(["", "most", "runs", "reach", "aim", ""], lines)
 
 
+def load(rows: list[dict]) -> str:
+    """Each command with the fewest and with the most environments."""
+    least, most = (pick(row["environments"] for row in rows) for pick in (min, max))
+    few, many = ({row["command"]: row for row in rows if row["environments"] == count} for count in (least, most))
+    lines = []
+    for command, row in many.items():
+        memory = max(row["bytes"]) / 1e6
+        before, after = median(few[command]["times"]), median(row["times"])
+        said = verdict(memory, 64, None, more_is_better=False)
+        lines.append([f"`aitk {command}`", seconds(before), seconds(after), times(after / before), f"{memory:.1f} MB", "64 MB", said])
+    header = ["environments:", str(least), str(most), "times", f"most memory with {most}", "reach", ""]
+    return table(header, lines)
+
+
 CONDA = {
     "cold": "Nothing in any cache:",
     "warm": "Built anew, all caches warm:",
@@ -143,7 +158,7 @@ def conda(rows: list[dict]) -> str:
 
 
 def section(part: str, result: dict) -> str:
-    told = {"conda": conda, "first": first, "size": size}.get(part, quick)(result["rows"])
+    told = {"conda": conda, "load": load, "first": first, "size": size}.get(part, quick)(result["rows"])
     return f"### {PARTS[part]}\n\n_{result['where']}_\n\n{told}\n"
 
 
