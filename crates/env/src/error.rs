@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use aitk_plan::{Cutoff, LockError};
 use aitk_system::{Explain, Failure, Fault, Message, RunError, message};
 
+use crate::reasons::{silence, told};
+
 /// What to do where there is no Python to build an environment on.
 pub fn get_python() -> Message {
     message!(
@@ -107,10 +109,12 @@ pub enum EnvError {
     #[explain(
         code = "AITK-E03",
         say("no set of packages meets all wishes:\n{reason}"),
-        hint("leave out or change one of the two wishes that clash")
+        hint(
+            "look whether names and versions are right; of wishes that clash, leave out or change one"
+        )
     )]
     Unsolvable {
-        /// Why there is none, as uv explains it.
+        /// Why there is none; where a solver explains it, what that comes to is said first.
         reason: Message,
     },
     /// A download does not have the sha256 that the lock names; nothing of it was installed.
@@ -295,14 +299,14 @@ impl EnvError {
             Failure::NoSpace { path: somewhere() }.into()
         } else if SILENT.iter().any(|sign| output.contains(sign)) {
             let reason = output.lines().last().unwrap_or_default().trim();
-            let reason = Message::plain(reason.strip_prefix("cause: ").unwrap_or(reason));
-            Self::Unreachable { source_name: source_name.clone(), reason }
+            let said = reason.strip_prefix("cause: ").unwrap_or(reason);
+            Self::Unreachable { source_name: source_name.clone(), reason: silence(said) }
         } else if output.contains("network was disabled") {
             Self::Offline { what: message!("what is asked for") }
         } else if let Some(package) = only_source(output) {
             Self::Lock(LockError::OnlySource { package })
         } else if output.contains("No solution found") {
-            Self::Unsolvable { reason: Message::plain(output) }
+            Self::Unsolvable { reason: told("uv", output) }
         } else {
             Self::Uv { output: Message::plain(output) }
         }

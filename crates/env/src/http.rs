@@ -21,6 +21,7 @@ use url::{Host, Url};
 use crate::Settings;
 use crate::certificates::{known_by, trust};
 use crate::error::EnvError;
+use crate::reasons::silence;
 use crate::secrets::{Opener, stored};
 
 /// How long a server may take to accept.
@@ -389,7 +390,7 @@ pub(crate) fn cause(error: &(dyn std::error::Error + 'static)) -> Message {
         innermost = source;
     }
     let own = innermost.downcast_ref::<HttpRefusal>();
-    own.map_or_else(|| Message::plain(innermost), ToMessage::to_message)
+    own.map_or_else(|| silence(&innermost.to_string()), ToMessage::to_message)
 }
 
 /// What a source sends, where that is no more than it may be, in bytes.

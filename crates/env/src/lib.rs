@@ -17,6 +17,7 @@ mod inside;
 mod lock;
 mod netrc;
 mod place;
+mod reasons;
 mod received;
 mod runtime;
 mod secrets;

@@ -28,6 +28,7 @@ use super::channel::channels;
 use crate::Settings;
 use crate::error::EnvError;
 use crate::http::{HESITATION, HttpClient};
+use crate::reasons::{silence, told};
 use crate::runtime::{block_on, once_interrupted};
 
 /// How many questions are asked of the channels at a time.
@@ -79,7 +80,7 @@ pub(super) fn solve(
     let solution = once_interrupted(|| stop.cancel(), || resolvo::Solver.solve(task));
     let solution = solution.map_err(|error| match error {
         SolveError::Cancelled => EnvError::System(Failure::Interrupted),
-        SolveError::Unsolvable(reasons) => unsolvable(Message::plain(reasons.join("\n"))),
+        SolveError::Unsolvable(reasons) => unsolvable(told("rattler", &reasons.join("\n"))),
         error => unsolvable(Message::plain(error)),
     })?;
     let mut records = solution.records;
@@ -225,7 +226,7 @@ fn unusable(channels: &[Channel], offline: bool, error: &GatewayError) -> EnvErr
         | GatewayError::FetchRepoDataError(_)
         | GatewayError::IoError(..) => EnvError::Unreachable {
             source_name: message!("the channel {channel}"),
-            reason: reason.into(),
+            reason: silence(&reason),
         },
         _ => EnvError::BadChannel { channel, reason: reason.into() },
     }

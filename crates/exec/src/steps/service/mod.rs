@@ -426,8 +426,9 @@ mod tests {
     use aitk_system::Real;
 
     use super::*;
+    use crate::context::no_log;
     use crate::receipt::Receipt;
-    use crate::steps::testing::Machine;
+    use crate::steps::testing::{Machine, Silent, plan, step};
 
     const CONF: &str = "/etc/aitk/mlflow/start.sh";
     const UNIT: &str = "/etc/systemd/system/aitk-mlflow.service";
@@ -647,6 +648,34 @@ mod tests {
         };
         assert_eq!(taken(3), [720, 722]);
         assert_eq!(taken(0), [0_u16; 0]);
+    }
+
+    #[test]
+    fn what_does_not_come_back_either_is_named_beside_what_went_wrong() {
+        // Nothing can be done on it, so nothing comes back.
+        let machine = machine();
+        let ended = |back: fn(&WantedService<'_>, &Context<'_>) -> Vec<RootAction>| {
+            on(&machine, Receipt::default(), |cx, wanted| {
+                let step = step(aitk_plan::step::Service { name: "mlflow".to_owned() });
+                let plan = plan(vec![step.clone()]);
+                let work = Work { plan: &plan, step: &step, reporter: &Silent, log: no_log() };
+                let unwell = ExecError::Unwell {
+                    name: "mlflow".to_owned(),
+                    unit: wanted.unit.clone(),
+                    output: "503".to_owned(),
+                };
+                let back = back(wanted, cx);
+                came_back(cx, &work, &wanted.unit, Err(unwell), &back).unwrap_err()
+            })
+        };
+        let error = ended(|wanted, cx| wanted.back("a", None, cx.system));
+        assert_eq!(error.code(), "AITK-X41");
+        let ExecError::NotBack { failed, unit, .. } = &error else { panic!("{error:?}") };
+        assert_eq!((failed.len(), unit.as_str()), (3, "aitk-mlflow.service"), "each is tried");
+        let told = error.message().to_string();
+        assert!(told.contains("503") && told.contains("systemctl start"), "{told}");
+        let error = ended(|_, _| Vec::new());
+        assert!(matches!(error, ExecError::Unwell { .. }), "{error:?}");
     }
 
     #[test]
