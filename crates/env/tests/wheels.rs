@@ -1,7 +1,14 @@
-//! The wheels that stand behind what every machine of the gallery gets with the manager `venv`: `wheels.tsv` has those that
-//! public lock files and the general index itself have shown. What the catalog takes from the general index must be in it;
-//! of PyTorch's own indexes it knows those versions that somebody has locked.
-#![allow(clippy::disallowed_methods, clippy::unwrap_used, reason = "a test looks from outside")]
+//! The wheels that stand behind what every machine of the gallery gets with the manager `venv`. Which wheels there are says
+//! a table of those that public lock files and the general index itself have shown, which is not this repository's:
+//! `AITK_WHEELS` names it. Without it nothing is looked at, which is said. What the catalog takes from the general index must
+//! be in it; of PyTorch's own indexes it knows those versions that somebody has locked.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    clippy::print_stderr,
+    clippy::unwrap_used,
+    reason = "a test looks from outside"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -31,21 +38,28 @@ struct Wheel {
     size: Option<u64>,
 }
 
-fn wheels() -> Vec<Wheel> {
-    let text = fs::read_to_string(Path::new(MACHINES).join("wheels.tsv")).unwrap();
+/// Those of the table, with columns name, version, tag, python, arch, size, hash, where and when it was seen: wheels for one
+/// CPython with its lock.
+fn wheels() -> Option<Vec<Wheel>> {
+    let Some(table) = std::env::var_os("AITK_WHEELS") else {
+        eprintln!("NOT LOOKED AT: real wheels. AITK_WHEELS may name a table of them.");
+        return None;
+    };
+    let text = fs::read_to_string(table).unwrap();
     let read = |line: &str| {
         let cells: Vec<_> = line.split('\t').collect();
-        let [name, version, tag, python, arch, size, _, _] = cells[..] else { panic!("{line}") };
-        Wheel {
+        let [name, version, tag, python, arch, size, ..] = cells[..] else { panic!("{line}") };
+        let minor: u32 = python.strip_prefix("cp3")?.parse().ok()?;
+        Some(Wheel {
             name: name.to_owned(),
             version: version.parse().unwrap(),
             tag: tag.to_owned(),
-            python: format!("3.{}", python.strip_prefix("cp3").unwrap()),
+            python: format!("3.{minor}"),
             arch: arch.to_owned(),
             size: size.parse().ok(),
-        }
+        })
     };
-    text.lines().skip(1).map(read).collect()
+    Some(text.lines().skip(1).filter_map(read).collect())
 }
 
 fn machines() -> BTreeMap<String, Machine> {
@@ -124,7 +138,8 @@ fn seen(wheels: &[Wheel], build: &BuildRequest, arch: &str, python: &str) -> Str
 
 #[test]
 fn every_machine_gets_wheels_that_exist() {
-    let (wheels, catalog) = (wheels(), Catalog::builtin().unwrap());
+    let Some(wheels) = wheels() else { return };
+    let catalog = Catalog::builtin().unwrap();
     let profile = Profile::builtin("low").unwrap();
     let mut found = String::from("machine\tframework\tpython\tbuild\tindex\trequirement\tseen\n");
     for (name, machine) in machines() {
@@ -168,7 +183,8 @@ fn pythons<'a>(catalog: &Catalog, row: &Build, all: &'a BTreeSet<String>) -> Vec
 /// What the rows let in is there, what they shut out is not, and none is said to be smaller than its own wheels.
 #[test]
 fn every_row_of_the_catalog_is_as_the_wheels_are() {
-    let (wheels, catalog) = (wheels(), Catalog::builtin().unwrap());
+    let Some(wheels) = wheels() else { return };
+    let catalog = Catalog::builtin().unwrap();
     let all: BTreeSet<String> = wheels.iter().map(|wheel| wheel.python.clone()).collect();
     let mut looked_at = 0;
     let mut wrong = Vec::new();
@@ -207,10 +223,12 @@ fn every_row_of_the_catalog_is_as_the_wheels_are() {
     assert!(looked_at > 100, "{looked_at}");
 }
 
-/// The oldest and the newest Python of a framework are those that the general index has wheels for.
+/// The newest Python of a framework is the newest that the general index has wheels for, and its oldest has some too: for yet
+/// older ones there are wheels of long ago.
 #[test]
 fn a_framework_has_the_pythons_of_its_wheels() {
-    let (wheels, catalog) = (wheels(), Catalog::builtin().unwrap());
+    let Some(wheels) = wheels() else { return };
+    let catalog = Catalog::builtin().unwrap();
     for (framework, carrier) in
         [("pytorch", "torch"), ("tensorflow", "tensorflow"), ("jax", "jaxlib")]
     {
@@ -219,7 +237,7 @@ fn a_framework_has_the_pythons_of_its_wheels() {
         let own = own.filter(|one| !one.version.any_prerelease());
         let all: BTreeSet<u32> = own.map(|one| number(&one.python)).collect();
         let row = catalog.framework(framework).unwrap();
-        let said = (number(&row.python_min), number(&row.python_max));
-        assert_eq!((*all.first().unwrap(), *all.last().unwrap()), said, "{framework}");
+        assert_eq!(all.last(), Some(&number(&row.python_max)), "{framework}");
+        assert!(all.contains(&number(&row.python_min)), "{framework}");
     }
 }
