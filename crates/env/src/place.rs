@@ -4,11 +4,15 @@
     reason = "tools write their own files; System::permit has been asked before"
 )]
 
-use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
 use std::path::Path;
 
+use aitk_system::{put_file, share_file};
+
 use crate::error::EnvError;
+
+/// Programs are their user's alone.
+const MODE: u32 = 0o700;
 
 /// Unpacks the program of an archive whose name ends so, without holding it in memory.
 pub(crate) fn unpack(archive: &Path, ending: &str, to: &Path) -> Result<(), EnvError> {
@@ -17,32 +21,22 @@ pub(crate) fn unpack(archive: &Path, ending: &str, to: &Path) -> Result<(), EnvE
     let mut zip = zip::ZipArchive::new(file).map_err(broken)?;
     let name = zip.file_names().filter_map(Result::ok).find(|name| name.ends_with(ending));
     let name = name.map(std::borrow::Cow::into_owned).unwrap_or_default();
-    let mut entry = zip.by_name(&name).map_err(broken)?;
-    beside(to, |part| std::io::copy(&mut entry, &mut File::create_new(part)?).map(drop))
+    let write = |program: &mut File| {
+        let mut entry = zip.by_name(&name)?;
+        std::io::copy(&mut entry, program).map(drop)
+    };
+    put_file(to, MODE, write).map_err(EnvError::io(to))
 }
 
 /// Puts a program where it stays: shares the file where both are on one file system, else copies it.
 pub(crate) fn place(from: &Path, to: &Path) -> Result<(), EnvError> {
-    beside(to, |part| fs::hard_link(from, part).or_else(|_| fs::copy(from, part).map(drop)))
-}
-
-/// Makes a program beside its place and renames it there.
-fn beside(to: &Path, make: impl FnMut(&Path) -> std::io::Result<()>) -> Result<(), EnvError> {
-    let folder = to.parent().unwrap_or(to);
-    let whole = || {
-        fs::create_dir_all(folder)?;
-        let part = tempfile::Builder::new().suffix(".part").make_in(folder, make)?;
-        let part = part.into_temp_path();
-        fs::set_permissions(&part, fs::Permissions::from_mode(0o700))?;
-        File::open(&part)?.sync_all()?;
-        // Where both are one file already, under two names, a rename leaves both (rename(2)); this one goes in any case.
-        fs::rename(&part, to)
-    };
-    whole().map_err(EnvError::io(to))
+    share_file(from, to, MODE).map_err(EnvError::io(to))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_env::{Environments, Generation, on_disk, strangers};
 use aitk_plan::{Manager, SWAP_FILE, gpu_groups};
-use aitk_system::{Command, FileKind, Message, System, inside, message};
+use aitk_system::{Command, FileKind, Message, System, inside, message, sweep};
 
 use crate::error::ExecError;
 use crate::places::{Places, Thing, UNITS, services, shell_files, system_files};
@@ -588,6 +588,7 @@ pub fn prune_empty(places: &Places, system: &dyn System) -> Result<(), ExecError
     }
     folders.extend(places.data.ends_with("aitk").then(|| places.data.clone()));
     for folder in folders.into_iter().filter(is_folder) {
+        sweep(&folder);
         if system.list(&folder).is_ok_and(|names| names.is_empty()) {
             system.remove(&folder).map_err(ExecError::io(folder))?;
         }
@@ -797,6 +798,16 @@ mod tests {
         );
         assert_eq!(Real.read(&home.at(bash)).unwrap(), b"mine");
         assert!(!left.contains(&page.to_owned()), "{left:?}");
+    }
+
+    #[test]
+    fn what_somebody_who_was_killed_was_about_to_put_in_place_goes_with_its_folder() {
+        let home = Home::new();
+        home.put("aitk/tools/uv-2/.aitk-0123456789abcdef", "u");
+        home.put("aitk/tools/uv-3/.aitk-notes", "mine");
+        prune_empty(&home.places(), &Real).unwrap();
+        assert!(!home.at("aitk/tools/uv-2").exists());
+        assert!(home.at("aitk/tools/uv-3/.aitk-notes").exists());
     }
 
     #[test]

@@ -18,13 +18,67 @@ const LETTERS: usize = 16;
 static SWEPT: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
 
 /// Puts a file with this content in the place of what stands at `path`, in a folder that is there.
+pub(crate) fn put(path: &Path, folder: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    put_with(path, folder, mode, |file| file.write_all(bytes))
+}
+
+/// Puts a file with what `write` writes in the place of what stands at `path`, in a folder that is made where it is not
+/// there. It may be asked to write a second time, into another file.
 ///
+/// # Errors
+/// What `write` or the operating system says; what stood at `path` then stands there still.
+pub fn put_file(
+    path: &Path,
+    mode: u32,
+    write: impl FnMut(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
+    put_with(path, made(path)?, mode, write)
+}
+
+/// Puts a file in the place of what stands at `path`, in a folder that is made where it is not there: the same file under
+/// another name where both can be on one file system, else a copy. Either has this mode.
+///
+/// # Errors
+/// What the operating system says; what stood at `path` then stands there still.
+pub fn share_file(from: &Path, path: &Path, mode: u32) -> io::Result<()> {
+    let folder = made(path)?;
+    share(from, path, folder, mode).or_else(|_| {
+        put_with(path, folder, mode, |file| io::copy(&mut File::open(from)?, file).map(drop))
+    })
+}
+
+fn made(path: &Path) -> io::Result<&Path> {
+    let folder = path.parent().unwrap_or(path);
+    fs::create_dir_all(folder)?;
+    Ok(folder)
+}
+
+fn share(from: &Path, path: &Path, folder: &Path, mode: u32) -> io::Result<()> {
+    sweep_once(folder);
+    fs::set_permissions(from, fs::Permissions::from_mode(mode))?;
+    File::open(from)?.sync_all()?;
+    loop {
+        let aside = builder().make_in(folder, |aside| fs::hard_link(from, aside))?;
+        // Where both are one file already, under two names, a rename leaves both (rename(2)); this one goes in any case.
+        match fs::rename(aside.path(), path) {
+            // Somebody who swept has taken it for one that was left behind: nobody has it locked.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            done => return done,
+        }
+    }
+}
+
 /// It has no name before it is whole where the file system can do that, and one only for the instant in which it takes the
 /// other's place. What somebody left who was killed in that instant goes first.
-pub(crate) fn put(path: &Path, folder: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+fn put_with(
+    path: &Path,
+    folder: &Path,
+    mode: u32,
+    mut write: impl FnMut(&mut File) -> io::Result<()>,
+) -> io::Result<()> {
     sweep_once(folder);
-    let whole = |file: &mut File| {
-        file.write_all(bytes)?;
+    let mut whole = |file: &mut File| {
+        write(file)?;
         file.sync_all()?;
         // The umask may have narrowed the mode.
         file.set_permissions(fs::Permissions::from_mode(mode))?;
@@ -116,8 +170,9 @@ fn sweep_once(folder: &Path) {
     }
 }
 
-/// Takes away what nobody writes any more. What cannot be taken away now is so by the next one.
-fn sweep(folder: &Path) {
+/// Takes away from a folder what somebody who was killed has left of a file on its way to its place. What cannot be taken
+/// away now is so by the next one.
+pub fn sweep(folder: &Path) {
     let me = rustix::process::geteuid().as_raw();
     let Ok(entries) = fs::read_dir(folder) else { return };
     for entry in entries.flatten().filter(|it| it.file_name().to_str().is_some_and(is_aside)) {

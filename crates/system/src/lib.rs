@@ -48,6 +48,7 @@ use std::string::FromUtf8Error;
 use std::sync::Arc;
 
 pub use aitk_macros::{Explain, message};
+pub use aside::{put_file, share_file, sweep};
 pub use beside::{Beside, beside, with_each};
 pub use builtin::{builtin, builtin_below};
 pub use children::children_start_in;
