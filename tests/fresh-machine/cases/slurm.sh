@@ -72,7 +72,7 @@ play() {
     OUT=$WORK/output/$RUN.out ERR=$WORK/output/$RUN.err CODE=0
     mkdir -p "$WORK/output"
     echo "+ play $*"
-    as_in_network user PATH=/opt/ansible/bin:/usr/local/bin:/usr/bin:/bin ANSIBLE_TIMEOUT=3 bash -c \
+    as_in_network user PATH=/opt/ansible/bin:/usr/local/bin:/usr/bin:/bin ANSIBLE_TIMEOUT=20 bash -c \
         'cd cluster && exec ansible-playbook "$@"' bash "$@" >"$OUT" 2>"$ERR" || CODE=$?
     sed 's/^/  | /' "$OUT"
     took "$since"
