@@ -6,4 +6,4 @@
 source "$HERE/kill9.sh"
 serve_channel
 APPLY+=(--manager conda --channel "$CHANNEL_URL/conda-forge" --python "$(channel_python)" --user-only)
-kill9_rounds 8 "$RELEASE" downloads
+kill9_rounds 5 "$RELEASE" downloads

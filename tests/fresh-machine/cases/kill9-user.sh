@@ -5,4 +5,4 @@
 
 # shellcheck source=tests/fresh-machine/kill9.sh
 source "$HERE/kill9.sh"
-kill9_rounds 8 "$RELEASE-apt" wheels
+kill9_rounds 5 "$RELEASE-apt" wheels

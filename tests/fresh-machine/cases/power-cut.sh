@@ -7,7 +7,7 @@
 
 # shellcheck source=tests/fresh-machine/vm.sh
 source "$HERE/vm.sh"
-readonly ROUNDS=${AITK_TEST_ROUNDS:-8}
+readonly ROUNDS=${AITK_TEST_ROUNDS:-6}
 # What is cut, again and again: each can follow the one before it.
 readonly COMMANDS=(first add rollback add drop clean)
 # The most that a start, or a command, takes on a busy host, in seconds.
