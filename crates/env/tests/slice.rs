@@ -12,6 +12,8 @@
     reason = "a test looks from outside"
 )]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Write;
@@ -25,7 +27,8 @@ use aitk_system::{Deny, Real};
 use rattler_conda_types::{MatchSpec, ParseMatchSpecOptions, Version};
 use serde_json::{Value, json};
 
-const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
+use common::{MACHINES, machines};
+
 const JUDGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/support/rattler/judge");
 const EXPECTED: &str = "conda-forge.tsv";
 const FRAMEWORKS: [(&str, &str); 3] =
@@ -55,16 +58,6 @@ fn channel(slice: &Path, folder: &Path) -> BTreeSet<String> {
         fs::write(folder.join(subdir).join("repodata.json"), index.to_string()).unwrap();
     }
     wanted
-}
-
-fn machines() -> BTreeMap<String, Machine> {
-    let folders = fs::read_dir(MACHINES).unwrap().map(|entry| entry.unwrap().path());
-    let read = |folder: PathBuf| {
-        let facts = fs::read(folder.join("expected.json")).unwrap();
-        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-        (name, serde_json::from_slice(&facts).unwrap())
-    };
-    folders.filter(|path| path.is_dir()).map(read).collect()
 }
 
 /// What a machine has as conda names it: name, version, build. Written from the facts, and not as the program does it.

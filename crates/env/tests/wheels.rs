@@ -10,16 +10,18 @@
     reason = "a test looks from outside"
 )]
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::str::FromStr;
 
-use aitk_detect::Machine;
 use aitk_plan::{Build, BuildRequest, Catalog, Choices, Manager, Profile, plan};
 use pep440_rs::{Version, VersionSpecifiers};
 
-const MACHINES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/machines");
+use common::{MACHINES, machines};
+
 const EXPECTED: &str = "indexes.tsv";
 const FRAMEWORKS: [&str; 3] = ["pytorch", "tensorflow", "jax"];
 const ARCHES: [&str; 2] = ["x86_64", "aarch64"];
@@ -60,16 +62,6 @@ fn wheels() -> Option<Vec<Wheel>> {
         })
     };
     Some(text.lines().skip(1).filter_map(read).collect())
-}
-
-fn machines() -> BTreeMap<String, Machine> {
-    let folders = fs::read_dir(MACHINES).unwrap().map(|entry| entry.unwrap().path());
-    let read = |folder: PathBuf| {
-        let facts = fs::read(folder.join("expected.json")).unwrap();
-        let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-        (name, serde_json::from_slice(&facts).unwrap())
-    };
-    folders.filter(|path| path.is_dir()).map(read).collect()
 }
 
 /// Where a build comes from, as the table of wheels names it.
