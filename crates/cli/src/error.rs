@@ -236,15 +236,6 @@ pub enum CliError {
         hint_if(Some(Fault::Processes.hint(Path::new(""))))
     )]
     NoThread,
-    /// No program can be started, so nothing can be found out about the machine: the system gives no more processes, files
-    /// or memory.
-    #[explain(code = "AITK-C59", exit = TryAgain, say("{reason}"), hint("{hint}"))]
-    NothingStarts {
-        /// Which program, and what the system says.
-        reason: Message,
-        /// What gives more.
-        hint: Message,
-    },
     /// Nothing can be started in an environment: it was moved, or its Python is gone or another one.
     #[explain(
         code = "AITK-C19",

@@ -3,7 +3,6 @@
 use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
-use aitk_detect::notes::STARTS;
 use aitk_detect::{Machine, Note, detect};
 use aitk_env::{EnvError, Environments, Settings, channel_answers, read_locks};
 use aitk_exec::{Context, ExecError, Kaggle, ProjectRecord, Receipt, kaggle_owner};
@@ -131,13 +130,7 @@ impl Session {
         let local_folders = aitk_detect::folders(&**local);
         let catalog = catalog(&**local, &local_folders)?;
         let detection = detect(&*system, &catalog.tables);
-        // What is not known of the machine for this reason would be taken for missing.
-        if let (None, Some(note)) =
-            (&described, detection.notes.iter().find(|note| note.code == STARTS))
-        {
-            let (reason, hint) = (note.message.clone(), note.hint.clone().unwrap_or_default());
-            return Err(CliError::NothingStarts { reason, hint });
-        }
+        let detection = if described.is_none() { detection.answered()? } else { detection };
         let machine = described.unwrap_or(detection.machine);
         let sources = sources(&**local, common, &local_folders)?;
         let settings = |folders: &aitk_detect::Folders| Settings {

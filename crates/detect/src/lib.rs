@@ -18,7 +18,7 @@ use std::path::Path;
 use std::thread;
 use std::time::Duration;
 
-use aitk_system::{Beside, Message, System, beside, message, plain};
+use aitk_system::{Beside, Failure, Lacks, Message, System, beside, message, plain};
 pub use doctor::{
     Ailing, Broken, Finding, Manages, OwnEnvironment, OwnFault, OwnKind, ProjectKind, Severity,
     ailing, examine, is_environment, looked_at, own_environment, project_finding,
@@ -51,8 +51,34 @@ pub struct Detection {
     pub notes: Vec<Note>,
 }
 
+impl Detection {
+    /// The same where everything could be asked.
+    ///
+    /// # Errors
+    /// Where the system gave no more files or processes: what is not known for that reason would be taken for missing.
+    pub fn answered(self) -> Result<Self, Failure> {
+        match self.notes.iter().find(|note| note.code == notes::STARTS) {
+            None => Ok(self),
+            Some(note) => Err(Failure::NothingAnswers {
+                reason: note.message.clone(),
+                hint: note.hint.clone().unwrap_or_default(),
+            }),
+        }
+    }
+}
+
 /// Looks at the machine behind `system`. What cannot be found out is `None` and has a note.
 pub fn detect(system: &dyn System, tables: &Tables) -> Detection {
+    let lacks = Lacks::new(system);
+    let mut detection = looked(&lacks, tables);
+    if let Some((reason, hint)) = lacks.first() {
+        // Whatever else is noted may come of it.
+        detection.notes = vec![Note { code: notes::STARTS.to_owned(), message: reason, hint }];
+    }
+    detection
+}
+
+fn looked(system: &dyn System, tables: &Tables) -> Detection {
     let mut notes = Notes::default();
     let mounts = Mounts::read(system, &mut notes);
     let kernel = kernel(system, &mut notes);

@@ -44,7 +44,7 @@ aitk_system::codes! {
     NVIDIA = "AITK-D17";
     /// Windows lends WSL a GPU, and nothing here tells which one.
     DXG = "AITK-D18";
-    /// An interpreter is here, and could not be asked: no more processes or open files are allowed.
+    /// Something could not be asked, because no more processes or open files are allowed: what is not known may be there.
     STARTS = "AITK-D19";
 }
 

@@ -11,7 +11,7 @@ use aitk_env::{
 };
 use aitk_export::TargetList;
 use aitk_plan::{Catalog, EnvironmentPlan, Locks, Plan};
-use aitk_system::{Command, Message, System};
+use aitk_system::{Command, Failure, Message, System};
 use serde_json::Value;
 
 use crate::apt::{Apt, AptOutput};
@@ -227,8 +227,11 @@ impl<'a> Context<'a> {
     }
 
     /// The machine as it is now: a step of this run may have brought a Python or a tool.
-    pub(crate) fn machine_now(&self) -> Machine {
-        detect(self.system, &self.catalog.tables).machine
+    ///
+    /// # Errors
+    /// Where the system lets nothing be asked.
+    pub(crate) fn machine_now(&self) -> Result<Machine, Failure> {
+        Ok(detect(self.system, &self.catalog.tables).answered()?.machine)
     }
 }
 

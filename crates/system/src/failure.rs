@@ -51,6 +51,14 @@ pub enum Failure {
     /// A command could not be run, for the reason that is said.
     #[explain(code = "AITK-X08", exit(_0.exit()), say("{0}"), hint_if(_0.hint()))]
     Run(#[source] RunError),
+    /// Nothing can be found out about the machine: the system gives no more processes, files or memory.
+    #[explain(code = "AITK-C59", exit = TryAgain, say("{reason}"), hint("{hint}"))]
+    NothingAnswers {
+        /// What was asked, and what the system says.
+        reason: Message,
+        /// What gives more.
+        hint: Message,
+    },
     /// The run was interrupted, and continues where it stopped.
     #[explain(
         code = "AITK-X01",

@@ -28,6 +28,7 @@ pub mod forms;
 mod hand_on;
 mod inside;
 mod interrupt;
+mod lacks;
 mod message;
 mod nvml;
 pub mod paths;
@@ -66,6 +67,7 @@ use hand_on::hand_on;
 pub use inside::{inside, is_plain};
 pub use interrupt::{asked_to_stop, interrupted, listen as listen_for_interrupts};
 pub use jiff::Timestamp;
+pub use lacks::Lacks;
 pub use message::{
     Held, HeldAsItIs, HeldMessage, Message, ToMessage, Translate, maybe_sentence, sentence,
     sentences,

@@ -7,10 +7,10 @@ home=$(home_of plain)
 cp "$HERE/../support/tiny.toml" "$home/"
 chmod 644 "$home/tiny.toml"
 WISH=(--profile /home/plain/tiny.toml --manager venv)
-# `within COMMAND`: aitk by way of a shell that runs this first.
+# `within COMMAND`: aitk by way of a shell that runs this first (bash: dash cannot limit processes).
 within() {
     # shellcheck disable=SC2016 # expanded there
-    printf '#!/bin/sh\n%s\nexec aitk "$@"\n' "$1" >"$ROOT/usr/local/bin/within"
+    printf '#!/bin/bash\nset -e\n%s\nexec aitk "$@"\n' "$1" >"$ROOT/usr/local/bin/within"
     chmod 755 "$ROOT/usr/local/bin/within"
 }
 export SHOW=5

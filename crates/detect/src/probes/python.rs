@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{Command, DEFAULT_PATH, RunError, System, ToMessage, message, paths, with_each};
+use aitk_system::{Command, DEFAULT_PATH, Output, System, message, paths, with_each};
 
 use crate::PATIENCE;
 use crate::machine::Python;
@@ -19,18 +19,13 @@ pub(crate) fn probe(system: &dyn System, mounts: &Mounts, notes: &mut Notes) -> 
     let programs = programs(system, mounts);
     let found = with_each(&programs, |path| python(system, path));
     for (path, found) in programs.iter().zip(&found) {
-        match found {
-            Ok(Some(_)) => {}
-            Ok(None) => {
-                let message =
-                    message!("{} does not say its version, and is left out", path.display());
-                notes.add(notes::PYTHON, message, None);
-            }
-            Err(lack) => notes.add(notes::STARTS, lack.to_message(), lack.hint()),
+        if found.is_none() {
+            let message = message!("{} does not say its version, and is left out", path.display());
+            notes.add(notes::PYTHON, message, None);
         }
     }
     notes.source_in_words("python", message!("every python3 on PATH, asked for its version"));
-    found.into_iter().filter_map(Result::ok).flatten().collect()
+    found.into_iter().flatten().collect()
 }
 
 /// The real paths of every `python3` and `python3.N` on `PATH`, in its order but those of `python3`
@@ -85,23 +80,12 @@ fn is_interpreter(system: &dyn System, path: &Path) -> bool {
 }
 
 /// Asks an interpreter; `None` where it does not answer as one.
-///
-/// # Errors
-/// Where nothing can be started here, which says nothing of the interpreter.
-fn python(system: &dyn System, path: &Path) -> Result<Option<Python>, RunError> {
-    let Some(name) = path.to_str() else { return Ok(None) };
-    let output = match system.run(&Command::reads([name, "-V"]).timeout(PATIENCE)) {
-        Ok(output) if output.success() => output,
-        Err(error) if error.is_lack() => return Err(error),
-        _ => return Ok(None),
-    };
-    let version = output.stdout.trim().strip_prefix("Python ").map(str::to_owned);
-    let python =
-        version.map(|version| Python { path: path.to_owned(), version, externally_managed: false });
-    Ok(python.map(|python| Python {
-        externally_managed: is_externally_managed(system, &python),
-        ..python
-    }))
+fn python(system: &dyn System, path: &Path) -> Option<Python> {
+    let command = Command::reads([path.to_str()?, "-V"]).timeout(PATIENCE);
+    let output = system.run(&command).ok().filter(Output::success)?;
+    let version = output.stdout.trim().strip_prefix("Python ")?.to_owned();
+    let python = Python { path: path.to_owned(), version, externally_managed: false };
+    Some(Python { externally_managed: is_externally_managed(system, &python), ..python })
 }
 
 /// Whether the mark of PEP 668 lies in the standard library.

@@ -32,7 +32,7 @@ impl Ensure for Environment {
         let builds_here =
             cx.is_local && cx.locked.is_none() && !wanted.request.manager.brings_python();
         let without = ExecError::from(EnvError::NoPython);
-        if builds_here && cx.machine_now().python.is_empty() && !comes_later(plan, &without) {
+        if builds_here && cx.machine_now()?.python.is_empty() && !comes_later(plan, &without) {
             return Err(without);
         }
         let resolved = resolve(cx, plan)?;
@@ -59,7 +59,7 @@ impl Ensure for Environment {
         accept(cx, wanted)?;
         let check = judged(cx, wanted, step, depth)?;
         let needs_one = check.clone().for_apply() != CheckOutcome::Holds
-            && without_python(cx, plan, &wanted.request);
+            && without_python(cx, plan, &wanted.request)?;
         Ok(check.helped_by(needs_one.then(|| Remedy::Do(get_python()))))
     }
 
@@ -98,16 +98,20 @@ fn judged(
 }
 
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
-fn without_python(cx: &Context<'_>, plan: &Plan, request: &EnvironmentRequest) -> bool {
+fn without_python(
+    cx: &Context<'_>,
+    plan: &Plan,
+    request: &EnvironmentRequest,
+) -> Result<bool, ExecError> {
     let comes = |step: &&Step| step.is::<AptPackages>();
-    !request.manager.brings_python()
+    Ok(!request.manager.brings_python()
         && cx.is_local
         && cx.machine.python.is_empty()
-        && cx.machine_now().python.is_empty()
+        && cx.machine_now()?.python.is_empty()
         && plan.steps.iter().filter(comes).all(|step| {
             step.status == Status::Blocked
                 || matches!(behaviour(&step.action).check(cx, plan, step), Ok(CheckOutcome::Holds))
-        })
+        }))
 }
 
 /// The generation in use, if it was built for the same wishes, whether or not it still works.

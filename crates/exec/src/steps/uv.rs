@@ -66,7 +66,7 @@ impl Ensure for Uv {
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
-        let machine = cx.machine_now();
+        let machine = cx.machine_now()?;
         let total = work.step.download.unwrap_or(0);
         let progress = Incoming::new(&work.step.id, total, work.reporter);
         let uv = fetch_uv(cx.system, &machine, cx.catalog, cx.settings, &progress)?;

@@ -87,7 +87,7 @@ impl Backend for Venv {
         settings: &Settings,
         progress: &dyn FetchProgress,
     ) -> Result<Option<PathBuf>, EnvError> {
-        let here = detect(system, &catalog.tables).machine;
+        let here = detect(system, &catalog.tables).answered()?.machine;
         Ok(Some(fetch_uv_wheel(system, &here, catalog, settings, progress)?.0))
     }
 
@@ -101,7 +101,7 @@ impl Backend for Venv {
     }
 
     fn solve(&self, site: &Site<'_>, request: &EnvironmentRequest) -> Result<Lock, EnvError> {
-        let found = interpreter(site.system, request).filter(|_| site.is_local);
+        let found = interpreter(site.system, request)?.filter(|_| site.is_local);
         let python = match (found.as_ref().and_then(version_of), &request.python) {
             (Some(found), _) => found,
             (None, Some(python)) => python.clone(),
@@ -304,15 +304,21 @@ const OWN: u64 = 3_400;
 const SYSTEM_PYTHON: &str = "/usr/bin/python3";
 
 /// The interpreter that is asked for, if it is there by now: a step of this run may have brought it.
-fn interpreter(system: &dyn System, request: &EnvironmentRequest) -> Option<Python> {
+///
+/// # Errors
+/// Where the system lets nothing be asked.
+fn interpreter(
+    system: &dyn System,
+    request: &EnvironmentRequest,
+) -> Result<Option<Python>, EnvError> {
     let wanted = request.interpreter.as_deref().unwrap_or(SYSTEM_PYTHON);
     let is_match = |python: &Python| python.path == Path::new(wanted) || wanted == SYSTEM_PYTHON;
-    let found = detect(system, &Tables::default()).machine.python.into_iter().find(is_match);
+    let machine = detect(system, &Tables::default()).answered()?.machine;
     // That of an environment is none of the machine's; whoever names it knows its version.
-    found.or_else(|| {
+    Ok(machine.python.into_iter().find(is_match).or_else(|| {
         let version = request.python.clone().filter(|_| system.exists(wanted))?;
         Some(Python { path: wanted.into(), version, ..Python::default() })
-    })
+    }))
 }
 
 /// `3.12`
@@ -322,7 +328,7 @@ fn version_of(python: &Python) -> Option<String> {
 
 /// Whether the interpreter came for which packages were resolved while there was none.
 fn is_as_planned(system: &dyn System, request: &EnvironmentRequest) -> Result<(), EnvError> {
-    let found = interpreter(system, request).as_ref().and_then(version_of);
+    let found = interpreter(system, request)?.as_ref().and_then(version_of);
     match (found, &request.python) {
         (None, _) => Err(EnvError::NoPython),
         (Some(found), Some(planned)) if found != *planned => {
@@ -334,7 +340,7 @@ fn is_as_planned(system: &dyn System, request: &EnvironmentRequest) -> Result<()
 
 /// An installed uv, or at least one in the cache.
 fn uv_of(site: &Site<'_>) -> Result<UvProgram, EnvError> {
-    let machine = detect(site.local, &Tables::default()).machine;
+    let machine = detect(site.local, &Tables::default()).answered()?.machine;
     fetch_uv(site.local, &machine, site.catalog, site.local_settings, &Quiet)
 }
 
