@@ -22,7 +22,8 @@ use crate::Settings;
 use crate::archive::read_members;
 use crate::backend::backend;
 use crate::error::EnvError;
-use crate::fetch::{forget, hash_of, hex, keep};
+use crate::fetch::{forget, keep};
+use crate::sha256::{hash_of, hex};
 
 const MANIFEST: &str = "manifest.json";
 /// What its manifest calls it.

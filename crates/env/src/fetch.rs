@@ -27,6 +27,7 @@ use crate::error::EnvError;
 use crate::http::{HttpClient, HttpRefusal, cause, is_secure, unreachable};
 use crate::received::note_received;
 use crate::runtime::block_on;
+use crate::sha256::hex;
 
 /// How many downloads run at a time.
 const PARALLEL: usize = 8;
@@ -428,16 +429,4 @@ fn hash_of_part(part: &Path, hasher: &mut Sha256) -> std::io::Result<u64> {
         hasher.update(&buffer[..read]);
         length += read as u64;
     }
-}
-
-/// The hash of a whole file.
-pub(crate) fn hash_of(path: &Path) -> std::io::Result<String> {
-    let mut hasher = Sha256::new();
-    File::open(path)?;
-    hash_of_part(path, &mut hasher)?;
-    Ok(hex(&hasher.finalize()))
-}
-
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -4,7 +4,6 @@
 //! the time of its last change. The seal is its hash, or where it leads if it is a link; what may change with use has
 //! none.
 
-use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use aitk_plan::names;
@@ -13,6 +12,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::sha256::sha256;
 use crate::text;
 
 /// Stands before where a link leads; no hash begins so.
@@ -167,19 +167,9 @@ fn seal(system: &dyn System, place: &Path, stat: &Stat) -> Option<String> {
     }
 }
 
-/// The hash of a file. A library of a framework may be larger than the memory that is free.
+/// The hash of a file as wheels write it.
 fn content(system: &dyn System, place: &Path) -> Option<String> {
-    let mut content = system.open(place).ok()?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        match content.read(&mut buffer) {
-            Ok(0) => return Some(URL_SAFE_NO_PAD.encode(hash.finalize())),
-            Ok(read) => hash.update(&buffer[..read]),
-            Err(error) if error.kind() == ErrorKind::Interrupted => {}
-            Err(_) => return None,
-        }
-    }
+    Some(URL_SAFE_NO_PAD.encode(sha256(system.open(place).ok()?).ok()?))
 }
 
 #[cfg(test)]

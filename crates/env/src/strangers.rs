@@ -1,12 +1,13 @@
 //! What of a built environment is neither aitk's nor a package's: notebooks and other files of the user's.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use aitk_plan::{Manager, names};
 use aitk_system::{FileKind, System};
 
 use crate::backend::backend;
+use crate::text;
 
 /// Entries at the top of an environment that its manager or aitk makes.
 const TOP: [&str; 12] = [
@@ -29,36 +30,45 @@ const BUSY: [&str; 5] = ["conda-meta", "etc/jupyter", "pkgs", "share/jupyter", "
 /// Files of the user's in an environment, relative to it; a folder in which there is nothing else is named as a whole.
 pub fn strangers(system: &dyn System, root: &Path) -> Vec<PathBuf> {
     let known = known(system, root);
-    let folders =
-        known.iter().flat_map(|file| file.ancestors().skip(1)).map(Path::to_owned).collect();
+    let mut folders = HashSet::new();
+    for file in &known {
+        let mut above = file.as_str();
+        while let Some((folder, _)) = above.rsplit_once('/') {
+            if !folders.insert(folder) {
+                break;
+            }
+            above = folder;
+        }
+    }
     let mut found = Vec::new();
-    Look { system, root, known: &known, folders: &folders }.search(Path::new(""), &mut found);
+    Look { system, root, known: &known, folders: &folders }.search("", &mut found);
     found
 }
 
 struct Look<'a> {
     system: &'a dyn System,
     root: &'a Path,
-    known: &'a BTreeSet<PathBuf>,
+    known: &'a HashSet<String>,
     /// Those that a known file is in.
-    folders: &'a BTreeSet<PathBuf>,
+    folders: &'a HashSet<&'a str>,
 }
 
 impl Look<'_> {
-    fn search(&self, folder: &Path, found: &mut Vec<PathBuf>) {
+    fn search(&self, folder: &str, found: &mut Vec<PathBuf>) {
         for name in self.system.list(&self.root.join(folder)).unwrap_or_default() {
-            let path = folder.join(&name);
-            let kind = self.system.stat(&self.root.join(&path)).map(|stat| stat.kind);
-            if self.known.contains(&path) || comes_along(folder, &name) {
+            let path = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
+            if self.known.contains(&path) || comes_along(Path::new(folder), &name) {
                 continue;
             }
-            match kind {
-                Ok(FileKind::Dir) if self.folders.contains(&path) || leads_to_busy(&path) => {
+            match self.system.stat(&self.root.join(&path)).map(|stat| stat.kind) {
+                Ok(FileKind::Dir)
+                    if self.folders.contains(&*path) || leads_to_busy(Path::new(&path)) =>
+                {
                     self.search(&path, found);
                 }
                 // An empty folder holds nothing to be kept.
-                Ok(FileKind::Dir) if self.is_empty(&path) => {}
-                _ => found.push(path),
+                Ok(FileKind::Dir) if self.is_empty(Path::new(&path)) => {}
+                _ => found.push(path.into()),
             }
         }
     }
@@ -100,17 +110,17 @@ fn leads_to_busy(path: &Path) -> bool {
 }
 
 /// Every file that aitk or a package lists, whoever has installed the package.
-fn known(system: &dyn System, root: &Path) -> BTreeSet<PathBuf> {
-    let mut known = BTreeSet::from(["pyvenv.cfg", "bin/python"].map(PathBuf::from));
+fn known(system: &dyn System, root: &Path) -> HashSet<String> {
+    let mut known = HashSet::from(["pyvenv.cfg", "bin/python"].map(str::to_owned));
     let list = system.text(root.join("aitk-files.txt")).unwrap_or_default();
     let files = list.lines().filter(|line| !line.starts_with("# "));
     let files = files.filter_map(|line| line.split('\t').next());
-    known.extend(files.filter(|file| names::relative_path::fits(file)).map(PathBuf::from));
+    known.extend(files.filter(|file| names::relative_path::fits(file)).map(str::to_owned));
     for manager in Manager::ALL {
         let backend = backend(manager);
         for one in backend.installed(system, root) {
-            known.extend(backend.paths(system, root, &one).into_iter().map(PathBuf::from));
-            known.insert(one.record);
+            known.extend(backend.paths(system, root, &one));
+            known.insert(text(&one.record));
         }
     }
     known

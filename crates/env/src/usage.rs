@@ -1,8 +1,8 @@
 //! What folders take on the disk: a file with several names takes its room once, and gives it back only with the last of
 //! them.
 
-use std::collections::BTreeMap;
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
 
 use aitk_system::{FileKind, Stat, System};
 
@@ -32,23 +32,31 @@ impl Usage {
 
     /// Adds what a file or a whole folder takes; what is not there takes nothing.
     pub fn add(&mut self, system: &dyn System, path: &Path) {
+        self.add_but(system, path, &BTreeSet::new());
+    }
+
+    /// The same without what stays of it: these files and folders.
+    pub fn add_but(&mut self, system: &dyn System, path: &Path, stays: &BTreeSet<PathBuf>) {
         if let Ok(stat) = system.stat(path) {
             self.count(&stat);
             if stat.kind == FileKind::Dir {
-                self.add_below(system, path);
+                self.add_below(system, path, stays);
             }
         }
     }
 
-    fn add_below(&mut self, system: &dyn System, folder: &Path) {
+    fn add_below(&mut self, system: &dyn System, folder: &Path, stays: &BTreeSet<PathBuf>) {
         let names = system.list(folder).unwrap_or_default();
         let below: Vec<_> = names.iter().map(String::as_str).collect();
         let stats = system.stat_all(folder, &below);
         for (name, stat) in names.iter().zip(stats) {
             let Ok(stat) = stat else { continue };
+            if !stays.is_empty() && stays.contains(&folder.join(name)) {
+                continue;
+            }
             self.count(&stat);
             if stat.kind == FileKind::Dir {
-                self.add_below(system, &folder.join(name));
+                self.add_below(system, &folder.join(name), stays);
             }
         }
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use aitk_env::{
-    CACHE, Environments, Generation, Running, Settings, State, Usage, running, unneeded, uv_wheel,
+    CACHE, Environments, Generation, Running, Settings, Usage, running, unneeded, uv_wheel,
 };
 use aitk_plan::{Catalog, Lock};
 use aitk_system::{Message, System, Timestamp, inside, message};
@@ -66,17 +66,14 @@ pub struct Around<'a> {
 }
 
 /// Looks what goes.
-///
-/// # Errors
-/// Where an environment cannot be looked at.
-pub fn cleaning(around: &Around<'_>, keeps: Keeps) -> Result<Cleaning, ExecError> {
+pub fn cleaning(around: &Around<'_>, keeps: Keeps) -> Cleaning {
     let Around { system, settings, state, .. } = around;
     let mut cleaning = Cleaning::default();
     let running = running(*system, &settings.data);
     let mut locks = Vec::new();
     let mut runs = BTreeSet::new();
     for env in system.list(&settings.data.join("envs")).unwrap_or_default() {
-        for one in judged(around, keeps, &env, &running)? {
+        for one in judged(around, keeps, &env, &running) {
             let path = one.generation.path().to_owned();
             let goes = match one.stays {
                 None => generation_goes(&path, around.places, *system),
@@ -109,7 +106,7 @@ pub fn cleaning(around: &Around<'_>, keeps: Keeps) -> Result<Cleaning, ExecError
     cleaning.generations.iter().for_each(|goes| usage.add(*system, &goes.path));
     cleaning.files.iter().for_each(|path| usage.add(*system, path));
     cleaning.bytes = usage.own();
-    Ok(cleaning)
+    cleaning
 }
 
 /// A generation, and why it stays: with words where its age would let it go, without where that is as it should be.
@@ -123,7 +120,7 @@ fn judged(
     keeps: Keeps,
     env: &str,
     running: &BTreeMap<PathBuf, Vec<Running>>,
-) -> Result<Vec<Judged>, ExecError> {
+) -> Vec<Judged> {
     let Around { system, settings, state, .. } = around;
     let environments = Environments::new(&settings.data, env);
     let before = environments.before(*system);
@@ -139,7 +136,7 @@ fn judged(
     let mut whole = 0;
     let mut judged = Vec::new();
     for generation in all {
-        let half = matches!(generation.state(*system)?, State::Half);
+        let half = generation.is_half(*system);
         whole += usize::from(!half);
         let is_back_or_forth = before.as_ref() == Some(&generation)
             || !half && left.as_ref() == Some(&generation.folder());
@@ -158,7 +155,7 @@ fn judged(
         };
         judged.push(Judged { generation, stays });
     }
-    Ok(judged)
+    judged
 }
 
 /// When each generation was last made the one in use, or ceased to be; else when it was built.

@@ -2,12 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
+use aitk_env::file_hash;
 use aitk_system::System;
 
 use crate::error::ExecError;
 use crate::places::Places;
 use crate::receipt::{Object, Provenance, Receipt, ReceiptEntry};
-use crate::steps::{hash, hash_of};
+use crate::steps::hash_of;
 
 /// Lays files beside the link to this program, where that is aitk's: each where nothing stands, or what aitk has laid there
 /// and nobody has changed since. The receipt knows of each before it is there. How many were written.
@@ -27,7 +28,7 @@ pub fn lay(
     }
     let is_new = |(path, text): &&(PathBuf, String)| {
         let noted = receipt.objects.get(&key(path)).and_then(|object| object.detail.as_deref());
-        match hash(path, system) {
+        match file_hash(path, system) {
             None => system.stat(path).is_err(),
             Some(there) => noted == Some(&there) && there != hash_of(text.as_bytes()),
         }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use aitk_env::{Environments, Generation, on_disk, strangers};
+use aitk_env::{Environments, Generation, Usage, file_hash, strangers};
 use aitk_plan::{Manager, SWAP_FILE, gpu_groups};
 use aitk_system::{Command, FileKind, Message, System, inside, message, sweep};
 
@@ -13,7 +13,7 @@ use crate::error::ExecError;
 use crate::places::{Places, Thing, UNITS, services, shell_files, system_files};
 use crate::receipt::{Object, Provenance, Receipt, ReceiptEntry};
 use crate::steps::{
-    Cleared, Undo, cleared, hash, is_marked, is_masked, kept_kernel, kernel_python, own_sources,
+    Cleared, Undo, cleared, is_marked, is_masked, kept_kernel, kernel_python, own_sources,
     service_notes, services_of_others, swap_is_marked, undo,
 };
 
@@ -199,15 +199,13 @@ impl Removal {
         self.goes.is_empty() && self.root.iter().all(|undo| undo.commands.is_empty())
     }
 
-    /// How many bytes the files take that go, and what of the cache goes with them; what a cache that stays shares with
-    /// them is counted as well.
-    pub fn bytes(&self, cache: &[PathBuf], system: &dyn System) -> u64 {
-        let mut counted = BTreeSet::new();
-        let whole = self.goes.iter().filter(|goes| !goes.lines_only);
-        let whole = whole.map(|goes| (&goes.path, &goes.keeps));
-        let nothing = BTreeSet::new();
-        let all = whole.chain(cache.iter().map(|path| (path, &nothing)));
-        all.map(|(path, keeps)| bytes_below(path, keeps, &mut counted, system)).sum()
+    /// What goes takes on the disk.
+    pub fn usage(&self, system: &dyn System) -> Usage {
+        let mut usage = Usage::default();
+        for goes in self.goes.iter().filter(|goes| !goes.lines_only) {
+            usage.add_but(system, &goes.path, &goes.keeps);
+        }
+        usage
     }
 
     /// Names what may be aitk's besides, and bears no mark: where a receipt was lost that had told of it.
@@ -351,10 +349,13 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
         }
         Thing::Uv(path) => {
             let noted = detail.filter(|detail| detail.len() == 64);
-            goes(noted.is_none_or(|noted| hash(path, system).as_deref() == Some(noted)), changed())
+            goes(
+                noted.is_none_or(|noted| file_hash(path, system).as_deref() == Some(noted)),
+                changed(),
+            )
         }
         Thing::Kernel(path) => {
-            let same = detail.is_none_or(|noted| hash(path, system).as_deref() == Some(noted));
+            let same = detail.is_none_or(|noted| file_hash(path, system).as_deref() == Some(noted));
             goes(same && is_our_kernel(path, places, system), changed())
         }
         Thing::Program(path) => {
@@ -363,7 +364,7 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
             goes(same, changed())
         }
         Thing::Laid(path) => {
-            goes(detail.is_some() && hash(path, system).as_deref() == detail, changed())
+            goes(detail.is_some() && file_hash(path, system).as_deref() == detail, changed())
         }
         Thing::Lines(path) => match cleared(path, detail, system) {
             _ if !is_marked(path, system) => Fate::Gone,
@@ -524,24 +525,6 @@ fn clear(path: &Path, keeps: &BTreeSet<PathBuf>, system: &dyn System) -> io::Res
     Ok(())
 }
 
-fn bytes_below(
-    path: &Path,
-    keeps: &BTreeSet<PathBuf>,
-    counted: &mut BTreeSet<(u64, u64)>,
-    system: &dyn System,
-) -> u64 {
-    let Ok(stat) = system.stat(path) else { return 0 };
-    match stat.kind {
-        _ if keeps.contains(path) => 0,
-        FileKind::Dir => {
-            let names = system.list(path).unwrap_or_default().into_iter();
-            names.map(|name| bytes_below(&path.join(name), keeps, counted, system)).sum()
-        }
-        _ if counted.insert((stat.dev, stat.ino)) => on_disk(stat.size),
-        _ => 0,
-    }
-}
-
 /// Folders of aitk's own that are left empty go as well, and what a run that was killed was about to put in place.
 ///
 /// # Errors
@@ -672,7 +655,7 @@ mod tests {
                 .insert(program, Object { detail: Some("/opt/aitk".to_owned()), ..object });
             for (key, object) in &mut receipt.objects {
                 if key.ends_with("/uv") || key.ends_with("kernel.json") {
-                    object.detail = hash(Path::new(key.strip_prefix("path:").unwrap()), &Real);
+                    object.detail = file_hash(Path::new(key.strip_prefix("path:").unwrap()), &Real);
                 }
             }
             receipt

@@ -26,7 +26,7 @@ pub struct CleaningReport<'a> {
     files: &'a [PathBuf],
     /// What stays, and why.
     kept: Vec<KeptInfo<'a>>,
-    /// What comes free at most.
+    /// What comes free.
     bytes: u64,
     /// Whether it is only shown.
     dry_run: bool,
@@ -58,7 +58,7 @@ pub fn run(
         arch: &session.machine.arch,
     };
     let keeps = Keeps { generations: args.keep.into(), no_cache: args.cache, older: args.older };
-    let cleaning = cleaning(&around, keeps)?;
+    let cleaning = cleaning(&around, keeps);
     let mut data = CleaningReport {
         generations: cleaning.generations.iter().map(|goes| goes.path.as_path()).collect(),
         files: &cleaning.files,

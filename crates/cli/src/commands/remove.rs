@@ -56,7 +56,7 @@ pub struct MachineRemoval<'a> {
     system_packages: &'a [String],
     /// Whether it is only shown.
     dry_run: bool,
-    /// What comes free at most.
+    /// What comes free.
     bytes: u64,
     /// What came free; only where something was taken away.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -105,10 +105,10 @@ pub fn run(
     let system = brought(&receipt, &**local);
     let as_root = session.machine.privilege.root;
     let commands = of_root(&removal, as_root);
-    let bytes = room(&removal, &session, args.all);
-    let told = in_all(&removal, &commands, &system, args.dry_run, bytes);
+    let room = Room::of(&removal, &session, args.all);
+    let told = in_all(&removal, &commands, &system, args.dry_run, room.comes_free);
     if !output.json {
-        show(&removal, bytes, &system, &session, output);
+        show(&removal, &room, &system, &session, args.dry_run, output);
     }
     if removal.is_empty() && !args.dry_run {
         prune_empty(&places, &**local)?;
@@ -140,11 +140,24 @@ pub fn run(
     Ok(ExitCode::SUCCESS)
 }
 
-/// The bytes that come free, with those of the cache where `all` of that goes.
-fn room(removal: &Removal, session: &Session, all: bool) -> u64 {
-    let cache = Some(&session.settings.cache).filter(|_| all);
-    let cache = cache.map(|cache| whole_cache(&*session.local, cache)).unwrap_or_default();
-    removal.bytes(&cache, &*session.local)
+/// What comes free, in bytes.
+struct Room {
+    comes_free: u64,
+    /// With a cache that stays as well.
+    with_cache: u64,
+}
+
+impl Room {
+    fn of(removal: &Removal, session: &Session, all: bool) -> Self {
+        let system = &*session.local;
+        let mut usage = removal.usage(system);
+        let alone = usage.own();
+        whole_cache(system, &session.settings.cache)
+            .iter()
+            .for_each(|path| usage.add(system, path));
+        let with_cache = usage.own();
+        Self { comes_free: if all { with_cache } else { alone }, with_cache }
+    }
 }
 
 /// What is taken away, as it is told before.
@@ -294,7 +307,14 @@ pub fn places(session: &Session, receipt: &Receipt) -> Places {
 }
 
 /// What goes, and what stays and why.
-fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, output: &Console) {
+fn show(
+    removal: &Removal,
+    room: &Room,
+    system: &[String],
+    session: &Session,
+    dry_run: bool,
+    output: &Console,
+) {
     let as_root = session.machine.privilege.root;
     let is_page = |goes: &&Goes| {
         let name = goes.path.file_name().unwrap_or_default().to_string_lossy();
@@ -332,8 +352,15 @@ fn show(removal: &Removal, bytes: u64, system: &[String], session: &Session, out
         output.say(styled(DIM, said(stay)));
         output.say(styled(DIM, format!("  sudo apt-get remove {}", system.join(" "))));
     }
-    if bytes > 0 {
-        output.say(message!("  up to {} come free", Bytes(bytes)));
+    if room.comes_free > 0 {
+        output.say(message!("  {} come free", Bytes(room.comes_free)));
+    }
+    if dry_run && room.with_cache > room.comes_free {
+        let (more, cache) = (room.with_cache - room.comes_free, session.settings.cache.display());
+        output.say(message!(
+            "  {} more with what is in {cache}, which `--all` takes too",
+            Bytes(more)
+        ));
     }
 }
 

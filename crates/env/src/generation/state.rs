@@ -31,17 +31,21 @@ impl State {
 }
 
 impl Generation {
+    /// Whether it was not built to its end. What is in use has been whole.
+    pub fn is_half(&self, system: &dyn System) -> bool {
+        self.record(system).is_none() && !Environments::beside(self).in_use(system, self)
+    }
+
     /// In which state it is: every file is looked at, and none is read.
     ///
     /// # Errors
     /// Where the list of files cannot be read.
     pub fn state(&self, system: &dyn System) -> Result<State, EnvError> {
+        if self.is_half(system) {
+            return Ok(State::Half);
+        }
         let mut faults = self.faults(system);
-        let Some(record) = self.record(system) else {
-            // What is in use has been whole.
-            let in_use = Environments::beside(self).in_use(system, self);
-            return Ok(if in_use { State::Damaged(faults) } else { State::Half });
-        };
+        let Some(record) = self.record(system) else { return Ok(State::Damaged(faults)) };
         let steps = record.layers.keys().map(|step| Some(step.as_str()));
         for step in std::iter::once(None).chain(steps) {
             faults.extend(self.faults_in(system, step, Depth::Sizes)?);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use aitk_env::backend;
+use aitk_env::{backend, file_hash};
 use aitk_export::{Judge, Level};
 use aitk_plan::step::Judges;
 use aitk_plan::{
@@ -12,7 +12,7 @@ use aitk_plan::{
 use aitk_system::{Command, DEFAULT_PATH, Message, message};
 
 use super::check::proven;
-use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, hash, may_download};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, may_download};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::project::ProjectRecord;
@@ -58,7 +58,7 @@ fn cases<'a>(
 fn claim(judges: &Judges, cx: &Context<'_>, plan: &Plan) -> Result<Option<String>, ExecError> {
     let folder = Path::new(&judges.folder);
     let Some(record) = ProjectRecord::read(folder, cx.system)? else { return Ok(None) };
-    let files = record.file.iter().map(|file| hash(&folder.join(&file.path), cx.system));
+    let files = record.file.iter().map(|file| file_hash(&folder.join(&file.path), cx.system));
     let cases = cases(judges, cx, plan)?;
     let tools: Vec<_> = cases.iter().map(|case| (case.tool, &case.judge.files)).collect();
     Ok(Some(digest_of(&(tools, files.collect::<Vec<_>>()))))

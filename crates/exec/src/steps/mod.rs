@@ -35,7 +35,7 @@ mod unavailable;
 mod undo;
 mod uv;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aitk_env::{Depth, EnvError};
 use aitk_plan::{
@@ -230,11 +230,6 @@ pub(crate) fn may_change(cx: &Context<'_>, what: &Message) -> Result<Permit, Exe
 /// The same for downloads.
 pub(crate) fn may_download(cx: &Context<'_>, what: &Message) -> Result<bool, ExecError> {
     Ok(may_change(cx, what)? == Permit::Granted)
-}
-
-/// The SHA-256 of a file, by which it is told later whether it still is as it was made.
-pub(crate) fn hash(path: &Path, system: &dyn System) -> Option<String> {
-    Some(hash_of(&system.read(path).ok()?))
 }
 
 pub(crate) fn hash_of(bytes: &[u8]) -> String {

@@ -1,14 +1,15 @@
 //! A file of the system says what it should.
 
-use aitk_system::{System, message};
 use std::path::Path;
 
+use aitk_env::file_hash;
 use aitk_plan::step::SystemFile;
 use aitk_plan::{Plan, Step};
+use aitk_system::{System, message};
 
 use super::root::{self, RootAction};
 use super::{
-    CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, hash, hash_of, help_where_refused,
+    CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, hash_of, help_where_refused,
     with_what_was,
 };
 use crate::context::Context;
@@ -84,7 +85,7 @@ impl Ensure for SystemFile {
         let ours = |(known, content): (String, String)| {
             Path::new(&known) == path && content.as_bytes() == there
         };
-        let is_there = |hash_of_it: &str| hash(path, system).as_deref() == Some(hash_of_it);
+        let is_there = |hash_of_it: &str| file_hash(path, system).as_deref() == Some(hash_of_it);
         let noted = detail.is_some_and(|detail| detail.split(' ').any(is_there));
         if noted || system_files().any(ours) {
             return Some((vec![root::delete([path])], None));

@@ -1,11 +1,13 @@
 //! The pinned uv is there, or the one that the user names.
 
-use aitk_env::{Depth, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_uv, uv_wheel};
+use aitk_env::{
+    Depth, cached_uv, fetch_uv, file_hash, find_uv, install_uv, note_of, own_uv, uv_wheel,
+};
 use aitk_plan::step::Uv;
 use aitk_plan::{Package, Plan, Step};
 use aitk_system::{Message, message};
 
-use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, hash, not_ours};
+use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, not_ours};
 use crate::context::Context;
 use crate::error::ExecError;
 use crate::report::Incoming;
@@ -74,7 +76,7 @@ impl Ensure for Uv {
         // The one that the user names stays the user's.
         let ours = cx.settings.uv.is_none().then(|| [path.clone(), note_of(&path)]);
         let ours = ours.into_iter().flatten();
-        Ok(ours.map(|path| ReceiptEntry::path(&path, hash(&path, cx.system))).collect())
+        Ok(ours.map(|path| ReceiptEntry::path(&path, file_hash(&path, cx.system))).collect())
     }
 
     /// Whatever is among aitk's tools.

@@ -28,9 +28,10 @@ use super::contents::{self, Together};
 use crate::Settings;
 use crate::archive::unpack_conda;
 use crate::error::EnvError;
-use crate::fetch::{self, FetchProgress, Quiet, fetch_each, hash_of};
+use crate::fetch::{self, FetchProgress, Quiet, fetch_each};
 use crate::http::HttpClient;
 use crate::runtime::block_on_threads;
+use crate::sha256::hash_of;
 
 /// Where archives are kept as they were downloaded.
 pub(super) fn archives(settings: &Settings) -> PathBuf {

@@ -28,9 +28,10 @@ pub use uv::{UvProgram, cached_uv, fetch_uv, find_uv, install_uv, note_of, own_u
 use super::common::{Backend, ChosenBuild, Footprint, InstalledPackage, Own, Site, lacks, suits};
 use super::dist_info::{self, flattened, site_packages, sized_lines};
 use crate::error::EnvError;
-use crate::fetch::{FetchProgress, Quiet, fetch_all, hash_of};
+use crate::fetch::{FetchProgress, Quiet, fetch_all};
 use crate::http::HttpClient;
 use crate::inside::Inside;
+use crate::sha256::hash_of;
 use crate::{Settings, text, uv_cache};
 
 #[derive(Debug)]

@@ -18,10 +18,11 @@ use super::sources::WAYS_OF_PIP;
 use crate::backend::conda::fetch_program;
 use crate::certificates::{file_for_children, tell};
 use crate::error::EnvError;
-use crate::fetch::{FetchProgress, fetch_all, hash_of};
+use crate::fetch::{FetchProgress, fetch_all};
 use crate::http::{HESITATION, HttpClient};
 use crate::place::{place, unpack};
 use crate::runtime::block_on;
+use crate::sha256::hash_of;
 use crate::{Settings, text};
 
 /// How long a program may take to say its version.
