@@ -398,6 +398,28 @@ pub enum ExecError {
         /// What that run left in the lock's file.
         holder: String,
     },
+    /// Another run, perhaps of another user, is writing the project in this folder or taking it away.
+    #[explain(
+        code = "AITK-X42",
+        exit = TryAgain,
+        say("another run of aitk is at work on the project in {folder}"),
+        hint("wait until it is done; then run the same command again")
+    )]
+    ProjectBusy {
+        /// The project's folder.
+        folder: PathBuf,
+    },
+    /// Somebody has changed the project since you were shown what would become of its files: nothing of it was touched.
+    #[explain(
+        code = "AITK-X43",
+        exit = Pending,
+        say("the project in {folder} has changed since the plan was shown"),
+        hint("run the same command again, and look at what it shows now")
+    )]
+    ProjectChanged {
+        /// The project's folder.
+        folder: PathBuf,
+    },
     /// What can fail anywhere.
     #[explain(transparent)]
     System(#[from] Failure),

@@ -51,6 +51,9 @@ impl<S: System> System for Deny<S> {
     fn hold(&self, path: &Path, _: &str) -> io::Result<Option<Hold>> {
         Err(denied(&message!("lock {}", path)))
     }
+    fn hold_folder(&self, folder: &Path) -> io::Result<Option<Hold>> {
+        Err(denied(&message!("lock {}", folder)))
+    }
     fn permit(&self, change: &Message) -> io::Result<Permit> {
         Err(denied(change))
     }

@@ -68,6 +68,9 @@ macro_rules! hand_on {
         fn hold(&$own, path: &Path, note: &str) -> io::Result<Option<Hold>> {
             $inner.hold(path, note)
         }
+        fn hold_folder(&$own, folder: &Path) -> io::Result<Option<Hold>> {
+            $inner.hold_folder(folder)
+        }
         fn permit(&$own, change: &Message) -> io::Result<Permit> {
             $inner.permit(change)
         }

@@ -238,6 +238,9 @@ pub trait System: Send + Sync {
     /// one of the user's own; anything else in its place is an error, and stays as it is.
     /// `None` when somebody else has it. `note` is left in the file for them to read.
     fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>>;
+    /// The same with a folder that is there, in which several users may work: whoever may read it can take the lock. Where
+    /// a file system of a network locks no folder, nobody is kept apart.
+    fn hold_folder(&self, folder: &Path) -> io::Result<Option<Hold>>;
     /// Asks before a change that this trait cannot make itself, such as a download.
     fn permit(&self, change: &Message) -> io::Result<Permit>;
 }

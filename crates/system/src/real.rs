@@ -196,16 +196,23 @@ impl System for Real {
             .custom_flags(no_links() | nonblocking())
             .open(path)?;
         refuse_others(&file.metadata()?)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(fs::TryLockError::WouldBlock) => return Ok(None),
-            Err(fs::TryLockError::Error(error)) => return Err(error),
+        if !is_locked(&file)? {
+            return Ok(None);
         }
         file.set_len(0)?;
         file.write_all(note.as_bytes())?;
-        // Commands inherit the lock, so that a run whose head was killed still counts while its hands work.
-        rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
-        Ok(Some(Hold { _file: Some(file) }))
+        held(file)
+    }
+
+    fn hold_folder(&self, folder: &Path) -> io::Result<Option<Hold>> {
+        let flags = rustix::fs::OFlags::DIRECTORY.bits() as i32 | no_links();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(folder)?;
+        match is_locked(&file) {
+            Ok(false) => Ok(None),
+            Ok(true) => held(file),
+            Err(error) if locks_nothing(&error) => Ok(Some(Hold { _file: None })),
+            Err(error) => Err(error),
+        }
     }
 
     fn permit(&self, _: &Message) -> io::Result<Permit> {
@@ -272,6 +279,27 @@ fn refuse_others(meta: &fs::Metadata) -> io::Result<()> {
             message!("it is no plain file of this user's own"),
         )),
     }
+}
+
+/// Whether a file system, of a network, locks nothing that is open for reading only.
+fn locks_nothing(error: &io::Error) -> bool {
+    use rustix::io::Errno;
+    matches!(Errno::from_io_error(error), Some(Errno::BADF | Errno::NOLCK | Errno::OPNOTSUPP))
+}
+
+/// Locks a file; false where somebody else has.
+fn is_locked(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(fs::TryLockError::WouldBlock) => Ok(false),
+        Err(fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// Commands inherit the lock, so that a run whose head was killed still counts while its hands work.
+fn held(file: File) -> io::Result<Option<Hold>> {
+    rustix::io::fcntl_setfd(&file, rustix::io::FdFlags::empty())?;
+    Ok(Some(Hold { _file: Some(file) }))
 }
 
 /// The content of a regular file. Most of /proc and /sys say that they are empty, so that what is read counts as well.

@@ -195,6 +195,9 @@ impl System for Replay {
     fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
         Err(read_only())
     }
+    fn hold_folder(&self, _: &Path) -> io::Result<Option<Hold>> {
+        Err(read_only())
+    }
     fn permit(&self, _: &Message) -> io::Result<Permit> {
         Err(read_only())
     }

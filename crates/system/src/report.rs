@@ -64,6 +64,9 @@ impl<S: System, F: Fn(&Message) + Send + Sync> System for Report<S, F> {
     fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
         Ok(Some(Hold { _file: None }))
     }
+    fn hold_folder(&self, _: &Path) -> io::Result<Option<Hold>> {
+        Ok(Some(Hold { _file: None }))
+    }
     fn permit(&self, change: &Message) -> io::Result<Permit> {
         (self.report)(change);
         Ok(Permit::Reported)

@@ -49,6 +49,19 @@ fn a_lock_is_held_until_it_is_dropped_and_says_who_holds_it() {
 }
 
 #[test]
+fn a_folder_is_held_by_whoever_may_read_it_and_has_nothing_in_it_afterwards() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o500))
+        .unwrap();
+    let held = Real.hold_folder(folder.path()).unwrap();
+    assert!(held.is_some() && Real.hold_folder(folder.path()).unwrap().is_none());
+    drop(held);
+    assert!(Real.hold_folder(folder.path()).unwrap().is_some());
+    assert_eq!(Real.list(folder.path()).unwrap(), [""; 0]);
+    assert!(Real.hold_folder(&folder.path().join("none")).is_err());
+}
+
+#[test]
 fn a_link_or_anything_else_in_place_of_a_lock_or_a_journal_stays_as_it_is() {
     let folder = tempfile::tempdir().unwrap();
     let [path, other] = ["lock", "important"].map(|name| folder.path().join(name));

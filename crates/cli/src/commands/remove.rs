@@ -221,36 +221,41 @@ fn remove_project_here(
     args: &Remove,
     output: &Console,
 ) -> Result<ExitCode, CliError> {
-    let data = RemovalReport::Project {
-        project: folder,
-        removed: &removal.goes,
-        kept: &removal.kept,
-        dry_run: args.dry_run,
+    let report = |removal: &ProjectRemoval, text: Message| {
+        let data = RemovalReport::Project {
+            project: folder,
+            removed: &removal.goes,
+            kept: &removal.kept,
+            dry_run: args.dry_run,
+        };
+        output.result(&data, Vec::new(), || text);
+    };
+    let stays = |path: &Path| {
+        let stays = said(message!("stays: {}", message!("it was changed since aitk made it")));
+        output.say(format!("  {} {} {stays}", styled(CARE, "·"), one_line(path.display())));
     };
     if !output.json {
         for path in &removal.goes {
             output.say(format!("  {} {}", styled(BAD, "-"), one_line(path.display())));
         }
-        for path in &removal.kept {
-            let stays = said(message!("stays: {}", message!("it was changed since aitk made it")));
-            output.say(format!("  {} {} {stays}", styled(CARE, "·"), one_line(path.display())));
-        }
+        removal.kept.iter().for_each(|path| stays(path));
     }
     if args.dry_run {
-        let text = message!("Nothing was removed: this was a dry run.");
-        output.result(&data, Vec::new(), || text);
+        report(removal, message!("Nothing was removed: this was a dry run."));
         return Ok(ExitCode::SUCCESS);
     }
     confirm(args.yes, message!("\nTake all of this away? [y/N] "), false)?;
-    remove_project(folder, removal, &**local)?;
+    let done = remove_project(folder, removal, &**local)?;
+    if !output.json {
+        let changed = done.kept.iter().filter(|path| !removal.kept.contains(path));
+        changed.for_each(|path| stays(path));
+    }
     let receipt = Receipt::load(&folders(&**local).state, &**local)?;
     if !output.json && receipt.objects.keys().any(|key| key.starts_with("service:")) {
         output.say(message!("The services go on: `cd && aitk remove` takes them away."));
     }
-    output.result(&data, Vec::new(), || {
-        let sign = styled(GOOD, "✓");
-        message!("{sign} What aitk had written here and nobody has changed is gone.")
-    });
+    let sign = styled(GOOD, "✓");
+    report(&done, message!("{sign} What aitk had written here and nobody has changed is gone."));
     Ok(ExitCode::SUCCESS)
 }
 

@@ -224,6 +224,9 @@ impl<S: System> System for Hostile<S> {
     fn hold(&self, _: &Path, _: &str) -> io::Result<Option<Hold>> {
         Err(ErrorKind::PermissionDenied.into())
     }
+    fn hold_folder(&self, _: &Path) -> io::Result<Option<Hold>> {
+        Err(ErrorKind::PermissionDenied.into())
+    }
     fn permit(&self, _: &Message) -> io::Result<Permit> {
         Err(ErrorKind::PermissionDenied.into())
     }

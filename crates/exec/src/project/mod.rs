@@ -8,7 +8,7 @@ mod update;
 
 use std::path::{Path, PathBuf};
 
-use aitk_system::{FileKind, System, inside};
+use aitk_system::{FileKind, Hold, System, inside};
 
 pub use age::{ProjectAge, client_lack, credentials_lack, project_age};
 pub(crate) use begun::Begun;
@@ -21,6 +21,18 @@ use crate::error::ExecError;
 pub const OWN: &str = ".aitk";
 /// Where what both sides have changed is laid beside, below [`OWN`].
 pub(crate) const CONFLICTS: &str = "conflicts";
+
+/// Keeps every other run, of whichever user, from the project of a folder until it is dropped.
+///
+/// # Errors
+/// Where another run has it, and what the operating system says.
+pub(crate) fn hold(folder: &Path, system: &dyn System) -> Result<Hold, ExecError> {
+    let own = folder.join(OWN);
+    inside(system, folder, &own).map_err(ExecError::io(&own))?;
+    system.create_dir(&own).map_err(ExecError::io(&own))?;
+    let held = system.hold_folder(&own).map_err(ExecError::io(&own))?;
+    held.ok_or_else(|| ExecError::ProjectBusy { folder: folder.to_owned() })
+}
 
 /// What stands at the path of a file of a project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,17 +153,21 @@ pub fn project_removal(
     Ok(Some(removal))
 }
 
-/// Takes a project away, all but what stays, and the folders that are empty then.
+/// Takes a project away, all that was shown and is still as it was written, and the folders that are empty then. Returns
+/// what went and what stays: somebody may have changed a file meanwhile.
 ///
 /// # Errors
-/// What the operating system says.
+/// Where another run is at work there, and what the operating system says.
 pub fn remove_project(
     folder: &Path,
-    removal: &ProjectRemoval,
+    shown: &ProjectRemoval,
     system: &dyn System,
-) -> Result<(), ExecError> {
+) -> Result<ProjectRemoval, ExecError> {
+    let _hold = hold(folder, system)?;
+    let mut done = project_removal(folder, system)?.unwrap_or_default();
+    done.goes.retain(|path| shown.goes.contains(path));
     let remove = |path: &Path| system.remove(path).map_err(ExecError::io(path));
-    for path in &removal.goes {
+    for path in &done.goes {
         // A link may have come in between since it was looked at.
         inside(system, folder, path).map_err(ExecError::io(path))?;
         remove(path)?;
@@ -168,5 +184,5 @@ pub fn remove_project(
     if system.list(folder).is_ok_and(|names| names.is_empty()) {
         remove(folder)?;
     }
-    Ok(())
+    Ok(done)
 }

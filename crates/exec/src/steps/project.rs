@@ -83,6 +83,29 @@ impl<'a> WantedProject<'a> {
         notes
     }
 
+    /// Writes the files, and what is known of them; returns those in which both sides have changed the same.
+    fn write(&self, cx: &Context<'_>, changes: &[PlannedFile]) -> Result<Vec<String>, ExecError> {
+        let of = |what: FileChange| changes.iter().filter(move |change| change.what == what);
+        self.notes(changes).save(self.folder, cx.system)?;
+        project::write(self.folder, changes, cx.system)?;
+        let newer: Vec<_> = of(FileChange::Yours).map(|change| change.path.as_str()).collect();
+        let made = self.made.clone().after(self.before.as_ref(), &newer);
+        made.save(self.folder, &self.files, cx.system)?;
+        Ok(match self.begun.is_some() {
+            // What a run that was killed has laid aside nobody was told of.
+            true => project::conflicting(self.folder, cx.system),
+            false => of(FileChange::Conflict).map(|change| change.path.clone()).collect(),
+        })
+    }
+
+    /// # Errors
+    /// Where nothing may be written there.
+    fn may_be_written(&self, cx: &Context<'_>) -> Result<(), ExecError> {
+        self.refusal(cx).map_or(Ok(()), |(reason, remedy)| {
+            Err(ExecError::Yours { path: self.folder.to_owned(), reason, remedy })
+        })
+    }
+
     /// Why nothing may be written there, and what to do.
     fn refusal(&self, cx: &Context<'_>) -> Option<(Message, Message)> {
         let folder = self.folder.display();
@@ -140,18 +163,22 @@ fn has_packages(plan: &Plan) -> bool {
     plan.builds_here() || plan.environment().is_some_and(|wanted| wanted.lock.is_some())
 }
 
-/// Writes into a step what becomes of the files; their sizes are known where all is that they say.
-fn fill(step: &mut Step, changes: &[PlannedFile], is_exact: bool) {
+/// What becomes of the files, as a plan shows it.
+fn shown(changes: &[PlannedFile]) -> Vec<ProjectFile> {
     let file = |change: &PlannedFile| ProjectFile {
         path: change.path.clone(),
         sha256: hash_of(&change.bytes),
         size: change.bytes.len() as u64,
         change: change.what,
     };
+    changes.iter().map(file).collect()
+}
+
+/// Writes into a step what becomes of the files; their sizes are known where all is that they say.
+fn fill(step: &mut Step, changes: &[PlannedFile], is_exact: bool) {
     let size: u64 = changes.iter().map(|change| change.bytes.len() as u64).sum();
-    let files = changes.iter().map(file).collect();
     if let Action::ProjectFiles(project) = &mut step.action {
-        project.files = files;
+        project.files = shown(changes);
     }
     step.commands = changes.iter().filter_map(|change| describe(change, is_exact)).collect();
     step.files =
@@ -241,30 +268,26 @@ impl Ensure for ProjectFiles {
     }
 
     fn apply(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<Vec<ReceiptEntry>, ExecError> {
-        let wanted = WantedProject::of(cx, work.plan)?;
-        if let Some((reason, remedy)) = wanted.refusal(cx) {
-            return Err(ExecError::Yours { path: wanted.folder.to_owned(), reason, remedy });
-        }
-        let changes = wanted.changes(cx)?;
         let made = vec![ReceiptEntry::created(format!("project:{}", self.folder), None)];
-        let there = || cx.system.exists(wanted.folder);
+        let folder = Path::new(&self.folder);
+        WantedProject::of(cx, work.plan)?.may_be_written(cx)?;
+        let mut conflicts = Vec::new();
+        let there = || cx.system.exists(folder);
         cx.about_to(&work.step.id, &made, there, || {
-            wanted.notes(&changes).save(wanted.folder, cx.system)?;
-            project::write(wanted.folder, &changes, cx.system)?;
-            let newer = changes.iter().filter(|change| change.what == FileChange::Yours);
-            let newer: Vec<_> = newer.map(|change| change.path.as_str()).collect();
-            let made = wanted.made.clone().after(wanted.before.as_ref(), &newer);
-            made.save(wanted.folder, &wanted.files, cx.system)
+            let _hold = project::hold(folder, cx.system)?;
+            // Others may have written while this run waited.
+            let wanted = WantedProject::of(cx, work.plan)?;
+            wanted.may_be_written(cx)?;
+            let changes = wanted.changes(cx)?;
+            if !work.step.estimated && shown(&changes) != self.files {
+                return Err(ExecError::ProjectChanged { folder: folder.to_owned() });
+            }
+            conflicts = wanted.write(cx, &changes)?;
+            Ok(())
         })?;
-        let conflicts = changes.iter().filter(|change| change.what == FileChange::Conflict);
-        let files: Vec<_> = match wanted.begun.is_some() {
-            // What a run that was killed has laid aside nobody was told of.
-            true => project::conflicting(wanted.folder, cx.system),
-            false => conflicts.map(|change| change.path.clone()).collect(),
-        };
-        match files.is_empty() {
+        match conflicts.is_empty() {
             true => Ok(made),
-            false => Err(ExecError::Conflicts { folder: wanted.folder.to_owned(), files }),
+            false => Err(ExecError::Conflicts { folder: folder.to_owned(), files: conflicts }),
         }
     }
 }
@@ -400,13 +423,15 @@ when = "parts.ab"
 
         /// What the plan shows of it.
         fn shown(&self) -> Step {
-            self.with(|cx, plan| {
+            self.shown_on(&Real).unwrap()
+        }
+
+        fn shown_on(&self, system: &dyn System) -> Result<Step, ExecError> {
+            self.with_on(system, |cx, plan| {
                 let mut shown = plan.clone();
-                behaviour(&plan.steps[0].action)
-                    .resolve(cx, plan, &plan.steps[0])
-                    .unwrap()
-                    .fill(&mut shown);
-                shown.steps.remove(0)
+                let step = &plan.steps[0];
+                behaviour(&step.action).resolve(cx, plan, step)?.fill(&mut shown);
+                Ok(shown.steps.remove(0))
             })
         }
 
@@ -423,8 +448,15 @@ when = "parts.ab"
         }
 
         fn written_on(&self, system: &dyn System) -> Result<(), ExecError> {
+            match self.shown_on(system)? {
+                step if step.status == Status::Done => Ok(()),
+                step => self.agreed_on(system, &step),
+            }
+        }
+
+        /// Does what was shown, and agreed to.
+        fn agreed_on(&self, system: &dyn System, step: &Step) -> Result<(), ExecError> {
             self.with_on(system, |cx, plan| {
-                let step = &plan.steps[0];
                 let work = Work { plan, step, reporter: &Silent, log: no_log() };
                 behaviour(&step.action).apply(cx, &work).map(|_| ())
             })
@@ -715,6 +747,53 @@ when = "parts.ab"
         assert_eq!(Real.read(&outside.join("data.py")).unwrap(), b"precious");
         let removal = project_removal(&place.project(), &Real).unwrap().unwrap();
         assert_eq!(removal.kept, [place.project().join("src/data.py")]);
+    }
+
+    #[test]
+    fn one_run_at_a_time_is_at_work_in_a_folder_whoever_started_it() {
+        let place = ProjectPlace::new();
+        place.written().unwrap();
+        Real.remove(&place.project().join("README.md")).unwrap();
+        let place = ProjectPlace { data: "X = 3\n".to_owned(), ..place };
+        let removal = project_removal(&place.project(), &Real).unwrap().unwrap();
+        let before = tree(&place.project());
+        let other = Real.hold_folder(&place.project().join(".aitk")).unwrap().unwrap();
+        assert!(matches!(place.written(), Err(ExecError::ProjectBusy { .. })));
+        let error = remove_project(&place.project(), &removal, &Real).unwrap_err();
+        assert!(matches!(error, ExecError::ProjectBusy { .. }));
+        assert_eq!(tree(&place.project()), before);
+        drop(other);
+        place.written().unwrap();
+        assert!(place.holds());
+    }
+
+    #[test]
+    fn what_has_changed_since_it_was_shown_is_shown_again_first() {
+        let mut place = ProjectPlace::new();
+        place.written().unwrap();
+        place.readme.push_str("more\n");
+        let shown = place.shown();
+        place.put("README.md", "mine\n");
+        let before = tree(&place.project());
+        let error = place.agreed_on(&Real, &shown).unwrap_err();
+        assert!(matches!(error, ExecError::ProjectChanged { .. }), "{error}");
+        assert_eq!(tree(&place.project()), before);
+        assert!(matches!(place.written(), Err(ExecError::Conflicts { .. })));
+    }
+
+    #[test]
+    fn what_was_changed_after_its_removal_was_shown_stays() {
+        let place = ProjectPlace::new();
+        place.written().unwrap();
+        let folder = place.project();
+        let shown = project_removal(&folder, &Real).unwrap().unwrap();
+        place.put("README.md", "mine\n");
+        let done = remove_project(&folder, &shown, &Real).unwrap();
+        assert_eq!(
+            (done.goes, done.kept),
+            (vec![folder.join("src/data.py")], vec![folder.join("README.md")])
+        );
+        assert_eq!(Real.list(&folder).unwrap(), ["README.md"]);
     }
 
     #[test]

@@ -133,6 +133,9 @@ impl System for Elsewhere {
     fn hold(&self, path: &Path, note: &str) -> io::Result<Option<Hold>> {
         Real.hold(path, note)
     }
+    fn hold_folder(&self, folder: &Path) -> io::Result<Option<Hold>> {
+        Real.hold_folder(folder)
+    }
     fn permit(&self, change: &Message) -> io::Result<Permit> {
         Real.permit(change)
     }
