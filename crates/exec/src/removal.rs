@@ -334,6 +334,7 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
     if let Some(link) = link_above(path, places, system) {
         return Fate::Stays(message!("{} on the way to it is a link of yours", link.display()));
     }
+    let says = |path: &Path, noted: &str| file_hash(path, system).as_deref() == Some(noted);
     match thing {
         Thing::Current(path) => {
             goes(leads_to_generation(path, system), message!("it is no link of aitk's"))
@@ -349,13 +350,10 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
         }
         Thing::Uv(path) => {
             let noted = detail.filter(|detail| detail.len() == 64);
-            goes(
-                noted.is_none_or(|noted| file_hash(path, system).as_deref() == Some(noted)),
-                changed(),
-            )
+            goes(noted.is_none_or(|noted| says(path, noted)), changed())
         }
         Thing::Kernel(path) => {
-            let same = detail.is_none_or(|noted| file_hash(path, system).as_deref() == Some(noted));
+            let same = detail.is_none_or(|noted| says(path, noted));
             goes(same && is_our_kernel(path, places, system), changed())
         }
         Thing::Program(path) => {
@@ -363,9 +361,7 @@ fn fate(thing: &Thing, detail: Option<&str>, places: &Places, system: &dyn Syste
             let same = detail.is_some_and(|noted| target.as_deref() == Some(Path::new(noted)));
             goes(same, changed())
         }
-        Thing::Laid(path) => {
-            goes(detail.is_some() && file_hash(path, system).as_deref() == detail, changed())
-        }
+        Thing::Laid(path) => goes(detail.is_some_and(|noted| says(path, noted)), changed()),
         Thing::Lines(path) => match cleared(path, detail, system) {
             _ if !is_marked(path, system) => Fate::Gone,
             Ok(_) => Fate::Goes(BTreeSet::new()),
