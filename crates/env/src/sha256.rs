@@ -1,10 +1,9 @@
 //! The SHA-256 of what is read piece by piece: a library of a framework may be larger than the memory that is free.
 
-use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
-use aitk_system::System;
+use aitk_system::{Real, System};
 use sha2::{Digest, Sha256};
 
 /// The hash of all that there is to read.
@@ -29,7 +28,7 @@ pub(crate) fn sha256(mut content: impl Read) -> io::Result<[u8; 32]> {
 /// # Errors
 /// What the operating system says.
 pub(crate) fn hash_of(path: &Path) -> io::Result<String> {
-    Ok(hex(&sha256(File::open(path)?)?))
+    Ok(hex(&sha256(Real.open(path)?)?))
 }
 
 /// The hash of a file that is looked at through a [`System`], in hexadecimal digits; `None` where it cannot be read.
