@@ -146,6 +146,19 @@ impl Progress {
         self.state().insert(step.to_owned(), state);
     }
 
+    /// What a step has to say. Where nothing is being done, its title would read as if it had been: what was found is told in
+    /// its place.
+    fn message(&self, step: &str, text: &Message) {
+        match self.state().get_mut(step) {
+            Some(state) if !self.in_run.load(Ordering::Relaxed) => {
+                state.title = said(text).trim_end().replace('\n', "\n    ");
+                return;
+            }
+            _ => {}
+        }
+        self.line(spoken(text));
+    }
+
     fn progress(&self, step: &str, done: u64, total: u64) {
         let mut states = self.state();
         let Some(state) = states.get_mut(step) else { return };
@@ -185,14 +198,7 @@ impl Progress {
     fn finished(&self, step: &str, outcome: Outcome, seconds: f64) {
         let Some(state) = self.state().remove(step) else { return };
         state.bar.finish_and_clear();
-        let title = match outcome {
-            // Where nothing is being done, the title of a step would read as if it had been.
-            Outcome::AlreadyDone if !self.in_run.load(Ordering::Relaxed) => {
-                said(message!("checked: {}", state.title))
-            }
-            _ => state.title,
-        };
-        self.line(end_of(&title, outcome, seconds));
+        self.line(end_of(&state.title, outcome, seconds));
     }
 }
 
@@ -262,7 +268,7 @@ impl Reporter for Progress {
         match event {
             Event::StepStarted { step, title, .. } => self.started(step, title),
             Event::Progress { step, done, total } => self.progress(step, *done, *total),
-            Event::Message { text, .. } => self.line(spoken(text)),
+            Event::Message { step, text } => self.message(step, text),
             Event::Exact { detail, packages, download, disk, .. } => {
                 self.line(&message!(
                     "  {}: {packages} packages, {} to download, {} on disk",

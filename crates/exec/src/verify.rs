@@ -57,7 +57,8 @@ pub fn verify(
     let mut plan = plan.clone();
     as_built(cx, &mut plan);
     let plan = &plan;
-    for step in plan.steps.iter().filter(|step| step.status == Status::Needed) {
+    let looked_at = |step: &&Step| step.status == Status::Needed && !behaviour(&step.action).ages();
+    for step in plan.steps.iter().filter(looked_at) {
         // What fails because something under it is damaged is no finding of its own.
         let damaged = |id: &str| findings.iter().any(|found: &VerifyFinding| found.step == id);
         if step.part() == Part::Proof && rests_on(plan, step, &damaged) {
@@ -68,6 +69,10 @@ pub fn verify(
         let found = look(cx, plan, step, depth)?;
         let outcome = if found.is_empty() { Outcome::AlreadyDone } else { Outcome::Failed };
         let seconds = cx.system.now().duration_since(since).as_secs_f64();
+        if found.is_empty() {
+            let text = behaviour(&step.action).verified(cx, plan, step);
+            reporter.event(&Event::Message { step: &step.id, text: &text });
+        }
         reporter.event(&Event::StepFinished { step: &step.id, outcome, seconds });
         findings.extend(found);
     }

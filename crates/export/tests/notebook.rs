@@ -79,7 +79,20 @@ fn the_notebook_pins_what_is_wanted_and_its_ids_are_names() {
     assert_eq!((&notebook["nbformat"], &notebook["nbformat_minor"]), (&4.into(), &5.into()));
     let cells = notebook["cells"].as_array().unwrap();
     let ids: BTreeSet<_> = cells.iter().map(|cell| cell["id"].as_str().unwrap()).collect();
-    assert_eq!((cells.len(), ids.len()), (15, 15));
+    assert_eq!((cells.len(), ids.len()), (17, 17));
+}
+
+#[test]
+fn a_gpu_is_asked_for_because_a_cell_computes_on_it() {
+    for name in ["kaggle", "colab", "studio-lab"] {
+        let notebook =
+            json_of(&exported(name, Language::ENGLISH, true, None), "aitk-starter-notebook.ipynb");
+        let code = code(&notebook);
+        assert!(code.contains("device = \"cuda\" if torch.cuda.is_available()"), "{name}: {code}");
+        assert!(code.contains("of the quota this notebook has taken"), "{name}: {code}");
+        // What the platform brings goes with its GPU.
+        assert!(!code.contains("\ntorch=="), "{name}: {code}");
+    }
 }
 
 #[test]

@@ -23,6 +23,9 @@ use crate::session::{Ask, Local, Session};
 use crate::upkeep::Upkeep;
 use crate::words::{said, worded};
 
+/// How many generations beside the one in use are named.
+const NAMED: usize = 4;
+
 /// What is here because of aitk.
 #[derive(Serialize, JsonSchema)]
 pub struct StatusReport<'a> {
@@ -99,6 +102,17 @@ struct EnvironmentInfo<'a> {
     others: usize,
     /// Bytes that come free with all of those.
     others_own: u64,
+    /// Each of those.
+    beside: Vec<BesideInfo<'a>>,
+}
+
+/// A generation that is not in use.
+#[derive(Serialize, JsonSchema)]
+struct BesideInfo<'a> {
+    /// Its name.
+    generation: &'a str,
+    /// Bytes that come free with it alone.
+    own: u64,
 }
 
 /// A service of systemd's.
@@ -307,8 +321,10 @@ struct ShownEnvironment<'a> {
     /// What the user has put into it, as they would ask for it.
     added: Vec<String>,
     usage: Usage,
-    /// The generations beside it: how many, and what they take together.
-    others: (usize, Usage),
+    /// The generations beside it, each with the bytes that come free with it alone.
+    beside: Vec<(String, u64)>,
+    /// What they take together.
+    others: Usage,
 }
 
 impl<'a> ShownEnvironment<'a> {
@@ -318,10 +334,10 @@ impl<'a> ShownEnvironment<'a> {
         (generation, record): (&Generation, &'a GenerationRecord),
         system: &dyn System,
     ) -> Self {
-        let mut others = (0, Usage::default());
+        let (mut beside, mut others) = (Vec::new(), Usage::default());
         for other in environments.all(system).iter().filter(|other| *other != generation) {
-            others.0 += 1;
-            others.1.add(system, other.path());
+            beside.push((other.folder(), Usage::of(system, other.path()).own()));
+            others.add(system, other.path());
         }
         Self {
             name,
@@ -332,6 +348,7 @@ impl<'a> ShownEnvironment<'a> {
             packages: record.layers.values().map(|layer| layer.len()).sum(),
             added: generation.added(system).iter().map(ToString::to_string).collect(),
             usage: Usage::of(system, generation.path()),
+            beside,
             others,
         }
     }
@@ -349,8 +366,13 @@ impl<'a> ShownEnvironment<'a> {
             added: &self.added,
             own: self.usage.own(),
             shared: self.usage.shared(),
-            others: self.others.0,
-            others_own: self.others.1.own(),
+            others: self.beside.len(),
+            others_own: self.others.own(),
+            beside: self
+                .beside
+                .iter()
+                .map(|(generation, own)| BesideInfo { generation, own: *own })
+                .collect(),
         }
     }
 
@@ -374,11 +396,15 @@ impl<'a> ShownEnvironment<'a> {
         }
         let (own, shared) = (Bytes(self.usage.own()), Bytes(self.usage.shared()));
         text += &row(message!("Size"), message!("{own} of its own, {shared} shared"));
-        let (count, others) = &self.others;
-        if *count > 0 {
+        let (count, others) = (self.beside.len(), Bytes(self.others.own()));
+        if count > 0 {
+            let beside = self.beside.iter();
+            let named = beside.map(|(name, own)| message!("{name} ({})", Bytes(*own)));
+            let mut named: Vec<_> = named.take(NAMED).collect();
+            named.extend((count > NAMED).then(|| Message::plain("…")));
             let beside = message!(
-                "{count} more, {}: `aitk status --history` lists them, `aitk clean` takes away what is not needed",
-                Bytes(others.own())
+                "{count} more, {others}: {}; `aitk status --history` tells more of them, `aitk clean` takes away what is not needed",
+                Message::commas(named)
             );
             text += &row(message!("Beside it"), beside);
         }

@@ -147,6 +147,10 @@ struct FindingText {
     explains: Message,
     remedy: Vec<RemedyLine>,
     aitk: Option<String>,
+    /// Whether it is about which build of a framework is there. Of an environment that aitk keeps, and would make again as it
+    /// is, it is not told: what was taken there the plan has said, and why.
+    #[serde(default)]
+    of_build: bool,
     #[serde(rename = "source")]
     _source: String,
     #[serde(rename = "as_of")]
@@ -370,9 +374,12 @@ fn said_plainly(mut finding: Finding) -> Finding {
 }
 
 impl ProbeContext<'_> {
-    /// The words for a code, with what was seen.
+    /// The words for a code, with what was seen; none where that is as it was meant to be.
     fn finding(&self, code: &str, evidence: Vec<Message>) -> Option<Finding> {
         let words = BOOK.finding.iter().find(|words| words.code == code)?;
+        if words.of_build && self.own.is_some_and(|own| !own.outdated) {
+            return None;
+        }
         Some(Finding {
             code: code.to_owned(),
             severity: words.severity,

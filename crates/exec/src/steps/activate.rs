@@ -13,6 +13,10 @@ use crate::journal::{Journal, interrupted_run};
 use crate::report::Event;
 
 impl Ensure for Activate {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("the link to the environment in use leads where it should")
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let Some(wanted) = plan.environment() else { return Ok(CheckOutcome::Holds) };
         let environments = cx.environments(wanted);

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aitk_env::EnvError;
 use aitk_plan::step::{AptPackages, Payload};
 use aitk_plan::{Package, Plan, Step};
-use aitk_system::{Failure, RunError, message};
+use aitk_system::{Failure, Message, RunError, message};
 
 use super::apt_change::{self, is_installed};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work};
@@ -25,6 +25,10 @@ fn words(step: &Step, missing: &[&String]) -> Vec<String> {
 }
 
 impl Ensure for AptPackages {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("packages of the system that are there: {}", self.packages.join(", "))
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let installed = cx.apt.installed(cx.system)?;
         let missing: Vec<_> = self

@@ -2,7 +2,7 @@
 
 use aitk_plan::step::AptRepair;
 use aitk_plan::{Plan, Step};
-use aitk_system::{Command, Failure, RunError};
+use aitk_system::{Command, Failure, Message, RunError, message};
 
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, apt_change};
 use crate::apt;
@@ -22,6 +22,10 @@ fn fix() -> [String; 2] {
 }
 
 impl Ensure for AptRepair {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("no installation of a package of the system is half done")
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let unfinished = cx.apt.unfinished(cx.system)?;
         if !unfinished.is_empty() {

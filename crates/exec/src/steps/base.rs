@@ -33,6 +33,10 @@ pub(super) fn folder(cx: &Context<'_>, plan: &Plan) -> PathBuf {
 }
 
 impl Ensure for Base {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("conda's own environment is as it was installed")
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         Ok(self.verify(cx, plan, step, cx.depth())?.for_apply())
     }

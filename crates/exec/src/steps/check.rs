@@ -155,6 +155,11 @@ fn chosen_devices(cx: &Context<'_>, plan: &Plan) -> Vec<(&'static str, String)> 
 }
 
 impl Ensure for step::Check {
+    fn verified(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Message {
+        // What it has said tells more than what it is called.
+        cx.said().remove(&step.id).unwrap_or_else(|| step.title.clone())
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         let claim = claim(cx, plan, self);
         let proven = cx.memo().receipt.proofs.get(&step.id).cloned();

@@ -22,6 +22,13 @@ use crate::context::{Context, backend_of};
 use crate::error::ExecError;
 
 impl Ensure for Environment {
+    fn verified(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Message {
+        match plan.environment().and_then(|wanted| cx.built(wanted)) {
+            Some((_, record)) => message!("the environment stands, with Python {}", record.python),
+            None => message!("the environment stands"),
+        }
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         Ok(self.verify(cx, plan, step, cx.depth())?.for_apply())
     }

@@ -101,6 +101,10 @@ fn way_out() -> Message {
 }
 
 impl Ensure for Kernelspec {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("Jupyter knows the environment as a kernel")
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let Some((path, bytes)) = wanted(cx, plan, self) else { return Ok(CheckOutcome::Holds) };
         let whose = match (whose(cx, &path, &bytes), not_ours(cx, &path)) {

@@ -3,14 +3,29 @@
 use aitk_env::{Backend, Depth, Generation, is_fetched};
 use aitk_plan::step::{Environment, Layer};
 use aitk_plan::{Locked, Part, Plan, Step};
-use aitk_system::message;
+use aitk_system::{Message, message};
 
 use super::building::{builder, finish, mend, mender, with_lock};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, lacks_in};
 use crate::context::{Context, backend_of, no_log};
 use crate::error::ExecError;
 
+/// How many packages are named.
+const NAMED: usize = 5;
+
 impl Ensure for Layer {
+    fn verified(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Message {
+        let built = plan.environment().and_then(|wanted| cx.built(wanted));
+        let packages = built.and_then(|(_, mut record)| record.layers.remove(&step.id));
+        let packages = packages.unwrap_or_default();
+        let names: Vec<_> = packages.keys().take(NAMED).map(String::as_str).collect();
+        let names = names.join(", ");
+        match packages.len().saturating_sub(NAMED) {
+            0 => message!("packages as they were installed: {names}"),
+            more => message!("packages as they were installed: {names} and {more} more"),
+        }
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         self.verify(cx, plan, step, cx.depth())
     }

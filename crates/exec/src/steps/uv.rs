@@ -13,6 +13,10 @@ use crate::error::ExecError;
 use crate::report::Incoming;
 
 impl Ensure for Uv {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("the pinned uv is there")
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         self.verify(cx, plan, step, cx.depth())
     }

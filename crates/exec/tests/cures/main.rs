@@ -22,11 +22,13 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Arc, Mutex};
 
+use aitk_detect::examine;
 use aitk_env::Depth;
-use aitk_exec::{Remedy, VerifyFinding};
-use aitk_plan::Manager;
-use aitk_system::{Message, Real};
+use aitk_exec::{Event, Remedy, Reporter, VerifyFinding};
+use aitk_plan::{AcceleratorChoice, Manager, Profile};
+use aitk_system::{Deny, Message, Real};
 use broken::{Case, Helps, case, remove};
 use common::Home;
 
@@ -279,6 +281,57 @@ fn what_is_wrong_outside_of_environments_is_cured_as_it_is_said() {
             assert_eq!(after, expected, "{}: more was changed", case.says);
         }
     }
+}
+
+/// What was found is told, not what the steps would do; and of what ages by itself nothing, for nobody has looked.
+#[test]
+fn what_was_verified_is_what_is_told() {
+    #[derive(Default)]
+    struct Told(Mutex<Vec<String>>);
+    impl Reporter for Told {
+        fn event(&self, event: &Event<'_>) {
+            let told = match event {
+                Event::StepStarted { step, .. } => format!("looks at {step}"),
+                Event::Message { text, .. } => text.to_string(),
+                _ => return,
+            };
+            self.0.lock().unwrap().push(told);
+        }
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let mut home = Home::new(folder.path());
+    home.apply(false);
+    let lists = "[[step]]\nid = \"lists\"\nphase = \"system\"\nkind = \"apt-lists\"\ntitle = \"Refresh\"\nwhy = \"w\"\nmax_age_hours = 1\n";
+    let text = include_str!("../../../../tests/support/tiny.toml").to_owned() + lists;
+    home.profile = Profile::from_toml("tiny.toml", &text).unwrap();
+    let told = Told::default();
+    let found = home.with(&Deny(Arc::clone(&home.system)), false, |cx, plan| {
+        aitk_exec::verify(cx, &plan, false, &told).unwrap()
+    });
+    assert_eq!(of(&found), BTreeSet::new());
+    let told = told.0.into_inner().unwrap();
+    let has = |words: &str| told.iter().any(|line| line.contains(words));
+    assert!(has("packages as they were installed: six"), "{told:?}");
+    assert!(has("the link to the environment in use leads where it should"), "{told:?}");
+    assert!(!has("looks at lists") && !has("Install libraries"), "{told:?}");
+}
+
+#[test]
+fn a_build_that_was_asked_for_is_not_blamed() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut home = outside::home_with_a_gpu(folder.path());
+    home.choices.accelerator = AcceleratorChoice::Cpu;
+    home.settings.torch_index = Some(outside::torch("cpu", "None"));
+    home.apply(false);
+    assert!(!home.has_to_do(true));
+    assert_eq!(home.said(&["AITK-H01"]), BTreeSet::new());
+    // Whoever looks at it as somebody else's is told, and so is who wishes for another one.
+    let env = home.environments().current_path();
+    let found = examine(&Real, &home.machine, &home.catalog.tables, Some(&env), None);
+    assert!(found.iter().any(|finding| finding.code == "AITK-H01"), "{found:?}");
+    home.choices.accelerator = AcceleratorChoice::Auto;
+    let said = home.said(&["AITK-H01"]);
+    assert!(said.iter().any(|(_, helps)| helps == "aitk apply"), "{said:?}");
 }
 
 #[test]

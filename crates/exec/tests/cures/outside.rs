@@ -86,7 +86,7 @@ fn step(id: &str, action: impl Into<Action>) -> Step {
 }
 
 /// The build of a framework for one kind of device, as an index of its own has it.
-fn torch(build: &str, cuda: &str) -> String {
+pub fn torch(build: &str, cuda: &str) -> String {
     let version = format!("2.15.0+{build}");
     let info = |file: &str| format!("torch-{version}.dist-info/{file}");
     let says = format!("__version__ = '{version}'\ncuda: Optional[str] = {cuda}\n");

@@ -70,7 +70,26 @@ pub(super) fn resolve(
                 answer => return answer,
             }
         }
-        Err(last.unwrap_or_else(|| unreachable!("there is at least one build")))
+        let last = last.unwrap_or_else(|| unreachable!("there is at least one build"));
+        Err(nothing_instead(last, asked.request))
+    }
+}
+
+/// Says of a framework's own index that does not answer why nothing stands in for it, where that is so: the general index has
+/// builds for the processor and for some of NVIDIA's devices alone.
+fn nothing_instead(error: EnvError, request: &EnvironmentRequest) -> EnvError {
+    let general = |build: &BuildRequest| build.torch_backend.is_none() && build.index.is_none();
+    match (error, request.builds.first()) {
+        (EnvError::Unreachable { source_name, reason }, Some(build))
+            if !request.builds.iter().any(general) =>
+        {
+            let name = &build.name;
+            let reason = message!(
+                "{reason}; the general index has no build {name} that could stand in: `--accelerator cpu` takes one that computes on the processor"
+            );
+            EnvError::Unreachable { source_name, reason }
+        }
+        (error, _) => error,
     }
 }
 
@@ -461,6 +480,8 @@ fn platform_rank(tag: &str, target: &LockTarget) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    use aitk_system::Explain;
+
     use super::*;
 
     fn target() -> LockTarget {
@@ -520,16 +541,37 @@ mod tests {
         assert_eq!(names, [vec!["a", "b", "c"], vec!["d", "e-e"]]);
     }
 
-    #[test]
-    fn a_vendors_build_comes_from_the_vendor() {
-        let build = BuildRequest {
+    fn of_amd() -> BuildRequest {
+        BuildRequest {
             name: "rocm-amd".to_owned(),
             requirements: vec!["torch[device-gfx1100]".to_owned()],
             holds: Vec::new(),
             torch_backend: None,
             index: Some("https://amd.test/whl/".to_owned()),
             note: None,
+        }
+    }
+
+    #[test]
+    fn where_nothing_stands_in_for_an_index_it_is_said_why() {
+        let silent = || EnvError::Unreachable {
+            source_name: message!("the framework's own index"),
+            reason: message!("nothing came back"),
         };
+        let told = |builds: Vec<BuildRequest>| {
+            let request = EnvironmentRequest { builds, ..EnvironmentRequest::default() };
+            nothing_instead(silent(), &request).message().to_string()
+        };
+        let alone = told(vec![of_amd()]);
+        assert!(alone.contains("the general index has no build rocm-amd"), "{alone}");
+        // One that is in the general index was tried, and that one did not answer either.
+        let general = BuildRequest { index: None, name: "general".to_owned(), ..of_amd() };
+        assert_eq!(told(vec![of_amd(), general]), silent().message().to_string());
+    }
+
+    #[test]
+    fn a_vendors_build_comes_from_the_vendor() {
+        let build = of_amd();
         let from = |index: &str| {
             format!(
                 "numpy==2.5.5    # via torch\n    # from https://general.test/simple\n\

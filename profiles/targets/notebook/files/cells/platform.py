@@ -2,7 +2,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 
+started = time.monotonic()
 PLATFORMS = [
 «% for row in platforms %»
     «{"name": row.name, "sign": row.sign, "folder": row.folder, "mount": row.mount, "keeps": row.keeps}|json»,
