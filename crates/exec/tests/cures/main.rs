@@ -27,7 +27,8 @@ use std::sync::{Arc, Mutex};
 use aitk_detect::examine;
 use aitk_env::Depth;
 use aitk_exec::{Event, Remedy, Reporter, VerifyFinding};
-use aitk_plan::{AcceleratorChoice, Manager, Profile};
+use aitk_plan::step::AptLists;
+use aitk_plan::{AcceleratorChoice, Manager, Phase, Step};
 use aitk_system::{Deny, Message, Real};
 use broken::{Case, Helps, case, remove};
 use common::Home;
@@ -301,9 +302,8 @@ fn what_was_verified_is_what_is_told() {
     let folder = tempfile::tempdir().unwrap();
     let mut home = Home::new(folder.path());
     home.apply(false);
-    let lists = "[[step]]\nid = \"lists\"\nphase = \"system\"\nkind = \"apt-lists\"\ntitle = \"Refresh\"\nwhy = \"w\"\nmax_age_hours = 1\n";
-    let text = include_str!("../../../../tests/support/tiny.toml").to_owned() + lists;
-    home.profile = Profile::from_toml("tiny.toml", &text).unwrap();
+    let ages = AptLists { max_age_hours: 1 };
+    home.steps.push(Step::new("lists", Phase::System, "Refresh", ages.into()));
     let told = Told::default();
     let found = home.with(&Deny(Arc::clone(&home.system)), false, |cx, plan| {
         aitk_exec::verify(cx, &plan, false, &told).unwrap()
