@@ -123,7 +123,8 @@ as_in server root /usr/sbin/sshd
 # A server that somebody has left open to all.
 as_in server ai python3 -m http.server 8888 --bind 0.0.0.0 --directory /opt/aitk >"$WORK/http.log" 2>&1 &
 sed -i 's/ADDRESS/10.9.9.1/' "$home/server/ssh_config"
-enter=(ssh -F server/ssh_config -o StrictHostKeyChecking=accept-new -o BatchMode=yes)
+# sshd leaves before what stays of it listens.
+enter=(ssh -F server/ssh_config -o StrictHostKeyChecking=accept-new -o BatchMode=yes -o ConnectionAttempts=20)
 as_in outside user "${enter[@]}" -i key -fN aitk
 [[ $(as_in outside user "${enter[@]}" -i key -o ClearAllForwardings=yes aitk id -un) == ai ]]
 as_in outside user curl --silent --fail --retry 20 --retry-connrefused --retry-delay 1 http://127.0.0.1:8888/aitk.sh | cmp - "$ROOT/opt/aitk/aitk.sh"
