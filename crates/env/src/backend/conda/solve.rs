@@ -256,6 +256,8 @@ fn is_no_repodata(error: &GatewayError) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use aitk_system::{Real, System};
 
     use super::*;
@@ -277,6 +279,65 @@ mod tests {
             let error = find(&settings, "x86_64", "uv", "1.0").unwrap_err();
             let EnvError::BadChannel { reason, .. } = error else { panic!("{error:?}") };
             assert!(reason.to_string().contains("no list of packages"), "{reason}");
+        }
+    }
+
+    /// A channel with these packages and what they need.
+    fn channel(folder: &Path, packages: &[(&str, &str, &[&str])]) -> Settings {
+        let channel = folder.join("channel");
+        let record = |(name, version, depends): &(&str, &str, &[&str])| {
+            let record = serde_json::json!({"name": name, "version": version, "build": "h_0",
+                "build_number": 0, "depends": depends, "subdir": "noarch", "md5": "0".repeat(32)});
+            (format!("{name}-{version}-h_0.conda"), record)
+        };
+        let all: serde_json::Map<_, _> = packages.iter().map(record).collect();
+        let of = |subdir: &str, packages| {
+            let said = serde_json::json!({"info": {"subdir": subdir}, "packages": {},
+                "packages.conda": packages});
+            let file = channel.join(subdir).join("repodata.json");
+            Real.write(&file, said.to_string().as_bytes(), 0o644).unwrap();
+        };
+        of("noarch", all);
+        of("linux-64", serde_json::Map::new());
+        Settings {
+            cache: folder.join("cache"),
+            channels: vec![format!("file://{}", channel.display())],
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn what_the_solver_cannot_meet_has_a_line_of_ours_above_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = channel(
+            folder.path(),
+            &[
+                ("base", "1.0", &[]),
+                ("base", "2.0", &[]),
+                ("old", "1.0", &["base <2"]),
+                ("new", "1.0", &["base >=2"]),
+                ("ahead", "1.0", &["base >=9"]),
+                ("lost", "1.0", &["nowhere"]),
+                ("driver", "1.0", &["__cuda >=12"]),
+            ],
+        );
+        let told = |wishes: &[&str]| match solve(&settings, "x86_64", &[], wishes, &[], None) {
+            Err(EnvError::Unsolvable { reason }) => reason.to_string(),
+            other => panic!("{wishes:?}: {other:?}"),
+        };
+        for (wishes, expected) in [
+            (&["nope"] as &[&str], "no source has a package named nope"),
+            (&["base >=9"], "no version fits base >=9"),
+            (&["ahead"], "no version fits base >=9"),
+            (&["lost"], "no source has a package named nowhere"),
+            (&["driver"], "this machine does not have what a package asks for: __cuda >=12"),
+            (&["old", "new"], "these wishes cannot all be met together"),
+        ] {
+            let told = told(wishes);
+            let mut lines = told.lines();
+            assert_eq!(lines.next(), Some(expected), "{told}");
+            assert_eq!(lines.next(), Some("in the words of rattler:"), "{told}");
+            assert!(lines.next().is_some(), "{told}");
         }
     }
 }
