@@ -61,6 +61,14 @@ impl Usage {
         }
     }
 
+    /// Adds what was met elsewhere.
+    pub fn merge(&mut self, other: Self) {
+        self.single += other.single;
+        for (file, (bytes, links, met)) in other.linked {
+            self.linked.entry(file).or_insert((bytes, links, 0)).2 += met;
+        }
+    }
+
     fn count(&mut self, stat: &Stat) {
         let bytes = on_disk(stat.size);
         match stat.kind {
@@ -103,7 +111,7 @@ mod tests {
         let usage = Usage::of(&Real, &one);
         assert_eq!((usage.own(), usage.shared()), (dir(&one) + BLOCK, 2 * BLOCK));
         let mut both = usage;
-        both.add(&Real, &other);
+        both.merge(Usage::of(&Real, &other));
         assert_eq!((both.own(), both.shared()), (dir(&one) + dir(&other) + 3 * BLOCK, 0));
     }
 }

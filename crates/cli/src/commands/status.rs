@@ -336,8 +336,9 @@ impl<'a> ShownEnvironment<'a> {
     ) -> Self {
         let (mut beside, mut others) = (Vec::new(), Usage::default());
         for other in environments.all(system).iter().filter(|other| *other != generation) {
-            beside.push((other.folder(), Usage::of(system, other.path()).own()));
-            others.add(system, other.path());
+            let usage = Usage::of(system, other.path());
+            beside.push((other.folder(), usage.own()));
+            others.merge(usage);
         }
         Self {
             name,
