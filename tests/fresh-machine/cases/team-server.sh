@@ -55,10 +55,26 @@ experiment=$(jq -r .experiment_id "$WORK/answer")
 expect_status 403 -u reader:another-long-pw-2 "$API/experiments/delete" -d "{\"experiment_id\": \"$experiment\"}"
 expect_status 404 https://localhost:8443/metrics
 
-step "many clients log runs at once, and none is lost"
+step "many clients log runs at once, and none is lost or refused, though one of MLflow's processes stands still for eight seconds"
 cp "$HERE/../support/team/runs" "$ROOT/root/runs"
-systemd_run python3 /root/runs --cert /etc/aitk/front/tls.crt https://localhost:8443 20 "${AITK_TEST_ROUNDS:-1}" <"$ROOT/etc/aitk/mlflow/admin" >"$WORK/load" ||
-    die "runs are lost: $(cat "$WORK/load")"
+workers() {
+    local pid
+    while read -r pid; do
+        ! grep -qs spawn_main "/proc/$pid/cmdline" || echo "$pid"
+    done <"$CGROUP/system.slice/aitk-mlflow.service/cgroup.procs"
+}
+workers >"$WORK/workers.before"
+[[ $(wc -l <"$WORK/workers.before") == 2 ]] || die "there are not two workers"
+systemd_run python3 /root/runs --cert /etc/aitk/front/tls.crt https://localhost:8443 20 "${AITK_TEST_ROUNDS:-1}" <"$ROOT/etc/aitk/mlflow/admin" >"$WORK/load" &
+load=$!
+sleep 1
+kill -STOP "$(head -n 1 "$WORK/workers.before")"
+sleep 8
+kill -CONT "$(head -n 1 "$WORK/workers.before")" || die "it was killed while it stood still"
+wait $load || die "runs are lost: $(cat "$WORK/load")"
+jq -e '.refused == 0' "$WORK/load" >/dev/null || die "runs are refused: $(cat "$WORK/load")"
+workers >"$WORK/workers.after"
+expect_same "$WORK/workers.before" "$WORK/workers.after" "the workers"
 say "$(cat "$WORK/load"); load $(cut -d' ' -f1 /proc/loadavg)"
 
 step "Prometheus asks, and an alert arrives"

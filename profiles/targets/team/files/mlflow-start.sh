@@ -55,5 +55,8 @@ if [ -e mlflow.db ] && [ "$(cat version 2>/dev/null || true)" != "$version" ]; t
 fi
 printf '%s\n' "$version" >version
 «% endif %»
+# A worker that does not answer for five seconds is killed with all that it has in hand, and on a busy machine one that is well is slow
+# to answer: uvicorn waits for a minute.
 exec "$MLFLOW/bin/mlflow" server --app-name basic-auth --host 127.0.0.1 --port 720 --workers «parameters.mlflow_workers» \
+    --uvicorn-opts "--timeout-worker-healthcheck 60" \
     --backend-store-uri "$store" --serve-artifacts --artifacts-destination ./artifacts
