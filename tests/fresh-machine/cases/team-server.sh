@@ -100,7 +100,8 @@ server.serve_forever()
 PY
 wait_for test -s "$WORK/hook.port"
 before=$(systemd_run systemctl show --property=MainPID aitk-mlflow)
-aitk user -- apply "${WISH[@]}" --set "webhook=http://127.0.0.1:$(cat "$WORK/hook.port")/"
+SHIPPING=(--part logs --part shipping --set logs_url=https://localhost:19532 --set logs_trust=/etc/aitk/front/tls.crt)
+aitk user -- apply "${WISH[@]}" "${SHIPPING[@]}" --set "webhook=http://127.0.0.1:$(cat "$WORK/hook.port")/"
 expect_code 0
 [[ $(systemd_run systemctl show --property=MainPID aitk-mlflow) == "$before" ]] || die "what was not concerned was restarted"
 [[ $(stat -c '%a %u' "$ROOT/etc/aitk/alertmanager/alertmanager.yml") == "640 0" ]] || die "others can read where alerts go"
@@ -110,6 +111,27 @@ systemd_run curl -sf http://127.0.0.1:9093/api/v2/status >"$WORK/alertmanager.st
 ! grep -q "$(cat "$WORK/hook.port")" "$(home_of user)"/*/README.md || die "the README tells where alerts go"
 systemd_run amtool --alertmanager.url=http://127.0.0.1:9093 alert add Fire severity=page
 wait_for grep -qs Fire "$WORK/hook"
+
+step "what the machine logs arrives, of known machines alone, and nothing is lost while nobody takes it in"
+arrived() { systemd_run journalctl --quiet --directory=/var/lib/aitk-logs --output=cat "MESSAGE=$1" | grep -q .; }
+sends() { systemd_run runuser -u nobody -- sh /etc/aitk/shipping/health.sh | grep -q 'nothing was refused'; }
+are_well logs shipping
+systemd_run logger of-the-cellar
+wait_for arrived of-the-cellar
+systemd_run openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 1 -subj /CN=localhost -keyout /root/other.key -out /root/other.crt
+upload=(-X POST https://localhost:19532/upload)
+expect_status 403 "${upload[@]}"
+expect_status 400 --cert /root/other.crt --key /root/other.key "${upload[@]}"
+# It is let in, and told that these are no logs.
+expect_status 415 --cert /etc/aitk/front/tls.crt --key /etc/aitk/front/tls.key "${upload[@]}"
+! systemd_run runuser -u nobody -- curl -s --unix-socket /run/aitk-logs/socket http://localhost/ || die "somebody gets in beside the door"
+systemd_run systemctl stop aitk-logs
+systemd_run logger of-the-attic
+aitk user -- status
+expect_said 'logs.*does not run'
+systemd_run systemctl start aitk-logs
+wait_for arrived of-the-attic
+wait_for sends
 
 step "a service that is killed comes back, and one that is stopped is told"
 pid=$(systemd_run systemctl show --property=MainPID --value aitk-prometheus)
@@ -131,6 +153,7 @@ systemd_stop
 systemd_start
 wait_for answers -k https://127.0.0.1:8443/health
 is_well
+wait_for sends
 expect_status 200 -u "admin:$password" "$API/experiments/get?experiment_id=$experiment"
 aitk user -- apply --yes
 expect_code 0
@@ -155,11 +178,11 @@ step "remove leaves what they keep, and names it"
 aitk user -- remove --yes
 expect_code 0
 expect_said '/var/lib/private/aitk-mlflow'
-for unit in mlflow front node-exporter alertmanager prometheus; do
+for unit in mlflow front logs shipping node-exporter alertmanager prometheus; do
     [[ $(systemd_run systemctl is-active aitk-$unit) != active ]] || die "$unit still runs"
 done
 things | grep -vE 'var/lib/(private|aitk-)|var/backups' >"$WORK/things.after"
-printf '%s\n' etc/aitk etc/aitk/front etc/aitk/front/tls.{crt,key} etc/aitk/mlflow etc/aitk/mlflow/{admin,key} etc/aitk/prometheus{,/rules.yml} |
+printf '%s\n' etc/aitk etc/aitk/front etc/aitk/front/{machines.crt,tls.crt,tls.key} etc/aitk/mlflow etc/aitk/mlflow/{admin,key} etc/aitk/prometheus{,/rules.yml} |
     cat - "$WORK/things.before" | grep -vE 'var/lib/(private|aitk-)|var/backups' | sort >"$WORK/things.expected"
 expect_same "$WORK/things.expected" "$WORK/things.after" "what is left"
 systemd_stop
