@@ -130,6 +130,33 @@ systemd_run systemctl kill --signal=KILL aitk-jupyterhub
 wait_for answers http://127.0.0.1:721/hub/health
 [[ $(hub ask ann "$ann" /api/status) == 200 ]] || die "the notebook is gone"
 
+step "PostgreSQL's data are copied before another one sees them, and a database that is there already stays under another name"
+sql() {
+    systemd_run env PGPASSWORD="$(cat "$ROOT/etc/aitk/postgresql/mlflow")" psql --host=/run/aitk-postgresql --username=mlflow --tuples-only --no-align \
+        --dbname="$1" --command="$2"
+}
+database=$(systemd_run cat /var/lib/aitk-mlflow/database)
+systemd_run systemctl stop aitk-mlflow
+# As it is where a newer MLflow has given way to the one before.
+sql postgres "ALTER DATABASE $database RENAME TO mlflow_older"
+sql postgres "CREATE DATABASE $database"
+sql "$database" "CREATE TABLE given_way ()"
+systemd_run sh -c 'echo mlflow_older >/var/lib/aitk-mlflow/database'
+systemd_run systemctl stop aitk-postgresql
+systemd_run sh -c 'echo "postgres (PostgreSQL) 15.0" >/var/lib/aitk-postgresql/version'
+systemd_run systemctl start aitk-postgresql
+# shellcheck disable=SC2016 # expanded inside
+systemd_run sh -c '"/usr/lib/postgresql/$(cat /var/lib/aitk-postgresql/data.before/PG_VERSION)/bin/pg_controldata" /var/lib/aitk-postgresql/data.before' >"$WORK/copy" ||
+    die "there is no copy"
+grep -q 'cluster state: *shut down$' "$WORK/copy" || die "the copy is of data in use: $(cat "$WORK/copy")"
+systemd_run systemctl start aitk-mlflow
+wait_for answers -k https://127.0.0.1:8443/health
+has_experiment cellar
+has_experiment attic
+[[ $(systemd_run cat /var/lib/aitk-mlflow/database) == "$database" ]] || die "it has another database"
+stays=$(sql postgres "SELECT datname FROM pg_database WHERE datname LIKE '${database}_before_%'")
+sql "$stays" "SELECT * FROM given_way" >/dev/null || die "what was there already is gone: $stays"
+
 step "after a restart all is there"
 systemd_stop
 systemd_start
