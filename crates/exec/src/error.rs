@@ -387,6 +387,20 @@ pub enum ExecError {
         /// What failed on the way back.
         failed: Vec<Message>,
     },
+    /// A service that is to be taken away runs somebody's work.
+    #[explain(
+        code = "AITK-X44",
+        exit = Pending,
+        say("the service {name} is at work, and that would be lost: {work}"),
+        hint("`{command}` names it: wait until it has ended, or end it; then run the same command again")
+    )]
+    InUse {
+        name: String,
+        /// What names the work.
+        command: String,
+        /// Its names.
+        work: Vec<String>,
+    },
     /// Another run of aitk is under way.
     #[explain(
         code = "AITK-X02",

@@ -52,7 +52,9 @@ pub use project::{
 pub use receipt::{Object, Provenance, Receipt};
 pub use removal::{Goes, Kept, Removal, note_by_marks, prune, prune_empty, removal, take_away};
 pub use report::{Consent, Event, Incoming, News, Outcome, Reporter};
-pub use steps::{ENVIRONMENTS as SERVICES, Remedy, ServiceState, Undo, service_states};
+pub use steps::{
+    ENVIRONMENTS as SERVICES, Remedy, ServiceState, Undo, refuse_in_use, service_states,
+};
 pub use survey::{fill_in, lock, lock_ahead, survey};
 pub use take_all::take_all_away;
 pub use verify::{VerifyFinding, audit, judge, verify};

@@ -21,6 +21,12 @@ pub(crate) struct ServiceRow {
     /// What is in the answer of one that is well: `grep -E` for the whole of it, headers first. `version` is a hole for the
     /// version of the first package of Python's.
     pub says: String,
+    /// What has it do its work once, as whoever runs aitk, and says so in its last line.
+    #[serde(default)]
+    pub proof: Vec<String>,
+    /// What names, word by word, the work that would be lost without it: it is not taken away before that has ended.
+    #[serde(default)]
+    pub busy: Vec<String>,
     /// Where it listens; one that is nothing where it is filled in is none.
     #[serde(default)]
     pub ports: Vec<String>,
@@ -63,6 +69,8 @@ pub struct ServicePlace {
     pub secrets: Vec<String>,
     /// Units of others that it keeps from starting.
     pub masks: Vec<String>,
+    /// What names the work that would be lost without it; nothing where there is none.
+    pub busy: Vec<String>,
 }
 
 impl ServiceRow {
@@ -72,6 +80,7 @@ impl ServiceRow {
             files: self.file.iter().map(|file| file.path.clone()).collect(),
             secrets: self.secret.iter().map(|secret| secret.path.clone()).collect(),
             masks: self.masks.clone(),
+            busy: self.busy.clone(),
         }
     }
 }

@@ -72,6 +72,9 @@ pub struct ServiceSpec {
     pub health: Vec<String>,
     /// What is in the answer, headers first, where it is well: an extended regular expression for all of its lines as one.
     pub says: String,
+    /// What has it do its work once, as whoever runs aitk; what its last line says was proven.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub proof: Vec<String>,
     /// The ports of this machine on which it listens.
     pub ports: Vec<u16>,
     /// How long it may take to be so, in seconds.

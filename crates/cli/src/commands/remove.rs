@@ -7,7 +7,8 @@ use aitk_detect::folders;
 use aitk_env::Usage;
 use aitk_exec::{
     Goes, Kept, Places, ProjectRemoval, Receipt, Removal, SERVICES, brought, note_by_marks,
-    project_removal, prune_empty, removal, remove_project, take_all_away, take_file, whole_cache,
+    project_removal, prune_empty, refuse_in_use, removal, remove_project, take_all_away, take_file,
+    whole_cache,
 };
 use aitk_plan::{Bytes, SWAP_FILE};
 use aitk_system::{Message, System, is_terminal, message};
@@ -110,6 +111,7 @@ pub fn run(
     if !output.json {
         show(&removal, &room, &system, &session, args.dry_run, output);
     }
+    refuse_in_use(&receipt, &**local)?;
     if removal.is_empty() && !args.dry_run {
         prune_empty(&places, &**local)?;
     }

@@ -57,7 +57,7 @@ pub(crate) use judgement::{
 pub(crate) use kernelspec::{kept_kernel, kernel_python};
 pub(crate) use masked_units::is_masked;
 pub(crate) use restart::boot_id;
-pub use service::{ENVIRONMENTS, ServiceState, service_states};
+pub use service::{ENVIRONMENTS, ServiceState, refuse_in_use, service_states};
 pub(crate) use service::{by_notes as service_notes, of_others as services_of_others};
 pub(crate) use shell_init::{Cleared, cleared, is_marked};
 pub(crate) use swap_file::is_marked as swap_is_marked;

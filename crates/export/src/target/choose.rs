@@ -41,12 +41,13 @@ impl TargetList {
                 guards.push(Guard { kind: row.kind, what: target.wording(&["guard", &row.say]) });
             }
         }
+        let bare = parts.iter().any(|part| target.optional[part].bare);
         let mut next = deeds(target, &target.next, "next", holds)?;
         next.extend(self.by_hand(target, budget, choices)?);
         Ok(Project {
             platform: target.name.clone(),
             folder: choices.folder.clone().unwrap_or_default(),
-            requirements: target.requirements.clone(),
+            requirements: if bare { Vec::new() } else { target.requirements.clone() },
             client: target.client.clone(),
             push: target.platform.as_ref().and_then(|platform| platform.push.clone()),
             notes: Vec::new(),

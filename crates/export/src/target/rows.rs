@@ -142,6 +142,8 @@ pub struct Optional {
     pub excludes: Vec<String>,
     /// What it rests on.
     pub needs: Vec<String>,
+    /// Whether the environment of this machine gets nothing for a project with it.
+    pub bare: bool,
 }
 
 /// Something that its maker looks after until a day.

@@ -51,6 +51,7 @@ impl TargetList {
                 secrets,
                 health: all(&row.health)?,
                 says: fill(&row.says, minijinja::context! { version, ..view.clone() })?,
+                proof: row.proof.clone(),
                 ports: ports.map(port).collect::<Result<_, _>>()?,
                 seconds: row.seconds,
             });

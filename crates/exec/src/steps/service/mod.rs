@@ -3,6 +3,7 @@
 
 mod environment;
 mod note;
+mod proof;
 mod state;
 mod unit;
 
@@ -11,6 +12,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use aitk_env::Depth;
 use aitk_export::File;
 use aitk_plan::{Plan, Project, ServiceSpec, Step, project, step};
 use aitk_system::{Command, Explain as _, Message, System, message};
@@ -19,15 +21,18 @@ pub use environment::ENVIRONMENTS;
 use environment::{LOCK, ServiceEnvironment, WISH, lines, take_in};
 pub(crate) use note::{by_notes, of_others};
 use note::{installer, is_own, key, note, noted};
+use proof::prove;
+pub use proof::refuse_in_use;
 pub use state::{ServiceState, service_states};
 use unit::{ask, is_active, is_stale, listening, systemctl, unit_path, wants_path};
 
 use super::root::{self, RootAction};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work, comes_later, hash_of};
 use super::{help_where_refused, with_what_was};
-use crate::context::Context;
+use crate::context::{Context, no_log};
 use crate::error::ExecError;
 use crate::places::{Thing, note_path, services};
+use crate::report::Event;
 
 /// Where what services write is kept; of those without a user that stays there is a link alone, to a folder of systemd's.
 const STATES: [&str; 2] = ["/var/lib", "/var/lib/private"];
@@ -197,7 +202,7 @@ impl<'a> WantedService<'a> {
         deeds
     }
 
-    /// Waits until it answers.
+    /// Waits until it answers, and has it do its work once.
     fn answers(&self, cx: &Context<'_>, work: &Work<'_>) -> Result<(), ExecError> {
         if cx.dry {
             return Ok(());
@@ -206,10 +211,13 @@ impl<'a> WantedService<'a> {
         let limit = Duration::from_secs(seconds + 30);
         let said = cx.system.run(&ask(self.service, seconds).timeout(limit).log(&work.log))?;
         let (name, unit) = (self.service.name.clone(), self.unit.clone());
-        match said.success() {
-            true => Ok(()),
-            false => Err(ExecError::Unwell { name, unit, output: said.tail(1) }),
+        if !said.success() {
+            return Err(ExecError::Unwell { name, unit, output: said.tail(1) });
         }
+        if let Some(text) = prove(cx, self.service, &work.step.id, work.log.clone())? {
+            work.reporter.event(&Event::Message { step: &work.step.id, text: &text });
+        }
+        Ok(())
     }
 
     /// Root's programs run in folders that are root's alone, and what is taken away lies in such.
@@ -289,6 +297,28 @@ impl Ensure for step::Service {
         Ok(CheckOutcome::of(missing).helped_by(help))
     }
 
+    fn verify(
+        &self,
+        cx: &Context<'_>,
+        plan: &Plan,
+        step: &Step,
+        _: Depth,
+    ) -> Result<CheckOutcome, ExecError> {
+        let held = self.check(cx, plan, step)?;
+        if held != CheckOutcome::Holds {
+            return Ok(held);
+        }
+        let wanted = WantedService::of(cx, plan, self)?;
+        Ok(match prove(cx, wanted.service, &step.id, no_log()) {
+            Ok(_) => held,
+            Err(error) => CheckOutcome::missing(error.message()),
+        })
+    }
+
+    fn verified(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Message {
+        cx.said().remove(&step.id).unwrap_or_else(|| message!("checked: {}", step.title))
+    }
+
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let wanted = WantedService::of(cx, plan, self)?;
         wanted.refuse_foreign(cx)?;
@@ -317,6 +347,9 @@ impl Ensure for step::Service {
         let mut shown = root::shown(cx, &step, &deeds);
         shown.estimated = estimated;
         shown.commands.push(cx.typed(&ask(wanted.service, wanted.service.seconds)));
+        if !wanted.service.proof.is_empty() {
+            shown.commands.push(cx.typed(&Command::reads(wanted.service.proof.iter().cloned())));
+        }
         Ok(Exact::one(shown))
     }
 
@@ -426,7 +459,6 @@ mod tests {
     use aitk_system::Real;
 
     use super::*;
-    use crate::context::no_log;
     use crate::receipt::Receipt;
     use crate::steps::testing::{Machine, Silent, plan, step};
 

@@ -45,10 +45,13 @@ def kind(name: str) -> str:
 
 
 def cgroup() -> str:
-    """Which cgroups bound what a job takes; none where systemd does not run."""
+    """Which cgroups bound what a job takes; none where systemd does not run, or the kernel keeps them from it."""
     if not pathlib.Path("/run/systemd/system").is_dir():
         return "none"
-    return "v2" if pathlib.Path("/sys/fs/cgroup/cgroup.controllers").exists() else "v1"
+    controllers = pathlib.Path("/sys/fs/cgroup/cgroup.controllers")
+    if not controllers.exists():
+        return "v1"
+    return "v2" if {"cpuset", "cpu", "memory"} <= set(controllers.read_text().split()) else "none"
 
 
 def main() -> None:
