@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Power cuts: a virtual machine ends from one instant to the next while an environment is built, switched or cleaned, and
-# nothing is left but what its disk has. What is in use then is whole to the byte, be it what was in use before or what
+# Power cuts: a virtual machine ends from one instant to the next while an environment is built, by conda and by uv, switched
+# or cleaned, and nothing is left but what its disk has. What is in use then is whole to the byte, be it what was in use before or what
 # was being built, the file system has no error, the user's file is as it was, and the same command comes to its end.
 # AITK_TEST_ROUNDS says how many cuts, AITK_TEST_SEED repeats them.
 # On: trixie; about 350 s
@@ -8,8 +8,8 @@
 # shellcheck source=tests/fresh-machine/vm.sh
 source "$HERE/vm.sh"
 readonly ROUNDS=${AITK_TEST_ROUNDS:-6}
-# What is cut, again and again: each can follow the one before it.
-readonly COMMANDS=(first add rollback add drop clean)
+# What is cut, again and again: each can follow the one before it. The first are those of a short run.
+readonly COMMANDS=(conda add rollback venv add clean drop conda add drop rollback venv)
 # The most that a start, or a command, takes on a busy host, in seconds.
 readonly LIMIT=900
 SEED=${AITK_TEST_SEED:-$$}
@@ -23,7 +23,9 @@ serve_channel
 guest() {
     cat <<EOF
 #!/bin/bash
-wish="--profile tiny.toml --manager conda --channel ${CHANNEL_URL/127.0.0.1/10.0.2.2}/conda-forge --python $(channel_python) --yes"
+wish="--profile tiny.toml --yes"
+conda="--manager conda --channel ${CHANNEL_URL/127.0.0.1/10.0.2.2}/conda-forge --python $(channel_python)"
+venv="--manager venv --uv /usr/local/bin/uv --index-url ${INDEX_URL/127.0.0.1/10.0.2.2}"
 EOF
     cat <<'EOF'
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
@@ -74,7 +76,8 @@ is_whole() {
 }
 words() {
     case $1 in
-        first) echo "apply $wish" ;;
+        conda) echo "apply $wish $conda" ;;
+        venv) echo "apply $wish $venv" ;;
         add) echo "add idna --yes" ;;
         drop) echo "drop idna --yes" ;;
         rollback) echo "rollback $(</var/lib/before) --yes" ;;
@@ -84,7 +87,7 @@ words() {
 # Whether the command that was cut had done all that it does, so that it has nothing to say any more.
 is_done() {
     case $1 in
-        drop) ! compgen -G "$envs/current/conda-meta/idna-*" >/dev/null ;;
+        drop) [[ -z $(find "$envs/current/" -name 'idna-*') ]] ;;
         rollback) [[ $(readlink "$envs/current") == "$(</var/lib/before)" ]] ;;
         *) false ;;
     esac
@@ -94,7 +97,7 @@ if [[ $after != nothing ]]; then
     [[ $(<~tester/thesis.txt) == mine ]] || end "FAILED the user's file is: $(<~tester/thesis.txt)"
     if [[ -e $envs/current ]]; then
         is_whole
-    elif [[ $after != first ]]; then
+    elif [[ $after != conda ]]; then
         end "FAILED nothing is in use"
     fi
     # shellcheck disable=SC2046 # words

@@ -2,7 +2,7 @@
 
 use aitk_plan::step::AptLists;
 use aitk_plan::{Plan, Step};
-use aitk_system::{Command, message};
+use aitk_system::{Command, Message, message};
 
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work};
 use crate::apt;
@@ -16,6 +16,10 @@ fn command(cx: &Context<'_>) -> Command {
 }
 
 impl Ensure for AptLists {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("apt's lists are there")
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let Some(found) = apt::lists_refreshed(cx.system) else {
             return Ok(CheckOutcome::missing(message!("there are no package lists")));

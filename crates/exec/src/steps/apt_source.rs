@@ -242,6 +242,10 @@ pub(crate) fn own_sources(system: &dyn System) -> Vec<String> {
 }
 
 impl Ensure for AptSource {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("apt knows {} with its key", self.uri)
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         if is_listed(cx, self) && named_elsewhere(cx, self).is_some() {
             return Ok(CheckOutcome::Holds);

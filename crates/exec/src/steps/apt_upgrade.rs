@@ -2,7 +2,7 @@
 
 use aitk_plan::step::AptUpgrade;
 use aitk_plan::{Plan, Step};
-use aitk_system::message;
+use aitk_system::{Message, message};
 
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Work, apt_change};
 use crate::apt;
@@ -16,6 +16,10 @@ fn words() -> [String; 2] {
 }
 
 impl Ensure for AptUpgrade {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("apt has nothing to upgrade")
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let now = apt::fingerprint(cx.system);
         if now.is_some() && now == cx.memo().receipt.upgraded {

@@ -34,7 +34,10 @@ pub(super) fn folder(cx: &Context<'_>, plan: &Plan) -> PathBuf {
 
 impl Ensure for Base {
     fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
-        message!("conda's own environment is as it was installed")
+        match &self.adopt {
+            Some(conda) => message!("{conda} knows the environment by its name"),
+            None => message!("conda's own environment is as it was installed"),
+        }
     }
 
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {

@@ -142,6 +142,10 @@ fn stays(system: &dyn System) -> Option<Message> {
 }
 
 impl Ensure for ContainerGpu {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("Docker knows NVIDIA's runtime, and {CDI} describes the GPUs")
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let DockerState { runtime, described, .. } = state(cx)?;
         let mut missing = Vec::new();

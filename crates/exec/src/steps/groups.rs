@@ -2,7 +2,7 @@
 
 use aitk_plan::step::Groups;
 use aitk_plan::{Plan, Status, Step};
-use aitk_system::{Command, System, message};
+use aitk_system::{Command, Message, System, message};
 
 use super::root::{self, RootAction};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work};
@@ -97,6 +97,14 @@ fn undo(group: &str, user: &str, system: &dyn System) -> Vec<Command> {
 }
 
 impl Ensure for Groups {
+    fn verified(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        let groups = self.groups.join(", ");
+        match cx.system.host().uid {
+            0 => message!("root may do what members of {groups} may"),
+            _ => message!("the user is a member of {groups}"),
+        }
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let GroupState { user, lacks, .. } = state(cx, self)?;
         let missing: Vec<_> =

@@ -147,6 +147,10 @@ impl JudgeRun<'_> {
 }
 
 impl Ensure for Judges {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("the project in {} was judged as it stands", self.folder)
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         let claim = claim(self, cx, plan)?;
         let proven = cx.memo().receipt.proofs.get(&step.id).cloned();

@@ -2,7 +2,7 @@
 
 use aitk_plan::step::Login;
 use aitk_plan::{Plan, Status, Step};
-use aitk_system::{Permit, message};
+use aitk_system::{Message, Permit, message};
 
 use super::groups::groups;
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, Remedy, Work, may_change, root};
@@ -29,6 +29,10 @@ fn help() -> Remedy {
 }
 
 impl Ensure for Login {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("this session belongs to {}", self.groups.join(", "))
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let missing: Vec<_> = lacking(cx, &self.groups)?
             .iter()

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use aitk_plan::step::MaskedUnits;
 use aitk_plan::{Plan, Step};
-use aitk_system::{Command, System, message};
+use aitk_system::{Command, Message, System, message};
 
 use super::root::{self, RootAction};
 use super::{CheckOutcome, Ensure, Exact, ReceiptEntry, TakenBack, Work};
@@ -44,6 +44,10 @@ fn deeds(masked: &MaskedUnits, system: &dyn System) -> Vec<RootAction> {
 }
 
 impl Ensure for MaskedUnits {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("of what packages bring these do not start: {}", self.units.join(", "))
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let open = open(self, cx.system).into_iter();
         Ok(CheckOutcome::of(open.map(|unit| message!("{unit} would start as soon as it comes"))))

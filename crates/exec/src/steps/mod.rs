@@ -42,7 +42,7 @@ use aitk_plan::{
     Accelerator, Action, EnvironmentPlan, FrameworkPlan, Plan, Status, Step, Warning,
     for_each_kind, step,
 };
-use aitk_system::{Command, Failure, Message, Permit, RunError, System, message};
+use aitk_system::{Command, Failure, Message, Permit, RunError, System};
 use sha2::{Digest, Sha256};
 
 pub(crate) use apt_source::own_sources;
@@ -153,9 +153,7 @@ pub(crate) trait Ensure: Sync {
     }
 
     /// What is so where it holds, as `verify` tells it: the title says what is done.
-    fn verified(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Message {
-        message!("checked: {}", step.title)
-    }
+    fn verified(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Message;
 
     /// Whether it stops holding by itself, as time goes by: that is no damage, and `verify` does not look at it.
     fn ages(&self) -> bool {

@@ -240,6 +240,10 @@ fn describe(change: &PlannedFile, is_exact: bool) -> Option<Message> {
 }
 
 impl Ensure for ProjectFiles {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("the project in {} was written for what is asked", self.folder)
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         if !has_packages(plan) {
             return Ok(CheckOutcome::missing(message!(

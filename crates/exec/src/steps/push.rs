@@ -13,6 +13,10 @@ use crate::kaggle::Kaggle;
 use crate::report::Event;
 
 impl Ensure for Push {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("this run has sent {} to {}", self.folder, self.client)
+    }
+
     /// What stands on the platform nobody asks: it is sent each time that somebody says so.
     fn check(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         Ok(match cx.memo().sent.contains(&step.id) {

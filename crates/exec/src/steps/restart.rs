@@ -30,6 +30,10 @@ fn help() -> Remedy {
 }
 
 impl Ensure for Restart {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("no restart is waited for")
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let missing: Vec<_> = fresh(cx, plan, &self.after)
             .iter()

@@ -97,6 +97,10 @@ fn read(file: &PathBuf, system: &dyn System) -> Result<Option<Vec<u8>>, ExecErro
 }
 
 impl Ensure for ShellInit {
+    fn verified(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Message {
+        message!("{} loads conda", wanted(cx, plan).file.display())
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let WantedLines { file, lines } = wanted(cx, plan);
         let place = behind_links(&file, cx.system).map_err(ExecError::io(&file))?;

@@ -207,6 +207,10 @@ fn enough_room(cx: &Context<'_>, path: &str, size: u64) -> Result<(), ExecError>
 }
 
 impl Ensure for SwapFile {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("{} is in use as swap", self.path)
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let path = self.path.as_str();
         let SwapState { active, lasting, ours, .. } = state(cx, path)?;

@@ -5,7 +5,7 @@ use std::path::Path;
 use aitk_env::file_hash;
 use aitk_plan::step::SystemFile;
 use aitk_plan::{Plan, Step};
-use aitk_system::{System, message};
+use aitk_system::{Message, System, message};
 
 use super::root::{self, RootAction};
 use super::{
@@ -34,6 +34,10 @@ fn key(path: &Path) -> String {
 }
 
 impl Ensure for SystemFile {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("{} says what it should", self.path)
+    }
+
     fn check(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let path = Path::new(&self.path);
         let there = root::only_file(cx.system, path).and_then(|()| root::content_of(cx, path));

@@ -9,6 +9,10 @@ use crate::context::Context;
 use crate::error::ExecError;
 
 impl Ensure for Unavailable {
+    fn verified(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Message {
+        Message::list(step.why.clone())
+    }
+
     fn check(&self, _: &Context<'_>, _: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {
         Ok(CheckOutcome::Missing(step.why.iter().cloned().map(Lack::from).collect()))
     }

@@ -13,8 +13,11 @@ use crate::error::ExecError;
 use crate::report::Incoming;
 
 impl Ensure for Uv {
-    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
-        message!("the pinned uv is there")
+    fn verified(&self, cx: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        match &cx.settings.uv {
+            Some(named) => message!("{} is there, as the uv to use", named.display()),
+            None => message!("uv {} is there", cx.catalog.uv.version),
+        }
     }
 
     fn check(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<CheckOutcome, ExecError> {

@@ -263,6 +263,10 @@ fn came_back(
 }
 
 impl Ensure for step::Service {
+    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
+        message!("{} runs, answers, and starts with the machine", self.name)
+    }
+
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let wanted = WantedService::of(cx, plan, self)?;
         let (name, unit) = (&self.name, wanted.unit.as_str());
