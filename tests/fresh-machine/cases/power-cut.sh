@@ -15,7 +15,24 @@ readonly LIMIT=900
 SEED=${AITK_TEST_SEED:-$$}
 RANDOM=$SEED
 echo "seed: AITK_TEST_SEED=$SEED"
+# uv itself, and what it installs.
+step "an index of three packages"
+index() {
+    local wheel name version
+    version=$(sed -n 's|^version = "\(.*\)"|\1|p' "$HERE/../../profiles/catalog/uv.toml")
+    mkdir -p "$WORK/index/files"
+    python3 -m pip download -q --no-deps --only-binary :all: -d "$WORK/index/files" "uv==$version" six idna
+    for wheel in "$WORK"/index/files/*.whl; do
+        name=$(basename "${wheel%%-*}")
+        mkdir -p "$WORK/index/simple/$name"
+        printf '<a href="../../files/%s#sha256=%s">%s</a>\n' "${wheel##*/}" "$(sha256sum "$wheel" | cut -d ' ' -f 1)" "${wheel##*/}" \
+            >"$WORK/index/simple/$name/index.html"
+    done
+}
+index
 serve_channel
+serve index "$WORK/index"
+INDEX_URL=$URL/simple
 
 # What the guest runs as its first process, started with `after=` the command that was cut and `now=` the one that will
 # be: looks at what the cut has left, brings it to its end, and begins. There is no shutdown: what is to be on the disk
@@ -25,7 +42,7 @@ guest() {
 #!/bin/bash
 wish="--profile tiny.toml --yes"
 conda="--manager conda --channel ${CHANNEL_URL/127.0.0.1/10.0.2.2}/conda-forge --python $(channel_python)"
-venv="--manager venv --uv /usr/local/bin/uv --index-url ${INDEX_URL/127.0.0.1/10.0.2.2}"
+venv="--manager venv --index-url ${INDEX_URL/127.0.0.1/10.0.2.2}"
 EOF
     cat <<'EOF'
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
-# sudo asks for a password and there is no terminal: the exact commands are printed, and nothing is changed.
-# On: bookworm; about 4 s
+# sudo asks for a password: without a terminal the exact commands are printed, and nothing is changed; at one it is typed, and
+# the run goes to its end.
+# On: bookworm; about 20 s
 
 machine asks "$RELEASE"
 echo 'user:geheim' | chroot "$ROOT" chpasswd
@@ -48,3 +49,50 @@ expect_said 'sudo --preserve-env=http_proxy,https_proxy env .*apt-get'
 expect_not_said geheim
 if grep -r geheim "$(home_of user)"; then die "it is in a file"; fi
 grep "^Debian APT.* Basic $(printf me:geheim | base64)" "$WORK/proxy.log" || die "apt did not get it: $(cat "$WORK/proxy.log")"
+
+step "at a terminal the password is asked for, and the run goes to its end"
+machine typed "$RELEASE-apt"
+echo 'user:geheim' | chroot "$ROOT" chpasswd
+echo 'user ALL=(ALL) ALL' >"$ROOT/etc/sudoers.d/user"
+lend_wheels user
+tiny=$HERE/../support/tiny.toml
+{
+    sed '/^\[\[step/,$d' "$tiny"
+    printf '[[step]]\nid = "system.bc"\nphase = "system"\nkind = "apt-packages"\ntitle = "Install bc"\nwhy = "w"\npackages = ["bc"]\n'
+    sed -n '/^\[\[step/,$p' "$tiny"
+} >"$(home_of user)/tiny.toml"
+# Once mistyped.
+python3 - "$ROOT" "${SESSION[@]}" >"$WORK/typed" <<'PYTHON' || { tail -n 40 "$WORK/typed" && die "it did not come to its end"; }
+import os, pty, sys
+
+root, session = sys.argv[1], sys.argv[2:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.chroot(root)
+    os.chdir("/home/user")
+    os.execvp("runuser", ["runuser", "-u", "user", "--", "env", "-i", "HOME=/home/user", *session, "aitk", "apply",
+                          "--profile", "tiny.toml", "--manager", "venv"])
+answers = {b"Go ahead?": [b"y\n"], b"password for user:": [b"falsch\n", b"geheim\n"]}
+said = seen = b""
+while True:
+    try:
+        more = os.read(terminal, 4096)
+    except OSError:
+        break
+    if not more:
+        break
+    said, seen = said + more, seen + more
+    for question, left in answers.items():
+        if question in seen:
+            os.write(terminal, left.pop(0))
+            seen = b""
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+sys.stdout.buffer.write(said)
+assert not any(answers.values()), answers
+assert b"geheim" not in said
+sys.exit(code)
+PYTHON
+SHOW=4 aitk user -- verify
+expect_code 0
+as user aitk run -- python -c 'import six'
+as user bc --version
