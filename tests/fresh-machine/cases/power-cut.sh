@@ -23,7 +23,7 @@ index() {
     mkdir -p "$WORK/index/files"
     python3 -m pip download -q --no-deps --only-binary :all: -d "$WORK/index/files" "uv==$version" six idna
     for wheel in "$WORK"/index/files/*.whl; do
-        name=$(basename "${wheel%%-*}")
+        name=${wheel##*/} name=${name%%-*}
         mkdir -p "$WORK/index/simple/$name"
         printf '<a href="../../files/%s#sha256=%s">%s</a>\n' "${wheel##*/}" "$(sha256sum "$wheel" | cut -d ' ' -f 1)" "${wheel##*/}" \
             >"$WORK/index/simple/$name/index.html"

@@ -97,11 +97,17 @@ fn judged(
         };
         return Ok(if lacks.is_empty() { none() } else { CheckOutcome::of(lacks) });
     };
-    if python.as_ref().is_some_and(|python| *python != record.python) {
-        return Ok(CheckOutcome::missing(message!("the environment has Python {}", record.python)));
-    }
     let own = record.layers.contains_key(&step.id).then_some(step.id.as_str());
-    Ok(CheckOutcome::of(lacks_of(cx, &generation, own, depth)?))
+    let lacks = lacks_of(cx, &generation, own, depth)?;
+    let other = python.as_ref().filter(|python| **python != record.python);
+    // What is broken tells more than what is old.
+    if let (Some(python), true) = (other, lacks.is_empty()) {
+        let built = &record.python;
+        return Ok(CheckOutcome::missing(message!(
+            "the environment has Python {built}, and what is asked for gets {python} here"
+        )));
+    }
+    Ok(CheckOutcome::of(lacks))
 }
 
 /// Whether there is no Python to build it on, though apt says that its packages are there: nothing would bring one.
