@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use aitk_env::{Cure, Environments, Generation, GenerationRecord, State};
+use aitk_env::{Cure, EnvironmentFault, Environments, Generation, GenerationRecord, State};
 use aitk_plan::{BASE, Part, Plan, Step};
 use aitk_system::{Message, System, ToMessage, message, quote};
 
@@ -96,7 +96,7 @@ fn whole(
     let remedy = match generation.cure(system, fault) {
         Cure::Person(what) => what,
         Cure::Remove(path) => message!("take {path} away if you do not need it"),
-        Cure::Build => again(system, env, environments, generation),
+        Cure::Build => again(system, env, environments, (generation, fault)),
     };
     Err(ExecError::NotWhole { path: path(), reason: fault.to_message(), remedy })
 }
@@ -107,9 +107,13 @@ fn again(
     system: &dyn System,
     env: &str,
     environments: &Environments,
-    generation: &Generation,
+    (generation, fault): (&Generation, &EnvironmentFault),
 ) -> Message {
-    let record = generation.record(system);
+    // No lock brings back a Python of the system's.
+    let is_mendable = |record: &GenerationRecord| {
+        record.manager.brings_python() || !matches!(fault, EnvironmentFault::NoPython { .. })
+    };
+    let record = generation.record(system).filter(is_mendable);
     let current = environments.current(system);
     let same = record.as_ref().zip(current).is_some_and(|(record, (_, current))| {
         record.request == current.request && record.manager == current.manager

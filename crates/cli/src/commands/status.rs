@@ -92,6 +92,8 @@ struct EnvironmentInfo<'a> {
     packages: usize,
     /// Who has installed it.
     manager: Manager,
+    /// What is wrong with it as a whole, as far as a glance shows.
+    faults: Vec<String>,
     /// What the user has put into it.
     added: &'a [String],
     /// Bytes that come free with it.
@@ -325,6 +327,8 @@ struct ShownEnvironment<'a> {
     beside: Vec<(String, u64)>,
     /// What they take together.
     others: Usage,
+    /// What is wrong with it as a whole.
+    faults: Vec<Message>,
 }
 
 impl<'a> ShownEnvironment<'a> {
@@ -347,6 +351,7 @@ impl<'a> ShownEnvironment<'a> {
             record,
             framework: None,
             packages: record.layers.values().map(|layer| layer.len()).sum(),
+            faults: generation.faults(system).iter().map(ToMessage::to_message).collect(),
             added: generation.added(system).iter().map(ToString::to_string).collect(),
             usage: Usage::of(system, generation.path()),
             beside,
@@ -364,6 +369,7 @@ impl<'a> ShownEnvironment<'a> {
             framework: self.framework.as_ref(),
             packages: self.packages,
             manager: self.record.manager,
+            faults: self.faults.iter().map(ToString::to_string).collect(),
             added: &self.added,
             own: self.usage.own(),
             shared: self.usage.shared(),
@@ -389,6 +395,11 @@ impl<'a> ShownEnvironment<'a> {
         text += &row(Message::plain("Python"), Message::plain(&self.record.python));
         if let Some(framework) = &self.framework {
             text += &row(message!("Framework"), framework.clone());
+        }
+        if !self.faults.is_empty() {
+            let faults = Message::list(self.faults.clone());
+            text +=
+                &row(message!("Broken"), message!("{faults}; `aitk verify` tells what mends it"));
         }
         let packages = message!("{packages}, and {} of the system", of_system);
         text += &row(message!("Packages"), packages);
