@@ -3,7 +3,7 @@
 # or cleaned, and nothing is left but what its disk has. What is in use then is whole to the byte, be it what was in use before or what
 # was being built, the file system has no error, the user's file is as it was, and the same command comes to its end.
 # AITK_TEST_ROUNDS says how many cuts, AITK_TEST_SEED repeats them.
-# On: trixie; about 350 s
+# On: trixie; about 400 s
 
 # shellcheck source=tests/fresh-machine/vm.sh
 source "$HERE/vm.sh"
