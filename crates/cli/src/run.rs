@@ -211,16 +211,15 @@ fn all_done(summary: &Summary, done: usize) -> Message {
         format!("  {:24} {}\n", said(what), styled(HEAD, format!("{aitk} {command}")))
     };
     let project = summary.plan.project.as_ref().map(next_steps).unwrap_or_default();
-    let work = match summary.plan.builds_here() {
-        true => [
-            start(message!("Start JupyterLab:"), "lab"),
-            start(message!("Work in a shell:"), "shell"),
-            start(message!("Run a program:"), "run -- python program.py"),
-            start(message!("Check it at any time:"), "verify"),
-        ]
-        .concat(),
-        false => String::new(),
-    };
+    let mut work = String::new();
+    if let Some(wanted) = summary.plan.environment().filter(|_| summary.plan.builds_here()) {
+        if wanted.request.asks_for("jupyterlab") {
+            work += &start(message!("Start JupyterLab:"), "lab");
+        }
+        work += &start(message!("Work in a shell:"), "shell");
+        work += &start(message!("Run a program:"), "run -- python program.py");
+        work += &start(message!("Check it at any time:"), "verify");
+    }
     message!(
         "\n{} Done in {:.0} s: {done} of {} steps, {} downloaded, {} less room on the disk.\n\n{project}{work}",
         styled(GOOD, "✓"),

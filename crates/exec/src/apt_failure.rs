@@ -169,11 +169,7 @@ pub(crate) fn explain(
     if asks_for_password(&all) {
         ExecError::NeedsPassword
     } else if let Some(reason) = line_with(signs::SPACE) {
-        ExecError::NoSpace {
-            path: "/var".into(),
-            free: message!("too little"),
-            needed: reason.into(),
-        }
+        ExecError::AptNoSpace { reason: reason.into() }
     } else if let Some(reason) = line_with(signs::LOCKED) {
         ExecError::AptLocked { holder: message!("another process"), lock: reason }
     } else if let Some(reason) = line_with(signs::UNREAD) {
@@ -234,6 +230,11 @@ mod tests {
         );
         assert_eq!(say("E: dpkg was interrupted, you must manually run"), "AITK-A03");
         assert_eq!(say("E: Unable to locate package nosuch"), "AITK-A04");
+        let full = "dpkg: error processing archive x.deb (--unpack):\n cannot copy extracted data for './x': failed to \
+                    write (No space left on device)";
+        assert_eq!(say(full), "AITK-A12");
+        let small = "E: You don't have enough free space in /var/cache/apt/archives/.";
+        assert_eq!(say(small), "AITK-A12");
         assert_eq!(say("W: Failed to fetch http://x  Could not resolve 'x'"), "AITK-A02");
         assert_eq!(
             say(

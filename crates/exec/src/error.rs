@@ -62,6 +62,19 @@ pub enum ExecError {
         /// What names it: a variable or a file.
         named: String,
     },
+    /// A disk that apt or dpkg writes to is full: that of `/var`, `/usr` or `/boot`.
+    #[explain(
+        code = "AITK-A12",
+        say("apt has no space left: {reason}"),
+        hint(
+            "`df -h` shows which disk is full, and `sudo apt-get clean` frees what apt has fetched; then the same command \
+             again: it continues"
+        )
+    )]
+    AptNoSpace {
+        /// What apt or dpkg says.
+        reason: Message,
+    },
     /// Packages are half-installed, or their dependencies are not met.
     #[explain(
         code = "AITK-A03",

@@ -63,4 +63,10 @@ impl EnvironmentRequest {
         let mut builds = builds.map(|build| names(&build.requirements));
         builds.find(|names| names.iter().all(&has)).unwrap_or_else(|| names(&layer.requirements))
     }
+
+    /// Whether a package is asked for by its name, or was added by the user.
+    pub fn asks_for(&self, package: &str) -> bool {
+        let asked = self.layers.iter().flat_map(|layer| &layer.requirements).chain(&self.added);
+        asked.map(|one| name_of(self.manager, one)).any(|name| name == package)
+    }
 }

@@ -306,13 +306,18 @@ fn nothing_to_do(plan: &Plan, seconds: f64, output: &Console) -> ExitCode {
     output.result(&data, diagnostics, || {
         let done = plan.steps.iter().filter(|step| step.status == Status::Done).count();
         let (sign, ms) = (styled(GOOD, "✓"), seconds * 1000.0);
-        match plan.builds_here() {
+        let wanted = plan.environment().filter(|_| plan.builds_here());
+        match wanted.map(|wanted| wanted.request.asks_for("jupyterlab")) {
             // A file that was changed in its place is not seen so.
-            true => message!(
+            Some(true) => message!(
                 "{sign} Nothing to do: {done} steps are done, by a quick look ({ms:.0} ms); `aitk verify` looks at every \
                  file, `aitk lab` starts JupyterLab."
             ),
-            false => message!("{sign} Nothing to do: {done} steps are done, by a quick look ({ms:.0} ms)."),
+            Some(false) => message!(
+                "{sign} Nothing to do: {done} steps are done, by a quick look ({ms:.0} ms); `aitk verify` looks at every \
+                 file."
+            ),
+            None => message!("{sign} Nothing to do: {done} steps are done, by a quick look ({ms:.0} ms)."),
         }
     });
     ExitCode::SUCCESS
