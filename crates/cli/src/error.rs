@@ -165,7 +165,7 @@ pub enum CliError {
         code = "AITK-C07",
         exit = Usage,
         say("nobody can be asked whether to go ahead: this is no terminal"),
-        hint("look at `aitk plan`, then add --yes")
+        hint("the same command with --dry-run shows what it would do; then add --yes")
     )]
     NotConfirmed,
     /// The person said no.

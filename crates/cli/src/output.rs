@@ -342,6 +342,11 @@ impl Console {
         }
     }
 
+    /// The same, which tells of what failed although it is quiet.
+    pub fn aloud(&self, failed: bool) -> Self {
+        Self { quiet: self.quiet && !failed, ..*self }
+    }
+
     /// Prints a result for people.
     pub fn page(&self, text: impl ToMessage) {
         if !self.quiet {

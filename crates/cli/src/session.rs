@@ -234,6 +234,14 @@ impl Session {
         wish.ok_or_else(|| CliError::no_environment(env, false))
     }
 
+    /// What the environment in use was made for, whatever a run has begun since.
+    pub fn in_use(&self, env: &str) -> Result<Request, CliError> {
+        let current = Environments::new(&self.settings.data, env).current(&*self.system);
+        let wish = self.receipt.request_in_use(env, current.as_ref().map(|(_, record)| record));
+        let wish = wish.and_then(|wish| serde_json::from_value(wish.clone()).ok());
+        wish.ok_or_else(|| CliError::no_environment(env, false))
+    }
+
     /// Sets what the user's settings say of what is published where nothing else is chosen. A lock that is given is as it is.
     pub fn set_cutoff(&self, request: &mut Request) {
         let chosen = &mut request.choices.exclude_newer;
@@ -389,12 +397,23 @@ impl Session {
         }
     }
 
+    /// Nothing but the user's own packages in an environment of this machine, which stay until they are taken out. Where a
+    /// folder's file says what there is, they stand in it.
+    fn anew_with_own(&self, env: &str) -> Request {
+        let mut request = Request::default();
+        if self.keeps && self.is_local && self.folder.is_none() {
+            let before = self.applied(env);
+            request.choices.packages = before.map_or_else(|_| Vec::new(), |it| it.choices.packages);
+        }
+        request
+    }
+
     fn requested(&self, args: &ChoiceArgs) -> Result<Asked, CliError> {
         let (given, secrets) = args.given.clone().opened()?;
         given.value("framework").map_or(Ok(()), |name| self.catalog.has_framework(name))?;
         let env = given.value("env").map_or_else(|| Choices::default().env, str::to_owned);
         let mut request = match given.value("budget").or(given.value("profile")) {
-            Some(_) => Request::default(),
+            Some(_) => self.anew_with_own(&env),
             None => self.applied(&env).map_err(|_| CliError::NoBudget)?,
         };
         given.merge(&mut request);

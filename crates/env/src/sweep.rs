@@ -10,7 +10,8 @@ use crate::Settings;
 use crate::uv_cache::{CachedWheel, normalized};
 
 /// Everything that aitk puts into its cache, by name. What else is there is somebody's.
-pub const CACHE: [&str; 16] = [
+pub const CACHE: [&str; 17] = [
+    "audit",
     "bundles",
     "conda",
     "conda-pkgs",
@@ -29,7 +30,7 @@ pub const CACHE: [&str; 16] = [
     "zsh",
 ];
 /// What sources have answered, and what is only passing: it is asked for and made again.
-const PASSING: [&str; 4] = ["bundles", "parts", "repodata", "resolve"];
+const PASSING: [&str; 5] = ["audit", "bundles", "parts", "repodata", "resolve"];
 
 /// What the locks of environments name, as it is called in the cache.
 #[derive(Debug, Default)]

@@ -151,8 +151,19 @@ impl Receipt {
         env: &str,
         current: Option<&'a GenerationRecord>,
     ) -> Option<&'a Value> {
+        self.begun.get(env).or_else(|| self.request_in_use(env, current))
+    }
+
+    /// What the environment in use was made for, whatever was begun since: a run that was cut off leaves it as it is. Where
+    /// none is in use, what was wished for last.
+    pub fn request_in_use<'a>(
+        &'a self,
+        env: &str,
+        current: Option<&'a GenerationRecord>,
+    ) -> Option<&'a Value> {
         let of_current = || current.and_then(|record| record.wish.as_ref());
-        self.begun.get(env).or_else(of_current).or_else(|| self.environments.get(env))
+        let begun = || self.begun.get(env).filter(|_| current.is_none());
+        of_current().or_else(begun).or_else(|| self.environments.get(env))
     }
 
     /// What was wished for earlier is what is wished for again: somebody goes back to it, and what a run had begun since is
@@ -260,6 +271,9 @@ mod tests {
         assert_eq!(receipt.request("ai", Some(&older)), Some(&wish("older")));
         receipt.begun = named("begun");
         assert_eq!(receipt.request("ai", Some(&older)), Some(&wish("begun")));
+        assert_eq!(receipt.request_in_use("ai", Some(&older)), Some(&wish("older")));
+        assert_eq!(receipt.request_in_use("ai", Some(&silent)), Some(&wish("last")));
+        assert_eq!(receipt.request_in_use("ai", None), Some(&wish("begun")));
         assert_eq!(receipt.request("other", None), None);
     }
 

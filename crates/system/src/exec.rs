@@ -88,8 +88,14 @@ fn read(stdin: &io::Stdin) -> io::Result<String> {
 /// # Errors
 /// Where a hundred in a row are taken.
 pub fn free_port(first: u16) -> io::Result<u16> {
+    let open = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
+    if let Err(error) = open(first)
+        && error.kind() == io::ErrorKind::PermissionDenied
+    {
+        return Err(error);
+    }
     (first..first.saturating_add(100))
-        .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
+        .find(|port| open(*port).is_ok())
         .ok_or_else(|| io::ErrorKind::AddrInUse.into())
 }
 

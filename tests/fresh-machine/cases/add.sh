@@ -29,7 +29,7 @@ expect_said 'you asked for iniconfig>=1'
 [[ $(in_use) != "$before" ]] || die "it was added to the environment that was in use"
 as user aitk run -- python -c 'import iniconfig, six' || die "it cannot be imported beside the rest"
 grep -q 'name = "iniconfig"' "$envs/current/pylock.toml" || grep -rq iniconfig "$envs/current/"*lock* || die "it is in no lock"
-for again in "apply --yes" "upgrade --yes" "apply --profile tiny.toml --manager venv --package iniconfig --yes"; do
+for again in "apply --yes" "upgrade --yes" "apply --profile tiny.toml --manager venv --yes"; do
     # shellcheck disable=SC2086 # words
     SHOW=3 aitk user -- $again
     expect_code 0

@@ -62,11 +62,16 @@ pub fn run(
     output.warn(&untold);
     let diagnostics = session.notes.iter().map(Diagnostic::from);
     let diagnostics = diagnostics.chain(untold.iter().map(Diagnostic::from)).collect();
-    output.result(&DoctorReport { findings: &findings, fix: None }, diagnostics, || {
-        let with_environment =
-            named.is_some() || is_environment(system, &own_environment(&session.machine));
-        page(&findings, untold.len(), looked, with_environment)
-    });
+    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+    output.aloud(failed).result(
+        &DoctorReport { findings: &findings, fix: None },
+        diagnostics,
+        || {
+            let with_environment =
+                named.is_some() || is_environment(system, &own_environment(&session.machine));
+            page(&findings, untold.len(), looked, with_environment)
+        },
+    );
     let wrong = findings.iter().any(|finding| finding.severity != Severity::Info);
     let wrong = wrong || !untold.is_empty();
     Ok(if wrong { ExitCode::from(FOUND) } else { ExitCode::SUCCESS })
@@ -120,7 +125,7 @@ fn own(session: &Session, named: Option<&Path>) -> Option<OwnEnvironment> {
             identity(path).is_some() && identity(path) == identity(&current)
         })?,
     };
-    let request = session.applied(&env).ok().filter(|request| request.choices.env == env)?;
+    let request = session.in_use(&env).ok().filter(|request| request.choices.env == env)?;
     let (prepared, plan) = session.prepare(request.into(), None, Ask::Nobody).ok()?;
     let system = Deny(Arc::clone(&session.system));
     Some(judge(&prepared.context(&system, None), &plan))

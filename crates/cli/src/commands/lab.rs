@@ -1,5 +1,6 @@
 //! `aitk lab`: JupyterLab, on this computer only.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -34,15 +35,21 @@ pub fn lab(local: &Local, _: &Common, args: &Lab, output: &Console) -> Result<Ex
     let folders = folders(local);
     let folder = begins_in(local, args, &folders)?;
     let runtime = runtime(local, &folders)?;
-    let port = free_port(args.port).map_err(|_| {
-        CliError::Other(message!("the hundred ports from {} on are all taken", args.port))
+    let port = free_port(args.port).map_err(|error| {
+        CliError::Other(match error.kind() {
+            ErrorKind::PermissionDenied => message!(
+                "only root may open the port {}: name one from 1024 on with --port",
+                args.port
+            ),
+            _ => message!("the hundred ports from {} on are all taken", args.port),
+        })
     })?;
     let seat = Seat::look(local);
     let token = token()?;
     let words = words(local, args, &environment, &folder, port, &seat);
     // In the environment and not among the arguments: every user can read those.
     let command = environment.enter(Command::changes(words)).env("JUPYTER_TOKEN", &token);
-    let log = folders.state.join(format!("lab-{port}.log"));
+    let log = folders.state.join(log_name(port));
     if !may_start(local, &command)? {
         return Ok(ExitCode::SUCCESS);
     }
@@ -69,6 +76,17 @@ pub fn lab(local: &Local, _: &Common, args: &Lab, output: &Console) -> Result<Ex
     }
     server.stop();
     Ok(ExitCode::SUCCESS)
+}
+
+/// What the server on a port writes to, in the state's folder.
+fn log_name(port: u16) -> String {
+    format!("lab-{port}.log")
+}
+
+/// Whether a file in the state's folder is such a log.
+pub(super) fn is_log(name: &str) -> bool {
+    let port = name.strip_prefix("lab-").and_then(|rest| rest.strip_suffix(".log"));
+    port.and_then(|port| port.parse().ok()).is_some_and(|port| log_name(port) == name)
 }
 
 /// Where the person sits.

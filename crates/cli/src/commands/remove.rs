@@ -15,6 +15,7 @@ use aitk_system::{Message, System, is_terminal, message};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::lab::is_log;
 use crate::args::{Common, Remove};
 use crate::error::CliError;
 use crate::output::{BAD, CARE, Console, DIM, GOOD, one_line, styled};
@@ -290,7 +291,9 @@ fn cache(
 /// What aitk has noted goes at the very end, and folders of its own that are empty then.
 fn forget_all(local: &Local, session: &Session) -> Result<(), CliError> {
     let (state, cache) = (&session.machine.folders.state, &session.settings.cache);
-    for name in ["confirmed", "runs", "seen", "receipt.json", "lock"] {
+    let logs = local.list(state).unwrap_or_default().into_iter().filter(|name| is_log(name));
+    let noted = ["confirmed", "runs", "seen", "receipt.json", "lock"].map(str::to_owned);
+    for name in logs.chain(noted) {
         take_file(&**local, [cache, state], &state.join(name))?;
     }
     if local.list(cache).is_ok_and(|names| names.iter().all(|name| name == TAG)) {

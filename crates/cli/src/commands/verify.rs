@@ -33,8 +33,8 @@ pub struct VerificationReport<'a> {
     ok: bool,
     /// What is not.
     findings: Vec<FindingInfo<'a>>,
-    /// The step at which a run about this environment did not come to its end; null where none is open. What is not as it
-    /// should be is then what that run was to make.
+    /// The step at which a run about this environment did not come to its end; null where none is open. It says nothing of
+    /// the environment in use, which is what was looked at.
     interrupted: Option<&'a Message>,
     /// With `--audit`: what is known of vulnerabilities; nothing where that could not be had.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -69,7 +69,7 @@ pub fn run(
     output: &Console,
 ) -> Result<ExitCode, CliError> {
     let session = Session::open(local, common)?;
-    let request = session.applied(&args.which.env)?;
+    let request = session.in_use(&args.which.env)?;
     let (prepared, plan) = session.prepare(request.into(), None, Ask::Nobody)?;
     let system = Deny(Arc::clone(local));
     let context = prepared.context(&system, None);
@@ -91,7 +91,7 @@ pub fn run(
     let known = audit.as_ref().map(|audit| AuditInfo(audit.as_ref().ok().and_then(Option::as_ref)));
     let (env, ok) = (args.which.env.as_str(), findings.is_empty());
     let open = interrupted_run(&session.machine.folders.state, &system);
-    let open = open.filter(|run| !ok && run.goes_on_in(env));
+    let open = open.filter(|run| run.goes_on_in(env));
     let interrupted = open.as_ref().map(|run| &run.at);
     let data =
         VerificationReport { env, deep: args.deep, ok, findings: list, interrupted, audit: known };
@@ -101,7 +101,7 @@ pub fn run(
         message: error.message(),
         hint: error.hint(),
     });
-    output.result(&data, diagnostics.into_iter().collect(), || {
+    output.aloud(!ok).result(&data, diagnostics.into_iter().collect(), || {
         let audit = audit.iter().map(|audit| format!("\n\n{}", show_audit(audit)));
         let open = open.as_ref().map(|run| format!("\n{}", unfinished(run, env).trim_end()));
         show(&findings, args.deep) + &open.unwrap_or_default() + &audit.collect::<String>()

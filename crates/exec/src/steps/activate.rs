@@ -51,7 +51,7 @@ impl Ensure for Activate {
         };
         let leads = |environments: Environments, generation: &Generation| {
             let link = environments.current_path();
-            Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))
+            Message::plain(format!("ln -sfn {} {}", generation.folder(), link.display()))
         };
         let base = base(cx).map(|base| leads(Environments::beside(base), base));
         let commands = base.into_iter().chain([leads(environments, &generation)]).collect();

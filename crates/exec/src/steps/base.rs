@@ -47,7 +47,7 @@ impl Ensure for Base {
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
         let link = links(cx, self).into_iter().next().unwrap_or_default();
         let known =
-            Message::plain(format!("ln -s {} {}", current(cx, plan).display(), link.display()));
+            Message::plain(format!("ln -sfn {} {}", current(cx, plan).display(), link.display()));
         let there = match judged(cx, plan, (step, self), Depth::Content)?.for_apply() {
             CheckOutcome::Holds => None,
             // Nothing that aitk does brings a conda there, so the plan is not even shown, nor kept as a wish.

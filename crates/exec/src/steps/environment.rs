@@ -306,7 +306,7 @@ fn exact_steps(
     let link = cx.environments(wanted).current_path();
     for step in plan.steps.iter().filter(|step| step.part() == Part::Switch) {
         let commands =
-            vec![Message::plain(format!("ln -s {} {}", generation.folder(), link.display()))];
+            vec![Message::plain(format!("ln -sfn {} {}", generation.folder(), link.display()))];
         steps.push(Step { commands, ..step.clone() });
     }
     steps
