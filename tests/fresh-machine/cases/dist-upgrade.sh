@@ -12,7 +12,6 @@ WISH=(apply --profile tiny.toml --manager venv --yes)
 step "an environment on Python 3.11"
 SHOW=3 aitk user -- "${WISH[@]}"
 expect_code 0
-before=$(readlink "$home/.local/share/aitk/envs/ai/current")
 [[ $(as user aitk run -- python -c 'import sys; print(sys.version_info.minor)') == 11 ]] || die "it is another Python"
 
 step "the upgrade, as its release notes say"
