@@ -263,10 +263,6 @@ fn came_back(
 }
 
 impl Ensure for step::Service {
-    fn verified(&self, _: &Context<'_>, _: &Plan, _: &Step) -> Message {
-        message!("{} runs, answers, and starts with the machine", self.name)
-    }
-
     fn check(&self, cx: &Context<'_>, plan: &Plan, _: &Step) -> Result<CheckOutcome, ExecError> {
         let wanted = WantedService::of(cx, plan, self)?;
         let (name, unit) = (&self.name, wanted.unit.as_str());
@@ -320,7 +316,8 @@ impl Ensure for step::Service {
     }
 
     fn verified(&self, cx: &Context<'_>, _: &Plan, step: &Step) -> Message {
-        cx.said().remove(&step.id).unwrap_or_else(|| message!("checked: {}", step.title))
+        let answers = || message!("{} runs, answers, and starts with the machine", self.name);
+        cx.said().remove(&step.id).unwrap_or_else(answers)
     }
 
     fn resolve(&self, cx: &Context<'_>, plan: &Plan, step: &Step) -> Result<Exact, ExecError> {
