@@ -247,8 +247,8 @@ impl Reached<'_> {
                 message!("it is yours and closed: `chmod u+rwx {place}` opens it")
             }
             Self::Everywhere => message!(
-                "no folder on the way there is yours: set HOME to one that is, or AITK_DATA_DIR, AITK_CACHE_DIR and \
-                 AITK_STATE_DIR"
+                "no folder on the way there is yours: choose one that is; where aitk keeps its own is set by HOME, or by \
+                 AITK_DATA_DIR, AITK_CACHE_DIR and AITK_STATE_DIR"
             ),
         }
     }

@@ -1,5 +1,6 @@
 //! `aitk run`, `aitk shell`: work in the environment.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -64,8 +65,13 @@ fn become_it(local: &dyn System, command: &Command) -> Result<ExitCode, CliError
     if !may_start(local, command)? {
         return Ok(ExitCode::SUCCESS);
     }
-    let error = replace(command);
-    Err(CliError::Other(message!("`{}` could not be started: {error}", command.argv[0])))
+    let (error, program) = (replace(command), &command.argv[0]);
+    Err(CliError::Other(match error.kind() {
+        ErrorKind::NotFound => {
+            message!("there is no program `{program}`, neither in the environment nor on the PATH")
+        }
+        _ => message!("`{program}` could not be started: {error}"),
+    }))
 }
 
 pub fn run(local: &Local, _: &Common, args: &RunArgs) -> Result<ExitCode, CliError> {
