@@ -424,6 +424,9 @@ pub struct CudaRow {
     /// The oldest driver that serves all of it.
     #[serde(deserialize_with = "forms::numbers::one")]
     pub driver: String,
+    /// The same of the drivers for Windows, which WSL computes with, where their number is another one.
+    #[serde(default, deserialize_with = "forms::numbers::maybe")]
+    pub windows: Option<String>,
     /// Where the row comes from.
     pub source: String,
     /// When it was true, `YYYY-MM-DD`.

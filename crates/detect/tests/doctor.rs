@@ -9,8 +9,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use aitk_detect::{
-    Finding, OwnEnvironment, OwnFault, OwnKind, Sudo, Tables, VirtualizationKind, detect, examine,
-    looked_at,
+    Finding, Gpu, OwnEnvironment, OwnFault, OwnKind, Sudo, Tables, VirtualizationKind, detect,
+    examine, looked_at,
 };
 use aitk_system::{Command, Message, Real, Replay, System};
 use hostile::Hostile;
@@ -125,6 +125,62 @@ fn of_own(own: Option<&OwnEnvironment>) -> Vec<Finding> {
     let (system, tables) = (Replay::tree(root.path()), Tables::default());
     let machine = detect(&system, &tables).machine;
     examine(&system, &machine, &tables, Some(Path::new("/env")), own)
+}
+
+/// What is found of a PyTorch on a machine with these devices: maker, AMD's target, and whether it is part of the processor.
+fn of_torch(version: &str, gpus: &[(&str, Option<&str>, bool)]) -> Vec<String> {
+    let root = tempfile::tempdir().unwrap();
+    Real.write(&root.path().join("env/pyvenv.cfg"), b"", 0o644).unwrap();
+    let site = root.path().join("env/lib/python3.12/site-packages");
+    Real.write(&site.join("torch/version.py"), version.as_bytes(), 0o644).unwrap();
+    let (system, tables) = (Replay::tree(root.path()), Tables::default());
+    let mut machine = detect(&system, &tables).machine;
+    let gpu = |&(vendor, gfx, integrated): &(&str, Option<&str>, bool)| Gpu {
+        vendor: vendor.to_owned(),
+        gfx: gfx.map(str::to_owned),
+        integrated: Some(integrated),
+        usable: true,
+        ..Gpu::default()
+    };
+    machine.gpus = gpus.iter().map(gpu).collect();
+    let found = examine(&system, &machine, &tables, Some(Path::new("/env")), None);
+    found.into_iter().map(|finding| finding.code).collect()
+}
+
+#[test]
+fn a_build_for_another_makers_devices_is_seen() {
+    let cuda = "__version__ = '2.15.0+cu132'\ncuda = '13.2'\n";
+    let rocm = "__version__ = '2.13.0+rocm7.2'\ncuda = None\nhip = '7.2.1'\n";
+    let xpu = "__version__ = '2.13.0+xpu'\ncuda = None\nxpu = '20250300'\n";
+    let (nvidia, amd) = (("nvidia", None, false), ("amd", Some("gfx1100"), false));
+    for (version, gpus, wrong) in [
+        (cuda, vec![nvidia], false),
+        (cuda, vec![amd], true),
+        (rocm, vec![amd], false),
+        (rocm, vec![nvidia], true),
+        (rocm, vec![nvidia, amd], false),
+        (xpu, vec![nvidia], true),
+        (xpu, vec![amd], true),
+        (xpu, vec![("intel", None, false)], false),
+        (xpu, vec![nvidia, ("intel", None, false)], false),
+    ] {
+        let found = of_torch(version, &gpus);
+        assert_eq!(found.contains(&"AITK-H01".to_owned()), wrong, "{version} {gpus:?}: {found:?}");
+    }
+}
+
+#[test]
+fn wheels_without_code_for_a_processors_own_graphics_are_seen() {
+    let rocm = "__version__ = '2.13.0+rocm7.2'\ncuda = None\nhip = '7.2.1'\n";
+    let (own, served) = (("amd", Some("gfx1103"), true), ("amd", Some("gfx1151"), true));
+    for (gpus, wrong) in [
+        (vec![own], true),
+        (vec![served], false),
+        (vec![own, ("amd", Some("gfx1100"), false)], false),
+    ] {
+        let found = of_torch(rocm, &gpus);
+        assert_eq!(found.contains(&"AITK-H03".to_owned()), wrong, "{gpus:?}: {found:?}");
+    }
 }
 
 #[test]

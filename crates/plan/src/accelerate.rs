@@ -204,7 +204,7 @@ impl<'a> SelectionInput<'a> {
             _ => usable(gpu)?,
         }
         let driver = self.driver.map(|row| row.version.as_str()).or(there);
-        if let (Some(least), Some(driver)) = (&build.driver, driver)
+        if let (Some(least), Some(driver)) = (self.least_driver(build), driver)
             && is_newer(least, driver)
         {
             return Err(message!(
@@ -213,6 +213,15 @@ impl<'a> SelectionInput<'a> {
             ));
         }
         self.has_kernels(build, gpu)
+    }
+
+    /// The oldest driver that serves a build; those of Windows have numbers of their own.
+    fn least_driver(self, build: &'a Build) -> Option<&'a str> {
+        let least = build.driver.as_deref()?;
+        let rows = &self.catalog.tables.nvidia().cuda;
+        let row =
+            rows.iter().find(|row| row.driver == least).filter(|_| self.machine.wsl.is_some());
+        Some(row.and_then(|row| row.windows.as_deref()).unwrap_or(least))
     }
 
     /// Whether the module that the plan installs runs a device: one serves all, and some run with one flavour only.
@@ -362,12 +371,21 @@ impl<'a> SelectionInput<'a> {
         ))
     }
 
-    /// The build with the device's target in its requirements.
+    /// The build with the devices' targets in its requirements: an extra for each of them.
     fn filled(self, fit: &Candidate<'_>) -> Build {
-        let gfx = fit.gpus.first().and_then(|index| self.machine.gpus[*index].gfx.clone());
+        let targets = fit.gpus.iter().filter_map(|index| self.machine.gpus[*index].gfx.as_deref());
+        let mut targets: Vec<&str> = targets.collect();
+        targets.sort_unstable();
+        targets.dedup();
+        if targets.is_empty() {
+            targets.push("all");
+        }
         let mut build = fit.build.clone();
         for requirement in &mut build.requirements {
-            *requirement = requirement.replace("{gfx}", gfx.as_deref().unwrap_or("all"));
+            if let Some((start, extra, end)) = extra_of_target(requirement) {
+                let extras: Vec<_> = targets.iter().map(|gfx| extra.replace(TARGET, gfx)).collect();
+                *requirement = format!("{start}[{}]{end}", extras.join(","));
+            }
         }
         build
     }
@@ -476,6 +494,16 @@ fn assumed_cuda(build: &str, served: Option<&str>) -> String {
         Some(served) if major(served) == major(build) => served.to_owned(),
         _ => build.to_owned(),
     }
+}
+
+/// Where a requirement of the table has a device's target.
+const TARGET: &str = "{gfx}";
+
+/// The extra of a requirement that has the place for a target, with what is in front of and behind its brackets.
+fn extra_of_target(requirement: &str) -> Option<(&str, &str, &str)> {
+    let (start, rest) = requirement.split_once('[')?;
+    let (extra, end) = rest.split_once(']')?;
+    extra.contains(TARGET).then_some((start, extra, end))
 }
 
 fn usable(gpu: &Gpu) -> Result<(), Message> {

@@ -1,6 +1,6 @@
 //! What a machine must have for a step.
 
-use aitk_detect::Machine;
+use aitk_detect::{Distro, Machine};
 use aitk_system::{Message, message};
 
 use crate::catalog::Catalog;
@@ -10,10 +10,16 @@ use crate::size::Bytes;
 
 /// Whether a release gets no security fixes any more, from its own project or a long-term team that serves everybody.
 pub(crate) fn past_support(machine: &Machine, catalog: &Catalog) -> bool {
-    let distro = catalog.distro(&machine.os.id, machine.os.version.as_deref().unwrap_or_default());
-    let lts = distro.and_then(|row| row.lts_until.as_ref());
+    let os = &machine.os;
+    let own = catalog.distro(&os.id, os.version.as_deref().unwrap_or_default());
+    // What has its day from a release that it derives from has that one's packages, and its long-term team.
+    let is_base = |row: &&Distro| {
+        os.like.contains(&row.id) && os.end_of_support.as_ref() == Some(&row.end_of_support)
+    };
+    let base = || catalog.tables.distros().iter().find(is_base);
+    let lts = own.or_else(base).and_then(|row| row.lts_until.as_ref());
     // ISO dates compare as text.
-    let end = machine.os.end_of_support.as_ref().max(lts);
+    let end = os.end_of_support.as_ref().max(lts);
     end.is_some_and(|end| !machine.date.is_empty() && *end < machine.date)
 }
 

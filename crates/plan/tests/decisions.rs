@@ -303,6 +303,67 @@ fn a_driver_that_comes_serves_no_device_that_is_handed_on() {
 }
 
 #[test]
+fn what_derives_from_a_release_has_its_long_term_support() {
+    let mut machine = machines().remove("debian-12-vps-kvm64").unwrap();
+    machine.date = "2026-11-29".to_owned();
+    let is_past = |machine: &Machine| {
+        let plan = planned(machine, &Choices::default(), Manager::Venv);
+        let mut why = plan.steps.iter().flat_map(|step| &step.why);
+        why.any(|why| why.to_string().contains("past its support"))
+    };
+    assert!(!is_past(&machine));
+    machine.os.id = "linuxmint".to_owned();
+    (machine.os.version, machine.os.codename) = (Some("6".to_owned()), Some("faye".to_owned()));
+    machine.os.like = vec!["debian".to_owned()];
+    assert!(!is_past(&machine));
+    // A day of its own is not the base's.
+    machine.os.end_of_support = Some("2026-01-01".to_owned());
+    assert!(is_past(&machine));
+}
+
+#[test]
+fn a_container_gets_no_group_for_a_device_that_it_was_handed() {
+    let mut machine = machines().remove("rx7900xtx").unwrap();
+    let groups = |machine: &Machine| {
+        let plan = planned(machine, &Choices::default(), Manager::Venv);
+        assert_eq!(plan.accelerator.kind, "rocm");
+        plan.step("accelerator.groups").is_some_and(|step| step.status != Status::Skipped)
+    };
+    assert!(groups(&machine));
+    machine.virtualization.kind = VirtualizationKind::Container;
+    assert!(!groups(&machine));
+}
+
+#[test]
+fn a_driver_of_windows_has_a_floor_of_its_own() {
+    let mut machine = machines().remove("wsl2-nvidia").unwrap();
+    let mut kind = |version: &str| {
+        for gpu in &mut machine.gpus {
+            let driver = gpu.driver.as_mut().unwrap();
+            (driver.version, driver.cuda) = (Some(version.to_owned()), Some("12.0".to_owned()));
+        }
+        planned(&machine, &Choices::default(), Manager::Venv).accelerator.kind
+    };
+    assert_eq!(kind("527.56"), "none");
+    assert_eq!(kind("528.33"), "cuda");
+}
+
+#[test]
+fn a_build_by_targets_has_one_extra_for_each() {
+    let machines = machines();
+    let mut machine = machines["rx6700xt"].clone();
+    let requirement = |machine: &Machine| {
+        let plan = planned(machine, &Choices::default(), Manager::Venv);
+        (plan.accelerator.gpus.clone(), plan.framework.unwrap().requirement)
+    };
+    machine.gpus.extend(machines["rx7900xtx"].gpus.clone());
+    machine.gpus.extend(machines["rx6700xt"].gpus.clone());
+    let (gpus, requirements) = requirement(&machine);
+    assert_eq!(gpus, [0, 1, 2]);
+    assert_eq!(requirements, "torch[device-gfx1031,device-gfx1100]");
+}
+
+#[test]
 fn no_python_without_packages_of_the_framework() {
     let catalog = &*CATALOG;
     let pair = |text: &str| {

@@ -52,9 +52,15 @@ pub(super) fn no_gpu_build(case: &ProbeContext<'_>) -> Vec<Message> {
     let Some((_, torch)) = case.torch() else { return Vec::new() };
     let nvidia = case.nvidia().find(|gpu| gpu.usable);
     let amd = case.amd().find(|gpu| gpu.usable);
+    // What is built for something else may be for Intel's device beside.
+    let intel = case.machine.gpus.iter().any(|gpu| gpu.vendor == "intel" && gpu.usable);
+    if torch.build == TorchBuild::Other && intel {
+        return Vec::new();
+    }
     match (&torch.build, nvidia, amd) {
-        (TorchBuild::Cpu, Some(gpu), _)
-        | (TorchBuild::Cpu | TorchBuild::Cuda(_), None, Some(gpu)) => {
+        (TorchBuild::Cpu | TorchBuild::Rocm(_) | TorchBuild::Other, Some(gpu), None)
+        | (TorchBuild::Cpu | TorchBuild::Other, Some(gpu), Some(_))
+        | (TorchBuild::Cpu | TorchBuild::Cuda(_) | TorchBuild::Other, None, Some(gpu)) => {
             // An own device of NVIDIA's that is out of order is another matter.
             if case.nvidia().next().is_some() && gpu.vendor == "amd" {
                 return Vec::new();
@@ -163,7 +169,11 @@ fn no_rocm_kernels(case: &ProbeContext<'_>) -> Vec<Message> {
     if !matches!(&torch.build, TorchBuild::Rocm(rocm) if is_newer(rocm, ROCM_ROWS)) {
         return Vec::new();
     }
-    let unserved = case.amd().filter_map(|gpu| {
+    // Where there is no card, what is part of the processor is meant.
+    let any_card = case.amd().next().is_some();
+    let gpus = case.machine.gpus.iter().filter(|gpu| gpu.vendor == "amd");
+    let meant = gpus.filter(|gpu| !any_card || gpu.integrated != Some(true));
+    let unserved = meant.filter_map(|gpu| {
         let row = case.tables.amd().target(gpu.gfx.as_deref()?)?;
         (!row.pytorch).then(|| {
             message!(

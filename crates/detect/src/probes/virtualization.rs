@@ -2,7 +2,10 @@
 //! but without the processor's CPUID instruction, which a recording cannot answer. The kernel's
 //! flags and clocks tell the same.
 
+use std::path::Path;
+
 use aitk_system::{System, message};
+use procfs_core::process::MountInfo;
 
 use crate::line;
 use crate::machine::{Virtualization, VirtualizationKind};
@@ -59,6 +62,11 @@ const MANAGER_FILES: [&str; 2] = ["/run/host/container-manager", "/run/systemd/c
 /// A file that only a control group has which is not the root of all.
 const OWN_GROUP: &str = "/sys/fs/cgroup/cgroup.type";
 
+/// What Kubernetes gives every container of a pod: a variable, and the account of the pod.
+const POD_VARIABLE: &str = "KUBERNETES_SERVICE_HOST";
+const POD_FOLDERS: [&str; 2] =
+    ["/var/run/secrets/kubernetes.io/serviceaccount", "/run/secrets/kubernetes.io/serviceaccount"];
+
 /// File systems that only a container has at its root.
 const LAYERED: [&str; 4] = ["overlay", "fuse-overlayfs", "aufs", "zfs"];
 
@@ -98,6 +106,9 @@ pub(crate) fn probe(
     // the root only in a namespace.
     if system.exists(OWN_GROUP) {
         return container_in(None, OWN_GROUP, notes);
+    }
+    if own_group_mounted(mounts) {
+        return container_in(None, "/proc/self/mountinfo", notes);
     }
     if !is_vm(system, cpuinfo) {
         notes.source_in_words(
@@ -151,7 +162,24 @@ fn container(
         );
         notes.add(notes::DOCKERENV, message, None);
     }
-    None
+    let mut folders = POD_FOLDERS.into_iter();
+    let sign = match system.env(POD_VARIABLE) {
+        Some(_) => Some("the variable KUBERNETES_SERVICE_HOST"),
+        None => folders.find(|folder| system.exists(folder)),
+    };
+    // A tool for a cluster may hand its variables to any machine, but layers of images are a container's.
+    let layers = mounts.of("/".as_ref()).is_some_and(|root| root.fs_type == "overlay");
+    Some(("kubernetes".to_owned(), sign.filter(|_| layers)?))
+}
+
+/// Whether a hierarchy of control groups (version 1) is mounted from a group of its own: a machine mounts it from the root
+/// of all.
+fn own_group_mounted(mounts: &Mounts) -> bool {
+    let place = Path::new("/sys/fs/cgroup");
+    let own = |mount: &MountInfo| {
+        mount.fs_type == "cgroup" && mount.root != "/" && mount.mount_point.starts_with(place)
+    };
+    mounts.0.iter().any(own)
 }
 
 /// Whether the root folder is a container's: layers, or a folder of a disk instead of all of it.
@@ -373,6 +401,22 @@ mod tests {
         assert_eq!(found("6.12.0", METAL_CPU, LAYERS, &group), is(Container, None));
         let openvz = [("proc/vz/version", "")];
         assert_eq!(found("4.18.0", METAL_CPU, DISK, &openvz), is(Container, Some("openvz")));
+    }
+
+    #[test]
+    fn a_container_without_a_mark_is_told_by_its_pod_or_its_group() {
+        use VirtualizationKind::{BareMetal, Container};
+        let groups = |root: &str| {
+            format!(
+                "{LAYERS}28 27 0:28 {root} /sys/fs/cgroup/memory ro - cgroup cgroup rw,memory\n"
+            )
+        };
+        assert_eq!(found("6.1.0", METAL_CPU, &groups("/kubepods/a"), &[]), is(Container, None));
+        // A live medium has layers at its root as well.
+        assert_eq!(found("6.1.0", METAL_CPU, &groups("/"), &[]), is(BareMetal, None));
+        let pod = [(&POD_FOLDERS[1][1..], "")];
+        assert_eq!(found("6.1.0", METAL_CPU, LAYERS, &pod), is(Container, Some("kubernetes")));
+        assert_eq!(found("6.1.0", METAL_CPU, DISK, &pod), is(BareMetal, None));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What is decided of the steps of the system: archives, drivers, groups and swap.
 
+use aitk_detect::VirtualizationKind;
 use aitk_system::{Message, message};
 
 use super::recipe::Recipe;
@@ -131,7 +132,10 @@ impl Recipe for Swap {
 fn groups(on: &Situation<'_>) -> Option<Vec<String>> {
     let Decision::Take { accelerator, .. } = on.framework else { return None };
     let closed = ["rocm", "xpu"].contains(&accelerator.kind.as_str());
-    let concerns = closed && !accelerator.gpus.is_empty() && !on.machine.privilege.root;
+    // What a container's user may use was settled when it was started: there is no other login.
+    let contained = on.machine.virtualization.kind == VirtualizationKind::Container;
+    let root = on.machine.privilege.root;
+    let concerns = closed && !accelerator.gpus.is_empty() && !root && !contained;
     concerns.then(|| gpu_groups().to_vec())
 }
 
