@@ -241,12 +241,13 @@ fn made(
 
 /// What a target has to be told with some of its parts.
 fn said(target: &Target) -> BTreeMap<String, String> {
-    let wanted = [("hub_group", "research")].into_iter();
+    let wanted =
+        [("hub_group", "research"), ("logs_url", "https://logs.example.org:19532")].into_iter();
     let known = wanted.filter(|(name, _)| target.parameter.contains_key(*name));
     known.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// The parts with which a target is looked at: none, all, and all but one.
+/// The parts with which a target is looked at: none, all, and all but one, as far as they go together.
 fn choices_of(target: &Target) -> Vec<Vec<String>> {
     let all: Vec<_> = target.optional.keys().cloned().collect();
     let without = |left: &String| all.iter().filter(|one| *one != left).cloned().collect();
@@ -254,6 +255,11 @@ fn choices_of(target: &Target) -> Vec<Vec<String>> {
     choices.extend([all.clone(), Vec::new()]);
     choices.sort();
     choices.dedup();
+    let is_one = |parts: &Vec<String>| {
+        let excludes = parts.iter().flat_map(|one| &target.optional[one].excludes);
+        excludes.into_iter().all(|other| !parts.contains(other))
+    };
+    choices.retain(is_one);
     choices
 }
 
