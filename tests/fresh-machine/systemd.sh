@@ -22,7 +22,8 @@ systemd_start() {
     local groups waits=0
     groups=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/self/mounts)
     [[ -n $groups ]] || die "this host has no cgroups of version 2"
-    CGROUP=$groups/aitk-test-$BASHPID
+    # The number of this process is the same in several cases: each has a namespace of its own.
+    CGROUP=$groups/aitk-test${WORK//\//-}
     # shellcheck disable=SC2016 # expanded inside
     unshare --mount --pid --uts --ipc --fork --kill-child bash -euc '
         mkdir -p "$2" && echo $$ >"$2/cgroup.procs"

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A cluster on three hosts over OpenSSH, by what `aitk apply --budget enterprise --platform slurm` writes: built from what each host
 # says of itself, proven by jobs, with a key that is wrong, a node that dies, a change while a job runs, a firewall, and taken away again.
-# On: bookworm trixie; about 420 s
+# On: trixie; about 420 s
 
 # shellcheck source=tests/fresh-machine/driver.sh
 source "$HERE/driver.sh"
