@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # A machine without any Python: the first plan knows what will be installed, to the byte, and that is what is installed; what
 # is for other machines needs no Python here at all, and no pip.
-# On: bookworm trixie; about 110 s
+# On: trixie; about 110 s
 
 machine fresh "$RELEASE"
 home=$(home_of user)

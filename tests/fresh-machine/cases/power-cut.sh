@@ -3,11 +3,11 @@
 # or cleaned, and nothing is left but what its disk has. What is in use then is whole to the byte, be it what was in use before or what
 # was being built, the file system has no error, the user's file is as it was, and the same command comes to its end.
 # AITK_TEST_ROUNDS says how many cuts, AITK_TEST_SEED repeats them.
-# On: trixie; about 400 s
+# On: trixie; about 300 s
 
 # shellcheck source=tests/fresh-machine/vm.sh
 source "$HERE/vm.sh"
-readonly ROUNDS=${AITK_TEST_ROUNDS:-6}
+readonly ROUNDS=${AITK_TEST_ROUNDS:-4}
 # What is cut, again and again: each can follow the one before it. The first are those of a short run.
 readonly COMMANDS=(conda add rollback venv add clean drop conda add drop rollback venv)
 # The most that a start, or a command, takes on a busy host, in seconds.
