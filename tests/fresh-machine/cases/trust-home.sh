@@ -23,12 +23,12 @@ printf "PS1='\\351 '\\r\\nexport MINE=1\\nalias z='cd \\351'" >"$WORK/bashrc"
 step "the command that the end of apply names works as typed"
 ready
 expect_code 0
-expect_said '[~]/\.local/bin/aitk lab'
+expect_said '[~]/\.local/bin/aitk shell'
 [[ $(readlink "$home/.local/bin/aitk") == /opt/elsewhere/aitk ]] || die "there is no link to the program"
 as user sh -c 'exec ~/.local/bin/aitk status' >/dev/null || die "the link does not work"
 PROGRAM=$home/.local/bin/aitk PROGRAM=${PROGRAM#"$ROOT"}
 ready
-expect_said '[~]/\.local/bin/aitk lab. starts'
+expect_said '[~]/\.local/bin/aitk verify. looks'
 
 step "files of the user's in an environment, and what was changed, stay and are named; so does what a receipt makes up"
 generation=$(readlink "$data/envs/ai/current")
