@@ -86,7 +86,7 @@ fn read(stdin: &io::Stdin) -> io::Result<String> {
 /// A port of 127.0.0.1 that is free now, from `first` on.
 ///
 /// # Errors
-/// Where a hundred in a row are taken.
+/// Where a hundred in a row are taken, or the user may open none there (`PermissionDenied`).
 pub fn free_port(first: u16) -> io::Result<u16> {
     let open = |port| TcpListener::bind((Ipv4Addr::LOCALHOST, port));
     if let Err(error) = open(first)
